@@ -1,0 +1,1 @@
+//! Enrol certificates with CMC.
