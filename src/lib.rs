@@ -1,1 +1,11 @@
-//! Enrol certificates with CMC.
+//! Enrol certificates with CMC (RFC 5272, RFC 10002) against Dogtag PKI; the keys stay in NSS.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod algorithm;
+pub mod error;
+pub mod secret;
+
+/// NSS: databases, tokens, keys, certificates.
+#[allow(unsafe_code)]
+pub mod nss;

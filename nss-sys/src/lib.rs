@@ -1,1 +1,17 @@
-//! Raw bindings to NSS.
+//! Raw bindings to NSS and NSPR: the functions, structures and constants nss-cmc calls.
+//!
+//! `bindings.rs` is vendored bindgen output over the repository's `wrapper.h`, made from NSS 3.87
+//! (Debian 12); no structure in it changed size or offset between NSS 3.53 and 3.124. Constants
+//! newer than the vendored headers stand below, each with the C text it mirrors.
+#![no_std]
+
+#[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, missing_docs)]
+#[allow(unsafe_op_in_unsafe_fn, clippy::all, clippy::pedantic, clippy::restriction)]
+mod bindings;
+
+pub use bindings::*;
+
+/// `#define CKM_ML_DSA_KEY_PAIR_GEN 0x0000001cUL` (pkcs11t.h of PKCS #11 3.2, NSS 3.112 and later).
+pub const CKM_ML_DSA_KEY_PAIR_GEN: core::ffi::c_ulong = 0x1c;
+/// `#define CK_INVALID_HANDLE 0` (pkcs11t.h); a macro without a type that bindgen sees.
+pub const CK_INVALID_HANDLE: core::ffi::c_ulong = 0;

@@ -1,0 +1,244 @@
+//! Algorithms by name, and the trait through which a message gets signed: the vocabulary that the
+//! pure protocol code and NSS share.
+
+use std::fmt;
+
+use crate::error::Result;
+
+/// A message digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Digest {
+    /// SHA-1 (key identifiers and the old version 1 controls only).
+    Sha1,
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+impl Digest {
+    /// Length in octets.
+    pub fn len(self) -> usize {
+        match self {
+            Digest::Sha1 => 20,
+            Digest::Sha256 => 32,
+            Digest::Sha384 => 48,
+            Digest::Sha512 => 64,
+        }
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Digest::Sha1 => "SHA-1",
+            Digest::Sha256 => "SHA-256",
+            Digest::Sha384 => "SHA-384",
+            Digest::Sha512 => "SHA-512",
+        })
+    }
+}
+
+/// A named curve NSS can generate keys on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Curve {
+    /// NIST P-256 (secp256r1).
+    P256,
+    /// NIST P-384 (secp384r1).
+    P384,
+    /// NIST P-521 (secp521r1).
+    P521,
+}
+
+impl Curve {
+    /// All curves, smallest first.
+    pub const ALL: [Curve; 3] = [Curve::P256, Curve::P384, Curve::P521];
+
+    /// The curve called `name` by NSS (`nistp256`), SECG (`secp256r1`), X9.62 (`prime256v1`) or
+    /// NIST (`P-256`), in any case.
+    pub fn from_name(name: &str) -> Option<Curve> {
+        match name.to_ascii_lowercase().as_str() {
+            "nistp256" | "secp256r1" | "prime256v1" | "p-256" | "p256" => Some(Curve::P256),
+            "nistp384" | "secp384r1" | "p-384" | "p384" => Some(Curve::P384),
+            "nistp521" | "secp521r1" | "p-521" | "p521" => Some(Curve::P521),
+            _ => None,
+        }
+    }
+
+    /// NSS's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Curve::P256 => "nistp256",
+            Curve::P384 => "nistp384",
+            Curve::P521 => "nistp521",
+        }
+    }
+
+    /// DER of its object identifier, tag and length included: the `ECParameters` of RFC 5480.
+    pub fn oid_der(self) -> &'static [u8] {
+        match self {
+            Curve::P256 => &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+            Curve::P384 => &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
+            Curve::P521 => &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23],
+        }
+    }
+}
+
+/// What a key is for, as far as signing goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyType {
+    /// rsaEncryption: signs with PKCS #1 v1.5 or PSS.
+    Rsa,
+    /// id-RSASSA-PSS: signs with PSS only.
+    RsaPss,
+    /// id-ecPublicKey: ECDSA.
+    Ec,
+    /// Anything else NSS knows; the number is NSS's `KeyType`.
+    Other(u32),
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyType::Rsa => f.write_str("RSA"),
+            KeyType::RsaPss => f.write_str("RSA-PSS"),
+            KeyType::Ec => f.write_str("EC"),
+            KeyType::Other(n) => write!(f, "type {n}"),
+        }
+    }
+}
+
+/// How a signature is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2).
+    RsaPkcs1(Digest),
+    /// RSASSA-PSS, MGF1 with the same digest, salt as long as the digest unless given.
+    RsaPss {
+        /// Digest of message and MGF1.
+        digest: Digest,
+        /// Salt length in octets.
+        salt: usize,
+    },
+    /// ECDSA, the signature as DER `Ecdsa-Sig-Value` (RFC 3279 §2.2.3).
+    Ecdsa(Digest),
+}
+
+impl Scheme {
+    /// The usual scheme of a key type, or `None` for keys that can't sign here.
+    pub fn for_key(key: KeyType, digest: Digest) -> Option<Scheme> {
+        match key {
+            KeyType::Rsa => Some(Scheme::RsaPkcs1(digest)),
+            KeyType::RsaPss => Some(Scheme::RsaPss { digest, salt: digest.len() }),
+            KeyType::Ec => Some(Scheme::Ecdsa(digest)),
+            KeyType::Other(_) => None,
+        }
+    }
+
+    /// The digest it uses.
+    pub fn digest(self) -> Digest {
+        match self {
+            Scheme::RsaPkcs1(d) | Scheme::Ecdsa(d) | Scheme::RsaPss { digest: d, .. } => d,
+        }
+    }
+}
+
+/// Whoever can sign: an NSS private key, or fixed bytes in a test.
+pub trait Signer {
+    /// The type of the key.
+    fn key_type(&self) -> KeyType;
+
+    /// The signature over the whole `message`; for [`Scheme::Ecdsa`] as DER.
+    ///
+    /// # Errors
+    /// When the key, its token or a policy refuses.
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>>;
+}
+
+/// The digests, MACs and random octets the protocol needs, from whoever provides cryptography.
+pub trait Crypto {
+    /// Digest of `data`.
+    ///
+    /// # Errors
+    /// When the algorithm isn't allowed.
+    fn hash(&self, digest: Digest, data: &[u8]) -> Result<Vec<u8>>;
+
+    /// HMAC of `data` under `key` (RFC 2104).
+    ///
+    /// # Errors
+    /// When the algorithm isn't allowed.
+    fn hmac(&self, digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>>;
+
+    /// `n` random octets.
+    ///
+    /// # Errors
+    /// When the generator fails.
+    fn random(&self, n: usize) -> Result<Vec<u8>>;
+}
+
+/// A key to generate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeySpec {
+    /// RSA with this many bits, exponent 65537.
+    Rsa(u32),
+    /// EC on a named curve.
+    Ec(Curve),
+}
+
+impl std::str::FromStr for KeySpec {
+    type Err = String;
+
+    /// `rsa`, `rsa:3072`, `rsa3072`, `ec`, `ec:nistp384`, or a curve name alone.
+    fn from_str(text: &str) -> std::result::Result<KeySpec, String> {
+        let lower = text.to_ascii_lowercase();
+        if let Some(rest) = lower.strip_prefix("rsa") {
+            let bits = rest.trim_start_matches([':', '-']);
+            return match if bits.is_empty() { Ok(2048) } else { bits.parse() } {
+                Ok(n @ 2048..=16384) => Ok(KeySpec::Rsa(n)),
+                _ => Err(format!("{text:?}: RSA keys have 2048 to 16384 bits (rsa:3072)")),
+            };
+        }
+        let curve = match lower.strip_prefix("ec") {
+            Some("") => return Ok(KeySpec::Ec(Curve::P256)),
+            Some(rest) => rest.trim_start_matches([':', '-']),
+            None => lower.as_str(),
+        };
+        Curve::from_name(curve).map(KeySpec::Ec).ok_or_else(|| {
+            let names = Curve::ALL.map(Curve::name).join(", ");
+            format!("{text:?}: give rsa, rsa:BITS, ec, or ec:CURVE with CURVE one of {names}")
+        })
+    }
+}
+
+impl fmt::Display for KeySpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeySpec::Rsa(bits) => write!(f, "rsa:{bits}"),
+            KeySpec::Ec(curve) => write!(f, "ec:{}", curve.name()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_specs_read_as_people_write_them() {
+        for (text, want) in [
+            ("rsa", KeySpec::Rsa(2048)),
+            ("RSA:4096", KeySpec::Rsa(4096)),
+            ("rsa3072", KeySpec::Rsa(3072)),
+            ("ec", KeySpec::Ec(Curve::P256)),
+            ("ec:nistp384", KeySpec::Ec(Curve::P384)),
+            ("secp521r1", KeySpec::Ec(Curve::P521)),
+        ] {
+            assert_eq!(text.parse::<KeySpec>(), Ok(want), "{text}");
+        }
+        for bad in ["", "rsa:1024", "rsa:x", "ec:nistp192", "dsa", "rsa:99999999999"] {
+            assert!(bad.parse::<KeySpec>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! One error type, one table of kinds: exit code, JSON name, certmonger status, what it means.
+
+use std::fmt;
+
+/// What kind of failure an [`Error`] is. The table behind it ([`Kind::ALL`]) gives exit codes and
+/// JSON names; `nss-cmc help exit-codes`, the README and the tests read the same table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A defect of ours, a panic included.
+    Internal,
+    /// Flags or configuration.
+    Usage,
+    /// Accepted, not issued yet.
+    Pending,
+    /// The database can't be opened: missing, unreadable, not SQLite, read-only.
+    Database,
+    /// Password wrong or not given, token locked.
+    Login,
+    /// Nickname, key, token or serial not found.
+    NotFound,
+    /// A certificate isn't valid for the usage asked.
+    Untrusted,
+    /// The token or a policy forbids the operation.
+    Refused,
+    /// Nickname taken by another subject, key exists.
+    InTheWay,
+    /// A CSR, CMC message, PKCS #12 file or certificate can't be read or decoded.
+    Input,
+    /// A file can't be written.
+    Output,
+    /// Name, connection or time-out.
+    Unreachable,
+    /// Peer not trusted, name differs, our certificate refused.
+    Tls,
+    /// Not HTTP 200, or no CMC answer.
+    Http,
+    /// CMC status failed.
+    Rejected,
+    /// The CA wants proof of possession in another round.
+    PopRequired,
+    /// Nonce, transaction id, key or signature of the answer doesn't fit.
+    BadReply,
+}
+
+/// One row of the table.
+pub struct KindRow {
+    /// The kind.
+    pub kind: Kind,
+    /// Exit code of the modern verbs.
+    pub exit: u8,
+    /// Name in JSON output (`error.kind`).
+    pub name: &'static str,
+    /// Whether trying again later may help.
+    pub retryable: bool,
+    /// One line for people.
+    pub meaning: &'static str,
+}
+
+macro_rules! kinds {
+    ($($kind:ident $exit:literal $name:literal $retry:literal $meaning:literal;)*) => {
+        impl Kind {
+            /// Every kind, in order of exit code.
+            pub const ALL: &'static [KindRow] = &[$(KindRow {
+                kind: Kind::$kind, exit: $exit, name: $name, retryable: $retry, meaning: $meaning,
+            }),*];
+
+            fn row(self) -> &'static KindRow {
+                const ROWS: &[KindRow] = Kind::ALL;
+                match self { $(Kind::$kind => {
+                    const AT: usize = position($exit);
+                    &ROWS[AT]
+                })* }
+            }
+        }
+    };
+}
+
+const fn position(exit: u8) -> usize {
+    let mut i = 0;
+    while Kind::ALL[i].exit != exit {
+        i += 1;
+    }
+    i
+}
+
+kinds! {
+    Internal 1 "internal" false "a defect of nss-cmc; please report it";
+    Usage 2 "usage" false "wrong flags or configuration";
+    Pending 3 "pending" true "accepted by the CA, not issued yet (not a failure)";
+    Database 10 "database" false "the NSS database can't be opened: missing, unreadable, read-only";
+    Login 11 "login" false "token password wrong or not given, token locked";
+    NotFound 12 "not_found" false "no such nickname, key, token or serial number";
+    Untrusted 13 "untrusted" false "a certificate isn't valid for the usage asked";
+    Refused 14 "refused" false "the token or a policy (FIPS) forbids the operation";
+    InTheWay 15 "in_the_way" false "the nickname belongs to another subject, or the key exists";
+    Input 20 "input" false "a CSR, CMC message, PKCS #12 or certificate can't be read or decoded";
+    Output 21 "output" false "a file can't be written";
+    Unreachable 30 "unreachable" true "name look-up, connection or time-out";
+    Tls 31 "tls" false "the server isn't trusted or wrongly named, or refused our certificate";
+    Http 32 "http" true "not HTTP 200, or the answer is not CMC";
+    Rejected 40 "rejected" false "the CA's CMC status is a failure";
+    PopRequired 41 "pop_required" false "the CA wants proof of possession in another round";
+    BadReply 42 "bad_reply" false "signature, nonce, transaction id or key of the answer doesn't fit";
+}
+
+impl Kind {
+    /// Exit code of the modern verbs.
+    pub fn exit(self) -> u8 {
+        self.row().exit
+    }
+    /// Name in JSON.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+    /// Whether trying again later may help.
+    pub fn retryable(self) -> bool {
+        self.row().retryable
+    }
+}
+
+/// A failure: what was attempted and on what, why, and one thing to try.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    what: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    hint: Option<String>,
+    retryable: bool,
+    cmc: Option<CmcDetail>,
+    http: Option<u32>,
+}
+
+/// What the CA's status control said, for JSON.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct CmcDetail {
+    /// CMCStatus by name (`failed`).
+    pub status: String,
+    /// CMCFailInfo by RFC name (`badRequest`), or the number when unknown.
+    pub fail_info: Option<String>,
+    /// statusString, made printable.
+    pub text: Option<String>,
+}
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of `kind`; `what` is lower case, without a full stop: what was attempted, on what.
+    pub fn new(kind: Kind, what: impl Into<String>) -> Error {
+        let retryable = kind.retryable();
+        Error {
+            kind,
+            what: what.into(),
+            source: None,
+            hint: None,
+            retryable,
+            cmc: None,
+            http: None,
+        }
+    }
+
+    /// Adds the reason.
+    pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds one thing to try.
+    pub fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Overrides whether trying again may help.
+    pub fn retry(mut self, retryable: bool) -> Error {
+        self.retryable = retryable;
+        self
+    }
+
+    /// Adds what the CA's CMC status said.
+    pub fn cmc(mut self, detail: CmcDetail) -> Error {
+        self.cmc = Some(detail);
+        self
+    }
+
+    /// Adds the HTTP status.
+    pub fn http(mut self, status: u32) -> Error {
+        self.http = Some(status);
+        self
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// One thing to try.
+    pub fn hint_text(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Whether trying again later may help.
+    pub fn is_retryable(&self) -> bool {
+        self.retryable
+    }
+
+    /// The NSS call at the root, if one failed.
+    pub fn nss(&self) -> Option<&crate::nss::Fault> {
+        let mut at: Option<&(dyn std::error::Error + 'static)> =
+            self.source.as_deref().map(|e| e as _);
+        while let Some(e) = at {
+            if let Some(fault) = e.downcast_ref::<crate::nss::Fault>() {
+                return Some(fault);
+            }
+            at = e.source();
+        }
+        None
+    }
+
+    /// What the CA's CMC status said.
+    pub fn cmc_detail(&self) -> Option<&CmcDetail> {
+        self.cmc.as_ref()
+    }
+
+    /// The HTTP status, when that was the trouble.
+    pub fn http_status(&self) -> Option<u32> {
+        self.http
+    }
+}
+
+/// The whole chain on one line: `what: why: deeper why`. The hint is not part of it.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        let mut at: Option<&(dyn std::error::Error + 'static)> =
+            self.source.as_deref().map(|e| e as _);
+        while let Some(e) = at {
+            write!(f, ": {e}")?;
+            // An Error prints its own chain.
+            at = if e.is::<Error>() { None } else { e.source() };
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|e| e as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_and_names_are_distinct() {
+        for (i, a) in Kind::ALL.iter().enumerate() {
+            assert_eq!(a.kind.exit(), a.exit);
+            assert_eq!(a.kind.name(), a.name);
+            for b in &Kind::ALL[i + 1..] {
+                assert!(a.exit < b.exit, "{} {}", a.name, b.name);
+                assert_ne!(a.name, b.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_chain_is_one_line() {
+        let inner = Error::new(Kind::Input, "can't decode the CSR").because("no SEQUENCE");
+        let outer = Error::new(Kind::Input, "can't use a.csr").because(inner).hint("look at it");
+        assert_eq!(outer.to_string(), "can't use a.csr: can't decode the CSR: no SEQUENCE");
+        assert_eq!(outer.hint_text(), Some("look at it"));
+    }
+}

@@ -1,0 +1,408 @@
+//! Certificates: find, import, trust, verify for a usage.
+
+use std::ffi::{CStr, CString};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nss_sys as sys;
+
+use super::database::{Database, c_text};
+use super::fault::{self, Fault};
+use super::handle::{Borrowed, CertList, bytes, handle};
+use super::key::PrivateKey;
+use super::token::{Token, is_internal_name};
+use crate::error::{Error, Kind, Result};
+
+handle! {
+    /// A certificate. C: `CERTCertificate`, given back by `CERT_DestroyCertificate`.
+    Certificate, sys::CERTCertificate, sys::CERT_DestroyCertificate
+}
+
+/// What a certificate is verified for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// TLS server.
+    SslServer,
+    /// TLS client.
+    SslClient,
+    /// Signing e-mail or other CMS.
+    EmailSigner,
+    /// A CA whose signature on an answer is to be believed.
+    AnyCa,
+    /// An OCSP responder.
+    StatusResponder,
+}
+
+impl Usage {
+    fn bits(self) -> sys::SECCertificateUsage {
+        match self {
+            Usage::SslServer => sys::certificateUsageSSLServer,
+            Usage::SslClient => sys::certificateUsageSSLClient,
+            Usage::EmailSigner => sys::certificateUsageEmailSigner,
+            Usage::AnyCa => sys::certificateUsageAnyCA,
+            Usage::StatusResponder => sys::certificateUsageStatusResponder,
+        }
+    }
+}
+
+/// Trust flags as certutil writes them: `ssl,email,objsign`, for example `CT,C,C`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trust(String);
+
+impl Trust {
+    /// Checks the shape: three fields of known letters.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn parse(text: &str) -> Result<Trust> {
+        let fields: Vec<&str> = text.split(',').collect();
+        let known = |f: &&str| f.chars().all(|c| "pPcCTuwgGiI".contains(c));
+        if fields.len() == 3 && fields.iter().all(known) {
+            return Ok(Trust(text.to_owned()));
+        }
+        Err(Error::new(Kind::Usage, format!("{text:?} is no trust string"))
+            .hint("give three comma-separated fields, for example CT,C,C or u,u,u or ,,"))
+    }
+
+    /// As written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Database {
+    fn cert_db(&self) -> *mut sys::CERTCertDBHandle {
+        // SAFETY: NSS is initialised while `self` lives (cert.h).
+        unsafe { sys::CERT_GetDefaultCertDB() }
+    }
+
+    /// Every certificate under `nickname`, which may be `nick` or `token:nick`; several share a
+    /// nickname after a renewal.
+    pub fn find_certificates(&self, nickname: &str) -> Result<Vec<Certificate>> {
+        let name = lookup_name(nickname);
+        let c_name = c_text(nickname, &name)?;
+        // SAFETY: the string outlives the call; a list is handed over (pk11pub.h).
+        let list = fault::pointer("PK11_FindCertsFromNickname", || unsafe {
+            sys::PK11_FindCertsFromNickname(c_name.as_ptr(), std::ptr::null_mut())
+        });
+        match list {
+            // SAFETY: the list was handed over.
+            Ok(raw) => Ok(unsafe { CertList::from_raw(self.guard(), raw) }.certificates()),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The certificate called `nickname` (`nick` or `token:nick`): the one valid now, else the
+    /// newest, as NSS chooses.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], naming nicknames that are near.
+    pub fn find_certificate(&self, nickname: &str) -> Result<Certificate> {
+        let c_name = c_text(nickname, &lookup_name(nickname))?;
+        // SAFETY: the string outlives the call; a reference is handed over (pk11pub.h).
+        let raw = fault::pointer("PK11_FindCertFromNickname", || unsafe {
+            sys::PK11_FindCertFromNickname(c_name.as_ptr(), std::ptr::null_mut())
+        });
+        match raw {
+            // SAFETY: as above.
+            Ok(raw) => Ok(unsafe { Certificate::from_raw(self.guard(), raw) }),
+            Err(f) => {
+                let error = Error::new(
+                    Kind::NotFound,
+                    format!("no certificate {nickname:?} in the NSS database {}", self.name()),
+                );
+                let error = if f.code == 0 { error } else { error.because(f) };
+                let mut names: Vec<String> =
+                    self.certificates()?.iter().filter_map(Certificate::nickname).collect();
+                names.sort();
+                names.dedup();
+                Err(error.hint(if names.is_empty() {
+                    "the database holds no certificate".to_owned()
+                } else {
+                    format!("nicknames there are: {}", names.join(", "))
+                }))
+            }
+        }
+    }
+
+    /// Every certificate of the internal token.
+    pub fn certificates(&self) -> Result<Vec<Certificate>> {
+        let token = self.token("internal")?;
+        // SAFETY: the slot is live; a list is handed over (pk11pub.h).
+        let list = fault::pointer("PK11_ListCertsInSlot", || unsafe {
+            sys::PK11_ListCertsInSlot(token.as_ptr())
+        });
+        match list {
+            // SAFETY: the list was handed over.
+            Ok(raw) => Ok(unsafe { CertList::from_raw(self.guard(), raw) }.certificates()),
+            Err(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// A certificate from DER, known to NSS for as long as the handle lives; the database isn't
+    /// written.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when it isn't a certificate.
+    pub fn decode_certificate(&self, der: &[u8]) -> Result<Certificate> {
+        let mut item = Borrowed::new(der);
+        let raw = fault::pointer("CERT_NewTempCertificate", || {
+            // SAFETY: the item outlives the call and is copied (copyDER); no nickname; temporary.
+            unsafe {
+                sys::CERT_NewTempCertificate(
+                    self.cert_db(),
+                    item.as_mut_ptr(),
+                    std::ptr::null_mut(),
+                    super::pr_bool(false),
+                    super::pr_bool(true),
+                )
+            }
+        })
+        .map_err(|f| Error::new(Kind::Input, "can't decode a certificate").because(f))?;
+        // SAFETY: a reference was handed over.
+        Ok(unsafe { Certificate::from_raw(self.guard(), raw) })
+    }
+
+    /// Whether the database itself holds exactly this certificate.
+    pub fn holds(&self, der: &[u8]) -> Result<bool> {
+        Ok(self.certificates()?.iter().any(|c| c.der() == der))
+    }
+
+    /// Whether `nickname` belongs to another subject than that of `certificate`.
+    pub fn nickname_conflicts(&self, nickname: &str, certificate: &Certificate) -> Result<bool> {
+        let c_name = c_text(nickname, nickname)?;
+        let mut subject = Borrowed::new(certificate.subject());
+        // SAFETY: string and item outlive the call, both only read (certdb.h).
+        let conflict = unsafe {
+            sys::SEC_CertNicknameConflict(c_name.as_ptr(), subject.as_mut_ptr(), self.cert_db())
+        };
+        Ok(conflict != 0)
+    }
+
+    /// A nickname for a CA certificate made from its subject, as NSS makes them.
+    pub fn ca_nickname(&self, certificate: &Certificate) -> Option<String> {
+        // SAFETY: the certificate is live; a PORT_Alloc'ed string or null is handed over (cert.h).
+        let raw = unsafe { sys::CERT_MakeCANickname(certificate.as_ptr()) };
+        if raw.is_null() {
+            return None;
+        }
+        // SAFETY: not null, NUL-terminated.
+        let name = unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned();
+        // SAFETY: handed over by CERT_MakeCANickname, freed once.
+        unsafe { sys::PORT_Free(raw.cast()) };
+        Some(name)
+    }
+
+    /// Sets trust flags; the internal token must be logged in.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] with the NSS fault.
+    pub fn set_trust(&self, certificate: &Certificate, trust: &Trust) -> Result<()> {
+        let text = c_text("trust", trust.as_str())?;
+        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
+        let mut flags: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
+        // SAFETY: the structure and the string outlive the call (cert.h).
+        fault::status("CERT_DecodeTrustString", || unsafe {
+            sys::CERT_DecodeTrustString(&mut flags, text.as_ptr())
+        })
+        .map_err(|f| {
+            Error::new(Kind::Usage, format!("{:?} is no trust string", trust.as_str())).because(f)
+        })?;
+        // SAFETY: the certificate is live; the trust is only read (cert.h).
+        fault::status("CERT_ChangeCertTrust", || unsafe {
+            sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
+        })
+        .map_err(|f| {
+            Error::new(Kind::Refused, format!("can't set the trust {:?}", trust.as_str()))
+                .because(f)
+        })
+    }
+
+    /// Verifies `certificate` for a usage, now, against the database's trust; its chain is built
+    /// from the database and from certificates decoded and still alive.
+    ///
+    /// # Errors
+    /// The NSS fault (`SEC_ERROR_UNKNOWN_ISSUER`…).
+    pub fn verify(
+        &self,
+        certificate: &Certificate,
+        usage: Usage,
+    ) -> std::result::Result<(), Fault> {
+        fault::status("CERT_VerifyCertificate", || {
+            // SAFETY: the certificate is live; no log, no returned usages are asked (cert.h).
+            unsafe {
+                sys::CERT_VerifyCertificate(
+                    self.cert_db(),
+                    certificate.as_ptr(),
+                    super::pr_bool(true),
+                    usage.bits(),
+                    now(),
+                    std::ptr::null_mut(),
+                    std::ptr::null_mut(),
+                    std::ptr::null_mut(),
+                )
+            }
+        })
+    }
+}
+
+impl Token {
+    /// Imports a certificate beside its key (NSS sets CKA_ID from the public key) under
+    /// `nickname`. Trust is left as it is.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] with the NSS fault.
+    pub fn import(&self, certificate: &Certificate, nickname: &str) -> Result<()> {
+        let c_name = c_text(nickname, nickname)?;
+        fault::status("PK11_ImportCert", || {
+            // SAFETY: slot, certificate and string are live; an invalid handle means "find the key
+            // by the certificate's public key" (pk11pub.h).
+            unsafe {
+                sys::PK11_ImportCert(
+                    self.as_ptr(),
+                    certificate.as_ptr(),
+                    sys::CK_INVALID_HANDLE,
+                    c_name.as_ptr(),
+                    super::pr_bool(false),
+                )
+            }
+        })
+        .map_err(|f| {
+            Error::new(
+                Kind::Refused,
+                format!("can't import {nickname:?} into the token {:?}", self.name()),
+            )
+            .because(f)
+        })
+    }
+}
+
+/// NSS's own look-up string: token names that mean the internal token are dropped.
+fn lookup_name(nickname: &str) -> String {
+    match nickname.split_once(':') {
+        Some((token, nick)) if !token.is_empty() && is_internal_name(token) => nick.to_owned(),
+        _ => nickname.to_owned(),
+    }
+}
+
+/// NSPR's clock: microseconds since 1970.
+fn now() -> sys::PRTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    sys::PRTime::try_from(since.as_micros()).unwrap_or(sys::PRTime::MAX)
+}
+
+impl Certificate {
+    fn parts(&self) -> &sys::CERTCertificate {
+        // SAFETY: live while `self` is; the fields read here don't change after decoding.
+        unsafe { &*self.as_ptr() }
+    }
+
+    /// The certificate's DER.
+    pub fn der(&self) -> &[u8] {
+        // SAFETY: NSS keeps data and len in step, for the certificate's life.
+        unsafe { bytes(&self.parts().derCert) }
+    }
+
+    /// DER of the subject name.
+    pub fn subject(&self) -> &[u8] {
+        // SAFETY: as in `der`.
+        unsafe { bytes(&self.parts().derSubject) }
+    }
+
+    /// DER of the issuer name.
+    pub fn issuer(&self) -> &[u8] {
+        // SAFETY: as in `der`.
+        unsafe { bytes(&self.parts().derIssuer) }
+    }
+
+    /// DER of the SubjectPublicKeyInfo.
+    pub fn spki(&self) -> &[u8] {
+        // SAFETY: as in `der`.
+        unsafe { bytes(&self.parts().derPublicKey) }
+    }
+
+    /// The nickname, with `token:` in front for other tokens than the internal one.
+    pub fn nickname(&self) -> Option<String> {
+        let raw = self.parts().nickname;
+        if raw.is_null() {
+            return None;
+        }
+        // SAFETY: not null, NUL-terminated, alive with the certificate (certt.h).
+        Some(unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned())
+    }
+
+    /// Whether subject and issuer are the same name.
+    pub fn is_self_issued(&self) -> bool {
+        self.subject() == self.issuer()
+    }
+
+    /// The private key that belongs to it, in whichever logged-in token holds it.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`].
+    pub fn private_key(&self) -> Result<PrivateKey> {
+        // SAFETY: the certificate is live; a reference is handed over (pk11pub.h).
+        let raw = fault::pointer("PK11_FindKeyByAnyCert", || unsafe {
+            sys::PK11_FindKeyByAnyCert(self.as_ptr(), std::ptr::null_mut())
+        })
+        .map_err(|f| {
+            let name = self.nickname().unwrap_or_else(|| "(no nickname)".into());
+            Error::new(Kind::NotFound, format!("no private key for the certificate {name:?}"))
+                .because(f)
+                .hint("list the keys with: certutil -K -d DIR; is the right token logged in?")
+        })?;
+        // SAFETY: as above.
+        Ok(unsafe { PrivateKey::from_raw(self.guard(), raw) })
+    }
+
+    /// This certificate and the issuers the database knows, up to a self-issued one; a missing
+    /// issuer ends the chain.
+    pub fn chain(&self) -> Vec<Certificate> {
+        let mut chain = vec![self.duplicate()];
+        // A chain longer than this is a loop of cross-certificates.
+        while chain.len() < 16 {
+            let Some(last) = chain.last().filter(|c| !c.is_self_issued()) else { break };
+            // SAFETY: the certificate is live; a reference or null is handed over (cert.h).
+            let raw = fault::pointer("CERT_FindCertIssuer", || unsafe {
+                sys::CERT_FindCertIssuer(last.as_ptr(), now(), sys::certUsageAnyCA)
+            });
+            let Ok(raw) = raw else { break };
+            // SAFETY: as above.
+            chain.push(unsafe { Certificate::from_raw(self.guard(), raw) });
+        }
+        chain
+    }
+
+    fn duplicate(&self) -> Certificate {
+        // SAFETY: the certificate is live; CERT_DupCertificate only counts a reference up and
+        // answers its argument.
+        unsafe { sys::CERT_DupCertificate(self.as_ptr()) };
+        // SAFETY: the reference just taken.
+        unsafe { Certificate::from_raw(self.guard(), self.raw) }
+    }
+
+    /// Checks that the certificate names `host` (RFC 6125: SAN, wildcards, addresses).
+    ///
+    /// # Errors
+    /// The NSS fault, `SSL_ERROR_BAD_CERT_DOMAIN`.
+    pub fn verify_name(&self, host: &str) -> std::result::Result<(), Fault> {
+        let Ok(host) = CString::new(host) else {
+            return Err(Fault::from_code("CERT_VerifyCertName", sys::SSL_ERROR_BAD_CERT_DOMAIN));
+        };
+        // SAFETY: certificate and string are live, both only read (cert.h).
+        fault::status("CERT_VerifyCertName", || unsafe {
+            sys::CERT_VerifyCertName(self.as_ptr(), host.as_ptr())
+        })
+    }
+
+    /// Deletes it from the database; a key beside it stays.
+    ///
+    /// # Errors
+    /// The NSS fault.
+    pub fn delete(self) -> std::result::Result<(), Fault> {
+        // SAFETY: the certificate is live; the call removes the stored object, the reference
+        // stays ours and is dropped after (certdb.h).
+        fault::status("SEC_DeletePermCertificate", || unsafe {
+            sys::SEC_DeletePermCertificate(self.as_ptr())
+        })
+    }
+}

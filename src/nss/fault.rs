@@ -1,0 +1,127 @@
+//! What NSS says when a call fails.
+
+use std::ffi::CStr;
+use std::fmt;
+use std::ptr::NonNull;
+
+use nss_sys as sys;
+
+/// A failed NSS call: which one, the number NSPR kept for the thread, its symbolic name and NSS's
+/// own sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The C function that failed.
+    pub call: &'static str,
+    /// `PR_GetError()` right after the call; 0 when NSS gave no reason.
+    pub code: i32,
+    /// The symbolic name (`SEC_ERROR_BAD_PASSWORD`), or `unknown error`.
+    pub name: String,
+    /// NSS's sentence for the code, without its full stop.
+    pub text: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.code == 0 {
+            return write!(f, "{} failed and NSS gave no reason", self.call);
+        }
+        write!(f, "{}: {} ({}): {}", self.call, self.name, self.code, self.text)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl Fault {
+    /// The fault of a call that has just failed, read from the thread's error.
+    pub(crate) fn last(call: &'static str) -> Fault {
+        // SAFETY: PR_GetError has no precondition (prerror.h); it reads thread-local state.
+        Fault::from_code(call, unsafe { sys::PR_GetError() })
+    }
+
+    /// The fault for an error number obtained elsewhere.
+    pub(crate) fn from_code(call: &'static str, code: i32) -> Fault {
+        if code == 0 {
+            return Fault { call, code, name: String::new(), text: String::new() };
+        }
+        // libssl3 registers its error names only when its own initialisation runs, which nothing
+        // here needs; this is the one number of that table libnss3 itself answers with.
+        if code == sys::SSL_ERROR_BAD_CERT_DOMAIN {
+            return Fault {
+                call,
+                code,
+                name: "SSL_ERROR_BAD_CERT_DOMAIN".into(),
+                text: "the name in the certificate differs from the host name".into(),
+            };
+        }
+        // SAFETY: PR_ErrorToName answers null or a static string for any number (prerror.h).
+        let name = unsafe { sys::PR_ErrorToName(code) };
+        // SAFETY: as above; language 0 is the default, the string is static (prerror.h).
+        let text = unsafe { sys::PR_ErrorToString(code, 0) };
+        let name = static_text(name).unwrap_or_else(|| "unknown error".into());
+        let text = static_text(text).unwrap_or_else(|| "NSS has no text for this number".into());
+        let text = text.trim_end_matches('.').to_owned();
+        Fault { call, code, name, text }
+    }
+}
+
+/// Copies a static C string; `None` for null.
+fn static_text(p: *const std::ffi::c_char) -> Option<String> {
+    if p.is_null() {
+        return None;
+    }
+    // SAFETY: not null, and both callers pass NUL-terminated strings that live for the process.
+    Some(unsafe { CStr::from_ptr(p) }.to_string_lossy().into_owned())
+}
+
+fn clear_error() {
+    // SAFETY: PR_SetError has no precondition (prerror.h); it writes thread-local state.
+    unsafe { sys::PR_SetError(0, 0) };
+}
+
+/// Runs a call that answers a `SECStatus`; anything but `SECSuccess` becomes a [`Fault`].
+pub(crate) fn status(call: &'static str, f: impl FnOnce() -> sys::SECStatus) -> Result<(), Fault> {
+    clear_error();
+    if f() == sys::SECSuccess { Ok(()) } else { Err(Fault::last(call)) }
+}
+
+/// Runs a call that answers a pointer; null becomes a [`Fault`].
+pub(crate) fn pointer<T>(
+    call: &'static str,
+    f: impl FnOnce() -> *mut T,
+) -> Result<NonNull<T>, Fault> {
+    clear_error();
+    NonNull::new(f()).ok_or_else(|| Fault::last(call))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_without_a_reason_says_so() {
+        let f = Fault::from_code("PK11_Sign", 0);
+        assert_eq!(f.to_string(), "PK11_Sign failed and NSS gave no reason");
+    }
+
+    #[test]
+    fn an_unknown_number_is_kept() {
+        let f = Fault::from_code("PK11_Sign", -1);
+        assert_eq!(f.code, -1);
+        assert!(f.to_string().starts_with("PK11_Sign: "), "{f}");
+        assert!(f.to_string().contains("(-1)"), "{f}");
+    }
+
+    #[test]
+    fn the_host_name_error_has_a_name_without_libssl3() {
+        let f = Fault::from_code("CERT_VerifyCertName", sys::SSL_ERROR_BAD_CERT_DOMAIN);
+        assert!(f.to_string().contains("SSL_ERROR_BAD_CERT_DOMAIN (-12276)"), "{f}");
+    }
+
+    #[test]
+    fn an_old_error_does_not_leak_into_the_next_call() {
+        // SAFETY: PR_SetError has no precondition.
+        unsafe { sys::PR_SetError(-8177, 0) };
+        let f = status("NSS_Nothing", || sys::SECFailure).unwrap_err();
+        assert_eq!(f.code, 0);
+    }
+}

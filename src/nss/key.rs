@@ -1,0 +1,349 @@
+//! Private keys: find, generate, sign, delete. A key never leaves its token.
+
+use std::ptr::NonNull;
+
+use nss_sys as sys;
+
+use super::database::Database;
+use super::digest::hash;
+use super::fault::{self, Fault};
+use super::handle::{Borrowed, Filled, Owned, handle};
+use super::token::Token;
+use crate::algorithm::{Digest, KeySpec, KeyType, Scheme, Signer};
+use crate::error::{Error, Kind, Result};
+
+handle! {
+    /// A private key in a token. C: `SECKEYPrivateKey`, given back by `SECKEY_DestroyPrivateKey`
+    /// (which leaves a token key in its token).
+    PrivateKey, sys::SECKEYPrivateKey, sys::SECKEY_DestroyPrivateKey
+}
+
+handle! {
+    /// A public key. C: `SECKEYPublicKey`, given back by `SECKEY_DestroyPublicKey`.
+    PublicKey, sys::SECKEYPublicKey, sys::SECKEY_DestroyPublicKey
+}
+
+/// Where and how a new key is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyFlags {
+    /// Stays in the token; else gone with the process.
+    pub permanent: bool,
+    /// Never revealed in the clear.
+    pub sensitive: bool,
+    /// May be wrapped for archival; `None` leaves it to the token.
+    pub extractable: Option<bool>,
+    /// Operations forced on or off: PKCS #11 `CKF_*` values and mask.
+    pub operations: (sys::CK_FLAGS, sys::CK_FLAGS),
+}
+
+impl KeyFlags {
+    /// A key to keep: permanent, sensitive, extractable as the token likes.
+    pub fn permanent(spec: KeySpec) -> KeyFlags {
+        let operations = match spec {
+            KeySpec::Rsa(_) => (0, 0),
+            // Signing only, as Dogtag's tools make EC keys.
+            KeySpec::Ec(_) => (0, sys::CKF_DERIVE),
+        };
+        KeyFlags { permanent: true, sensitive: true, extractable: None, operations }
+    }
+
+    fn attributes(self) -> sys::PK11AttrFlags {
+        let sensitive = if self.sensitive {
+            sys::PK11_ATTR_SENSITIVE | sys::PK11_ATTR_PRIVATE
+        } else {
+            sys::PK11_ATTR_INSENSITIVE | sys::PK11_ATTR_PUBLIC
+        };
+        let kept = if self.permanent { sys::PK11_ATTR_TOKEN } else { sys::PK11_ATTR_SESSION };
+        let extractable = match self.extractable {
+            None => 0,
+            Some(true) => sys::PK11_ATTR_EXTRACTABLE,
+            Some(false) => sys::PK11_ATTR_UNEXTRACTABLE,
+        };
+        sensitive | kept | extractable
+    }
+}
+
+/// A freshly generated pair. Dropping it leaves a permanent key in its token; a run that fails
+/// calls [`KeyPair::discard`].
+#[derive(Debug)]
+pub struct KeyPair {
+    /// The private half.
+    pub private: PrivateKey,
+    /// The public half.
+    pub public: PublicKey,
+}
+
+impl Token {
+    /// Generates a key pair in the token, which must be logged in.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the token can't or won't (size, curve, policy, read-only).
+    pub fn generate(&self, spec: KeySpec, flags: KeyFlags) -> Result<KeyPair> {
+        let mut rsa = sys::PK11RSAGenParams { keySizeInBits: 0, pe: 65537 };
+        let mut curve;
+        let (mechanism, parameters) = match spec {
+            KeySpec::Rsa(bits) => {
+                rsa.keySizeInBits = i32::try_from(bits).unwrap_or(i32::MAX);
+                (sys::CKM_RSA_PKCS_KEY_PAIR_GEN, std::ptr::from_mut(&mut rsa).cast())
+            }
+            KeySpec::Ec(c) => {
+                curve = Borrowed::new(c.oid_der());
+                (sys::CKM_EC_KEY_PAIR_GEN, curve.as_mut_ptr().cast())
+            }
+        };
+        let (on, mask) = flags.operations;
+        let mut public = std::ptr::null_mut();
+        let private = fault::pointer("PK11_GenerateKeyPairWithOpFlags", || {
+            // SAFETY: the slot is live; `parameters` is the structure the mechanism wants
+            // (PK11RSAGenParams, or a SECItem with ECParameters) and outlives the call.
+            unsafe {
+                sys::PK11_GenerateKeyPairWithOpFlags(
+                    self.as_ptr(),
+                    mechanism,
+                    parameters,
+                    &mut public,
+                    flags.attributes(),
+                    on,
+                    mask,
+                    std::ptr::null_mut(),
+                )
+            }
+        })
+        .map_err(|f| {
+            let what = format!("can't generate an {spec} key in the token {:?}", self.name());
+            let hint = if f.code == sys::SEC_ERROR_READ_ONLY {
+                "open the database for writing"
+            } else {
+                "the token may not offer this size or curve, or want a login first"
+            };
+            Error::new(Kind::Refused, what).because(f).hint(hint)
+        })?;
+        // SAFETY: the call handed over both keys.
+        let private = unsafe { PrivateKey::from_raw(self.guard(), private) };
+        let Some(public) = NonNull::new(public) else {
+            return Err(Error::new(Kind::Refused, "the token made a key without a public half"));
+        };
+        // SAFETY: as above.
+        let public = unsafe { PublicKey::from_raw(self.guard(), public) };
+        Ok(KeyPair { private, public })
+    }
+
+    /// The private key whose CKA_ID is `id`, in this token.
+    pub fn find_key(&self, id: &[u8]) -> Option<PrivateKey> {
+        let mut item = Borrowed::new(id);
+        // SAFETY: slot and item are live; the id is only read (pk11pub.h).
+        let raw = fault::pointer("PK11_FindKeyByKeyID", || unsafe {
+            sys::PK11_FindKeyByKeyID(self.as_ptr(), item.as_mut_ptr(), std::ptr::null_mut())
+        });
+        // SAFETY: PK11_FindKeyByKeyID hands over a reference. Only permanent keys are looked for
+        // by id: a second owner of a session key would destroy the object (prototype finding).
+        raw.ok().map(|r| unsafe { PrivateKey::from_raw(self.guard(), r) })
+    }
+}
+
+impl Database {
+    /// The private key whose CKA_ID is `id`, in any token that is logged in.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`].
+    pub fn find_key(&self, id: &[u8]) -> Result<PrivateKey> {
+        self.tokens()?.iter().find_map(|t| t.find_key(id)).ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                format!("no private key with id {} in the NSS database {}", hex(id), self.name()),
+            )
+            .hint("list the keys with: certutil -K -d DIR")
+        })
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl KeyPair {
+    /// Deletes both halves from the token, for a run that failed.
+    ///
+    /// # Errors
+    /// The NSS fault; the caller tells the user which key stayed behind.
+    pub fn discard(self) -> std::result::Result<(), Fault> {
+        let KeyPair { private, public } = self;
+        let first = private.delete();
+        let public = public.into_raw();
+        // SAFETY: the call consumes the reference; for a session object it only frees it.
+        let second = fault::status("PK11_DeleteTokenPublicKey", || unsafe {
+            sys::PK11_DeleteTokenPublicKey(public)
+        });
+        first.and(second)
+    }
+}
+
+impl PublicKey {
+    /// DER of the SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when NSS can't encode this type of key.
+    pub fn spki(&self) -> Result<Vec<u8>> {
+        // SAFETY: the key is live; an item is handed over (keyhi.h).
+        let item = fault::pointer("SECKEY_EncodeDERSubjectPublicKeyInfo", || unsafe {
+            sys::SECKEY_EncodeDERSubjectPublicKeyInfo(self.as_ptr())
+        })
+        .map_err(|f| Error::new(Kind::Refused, "can't encode the public key").because(f))?;
+        // SAFETY: the item was allocated for us.
+        Ok(unsafe { Owned::from_raw(item) }.to_vec())
+    }
+}
+
+impl PrivateKey {
+    /// The public half.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the token doesn't reveal it.
+    pub fn public(&self) -> Result<PublicKey> {
+        // SAFETY: the key is live; a new public key is handed over (keyhi.h).
+        let raw = fault::pointer("SECKEY_ConvertToPublicKey", || unsafe {
+            sys::SECKEY_ConvertToPublicKey(self.as_ptr())
+        })
+        .map_err(|f| Error::new(Kind::Refused, "can't get the key's public half").because(f))?;
+        // SAFETY: as above.
+        Ok(unsafe { PublicKey::from_raw(self.guard(), raw) })
+    }
+
+    /// CKA_ID, as `certutil -K` shows it.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the token doesn't reveal it.
+    pub fn id(&self) -> Result<Vec<u8>> {
+        // SAFETY: the key is live; an item is handed over (pk11pub.h).
+        let item = fault::pointer("PK11_GetLowLevelKeyIDForPrivateKey", || unsafe {
+            sys::PK11_GetLowLevelKeyIDForPrivateKey(self.as_ptr())
+        })
+        .map_err(|f| Error::new(Kind::Refused, "can't read the key's id").because(f))?;
+        // SAFETY: the item was allocated for us.
+        Ok(unsafe { Owned::from_raw(item) }.to_vec())
+    }
+
+    /// The token it lives in.
+    pub fn token(&self) -> Option<Token> {
+        // SAFETY: the key is live; a slot reference is handed over (pk11pub.h).
+        let raw = NonNull::new(unsafe { sys::PK11_GetSlotFromPrivateKey(self.as_ptr()) });
+        // SAFETY: as above.
+        raw.map(|r| unsafe { Token::from_raw(self.guard(), r) })
+    }
+
+    /// A session copy in the same token, where the token allows one. Older NSS derives the
+    /// password key anew for every use of an RSA token key (55 ms each); a copy pays once.
+    pub fn session_copy(&self) -> Option<PrivateKey> {
+        let token = self.token()?;
+        // SAFETY: slot and key are live; a new session key is handed over (pk11pub.h).
+        let raw = fault::pointer("PK11_CopyTokenPrivKeyToSessionPrivKey", || unsafe {
+            sys::PK11_CopyTokenPrivKeyToSessionPrivKey(token.as_ptr(), self.as_ptr())
+        });
+        // SAFETY: as above.
+        raw.ok().map(|r| unsafe { PrivateKey::from_raw(self.guard(), r) })
+    }
+
+    /// Deletes the key object from its token.
+    ///
+    /// # Errors
+    /// The NSS fault.
+    pub fn delete(self) -> std::result::Result<(), Fault> {
+        let raw = self.into_raw();
+        // SAFETY: the call deletes the object and consumes the reference; PR_TRUE: even if a
+        // certificate for it exists, which is only so when this run imported it (pk11pub.h).
+        fault::status("PK11_DeleteTokenPrivateKey", || unsafe {
+            sys::PK11_DeleteTokenPrivateKey(raw, super::pr_bool(true))
+        })
+    }
+
+    fn sign_whole(
+        &self,
+        tag: sys::SECOidTag,
+        message: &[u8],
+    ) -> std::result::Result<Vec<u8>, Fault> {
+        let mut out = Filled::new();
+        let len = i32::try_from(message.len()).unwrap_or(-1);
+        // SAFETY: `message` has `len` bytes, the key is live, `out` is an empty item to fill; a
+        // negative length is refused by NSS (cryptohi.h).
+        fault::status("SEC_SignData", || unsafe {
+            sys::SEC_SignData(out.as_mut_ptr(), message.as_ptr(), len, self.as_ptr(), tag)
+        })?;
+        Ok(out.to_vec())
+    }
+
+    fn sign_pss(&self, digest: Digest, salt: usize, message: &[u8]) -> Result<Vec<u8>> {
+        let hashed = hash(digest, message)?;
+        let (hash_mechanism, mgf) = match digest {
+            Digest::Sha1 => (sys::CKM_SHA_1, sys::CKG_MGF1_SHA1),
+            Digest::Sha256 => (sys::CKM_SHA256, sys::CKG_MGF1_SHA256),
+            Digest::Sha384 => (sys::CKM_SHA384, sys::CKG_MGF1_SHA384),
+            Digest::Sha512 => (sys::CKM_SHA512, sys::CKG_MGF1_SHA512),
+        };
+        let mut parameters = sys::CK_RSA_PKCS_PSS_PARAMS {
+            hashAlg: hash_mechanism,
+            mgf,
+            sLen: salt as sys::CK_ULONG,
+        };
+        let parameters = sys::SECItem {
+            type_: sys::siBuffer,
+            data: std::ptr::from_mut(&mut parameters).cast(),
+            len: size_of::<sys::CK_RSA_PKCS_PSS_PARAMS>() as u32,
+        };
+        // SAFETY: the key is live (pk11pub.h).
+        let len = unsafe { sys::PK11_SignatureLen(self.as_ptr()) };
+        let mut out = vec![0u8; usize::try_from(len).unwrap_or(0)];
+        let mut signature =
+            sys::SECItem { type_: sys::siBuffer, data: out.as_mut_ptr(), len: out.len() as u32 };
+        let hashed = Borrowed::new(&hashed);
+        fault::status("PK11_SignWithMechanism", || {
+            // SAFETY: key and items are live; `signature` has PK11_SignatureLen bytes of room and
+            // its length is updated; the parameter is a CK_RSA_PKCS_PSS_PARAMS (PKCS #11).
+            unsafe {
+                sys::PK11_SignWithMechanism(
+                    self.as_ptr(),
+                    sys::CKM_RSA_PKCS_PSS,
+                    &parameters,
+                    &mut signature,
+                    hashed.as_ptr(),
+                )
+            }
+        })
+        .map_err(cannot_sign)?;
+        out.truncate(signature.len as usize);
+        Ok(out)
+    }
+}
+
+fn cannot_sign(f: Fault) -> Error {
+    Error::new(Kind::Refused, "can't sign with the private key")
+        .because(f)
+        .hint("is the token logged in, and does its policy allow this key and digest?")
+}
+
+impl Signer for PrivateKey {
+    fn key_type(&self) -> KeyType {
+        // SAFETY: the key is live (keyhi.h).
+        match unsafe { sys::SECKEY_GetPrivateKeyType(self.as_ptr()) } {
+            sys::rsaKey => KeyType::Rsa,
+            sys::rsaPssKey => KeyType::RsaPss,
+            sys::ecKey => KeyType::Ec,
+            other => KeyType::Other(other),
+        }
+    }
+
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>> {
+        let tag = match scheme {
+            Scheme::RsaPss { digest, salt } => return self.sign_pss(digest, salt, message),
+            Scheme::RsaPkcs1(Digest::Sha256) => sys::SEC_OID_PKCS1_SHA256_WITH_RSA_ENCRYPTION,
+            Scheme::RsaPkcs1(Digest::Sha384) => sys::SEC_OID_PKCS1_SHA384_WITH_RSA_ENCRYPTION,
+            Scheme::RsaPkcs1(Digest::Sha512) => sys::SEC_OID_PKCS1_SHA512_WITH_RSA_ENCRYPTION,
+            Scheme::Ecdsa(Digest::Sha256) => sys::SEC_OID_ANSIX962_ECDSA_SHA256_SIGNATURE,
+            Scheme::Ecdsa(Digest::Sha384) => sys::SEC_OID_ANSIX962_ECDSA_SHA384_SIGNATURE,
+            Scheme::Ecdsa(Digest::Sha512) => sys::SEC_OID_ANSIX962_ECDSA_SHA512_SIGNATURE,
+            Scheme::RsaPkcs1(Digest::Sha1) | Scheme::Ecdsa(Digest::Sha1) => {
+                return Err(Error::new(Kind::Refused, "won't sign with SHA-1"));
+            }
+        };
+        self.sign_whole(tag, message).map_err(cannot_sign)
+    }
+}

@@ -1,0 +1,75 @@
+//! Safe wrappers over libnss3 and libsmime3: the only place that knows NSS pointers.
+//!
+//! NSS is global: one [`Database`] is open in a process at a time. Every handle ([`Token`],
+//! [`PrivateKey`], [`Certificate`]…) holds a guard that keeps NSS initialised;
+//! [`Database::close`] shuts NSS down and fails when a reference was leaked.
+
+mod cert;
+mod cms;
+mod database;
+mod digest;
+mod fault;
+mod handle;
+mod key;
+mod token;
+
+use std::ptr::NonNull;
+
+use nss_sys as sys;
+
+pub use cert::{Certificate, Trust, Usage};
+pub use cms::SignatureCheck;
+pub use database::{Access, Database};
+pub use digest::{hash, hmac, random};
+pub use fault::Fault;
+pub use key::{KeyFlags, KeyPair, PrivateKey, PublicKey};
+pub use token::Token;
+pub(crate) use token::is_internal_name;
+
+/// The initialised library: dropped last, by the last handle or by [`Database::close`].
+pub(crate) struct Context {
+    raw: Option<NonNull<sys::NSSInitContext>>,
+}
+
+// SAFETY: NSSInitContext is an opaque ticket; NSS_ShutdownContext locks internally (nssinit.c's
+// contract in nss.h: contexts may be shut down from any thread).
+unsafe impl Send for Context {}
+// SAFETY: as above; nothing is reached through a shared reference.
+unsafe impl Sync for Context {}
+
+impl Context {
+    fn shut_down(mut self) -> Result<(), Fault> {
+        match self.raw.take() {
+            // SAFETY: the context came from NSS_InitContext and is given back once (`take`).
+            Some(raw) => fault::status("NSS_ShutdownContext", || unsafe {
+                sys::NSS_ShutdownContext(raw.as_ptr())
+            }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        if let Some(raw) = self.raw.take() {
+            // A drop can't report; `Database::close` is the call that tells of a leak.
+            // SAFETY: as in `shut_down`.
+            unsafe { sys::NSS_ShutdownContext(raw.as_ptr()) };
+        }
+    }
+}
+
+/// The NSS library loaded, as `3.87.1`.
+pub fn version() -> String {
+    // SAFETY: NSS_GetVersion has no precondition and answers a static string (nss.h).
+    let text = unsafe { sys::NSS_GetVersion() };
+    if text.is_null() {
+        return "unknown".into();
+    }
+    // SAFETY: not null, static and NUL-terminated.
+    unsafe { std::ffi::CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+fn pr_bool(b: bool) -> sys::PRBool {
+    sys::PRBool::from(b)
+}

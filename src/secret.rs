@@ -1,0 +1,168 @@
+//! Secrets: wiped on drop, never shown, and the places they may come from.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::error::{Error, Kind, Result};
+
+/// The longest secret read from a file, descriptor or prompt.
+const LONGEST: u64 = 64 * 1024;
+
+/// A password, passphrase or shared secret. It has no `Debug`, `Display` or `Clone`.
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Takes the bytes over.
+    pub fn new(bytes: Vec<u8>) -> Secret {
+        Secret(Zeroizing::new(bytes))
+    }
+
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Another owner of the same secret, for when two parts of a run need it.
+    pub fn duplicate(&self) -> Secret {
+        Secret(self.0.clone())
+    }
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The first line of a file; a line `token:secret` (NSS tools) or `token=secret` (PKI's
+    /// password.conf) for the wanted token wins over it. `-` is standard input.
+    File(PathBuf),
+    /// The first line of an inherited file descriptor.
+    Fd(i32),
+    /// An environment variable.
+    Env(String),
+    /// A question on the terminal; an error where there is none.
+    Prompt,
+}
+
+impl Source {
+    /// Reads the secret; `what` names it in messages and in the prompt (`password of the token
+    /// internal`), `token` chooses the line of a password file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`]: unreadable, empty descriptor, variable not set, no terminal.
+    pub fn read(&self, what: &str, token: &str) -> Result<Secret> {
+        match self {
+            Source::File(path) if path.as_os_str() == "-" => {
+                first_line(std::io::stdin().lock(), what, "standard input")
+            }
+            Source::File(path) => from_file(path, what, token),
+            Source::Fd(n) => {
+                // Opening the descriptor's name gives a File without touching raw descriptors.
+                let path = PathBuf::from(format!("/proc/self/fd/{n}"));
+                let file = File::open(&path).map_err(|e| unreadable(what, &path, e))?;
+                first_line(file, what, &format!("descriptor {n}"))
+            }
+            Source::Env(name) => match std::env::var_os(name) {
+                Some(value) => Ok(Secret::new(value.into_encoded_bytes())),
+                None => Err(Error::new(
+                    Kind::Usage,
+                    format!("can't read the {what}: the environment variable {name} isn't set"),
+                )),
+            },
+            Source::Prompt => prompt(what),
+        }
+    }
+}
+
+fn unreadable(what: &str, path: &Path, e: std::io::Error) -> Error {
+    Error::new(Kind::Usage, format!("can't read the {what} from {}", path.display())).because(e)
+}
+
+fn first_line(from: impl Read, what: &str, place: &str) -> Result<Secret> {
+    let mut line = Zeroizing::new(Vec::new());
+    BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut line).map_err(|e| {
+        Error::new(Kind::Usage, format!("can't read the {what} from {place}")).because(e)
+    })?;
+    trim_line_end(&mut line);
+    Ok(Secret(line))
+}
+
+fn trim_line_end(line: &mut Vec<u8>) {
+    while matches!(line.last(), Some(b'\n' | b'\r')) {
+        line.pop();
+    }
+}
+
+fn from_file(path: &Path, what: &str, token: &str) -> Result<Secret> {
+    let mut all = Zeroizing::new(Vec::new());
+    File::open(path)
+        .and_then(|f| f.take(LONGEST).read_to_end(&mut all))
+        .map_err(|e| unreadable(what, path, e))?;
+    let lines = all.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
+    for line in lines.clone() {
+        if let Some(secret) = for_token(line, token) {
+            return Ok(Secret::new(secret.to_vec()));
+        }
+    }
+    Ok(Secret::new(lines.clone().next().unwrap_or_default().to_vec()))
+}
+
+/// The secret of a `token:secret`, `token=secret` or `hardware-token=secret` line.
+fn for_token<'a>(line: &'a [u8], token: &str) -> Option<&'a [u8]> {
+    let internal = crate::nss::is_internal_name(token);
+    let names: &[&str] = if internal {
+        &["internal", "Internal Key Storage Token", "NSS Certificate DB"]
+    } else {
+        &[token]
+    };
+    names.iter().filter(|n| !n.is_empty()).find_map(|name| {
+        let rest = line.strip_prefix(b"hardware-").unwrap_or(line);
+        let rest = rest.strip_prefix(name.as_bytes())?;
+        rest.strip_prefix(b":").or_else(|| rest.strip_prefix(b"="))
+    })
+}
+
+/// Asks on the terminal with echo off.
+fn prompt(what: &str) -> Result<Secret> {
+    let no_terminal = || {
+        Error::new(Kind::Usage, format!("the {what} is wanted and there is no terminal to ask on"))
+            .hint("give it by --password-file FILE, --password-fd N or --password-env VAR")
+    };
+    if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
+        return Err(no_terminal());
+    }
+    let mut text = rpassword::prompt_password(format!("Enter the {what}: "))
+        .map_err(|e| no_terminal().because(e))?;
+    let secret = Secret::new(text.as_bytes().to_vec());
+    text.zeroize();
+    std::io::stderr().flush().ok();
+    Ok(secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(content: &str, token: &str) -> Vec<u8> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        Source::File(file.path().into()).read("password", token).unwrap().bytes().to_vec()
+    }
+
+    #[test]
+    fn a_password_file_is_read_in_the_three_common_forms() {
+        assert_eq!(read("Secret.123\n", "internal"), b"Secret.123");
+        assert_eq!(read("with: colon\r\n", ""), b"with: colon");
+        assert_eq!(read("HSM:one\ninternal:two\n", "internal"), b"two");
+        assert_eq!(read("NSS Certificate DB:three\n", ""), b"three");
+        assert_eq!(read("internal=a\nhardware-HSM=b=c\n", "HSM"), b"b=c");
+        assert_eq!(read("", "internal"), b"");
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let e = Source::Env("NSS_CMC_NOT_SET".into()).read("password", "").err().unwrap();
+        assert!(e.to_string().contains("NSS_CMC_NOT_SET"), "{e}");
+    }
+}

@@ -1,0 +1,19 @@
+/* The edge of the C world: the NSS and NSPR headers whose functions nss-sys binds, each with the
+ * reason. build.rs (feature `regen`) runs bindgen over this file with the allow-list it holds and
+ * tests/bindings.rs compares the outcome with the vendored nss-sys/src/bindings.rs. */
+
+#include <prerror.h>   /* the thread's error: PR_GetError, PR_ErrorToName, PR_ErrorToString */
+#include <nss.h>       /* NSS_InitContext, NSS_ShutdownContext, version check */
+#include <secerr.h>    /* SEC_ERROR_* */
+#include <sslerr.h>    /* SSL_ERROR_BAD_CERT_DOMAIN, what CERT_VerifyCertName answers */
+#include <secitem.h>   /* SECItem: free and wipe */
+#include <secoid.h>    /* OID tags for digests and curves */
+#include <secport.h>   /* PORT_Strdup for the password callback, arenas */
+#include <pk11pub.h>   /* tokens, login, keys, sign, wrap, import */
+#include <pk11pqg.h>   /* key generation parameter structures */
+#include <cert.h>      /* certificates, trust, verification */
+#include <certdb.h>    /* trust flags, CERT_ImportCerts */
+#include <keyhi.h>     /* SECKEYPublicKey, SECKEYPrivateKey, SubjectPublicKeyInfo */
+#include <cryptohi.h>  /* SGN_Digest, VFY_*, ECDSA signature DER */
+#include <cms.h>       /* libsmime3: verification of the CA's SignedData */
+#include <p12.h>       /* PKCS #12 decoder */
