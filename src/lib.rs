@@ -5,7 +5,12 @@
 pub mod algorithm;
 pub mod error;
 pub mod secret;
+pub mod transport;
 
 /// NSS: databases, tokens, keys, certificates.
 #[allow(unsafe_code)]
 pub mod nss;
+
+/// Lends NSS keys to curl.
+#[allow(unsafe_code)]
+mod bridge;
