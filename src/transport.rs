@@ -41,7 +41,8 @@ pub struct TransportOptions<'db> {
     pub connect_timeout: Duration,
     /// Limit for everything.
     pub timeout: Duration,
-    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…).
+    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…). One
+    /// that is itself reached over TLS fails: its certificate is held against the server's name.
     pub proxy: Option<String>,
     /// Allows `http` URLs, where anybody on the way can read and change everything.
     pub plain_http: bool,

@@ -1,6 +1,6 @@
 //! NSS databases made by certutil; the keys are generated there and never leave.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -51,7 +51,7 @@ impl Fixture {
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("password"), format!("{PASSWORD}\n")).unwrap();
         let mut noise = vec![0; 4096];
-        openssl::rand::rand_bytes(&mut noise).unwrap();
+        std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut noise).unwrap();
         std::fs::write(dir.join("noise"), noise).unwrap();
         certutil(&dir, &["-N"], "");
         let ec = ["-k", "ec", "-q", "nistp256"];

@@ -30,8 +30,12 @@ fn answer(status: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn transport(database: &Database, identity: Option<Identity>) -> Transport<'_> {
-    let database = Some(database);
-    Transport::new(TransportOptions { database, identity, ..TransportOptions::default() }).unwrap()
+    Transport::new(TransportOptions { database: Some(database), identity, ..direct() }).unwrap()
+}
+
+/// The defaults, but no proxy that the environment may name.
+fn direct<'db>() -> TransportOptions<'db> {
+    TransportOptions { proxy: Some(String::new()), ..TransportOptions::default() }
 }
 
 /// The shared database, trusting a server CA under a nickname of the test's own.
@@ -49,7 +53,7 @@ fn post(server: &Server, host: &str) -> Result<Reply, Error> {
 /// One POST over plain http.
 fn post_plain(bytes: &[u8]) -> Result<Reply, Error> {
     let server = Server::start(None, Answer::Close(bytes.to_vec()));
-    let options = TransportOptions { plain_http: true, ..TransportOptions::default() };
+    let options = TransportOptions { plain_http: true, ..direct() };
     let url = format!("http://127.0.0.1:{}/ca", server.port);
     Transport::new(options).unwrap().post(&url, b"request", CMC)
 }
@@ -268,7 +272,7 @@ fn silence_ends_at_the_time_limit() {
     let handshake = format!("https://localhost:{}/", mute.local_addr().unwrap().port());
     fixture.with(|db| {
         let short = Duration::from_millis(300);
-        let options = || TransportOptions { database: Some(db), ..TransportOptions::default() };
+        let options = || TransportOptions { database: Some(db), ..direct() };
         let in_all = TransportOptions { timeout: short, ..options() };
         let connecting = TransportOptions { connect_timeout: short, ..options() };
         for (options, url) in [(in_all, server.url("localhost")), (connecting, handshake)] {

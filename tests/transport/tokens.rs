@@ -1,12 +1,15 @@
 //! Keys in other tokens than a plain database: softoken in FIPS mode, SoftHSM.
 
+use std::path::Path;
 use std::process::Command;
 
+use nss_cmc::error::Kind;
+use nss_cmc::transport::{Transport, TransportOptions};
 use openssl::ssl::SslVersion;
 
 use crate::database::{Fixture, PASSWORD, certutil, identity, run};
 use crate::server::{Answer, Ca, Server, Tls};
-use crate::{CMC, ok, transport};
+use crate::{CMC, assert_error, ok, transport};
 
 /// Each client with TLS 1.2 and 1.3, against a server that admits those below `root`.
 fn authenticate(fixture: &Fixture, root: &[u8], ca: &Ca, nicknames: &[&str], fips: bool) {
@@ -34,28 +37,58 @@ fn keys_of_a_database_in_fips_mode_authenticate() {
     authenticate(&fixture, &fixture.root, &ca, &["rsa", "p256", "p384"], true);
 }
 
+/// Whether this is the process of its own that a test needs whose library reads its configuration
+/// by an environment variable, and once; else runs the test in one.
+fn in_own_process(test: &str, variable: &str, conf: impl Fn(&Path) -> String) -> bool {
+    if std::env::var_os("NSS_CMC_TEST_CHILD").is_some() {
+        return true;
+    }
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("transport").join(variable);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("conf");
+    std::fs::write(&file, conf(&dir)).unwrap();
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(variable, file)
+        .env("NSS_CMC_TEST_CHILD", "1")
+        .status()
+        .unwrap();
+    assert!(status.success());
+    false
+}
+
+#[test]
+fn openssl_in_fips_mode_takes_no_key_from_a_database_that_is_not() {
+    let test = "tokens::openssl_in_fips_mode_takes_no_key_from_a_database_that_is_not";
+    let conf = |_: &Path| {
+        "openssl_conf = all\n[all]\nalg_section = algorithms\n\
+         [algorithms]\ndefault_properties = fips=yes\n"
+            .to_owned()
+    };
+    if !in_own_process(test, "OPENSSL_CONF", conf) {
+        return;
+    }
+    Fixture::new("not-fips").with(|db| {
+        let identity = Some(identity(db, "p256"));
+        let options =
+            TransportOptions { database: Some(db), identity, ..TransportOptions::default() };
+        let error = Transport::new(options).err().unwrap();
+        assert_error(&error, Kind::Refused, "OpenSSL runs in FIPS mode", "modutil -fips");
+    });
+}
+
 const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
 #[test]
 fn keys_in_softhsm_authenticate() {
-    if !std::path::Path::new(SOFTHSM).exists() {
+    if !Path::new(SOFTHSM).exists() {
         println!("skipped: {SOFTHSM} isn't installed");
         return;
     }
-    // SoftHSM finds its tokens by an environment variable, so this runs in a process of its own.
-    if std::env::var_os("SOFTHSM2_CONF").is_none() {
-        let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("transport/softhsm");
-        let _ = std::fs::remove_dir_all(&dir);
-        std::fs::create_dir_all(dir.join("tokens")).unwrap();
-        let conf = dir.join("softhsm2.conf");
-        std::fs::write(&conf, format!("directories.tokendir = {}/tokens\n", dir.display()))
-            .unwrap();
-        let status = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "tokens::keys_in_softhsm_authenticate", "--nocapture"])
-            .env("SOFTHSM2_CONF", conf)
-            .status()
-            .unwrap();
-        assert!(status.success());
+    let test = "tokens::keys_in_softhsm_authenticate";
+    let conf = |dir: &Path| format!("directories.tokendir = {}\n", dir.display());
+    if !in_own_process(test, "SOFTHSM2_CONF", conf) {
         return;
     }
     let fixture = Fixture::new("softhsm-database");
