@@ -3,7 +3,9 @@
 #![warn(missing_docs)]
 
 pub mod algorithm;
+pub mod asn1;
 pub mod error;
+pub mod keyid;
 pub mod secret;
 
 /// NSS: databases, tokens, keys, certificates.
