@@ -4,6 +4,7 @@
 
 pub mod algorithm;
 pub mod asn1;
+pub mod cmc;
 pub mod error;
 pub mod keyid;
 pub mod secret;
