@@ -7,6 +7,7 @@ case $4 in
   *) die "$4: neither rsa:BITS nor ec:CURVE" ;;
 esac
 dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 if [ ! -e "$db/cert9.db" ]; then
   mkdir -p "$db"
@@ -23,4 +24,3 @@ if [ -n "$agent" ]; then
 fi
 serial=$(openssl x509 -in cert.pem -noout -serial)
 echo $((16#${serial#*=}))
-rm -rf "$dir"
