@@ -8,6 +8,7 @@ pub mod cmc;
 pub mod error;
 pub mod keyid;
 pub mod secret;
+pub mod text;
 
 /// NSS: databases, tokens, keys, certificates.
 #[allow(unsafe_code)]
