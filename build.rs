@@ -3,8 +3,18 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    require_openssl_3();
     #[cfg(feature = "regen")]
     regen::run();
+}
+
+/// The bridge is an OpenSSL 3 provider; `openssl-sys` tells the version found (`0x30000160`).
+fn require_openssl_3() {
+    let version = std::env::var("DEP_OPENSSL_VERSION_NUMBER").unwrap_or_default();
+    if u64::from_str_radix(&version, 16).unwrap_or(0) < 0x3000_0000 {
+        println!("cargo::error=OpenSSL 3.0 or later is needed (found {version:?})");
+        std::process::exit(1);
+    }
 }
 
 #[cfg(feature = "regen")]

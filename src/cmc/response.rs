@@ -10,6 +10,7 @@ use crate::asn1::cmc::{
 use crate::asn1::cms::{ContentInfo, SignedData};
 use crate::asn1::{decode, decode_ber, oid};
 use crate::error::{CmcDetail, Error, Kind, Result};
+use crate::text::printable;
 
 /// A decoded answer, nothing of it verified.
 #[derive(Debug)]
@@ -350,7 +351,11 @@ fn number(n: &Integer) -> i64 {
 impl Status {
     /// This status as an error, the CA's words made printable and explained where that helps.
     pub fn into_error(self) -> Error {
-        let text = self.text.as_deref().map(printable).filter(|t| !t.trim().is_empty());
+        let text = self
+            .text
+            .as_deref()
+            .map(|t| printable(t).into_owned())
+            .filter(|t| !t.trim().is_empty());
         let fail = match &self.other {
             Some(OtherInfo::Fail(f)) => Some(*f),
             _ => None,
@@ -405,19 +410,4 @@ fn hint(fail: Option<FailInfo>, text: Option<&str>) -> Option<String> {
         _ => return None,
     };
     Some(fixed.to_owned())
-}
-
-/// The CA's text with control, bidirectional and other invisible characters escaped.
-pub fn printable(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars().take(2000) {
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}');
-        if c.is_control() || hidden {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-    }
-    out
 }

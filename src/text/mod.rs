@@ -10,10 +10,12 @@ mod date;
 mod extensions;
 mod name;
 mod response;
+mod summary;
 
 pub use certificate::pretty_certificate;
 pub use name::dn_string;
 pub use response::{Rendered, render_response, stored_line};
+pub use summary::{Summary, summary};
 
 use std::borrow::Cow;
 

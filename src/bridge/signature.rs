@@ -1,0 +1,246 @@
+//! SIGNATURE: digest and sign in one go. The whole message goes to NSS, which hashes and pads; no
+//! raw RSA anywhere, so FIPS tokens and HSMs agree.
+
+use std::ffi::{CStr, c_char, c_int, c_uchar, c_void};
+use std::rc::Rc;
+
+use openssl_sys as sys;
+
+use super::ffi::{self, Dispatch, Table, caught};
+use super::keymgmt;
+use super::loan::Loan;
+use crate::algorithm::{Digest, KeyType, Scheme, Signer};
+use crate::error::{Error, Kind};
+
+/// RSA padding.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Padding {
+    Pkcs1,
+    Pss,
+}
+
+/// Salt length of PSS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Salt {
+    /// As long as the digest: what TLS wants.
+    Digest,
+    Octets(usize),
+}
+
+/// Behind OpenSSL's signature context.
+struct Context {
+    loan: Option<Rc<Loan>>,
+    digest: Option<Digest>,
+    padding: Padding,
+    salt: Salt,
+}
+
+pub(super) static FUNCTIONS: Table<Dispatch, 7> = Table([
+    Dispatch { id: ffi::OSSL_FUNC_SIGNATURE_NEWCTX, function: new as *const c_void },
+    Dispatch { id: ffi::OSSL_FUNC_SIGNATURE_FREECTX, function: free as *const c_void },
+    Dispatch { id: ffi::OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, function: init as *const c_void },
+    Dispatch { id: ffi::OSSL_FUNC_SIGNATURE_DIGEST_SIGN, function: sign as *const c_void },
+    Dispatch { id: ffi::OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, function: set_params as *const c_void },
+    Dispatch {
+        id: ffi::OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS,
+        function: settable_params as *const c_void,
+    },
+    Dispatch::END,
+]);
+
+impl Context {
+    fn scheme(&self, key: KeyType) -> Option<Scheme> {
+        let digest = self.digest?;
+        match (key, self.padding) {
+            (KeyType::Ec, _) => Some(Scheme::Ecdsa(digest)),
+            (KeyType::Rsa, Padding::Pkcs1) => Some(Scheme::RsaPkcs1(digest)),
+            (KeyType::Rsa, Padding::Pss) => {
+                let salt = match self.salt {
+                    Salt::Digest => digest.len(),
+                    Salt::Octets(n) => n,
+                };
+                Some(Scheme::RsaPss { digest, salt })
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes what it knows of `params`; `None` for a value it can't honour.
+    ///
+    /// # Safety
+    /// `params` is null or a list that ends with a null key.
+    unsafe fn set(&mut self, params: *const sys::OSSL_PARAM) -> Option<()> {
+        // SAFETY: by contract.
+        match unsafe { value(params, c"pad-mode") }? {
+            Value::Absent => {}
+            Value::Number(1) => self.padding = Padding::Pkcs1,
+            Value::Number(6) => self.padding = Padding::Pss,
+            Value::Text(t) if t == "pkcs1" => self.padding = Padding::Pkcs1,
+            Value::Text(t) if t == "pss" => self.padding = Padding::Pss,
+            Value::Number(_) | Value::Text(_) => return None,
+        }
+        // SAFETY: by contract.
+        match unsafe { value(params, c"saltlen") }? {
+            Value::Absent => {}
+            Value::Number(-1) => self.salt = Salt::Digest,
+            Value::Number(n) => self.salt = Salt::Octets(usize::try_from(n).ok()?),
+            Value::Text(t) if t == "digest" => self.salt = Salt::Digest,
+            Value::Text(t) => self.salt = Salt::Octets(t.parse().ok()?),
+        }
+        Some(())
+    }
+}
+
+/// A parameter that OpenSSL may send as a number or as text.
+enum Value {
+    Absent,
+    Number(c_int),
+    Text(String),
+}
+
+/// # Safety
+/// `params` is null or a list that ends with a null key.
+unsafe fn value(params: *const sys::OSSL_PARAM, key: &CStr) -> Option<Value> {
+    if params.is_null() {
+        return Some(Value::Absent);
+    }
+    // SAFETY: by contract; the key is NUL-terminated (OSSL_PARAM_locate_const(3)).
+    let found = unsafe { sys::OSSL_PARAM_locate_const(params, key.as_ptr()) };
+    if found.is_null() {
+        return Some(Value::Absent);
+    }
+    let mut number = 0;
+    // SAFETY: `found` is an element of the list; fails for other types than integers.
+    if unsafe { ffi::OSSL_PARAM_get_int(found, &mut number) } == 1 {
+        return Some(Value::Number(number));
+    }
+    let mut text = std::ptr::null_mut();
+    // SAFETY: as above; a null `text` asks for a NUL-terminated copy to free
+    // (OSSL_PARAM_get_utf8_string(3)).
+    if unsafe { sys::OSSL_PARAM_get_utf8_string(found, &mut text, 0) } != 1 {
+        return None;
+    }
+    // SAFETY: the copy just made.
+    let copy = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
+    // SAFETY: the copy is freed once; file and line are for debugging builds of OpenSSL.
+    unsafe { sys::CRYPTO_free(text.cast(), c"".as_ptr(), 0) };
+    Some(Value::Text(copy))
+}
+
+fn digest_named(name: &str) -> Option<Digest> {
+    match name.to_ascii_uppercase().as_str() {
+        "SHA1" | "SHA-1" | "SHA2-160" => Some(Digest::Sha1),
+        "SHA256" | "SHA-256" | "SHA2-256" => Some(Digest::Sha256),
+        "SHA384" | "SHA-384" | "SHA2-384" => Some(Digest::Sha384),
+        "SHA512" | "SHA-512" | "SHA2-512" => Some(Digest::Sha512),
+        _ => None,
+    }
+}
+
+unsafe extern "C" fn new(_provider: *mut c_void, _properties: *const c_char) -> *mut c_void {
+    caught(std::ptr::null_mut(), || {
+        let context =
+            Context { loan: None, digest: None, padding: Padding::Pkcs1, salt: Salt::Digest };
+        Box::into_raw(Box::new(context)).cast()
+    })
+}
+
+unsafe extern "C" fn free(context: *mut c_void) {
+    if !context.is_null() {
+        // SAFETY: came from Box::into_raw in `new`; OpenSSL frees it once.
+        caught((), || drop(unsafe { Box::from_raw(context.cast::<Context>()) }));
+    }
+}
+
+unsafe extern "C" fn init(
+    context: *mut c_void,
+    digest: *const c_char,
+    keydata: *mut c_void,
+    params: *const sys::OSSL_PARAM,
+) -> c_int {
+    caught(0, || {
+        // SAFETY: OpenSSL passes the context it got from `new`, to one call at a time.
+        let Some(context) = (unsafe { context.cast::<Context>().as_mut() }) else { return 0 };
+        // SAFETY: OpenSSL passes a key of ours, or null to keep the one set before.
+        if let Some(loan) = unsafe { keymgmt::loan(keydata) } {
+            context.loan = Some(loan.clone());
+        }
+        if !digest.is_null() {
+            // SAFETY: not null, NUL-terminated (provider-signature(7)).
+            context.digest = digest_named(&unsafe { CStr::from_ptr(digest) }.to_string_lossy());
+        }
+        // SAFETY: OpenSSL passes null or a proper list.
+        let taken = unsafe { context.set(params) };
+        c_int::from(context.loan.is_some() && context.digest.is_some() && taken.is_some())
+    })
+}
+
+unsafe extern "C" fn set_params(context: *mut c_void, params: *const sys::OSSL_PARAM) -> c_int {
+    caught(0, || {
+        // SAFETY: as in `init`.
+        let Some(context) = (unsafe { context.cast::<Context>().as_mut() }) else { return 0 };
+        // SAFETY: OpenSSL passes null or a proper list.
+        c_int::from(unsafe { context.set(params) }.is_some())
+    })
+}
+
+unsafe extern "C" fn settable_params(
+    _context: *mut c_void,
+    _provider: *mut c_void,
+) -> *const sys::OSSL_PARAM {
+    static LIST: Table<sys::OSSL_PARAM, 3> = Table([
+        keymgmt::parameter(c"pad-mode", ffi::OSSL_PARAM_UTF8_STRING),
+        keymgmt::parameter(c"saltlen", ffi::OSSL_PARAM_UTF8_STRING),
+        keymgmt::END,
+    ]);
+    LIST.0.as_ptr()
+}
+
+/// `OSSL_FUNC_signature_digest_sign`: null `signature` asks for the largest length.
+unsafe extern "C" fn sign(
+    context: *mut c_void,
+    signature: *mut c_uchar,
+    length: *mut usize,
+    room: usize,
+    message: *const c_uchar,
+    message_length: usize,
+) -> c_int {
+    caught(0, || {
+        // SAFETY: as in `init`.
+        let Some(context) = (unsafe { context.cast::<Context>().as_ref() }) else { return 0 };
+        let Some(loan) = &context.loan else { return 0 };
+        if signature.is_null() {
+            // SAFETY: the public key is live.
+            let size = unsafe { sys::EVP_PKEY_get_size(loan.public.as_ptr()) };
+            let Ok(size) = usize::try_from(size) else { return 0 };
+            // SAFETY: OpenSSL passes room for the length (provider-signature(7)).
+            unsafe { *length = size };
+            return 1;
+        }
+        let Some(scheme) = context.scheme(loan.key.key_type()) else { return 0 };
+        let message = if message_length == 0 {
+            &[]
+        } else {
+            // SAFETY: OpenSSL passes `message_length` readable bytes.
+            unsafe { std::slice::from_raw_parts(message, message_length) }
+        };
+        match loan.key.sign(scheme, message) {
+            Ok(made) if made.len() <= room => {
+                // SAFETY: `signature` has `room` bytes, enough by the guard; `made` is ours.
+                unsafe { signature.copy_from_nonoverlapping(made.as_ptr(), made.len()) };
+                // SAFETY: as above.
+                unsafe { *length = made.len() };
+                1
+            }
+            Ok(_) => {
+                let error = Error::new(Kind::Internal, "NSS made a longer signature than expected");
+                loan.refusal.replace(Some(error));
+                0
+            }
+            Err(error) => {
+                loan.refusal.replace(Some(error));
+                0
+            }
+        }
+    })
+}

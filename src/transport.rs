@@ -1,0 +1,315 @@
+//! One POST or GET at a time with curl, the client key staying in NSS, the server judged by NSS.
+//!
+//! What the answer means is not decided here: a CMC failure is HTTP 200, a page of HTML may be too.
+
+mod failure;
+mod url;
+
+use std::time::Duration;
+
+use curl::easy::{Easy2, Handler, HttpVersion, List, SslVersion, WriteError};
+
+use crate::bridge::{Bridge, Lending, forget_ca_files, require_openssl};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Certificate, Database, PrivateKey};
+use url::Target;
+
+/// Longest body taken, in octets.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+/// Longest head taken, in octets: status line and headers, 1xx answers included.
+const HEAD_LIMIT: usize = 64 * 1024;
+/// Most header lines taken.
+const LINE_LIMIT: usize = 200;
+
+/// The client certificate for TLS, its issuers, and its key.
+#[derive(Debug)]
+pub struct Identity {
+    /// The client's own certificate first; self-issued certificates after it aren't sent.
+    pub chain: Vec<Certificate>,
+    /// The private key of the first certificate.
+    pub key: PrivateKey,
+}
+
+/// How to connect.
+#[derive(Debug)]
+pub struct TransportOptions<'db> {
+    /// Decides which servers are trusted; needed for `https`.
+    pub database: Option<&'db Database>,
+    /// Offered to servers that ask for a certificate.
+    pub identity: Option<Identity>,
+    /// Limit for name look-up, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Limit for everything.
+    pub timeout: Duration,
+    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…).
+    pub proxy: Option<String>,
+    /// Allows `http` URLs, where anybody on the way can read and change everything.
+    pub plain_http: bool,
+}
+
+impl Default for TransportOptions<'_> {
+    fn default() -> Self {
+        TransportOptions {
+            database: None,
+            identity: None,
+            connect_timeout: Duration::from_secs(30),
+            timeout: Duration::from_secs(120),
+            proxy: None,
+            plain_http: false,
+        }
+    }
+}
+
+/// An HTTP answer, whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status code.
+    pub status: u32,
+    /// `Content-Type` as sent.
+    pub content_type: Option<String>,
+    /// Status line and headers as received, without line ends; the final answer's only.
+    pub header_lines: Vec<String>,
+    /// The body, at most 16 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Sends requests one after another, over one connection where the server keeps it open.
+pub struct Transport<'db> {
+    easy: Easy2<Lending<'db, Answer>>,
+    connect_timeout: Duration,
+    timeout: Duration,
+    proxy: Option<String>,
+    plain_http: bool,
+    directory: Option<String>,
+    has_identity: bool,
+}
+
+impl<'db> Transport<'db> {
+    /// Prepares; nothing is sent.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the identity's key can't be used for TLS.
+    pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
+        let has_identity = options.identity.is_some();
+        let bridge = match options.identity {
+            Some(Identity { chain, key }) => Bridge::new(options.database, Some((&chain, key)))?,
+            None => Bridge::new(options.database, None)?,
+        };
+        Ok(Transport {
+            easy: Lending::easy(bridge, Answer::default()),
+            connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
+            proxy: options.proxy,
+            plain_http: options.plain_http,
+            directory: options.database.map(|d| d.name().to_owned()),
+            has_identity,
+        })
+    }
+
+    /// Sends `body` with the media type given, `Content-Length` exact and no `Expect`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for the URL, [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`] when the
+    /// answer is broken, cut short or too large, [`Kind::Refused`] when NSS won't sign.
+    pub fn post(&mut self, url: &str, body: &[u8], content_type: &str) -> Result<Reply> {
+        self.exchange(url, |easy| {
+            easy.post(true)?;
+            easy.post_fields_copy(body)?;
+            headers(easy, &[&format!("Content-Type: {content_type}"), "Expect:"])
+        })
+    }
+
+    /// Fetches `url`, asking for the media type given.
+    ///
+    /// # Errors
+    /// As for [`Transport::post`].
+    pub fn get(&mut self, url: &str, accept: &str) -> Result<Reply> {
+        self.exchange(url, |easy| {
+            easy.get(true)?;
+            headers(easy, &[&format!("Accept: {accept}")])
+        })
+    }
+
+    fn exchange(
+        &mut self,
+        url: &str,
+        request: impl FnOnce(&mut Easy) -> std::result::Result<(), curl::Error>,
+    ) -> Result<Reply> {
+        let target = Target::parse(url)?;
+        self.check(&target)?;
+        self.configure(url)
+            .and_then(|()| request(&mut self.easy))
+            .map_err(|e| Error::new(Kind::Internal, "can't set up the request").because(e))?;
+        self.easy.get_mut().inner = Answer::default();
+        self.easy.get_ref().bridge().expect(&target.host);
+        let outcome = self.easy.perform();
+        let seen = self.easy.get_ref().bridge().seen();
+        let answer = std::mem::take(&mut self.easy.get_mut().inner);
+        if let Err(error) = outcome {
+            let proxy = self.easy.http_connectcode().unwrap_or(0);
+            return Err(failure::Failure {
+                target: &target,
+                error,
+                seen,
+                too_large: answer.too_large,
+                begun: !answer.lines.is_empty(),
+                proxy_status: proxy,
+                directory: self.directory.as_deref(),
+                has_identity: self.has_identity,
+                limits: (self.connect_timeout, self.timeout),
+            }
+            .explain());
+        }
+        // A connection kept open was verified when it was made.
+        let fresh = self.easy.num_connects().unwrap_or(1) > 0;
+        if target.tls && fresh && !(seen.attached && seen.verified) {
+            return Err(Error::new(
+                Kind::Tls,
+                format!("{target} answered, but NSS was never asked about it"),
+            )
+            .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3"));
+        }
+        let status = self.easy.response_code().unwrap_or(0);
+        let content_type = self.easy.content_type_bytes().ok().flatten();
+        let content_type = content_type.map(|t| String::from_utf8_lossy(t).into_owned());
+        Ok(Reply { status, content_type, header_lines: answer.lines, body: answer.body })
+    }
+
+    fn check(&self, target: &Target) -> Result<()> {
+        if !target.tls {
+            if self.plain_http {
+                return Ok(());
+            }
+            return Err(Error::new(
+                Kind::Usage,
+                format!("won't talk to {target} over plain http, where anybody can listen"),
+            )
+            .hint("use https, or allow plain http explicitly"));
+        }
+        if self.directory.is_none() {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("can't judge {target} without an NSS database to trust"),
+            )
+            .hint("give the database with -d DIR"));
+        }
+        require_openssl()
+    }
+
+    /// Everything both kinds of request share; what the last one set is forgotten.
+    fn configure(&mut self, url: &str) -> std::result::Result<(), curl::Error> {
+        let easy = &mut self.easy;
+        easy.reset();
+        forget_ca_files(easy)?;
+        easy.ssl_verify_peer(true)?;
+        easy.ssl_verify_host(true)?;
+        easy.ssl_min_max_version(SslVersion::Tlsv12, SslVersion::Default)?;
+        // A resumed session would pass the verify callback by.
+        easy.ssl_sessionid_cache(false)?;
+        easy.http_version(HttpVersion::V11)?;
+        easy.http_09_allowed(false)?;
+        easy.follow_location(false)?;
+        easy.connect_timeout(self.connect_timeout)?;
+        easy.timeout(self.timeout)?;
+        easy.max_filesize(BODY_LIMIT as u64)?;
+        easy.useragent(concat!("nss-cmc/", env!("CARGO_PKG_VERSION")))?;
+        if let Some(proxy) = &self.proxy {
+            easy.proxy(proxy)?;
+        }
+        easy.url(url)
+    }
+}
+
+type Easy<'db> = Easy2<Lending<'db, Answer>>;
+
+fn headers(easy: &mut Easy<'_>, lines: &[&str]) -> std::result::Result<(), curl::Error> {
+    let mut list = List::new();
+    for line in lines {
+        list.append(line)?;
+    }
+    easy.http_headers(list)
+}
+
+/// Receives one answer, within limits.
+#[derive(Default)]
+struct Answer {
+    lines: Vec<String>,
+    /// The blank line was seen; what follows are trailers, or the next answer's status line.
+    head_ended: bool,
+    head_size: usize,
+    line_count: usize,
+    body: Vec<u8>,
+    too_large: Option<&'static str>,
+}
+
+impl Handler for Answer {
+    fn write(&mut self, data: &[u8]) -> std::result::Result<usize, WriteError> {
+        if self.body.len() + data.len() > BODY_LIMIT {
+            self.too_large = Some("the body is larger than 16 MiB");
+            return Ok(0);
+        }
+        self.body.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn header(&mut self, data: &[u8]) -> bool {
+        self.head_size += data.len();
+        self.line_count += 1;
+        if self.head_size > HEAD_LIMIT || self.line_count > LINE_LIMIT {
+            self.too_large = Some("the headers are longer than 64 KiB or 200 lines");
+            return false;
+        }
+        let line = String::from_utf8_lossy(data);
+        let line = line.trim_end_matches(['\r', '\n']);
+        if self.head_ended {
+            if !line.starts_with("HTTP/") {
+                return true;
+            }
+            // 1xx, or a proxy's answer to CONNECT, came before.
+            self.lines.clear();
+            self.head_ended = false;
+        }
+        if line.is_empty() {
+            self.head_ended = true;
+        } else {
+            self.lines.push(line.to_owned());
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(answer: &mut Answer, lines: &[&str]) -> bool {
+        lines.iter().all(|l| answer.header(l.as_bytes()))
+    }
+
+    #[test]
+    fn only_the_final_head_stays() {
+        let mut answer = Answer::default();
+        let lines = [
+            "HTTP/1.1 100 Continue\r\n",
+            "\r\n",
+            "HTTP/1.1 200 \r\n",
+            "A: b\r\n",
+            "\r\n",
+            "T: x\r\n",
+        ];
+        assert!(feed(&mut answer, &lines));
+        assert_eq!(answer.lines, ["HTTP/1.1 200 ", "A: b"]);
+    }
+
+    #[test]
+    fn heads_and_bodies_have_limits() {
+        let mut answer = Answer::default();
+        assert!(!feed(&mut answer, &["X: y\r\n"; LINE_LIMIT + 1]));
+        assert!(answer.too_large.is_some());
+        let mut answer = Answer::default();
+        assert!(!answer.header(&vec![b'a'; HEAD_LIMIT + 1]));
+        let mut answer = Answer { body: vec![0; BODY_LIMIT], ..Answer::default() };
+        assert!(matches!(answer.write(b"x"), Ok(0)));
+        assert!(answer.too_large.is_some());
+    }
+}

@@ -1,0 +1,215 @@
+//! From what curl, NSS and the server left behind to one error with a hint.
+
+use std::time::Duration;
+
+use super::url::Target;
+use crate::bridge::{Distrust, Seen};
+use crate::error::{Error, Kind};
+
+/// What is known after an exchange failed.
+pub(super) struct Failure<'a> {
+    pub(super) target: &'a Target,
+    pub(super) error: curl::Error,
+    pub(super) seen: Seen,
+    /// The answer went beyond a limit.
+    pub(super) too_large: Option<&'static str>,
+    /// A status line had come.
+    pub(super) begun: bool,
+    /// The proxy's answer to CONNECT, or 0.
+    pub(super) proxy_status: u32,
+    /// The NSS database.
+    pub(super) directory: Option<&'a str>,
+    pub(super) has_identity: bool,
+    /// For connecting and for everything.
+    pub(super) limits: (Duration, Duration),
+}
+
+impl Failure<'_> {
+    pub(super) fn explain(mut self) -> Error {
+        let target = self.target;
+        if let Some(why) = self.too_large {
+            return self.http("takes no answer that large").because(why);
+        }
+        if let Some(error) = self.seen.failure.take() {
+            return Error::new(error.kind(), format!("can't do TLS with {target}")).because(error);
+        }
+        if let Some(distrust) = self.seen.distrust.take() {
+            return self.distrusted(distrust);
+        }
+        if let Some(alert) = self.seen.alert {
+            return self.alerted(alert);
+        }
+        self.by_code()
+    }
+
+    fn text(&self) -> String {
+        self.error.extra_description().unwrap_or(self.error.description()).trim().to_owned()
+    }
+
+    fn http(&self, what: &str) -> Error {
+        Error::new(Kind::Http, format!("can't read the answer of {}: {what}", self.target))
+    }
+
+    fn distrusted(&self, distrust: Distrust) -> Error {
+        let target = self.target;
+        if distrust.fault.call == "CERT_VerifyCertName" {
+            let names = names_of(&distrust.certificate);
+            return Error::new(
+                Kind::Tls,
+                format!("won't talk to {target}: its certificate is for another name"),
+            )
+            .because(distrust.fault)
+            .hint(if names.is_empty() {
+                "the certificate carries no host name; ask who runs the server".to_owned()
+            } else {
+                format!("the certificate is for {}; use that name in the URL", names.join(", "))
+            });
+        }
+        let hint = match distrust.fault.name.as_str() {
+            "SEC_ERROR_EXPIRED_CERTIFICATE" | "SEC_ERROR_EXPIRED_ISSUER_CERTIFICATE" => {
+                "check this machine's clock; else the server's certificate needs renewal".to_owned()
+            }
+            _ => format!(
+                "if you know its CA, trust it: certutil -A -d {} -n NAME -t CT,C,C -a -i ca.pem",
+                self.directory.unwrap_or("DIR")
+            ),
+        };
+        Error::new(Kind::Tls, format!("won't talk to {target}: its certificate isn't trusted"))
+            .because(distrust.fault)
+            .hint(hint)
+    }
+
+    fn alerted(&self, alert: u8) -> Error {
+        let target = self.target;
+        let name = alert_name(alert);
+        let why = format!("TLS alert {name} ({alert})");
+        let (what, hint) = match alert {
+            42..=46 | 48 | 49 | 51 if self.has_identity => (
+                "refused our client certificate",
+                "is it valid, unrevoked, and from a CA that the server trusts?",
+            ),
+            116 | 40 | 42 if !self.has_identity => (
+                "wants a client certificate, or none of the ways offered",
+                "name a certificate of the database to authenticate with",
+            ),
+            40 => (
+                "ended the TLS handshake",
+                "it may refuse our certificate, or have no cipher or signature scheme in common",
+            ),
+            70 => ("speaks no TLS version of ours", "TLS 1.2 or 1.3 is needed"),
+            _ => ("ended the TLS connection", "the server's log may say more"),
+        };
+        Error::new(Kind::Tls, format!("{target} {what}")).because(why).hint(hint)
+    }
+
+    fn by_code(&self) -> Error {
+        let (target, error, text) = (self.target, &self.error, self.text());
+        let unreachable = |what: &str| {
+            Error::new(Kind::Unreachable, format!("{what} {target}")).because(text.clone())
+        };
+        let tls = |what: &str| Error::new(Kind::Tls, what.to_owned()).because(text.clone());
+        let http = |what: &str| self.http(what).because(text.clone());
+        if self.proxy_status >= 300 {
+            return unreachable("the proxy won't connect to")
+                .hint("check https_proxy and no_proxy, or what the proxy allows");
+        }
+        if error.is_couldnt_resolve_host() {
+            return unreachable("can't find").hint("is the host name right, and DNS working?");
+        }
+        if error.is_couldnt_resolve_proxy() {
+            return unreachable("can't find the proxy for").hint("check https_proxy and no_proxy");
+        }
+        if error.is_couldnt_connect() {
+            return unreachable("can't connect to")
+                .hint("is the CA running, the port right, and no firewall between?");
+        }
+        if error.is_operation_timedout() {
+            let (connect, all) = self.limits;
+            return unreachable("got no answer in time from").hint(format!(
+                "the limits are {} s to connect and {} s in all; is the server overloaded?",
+                connect.as_secs_f32(),
+                all.as_secs_f32()
+            ));
+        }
+        if error.is_partial_file() {
+            return http("it ended before its announced length")
+                .hint("look whether the request was carried out before sending it again");
+        }
+        if error.is_filesize_exceeded() {
+            return http("it is larger than 16 MiB").retry(false);
+        }
+        if error.is_peer_failed_verification() {
+            return tls(&format!("won't talk to {target}: curl doesn't accept its certificate"))
+                .hint("the certificate must carry the name used in the URL");
+        }
+        if error.is_ssl_connect_error() || error.is_ssl_cipher() || error.is_ssl_certproblem() {
+            return tls(&format!("can't agree with {target} on TLS"))
+                .hint("is that the server's https port?");
+        }
+        if self.begun {
+            return http("the connection broke while it came")
+                .hint("look whether the request was carried out before sending it again");
+        }
+        if error.is_got_nothing() || error.is_send_error() || error.is_recv_error() {
+            let hint = if target.tls && self.has_identity {
+                "it may have refused our client certificate without saying so; see its log"
+            } else {
+                "look whether the request was carried out before sending it again"
+            };
+            return unreachable("the connection ended without an answer from").hint(hint);
+        }
+        http("it isn't HTTP as we know it").hint("is that the CA's port?")
+    }
+}
+
+/// RFC 8446 §6.
+fn alert_name(alert: u8) -> &'static str {
+    match alert {
+        10 => "unexpected_message",
+        20 => "bad_record_mac",
+        40 => "handshake_failure",
+        42 => "bad_certificate",
+        43 => "unsupported_certificate",
+        44 => "certificate_revoked",
+        45 => "certificate_expired",
+        46 => "certificate_unknown",
+        47 => "illegal_parameter",
+        48 => "unknown_ca",
+        49 => "access_denied",
+        50 => "decode_error",
+        51 => "decrypt_error",
+        70 => "protocol_version",
+        71 => "insufficient_security",
+        80 => "internal_error",
+        109 => "missing_extension",
+        112 => "unrecognized_name",
+        116 => "certificate_required",
+        _ => "unknown",
+    }
+}
+
+/// The host names and addresses a certificate carries: subjectAltName, else nothing.
+fn names_of(certificate: &[u8]) -> Vec<String> {
+    use rasn_pkix::GeneralName;
+    let Ok(certificate) = rasn::der::decode::<rasn_pkix::Certificate>(certificate) else {
+        return Vec::new();
+    };
+    let wanted = rasn::types::Oid::JOINT_ISO_ITU_T_DS_CERTIFICATE_EXTENSION_SUBJECT_ALT_NAME;
+    let extensions = certificate.tbs_certificate.extensions;
+    let san = extensions.iter().flat_map(|e| e.iter()).find(|e| e.extn_id == *wanted);
+    let names = san.and_then(|e| rasn::der::decode::<rasn_pkix::GeneralNames>(&e.extn_value).ok());
+    let shown = |name: &GeneralName| match name {
+        GeneralName::DnsName(n) => {
+            Some(String::from_utf8_lossy(n.as_iso646_bytes()).escape_debug().to_string())
+        }
+        GeneralName::IpAddress(a) => match a.len() {
+            4 => <[u8; 4]>::try_from(&a[..]).ok().map(|b| std::net::Ipv4Addr::from(b).to_string()),
+            16 => {
+                <[u8; 16]>::try_from(&a[..]).ok().map(|b| std::net::Ipv6Addr::from(b).to_string())
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    names.iter().flatten().filter_map(shown).take(20).collect()
+}
