@@ -1,4 +1,5 @@
 //! What CMCResponse prints, against what Dogtag's own tool printed for the same octets.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nss_cmc::cmc::response::parse;
-use nss_cmc::text::{dn_string, pretty_certificate, render_response, stored_line};
+use nss_cmc::text::{dn_string, pretty_certificate, render_response, stored_line, summary};
 
 fn vectors() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
@@ -89,6 +90,23 @@ fn every_kind_of_extension() {
     let want = fs::read_to_string(vectors().join("extensions/certificate.txt")).unwrap();
     let end = text.find("        Signature: \n").unwrap();
     assert_eq!(text[..end], want);
+}
+
+#[test]
+fn alternative_names_in_short() {
+    let der = fs::read(vectors().join("extensions/certificate.der")).unwrap();
+    let sans = [
+        "DNS:a.lab.test",
+        "email:x@lab.test",
+        "URI:http://lab.test/",
+        "IP:127.0.0.1",
+        "IP:2001:db8::1",
+        "RID:1.2.3.4",
+        "other",
+        "other",
+        "other",
+    ];
+    assert_eq!(summary(&der).unwrap().sans, sans);
 }
 
 #[test]
