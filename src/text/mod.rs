@@ -56,7 +56,8 @@ fn push_hex(out: &mut String, octet: u8) {
     out.extend([octet >> 4, octet & 0x0f].iter().filter_map(|d| DIGITS.get(usize::from(*d))));
 }
 
-/// Decimal digits; hexadecimal beyond 8192 bits, where decimal would take for ever.
+/// Decimal digits; hexadecimal beyond 8192 bits: the time decimal takes grows with the square of the
+/// length, minutes for the largest message read.
 fn decimal(number: impl Into<BigInt>) -> String {
     let number = number.into();
     if number.bits() <= 8192 { number.to_string() } else { format!("0x{number:X}") }
