@@ -37,8 +37,8 @@ pub fn summary(der: &[u8]) -> Result<Summary> {
     let fields = certificate_fields(der)?;
     let certificate: Certificate = decode("a certificate", der)?;
     let tbs = &certificate.tbs_certificate;
-    let extensions = tbs.extensions.iter().flat_map(|e| e.iter());
-    let san = extensions.filter(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME).next_back();
+    let mut extensions = tbs.extensions.iter().flat_map(|e| e.iter());
+    let san = extensions.rfind(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
     // One by one as bytes: rasn's OtherName holds OCTET STRINGs only, and a UPN is a UTF8String.
     let names: Vec<Any> = match san {
         Some(e) => decode("the alternative names", &e.extn_value)?,
