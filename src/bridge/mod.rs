@@ -37,6 +37,8 @@ pub(crate) struct Seen {
     pub(crate) verified: bool,
     /// Why the server isn't believed.
     pub(crate) distrust: Option<Distrust>,
+    /// The server asked for a client certificate.
+    pub(crate) wanted: bool,
     /// The last fatal alert from the server (RFC 8446 §6).
     pub(crate) alert: Option<u8>,
     /// A failure on our side: NSS refused to sign, the `SSL_CTX` couldn't be furnished.
@@ -108,6 +110,8 @@ impl<'db> Bridge<'db> {
         }
         // SAFETY: as above.
         unsafe { ffi::SSL_CTX_set_info_callback(ctx, verify::info) };
+        // SAFETY: as for the verify callback.
+        unsafe { ffi::SSL_CTX_set_cert_cb(ctx, verify::wanted, me) };
         if let Some(identity) = &self.identity {
             // SAFETY: by this function's contract.
             unsafe { identity.put_into(ctx) }?;
@@ -146,9 +150,10 @@ impl ClientIdentity {
         if unsafe { ffi::SSL_CTX_use_certificate_ASN1(ctx, len, self.certificate.as_ptr()) } != 1 {
             return Err(failed("OpenSSL doesn't take it"));
         }
-        // SAFETY: both live; OpenSSL takes a reference of its own. It compares the key with the
-        // certificate.
-        if unsafe { sys::SSL_CTX_use_PrivateKey(ctx, self.key.as_ptr()) } != 1 {
+        // SAFETY: both live; OpenSSL takes a reference of its own.
+        let used = unsafe { sys::SSL_CTX_use_PrivateKey(ctx, self.key.as_ptr()) };
+        // SAFETY: the context is live; key and certificate are compared.
+        if used != 1 || unsafe { sys::SSL_CTX_check_private_key(ctx) } != 1 {
             return Err(failed("the private key doesn't fit"));
         }
         for issuer in &self.issuers {
