@@ -1,4 +1,5 @@
 //! Which module may use which: the arrows of the design, read from the sources.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 //! Enrolment on the real Dogtag CA, by old names and by `enroll`, and mixed with the Java tools.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 

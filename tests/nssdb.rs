@@ -1,5 +1,6 @@
 //! The nss folder against real databases, with certutil and openssl as judges. NSS is global to a
 //! process, so the tests take turns.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
 
