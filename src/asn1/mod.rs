@@ -1,0 +1,157 @@
+//! ASN.1 types rasn doesn't ship, and small helpers over those it does.
+//!
+//! Whatever is hashed, verified or embedded is kept as the bytes that arrived (`Any`): a decoded
+//! value is never encoded again to be verified.
+
+pub mod cmc;
+pub mod cms;
+pub mod crmf;
+pub mod name;
+pub mod oid;
+pub mod pem;
+pub mod x509;
+
+use rasn::types::{Any, Integer};
+use rasn::{Decode, Encode};
+
+use crate::error::{Error, Kind, Result};
+
+/// The largest message read: far above any real one, far below what could hurt.
+pub const LARGEST: usize = 16 * 1024 * 1024;
+
+/// Decodes DER.
+///
+/// # Errors
+/// [`Kind::Input`]; `what` names the thing in the message.
+pub fn decode<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
+    if der.len() > LARGEST {
+        return Err(Error::new(Kind::Input, format!("{what} is larger than 16 MiB")));
+    }
+    rasn::der::decode(der).map_err(|e| undecodable(what, &e))
+}
+
+/// Decodes DER or, failing that, BER (indefinite lengths, which some CMS producers write).
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn decode_ber<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
+    decode(what, der).or_else(|e| {
+        if der.len() > LARGEST {
+            return Err(e);
+        }
+        rasn::ber::decode(der).map_err(|_| e)
+    })
+}
+
+/// Encodes DER.
+///
+/// # Errors
+/// [`Kind::Internal`]: rasn refuses only what a program built wrongly.
+pub fn encode<T: Encode>(what: &str, value: &T) -> Result<Vec<u8>> {
+    rasn::der::encode(value)
+        .map_err(|e| Error::new(Kind::Internal, format!("can't encode {what}: {e}")))
+}
+
+fn undecodable(what: &str, e: &rasn::error::DecodeError) -> Error {
+    // rasn's own text runs over several lines; its kind says enough.
+    let reason = e.kind.to_string();
+    let reason = reason.lines().next().unwrap_or_default().to_owned();
+    Error::new(Kind::Input, format!("can't decode {what}")).because(reason)
+}
+
+/// Bytes that are DER already, as a value.
+pub fn any(der: impl Into<Vec<u8>>) -> Any {
+    Any::new(der.into())
+}
+
+/// Encodes and wraps.
+///
+/// # Errors
+/// As [`encode`].
+pub fn any_of<T: Encode>(what: &str, value: &T) -> Result<Any> {
+    Ok(any(encode(what, value)?))
+}
+
+/// An INTEGER from unsigned big-endian octets.
+pub fn unsigned(bytes: &[u8]) -> Integer {
+    let mut padded = vec![0u8];
+    padded.extend_from_slice(bytes);
+    rasn::der::decode(&tlv(0x02, &minimal(&padded))).unwrap_or_default()
+}
+
+/// Drops leading octets an INTEGER doesn't need.
+fn minimal(bytes: &[u8]) -> Vec<u8> {
+    let mut at = bytes;
+    while let [0, next, ..] = at
+        && next & 0x80 == 0
+    {
+        at = &at[1..];
+    }
+    at.to_vec()
+}
+
+/// One DER element: tag, minimal length, content.
+pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag];
+    let len = content.len();
+    if len < 0x80 {
+        out.push(len as u8);
+    } else {
+        let bytes = len.to_be_bytes();
+        let skip = bytes.iter().take_while(|b| **b == 0).count();
+        out.push(0x80 | (bytes.len() - skip) as u8);
+        out.extend_from_slice(&bytes[skip..]);
+    }
+    out.extend_from_slice(content);
+    out
+}
+
+/// The content octets of the DER element that `der` begins with, and what follows it.
+pub fn split_tlv(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = der.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (len, rest) = if *first < 0x80 {
+        (usize::from(*first), rest)
+    } else {
+        let n = usize::from(first & 0x7f);
+        if n == 0 || n > size_of::<usize>() {
+            return None;
+        }
+        let (digits, rest) = rest.split_at_checked(n)?;
+        (digits.iter().fold(0usize, |v, d| (v << 8) | usize::from(*d)), rest)
+    };
+    let (content, rest) = rest.split_at_checked(len)?;
+    Some((*tag, content, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_minimal() {
+        assert_eq!(tlv(0x04, &[]), [4, 0]);
+        assert_eq!(tlv(0x04, &[0; 0x7f])[..2], [4, 0x7f]);
+        assert_eq!(tlv(0x04, &[0; 0x80])[..3], [4, 0x81, 0x80]);
+        assert_eq!(tlv(0x30, &[0; 0x1234])[..4], [0x30, 0x82, 0x12, 0x34]);
+    }
+
+    #[test]
+    fn splitting_refuses_what_is_cut_or_indefinite() {
+        let der = tlv(0x30, &[1; 300]);
+        let (tag, content, rest) = split_tlv(&der).unwrap();
+        assert_eq!((tag, content.len(), rest.len()), (0x30, 300, 0));
+        assert!(split_tlv(&der[..der.len() - 1]).is_none());
+        assert!(split_tlv(&[0x30, 0x80, 0, 0]).is_none());
+        assert!(split_tlv(&[0x30, 0x89, 1, 1, 1, 1, 1, 1, 1, 1, 1]).is_none());
+        assert!(split_tlv(&[]).is_none());
+    }
+
+    #[test]
+    fn unsigned_integers() {
+        assert_eq!(unsigned(&[]), Integer::from(0));
+        assert_eq!(unsigned(&[0x80]), Integer::from(128));
+        assert_eq!(unsigned(&[0, 0, 1]), Integer::from(1));
+        assert_eq!(encode("x", &unsigned(&[0xff; 20])).unwrap().len(), 23);
+    }
+}

@@ -1,0 +1,123 @@
+//! Arguments several commands share, so that they mean the same everywhere.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::error::Result;
+use crate::secret::{Secret, Source};
+
+/// The database, the token and its password.
+#[derive(Args)]
+pub struct DatabaseArgs {
+    /// NSS database directory (cert9.db, key4.db)
+    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    pub database: String,
+
+    /// PKCS #11 token; `internal` is the database's own
+    #[arg(long, value_name = "NAME", default_value = "internal")]
+    pub token: String,
+
+    /// File with the token's password: its first line, or a line `token:password`; `-` is stdin
+    #[arg(long, value_name = "FILE", env = "NSS_CMC_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// File descriptor to read the token's password from
+    #[arg(long, value_name = "N", conflicts_with = "password_file")]
+    pub password_fd: Option<i32>,
+
+    /// Environment variable with the token's password
+    #[arg(long, value_name = "VAR", conflicts_with_all = ["password_file", "password_fd"])]
+    pub password_env: Option<String>,
+}
+
+impl DatabaseArgs {
+    /// Where the password comes from; a prompt when nothing is said.
+    pub fn password(&self) -> Box<dyn FnOnce() -> Result<Option<Secret>>> {
+        let source = if let Some(n) = self.password_fd {
+            Source::Fd(n)
+        } else if let Some(name) = &self.password_env {
+            Source::Env(name.clone())
+        } else if let Some(file) = &self.password_file {
+            Source::File(file.clone())
+        } else {
+            Source::Prompt
+        };
+        let token = self.token.clone();
+        Box::new(move || source.read(&format!("password of the token {token}"), &token).map(Some))
+    }
+}
+
+/// The CA and how it is reached.
+#[derive(Args)]
+pub struct CaArgs {
+    /// The CA, as https://host:port
+    #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
+    pub ca: String,
+
+    /// Enrolment profile of the CA (caCMCserverCert, caCMCECserverCert, caFullCMCUserCert…)
+    #[arg(long, value_name = "ID")]
+    pub profile: String,
+
+    /// Proxy URL; the default is what curl finds in the environment
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
+
+    /// Seconds to wait for a connection
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub connect_timeout: u64,
+
+    /// Seconds to wait for the whole exchange
+    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    pub timeout: u64,
+
+    /// Accept an answer that carries certificates only and is not signed
+    #[arg(long)]
+    pub allow_unsigned_response: bool,
+}
+
+impl CaArgs {
+    /// Connection and total time-out.
+    pub fn timeouts(&self) -> (Duration, Duration) {
+        (Duration::from_secs(self.connect_timeout), Duration::from_secs(self.timeout))
+    }
+}
+
+/// A length of time: `30d`, `12h`, `45m`, `90s`; a bare number is days.
+///
+/// # Errors
+/// A sentence for clap.
+pub fn duration(text: &str) -> std::result::Result<Duration, String> {
+    let (number, unit) = match text.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) => text.split_at(at),
+        None => (text, "d"),
+    };
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return Err(format!("{text:?}: write 30d, 12h, 45m or 90s")),
+    };
+    let number: u64 = number.parse().map_err(|_| format!("{text:?} is no length of time"))?;
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("{text:?} is too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time() {
+        for (text, seconds) in [("30d", 2_592_000), ("2", 172_800), ("12h", 43_200), ("90s", 90)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for bad in ["", "d", "1w", "-1d", "99999999999999999999d"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The modern command tree, and the door to the old names.
+
+mod args;
+mod enroll;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::compat;
+use crate::error::{Error, Kind, Result};
+use crate::report::{Report, error_text};
+
+/// Where the front ends write.
+pub struct Streams<'a> {
+    /// Standard output.
+    pub out: &'a mut dyn Write,
+    /// Standard error.
+    pub err: &'a mut dyn Write,
+}
+
+impl Streams<'_> {
+    /// Writes a line to stdout; a closed pipe is nobody's failure.
+    pub fn say(&mut self, line: impl AsRef<str>) {
+        writeln!(self.out, "{}", line.as_ref()).ok();
+    }
+
+    /// Writes a line to stderr.
+    pub fn tell(&mut self, line: impl AsRef<str>) {
+        writeln!(self.err, "{}", line.as_ref()).ok();
+    }
+}
+
+#[derive(Parser)]
+#[command(
+    name = "nss-cmc",
+    version,
+    about = "Enrol certificates with CMC against Dogtag PKI; the keys stay in the NSS database",
+    after_help = "The tools of Dogtag are here under their own names, as first word or by a link \
+                  to this program: CMCRequest, HttpClient, CMCResponse.",
+    disable_help_subcommand = true,
+    propagate_version = true
+)]
+struct Cli {
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value = "text", env = "NSS_CMC_OUTPUT")]
+    output: Output,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Text,
+    /// One JSON object on stdout, on success and on failure
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a key, have it certified, and import the certificate beside it: the whole job
+    Enroll(Box<enroll::EnrollArgs>),
+    /// Explain what the program's words and numbers mean
+    Help {
+        /// `exit-codes`, or a command
+        topic: Option<String>,
+    },
+}
+
+/// Runs the program with its arguments, the program name first; answers the exit code.
+pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
+    let called = args.first().map(base_name).unwrap_or_default();
+    if let Some(applet) = compat::find(&called) {
+        return applet(args.get(1..).unwrap_or_default(), streams);
+    }
+    let word = args.get(1).map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
+    if let Some(applet) = compat::find(&word) {
+        return applet(args.get(2..).unwrap_or_default(), streams);
+    }
+    // A wrong flag is reported as asked for, too, if the wish can be seen.
+    let wants_json = args.windows(2).any(|w| w[0] == "--output" && w[1] == "json")
+        || args.iter().any(|a| a == "--output=json")
+        || std::env::var_os("NSS_CMC_OUTPUT").is_some_and(|v| v == "json");
+    match Cli::try_parse_from(&args) {
+        Ok(cli) => modern(cli, streams),
+        Err(e) if !e.use_stderr() => {
+            write!(streams.out, "{e}").ok();
+            0
+        }
+        Err(e) if wants_json => {
+            let line = e.to_string().lines().next().unwrap_or_default().to_owned();
+            let error =
+                Error::new(Kind::Usage, line.trim_start_matches("error: ")).hint("nss-cmc --help");
+            finish(Report::failure(&word, &error), Output::Json, streams)
+        }
+        Err(e) => {
+            write!(streams.err, "{e}").ok();
+            Kind::Usage.exit()
+        }
+    }
+}
+
+fn base_name(arg: &OsString) -> String {
+    Path::new(arg).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
+    let (name, outcome) = match cli.command {
+        Command::Enroll(args) => ("enroll", enroll::run(*args)),
+        Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
+    };
+    match outcome {
+        Ok(report) => finish(report, cli.output, streams),
+        Err(e) => {
+            if cli.output == Output::Text {
+                write!(streams.err, "{}", error_text(&e)).ok();
+                return e.kind().exit();
+            }
+            finish(Report::failure(name, &e), cli.output, streams)
+        }
+    }
+}
+
+fn finish(report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
+    for warning in &report.warnings {
+        streams.tell(format!("nss-cmc: warning: {warning}"));
+    }
+    let text = if output == Output::Json { report.to_json() } else { report.to_text() };
+    write!(streams.out, "{text}").ok();
+    streams.out.flush().ok();
+    report.exit
+}
+
+fn help(topic: Option<&str>, streams: &mut Streams<'_>) -> Result<Report> {
+    use clap::CommandFactory;
+    match topic {
+        Some("exit-codes") => {
+            let mut report = Report::done("help", "found", false, "exit  kind          meaning");
+            report.lines.push("   0                done, or nothing to do".into());
+            for row in Kind::ALL {
+                report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
+            }
+            Ok(report)
+        }
+        Some(topic) => {
+            let mut command = Cli::command();
+            match command.find_subcommand_mut(topic) {
+                Some(sub) => {
+                    let text = sub.render_long_help().to_string();
+                    write!(streams.out, "{text}").ok();
+                    Ok(Report::done("help", "found", false, ""))
+                }
+                None => Err(Error::new(Kind::Usage, format!("no help on {topic:?}"))
+                    .hint("nss-cmc help exit-codes, or nss-cmc --help")),
+            }
+        }
+        None => {
+            let text = Cli::command().render_long_help().to_string();
+            write!(streams.out, "{text}").ok();
+            Ok(Report::done("help", "found", false, ""))
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Building a PKIData (RFC 5272 §3.2.1).
+
+use std::collections::BTreeSet;
+
+use rasn::types::{Integer, OctetString, Oid};
+
+use crate::asn1::cmc::{PkiData, TaggedAttribute, TaggedCertificationRequest, TaggedRequest};
+use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
+use crate::asn1::x509::CertificationRequest;
+use crate::asn1::{any, decode, encode, oid, tlv};
+use crate::error::{Error, Kind, Result};
+
+/// A certificate request to carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// DER of a PKCS #10 CertificationRequest.
+    Pkcs10(Vec<u8>),
+    /// DER of one CRMF CertReqMsg.
+    Crmf(Vec<u8>),
+}
+
+impl Request {
+    /// A PKCS #10 request, checked to be one Dogtag accepts.
+    ///
+    /// # Errors
+    /// [`Kind::Input`]: undecodable, not in DER order (the CA would encode it anew and find the
+    /// signature broken), or without attributes field.
+    pub fn pkcs10(der: &[u8]) -> Result<Request> {
+        let request: CertificationRequest = decode("the PKCS #10 request", der)?;
+        let info = request.info()?;
+        let canonical = encode("a request", &info)?;
+        if canonical != request.info.as_bytes() || encode("a request", &request)? != der {
+            return Err(Error::new(Kind::Input, "the PKCS #10 request isn't DER")
+                .because("Dogtag encodes a request anew before it checks the signature")
+                .hint("make the request again, with PKCS10Client or nss-cmc"));
+        }
+        Ok(Request::Pkcs10(der.to_vec()))
+    }
+
+    /// A CRMF request: one CertReqMsg, or the first of CertReqMessages.
+    ///
+    /// # Errors
+    /// [`Kind::Input`]: undecodable, or more than one message.
+    pub fn crmf(der: &[u8]) -> Result<Request> {
+        let messages: CertReqMessages = decode("the CRMF request", der)?;
+        let [message] = messages.as_slice() else {
+            return Err(Error::new(Kind::Input, "the CRMF file holds several requests")
+                .because(format!("{} CertReqMsg; one is taken a file", messages.len())));
+        };
+        let decoded: CertReqMsg = decode("the CertReqMsg", message.as_bytes())?;
+        decode::<CertRequest>("the CertRequest", decoded.cert_req.as_bytes())?;
+        Ok(Request::Crmf(message.as_bytes().to_vec()))
+    }
+
+    /// DER of the SubjectPublicKeyInfo that is to be certified.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn spki(&self) -> Result<Vec<u8>> {
+        match self {
+            Request::Pkcs10(der) => {
+                let request: CertificationRequest = decode("the PKCS #10 request", der)?;
+                Ok(request.info()?.subject_pk_info.as_bytes().to_vec())
+            }
+            Request::Crmf(der) => {
+                let message: CertReqMsg = decode("the CertReqMsg", der)?;
+                let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
+                match request.cert_template.public_key {
+                    Some(key) => encode("a public key", &key),
+                    None => Err(Error::new(Kind::Input, "the CRMF request has no public key")),
+                }
+            }
+        }
+    }
+
+    /// certReqId of a CRMF request.
+    fn own_id(&self) -> Result<Option<u32>> {
+        let Request::Crmf(der) = self else { return Ok(None) };
+        let message: CertReqMsg = decode("the CertReqMsg", der)?;
+        let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
+        Ok(request.cert_req_id.to_string().parse().ok())
+    }
+}
+
+/// Collects controls and requests; numbers them without reusing a number.
+#[derive(Debug, Default)]
+pub struct PkiDataBuilder {
+    controls: Vec<TaggedAttribute>,
+    requests: Vec<Vec<u8>>,
+    used: BTreeSet<u32>,
+}
+
+impl PkiDataBuilder {
+    /// Starts; the certReqIds of CRMF requests to come are kept free.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] for an undecodable request.
+    pub fn new(requests: &[Request]) -> Result<PkiDataBuilder> {
+        let mut used = BTreeSet::new();
+        for request in requests {
+            used.extend(request.own_id()?);
+        }
+        Ok(PkiDataBuilder { used, ..PkiDataBuilder::default() })
+    }
+
+    fn next_id(&mut self) -> u32 {
+        let mut id = 1;
+        while !self.used.insert(id) {
+            id += 1;
+        }
+        id
+    }
+
+    /// Adds a control with one value (DER); answers its body part id.
+    pub fn control(&mut self, id: &Oid, value: Vec<u8>) -> u32 {
+        let body_part_id = self.next_id();
+        self.controls.push(TaggedAttribute {
+            body_part_id: Integer::from(body_part_id),
+            attr_type: oid::owned(id),
+            attr_values: vec![any(value)].into(),
+        });
+        body_part_id
+    }
+
+    /// Adds a control whose value is an OCTET STRING.
+    pub fn octets(&mut self, id: &Oid, value: &[u8]) -> u32 {
+        self.control(id, tlv(0x04, value))
+    }
+
+    /// Adds a request: PKCS #10 takes the next number, CRMF keeps its certReqId.
+    ///
+    /// # Errors
+    /// Only defects.
+    pub fn request(&mut self, request: &Request) -> Result<()> {
+        let tagged = match request {
+            Request::Pkcs10(der) => {
+                let body_part_id = Integer::from(self.next_id());
+                let certification_request = any(der.clone());
+                encode(
+                    "a tagged request",
+                    &TaggedRequest::Tcr(TaggedCertificationRequest {
+                        body_part_id,
+                        certification_request,
+                    }),
+                )?
+            }
+            // [1] IMPLICIT takes the place of the SEQUENCE tag; the rest stays octet for octet.
+            Request::Crmf(der) => {
+                let mut tagged = der.clone();
+                if let Some(tag) = tagged.first_mut() {
+                    *tag = 0xa1;
+                }
+                tagged
+            }
+        };
+        self.requests.push(tagged);
+        Ok(())
+    }
+
+    /// Adds a TaggedRequest that is encoded already.
+    pub fn tagged_request(&mut self, der: Vec<u8>) {
+        self.requests.push(der);
+    }
+
+    /// DER of the reqSequence as it stands: what identity proofs are computed over (§6.2.1).
+    ///
+    /// # Errors
+    /// Only defects.
+    pub fn request_sequence(&self) -> Result<Vec<u8>> {
+        let requests: Vec<_> = self.requests.iter().map(|r| any(r.clone())).collect();
+        encode("reqSequence", &requests)
+    }
+
+    /// DER of the PKIData.
+    ///
+    /// # Errors
+    /// Only defects.
+    pub fn build(self) -> Result<Vec<u8>> {
+        encode(
+            "PKIData",
+            &PkiData {
+                control_sequence: self.controls,
+                req_sequence: self.requests.into_iter().map(any).collect(),
+                cms_sequence: Vec::new(),
+                other_msg_sequence: Vec::new(),
+            },
+        )
+    }
+}
+
+/// The nonce and transaction a message was sent with, to compare the answer's with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// senderNonce.
+    pub nonce: Option<Vec<u8>>,
+    /// transactionId, DER of the INTEGER.
+    pub transaction_id: Option<Vec<u8>>,
+}
+
+impl Sent {
+    /// Adds a random senderNonce and transactionId to a message (RFC 5272 §6.6).
+    ///
+    /// # Errors
+    /// When the generator fails.
+    pub fn fresh(builder: &mut PkiDataBuilder, random: &[u8; 32]) -> Result<Sent> {
+        let (nonce, id) = random.split_at(16);
+        let transaction_id = encode("transactionId", &crate::asn1::unsigned(id))?;
+        builder.control(oid::CMC_TRANSACTION_ID, transaction_id.clone());
+        builder.octets(oid::CMC_SENDER_NONCE, nonce);
+        Ok(Sent { nonce: Some(nonce.to_vec()), transaction_id: Some(transaction_id) })
+    }
+
+    /// Compares with the answer. A refusal for body part 0 carries neither (Dogtag answers so when
+    /// it didn't get as far as the controls) and is exempt.
+    ///
+    /// # Errors
+    /// [`Kind::BadReply`].
+    pub fn check(&self, response: &super::response::Response) -> Result<()> {
+        let early = response
+            .statuses()?
+            .iter()
+            .any(|s| s.status == super::response::CmcStatus::Failed && s.body_list == ["0"]);
+        if early {
+            return Ok(());
+        }
+        let wrong = |what: &str| {
+            Error::new(Kind::BadReply, format!("the CA's answer carries another {what} than ours"))
+                .hint("the answer may belong to another request; nothing was imported")
+        };
+        let values = |id| {
+            response.control(id).unwrap_or_default().iter().map(|v| v.as_bytes().to_vec()).collect()
+        };
+        if let Some(nonce) = &self.nonce {
+            let echoed: Vec<Vec<u8>> = values(oid::CMC_RECIPIENT_NONCE);
+            let ours = encode("a nonce", &OctetString::from(nonce.clone()))?;
+            if !echoed.contains(&ours) {
+                return Err(wrong("nonce"));
+            }
+        }
+        if let Some(ours) = &self.transaction_id {
+            let echoed: Vec<Vec<u8>> = values(oid::CMC_TRANSACTION_ID);
+            if !echoed.contains(ours) {
+                return Err(wrong("transaction id"));
+            }
+        }
+        Ok(())
+    }
+}

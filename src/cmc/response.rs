@@ -1,0 +1,413 @@
+//! The CA's answer: bytes to [`Response`] to [`Outcome`].
+
+use std::fmt;
+
+use rasn::types::{Any, Integer, OctetString};
+
+use crate::asn1::cmc::{
+    CmcStatusInfoV2, EncryptedPop, OtherStatusInfo, PkiResponse, TaggedAttribute,
+};
+use crate::asn1::cms::{ContentInfo, SignedData};
+use crate::asn1::{decode, decode_ber, oid};
+use crate::error::{CmcDetail, Error, Kind, Result};
+use crate::text::printable;
+
+/// A decoded answer, nothing of it verified.
+#[derive(Debug)]
+pub struct Response {
+    /// The controls of a Full PKI Response; `None` for a Simple one (certificates only).
+    pub controls: Option<Vec<TaggedAttribute>>,
+    /// Dotted eContentType: id-cct-PKIResponse, or id-data for a Simple PKI Response.
+    pub content_type: String,
+    /// DER of the X.509 certificates, in the order of the message.
+    pub certificates: Vec<Vec<u8>>,
+    /// Number of SignerInfos.
+    pub signers: usize,
+}
+
+/// CMCStatus (RFC 5272 §6.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum CmcStatus {
+    Success,
+    Failed,
+    Pending,
+    NoSupport,
+    ConfirmRequired,
+    PopRequired,
+    Partial,
+    /// A number RFC 5272 doesn't define; -1 stands for what doesn't fit 64 bits.
+    Unknown(i64),
+}
+
+impl CmcStatus {
+    fn from_number(n: i64) -> CmcStatus {
+        match n {
+            0 => CmcStatus::Success,
+            2 => CmcStatus::Failed,
+            3 => CmcStatus::Pending,
+            4 => CmcStatus::NoSupport,
+            5 => CmcStatus::ConfirmRequired,
+            6 => CmcStatus::PopRequired,
+            7 => CmcStatus::Partial,
+            n => CmcStatus::Unknown(n),
+        }
+    }
+
+    /// The number on the wire.
+    pub fn number(self) -> i64 {
+        match self {
+            CmcStatus::Success => 0,
+            CmcStatus::Failed => 2,
+            CmcStatus::Pending => 3,
+            CmcStatus::NoSupport => 4,
+            CmcStatus::ConfirmRequired => 5,
+            CmcStatus::PopRequired => 6,
+            CmcStatus::Partial => 7,
+            CmcStatus::Unknown(n) => n,
+        }
+    }
+}
+
+/// RFC 5272's name.
+impl fmt::Display for CmcStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CmcStatus::Success => "success",
+            CmcStatus::Failed => "failed",
+            CmcStatus::Pending => "pending",
+            CmcStatus::NoSupport => "noSupport",
+            CmcStatus::ConfirmRequired => "confirmRequired",
+            CmcStatus::PopRequired => "popRequired",
+            CmcStatus::Partial => "partial",
+            CmcStatus::Unknown(n) => return write!(f, "status {n}"),
+        })
+    }
+}
+
+/// CMCFailInfo (RFC 5272 §6.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailInfo(pub i64);
+
+impl FailInfo {
+    /// badRequest.
+    pub const BAD_REQUEST: FailInfo = FailInfo(2);
+    /// badCertId.
+    pub const BAD_CERT_ID: FailInfo = FailInfo(4);
+    /// badIdentity.
+    pub const BAD_IDENTITY: FailInfo = FailInfo(7);
+    /// popRequired.
+    pub const POP_REQUIRED: FailInfo = FailInfo(8);
+    /// popFailed.
+    pub const POP_FAILED: FailInfo = FailInfo(9);
+    /// internalCAError.
+    pub const INTERNAL_CA_ERROR: FailInfo = FailInfo(11);
+    /// tryLater.
+    pub const TRY_LATER: FailInfo = FailInfo(12);
+
+    /// RFC 5272's name, if it has one.
+    pub fn name(self) -> Option<&'static str> {
+        const NAMES: [&str; 14] = [
+            "badAlg",
+            "badMessageCheck",
+            "badRequest",
+            "badTime",
+            "badCertId",
+            "unsupportedExt",
+            "mustArchiveKeys",
+            "badIdentity",
+            "popRequired",
+            "popFailed",
+            "noKeyReuse",
+            "internalCAError",
+            "tryLater",
+            "authDataFail",
+        ];
+        usize::try_from(self.0).ok().and_then(|n| NAMES.get(n)).copied()
+    }
+}
+
+impl fmt::Display for FailInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "failInfo {}", self.0),
+        }
+    }
+}
+
+/// What a status adds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OtherInfo {
+    /// Why it failed.
+    Fail(FailInfo),
+    /// When to ask again, and with which token.
+    Pend {
+        /// pendToken.
+        token: Vec<u8>,
+        /// pendTime in seconds since 1970, UTC.
+        time: i64,
+    },
+    /// Somebody's own code: dotted OID and DER of the value.
+    Extended(String, Vec<u8>),
+}
+
+/// One CMCStatusInfoV2, or CMCStatusInfo of version 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// 1 or 2.
+    pub version: u8,
+    /// The status.
+    pub status: CmcStatus,
+    /// The body parts meant, as text: a number, or a path of numbers with `.` between.
+    pub body_list: Vec<String>,
+    /// statusString as the CA sent it: untrusted, may hold control characters.
+    pub text: Option<String>,
+    /// What it adds.
+    pub other: Option<OtherInfo>,
+}
+
+/// What an answer amounts to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Success; for an enrolment the certificate is among them.
+    Success {
+        /// DER of every certificate of the answer, in no order to rely on.
+        certificates: Vec<Vec<u8>>,
+    },
+    /// Accepted, not yet decided.
+    Pending {
+        /// pendToken.
+        token: Vec<u8>,
+        /// pendTime in seconds since 1970.
+        time: i64,
+    },
+    /// The CA wants proof of possession by decryption.
+    PopRequired,
+    /// Refused.
+    Rejected(Status),
+}
+
+/// DER or BER of an answer to a [`Response`].
+///
+/// # Errors
+/// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or nothing in it.
+pub fn parse(der: &[u8]) -> Result<Response> {
+    let (signed, content) = open_signed_data("the CMC answer", der)?;
+    let content_type = signed.encap_content_info.content_type.clone();
+    let certificates = certificates_of(&signed);
+    let signers = signed.signer_infos.len();
+    let controls = match content {
+        None => None,
+        Some(_) if *content_type == *oid::ID_CCT_PKI_DATA => {
+            return Err(Error::new(Kind::Input, "this is a CMC request, not an answer"));
+        }
+        Some(content) => Some(decode::<PkiResponse>("the PKIResponse", &content)?.control_sequence),
+    };
+    Ok(Response { controls, content_type: oid::dotted(&content_type), certificates, signers })
+}
+
+/// ContentInfo → SignedData and its content.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn open_signed_data(what: &str, der: &[u8]) -> Result<(SignedData, Option<Vec<u8>>)> {
+    let info: ContentInfo = decode_ber(what, der)?;
+    if *info.content_type != *oid::ID_SIGNED_DATA {
+        return Err(Error::new(Kind::Input, format!("can't decode {what}")).because(format!(
+            "content type {} is not SignedData",
+            oid::dotted(&info.content_type)
+        )));
+    }
+    let signed: SignedData = decode_ber(what, info.content.as_bytes())?;
+    let content = signed.encap_content_info.content.as_ref().map(|c| c.to_vec());
+    Ok((signed, content))
+}
+
+/// The plain X.509 certificates of a SignedData, as they stand there.
+pub fn certificates_of(signed: &SignedData) -> Vec<Vec<u8>> {
+    let all = signed.certificates.as_ref().map(|c| c.to_vec()).unwrap_or_default();
+    all.into_iter().map(|c| c.as_bytes().to_vec()).filter(|c| c.first() == Some(&0x30)).collect()
+}
+
+impl Response {
+    /// The values of a control, of its first occurrence.
+    pub fn control(&self, id: &rasn::types::Oid) -> Option<Vec<Any>> {
+        let controls = self.controls.as_deref()?;
+        controls
+            .iter()
+            .find(|c| *c.attr_type == *id)
+            .map(|c| c.attr_values.to_vec().into_iter().cloned().collect())
+    }
+
+    /// The first value of a control that is an OCTET STRING.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when the value is something else.
+    pub fn octets(&self, what: &str, id: &rasn::types::Oid) -> Result<Option<Vec<u8>>> {
+        match self.control(id).and_then(|v| v.into_iter().next()) {
+            None => Ok(None),
+            Some(value) => Ok(Some(decode::<OctetString>(what, value.as_bytes())?.to_vec())),
+        }
+    }
+
+    /// Every status, in order, of version 2 and 1.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn statuses(&self) -> Result<Vec<Status>> {
+        let mut found = Vec::new();
+        for control in self.controls.iter().flatten() {
+            let version = if *control.attr_type == *oid::CMC_STATUS_INFO_V2 {
+                2
+            } else if *control.attr_type == *oid::CMC_STATUS_INFO {
+                1
+            } else {
+                continue;
+            };
+            for value in control.attr_values.to_vec() {
+                found.push(status(version, value.as_bytes())?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// EncryptedPOP, if there.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn encrypted_pop(&self) -> Result<Option<EncryptedPop>> {
+        match self.control(oid::CMC_ENCRYPTED_POP).and_then(|v| v.into_iter().next()) {
+            None => Ok(None),
+            Some(v) => decode("the EncryptedPOP control", v.as_bytes()).map(Some),
+        }
+    }
+
+    /// What the answer amounts to: the first status that isn't success, else success (also when
+    /// there is no status at all: RFC 5272 §6.1.1 lets a CA omit it).
+    ///
+    /// # Errors
+    /// [`Kind::Input`] for a pending status without PendInfo and for undecodable statuses.
+    pub fn outcome(&self) -> Result<Outcome> {
+        let unhappy = self
+            .statuses()?
+            .into_iter()
+            .find(|s| !matches!(s.status, CmcStatus::Success | CmcStatus::ConfirmRequired));
+        let Some(status) = unhappy else {
+            return Ok(Outcome::Success { certificates: self.certificates.clone() });
+        };
+        match (status.status, &status.other) {
+            (CmcStatus::Pending, Some(OtherInfo::Pend { token, time })) => {
+                Ok(Outcome::Pending { token: token.clone(), time: *time })
+            }
+            (CmcStatus::Pending, _) => {
+                Err(Error::new(Kind::Input, "the CA says pending without saying until when"))
+            }
+            (CmcStatus::PopRequired, _) => Ok(Outcome::PopRequired),
+            _ => Ok(Outcome::Rejected(status)),
+        }
+    }
+}
+
+fn status(version: u8, der: &[u8]) -> Result<Status> {
+    let info: CmcStatusInfoV2 = decode("the CMC status", der)?;
+    let other = match info.other_info {
+        None => None,
+        Some(OtherStatusInfo::FailInfo(n)) => Some(OtherInfo::Fail(FailInfo(number(&n)))),
+        Some(OtherStatusInfo::PendInfo(p)) => {
+            Some(OtherInfo::Pend { token: p.pend_token.to_vec(), time: p.pend_time.timestamp() })
+        }
+        Some(OtherStatusInfo::ExtendedFailInfo(e)) => Some(OtherInfo::Extended(
+            oid::dotted(&e.fail_info_oid),
+            e.fail_info_value.as_bytes().to_vec(),
+        )),
+    };
+    let body_list =
+        info.body_list.iter().map(|p| body_part(p.as_bytes())).collect::<Result<_>>()?;
+    Ok(Status {
+        version,
+        status: CmcStatus::from_number(number(&info.cmc_status)),
+        body_list,
+        text: info.status_string.map(|s| s.to_string()),
+        other,
+    })
+}
+
+/// BodyPartReference: a number, or a path.
+fn body_part(der: &[u8]) -> Result<String> {
+    if der.first() == Some(&0x30) {
+        let path: Vec<Integer> = decode("a body part path", der)?;
+        let path: Vec<String> = path.iter().map(Integer::to_string).collect();
+        return Ok(path.join("."));
+    }
+    Ok(decode::<Integer>("a body part id", der)?.to_string())
+}
+
+/// A number from the wire; -1 for what doesn't fit.
+fn number(n: &Integer) -> i64 {
+    n.to_string().parse().unwrap_or(-1)
+}
+
+impl Status {
+    /// This status as an error, the CA's words made printable and explained where that helps.
+    pub fn into_error(self) -> Error {
+        let text = self
+            .text
+            .as_deref()
+            .map(|t| printable(t).into_owned())
+            .filter(|t| !t.trim().is_empty());
+        let fail = match &self.other {
+            Some(OtherInfo::Fail(f)) => Some(*f),
+            _ => None,
+        };
+        let mut what = format!("the CA refused the request: {}", self.status);
+        if let Some(fail) = fail {
+            what.push_str(&format!(", {fail}"));
+        }
+        let mut error = Error::new(Kind::Rejected, what).cmc(CmcDetail {
+            status: self.status.to_string(),
+            fail_info: fail.map(|f| f.to_string()),
+            text: text.clone(),
+        });
+        if let Some(hint) = hint(fail, text.as_deref()) {
+            error = error.hint(hint);
+        }
+        error = error.retry(fail.is_some_and(|f| f == FailInfo::TRY_LATER));
+        match text {
+            Some(text) => error.because(text.trim().to_owned()),
+            None => error,
+        }
+    }
+}
+
+/// One thing to try, from what Dogtag's refusals usually mean.
+fn hint(fail: Option<FailInfo>, text: Option<&str>) -> Option<String> {
+    let text = text.unwrap_or_default();
+    if let Some(rest) = text.strip_prefix("Profile ") {
+        let id = rest.split(' ').next().unwrap_or_default();
+        let near = super::profile::near(id);
+        let mut hint = String::from("profile ids are case-sensitive and must be enabled on the CA");
+        if !near.is_empty() {
+            hint = format!("near ones: {}; {hint}", near.join(", "));
+        }
+        return Some(hint);
+    }
+    let fixed = match fail? {
+        FailInfo::BAD_REQUEST if text.starts_with("Invalid Credential") => {
+            "is the signer an agent of this CA, and the TLS client certificate of the same subject?"
+        }
+        FailInfo::BAD_REQUEST if text.contains("authorization failure") => {
+            "the signer is known to the CA but is not in its agents group"
+        }
+        FailInfo::BAD_CERT_ID => "check the serial number and the issuer",
+        FailInfo::BAD_IDENTITY => {
+            "check user and shared secret; is the SharedToken plug-in configured on the CA?"
+        }
+        FailInfo::INTERNAL_CA_ERROR if text.contains("Rejected") => {
+            "a constraint of the profile (key, subject, validity) refuses this request"
+        }
+        FailInfo::INTERNAL_CA_ERROR => "the CA's debug log says more",
+        _ => return None,
+    };
+    Some(fixed.to_owned())
+}

@@ -1,0 +1,111 @@
+//! Wrapping a PKIData into SignedData (RFC 5652 §5, RFC 5272 §3.2).
+
+use rasn::types::{Integer, OctetString};
+use rasn_cms::{Attribute, EncapsulatedContentInfo};
+
+use crate::algorithm::{Crypto, Digest, Signer};
+use crate::asn1::cms::{
+    ContentInfo, IssuerAndSerialNumber, SignedData, SignerIdentifier, SignerInfo,
+};
+use crate::asn1::x509::{certificate_fields, digest_algorithm, scheme_of, signature_algorithm};
+use crate::asn1::{any, any_of, encode, oid, tlv};
+use crate::error::Result;
+
+/// Whose signature it is.
+pub enum SignerId<'a> {
+    /// The holder of this certificate (DER): issuerAndSerialNumber, version 1.
+    Certificate(&'a [u8]),
+    /// The holder of the key with this identifier, without certificate: version 3 (RFC 5272 §3.2,
+    /// for requests signed with the key being certified).
+    KeyIdentifier(&'a [u8]),
+}
+
+/// DER of a ContentInfo with SignedData around `pki_data`.
+///
+/// Signed attributes are contentType and messageDigest and nothing else; the digest carries an
+/// explicit NULL (Dogtag refuses it otherwise); `certificates` become a DER SET.
+///
+/// # Errors
+/// When the key refuses to sign, or the certificate can't be read.
+pub fn signed_data(
+    pki_data: &[u8],
+    id: SignerId<'_>,
+    certificates: &[Vec<u8>],
+    signer: &dyn Signer,
+    digest: Digest,
+    crypto: &dyn Crypto,
+) -> Result<Vec<u8>> {
+    let attributes = signed_attributes(&crypto.hash(digest, pki_data)?)?;
+    // What is signed is the SET OF itself, not the [0] it travels under (RFC 5652 §5.4).
+    let to_sign = encode("signed attributes", &rasn::types::SetOf::from(attributes.clone()))?;
+    let scheme = scheme_of(signer, digest)?;
+    let signature = signer.sign(scheme, &to_sign)?;
+    let (version, sid) = match id {
+        SignerId::Certificate(der) => {
+            let fields = certificate_fields(der)?;
+            let sid = IssuerAndSerialNumber {
+                issuer: any(fields.issuer),
+                serial_number: crate::asn1::decode("a serial number", &tlv(0x02, fields.serial))?,
+            };
+            (1, SignerIdentifier::IssuerAndSerialNumber(sid))
+        }
+        SignerId::KeyIdentifier(id) => {
+            (3, SignerIdentifier::SubjectKeyIdentifier(OctetString::from(id.to_vec())))
+        }
+    };
+    let info = SignerInfo {
+        version: Integer::from(version),
+        sid,
+        digest_algorithm: digest_algorithm(digest),
+        signed_attrs: Some(attributes.into()),
+        signature_algorithm: signature_algorithm(scheme)?,
+        signature: signature.into(),
+        unsigned_attrs: None,
+    };
+    let certificates: Vec<_> = certificates.iter().map(|c| any(c.clone())).collect();
+    let signed = SignedData {
+        version: Integer::from(3),
+        digest_algorithms: vec![digest_algorithm(digest)].into(),
+        encap_content_info: EncapsulatedContentInfo {
+            content_type: oid::owned(oid::ID_CCT_PKI_DATA),
+            content: Some(OctetString::from(pki_data.to_vec())),
+        },
+        certificates: Some(certificates.into()),
+        crls: None,
+        signer_infos: vec![info].into(),
+    };
+    content_info(oid::ID_SIGNED_DATA, encode("SignedData", &signed)?)
+}
+
+/// DER of a ContentInfo with id-data around `pki_data`: an unsigned request, the form in which
+/// Dogtag takes a revocation by shared secret.
+///
+/// # Errors
+/// Only defects.
+pub fn unsigned_data(pki_data: &[u8]) -> Result<Vec<u8>> {
+    content_info(oid::ID_DATA, tlv_octets(pki_data))
+}
+
+fn tlv_octets(content: &[u8]) -> Vec<u8> {
+    tlv(0x04, content)
+}
+
+fn content_info(content_type: &rasn::types::Oid, content: Vec<u8>) -> Result<Vec<u8>> {
+    encode(
+        "ContentInfo",
+        &ContentInfo { content_type: oid::owned(content_type), content: any(content) },
+    )
+}
+
+fn signed_attributes(digest: &[u8]) -> Result<Vec<Attribute>> {
+    Ok(vec![
+        Attribute {
+            r#type: oid::owned(oid::ID_CONTENT_TYPE),
+            values: vec![any_of("content type", &oid::owned(oid::ID_CCT_PKI_DATA))?].into(),
+        },
+        Attribute {
+            r#type: oid::owned(oid::ID_MESSAGE_DIGEST),
+            values: vec![any(tlv_octets(digest))].into(),
+        },
+    ])
+}

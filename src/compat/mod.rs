@@ -1,0 +1,30 @@
+//! The old names: one file per Dogtag tool. Each reads its dialect, does the work through the same
+//! operations as the modern verbs, and prints the lines scripts grep for.
+
+mod cmc_request;
+mod cmc_response;
+mod http_client;
+
+use std::ffi::OsString;
+
+use crate::cli::Streams;
+
+/// A tool: its arguments without the program name; answers the exit code.
+pub type Applet = fn(&[OsString], &mut Streams<'_>) -> u8;
+
+/// The applets by name.
+pub const APPLETS: &[(&str, Applet)] = &[
+    ("CMCRequest", cmc_request::run),
+    ("CMCResponse", cmc_response::run),
+    ("HttpClient", http_client::run),
+];
+
+/// The applet called `name`.
+pub fn find(name: &str) -> Option<Applet> {
+    APPLETS.iter().find(|(n, _)| *n == name).map(|(_, a)| *a)
+}
+
+/// Whether `NSS_CMC_LEGACY_EXIT=1` asks for the exit status the Java tool had.
+fn legacy_exit() -> bool {
+    std::env::var_os("NSS_CMC_LEGACY_EXIT").is_some_and(|v| v == "1")
+}

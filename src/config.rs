@@ -1,0 +1,264 @@
+//! The two dialects of the old tools' .cfg files, read with serde_ini.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use zeroize::Zeroize;
+
+use crate::cmc::profile::nearest;
+use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
+
+/// The settings of a flat file. Values may be secrets: there is no `Debug`, and it is wiped.
+pub struct Settings {
+    file: String,
+    values: BTreeMap<String, String>,
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        self.values.values_mut().for_each(Zeroize::zeroize);
+    }
+}
+
+/// The dialect of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// CMCRequest's: lines trimmed, `#` comments, split at the first `=`.
+    Lines,
+    /// `java.util.Properties`, which HttpClient reads: `!` comments, `:` or blank as separator,
+    /// backslash escapes, continued lines.
+    Properties,
+}
+
+impl Settings {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] with file and line.
+    pub fn read(path: &Path, dialect: Dialect) -> Result<Settings> {
+        let shown = path.display().to_string();
+        let failed =
+            || Error::new(Kind::Usage, format!("can't read the configuration file {shown}"));
+        let mut bytes = std::fs::read(path).map_err(|e| failed().because(e))?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|e| failed().because(format!("it is not UTF-8: {e}")))?;
+        let settings = Settings::parse(&shown, text, dialect);
+        bytes.zeroize();
+        settings
+    }
+
+    /// Reads text; `file` names it in messages.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] with file and line.
+    pub fn parse(file: &str, text: &str, dialect: Dialect) -> Result<Settings> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let mut clean = match dialect {
+            Dialect::Lines => clean_lines(file, text)?,
+            Dialect::Properties => properties(file, text)?,
+        };
+        let values = serde_ini::from_str::<BTreeMap<String, String>>(&clean);
+        clean.zeroize();
+        let values = values.map_err(|e| {
+            Error::new(Kind::Usage, format!("can't read the configuration file {file}"))
+                .because(e.to_string())
+        })?;
+        Ok(Settings { file: file.to_owned(), values })
+    }
+
+    /// The value, `None` when absent.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+
+    /// The value unless absent or empty.
+    pub fn non_empty(&self, key: &str) -> Option<&str> {
+        self.get(key).filter(|v| !v.is_empty())
+    }
+
+    /// Whether the value is `true`, in any case.
+    pub fn flag(&self, key: &str) -> bool {
+        self.get(key).is_some_and(|v| v.eq_ignore_ascii_case("true"))
+    }
+
+    /// A secret value.
+    pub fn secret(&self, key: &str) -> Option<Secret> {
+        self.get(key).map(|v| Secret::new(v.as_bytes().to_vec()))
+    }
+
+    /// The value, or an error naming key and file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn required(&self, key: &str, what: &str) -> Result<&str> {
+        self.non_empty(key).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("{}: {what}", self.file))
+                .hint(format!("add a line {key}=… to {}", self.file))
+        })
+    }
+
+    /// One sentence for each key that isn't known, with near ones.
+    pub fn unknown(&self, known: &[&str]) -> Vec<String> {
+        let unknown = self.values.keys().filter(|k| !known.contains(&k.as_str()));
+        unknown
+            .map(|key| match nearest(key, known).first() {
+                Some(near) => {
+                    format!("{}: unknown key {key:?} is ignored; did you mean {near:?}?", self.file)
+                }
+                None => format!("{}: unknown key {key:?} is ignored", self.file),
+            })
+            .collect()
+    }
+
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+}
+
+fn bad_line(file: &str, number: usize, why: &str) -> Error {
+    // The line itself may hold a password and isn't shown.
+    Error::new(Kind::Usage, format!("{file}:{number}: {why}"))
+        .hint("every line is key=value, or begins with #")
+}
+
+fn clean_lines(file: &str, text: &str) -> Result<String> {
+    let mut clean = String::new();
+    for (number, line) in text.split(['\n', '\r']).enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if !line.contains('=') || line.starts_with(['[', ';', '=']) {
+            return Err(bad_line(file, number + 1, "error in configuration file: no key=value"));
+        }
+        clean.push_str(line);
+        clean.push('\n');
+    }
+    Ok(clean)
+}
+
+/// `java.util.Properties` to plain `key=value` lines.
+fn properties(file: &str, text: &str) -> Result<String> {
+    let mut clean = String::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((number, line)) = lines.next() {
+        let mut line = line.trim_start().to_owned();
+        if line.is_empty() || line.starts_with(['#', '!']) {
+            continue;
+        }
+        // An odd number of backslashes at the end continues the line.
+        while line.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1 {
+            line.pop();
+            match lines.next() {
+                Some((_, more)) => line.push_str(more.trim_start()),
+                None => break,
+            }
+        }
+        let (key, value) = property(&line).map_err(|why| bad_line(file, number + 1, why))?;
+        if key.is_empty() || key.starts_with(['[', ';']) {
+            return Err(bad_line(file, number + 1, "no key"));
+        }
+        if key.contains(['=', '\n']) || value.contains(['\n', '\r']) {
+            return Err(bad_line(file, number + 1, "a line break or = inside a key or value"));
+        }
+        clean.push_str(&format!("{key}={value}\n"));
+    }
+    Ok(clean)
+}
+
+fn property(line: &str) -> std::result::Result<(String, String), &'static str> {
+    let mut key = String::new();
+    let mut chars = line.chars().peekable();
+    while let Some(c) = chars.peek().copied() {
+        if matches!(c, '=' | ':' | ' ' | '\t') {
+            break;
+        }
+        chars.next();
+        key.push(if c == '\\' { escaped(&mut chars)? } else { c });
+    }
+    let blank = |c: &char| matches!(c, ' ' | '\t');
+    while chars.next_if(blank).is_some() {}
+    chars.next_if(|c| matches!(c, '=' | ':'));
+    while chars.next_if(blank).is_some() {}
+    let mut value = String::new();
+    while let Some(c) = chars.next() {
+        value.push(if c == '\\' { escaped(&mut chars)? } else { c });
+    }
+    Ok((key, value))
+}
+
+fn escaped(
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+) -> std::result::Result<char, &'static str> {
+    match chars.next() {
+        None => Ok('\\'),
+        Some('t') => Ok('\t'),
+        Some('n') => Ok('\n'),
+        Some('r') => Ok('\r'),
+        Some('f') => Ok('\u{c}'),
+        Some('u') => {
+            let digits: String = chars.by_ref().take(4).collect();
+            let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
+            code.and_then(char::from_u32).ok_or("bad \\u escape")
+        }
+        Some(c) => Ok(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(text: &str, dialect: Dialect, key: &str) -> Option<String> {
+        let settings = Settings::parse("x.cfg", text, dialect);
+        settings.map_err(|e| panic!("{e}")).ok()?.get(key).map(str::to_owned)
+    }
+
+    #[test]
+    fn lines_as_cmcrequest_reads_them_and_kinder() {
+        let text = "\u{feff}#c\n \n  # indented\r\nkey=a=b;c#d \r\nempty=\nblank = x\nkey=last\nq=\"x\"\nw=C:\\dir\n";
+        for (key, want) in [
+            ("key", Some("last")),
+            ("empty", Some("")),
+            ("blank", Some("x")),
+            ("q", Some("\"x\"")),
+            ("w", Some("C:\\dir")),
+            ("none", None),
+        ] {
+            assert_eq!(get(text, Dialect::Lines, key).as_deref(), want, "{key}");
+        }
+        let e =
+            Settings::parse("x.cfg", "a=1\npassword Secret.123\n", Dialect::Lines).err().unwrap();
+        assert!(e.to_string().contains("x.cfg:2"), "{e}");
+        assert!(!e.to_string().contains("Secret.123"), "{e}");
+    }
+
+    #[test]
+    fn properties_as_java_reads_them() {
+        let text = "! c\nhost : ca.lab.test\nport 8443\npassword=a\\\\b\\=c\nservlet=/ca\\\n   /ee\nu=\\u00e9\nq=a?b=c\n";
+        for (key, want) in [
+            ("host", "ca.lab.test"),
+            ("port", "8443"),
+            ("password", "a\\b=c"),
+            ("servlet", "/ca/ee"),
+            ("u", "é"),
+            ("q", "a?b=c"),
+        ] {
+            assert_eq!(get(text, Dialect::Properties, key).as_deref(), Some(want), "{key}");
+        }
+        for bad in ["u=\\uzzzz", "=x", "a=\\n"] {
+            assert!(Settings::parse("x.cfg", bad, Dialect::Properties).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_the_near_one() {
+        let s = Settings::parse("x.cfg", "nicknmae=a\nzzzzzz=b\n", Dialect::Lines);
+        let Ok(s) = s else { panic!() };
+        let warnings = s.unknown(&["nickname", "password"]);
+        assert!(warnings[0].contains("did you mean \"nickname\""), "{warnings:?}");
+        assert!(!warnings[1].contains("did you mean"), "{warnings:?}");
+    }
+}

@@ -1,0 +1,63 @@
+//! What is Dogtag's own: where its servlets are.
+
+use crate::error::{Error, Kind, Result};
+
+/// The servlet that takes any CMC request; the profile decides who may use it.
+pub const SUBMIT_FULL: &str = "/ca/ee/ca/profileSubmitCMCFull";
+
+/// The URL that submits to a profile: `base` is `https://host:port`, or already ends in a servlet's
+/// path.
+///
+/// # Errors
+/// [`Kind::Usage`] when `base` is no http or https URL.
+pub fn submit_url(base: &str, servlet: &str, profile: &str) -> Result<String> {
+    let rest = base
+        .strip_prefix("https://")
+        .or_else(|| base.strip_prefix("http://"))
+        .filter(|r| !r.is_empty() && !r.starts_with('/') && !r.contains(char::is_whitespace));
+    let Some(rest) = rest else {
+        return Err(Error::new(Kind::Usage, format!("{base:?} is no URL of a CA"))
+            .hint("write it as https://ca.example.com:8443"));
+    };
+    let path = rest.find('/').map(|at| &rest[at..]).unwrap_or_default();
+    let base = base.trim_end_matches('/');
+    let url = match path.trim_end_matches('/') {
+        "" => format!("{base}{servlet}"),
+        "/ca" => format!("{}{servlet}", base.trim_end_matches("/ca")),
+        _ => base.to_owned(),
+    };
+    let mark = if url.contains('?') { '&' } else { '?' };
+    Ok(format!("{url}{mark}profileId={}", escape(profile)))
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for b in text.bytes() {
+        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("%{b:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        let url = |base| submit_url(base, SUBMIT_FULL, "ca X").unwrap();
+        let full = "https://h:8443/ca/ee/ca/profileSubmitCMCFull?profileId=ca%20X";
+        for base in ["https://h:8443", "https://h:8443/", "https://h:8443/ca", "https://h:8443/ca/"]
+        {
+            assert_eq!(url(base), full, "{base}");
+        }
+        assert_eq!(url("http://h/x/y"), "http://h/x/y?profileId=ca%20X");
+        for bad in ["", "h:8443", "ftp://h", "https://", "https:///x", "https://a b"] {
+            assert!(submit_url(bad, SUBMIT_FULL, "p").is_err(), "{bad}");
+        }
+    }
+}

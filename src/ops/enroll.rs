@@ -1,0 +1,390 @@
+//! `nss-cmc enroll`: key, request, signature, submission, checks, import, in one run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::csr::{AltNames, NewKey};
+use super::session::{self, Identity};
+use super::{answer, ca};
+use crate::algorithm::KeySpec;
+use crate::asn1::name;
+use crate::cmc::request::{PkiDataBuilder, Request, Sent};
+use crate::error::{Error, Kind, Result};
+use crate::keyid;
+use crate::nss::{Access, Certificate, Database, KeyFlags, Token};
+use crate::report::Report;
+use crate::secret::Secret;
+use crate::transport::{Transport, TransportOptions};
+
+/// Where the key comes from.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// A new key in the token, and a request for `subject`.
+    New {
+        /// What to generate.
+        spec: KeySpec,
+        /// Distinguished name as text.
+        subject: String,
+        /// Alternative names.
+        names: AltNames,
+    },
+    /// A request somebody made (PKCS #10 or CRMF; DER, PEM or base64).
+    Csr(PathBuf),
+}
+
+/// What `enroll` is asked to do.
+pub struct EnrollSpec {
+    /// NSS database directory.
+    pub database: String,
+    /// Token for the new key and the certificate.
+    pub token: String,
+    /// Gives the token's password when it is needed.
+    pub password: Box<dyn FnOnce() -> Result<Option<Secret>>>,
+    /// Nickname for the new certificate; none imports nothing.
+    pub nickname: Option<String>,
+    /// The key.
+    pub key: KeySource,
+    /// Nickname of the agent's or user's certificate that signs.
+    pub signer: String,
+    /// The CA's URL.
+    pub ca: String,
+    /// Profile id.
+    pub profile: String,
+    /// Ask anew although a certificate that fits is there.
+    pub force: bool,
+    /// Believe a certs-only answer, which is not signed.
+    pub allow_unsigned: bool,
+    /// An existing certificate that fits is replaced when it ends within this time.
+    pub renew_before: Duration,
+    /// Where to write the certificate and its chain as PEM.
+    pub chain_file: Option<PathBuf>,
+    /// Connection and total time-out.
+    pub timeouts: (Duration, Duration),
+    /// Proxy URL.
+    pub proxy: Option<String>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// Of every kind; a run that fails leaves no key and no certificate behind.
+pub fn enroll(spec: EnrollSpec) -> Result<Report> {
+    let access = Access::ReadWrite;
+    let (database, token) = session::open(&spec.database, access, &spec.token, spec.password)?;
+    let job = Job {
+        database: &database,
+        token: &token,
+        nickname: spec.nickname.as_deref(),
+        force: spec.force,
+        renew_before: spec.renew_before,
+    };
+    let report = match &spec.key {
+        KeySource::New { subject, names, .. } => job.existing(subject, names)?,
+        KeySource::Csr(_) => None,
+    };
+    let report = match report {
+        Some(report) => report,
+        None => {
+            let signer = Identity::find(&database, &token, &spec.signer)?;
+            let signer = signer.for_several_signatures();
+            let options = TransportOptions {
+                database: Some(&database),
+                connect_timeout: spec.timeouts.0,
+                timeout: spec.timeouts.1,
+                proxy: spec.proxy.clone(),
+                plain_http: false,
+                identity: None,
+            };
+            let send = Send {
+                url: ca::submit_url(&spec.ca, ca::SUBMIT_FULL, &spec.profile)?,
+                options,
+                allow_unsigned: spec.allow_unsigned,
+            };
+            job.run(&spec.key, signer, send, spec.chain_file.as_deref())?
+        }
+    };
+    drop(token);
+    Ok(close(database, report))
+}
+
+/// Shuts NSS down; a leaked handle is a defect worth telling, not a failure of what was done.
+pub fn close(database: Database, mut report: Report) -> Report {
+    if let Err(f) = database.close() {
+        report.warnings.push(format!("NSS could not be shut down: {f}"));
+    }
+    report
+}
+
+struct Send<'a> {
+    url: String,
+    options: TransportOptions<'a>,
+    allow_unsigned: bool,
+}
+
+struct Job<'a> {
+    database: &'a Database,
+    token: &'a Token,
+    nickname: Option<&'a str>,
+    force: bool,
+    renew_before: Duration,
+}
+
+impl Job<'_> {
+    /// Looks at what the nickname holds already: a certificate that fits makes the run a no-op, one
+    /// of another subject stops it.
+    fn existing(&self, subject: &str, names: &AltNames) -> Result<Option<Report>> {
+        let subject = name::parse(subject)?;
+        names.extensions()?;
+        let Some(nickname) = self.nickname else { return Ok(None) };
+        let qualified = session::qualified(self.token, nickname);
+        let found = self.database.find_certificates(&qualified)?;
+        if let Some(other) = found.iter().find(|c| !same_name(c.subject(), &subject)) {
+            let theirs = crate::text::dn_string(other.subject()).unwrap_or_default();
+            return Err(Error::new(
+                Kind::InTheWay,
+                format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
+            )
+            .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"));
+        }
+        if self.force {
+            return Ok(None);
+        }
+        let now = chrono::Utc::now();
+        let fits = found.iter().find(|c| {
+            let info = crate::text::summary(c.der());
+            let lasts = info.as_ref().is_ok_and(|i| {
+                let left = i.not_after.signed_duration_since(now).to_std();
+                left.is_ok_and(|left| left > self.renew_before)
+            });
+            lasts && c.private_key().is_ok()
+        });
+        let Some(certificate) = fits else { return Ok(None) };
+        let summary = crate::text::summary(certificate.der())?;
+        let msg = format!(
+            "{nickname} is there already, serial {}, valid until {}",
+            summary.serial_hex(),
+            summary.until()
+        );
+        let result = json!({
+            "nickname": nickname,
+            "token": token_name(self.token),
+            "has_key": true,
+            "certificate": summary.to_json(),
+        });
+        let hint = "nothing to do; --force asks for another certificate";
+        Ok(Some(Report::done("enroll", "unchanged", false, msg).result(result).line(hint)))
+    }
+
+    fn run(
+        &self,
+        key: &KeySource,
+        signer: Identity,
+        send: Send<'_>,
+        chain_file: Option<&std::path::Path>,
+    ) -> Result<Report> {
+        let (request, new_key) = self.request(key)?;
+        let outcome = request
+            .spki()
+            .and_then(|spki| self.exchange(&request, &spki, signer, send))
+            .and_then(|(ours, others)| self.import(&ours, &others, chain_file));
+        match (outcome, new_key) {
+            (Ok(report), new_key) => {
+                let id = new_key.as_ref().map(|k| k.id.clone());
+                drop(new_key.map(NewKey::keep));
+                Ok(with_key_id(report, id))
+            }
+            (Err(e), Some(new_key)) => Err(new_key.discard_after(e)),
+            (Err(e), None) => Err(e),
+        }
+    }
+
+    fn request(&self, key: &KeySource) -> Result<(Request, Option<NewKey>)> {
+        match key {
+            KeySource::Csr(path) => Ok((session::read_request(path, None)?, None)),
+            KeySource::New { spec, subject, names } => {
+                let subject = name::parse(subject)?;
+                let extensions = names.extensions()?;
+                let key = NewKey::generate(self.token, *spec, KeyFlags::permanent(*spec))?;
+                let Some(private) = key.private() else {
+                    return Err(Error::new(Kind::Internal, "a new key is without private half"));
+                };
+                match super::csr::pkcs10(&subject, &key.spki, &extensions, private) {
+                    Ok(der) => Ok((Request::Pkcs10(der), Some(key))),
+                    Err(e) => Err(key.discard_after(e)),
+                }
+            }
+        }
+    }
+
+    /// Sends the request, signed, and answers with the certificate for its key and the others.
+    fn exchange(
+        &self,
+        request: &Request,
+        spki: &[u8],
+        signer: Identity,
+        send: Send<'_>,
+    ) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
+        let mut builder = PkiDataBuilder::new(std::slice::from_ref(request))?;
+        let sent = Sent::fresh(&mut builder, &crate::nss::random()?)?;
+        builder.request(request)?;
+        let message = signer.sign(&builder.build()?)?;
+        let mut transport =
+            Transport::new(TransportOptions { identity: Some(signer), ..send.options })?;
+        let reply = transport.post(&send.url, &message, answer::REQUEST_TYPE)?;
+        drop(transport);
+        let body = answer::cmc_body(&send.url, reply)?;
+        answer::decode(&body)?;
+        answer::verify(self.database, &body, send.allow_unsigned)?;
+        let response = answer::open(&body, &sent)?;
+        answer::ours(answer::issued(&response)?, spki)
+    }
+
+    /// Imports the certificate beside its key and the CA's certificates, untrusted, beside it.
+    fn import(
+        &self,
+        ours: &[u8],
+        others: &[Vec<u8>],
+        chain_file: Option<&std::path::Path>,
+    ) -> Result<Report> {
+        let summary = crate::text::summary(ours)?;
+        let certificate = self.database.decode_certificate(ours)?;
+        let mut added: Vec<String> = Vec::new();
+        let mut has_key = certificate.private_key().is_ok();
+        if let Some(nickname) = self.nickname {
+            if self.database.nickname_conflicts(nickname, &certificate)? {
+                return Err(Error::new(
+                    Kind::InTheWay,
+                    format!("the nickname {nickname:?} belongs to another subject"),
+                )
+                .because(format!("the CA issued the certificate for {}", summary.subject))
+                .hint("the CA decides the subject in this profile; choose another --nickname"));
+            }
+            let internal = self.database.token("internal")?;
+            let mut undo = Undo::default();
+            let imported = self.import_all(&certificate, nickname, others, &internal, &mut undo);
+            let written = imported.and_then(|names| {
+                write_chain(chain_file, ours, others)?;
+                Ok(names)
+            });
+            match written {
+                Ok(names) => added = names,
+                Err(e) => return Err(undo.after(e)),
+            }
+            let name = session::qualified(self.token, nickname);
+            has_key = self.database.find_certificate(&name)?.private_key().is_ok();
+        } else {
+            write_chain(chain_file, ours, others)?;
+        }
+        let msg = format!(
+            "issued {}, serial {}, valid until {}",
+            summary.subject,
+            summary.serial_hex(),
+            summary.until()
+        );
+        let mut report = Report::done("enroll", "issued", true, msg);
+        if let Some(nickname) = self.nickname {
+            let beside = if has_key { "beside its key" } else { "without a key" };
+            report = report.line(format!(
+                "imported as {nickname:?} {beside} in the token {}",
+                token_name(self.token)
+            ));
+            for name in &added {
+                report = report.line(format!("imported the CA certificate {name:?}, untrusted"));
+            }
+        }
+        if let Some(path) = chain_file {
+            report = report.line(format!("certificate chain written to {}", path.display()));
+        }
+        let chain: Vec<String> =
+            others.iter().map(|c| crate::asn1::pem::encode("CERTIFICATE", c)).collect();
+        Ok(report.result(json!({
+            "nickname": self.nickname,
+            "token": token_name(self.token),
+            "has_key": has_key,
+            "certificate": summary.to_json(),
+            "chain": chain,
+            "imported_ca_nicknames": added,
+        })))
+    }
+
+    fn import_all(
+        &self,
+        certificate: &Certificate,
+        nickname: &str,
+        others: &[Vec<u8>],
+        internal: &Token,
+        undo: &mut Undo,
+    ) -> Result<Vec<String>> {
+        let mut added = Vec::new();
+        for der in others {
+            if self.database.holds(der)? {
+                continue;
+            }
+            let ca = self.database.decode_certificate(der)?;
+            let name = self.database.ca_nickname(&ca).unwrap_or_else(|| "CA".into());
+            internal.import(&ca, &name)?;
+            undo.0.push(ca);
+            added.push(name);
+        }
+        self.token.import(certificate, nickname)?;
+        Ok(added)
+    }
+}
+
+/// Certificates a failing run takes out again.
+#[derive(Default)]
+struct Undo(Vec<Certificate>);
+
+impl Undo {
+    fn after(self, error: Error) -> Error {
+        let failed: Vec<String> = self
+            .0
+            .into_iter()
+            .filter_map(|c| {
+                let name = c.nickname();
+                c.delete().err().and(name)
+            })
+            .collect();
+        if failed.is_empty() {
+            return error;
+        }
+        error
+            .hint(format!("these certificates could not be taken out again: {}", failed.join(", ")))
+    }
+}
+
+fn write_chain(path: Option<&std::path::Path>, ours: &[u8], others: &[Vec<u8>]) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let mut pem = crate::asn1::pem::encode("CERTIFICATE", ours);
+    for other in others {
+        pem.push_str(&crate::asn1::pem::encode("CERTIFICATE", other));
+    }
+    super::file::write(path, pem.as_bytes(), super::file::Mode::Default)
+}
+
+fn with_key_id(mut report: Report, id: Option<Vec<u8>>) -> Report {
+    if let (Some(id), Some(result)) = (id, report.result.as_object_mut()) {
+        result.insert("key_id".into(), json!(keyid::to_hex(&id)));
+        result.insert("key_id_signed".into(), json!(keyid::to_dogtag(&id)));
+        report.lines.push(format!("key id {}", keyid::to_hex(&id)));
+    }
+    report
+}
+
+fn token_name(token: &Token) -> String {
+    if token.is_internal() { "internal".into() } else { token.name() }
+}
+
+/// Whether two names are the same to a person: compared as text without case, since a CA may
+/// encode the same name with other string types.
+fn same_name(a: &[u8], b: &[u8]) -> bool {
+    if a == b {
+        return true;
+    }
+    match (crate::text::dn_string(a), crate::text::dn_string(b)) {
+        (Ok(a), Ok(b)) => a.eq_ignore_ascii_case(&b),
+        _ => false,
+    }
+}

@@ -1,0 +1,87 @@
+//! Output files that appear whole or not at all.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::error::{Error, Kind, Result};
+
+/// Who may read a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// As the umask says.
+    Default,
+    /// The owner only: the file holds a secret.
+    Private,
+}
+
+/// Writes `content` to `path` through a temporary file in the same directory and a rename. `-`
+/// isn't treated specially.
+///
+/// # Errors
+/// [`Kind::Output`].
+pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
+    let failed = |e: std::io::Error| {
+        Error::new(Kind::Output, format!("can't write {}", path.display())).because(e)
+    };
+    // A device or pipe can't be renamed over.
+    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
+        return std::fs::write(path, content).map_err(failed);
+    }
+    let dir = match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".nss-cmc-");
+    if mode == Mode::Default {
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(dir).map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// Reads a whole input file, 16 MiB at most; `-` is standard input.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
+    use std::io::Read;
+    let failed = |e: std::io::Error| {
+        Error::new(Kind::Input, format!("can't read {what} {}", path.display())).because(e)
+    };
+    let limit = crate::asn1::LARGEST as u64;
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(failed)?;
+        file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() as u64 > limit {
+        return Err(Error::new(Kind::Input, format!("{what} {} is over 16 MiB", path.display())));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_whole_with_the_mode_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        write(&path, b"one", Mode::Private).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        write(&path, b"two", Mode::Default).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        let e = write(&dir.path().join("no/such"), b"x", Mode::Default).unwrap_err();
+        assert_eq!(e.kind(), Kind::Output);
+        assert!(e.to_string().contains("no/such"), "{e}");
+    }
+}

@@ -1,0 +1,8 @@
+//! Whole operations: sequences of the layers below, driven by plain specifications.
+
+pub mod answer;
+pub mod ca;
+pub mod csr;
+pub mod enroll;
+pub mod file;
+pub mod session;

@@ -1,0 +1,129 @@
+//! A database opened and logged in to, and the signer found in it.
+
+use crate::algorithm::{Crypto, Digest, KeyType, Signer};
+use crate::cmc::request::Request;
+use crate::cmc::seal::{SignerId, signed_data};
+use crate::error::Result;
+use crate::nss::{Access, Certificate, Database, Token};
+use crate::secret::Secret;
+pub use crate::transport::Identity;
+
+/// NSS as the provider of digests, MACs and random octets; needs an open [`Database`].
+pub struct NssCrypto;
+
+impl Crypto for NssCrypto {
+    fn hash(&self, digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
+        crate::nss::hash(digest, data)
+    }
+
+    fn hmac(&self, digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+        crate::nss::hmac(digest, key, data)
+    }
+
+    fn random(&self, n: usize) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        while out.len() < n {
+            out.extend(crate::nss::random::<64>()?);
+        }
+        out.truncate(n);
+        Ok(out)
+    }
+}
+
+/// Opens a database and logs in to one token of it, if that needs a password. The password is
+/// fetched only then.
+///
+/// # Errors
+/// As [`Database::open`], [`Database::token`] and [`Token::login`].
+pub fn open(
+    dir: &str,
+    access: Access,
+    token: &str,
+    password: impl FnOnce() -> Result<Option<Secret>>,
+) -> Result<(Database, Token)> {
+    let database = Database::open(dir, access)?;
+    let token = database.token(token)?;
+    if token.needs_login() {
+        token.login(password()?.as_ref())?;
+    }
+    Ok((database, token))
+}
+
+impl Identity {
+    /// Finds a certificate by nickname in a token, and its key.
+    ///
+    /// `nickname` may carry a `token:` prefix of its own; else that of `token` is put in front.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::NotFound`] for either.
+    pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
+        let certificate = database.find_certificate(&qualified(token, nickname))?;
+        let key = certificate.private_key()?;
+        Ok(Identity { chain: certificate.chain(), key })
+    }
+
+    /// The certificate itself.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        self.chain.first()
+    }
+
+    /// The same with a session copy of an RSA key, for runs that sign more than once: NSS before
+    /// 3.90 derives the password key anew for each use of a token key.
+    pub fn for_several_signatures(mut self) -> Identity {
+        if self.key.key_type() == KeyType::Rsa
+            && let Some(copy) = self.key.session_copy()
+        {
+            self.key = copy;
+        }
+        self
+    }
+
+    /// Signs a PKIData as the holder of the certificate, chain included.
+    ///
+    /// # Errors
+    /// When the key refuses to sign.
+    pub fn sign(&self, pki_data: &[u8]) -> Result<Vec<u8>> {
+        let chain: Vec<Vec<u8>> = self.chain.iter().map(|c| c.der().to_vec()).collect();
+        let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
+        signed_data(
+            pki_data,
+            SignerId::Certificate(leaf),
+            &chain,
+            &self.key,
+            Digest::Sha256,
+            &NssCrypto,
+        )
+    }
+}
+
+/// The nickname NSS looks up: with the token's name in front unless it is the internal one or the
+/// nickname names a token itself.
+pub fn qualified(token: &Token, nickname: &str) -> String {
+    if token.is_internal() || nickname.starts_with(&format!("{}:", token.name())) {
+        return nickname.to_owned();
+    }
+    format!("{}:{nickname}", token.name())
+}
+
+/// Requests from files, as many as there are names.
+///
+/// # Errors
+/// [`crate::error::Kind::Input`].
+pub fn read_request(path: &std::path::Path, crmf: Option<bool>) -> Result<Request> {
+    let bytes = super::file::read("the certificate request", path)?;
+    let what = format!("the certificate request {}", path.display());
+    let der = crate::asn1::pem::to_der(&what, &bytes)?;
+    match crmf {
+        Some(true) => Request::crmf(&der),
+        Some(false) => Request::pkcs10(&der),
+        None => Request::pkcs10(&der).or_else(|e| Request::crmf(&der).map_err(|_| e)),
+    }
+}
+
+/// The key identifier of a public key: SHA-1 of its bits (RFC 5280 §4.2.1.2, method 1).
+///
+/// # Errors
+/// [`crate::error::Kind::Input`] when the key can't be read.
+pub fn key_identifier(spki: &[u8]) -> Result<Vec<u8>> {
+    crate::nss::hash(Digest::Sha1, &crate::asn1::x509::public_key_bits(spki)?)
+}

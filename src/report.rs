@@ -1,0 +1,123 @@
+//! What a command did, as one object: rendered as text or as JSON.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Kind};
+
+/// Version of the JSON shape. Additions don't change it.
+pub const SCHEMA: &str = "nss-cmc/1";
+
+/// The outcome of a command. As JSON it is the object Ansible expects of a module.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The verb (`enroll`).
+    pub command: String,
+    /// Whether anything was changed: key, certificate, trust, or the CA's records.
+    pub changed: bool,
+    /// Whether it failed.
+    pub failed: bool,
+    /// One lower_snake word (`issued`).
+    pub status: String,
+    /// One line for people.
+    pub msg: String,
+    /// The details; lists are always lists, absent is null, times are RFC 3339 in UTC.
+    pub result: Value,
+    /// Things to know although it worked.
+    pub warnings: Vec<String>,
+    /// The failure.
+    pub error: Option<Value>,
+    /// Further lines for people.
+    #[serde(skip)]
+    pub lines: Vec<String>,
+    /// Exit code.
+    #[serde(skip)]
+    pub exit: u8,
+}
+
+impl Report {
+    /// A success.
+    pub fn done(command: &str, status: &str, changed: bool, msg: impl Into<String>) -> Report {
+        Report {
+            schema: SCHEMA,
+            command: command.to_owned(),
+            changed,
+            failed: false,
+            status: status.to_owned(),
+            msg: msg.into(),
+            result: Value::Null,
+            warnings: Vec::new(),
+            error: None,
+            lines: Vec::new(),
+            exit: 0,
+        }
+    }
+
+    /// Adds the details.
+    pub fn result(mut self, result: Value) -> Report {
+        self.result = result;
+        self
+    }
+
+    /// Adds a line for people.
+    pub fn line(mut self, line: impl Into<String>) -> Report {
+        self.lines.push(line.into());
+        self
+    }
+
+    /// A failure.
+    pub fn failure(command: &str, e: &Error) -> Report {
+        let pending = e.kind() == Kind::Pending;
+        let status = if pending {
+            "pending"
+        } else if e.kind() == Kind::Rejected {
+            "rejected"
+        } else {
+            "failed"
+        };
+        let nss = e
+            .nss()
+            .map(|f| json!({ "call": f.call, "code": f.code, "name": f.name, "text": f.text }));
+        let mut report = Report::done(command, status, false, e.to_string().replace('\n', " "));
+        report.failed = !pending;
+        report.exit = e.kind().exit();
+        report.error = Some(json!({
+            "kind": e.kind().name(),
+            "exit": e.kind().exit(),
+            "retryable": e.is_retryable(),
+            "nss": nss,
+            "cmc": e.cmc_detail(),
+            "http": e.http_status().map(|s| json!({ "status": s })),
+            "hint": e.hint_text(),
+        }));
+        report
+    }
+
+    /// The JSON object and a newline.
+    pub fn to_json(&self) -> String {
+        // A struct of strings, booleans and Values always serialises.
+        let text = serde_json::to_string(self).unwrap_or_default();
+        format!("{text}\n")
+    }
+
+    /// For stdout, as a person reads it.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{}\n", self.msg);
+        for line in &self.lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// An error as two lines for stderr.
+pub fn error_text(e: &Error) -> String {
+    let mut text = format!("nss-cmc: {e}\n");
+    if let Some(hint) = e.hint_text() {
+        text.push_str(&format!("  try: {hint}\n"));
+    }
+    text
+}

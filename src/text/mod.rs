@@ -1,0 +1,131 @@
+//! Texts for people: certificates and CMC answers as Dogtag's Java tools print them, byte for byte,
+//! because scripts search these lines. Pure functions, no input or output.
+//!
+//! Everything printed here came from a certificate or a CA, so nothing is trusted: characters that
+//! would act on a terminal are escaped (see [`printable`]), and whatever has no text of its own is
+//! shown in hexadecimal.
+
+mod certificate;
+mod date;
+mod extensions;
+mod name;
+mod response;
+mod summary;
+
+pub use certificate::pretty_certificate;
+pub use name::dn_string;
+pub use response::{Rendered, render_response, stored_line};
+pub use summary::{Summary, summary};
+
+use std::borrow::Cow;
+
+use num_bigint::BigInt;
+
+/// Octets shown on one line of a hexadecimal listing.
+const HEX_LINE: usize = 16;
+
+/// `text` with every character that could move a terminal's cursor, colour it, hide something or
+/// turn the writing direction written as `\u{1b}`: the control characters (line ends included),
+/// line and paragraph separators, zero-width and bidirectional marks.
+///
+/// A backslash is left alone, so this is for reading, not for parsing back.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(acts_on_terminal) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if acts_on_terminal(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+fn acts_on_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn push_hex(out: &mut String, octet: u8) {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    out.extend([octet >> 4, octet & 0x0f].iter().filter_map(|d| DIGITS.get(usize::from(*d))));
+}
+
+/// Decimal digits; hexadecimal beyond 8192 bits: the time decimal takes grows with the square of the
+/// length, minutes for the largest message read.
+fn decimal(number: impl Into<BigInt>) -> String {
+    let number = number.into();
+    if number.bits() <= 8192 { number.to_string() } else { format!("0x{number:X}") }
+}
+
+/// Upper-case hexadecimal without separators.
+fn hex(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(octets.len() * 2);
+    for octet in octets {
+        push_hex(&mut out, *octet);
+    }
+    out
+}
+
+/// Text being laid out line by line, each with its own indent in blanks.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, indent: usize, text: impl AsRef<str>) {
+        self.0.extend(std::iter::repeat_n(' ', indent));
+        self.0.push_str(text.as_ref());
+        self.0.push('\n');
+    }
+
+    /// Upper-case octets, 16 a line, a colon after each but the very last. Nothing for no octets.
+    fn hex(&mut self, indent: usize, octets: &[u8]) {
+        let lines = octets.chunks(HEX_LINE);
+        let last = lines.len().saturating_sub(1);
+        for (i, line) in lines.enumerate() {
+            let pairs: Vec<String> = line.iter().map(|o| hex(&[*o])).collect();
+            let end = if i == last { "" } else { ":" };
+            self.line(indent, pairs.join(":") + end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_a_terminal_would_obey() {
+        for (text, want) in [
+            ("plain, with \\ and ü", "plain, with \\ and ü"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("two\r\nlines\0", "two\\u{d}\\u{a}lines\\u{0}"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("abc\u{202e}fdp.exe", "abc\\u{202e}fdp.exe"),
+        ] {
+            assert_eq!(printable(text), want);
+        }
+    }
+
+    #[test]
+    fn only_sane_numbers_are_decimal() {
+        assert_eq!(decimal(-255), "-255");
+        let large = decimal(BigInt::from_signed_bytes_be(&vec![0x7f; 4_000_000]));
+        assert!(large.starts_with("0x7F7F7F"));
+    }
+
+    #[test]
+    fn hex_breaks_after_sixteen() {
+        let mut page = Page::default();
+        page.hex(2, &[]);
+        page.hex(2, &[0xab; 16]);
+        page.hex(0, &[0x01; 17]);
+        let full = |pair: &str| vec![pair; 16].join(":");
+        assert_eq!(page.0, format!("  {}\n{}:\n01\n", full("AB"), full("01")));
+    }
+}

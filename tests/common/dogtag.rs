@@ -1,0 +1,84 @@
+//! The real CA of tests/dogtag. Tests that use it are `#[ignore]`d and run by
+//! `cargo test --test 'dogtag*' -- --ignored --test-threads=1`: Dogtag's servlets mix up requests
+//! that arrive at the same time.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Folder, PASSWORD, Said, run};
+
+/// URL of the CA.
+pub const URL: &str = "https://ca.lab.test:8443";
+/// Its host and port, for .cfg files.
+pub const HOST: &str = "ca.lab.test";
+
+fn base() -> PathBuf {
+    std::env::var_os("DOGTAG_BASE").unwrap_or_else(|| "/opt/dogtag-lab".into()).into()
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dogtag")
+}
+
+/// A fresh folder, seen alike by the Java tools, with a copy of the agent's database.
+pub fn folder(name: &str) -> Folder {
+    let dir = base().join("work/tests").join(format!("{name}-{}", std::process::id()));
+    std::fs::remove_dir_all(&dir).ok();
+    let folder = Folder::at(dir);
+    folder.write("pw", format!("{PASSWORD}\n"));
+    let from = base().join("work/client/nssdb");
+    super::tool(
+        "cp",
+        Path::new("/"),
+        &["-r", from.to_str().unwrap(), folder.file("db").to_str().unwrap()],
+    );
+    folder
+}
+
+/// A file of the CA's client folder (`ca_signing.pem`, `kra_transport.pem`…).
+pub fn client_file(name: &str) -> PathBuf {
+    base().join("work/client").join(name)
+}
+
+/// A Java tool in the folder.
+#[track_caller]
+pub fn java<S: AsRef<std::ffi::OsStr>>(folder: &Folder, args: &[S]) -> Said {
+    run(Command::new(scripts().join("java.sh")).current_dir(folder.path()).args(args))
+}
+
+/// A helper script of tests/dogtag (`shown.sh`, `kra.sh`…) in the folder; must succeed.
+#[track_caller]
+pub fn helper<S: AsRef<std::ffi::OsStr>>(folder: &Folder, script: &str, args: &[S]) -> String {
+    run(Command::new(scripts().join(script)).current_dir(folder.path()).args(args)).exits(0).out
+}
+
+/// A .cfg file of CMCRequest in the folder: the agent's settings and `more` lines.
+pub fn request_cfg(folder: &Folder, name: &str, more: &[&str]) {
+    let dir = folder.path().display();
+    let text =
+        format!("dbdir={dir}/db\npassword={PASSWORD}\ntokenname=internal\n{}\n", more.join("\n"));
+    folder.write(name, text.replace("@DIR@", &dir.to_string()));
+}
+
+/// A .cfg file of HttpClient in the folder; no `nickname` means no client certificate.
+pub fn http_cfg(
+    folder: &Folder,
+    name: &str,
+    servlet: &str,
+    nickname: Option<&str>,
+    files: (&str, &str),
+) {
+    let dir = folder.path().display();
+    let client = match nickname {
+        Some(nick) => format!("clientmode=true\nnickname={nick}\n"),
+        None => "clientmode=false\n".to_owned(),
+    };
+    folder.write(
+        name,
+        format!(
+            "host={HOST}\nport=8443\nsecure=true\ndbdir={dir}/db\npassword={PASSWORD}\n\
+             tokenname=internal\n{client}servlet={servlet}\ninput={dir}/{}\noutput={dir}/{}\n",
+            files.0, files.1
+        ),
+    );
+}

@@ -1,0 +1,168 @@
+//! What the integration tests share: databases made by certutil, the program as a process, and the
+//! real CA.
+#![allow(dead_code)] // Each test binary uses a part.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+pub mod dogtag;
+pub mod stand_in;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Password of every test database.
+pub const PASSWORD: &str = "Secret.123";
+
+/// What a process said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    /// Fails the test unless the exit code is `code`.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Said {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    /// The JSON object on stdout, which must be all there is.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        assert_eq!(self.out.lines().count(), 1, "not one line: {}", self.out);
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}", self.out))
+    }
+}
+
+/// Runs a command to its end.
+#[track_caller]
+pub fn run(command: &mut Command) -> Said {
+    let output =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Runs `nss-cmc` with arguments, in `dir`.
+#[track_caller]
+pub fn nss_cmc<S: AsRef<std::ffi::OsStr>>(dir: &Path, args: &[S]) -> Said {
+    run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+        .current_dir(dir)
+        .env_remove("NSS_CMC_LEGACY_EXIT")
+        .env_remove("NSS_CMC_OUTPUT")
+        .args(args))
+}
+
+/// Runs a tool that must succeed; answers its stdout.
+#[track_caller]
+pub fn tool<S: AsRef<std::ffi::OsStr>>(program: &str, dir: &Path, args: &[S]) -> String {
+    run(Command::new(program).current_dir(dir).args(args)).exits(0).out
+}
+
+/// A folder with an NSS database `db` in it and its password in `pw`; gone when dropped.
+pub struct Folder {
+    dir: Dir,
+}
+
+enum Dir {
+    Own(tempfile::TempDir),
+    Given(PathBuf),
+}
+
+impl Folder {
+    /// A new, empty database with [`PASSWORD`].
+    pub fn new() -> Folder {
+        let folder = Folder::bare();
+        folder.make_database();
+        folder
+    }
+
+    /// An empty folder.
+    pub fn bare() -> Folder {
+        Folder { dir: Dir::Own(tempfile::tempdir().unwrap()) }
+    }
+
+    /// A folder at a given place, which stays.
+    pub fn at(path: PathBuf) -> Folder {
+        std::fs::create_dir_all(&path).unwrap();
+        Folder { dir: Dir::Given(path) }
+    }
+
+    /// Makes `pw` and an empty `db`.
+    pub fn make_database(&self) {
+        std::fs::write(self.file("pw"), format!("{PASSWORD}\n")).unwrap();
+        std::fs::create_dir_all(self.file("db")).unwrap();
+        self.certutil(&["-N", "-f", "pw"]);
+    }
+
+    pub fn path(&self) -> &Path {
+        match &self.dir {
+            Dir::Own(d) => d.path(),
+            Dir::Given(p) => p,
+        }
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.file(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.file(name), content).unwrap();
+    }
+
+    /// `nss-cmc` in this folder.
+    #[track_caller]
+    pub fn nss_cmc<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Said {
+        nss_cmc(self.path(), args)
+    }
+
+    /// certutil on the database; must succeed.
+    #[track_caller]
+    pub fn certutil<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> String {
+        let mut all: Vec<&std::ffi::OsStr> = args.iter().map(AsRef::as_ref).collect();
+        all.extend(["-d", "sql:db"].map(std::ffi::OsStr::new));
+        tool("certutil", self.path(), &all)
+    }
+
+    /// Key ids of the database, sorted, as `certutil -K` prints them.
+    pub fn keys(&self) -> Vec<String> {
+        let said = run(Command::new("certutil")
+            .current_dir(self.path())
+            .args(["-K", "-d", "sql:db", "-f", "pw"]));
+        let mut ids: Vec<String> = said
+            .out
+            .split_whitespace()
+            .filter(|w| w.len() == 40 && w.bytes().all(|b| b.is_ascii_hexdigit()))
+            .map(str::to_owned)
+            .collect();
+        ids.sort();
+        ids
+    }
+
+    /// `nickname → trust` lines of `certutil -L`, sorted.
+    pub fn certificates(&self) -> Vec<String> {
+        let list = self.certutil(&["-L"]);
+        let mut lines: Vec<String> = list
+            .lines()
+            .skip(3)
+            .filter(|l| l.contains(','))
+            .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    /// Everything a failing run must leave alone.
+    pub fn state(&self) -> (Vec<String>, Vec<String>) {
+        (self.keys(), self.certificates())
+    }
+}

@@ -1,0 +1,7 @@
+# The directory server listens on loopback only.
+ldap ldapmodify <<X
+dn: cn=config
+changetype: modify
+replace: nsslapd-listenhost
+nsslapd-listenhost: 127.0.0.1
+X

@@ -1,0 +1,67 @@
+# Sourced: what the scripts in this folder share.
+DOGTAG_HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+. "$DOGTAG_HERE/dogtag.env"
+die() { echo "$*" >&2; exit 1; }
+need_root() { [ "$(id -u)" = 0 ] || die "needs root (chroot, mount)"; }
+need_up() { mountpoint -q "$DOGTAG_ROOT$DOGTAG_WORK" || die "the CA is not running: $DOGTAG_HERE/up.sh"; }
+
+# Run a command in the chroot with a clean environment. Descriptor 9 is up.sh's lock: a server
+# started here must not keep it.
+dt_chroot() {
+  env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
+    LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+    DOGTAG_CLIENT="$DOGTAG_CLIENT" DOGTAG_DB="$DOGTAG_DB" DOGTAG_HOST="$DOGTAG_HOST" \
+    DOGTAG_URL="$DOGTAG_URL" DOGTAG_INSTANCE="$DOGTAG_INSTANCE" \
+    DOGTAG_PASSWORD="$DOGTAG_PASSWORD" chroot "$DOGTAG_ROOT" "$@" 9>&-
+}
+
+# Run chroot/NAME in the chroot, after chroot/lib.sh. The text is handed over, so nothing of the
+# clone has to be mounted there.
+dt_script() {
+  local name=$1
+  shift
+  dt_chroot bash -c "set -e; $(cat "$DOGTAG_HERE/chroot/lib.sh" "$DOGTAG_HERE/chroot/$name")" "$name" "$@"
+}
+
+# Agent-authenticated call of the REST interface: dt_rest PATH [curl options]
+dt_rest() {
+  local path=$1
+  shift
+  curl -sS --fail -m 60 --cacert "$DOGTAG_CLIENT/ca_signing.pem" --cert "$DOGTAG_CLIENT/caadmin.pem" \
+    -H 'Accept: application/json' -H 'Content-Type: application/json' "$@" "$DOGTAG_URL$path"
+}
+
+dt_mounts() { awk -v root="$DOGTAG_ROOT/" 'index($2, root) == 1 { print $2 }' /proc/self/mounts; }
+
+dt_mount() {
+  local m
+  for m in proc sys dev dev/pts; do
+    mkdir -p "$DOGTAG_ROOT/$m"
+    mountpoint -q "$DOGTAG_ROOT/$m" || mount --bind "/$m" "$DOGTAG_ROOT/$m"
+  done
+  # ns-slapd keeps a semaphore there, as its own user
+  mountpoint -q "$DOGTAG_ROOT/dev/shm" || mount -t tmpfs -o mode=1777 tmpfs "$DOGTAG_ROOT/dev/shm"
+  mkdir -p "$DOGTAG_WORK" "$DOGTAG_ROOT$DOGTAG_WORK"
+  mountpoint -q "$DOGTAG_ROOT$DOGTAG_WORK" || mount --bind "$DOGTAG_WORK" "$DOGTAG_ROOT$DOGTAG_WORK"
+}
+
+# Unmount everything below the chroot, the newest mount first.
+dt_umount() {
+  local m
+  for m in $(dt_mounts | tac); do umount "$m" || return 1; done
+}
+
+dt_hosts() {
+  grep -q "[[:space:]]$DOGTAG_HOST" /etc/hosts || echo "127.0.0.1 $DOGTAG_HOST ca" >>/etc/hosts
+  cp /etc/hosts "$DOGTAG_ROOT/etc/hosts"
+  cp -L /etc/resolv.conf "$DOGTAG_ROOT/etc/resolv.conf" 2>/dev/null || :
+}
+
+# Wait until the CA says that it is running.
+dt_wait_ca() {
+  local end=$((SECONDS + 120))
+  until curl -s -m 3 "http://$DOGTAG_HOST:8080/ca/admin/ca/getStatus" | grep -q running; do
+    [ $SECONDS -lt $end ] || { echo "the CA did not come up" >&2; return 1; }
+    sleep 0.5
+  done
+}
