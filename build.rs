@@ -68,13 +68,13 @@ mod regen {
         "PK11_(DestroyContext|PrivDecrypt|PrivDecryptPKCS1|WrapSymKey)",
         // pk11pub.h: certificates
         "PK11_(FindCertFromNickname|FindCertsFromNickname|ListCertsInSlot|ImportCert)",
-        "PK11_(DeleteTokenCertAndKey|FindCertFromDERCertItem)",
+        "PK11_(DeleteTokenCertAndKey|FindCertFromDERCertItem|FindRawCertsWithSubject)",
         // cert.h
         "CERT_(NewTempCertificate|DupCertificate|DestroyCertificate|DestroyCertList)",
         "CERT_(GetDefaultCertDB|GetCertChainFromCert|FindCertByName|FindCertByNickname)",
         "CERT_(VerifyCertificate|VerifyCertificateNow|VerifyCertName|ChangeCertTrust|GetCertTrust)",
         "CERT_(DecodeTrustString|ExtractPublicKey|FindCertByDERCert|MakeCANickname)",
-        "CERT_(CheckCertValidTimes|CreateSubjectCertList|FindCertIssuer|GetCertTrust)",
+        "CERT_DestroyCertificateList",
         "SEC_(DeletePermCertificate|CertNicknameConflict)",
         // keyhi.h
         "SECKEY_(DestroyPrivateKey|DestroyPublicKey|DestroyPrivateKeyList|GetPrivateKeyType)",

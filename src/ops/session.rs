@@ -1,6 +1,7 @@
 //! A database opened and logged in to, and the signer found in it.
 
 use crate::algorithm::{Crypto, Digest, KeyType, Signer};
+use crate::asn1::x509::certificate_fields;
 use crate::cmc::request::Request;
 use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::Result;
@@ -59,12 +60,8 @@ impl Identity {
     pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
         let certificate = database.find_certificate(&qualified(token, nickname))?;
         let key = certificate.private_key()?;
-        Ok(Identity { chain: certificate.chain(), key })
-    }
-
-    /// The certificate itself.
-    pub fn certificate(&self) -> Option<&Certificate> {
-        self.chain.first()
+        let issuers = issuers(database, token, &certificate)?;
+        Ok(Identity { certificate, issuers, key })
     }
 
     /// The same with a session copy of an RSA key, for runs that sign more than once: NSS before
@@ -83,8 +80,9 @@ impl Identity {
     /// # Errors
     /// When the key refuses to sign.
     pub fn sign(&self, pki_data: &[u8]) -> Result<Vec<u8>> {
-        let chain: Vec<Vec<u8>> = self.chain.iter().map(|c| c.der().to_vec()).collect();
-        let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
+        let leaf = self.certificate.der();
+        let mut chain = vec![leaf.to_vec()];
+        chain.extend(self.issuers.iter().cloned());
         signed_data(
             pki_data,
             SignerId::Certificate(leaf),
@@ -94,6 +92,28 @@ impl Identity {
             &NssCrypto,
         )
     }
+}
+
+/// DER of the issuers of a certificate that its token or the internal one holds, by subject name up
+/// to a self-issued one; a missing issuer ends the chain.
+fn issuers(database: &Database, token: &Token, of: &Certificate) -> Result<Vec<Vec<u8>>> {
+    let internal = database.token("internal")?;
+    let mut issuers: Vec<Vec<u8>> = Vec::new();
+    let mut wanted = of.issuer().to_vec();
+    let mut self_issued = of.is_self_issued();
+    // A longer chain is a loop of cross-certificates.
+    while !self_issued && issuers.len() < 16 {
+        let mut found = internal.certificates_of_subject(&wanted);
+        if !token.is_internal() {
+            found.extend(token.certificates_of_subject(&wanted));
+        }
+        let Some(der) = found.into_iter().next() else { break };
+        let fields = certificate_fields(&der)?;
+        self_issued = fields.issuer == fields.subject;
+        wanted = fields.issuer.to_vec();
+        issuers.push(der);
+    }
+    Ok(issuers)
 }
 
 /// The nickname NSS looks up: with the token's name in front unless it is the internal one or the

@@ -95,7 +95,9 @@ impl Fixture {
 pub fn identity(database: &Database, nickname: &str) -> Identity {
     let certificate = database.find_certificate(nickname).unwrap();
     let key = certificate.private_key().unwrap();
-    Identity { chain: certificate.chain(), key }
+    let token = database.token("internal").unwrap();
+    let issuers = token.certificates_of_subject(certificate.issuer());
+    Identity { certificate, issuers, key }
 }
 
 /// The database most tests share.

@@ -97,9 +97,9 @@ fn a_session_copy_of_the_key_authenticates() {
         let clients = Some(fixture.root.clone());
         let tls = Tls { clients, ..Tls::new(&ca) };
         let server = Server::start(Some(tls), Answer::Close(ok(b"")));
-        let Identity { chain, key } = identity(db, "rsa");
-        let key = key.session_copy().unwrap();
-        let mut transport = transport(db, Some(Identity { chain, key }));
+        let client = identity(db, "rsa");
+        let key = client.key.session_copy().unwrap();
+        let mut transport = transport(db, Some(Identity { key, ..client }));
         for _ in 0..2 {
             transport.post(&server.url("localhost"), b"", CMC).unwrap();
         }
@@ -219,8 +219,8 @@ fn a_key_of_another_certificate_is_refused_before_anything_is_sent() {
         let server = Server::start(Some(Tls::new(&ca)), Answer::Close(ok(b"")));
         for (certificate, key) in [("p256", "p384"), ("p256", "rsa")] {
             let key = identity(db, key).key;
-            let chain = identity(db, certificate).chain;
-            let mut transport = transport(db, Some(Identity { chain, key }));
+            let client = identity(db, certificate);
+            let mut transport = transport(db, Some(Identity { key, ..client }));
             let error = transport.post(&server.url("localhost"), b"request", CMC).unwrap_err();
             assert_error(&error, Kind::Tls, "the private key doesn't fit", "");
         }
