@@ -3157,6 +3157,11 @@ unsafe extern "C" {
         derSubject: *mut SECItem,
         results: *mut *mut CERTCertificateList,
     ) -> SECStatus;
+    pub fn PK11_GetLowLevelKeyIDForCert(
+        slot: *mut PK11SlotInfo,
+        cert: *mut CERTCertificate,
+        pwarg: *mut ::core::ffi::c_void,
+    ) -> *mut SECItem;
     pub fn PK11_GetLowLevelKeyIDForPrivateKey(key: *mut SECKEYPrivateKey) -> *mut SECItem;
     pub fn CERT_DestroyCertificate(cert: *mut CERTCertificate);
     pub fn CERT_DupCertificate(c: *mut CERTCertificate) -> *mut CERTCertificate;
@@ -3189,6 +3194,11 @@ unsafe extern "C" {
     pub fn CERT_FindCertByDERCert(
         handle: *mut CERTCertDBHandle,
         derCert: *mut SECItem,
+    ) -> *mut CERTCertificate;
+    pub fn CERT_FindCertIssuer(
+        cert: *mut CERTCertificate,
+        validTime: PRTime,
+        usage: SECCertUsage,
     ) -> *mut CERTCertificate;
     pub fn CERT_VerifyCertificate(
         handle: *mut CERTCertDBHandle,

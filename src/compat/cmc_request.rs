@@ -50,7 +50,8 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let requests = read_requests(&settings)?;
     let dir = settings.non_empty("dbdir").unwrap_or(".");
     let token = settings.get("tokenname").unwrap_or_default();
-    let (database, token) = session::open(dir, Access::ReadOnly, token, || Ok(Some(password)))?;
+    let (database, token, primed) =
+        session::open_for(dir, Access::ReadOnly, token, nickname, || Ok(Some(password)))?;
     let token_name =
         if token.is_internal() { "Internal Key Storage Token".to_owned() } else { token.name() };
     streams.say(format!("token {token_name} logged in..."));
@@ -62,7 +63,7 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     }
     let message = signer.sign(&builder.build()?)?;
     drop(signer);
-    drop(token);
+    drop((token, primed));
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
     file::write(&output, &message, Mode::Default)?;
     streams.say("\nThe CMC enrollment request in base-64 encoded format:\n");

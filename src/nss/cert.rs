@@ -7,7 +7,7 @@ use nss_sys as sys;
 
 use super::database::{Database, c_text};
 use super::fault::{self, Fault};
-use super::handle::{Borrowed, CertList, bytes, handle};
+use super::handle::{Borrowed, CertList, Owned, bytes, handle};
 use super::key::PrivateKey;
 use super::token::{Token, is_internal_name};
 use crate::error::{Error, Kind, Result};
@@ -386,6 +386,31 @@ impl Certificate {
         })?;
         // SAFETY: as above.
         Ok(unsafe { PrivateKey::from_raw(self.guard(), raw) })
+    }
+
+    /// CKA_ID under which its token keeps it beside its key.
+    pub fn id(&self) -> Option<Vec<u8>> {
+        // SAFETY: the certificate is live; without a slot NSS looks where it is stored; an item is
+        // handed over (pk11pub.h).
+        let item = fault::pointer("PK11_GetLowLevelKeyIDForCert", || unsafe {
+            sys::PK11_GetLowLevelKeyIDForCert(
+                std::ptr::null_mut(),
+                self.as_ptr(),
+                std::ptr::null_mut(),
+            )
+        });
+        // SAFETY: the item was allocated for us.
+        item.ok().map(|i| unsafe { Owned::from_raw(i) }.to_vec())
+    }
+
+    /// The issuer's certificate, if the database has it.
+    pub fn find_issuer(&self) -> Option<Certificate> {
+        // SAFETY: the certificate is live; a reference or null is handed over (cert.h).
+        let raw = fault::pointer("CERT_FindCertIssuer", || unsafe {
+            sys::CERT_FindCertIssuer(self.as_ptr(), now(), sys::certUsageAnyCA)
+        });
+        // SAFETY: as above.
+        raw.ok().map(|r| unsafe { Certificate::from_raw(self.guard(), r) })
     }
 
     /// Checks that the certificate names `host` (RFC 6125: SAN, wildcards, addresses).

@@ -50,6 +50,42 @@ pub fn open(
     Ok((database, token))
 }
 
+/// Certificates that a run will need, held so that NSS keeps what it knows of them.
+pub struct Primed {
+    _held: Vec<Certificate>,
+}
+
+/// As [`open`], and looks the signer and its issuers up *before* the login. After it NSS (before
+/// 3.90) derives a key from the password for each trust record read, 13 ms a certificate; what was
+/// read before and is still held isn't read again. A certificate that only a login shows is found
+/// later all the same. Keep the [`Primed`] until the last signature.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_for(
+    dir: &str,
+    access: Access,
+    token: &str,
+    signer: &str,
+    password: impl FnOnce() -> Result<Option<Secret>>,
+) -> Result<(Database, Token, Primed)> {
+    let database = Database::open(dir, access)?;
+    let token = database.token(token)?;
+    let mut held = Vec::new();
+    if token.needs_login() {
+        held.extend(database.find_certificates(&qualified(&token, signer))?);
+        while let Some(issuer) = held.last().and_then(Certificate::find_issuer) {
+            let last = issuer.is_self_issued() || held.len() > 16;
+            held.push(issuer);
+            if last {
+                break;
+            }
+        }
+        token.login(password()?.as_ref())?;
+    }
+    Ok((database, token, Primed { _held: held }))
+}
+
 impl Identity {
     /// Finds a certificate by nickname in a token, and its key.
     ///
