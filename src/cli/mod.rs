@@ -1,6 +1,7 @@
 //! The modern command tree, and the door to the old names.
 
 mod args;
+mod cmc;
 mod enroll;
 
 use std::ffi::OsString;
@@ -64,6 +65,11 @@ enum Output {
 enum Command {
     /// Make a key, have it certified, and import the certificate beside it: the whole job
     Enroll(Box<enroll::EnrollArgs>),
+    /// Look at CMC messages
+    Cmc {
+        #[command(subcommand)]
+        command: cmc::CmcCommand,
+    },
     /// Explain what the program's words and numbers mean
     Help {
         /// `exit-codes`, or a command
@@ -111,6 +117,7 @@ fn base_name(arg: &OsString) -> String {
 fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => ("enroll", enroll::run(*args)),
+        Command::Cmc { command } => (command.name(), cmc::run(command)),
         Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
     };
     match outcome {

@@ -4,3 +4,4 @@ pub mod profile;
 pub mod request;
 pub mod response;
 pub mod seal;
+pub mod show;

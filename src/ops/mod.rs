@@ -6,3 +6,4 @@ pub mod csr;
 pub mod enroll;
 pub mod file;
 pub mod session;
+pub mod show;
