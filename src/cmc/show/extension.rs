@@ -2,6 +2,7 @@
 
 use rasn::types::{ObjectIdentifier, OctetString};
 use rasn_pkix::{BasicConstraints, Extension, KeyUsage};
+use serde_json::json;
 
 use super::item::{Item, or_octets};
 use super::names;
@@ -18,6 +19,13 @@ pub fn show(extension: &Extension) -> Item {
     ])
 }
 
+/// The key identifier of a subjectKeyIdentifier extension; CRMFPopClient leaves the OCTET STRING
+/// within the extension out, and Dogtag takes it so.
+pub fn key_identifier(value: &[u8]) -> Vec<u8> {
+    let id = decode::<OctetString>("a key identifier", value);
+    id.map_or_else(|_| value.to_vec(), |id| id.to_vec())
+}
+
 fn value(extension: &Extension) -> Result<Item> {
     let id = &extension.extn_id;
     let der = &extension.extn_value;
@@ -25,7 +33,13 @@ fn value(extension: &Extension) -> Result<Item> {
     Ok(if **id == *oid::CE_SUBJECT_ALT_NAME {
         texts(crate::text::alternative_names(der)?)
     } else if **id == *oid::CE_SUBJECT_KEY_IDENTIFIER {
-        Item::hex(&decode::<OctetString>("a key identifier", der)?)
+        match decode::<OctetString>("a key identifier", der) {
+            Ok(id) => Item::hex(&id),
+            Err(_) => {
+                let hex = crate::keyid::to_hex(der);
+                Item::Short(format!("{hex} (bare, as CRMFPopClient writes it)"), json!(hex))
+            }
+        }
     } else if **id == *oid::CE_KEY_USAGE {
         const BITS: [&str; 9] = [
             "digitalSignature",

@@ -362,8 +362,7 @@ fn key_identifier(der: &[u8]) -> Option<Vec<u8>> {
         TaggedRequest::Orm(_) => return None,
     };
     let found = extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_KEY_IDENTIFIER)?;
-    let id: OctetString = decode("a key identifier", &found.extn_value).ok()?;
-    Some(id.to_vec())
+    Some(extension::key_identifier(&found.extn_value))
 }
 
 fn crmf(der: &[u8], warnings: &mut Vec<String>) -> Result<Parts> {
