@@ -78,7 +78,7 @@ impl Request {
         let Request::Crmf(der) = self else { return Ok(None) };
         let message: CertReqMsg = decode("the CertReqMsg", der)?;
         let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
-        Ok(request.cert_req_id.to_string().parse().ok())
+        Ok(u32::try_from(&request.cert_req_id).ok())
     }
 }
 
