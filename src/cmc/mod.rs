@@ -1,5 +1,6 @@
 //! CMC (RFC 5272, RFC 10002) as pure functions: bytes in, bytes out, no NSS, no network, no clock.
 
+pub mod crmf;
 pub mod profile;
 pub mod request;
 pub mod response;
