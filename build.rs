@@ -57,7 +57,7 @@ mod regen {
         "PK11_(NeedUserInit|IsLoggedIn|Authenticate|CheckUserPassword|IsReadOnly|IsFIPS|IsHW)",
         "PK11_(IsInternal|IsInternalKeySlot|IsPresent|DoesMechanism|GenerateRandom|InitPin)",
         // pk11pub.h: keys
-        "PK11_(FindKeyByAnyCert|FindKeyByKeyID|GetLowLevelKeyIDForPrivateKey|MakeIDFromPubKey)",
+        "PK11_(FindKeyByAnyCert|FindKeyByKeyID|GetLowLevelKeyIDForPrivateKey|GetLowLevelKeyIDForCert|MakeIDFromPubKey)",
         "PK11_(GenerateKeyPairWithOpFlags|DeleteTokenPrivateKey|DeleteTokenPublicKey)",
         "PK11_(ListPrivKeysInSlot|CopyTokenPrivKeyToSessionPrivKey|GetSlotFromPrivateKey)",
         "PK11_(SetPrivateKeyNickname|GetPrivateKeyNickname|HasAttributeSet|ReadRawAttribute)",
@@ -68,13 +68,13 @@ mod regen {
         "PK11_(DestroyContext|PrivDecrypt|PrivDecryptPKCS1|WrapSymKey)",
         // pk11pub.h: certificates
         "PK11_(FindCertFromNickname|FindCertsFromNickname|ListCertsInSlot|ImportCert)",
-        "PK11_(DeleteTokenCertAndKey|FindCertFromDERCertItem)",
+        "PK11_(DeleteTokenCertAndKey|FindCertFromDERCertItem|FindRawCertsWithSubject)",
         // cert.h
         "CERT_(NewTempCertificate|DupCertificate|DestroyCertificate|DestroyCertList)",
         "CERT_(GetDefaultCertDB|GetCertChainFromCert|FindCertByName|FindCertByNickname)",
         "CERT_(VerifyCertificate|VerifyCertificateNow|VerifyCertName|ChangeCertTrust|GetCertTrust)",
         "CERT_(DecodeTrustString|ExtractPublicKey|FindCertByDERCert|MakeCANickname)",
-        "CERT_(CheckCertValidTimes|CreateSubjectCertList|FindCertIssuer|GetCertTrust)",
+        "CERT_(DestroyCertificateList|FindCertIssuer)",
         "SEC_(DeletePermCertificate|CertNicknameConflict)",
         // keyhi.h
         "SECKEY_(DestroyPrivateKey|DestroyPublicKey|DestroyPrivateKeyList|GetPrivateKeyType)",

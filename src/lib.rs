@@ -1,4 +1,28 @@
 //! Enrol certificates with CMC (RFC 5272, RFC 10002) against Dogtag PKI; the keys stay in NSS.
+//!
+//! The program `nss-cmc` is a thin shell over this library. The way of a request:
+//!
+//! argv or .cfg → [`cli`], [`compat`] → a plain specification → [`ops`] → [`cmc::request`] (PKIData) →
+//! [`cmc::seal`] with a key of [`nss`] (SignedData) → [`transport`] (curl, the key lent by the
+//! bridge) → [`cmc::response`] → [`ops::answer`] (is it to be believed?) → [`nss`] (certificate
+//! beside its key) → [`report`] → text, JSON, exit code.
+//!
+//! [`asn1`], [`cmc`] and [`text`] are pure: bytes in, bytes out. Pointers exist in [`nss`] and in the
+//! bridge only.
+//!
+//! Reading a recorded answer needs neither NSS nor a network:
+//!
+//! ```
+//! use nss_cmc::cmc::response::{self, Outcome};
+//!
+//! let der = include_bytes!("../tests/vectors/01-rsa-server/response.der");
+//! let answer = response::parse(der)?;
+//! match answer.outcome()? {
+//!     Outcome::Success { certificates } => assert_eq!(certificates.len(), 2),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok::<(), nss_cmc::error::Error>(())
+//! ```
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -16,10 +40,8 @@ pub mod secret;
 pub mod text;
 pub mod transport;
 
-/// NSS: databases, tokens, keys, certificates.
 #[allow(unsafe_code)]
 pub mod nss;
 
-/// Lends NSS keys to curl.
 #[allow(unsafe_code)]
 mod bridge;

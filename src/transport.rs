@@ -24,9 +24,11 @@ const LINE_LIMIT: usize = 200;
 /// The client certificate for TLS, its issuers, and its key.
 #[derive(Debug)]
 pub struct Identity {
-    /// The client's own certificate first; self-issued certificates after it aren't sent.
-    pub chain: Vec<Certificate>,
-    /// The private key of the first certificate.
+    /// The client's certificate.
+    pub certificate: Certificate,
+    /// DER of its issuers, the nearest first; a self-issued one isn't sent in TLS.
+    pub issuers: Vec<Vec<u8>>,
+    /// The certificate's private key.
     pub key: PrivateKey,
 }
 
@@ -41,7 +43,8 @@ pub struct TransportOptions<'db> {
     pub connect_timeout: Duration,
     /// Limit for everything.
     pub timeout: Duration,
-    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…).
+    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…). One
+    /// that is itself reached over TLS fails: its certificate is held against the server's name.
     pub proxy: Option<String>,
     /// Allows `http` URLs, where anybody on the way can read and change everything.
     pub plain_http: bool,
@@ -91,10 +94,7 @@ impl<'db> Transport<'db> {
     /// [`Kind::Refused`] when the identity's key can't be used for TLS.
     pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
         let has_identity = options.identity.is_some();
-        let bridge = match options.identity {
-            Some(Identity { chain, key }) => Bridge::new(options.database, Some((&chain, key)))?,
-            None => Bridge::new(options.database, None)?,
-        };
+        let bridge = Bridge::new(options.database, options.identity)?;
         Ok(Transport {
             easy: Lending::easy(bridge, Answer::default()),
             connect_timeout: options.connect_timeout,

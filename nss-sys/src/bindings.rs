@@ -92,7 +92,6 @@ pub type CERTValidity = CERTValidityStr;
 pub type CERTVerifyLog = CERTVerifyLogStr;
 pub type SECCertUsageEnum = ::core::ffi::c_uint;
 pub type SECCertificateUsage = PRInt64;
-pub type SECCertTimeValidityEnum = ::core::ffi::c_uint;
 pub type CERTGeneralNameTypeEnum = ::core::ffi::c_uint;
 pub type OtherName = OtherNameStr;
 pub type NSSCMSMessage = NSSCMSMessageStr;
@@ -2180,10 +2179,6 @@ pub const certUsageProtectedObjectSigner: SECCertUsageEnum = 9;
 pub const certUsageStatusResponder: SECCertUsageEnum = 10;
 pub const certUsageAnyCA: SECCertUsageEnum = 11;
 pub const certUsageIPsec: SECCertUsageEnum = 12;
-pub const secCertTimeValid: SECCertTimeValidityEnum = 0;
-pub const secCertTimeExpired: SECCertTimeValidityEnum = 1;
-pub const secCertTimeNotValidYet: SECCertTimeValidityEnum = 2;
-pub const secCertTimeUndetermined: SECCertTimeValidityEnum = 3;
 pub const certOtherName: CERTGeneralNameTypeEnum = 1;
 pub const certRFC822Name: CERTGeneralNameTypeEnum = 2;
 pub const certDNSName: CERTGeneralNameTypeEnum = 3;
@@ -2866,7 +2861,6 @@ impl CERTCertificateStr__bindgen_ty_1__bindgen_ty_1 {
 }
 pub use self::_SECStatus as SECStatus;
 pub use self::CERTGeneralNameTypeEnum as CERTGeneralNameType;
-pub use self::SECCertTimeValidityEnum as SECCertTimeValidity;
 pub use self::SECCertUsageEnum as SECCertUsage;
 unsafe extern "C" {
     pub fn PR_SetError(errorCode: PRErrorCode, oserr: PRInt32);
@@ -3158,6 +3152,16 @@ unsafe extern "C" {
         attr: CK_ATTRIBUTE_TYPE,
         item: *mut SECItem,
     ) -> SECStatus;
+    pub fn PK11_FindRawCertsWithSubject(
+        slot: *mut PK11SlotInfo,
+        derSubject: *mut SECItem,
+        results: *mut *mut CERTCertificateList,
+    ) -> SECStatus;
+    pub fn PK11_GetLowLevelKeyIDForCert(
+        slot: *mut PK11SlotInfo,
+        cert: *mut CERTCertificate,
+        pwarg: *mut ::core::ffi::c_void,
+    ) -> *mut SECItem;
     pub fn PK11_GetLowLevelKeyIDForPrivateKey(key: *mut SECKEYPrivateKey) -> *mut SECItem;
     pub fn CERT_DestroyCertificate(cert: *mut CERTCertificate);
     pub fn CERT_DupCertificate(c: *mut CERTCertificate) -> *mut CERTCertificate;
@@ -3196,11 +3200,6 @@ unsafe extern "C" {
         validTime: PRTime,
         usage: SECCertUsage,
     ) -> *mut CERTCertificate;
-    pub fn CERT_CheckCertValidTimes(
-        cert: *const CERTCertificate,
-        t: PRTime,
-        allowOverride: PRBool,
-    ) -> SECCertTimeValidity;
     pub fn CERT_VerifyCertificate(
         handle: *mut CERTCertDBHandle,
         cert: *mut CERTCertificate,
@@ -3225,19 +3224,13 @@ unsafe extern "C" {
         cert: *mut CERTCertificate,
         trust: *mut CERTCertTrust,
     ) -> SECStatus;
+    pub fn CERT_DestroyCertificateList(list: *mut CERTCertificateList);
     pub fn CERT_DecodeTrustString(
         trust: *mut CERTCertTrust,
         trusts: *const ::core::ffi::c_char,
     ) -> SECStatus;
     pub fn CERT_MakeCANickname(cert: *mut CERTCertificate) -> *mut ::core::ffi::c_char;
     pub fn CERT_DestroyCertList(certs: *mut CERTCertList);
-    pub fn CERT_CreateSubjectCertList(
-        certList: *mut CERTCertList,
-        handle: *mut CERTCertDBHandle,
-        name: *const SECItem,
-        sorttime: PRTime,
-        validOnly: PRBool,
-    ) -> *mut CERTCertList;
     pub fn SEC_CertNicknameConflict(
         nickname: *const ::core::ffi::c_char,
         derSubject: *const SECItem,

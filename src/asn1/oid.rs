@@ -139,7 +139,7 @@ oids! {
 
 /// An owned copy.
 pub fn owned(oid: &Oid) -> ObjectIdentifier {
-    ObjectIdentifier::from(oid.to_owned())
+    oid.to_owned()
 }
 
 /// Dotted text.

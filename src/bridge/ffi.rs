@@ -53,6 +53,9 @@ pub(super) type ProviderInit = unsafe extern "C" fn(
 pub(super) type VerifyCallback =
     unsafe extern "C" fn(*mut sys::X509_STORE_CTX, *mut c_void) -> c_int;
 
+/// The callback of `SSL_CTX_set_cert_cb`.
+pub(super) type CertificateCallback = unsafe extern "C" fn(*mut sys::SSL, *mut c_void) -> c_int;
+
 /// The callback of `SSL_CTX_set_info_callback`.
 pub(super) type InfoCallback = unsafe extern "C" fn(*const sys::SSL, c_int, c_int);
 
@@ -103,6 +106,11 @@ unsafe extern "C" {
     pub(super) fn SSL_CTX_set_cert_verify_callback(
         ctx: *mut sys::SSL_CTX,
         callback: VerifyCallback,
+        arg: *mut c_void,
+    );
+    pub(super) fn SSL_CTX_set_cert_cb(
+        ctx: *mut sys::SSL_CTX,
+        callback: CertificateCallback,
         arg: *mut c_void,
     );
     pub(super) fn SSL_CTX_set_info_callback(ctx: *mut sys::SSL_CTX, callback: InfoCallback);

@@ -22,8 +22,10 @@ use std::sync::OnceLock;
 use curl::easy::{Easy2, Handler, WriteError};
 use openssl_sys as sys;
 
+use crate::asn1::x509::certificate_fields;
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Certificate, Database, PrivateKey};
+use crate::nss::Database;
+use crate::transport::Identity;
 use ffi::{Pkey, X509, last_error};
 use loan::Loan;
 pub(crate) use verify::Distrust;
@@ -37,6 +39,8 @@ pub(crate) struct Seen {
     pub(crate) verified: bool,
     /// Why the server isn't believed.
     pub(crate) distrust: Option<Distrust>,
+    /// The server asked for a client certificate.
+    pub(crate) wanted: bool,
     /// The last fatal alert from the server (RFC 8446 §6).
     pub(crate) alert: Option<u8>,
     /// A failure on our side: NSS refused to sign, the `SSL_CTX` couldn't be furnished.
@@ -60,16 +64,16 @@ pub(crate) struct Bridge<'db> {
 }
 
 impl<'db> Bridge<'db> {
-    /// `chain` begins with the client certificate; self-issued certificates after it aren't sent.
+    /// Prepares for a database's trust and a client's identity.
     ///
     /// # Errors
     /// [`Kind::Refused`] for a key that can't do TLS, [`Kind::Tls`] without OpenSSL 3.
     pub(crate) fn new(
         database: Option<&'db Database>,
-        identity: Option<(&[Certificate], PrivateKey)>,
+        identity: Option<Identity>,
     ) -> Result<Rc<Bridge<'db>>> {
         let identity = match identity {
-            Some((chain, key)) => Some(ClientIdentity::new(chain, key)?),
+            Some(identity) => Some(ClientIdentity::new(identity)?),
             None => None,
         };
         let (host, seen) = Default::default();
@@ -108,6 +112,8 @@ impl<'db> Bridge<'db> {
         }
         // SAFETY: as above.
         unsafe { ffi::SSL_CTX_set_info_callback(ctx, verify::info) };
+        // SAFETY: as for the verify callback.
+        unsafe { ffi::SSL_CTX_set_cert_cb(ctx, verify::wanted, me) };
         if let Some(identity) = &self.identity {
             // SAFETY: by this function's contract.
             unsafe { identity.put_into(ctx) }?;
@@ -118,17 +124,16 @@ impl<'db> Bridge<'db> {
 }
 
 impl ClientIdentity {
-    fn new(chain: &[Certificate], key: PrivateKey) -> Result<ClientIdentity> {
-        let Some((own, issuers)) = chain.split_first() else {
-            return Err(Error::new(Kind::Internal, "a client identity without a certificate"));
-        };
-        let loan = Loan::new(key, own)?;
+    fn new(identity: Identity) -> Result<ClientIdentity> {
+        let Identity { certificate, issuers, key } = identity;
+        let loan = Loan::new(key, &certificate)?;
         let key = loan.pkey()?;
-        let issuers =
-            issuers.iter().filter(|c| !c.is_self_issued()).filter_map(|c| X509::from_der(c.der()));
+        let sent = issuers.iter().filter(|der| {
+            certificate_fields(der).is_ok_and(|fields| fields.issuer != fields.subject)
+        });
         Ok(ClientIdentity {
-            certificate: own.der().to_vec(),
-            issuers: issuers.collect(),
+            certificate: certificate.der().to_vec(),
+            issuers: sent.filter_map(|der| X509::from_der(der)).collect(),
             loan,
             key,
         })
@@ -146,9 +151,10 @@ impl ClientIdentity {
         if unsafe { ffi::SSL_CTX_use_certificate_ASN1(ctx, len, self.certificate.as_ptr()) } != 1 {
             return Err(failed("OpenSSL doesn't take it"));
         }
-        // SAFETY: both live; OpenSSL takes a reference of its own. It compares the key with the
-        // certificate.
-        if unsafe { sys::SSL_CTX_use_PrivateKey(ctx, self.key.as_ptr()) } != 1 {
+        // SAFETY: both live; OpenSSL takes a reference of its own.
+        let used = unsafe { sys::SSL_CTX_use_PrivateKey(ctx, self.key.as_ptr()) };
+        // SAFETY: the context is live; key and certificate are compared.
+        if used != 1 || unsafe { sys::SSL_CTX_check_private_key(ctx) } != 1 {
             return Err(failed("the private key doesn't fit"));
         }
         for issuer in &self.issuers {

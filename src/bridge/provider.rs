@@ -113,3 +113,26 @@ unsafe extern "C" fn query(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fetched(ctx: *mut sys::OSSL_LIB_CTX, name: &CStr) -> bool {
+        // SAFETY: the context is live or null for the default; the strings are NUL-terminated.
+        let found =
+            unsafe { sys::EVP_SIGNATURE_fetch(ctx, name.as_ptr(), c"provider=nss-cmc".as_ptr()) };
+        // SAFETY: fetched above, or null, which is ignored.
+        unsafe { sys::EVP_SIGNATURE_free(found) };
+        !found.is_null()
+    }
+
+    #[test]
+    fn nobody_else_meets_the_provider() {
+        let own = library().unwrap();
+        for name in [c"RSA", c"ECDSA"] {
+            assert!(fetched(own, name));
+            assert!(!fetched(std::ptr::null_mut(), name));
+        }
+    }
+}

@@ -109,10 +109,14 @@ unsafe fn value(params: *const sys::OSSL_PARAM, key: &CStr) -> Option<Value> {
     if found.is_null() {
         return Some(Value::Absent);
     }
-    let mut number = 0;
-    // SAFETY: `found` is an element of the list; fails for other types than integers.
-    if unsafe { ffi::OSSL_PARAM_get_int(found, &mut number) } == 1 {
-        return Some(Value::Number(number));
+    // Asking for the wrong type would leave an error in the thread's queue, which libssl takes
+    // for the handshake's.
+    // SAFETY: `found` is an element of the list.
+    if unsafe { (*found).data_type } != ffi::OSSL_PARAM_UTF8_STRING {
+        let mut number = 0;
+        // SAFETY: as above.
+        let got = unsafe { ffi::OSSL_PARAM_get_int(found, &mut number) };
+        return (got == 1).then_some(Value::Number(number));
     }
     let mut text = std::ptr::null_mut();
     // SAFETY: as above; a null `text` asks for a NUL-terminated copy to free
@@ -243,4 +247,70 @@ unsafe extern "C" fn sign(
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What [`Context::set`] makes of a parameter given as a number or as text.
+    fn set(key: &CStr, number: Option<c_int>, text: &CStr) -> Option<(Padding, Salt)> {
+        let mut context =
+            Context { loan: None, digest: None, padding: Padding::Pkcs1, salt: Salt::Digest };
+        // SAFETY: no precondition; freed below.
+        let builder = unsafe { sys::OSSL_PARAM_BLD_new() };
+        let pushed = match number {
+            // SAFETY: builder and key are live.
+            Some(n) => unsafe { sys::OSSL_PARAM_BLD_push_int(builder, key.as_ptr(), n) },
+            // SAFETY: as above; length 0 means NUL-terminated.
+            None => unsafe {
+                sys::OSSL_PARAM_BLD_push_utf8_string(builder, key.as_ptr(), text.as_ptr(), 0)
+            },
+        };
+        assert_eq!(pushed, 1);
+        // SAFETY: the builder is live; the list is freed below.
+        let list = unsafe { sys::OSSL_PARAM_BLD_to_param(builder) };
+        // SAFETY: a proper list.
+        let taken = unsafe { context.set(list) };
+        // SAFETY: made above, freed once.
+        unsafe { sys::OSSL_PARAM_free(list) };
+        // SAFETY: made above, freed once.
+        unsafe { sys::OSSL_PARAM_BLD_free(builder) };
+        // SAFETY: no precondition; reads thread-local state.
+        assert_eq!(unsafe { sys::ERR_peek_last_error() }, 0, "an error stays in the queue");
+        taken.map(|()| (context.padding, context.salt))
+    }
+
+    #[test]
+    fn padding_and_salt_come_as_numbers_or_text() {
+        use {Padding::*, Salt::*};
+        let (pad, salt) = (c"pad-mode", c"saltlen");
+        for (key, number, text, want) in [
+            (pad, Some(1), c"pkcs1", Some((Pkcs1, Digest))),
+            (pad, Some(6), c"pss", Some((Pss, Digest))),
+            (pad, Some(3), c"none", None),
+            (pad, Some(5), c"x931", None),
+            (salt, Some(-1), c"digest", Some((Pkcs1, Digest))),
+            (salt, Some(48), c"48", Some((Pkcs1, Octets(48)))),
+            (salt, Some(-2), c"auto", None),
+            (salt, Some(-3), c"max", None),
+            (c"other", Some(1), c"x", Some((Pkcs1, Digest))),
+        ] {
+            assert_eq!(set(key, number, text), want, "{key:?} {number:?}");
+            assert_eq!(set(key, None, text), want, "{key:?} {text:?}");
+        }
+    }
+
+    #[test]
+    fn digests_go_by_either_name() {
+        for (name, want) in [
+            ("SHA256", Some(super::Digest::Sha256)),
+            ("SHA2-384", Some(super::Digest::Sha384)),
+            ("sha-512", Some(super::Digest::Sha512)),
+            ("MD5-SHA1", None),
+            ("", None),
+        ] {
+            assert_eq!(digest_named(name), want);
+        }
+    }
 }

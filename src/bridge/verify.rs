@@ -97,6 +97,16 @@ fn judge(
     Ok(database.verify(&leaf, Usage::SslServer).and_then(|()| leaf.verify_name(host)))
 }
 
+/// `SSL_CTX_set_cert_cb`: the server asks for a client certificate; 1 to go on with the one set.
+pub(super) unsafe extern "C" fn wanted(_ssl: *mut sys::SSL, argument: *mut c_void) -> c_int {
+    caught(0, || {
+        // SAFETY: the argument is the Bridge that `attach` set, which outlives the SSL_CTX.
+        let Some(bridge) = (unsafe { argument.cast::<Bridge<'_>>().as_ref() }) else { return 0 };
+        bridge.seen.borrow_mut().wanted = true;
+        1
+    })
+}
+
 /// `SSL_CTX_set_info_callback`: remembers the last alert the server sent.
 pub(super) unsafe extern "C" fn info(ssl: *const sys::SSL, place: c_int, value: c_int) {
     if place != ffi::SSL_CB_READ_ALERT {

@@ -73,7 +73,7 @@ enum Command {
 
 /// Runs the program with its arguments, the program name first; answers the exit code.
 pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
-    let called = args.first().map(|a| base_name(a)).unwrap_or_default();
+    let called = args.first().map(base_name).unwrap_or_default();
     if let Some(applet) = compat::find(&called) {
         return applet(args.get(1..).unwrap_or_default(), streams);
     }

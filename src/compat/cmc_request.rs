@@ -16,7 +16,7 @@ use crate::keyid;
 use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
 use crate::ops::build::{Message, Signatory, build, request_key};
 use crate::ops::file::{self, Mode};
-use crate::ops::session::{self, Identity, NssCrypto};
+use crate::ops::session::{self, Identity, NssCrypto, Primed};
 use crate::ops::{answer, pop};
 use crate::secret::Source;
 
@@ -84,7 +84,7 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
     };
     let requests = if revoke { Vec::new() } else { spec::requests(settings)? };
     let key_id = if own_key || link { Some(key_id(settings)?) } else { None };
-    let opened = Opened::new(settings, streams)?;
+    let opened = Opened::new(settings, nickname, streams)?;
     let identity = match nickname {
         Some(nickname) => Some(opened.signer(nickname, streams)?),
         None => None,
@@ -93,7 +93,7 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
         Some(id) => Some(opened.key(id, &requests, streams)?),
         None => None,
     };
-    let issuer = identity.as_ref().and_then(|i| i.certificate()).map(|c| c.issuer().to_vec());
+    let issuer = identity.as_ref().map(|i| i.certificate.issuer().to_vec());
     let spec = match revoke {
         true => spec::revocation(settings, issuer, &NssCrypto)?,
         false => spec::enrolment(settings, requests, &NssCrypto)?,
@@ -139,7 +139,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let id = key_id(settings)?;
     let what = "the CA's answer to the first trip";
     let der = pem::to_der(what, &file::read(what, Path::new(response))?)?;
-    let opened = Opened::new(settings, streams)?;
+    let opened = Opened::new(settings, Some(nickname), streams)?;
     let identity = opened.signer(nickname, streams)?;
     let key = opened.key(&id, &[], streams)?;
     match answer::verify(&opened.database, &der, false) {
@@ -176,29 +176,42 @@ fn key_id(settings: &Settings) -> Result<Vec<u8>> {
 struct Opened {
     database: Database,
     token: Token,
+    primed: Option<Primed>,
 }
 
 impl Opened {
-    fn new(settings: &Settings, streams: &mut Streams<'_>) -> Result<Opened> {
+    fn new(
+        settings: &Settings,
+        signer: Option<&str>,
+        streams: &mut Streams<'_>,
+    ) -> Result<Opened> {
         let dir = settings.non_empty("dbdir").unwrap_or(".");
         let name = settings.get("tokenname").unwrap_or_default();
-        let (database, token) = session::open(dir, Access::ReadOnly, name, || {
-            let given = keys::secret(settings, "password", Some(name))?;
-            match given {
-                Some(password) => Ok(Some(password)),
-                None => Source::Prompt.read("token password", name).map(Some).map_err(|e| {
-                    Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))
-                        .because(e)
-                        .hint("give password, passwordFile, passwordFd or passwordEnv")
-                }),
+        let password = || match keys::secret(settings, "password", Some(name))? {
+            Some(password) => Ok(Some(password)),
+            None => Source::Prompt.read("token password", name).map(Some).map_err(|e| {
+                Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))
+                    .because(e)
+                    .hint("give password, passwordFile, passwordFd or passwordEnv")
+            }),
+        };
+        let access = Access::ReadOnly;
+        let (database, token, primed) = match signer {
+            Some(signer) => {
+                let (d, t, primed) = session::open_for(dir, access, name, signer, password)?;
+                (d, t, Some(primed))
             }
-        })?;
+            None => {
+                let (d, t) = session::open(dir, access, name, password)?;
+                (d, t, None)
+            }
+        };
         let shown = match token.is_internal() {
             true => "Internal Key Storage Token".to_owned(),
             false => token.name(),
         };
         streams.say(format!("token {shown} logged in..."));
-        Ok(Opened { database, token })
+        Ok(Opened { database, token, primed })
     }
 
     fn signer(&self, nickname: &str, streams: &mut Streams<'_>) -> Result<Identity> {
@@ -220,7 +233,7 @@ impl Opened {
     }
 
     fn close(self) -> Result<()> {
-        drop(self.token);
+        drop((self.token, self.primed));
         close(self.database)
     }
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, Token};
 use crate::ops::answer;
 use crate::ops::file::{self, Mode};
-use crate::ops::session::{self, Identity};
+use crate::ops::session::{self, Identity, Primed};
 use crate::transport::{Transport, TransportOptions};
 
 const KEYS: &[&str] = &[
@@ -86,7 +86,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
     let opened = if secure { Some(open(&settings)?) } else { None };
     let identity = match &opened {
-        Some((database, token)) if settings.flag("clientmode") => {
+        Some((database, token, _)) if settings.flag("clientmode") => {
             let nickname =
                 settings.required("nickname", "Missing nickname for the client certificate")?;
             Some(Identity::find(database, token, nickname)?)
@@ -95,7 +95,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     };
     let has_client = identity.is_some();
     let options = TransportOptions {
-        database: opened.as_ref().map(|(d, _)| d),
+        database: opened.as_ref().map(|(d, ..)| d),
         identity,
         plain_http: !secure,
         connect_timeout: seconds(&settings, "connectTimeout", 30)?,
@@ -110,7 +110,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let reply = transport.post(&url, &message, answer::REQUEST_TYPE);
     drop(transport);
     let reply = reply?;
-    if let Some((database, token)) = opened {
+    if let Some((database, token, primed)) = opened {
         let name = if token.is_internal() {
             "Internal Key Storage Token".to_owned()
         } else {
@@ -121,7 +121,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
             streams.say("client cert is not null");
         }
         streams.say("handshake happened");
-        drop(token);
+        drop((token, primed));
         database
             .close()
             .map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
@@ -154,7 +154,7 @@ fn seconds(settings: &Settings, key: &str, default: u64) -> Result<Duration> {
     }
 }
 
-fn open(settings: &Settings) -> Result<(Database, Token)> {
+fn open(settings: &Settings) -> Result<(Database, Token, Option<Primed>)> {
     let dir = settings.required("dbdir", "Missing directory name for the NSS database.")?;
     let client = settings.flag("clientmode");
     let password = settings.secret("password");
@@ -163,7 +163,9 @@ fn open(settings: &Settings) -> Result<(Database, Token)> {
     }
     let token = settings.get("tokenname").unwrap_or_default();
     if client {
-        return session::open(dir, Access::ReadOnly, token, || Ok(password));
+        let nickname = settings.get("nickname").unwrap_or_default();
+        return session::open_for(dir, Access::ReadOnly, token, nickname, || Ok(password))
+            .map(|(database, token, primed)| (database, token, Some(primed)));
     }
     // Only the database's trust is needed, and that is readable without a login.
     let database = Database::open(dir, Access::ReadOnly)?;
@@ -171,5 +173,5 @@ fn open(settings: &Settings) -> Result<(Database, Token)> {
     if let Some(password) = password {
         token.login(Some(&password))?;
     }
-    Ok((database, token))
+    Ok((database, token, None))
 }

@@ -7,7 +7,7 @@ use nss_sys as sys;
 
 use super::database::{Database, c_text};
 use super::fault::{self, Fault};
-use super::handle::{Borrowed, CertList, bytes, handle};
+use super::handle::{Borrowed, CertList, Owned, bytes, handle};
 use super::key::PrivateKey;
 use super::token::{Token, is_internal_name};
 use crate::error::{Error, Kind, Result};
@@ -276,6 +276,40 @@ impl Token {
     }
 }
 
+impl Token {
+    /// DER of the token's certificates with this subject name. Unlike the other look-ups this one
+    /// doesn't read trust, which costs a password derivation a certificate.
+    pub fn certificates_of_subject(&self, subject: &[u8]) -> Vec<Vec<u8>> {
+        let mut subject = Borrowed::new(subject);
+        let mut list: *mut sys::CERTCertificateList = std::ptr::null_mut();
+        let found = fault::status("PK11_FindRawCertsWithSubject", || {
+            // SAFETY: slot and item are live; a list or null is handed over (pk11pub.h).
+            unsafe {
+                sys::PK11_FindRawCertsWithSubject(self.as_ptr(), subject.as_mut_ptr(), &mut list)
+            }
+        });
+        // A token that can't be searched has nothing to offer; the chain is only the shorter.
+        if found.is_err() || list.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: not null, live until it is destroyed below.
+        let header = unsafe { &*list };
+        let count = usize::try_from(header.len).unwrap_or(0);
+        let mut certificates = Vec::with_capacity(count);
+        for i in 0..count {
+            // SAFETY: the list has `len` items (certt.h).
+            let item = unsafe { header.certs.add(i) };
+            // SAFETY: one of them, live with the list.
+            let item = unsafe { &*item };
+            // SAFETY: NSS keeps data and len in step.
+            certificates.push(unsafe { bytes(item) }.to_vec());
+        }
+        // SAFETY: handed over above, destroyed once.
+        unsafe { sys::CERT_DestroyCertificateList(list) };
+        certificates
+    }
+}
+
 /// NSS's own look-up string: token names that mean the internal token are dropped.
 fn lookup_name(nickname: &str) -> String {
     match nickname.split_once(':') {
@@ -354,30 +388,29 @@ impl Certificate {
         Ok(unsafe { PrivateKey::from_raw(self.guard(), raw) })
     }
 
-    /// This certificate and the issuers the database knows, up to a self-issued one; a missing
-    /// issuer ends the chain.
-    pub fn chain(&self) -> Vec<Certificate> {
-        let mut chain = vec![self.duplicate()];
-        // A chain longer than this is a loop of cross-certificates.
-        while chain.len() < 16 {
-            let Some(last) = chain.last().filter(|c| !c.is_self_issued()) else { break };
-            // SAFETY: the certificate is live; a reference or null is handed over (cert.h).
-            let raw = fault::pointer("CERT_FindCertIssuer", || unsafe {
-                sys::CERT_FindCertIssuer(last.as_ptr(), now(), sys::certUsageAnyCA)
-            });
-            let Ok(raw) = raw else { break };
-            // SAFETY: as above.
-            chain.push(unsafe { Certificate::from_raw(self.guard(), raw) });
-        }
-        chain
+    /// CKA_ID under which its token keeps it beside its key.
+    pub fn id(&self) -> Option<Vec<u8>> {
+        // SAFETY: the certificate is live; without a slot NSS looks where it is stored; an item is
+        // handed over (pk11pub.h).
+        let item = fault::pointer("PK11_GetLowLevelKeyIDForCert", || unsafe {
+            sys::PK11_GetLowLevelKeyIDForCert(
+                std::ptr::null_mut(),
+                self.as_ptr(),
+                std::ptr::null_mut(),
+            )
+        });
+        // SAFETY: the item was allocated for us.
+        item.ok().map(|i| unsafe { Owned::from_raw(i) }.to_vec())
     }
 
-    fn duplicate(&self) -> Certificate {
-        // SAFETY: the certificate is live; CERT_DupCertificate only counts a reference up and
-        // answers its argument.
-        unsafe { sys::CERT_DupCertificate(self.as_ptr()) };
-        // SAFETY: the reference just taken.
-        unsafe { Certificate::from_raw(self.guard(), self.raw) }
+    /// The issuer's certificate, if the database has it.
+    pub fn find_issuer(&self) -> Option<Certificate> {
+        // SAFETY: the certificate is live; a reference or null is handed over (cert.h).
+        let raw = fault::pointer("CERT_FindCertIssuer", || unsafe {
+            sys::CERT_FindCertIssuer(self.as_ptr(), now(), sys::certUsageAnyCA)
+        });
+        // SAFETY: as above.
+        raw.ok().map(|r| unsafe { Certificate::from_raw(self.guard(), r) })
     }
 
     /// Checks that the certificate names `host` (RFC 6125: SAN, wildcards, addresses).

@@ -189,16 +189,15 @@ impl Signer for PssKey<'_> {
 
 /// Signs as the holder of a certificate, with PSS when the certificate's key is for PSS only.
 fn sign_as(identity: &Identity, pki_data: &[u8]) -> Result<Vec<u8>> {
-    let leaf = identity.chain.first();
-    let pss = leaf.is_some_and(|c| x509::spki_key_type(c.spki()) == Some(KeyType::RsaPss));
-    if !pss {
+    let leaf = &identity.certificate;
+    if x509::spki_key_type(leaf.spki()) != Some(KeyType::RsaPss) {
         return identity.sign(pki_data);
     }
-    let chain: Vec<Vec<u8>> = identity.chain.iter().map(|c| c.der().to_vec()).collect();
-    let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
+    let mut chain = vec![leaf.der().to_vec()];
+    chain.extend(identity.issuers.iter().cloned());
     let key = PssKey(&identity.key);
     let digest = digest_for(KeyType::RsaPss);
-    signed_data(pki_data, SignerId::Certificate(leaf), &chain, &key, digest, &NssCrypto)
+    signed_data(pki_data, SignerId::Certificate(leaf.der()), &chain, &key, digest, &NssCrypto)
 }
 
 /// Refuses a CRMF request the CA would encode otherwise before it checks the proof of possession,

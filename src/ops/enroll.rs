@@ -72,7 +72,8 @@ pub struct EnrollSpec {
 /// Of every kind; a run that fails leaves no key and no certificate behind.
 pub fn enroll(spec: EnrollSpec) -> Result<Report> {
     let access = Access::ReadWrite;
-    let (database, token) = session::open(&spec.database, access, &spec.token, spec.password)?;
+    let (database, token, primed) =
+        session::open_for(&spec.database, access, &spec.token, &spec.signer, spec.password)?;
     let job = Job {
         database: &database,
         token: &token,
@@ -105,7 +106,7 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
             job.run(&spec.key, signer, send, spec.chain_file.as_deref())?
         }
     };
-    drop(token);
+    drop((token, primed));
     Ok(close(database, report))
 }
 

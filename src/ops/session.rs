@@ -1,6 +1,7 @@
 //! A database opened and logged in to, and the signer found in it.
 
 use crate::algorithm::{Crypto, Digest, KeyType, Signer};
+use crate::asn1::x509::certificate_fields;
 use crate::cmc::request::Request;
 use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::Result;
@@ -49,6 +50,42 @@ pub fn open(
     Ok((database, token))
 }
 
+/// Certificates that a run will need, held so that NSS keeps what it knows of them.
+pub struct Primed {
+    _held: Vec<Certificate>,
+}
+
+/// As [`open`], and looks the signer and its issuers up *before* the login. After it NSS (before
+/// 3.90) derives a key from the password for each trust record read, 13 ms a certificate; what was
+/// read before and is still held isn't read again. A certificate that only a login shows is found
+/// later all the same. Keep the [`Primed`] until the last signature.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_for(
+    dir: &str,
+    access: Access,
+    token: &str,
+    signer: &str,
+    password: impl FnOnce() -> Result<Option<Secret>>,
+) -> Result<(Database, Token, Primed)> {
+    let database = Database::open(dir, access)?;
+    let token = database.token(token)?;
+    let mut held = Vec::new();
+    if token.needs_login() {
+        held.extend(database.find_certificates(&qualified(&token, signer))?);
+        while let Some(issuer) = held.last().and_then(Certificate::find_issuer) {
+            let last = issuer.is_self_issued() || held.len() > 16;
+            held.push(issuer);
+            if last {
+                break;
+            }
+        }
+        token.login(password()?.as_ref())?;
+    }
+    Ok((database, token, Primed { _held: held }))
+}
+
 impl Identity {
     /// Finds a certificate by nickname in a token, and its key.
     ///
@@ -59,12 +96,8 @@ impl Identity {
     pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
         let certificate = database.find_certificate(&qualified(token, nickname))?;
         let key = certificate.private_key()?;
-        Ok(Identity { chain: certificate.chain(), key })
-    }
-
-    /// The certificate itself.
-    pub fn certificate(&self) -> Option<&Certificate> {
-        self.chain.first()
+        let issuers = issuers(database, token, &certificate)?;
+        Ok(Identity { certificate, issuers, key })
     }
 
     /// The same with a session copy of an RSA key, for runs that sign more than once: NSS before
@@ -83,8 +116,9 @@ impl Identity {
     /// # Errors
     /// When the key refuses to sign.
     pub fn sign(&self, pki_data: &[u8]) -> Result<Vec<u8>> {
-        let chain: Vec<Vec<u8>> = self.chain.iter().map(|c| c.der().to_vec()).collect();
-        let leaf = chain.first().map(Vec::as_slice).unwrap_or_default();
+        let leaf = self.certificate.der();
+        let mut chain = vec![leaf.to_vec()];
+        chain.extend(self.issuers.iter().cloned());
         signed_data(
             pki_data,
             SignerId::Certificate(leaf),
@@ -94,6 +128,28 @@ impl Identity {
             &NssCrypto,
         )
     }
+}
+
+/// DER of the issuers of a certificate that its token or the internal one holds, by subject name up
+/// to a self-issued one; a missing issuer ends the chain.
+fn issuers(database: &Database, token: &Token, of: &Certificate) -> Result<Vec<Vec<u8>>> {
+    let internal = database.token("internal")?;
+    let mut issuers: Vec<Vec<u8>> = Vec::new();
+    let mut wanted = of.issuer().to_vec();
+    let mut self_issued = of.is_self_issued();
+    // A longer chain is a loop of cross-certificates.
+    while !self_issued && issuers.len() < 16 {
+        let mut found = internal.certificates_of_subject(&wanted);
+        if !token.is_internal() {
+            found.extend(token.certificates_of_subject(&wanted));
+        }
+        let Some(der) = found.into_iter().next() else { break };
+        let fields = certificate_fields(&der)?;
+        self_issued = fields.issuer == fields.subject;
+        wanted = fields.issuer.to_vec();
+        issuers.push(der);
+    }
+    Ok(issuers)
 }
 
 /// The nickname NSS looks up: with the token's name in front unless it is the internal one or the

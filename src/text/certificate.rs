@@ -9,7 +9,7 @@ use rasn_pkix::{AlgorithmIdentifier, Certificate, SubjectPublicKeyInfo, Time};
 use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
-use super::{Page, date, extensions, name};
+use super::{Page, date, decimal, extensions, name};
 use crate::asn1::{decode, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
 
@@ -92,7 +92,7 @@ fn public_key(page: &mut Page, key: &SubjectPublicKeyInfo) {
     match rsa {
         Some(rsa) => {
             let (_, modulus) = BigInt::from(rsa.modulus).to_bytes_be();
-            page.line(20, format!("Exponent: {}", rsa.public_exponent));
+            page.line(20, format!("Exponent: {}", decimal(rsa.public_exponent)));
             page.line(20, format!("Public Key Modulus: ({} bits) :", modulus.len() * 8));
             page.hex(24, &modulus);
         }

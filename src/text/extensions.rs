@@ -8,7 +8,7 @@ use rasn_pkix::{
 };
 
 use super::certificate::serial_number;
-use super::{Page, hex, name, printable};
+use super::{Page, decimal, hex, name, printable};
 use crate::asn1::{decode, oid};
 use crate::error::{Error, Kind, Result};
 
@@ -118,8 +118,8 @@ fn basic_constraints(page: &mut Page, value: &[u8]) -> Result<()> {
     page.line(IN, if constraints.ca { "Is CA: yes " } else { "Is CA: no " });
     let length = match constraints.path_len_constraint {
         None => "UNLIMITED".to_owned(),
-        Some(n) if n < Integer::ZERO => format!("INVALID ({n})"),
-        Some(n) => n.to_string(),
+        Some(n) if n < Integer::ZERO => format!("INVALID ({})", decimal(n)),
+        Some(n) => decimal(n),
     };
     page.line(IN, format!("Path Length Constraint: {length}"));
     Ok(())
@@ -291,7 +291,7 @@ fn policy_qualifier(page: &mut Page, qualifier: &PolicyQualifierInfo) -> Result<
             if let Some(reference) = &notice.notice_ref {
                 let organization = display_text(&reference.organisation)?;
                 let numbers: Vec<String> =
-                    reference.notice_numbers.iter().map(Integer::to_string).collect();
+                    reference.notice_numbers.iter().cloned().map(decimal).collect();
                 page.line(DEEP + 8, format!("Organization: {organization}"));
                 page.line(DEEP + 8, format!("Notice Numbers: {}", numbers.join(",")));
             }

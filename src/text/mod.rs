@@ -19,6 +19,8 @@ pub use summary::{Summary, summary};
 
 use std::borrow::Cow;
 
+use num_bigint::BigInt;
+
 /// Octets shown on one line of a hexadecimal listing.
 const HEX_LINE: usize = 16;
 
@@ -52,6 +54,13 @@ fn push_hex(out: &mut String, octet: u8) {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     out.extend([octet >> 4, octet & 0x0f].iter().filter_map(|d| DIGITS.get(usize::from(*d))));
+}
+
+/// Decimal digits; hexadecimal beyond 8192 bits: the time decimal takes grows with the square of the
+/// length, minutes for the largest message read.
+fn decimal(number: impl Into<BigInt>) -> String {
+    let number = number.into();
+    if number.bits() <= 8192 { number.to_string() } else { format!("0x{number:X}") }
 }
 
 /// Upper-case hexadecimal without separators.
@@ -101,6 +110,13 @@ mod tests {
         ] {
             assert_eq!(printable(text), want);
         }
+    }
+
+    #[test]
+    fn only_sane_numbers_are_decimal() {
+        assert_eq!(decimal(-255), "-255");
+        let large = decimal(BigInt::from_signed_bytes_be(&vec![0x7f; 4_000_000]));
+        assert!(large.starts_with("0x7F7F7F"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use num_bigint::BigInt;
 use rasn::types::{Integer, OctetString, Oid, UtcTime};
 
-use super::{Page, date, pretty_certificate, printable};
+use super::{Page, date, decimal, pretty_certificate, printable};
 use crate::asn1::cmc::{EncryptedPop, TaggedAttribute};
 use crate::asn1::{decode, oid, pem};
 use crate::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status};
@@ -115,7 +115,7 @@ fn controls(
             }
             Shown::Number => {
                 let n: Integer = decode(title, first_value(title, control)?)?;
-                page.line(3, format!("INTEGER: {n}"));
+                page.line(3, format!("INTEGER: {}", decimal(n)));
             }
             Shown::Octets => {
                 let octets: OctetString = decode(title, first_value(title, control)?)?;
@@ -128,7 +128,10 @@ fn controls(
             }
             Shown::RequestId => {
                 let octets: OctetString = decode(title, first_value(title, control)?)?;
-                page.line(3, format!("requestID: {}", BigInt::from_signed_bytes_be(&octets)));
+                page.line(
+                    3,
+                    format!("requestID: {}", decimal(BigInt::from_signed_bytes_be(&octets))),
+                );
             }
         }
     }
@@ -245,7 +248,7 @@ mod tests {
     use super::*;
     use crate::asn1::tlv;
 
-    const SUCCESS: &[u8] = &[0x30, 0x07, 0x02, 0x01, 0, 0x30, 0x02, 0x02, 0x00];
+    const SUCCESS: &[u8] = &[0x30, 0x08, 0x02, 0x01, 0, 0x30, 0x03, 0x02, 0x01, 0];
 
     fn full(controls: &[(&Oid, &[Vec<u8>])]) -> Rendered {
         let controls = controls.iter().map(|(id, values)| TaggedAttribute {

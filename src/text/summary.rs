@@ -1,7 +1,8 @@
 //! What people and programs want to know of a certificate.
 
 use chrono::{DateTime, FixedOffset, Utc};
-use rasn_pkix::{Certificate, GeneralName, GeneralNames, Time};
+use rasn::types::Any;
+use rasn_pkix::{Certificate, GeneralName, Time};
 use serde_json::{Value, json};
 
 use super::{dn_string, printable};
@@ -36,19 +37,24 @@ pub fn summary(der: &[u8]) -> Result<Summary> {
     let fields = certificate_fields(der)?;
     let certificate: Certificate = decode("a certificate", der)?;
     let tbs = &certificate.tbs_certificate;
-    let extensions = tbs.extensions.iter().flat_map(|e| e.iter());
-    let san = extensions.filter(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME).next_back();
-    let names: GeneralNames = match san {
+    let mut extensions = tbs.extensions.iter().flat_map(|e| e.iter());
+    let san = extensions.rfind(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
+    // One by one as bytes: rasn's OtherName holds OCTET STRINGs only, and a UPN is a UTF8String.
+    let names: Vec<Any> = match san {
         Some(e) => decode("the alternative names", &e.extn_value)?,
         None => Vec::new(),
     };
+    let sans = names.iter().map(|name| match decode("an alternative name", name.as_bytes()) {
+        Ok(name) => general_name(&name),
+        Err(_) => "other".to_owned(),
+    });
     Ok(Summary {
         subject: dn_string(fields.subject)?,
         issuer: dn_string(fields.issuer)?,
         serial: fields.serial.to_vec(),
         not_before: utc(&tbs.validity.not_before),
         not_after: utc(&tbs.validity.not_after),
-        sans: names.iter().map(general_name).collect(),
+        sans: sans.collect(),
         der: der.to_vec(),
     })
 }

@@ -88,13 +88,17 @@ impl Failure<'_> {
                 "refused our client certificate",
                 "is it valid, unrevoked, and from a CA that the server trusts?",
             ),
-            116 | 40 | 42 if !self.has_identity => (
-                "wants a client certificate, or none of the ways offered",
+            116 => (
+                "wants a client certificate",
                 "name a certificate of the database to authenticate with",
+            ),
+            40 if self.has_identity => (
+                "ended the TLS handshake",
+                "it may refuse our certificate, or have no cipher or signature scheme in common",
             ),
             40 => (
                 "ended the TLS handshake",
-                "it may refuse our certificate, or have no cipher or signature scheme in common",
+                "it may want a client certificate, or have no cipher in common with us",
             ),
             70 => ("speaks no TLS version of ours", "TLS 1.2 or 1.3 is needed"),
             _ => ("ended the TLS connection", "the server's log may say more"),
@@ -149,6 +153,18 @@ impl Failure<'_> {
         if self.begun {
             return http("the connection broke while it came")
                 .hint("look whether the request was carried out before sending it again");
+        }
+        if error.is_send_error() && self.seen.wanted {
+            let hint = if self.has_identity {
+                "it probably refused our client certificate; its log should say why"
+            } else {
+                "it probably wants one: name a certificate of the database to authenticate with"
+            };
+            return tls(&format!(
+                "{target} asked for a client certificate, then ended the connection"
+            ))
+            .hint(hint)
+            .retry(true);
         }
         if error.is_got_nothing() || error.is_send_error() || error.is_recv_error() {
             let hint = if target.tls && self.has_identity {
@@ -212,4 +228,63 @@ fn names_of(certificate: &[u8]) -> Vec<String> {
         _ => None,
     };
     names.iter().flatten().filter_map(shown).take(20).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explain(code: curl_sys::CURLcode, seen: Seen, has_identity: bool) -> Error {
+        Failure {
+            target: &Target { host: "ca.example".into(), port: 8443, tls: true },
+            error: curl::Error::new(code),
+            seen,
+            too_large: None,
+            begun: false,
+            proxy_status: 0,
+            directory: Some("/db"),
+            has_identity,
+            limits: Default::default(),
+        }
+        .explain()
+    }
+
+    #[test]
+    fn a_connection_reset_after_a_certificate_request_is_a_refusal() {
+        let wanted = || Seen { wanted: true, ..Seen::default() };
+        let error = explain(curl_sys::CURLE_SEND_ERROR, wanted(), true);
+        assert_eq!((error.kind(), error.is_retryable()), (Kind::Tls, true));
+        assert!(error.hint_text().unwrap().contains("refused our client certificate"));
+        let error = explain(curl_sys::CURLE_SEND_ERROR, wanted(), false);
+        assert!(error.hint_text().unwrap().contains("name a certificate"));
+        // Sent in full: the server may have worked on it.
+        let error = explain(curl_sys::CURLE_RECV_ERROR, wanted(), true);
+        assert_eq!(error.kind(), Kind::Unreachable);
+        let error = explain(curl_sys::CURLE_SEND_ERROR, Seen::default(), true);
+        assert_eq!(error.kind(), Kind::Unreachable);
+    }
+
+    #[test]
+    fn alerts_are_named() {
+        for (alert, has_identity, text) in [
+            (48, true, "ca.example:8443 refused our client certificate: TLS alert unknown_ca (48)"),
+            (44, true, "refused our client certificate: TLS alert certificate_revoked (44)"),
+            (116, false, "wants a client certificate: TLS alert certificate_required (116)"),
+            (48, false, "ended the TLS connection"),
+            (40, true, "ended the TLS handshake"),
+            (70, false, "speaks no TLS version of ours"),
+            (200, true, "TLS alert unknown (200)"),
+        ] {
+            let seen = Seen { alert: Some(alert), ..Seen::default() };
+            let error = explain(curl_sys::CURLE_RECV_ERROR, seen, has_identity);
+            assert_eq!(error.kind(), Kind::Tls);
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn certificates_without_names_have_none() {
+        assert!(names_of(b"").is_empty());
+        assert!(names_of(&[0x30, 0x80, 0, 0]).is_empty());
+    }
 }

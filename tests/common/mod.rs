@@ -1,8 +1,10 @@
 //! What the integration tests share: databases made by certutil, the program as a process, and the
 //! real CA.
 #![allow(dead_code)] // Each test binary uses a part.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 pub mod dogtag;
+pub mod stand_in;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -75,9 +77,14 @@ enum Dir {
 impl Folder {
     /// A new, empty database with [`PASSWORD`].
     pub fn new() -> Folder {
-        let folder = Folder { dir: Dir::Own(tempfile::tempdir().unwrap()) };
+        let folder = Folder::bare();
         folder.make_database();
         folder
+    }
+
+    /// An empty folder.
+    pub fn bare() -> Folder {
+        Folder { dir: Dir::Own(tempfile::tempdir().unwrap()) }
     }
 
     /// A folder at a given place, which stays.

@@ -1,6 +1,6 @@
 //! NSS databases made by certutil; the keys are generated there and never leave.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
@@ -17,7 +17,6 @@ pub struct Fixture {
     pub dir: PathBuf,
     /// PEM of `root`.
     pub root: Vec<u8>,
-    _kept: tempfile::TempDir,
 }
 
 pub fn run(program: &str, dir: &Path, arguments: &[&str], input: &str) -> Vec<u8> {
@@ -36,7 +35,7 @@ pub fn run(program: &str, dir: &Path, arguments: &[&str], input: &str) -> Vec<u8
     out.stdout
 }
 
-fn certutil(dir: &Path, arguments: &[&str], input: &str) -> Vec<u8> {
+pub fn certutil(dir: &Path, arguments: &[&str], input: &str) -> Vec<u8> {
     let fixed = ["-d", "sql:.", "-f", "password", "-z", "noise"];
     run("certutil", dir, &[arguments, &fixed].concat(), input)
 }
@@ -45,12 +44,14 @@ fn certutil(dir: &Path, arguments: &[&str], input: &str) -> Vec<u8> {
 const CA: &str = "y\n\ny\n";
 
 impl Fixture {
-    pub fn new() -> Fixture {
-        let kept = tempfile::tempdir().unwrap();
-        let dir = kept.path().to_owned();
+    /// Makes it in a folder called `name` below the build's own, where the last run's is wiped.
+    pub fn new(name: &str) -> Fixture {
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("transport").join(name);
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("password"), format!("{PASSWORD}\n")).unwrap();
         let mut noise = vec![0; 4096];
-        openssl::rand::rand_bytes(&mut noise).unwrap();
+        std::fs::File::open("/dev/urandom").unwrap().read_exact(&mut noise).unwrap();
         std::fs::write(dir.join("noise"), noise).unwrap();
         certutil(&dir, &["-N"], "");
         let ec = ["-k", "ec", "-q", "nistp256"];
@@ -66,7 +67,7 @@ impl Fixture {
         make("p256", "4", &below, &ec, "");
         make("p384", "5", &below, &["-k", "ec", "-q", "nistp384"], "");
         let root = certutil(&dir, &["-L", "-n", "root", "-a"], "");
-        Fixture { dir, root, _kept: kept }
+        Fixture { dir, root }
     }
 
     /// Trusts a server CA.
@@ -81,9 +82,9 @@ impl Fixture {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
         let database = Database::open(self.dir.to_str().unwrap(), Access::ReadOnly).unwrap();
-        let token = database.token("internal").unwrap();
-        token.login(Some(&Secret::new(PASSWORD.into()))).unwrap();
-        drop(token);
+        for token in database.tokens().unwrap() {
+            token.login(Some(&Secret::new(PASSWORD.into()))).unwrap();
+        }
         let result = f(&database);
         database.close().expect("a reference to NSS was leaked");
         result
@@ -94,11 +95,13 @@ impl Fixture {
 pub fn identity(database: &Database, nickname: &str) -> Identity {
     let certificate = database.find_certificate(nickname).unwrap();
     let key = certificate.private_key().unwrap();
-    Identity { chain: certificate.chain(), key }
+    let token = database.token("internal").unwrap();
+    let issuers = token.certificates_of_subject(certificate.issuer());
+    Identity { certificate, issuers, key }
 }
 
 /// The database most tests share.
 pub fn shared() -> &'static Fixture {
     static SHARED: OnceLock<Fixture> = OnceLock::new();
-    SHARED.get_or_init(Fixture::new)
+    SHARED.get_or_init(|| Fixture::new("shared"))
 }

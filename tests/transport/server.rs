@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use openssl::asn1::Asn1Time;
 use openssl::bn::BigNum;
@@ -14,7 +15,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::ssl::{SslAcceptor, SslMethod, SslRef, SslVerifyMode, SslVersion};
+use openssl::ssl::{HandshakeError, SslAcceptor, SslMethod, SslRef, SslVerifyMode, SslVersion};
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::{X509, X509Name};
@@ -51,6 +52,13 @@ pub struct Ca {
     key: PKey<Private>,
 }
 
+const DAY: i64 = 86400;
+
+fn tomorrow() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_secs()).unwrap() + DAY
+}
+
 pub fn ec_key() -> PKey<Private> {
     let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
     PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
@@ -65,6 +73,7 @@ fn certificate(
     key: &PKey<Private>,
     issuer: Option<(&X509, &PKey<Private>)>,
     names: &[&str],
+    until: i64,
 ) -> X509 {
     let mut name = X509Name::builder().unwrap();
     name.append_entry_by_text("CN", cn).unwrap();
@@ -77,8 +86,8 @@ fn certificate(
     b.set_serial_number(&BigNum::from_slice(&serial).unwrap().to_asn1_integer().unwrap()).unwrap();
     b.set_subject_name(&name).unwrap();
     b.set_issuer_name(issuer.map_or(&*name, |(c, _)| c.subject_name())).unwrap();
-    b.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    b.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+    b.set_not_before(&Asn1Time::from_unix(until - 30 * DAY).unwrap()).unwrap();
+    b.set_not_after(&Asn1Time::from_unix(until).unwrap()).unwrap();
     b.set_pubkey(key).unwrap();
     if issuer.is_none() {
         b.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
@@ -102,7 +111,7 @@ fn certificate(
 impl Ca {
     pub fn new(cn: &str) -> Ca {
         let key = ec_key();
-        let certificate = certificate(cn, &key, None, &[]);
+        let certificate = certificate(cn, &key, None, &[], tomorrow());
         Ca { pem: certificate.to_pem().unwrap(), certificate, key }
     }
 }
@@ -115,16 +124,27 @@ pub struct Tls<'a> {
     pub version: SslVersion,
     /// PEM of the CA whose clients are admitted; `None` asks for no certificate.
     pub clients: Option<Vec<u8>>,
+    /// The server's certificate ended yesterday.
+    pub expired: bool,
 }
 
-impl Tls<'_> {
+impl<'a> Tls<'a> {
+    /// TLS 1.3 for `localhost` with an EC key, asking for no client certificate.
+    pub fn new(ca: &'a Ca) -> Tls<'a> {
+        Tls {
+            ca,
+            key: ec_key(),
+            names: &["localhost"],
+            version: SslVersion::TLS1_3,
+            clients: None,
+            expired: false,
+        }
+    }
+
     fn acceptor(&self) -> SslAcceptor {
-        let certificate = certificate(
-            "server",
-            &self.key,
-            Some((&self.ca.certificate, &self.ca.key)),
-            self.names,
-        );
+        let until = if self.expired { tomorrow() - 2 * DAY } else { tomorrow() };
+        let issuer = Some((&self.ca.certificate, &self.ca.key));
+        let certificate = certificate("server", &self.key, issuer, self.names, until);
         let mut b = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
         b.set_min_proto_version(Some(self.version)).unwrap();
         b.set_max_proto_version(Some(self.version)).unwrap();
@@ -164,11 +184,17 @@ impl Server {
                 let Ok(stream) = stream else { continue };
                 match &acceptor {
                     None => serve(stream, &answer, &log, |_| Seen::plain(connection)),
-                    Some(acceptor) => {
-                        if let Ok(stream) = acceptor.accept(stream) {
+                    Some(acceptor) => match acceptor.accept(stream) {
+                        Ok(stream) => {
                             serve(stream, &answer, &log, |s| Seen::of(s.ssl(), connection));
                         }
-                    }
+                        // Closing with data unread would reset the connection and might
+                        // overtake the alert.
+                        Err(HandshakeError::Failure(mut failed)) => {
+                            while more(failed.get_mut(), &mut Vec::new()) {}
+                        }
+                        Err(_) => {}
+                    },
                 }
             }
         });

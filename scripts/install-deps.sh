@@ -1,0 +1,16 @@
+#!/bin/sh
+# Installs what building and testing need and is missing: Debian packages, by apt. Root only when
+# something is missing. With --test also what only the tests use.
+set -eu
+packages="gcc pkg-config libnss3-dev libnss3-tools libcurl4-openssl-dev libssl-dev ca-certificates openssl"
+[ "${1:-}" = --test ] && packages="$packages libclang-dev softhsm2"
+missing=
+for p in $packages; do
+  dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
+done
+[ -z "$missing" ] && exit 0
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086 # a list of packages
+apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -1,0 +1,8 @@
+#!/bin/sh
+# The flows on a real Dogtag CA and KRA, which are installed and started if need be. One at a time:
+# Dogtag's servlets mix up requests that arrive together.
+set -eu
+cd "$(dirname "$0")/.."
+scripts/install-deps.sh --test
+tests/dogtag/up.sh
+cargo test --features regen --test 'dogtag*' -- --ignored --test-threads=1

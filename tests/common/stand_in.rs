@@ -1,0 +1,77 @@
+//! The stand-in CA as a process of its own, on a port the system chooses.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Folder;
+
+/// A running stand-in CA; stopped when dropped.
+pub struct StandIn {
+    child: Child,
+    /// `https://localhost:PORT`.
+    pub url: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// The stand-in's program, beside the one under test.
+pub fn program() -> PathBuf {
+    let bin = PathBuf::from(env!("CARGO_BIN_EXE_nss-cmc")).with_file_name("stand-in-ca");
+    assert!(bin.exists(), "build it: cargo build -p stand-in-ca (cargo test --workspace does)");
+    bin
+}
+
+/// A folder with a database that trusts the stand-in CA (in `ca`) and holds its agent `agent`.
+pub fn folder(options: &[&str]) -> Folder {
+    let folder = Folder::bare();
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/setup-nssdb.sh");
+    let said = super::run(
+        Command::new(script)
+            .current_dir(folder.path())
+            .args(options)
+            .arg(".")
+            .arg(program())
+            .arg("ca"),
+    );
+    said.exits(0);
+    std::fs::rename(folder.file("nssdb"), folder.file("db")).unwrap();
+    std::fs::rename(folder.file("password.txt"), folder.file("pw")).unwrap();
+    folder
+}
+
+impl StandIn {
+    /// Starts the CA of the folder's `ca` and waits until it listens.
+    pub fn start(folder: &Folder, options: &[&str]) -> StandIn {
+        let mut child = Command::new(program())
+            .current_dir(folder.path())
+            .args(["run", "--dir", "ca", "--log", "ca.log"])
+            .args(options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its first line says that it listens.
+        let mut line = String::new();
+        let out = child.stdout.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let port = loop {
+            match std::fs::read_to_string(folder.file("ca/port"))
+                .ok()
+                .and_then(|p| p.trim().parse().ok())
+            {
+                Some(port) => break port,
+                None => assert!(Instant::now() < deadline, "the stand-in CA does not listen"),
+            }
+        };
+        StandIn { child, url: format!("https://localhost:{port}"), port }
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}

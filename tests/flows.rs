@@ -1,0 +1,314 @@
+//! Whole commands against the stand-in CA: what is issued, and how each failure ends: its exit code,
+//! one message, and a database left as it was.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::stand_in::{StandIn, folder};
+use common::{Folder, Said, tool};
+
+const ISSUED: i32 = 0;
+
+fn enroll(f: &Folder, url: &str, profile: &str, more: &[&str]) -> Said {
+    let mut args = vec![
+        "enroll",
+        "-d",
+        "db",
+        "--password-file",
+        "pw",
+        "--ca",
+        url,
+        "--profile",
+        profile,
+        "--signer",
+        "agent",
+        "--subject",
+        "CN=www.example.com,O=EXAMPLE",
+        "--nickname",
+        "www",
+    ];
+    args.extend(more);
+    f.nss_cmc(&args)
+}
+
+/// Runs `enroll`, which must fail so and leave the database alone.
+fn fails(f: &Folder, url: &str, profile: &str, more: &[&str], code: i32, words: &[&str]) {
+    let before = f.state();
+    let said = enroll(f, url, profile, more).exits(code);
+    assert!(said.out.is_empty(), "{}", said.out);
+    for word in words {
+        assert!(said.err.contains(word), "{profile}: {word:?} is missing in {}", said.err);
+    }
+    assert!(said.err.lines().count() <= 2, "{}", said.err);
+    assert!(!said.err.contains(common::PASSWORD), "{}", said.err);
+    assert_eq!(f.state(), before, "{profile}");
+}
+
+#[test]
+fn enroll_imports_beside_the_key_and_is_idempotent() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    let said = enroll(
+        &f,
+        &ca.url,
+        "caCMCserverCert",
+        &["--dns", "www.example.com", "--output", "json", "--chain-out", "chain.pem"],
+    );
+    let report = said.exits(ISSUED).json();
+    assert_eq!(report["status"], "issued");
+    assert_eq!(report["changed"], true);
+    assert_eq!(report["result"]["certificate"]["subject"], "CN=www.example.com,O=EXAMPLE");
+    assert!(f.certificates().contains(&"www u,u,u".to_owned()), "{:?}", f.certificates());
+    assert!(f.keys().contains(&report["result"]["key_id"].as_str().unwrap().to_owned()));
+    tool("openssl", f.path(), &["verify", "-CAfile", "ca/ca.pem", "chain.pem"]);
+
+    let before = f.state();
+    let report = enroll(&f, &ca.url, "caCMCserverCert", &["--output", "json"]).exits(0).json();
+    assert_eq!(
+        (report["status"].as_str(), report["changed"].as_bool()),
+        (Some("unchanged"), Some(false))
+    );
+    assert_eq!(f.state(), before);
+
+    let said = f.nss_cmc(&[
+        "enroll",
+        "-d",
+        "db",
+        "--password-file",
+        "pw",
+        "--ca",
+        &ca.url,
+        "--profile",
+        "caCMCserverCert",
+        "--signer",
+        "agent",
+        "--subject",
+        "CN=other,O=EXAMPLE",
+        "--nickname",
+        "www",
+    ]);
+    assert!(said.exits(15).err.contains("belongs to another subject, CN=www.example.com"));
+    assert_eq!(f.state(), before);
+
+    enroll(&f, &ca.url, "caCMCserverCert", &["--force"]).exits(ISSUED);
+    assert_eq!(f.keys().len(), before.0.len() + 1);
+}
+
+#[test]
+fn keys_and_tls_versions_of_every_kind() {
+    for keytype in ["rsa", "ec"] {
+        let f = folder(&["--key-type", keytype]);
+        for version in ["1.2", "1.3"] {
+            let ca = StandIn::start(&f, &["--tls-version", version]);
+            for (profile, key) in
+                [("caCMCserverCert", "rsa:2048"), ("caCMCECserverCert", "ec:nistp384")]
+            {
+                let nick = format!("{profile} {version}");
+                f.nss_cmc(&[
+                    "enroll",
+                    "-d",
+                    "db",
+                    "--password-file",
+                    "pw",
+                    "--ca",
+                    &ca.url,
+                    "--profile",
+                    profile,
+                    "--signer",
+                    "agent",
+                    "--subject",
+                    &format!("CN={nick}"),
+                    "--nickname",
+                    &nick,
+                    "--key-type",
+                    key,
+                ])
+                .exits(ISSUED);
+                assert!(f.certificates().contains(&format!("{nick} u,u,u")));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_database_in_fips_mode() {
+    let f = folder(&["--fips"]);
+    let ca = StandIn::start(&f, &[]);
+    enroll(&f, &ca.url, "caCMCserverCert", &[]).exits(ISSUED);
+    assert!(f.certificates().iter().any(|l| l.ends_with("www u,u,u")), "{:?}", f.certificates());
+}
+
+#[test]
+fn a_request_made_elsewhere() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    tool(
+        "openssl",
+        f.path(),
+        &[
+            "req",
+            "-new",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "k.pem",
+            "-subj",
+            "/CN=elsewhere",
+            "-out",
+            "r.pem",
+        ],
+    );
+    let before = f.state();
+    let args = |more: &[&'static str]| {
+        let mut args = vec![
+            "enroll",
+            "-d",
+            "db",
+            "--password-file",
+            "pw",
+            "--ca",
+            ca.url.as_str(),
+            "--profile",
+            "caCMCserverCert",
+            "--signer",
+            "agent",
+            "--csr",
+            "r.pem",
+        ];
+        args.extend(more);
+        args.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let said = f.nss_cmc(&args(&["--chain-out", "c.pem"])).exits(ISSUED);
+    assert!(said.out.contains("CN=elsewhere"), "{}", said.out);
+    assert_eq!(f.state(), before);
+    let key = tool("openssl", f.path(), &["pkey", "-in", "k.pem", "-pubout"]);
+    assert_eq!(tool("openssl", f.path(), &["x509", "-in", "c.pem", "-pubkey", "-noout"]), key);
+}
+
+#[test]
+fn what_is_wrong_at_home() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    f.write("wrong", "not the password\n");
+    let before = f.state();
+    let with = |password: &str, signer: &str, db: &str| {
+        f.nss_cmc(&[
+            "enroll",
+            "-d",
+            db,
+            "--password-file",
+            password,
+            "--ca",
+            &ca.url,
+            "--profile",
+            "caCMCserverCert",
+            "--signer",
+            signer,
+            "--subject",
+            "CN=x",
+            "--nickname",
+            "x",
+        ])
+    };
+    let said = with("wrong", "agent", "db").exits(11);
+    assert!(said.err.contains("SEC_ERROR_BAD_PASSWORD"), "{}", said.err);
+    let said = with("pw", "agnt", "db").exits(12);
+    assert!(said.err.contains("\"agnt\"") && said.err.contains("agent"), "{}", said.err);
+    with("pw", "agent", "nowhere").exits(10);
+    with("no-such-file", "agent", "db").exits(2);
+    let said = with("pw", "ca_signing", "db").exits(12);
+    assert!(said.err.contains("no private key"), "{}", said.err);
+    assert_eq!(f.state(), before);
+    assert!(!f.file("nowhere").exists());
+    let said = f.nss_cmc(&["enroll", "--output", "json", "-d", "db"]).exits(2);
+    assert_eq!(said.json()["error"]["kind"], "usage");
+}
+
+#[test]
+fn what_is_wrong_on_the_way() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    let profile = "caCMCserverCert";
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    fails(&f, &format!("https://localhost:{closed}"), profile, &[], 30, &["localhost"]);
+    fails(&f, "https://no-such-host.invalid", profile, &[], 30, &["no-such-host.invalid"]);
+    fails(&f, "ftp://localhost", profile, &[], 2, &["no URL"]);
+    let named = StandIn::start(&f, &["--server-name", "other.example.com"]);
+    let url = named.url.clone();
+    fails(&f, &url, profile, &[], 31, &["SSL_ERROR_BAD_CERT_DOMAIN"]);
+    drop(named);
+    fails(&f, &ca.url, "standin-hang", &["--timeout", "1"], 30, &["localhost"]);
+    fails(&f, &ca.url, "standin-reset", &[], 30, &["localhost"]);
+    f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
+    fails(&f, &ca.url, profile, &[], 31, &["SEC_ERROR_UNTRUSTED_ISSUER", "certutil -A"]);
+}
+
+#[test]
+fn answers_that_are_no_cmc() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    for (profile, word) in [
+        ("standin-html", "HTML page"),
+        ("standin-http500", "500"),
+        ("standin-empty", "no answer"),
+        ("standin-truncated", "not a CMC message"),
+        ("standin-garbage", "not a CMC message"),
+        ("standin-short", "localhost"),
+    ] {
+        let code = if profile == "standin-short" { 30 } else { 32 };
+        fails(&f, &ca.url, profile, &[], code, &[word]);
+    }
+}
+
+#[test]
+fn answers_that_are_not_to_be_believed() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    for (profile, word) in [
+        ("standin-stranger", "signature is wrong"),
+        ("standin-wrong-signature", "signature is wrong"),
+        ("standin-wrong-digest", "signature is wrong"),
+        ("standin-unsigned", "not signed"),
+        ("standin-other-key", "our public key"),
+        ("standin-no-cert", "our public key"),
+        ("standin-certs-only", "not signed"),
+        ("standin-wrong-nonce", "another nonce"),
+        ("standin-wrong-transaction", "another transaction id"),
+    ] {
+        fails(&f, &ca.url, profile, &[], 42, &[word]);
+    }
+    enroll(&f, &ca.url, "standin-reversed", &[]).exits(ISSUED);
+}
+
+#[test]
+fn refusals_of_the_ca() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    fails(
+        &f,
+        &ca.url,
+        "caCMCECCserverCert",
+        &[],
+        40,
+        &["Not Found", "near ones: caCMCECserverCert"],
+    );
+    fails(&f, &ca.url, "caCMCECserverCert", &[], 40, &["internalCAError", "Not Matched"]);
+    for (n, name) in [
+        (0, "badAlg"),
+        (7, "badIdentity"),
+        (10, "noKeyReuse"),
+        (13, "authDataFail"),
+        (99, "failInfo 99"),
+    ] {
+        fails(&f, &ca.url, &format!("standin-fail-{n}"), &[], 40, &[name]);
+    }
+    fails(&f, &ca.url, "standin-status-4", &[], 40, &["noSupport"]);
+    fails(&f, &ca.url, "standin-status-99", &[], 40, &["status 99"]);
+    fails(&f, &ca.url, "standin-pending", &[], 3, &["later"]);
+    let report = enroll(&f, &ca.url, "standin-fail-12", &["--output", "json"]).exits(40).json();
+    assert_eq!(report["error"]["kind"], "rejected");
+    assert_eq!(report["error"]["retryable"], true);
+    assert_eq!(report["error"]["cmc"]["fail_info"], "tryLater");
+    assert_eq!(report["failed"], true);
+}

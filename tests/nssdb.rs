@@ -1,0 +1,355 @@
+//! The nss folder against real databases, with certutil and openssl as judges. NSS is global to a
+//! process, so the tests take turns.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard};
+
+use common::{Folder, PASSWORD, run, tool};
+use nss_cmc::algorithm::{Curve, Digest, KeySpec, Scheme, Signer};
+use nss_cmc::asn1::{name, pem};
+use nss_cmc::error::Kind;
+use nss_cmc::nss::{Access, Database, KeyFlags, SignatureCheck, Token, Trust, Usage};
+use nss_cmc::ops::csr;
+use nss_cmc::secret::Secret;
+
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+fn secret(text: &str) -> Secret {
+    Secret::new(text.as_bytes().to_vec())
+}
+
+fn open(f: &Folder, access: Access) -> (Database, Token) {
+    let database = Database::open(f.file("db").to_str().unwrap(), access).unwrap();
+    let token = database.token("internal").unwrap();
+    token.login(Some(&secret(PASSWORD))).unwrap();
+    (database, token)
+}
+
+#[test]
+fn a_missing_database_is_an_error_and_is_not_made() {
+    let _turn = turn();
+    let dir = tempfile::tempdir().unwrap();
+    for access in [Access::ReadOnly, Access::ReadWrite] {
+        let e = Database::open(dir.path().to_str().unwrap(), access).unwrap_err();
+        assert_eq!(e.kind(), Kind::Database);
+        assert!(e.to_string().contains("cert9.db"), "{e}");
+        assert!(e.hint_text().unwrap().contains("certutil -N"));
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    std::fs::write(dir.path().join("cert9.db"), "not SQLite").unwrap();
+    std::fs::write(dir.path().join("key4.db"), "not SQLite").unwrap();
+    let e = Database::open(dir.path().to_str().unwrap(), Access::ReadOnly).unwrap_err();
+    assert_eq!(e.kind(), Kind::Database);
+    assert!(e.nss().is_some(), "{e}");
+}
+
+#[test]
+fn a_second_directory_is_refused_while_one_is_open() {
+    let _turn = turn();
+    let (a, b) = (Folder::new(), Folder::new());
+    let first = Database::open(a.file("db").to_str().unwrap(), Access::ReadOnly).unwrap();
+    let e = Database::open(b.file("db").to_str().unwrap(), Access::ReadOnly).unwrap_err();
+    assert!(e.to_string().contains("another one is open"), "{e}");
+    first.close().unwrap();
+    Database::open(b.file("db").to_str().unwrap(), Access::ReadOnly).unwrap().close().unwrap();
+}
+
+#[test]
+fn a_live_handle_makes_the_shutdown_fail() {
+    let _turn = turn();
+    let f = Folder::new();
+    let (database, token) = open(&f, Access::ReadOnly);
+    let fault = database.close().unwrap_err();
+    assert_eq!(fault.name, "SEC_ERROR_BUSY");
+    drop(token);
+    // The last handle shut NSS down: another database can be opened.
+    Database::open(f.file("db").to_str().unwrap(), Access::ReadOnly).unwrap().close().unwrap();
+}
+
+#[test]
+fn logging_in() {
+    let _turn = turn();
+    let f = Folder::new();
+    let database = Database::open(f.file("db").to_str().unwrap(), Access::ReadOnly).unwrap();
+    let token = database.token("NSS Certificate DB").unwrap();
+    assert!(token.is_internal() && token.needs_login());
+    let e = token.login(None).unwrap_err();
+    assert_eq!(e.kind(), Kind::Login);
+    let e = token.login(Some(&secret("wrong"))).unwrap_err();
+    assert_eq!((e.kind(), e.nss().unwrap().name.as_str()), (Kind::Login, "SEC_ERROR_BAD_PASSWORD"));
+    assert!(!e.to_string().contains("wrong"), "{e}");
+    assert_eq!(token.login(Some(&secret("a\0b"))).unwrap_err().kind(), Kind::Login);
+    token.login(Some(&secret(PASSWORD))).unwrap();
+    assert!(!token.needs_login());
+    let e = database.token("No Such Token").unwrap_err();
+    assert_eq!(e.kind(), Kind::NotFound);
+    assert!(e.hint_text().unwrap().contains("NSS Certificate DB"));
+    drop(token);
+    database.close().unwrap();
+
+    let f = Folder::at(tempfile::tempdir().unwrap().keep());
+    std::fs::create_dir(f.file("db")).unwrap();
+    f.certutil(&["-N", "--empty-password"]);
+    let database = Database::open(f.file("db").to_str().unwrap(), Access::ReadWrite).unwrap();
+    let token = database.token("").unwrap();
+    token.login(None).unwrap();
+    token
+        .generate(KeySpec::Ec(Curve::P256), KeyFlags::permanent(KeySpec::Ec(Curve::P256)))
+        .unwrap();
+    drop(token);
+    database.close().unwrap();
+    std::fs::remove_dir_all(f.path()).unwrap();
+}
+
+#[test]
+fn read_only_means_nothing_is_written() {
+    let _turn = turn();
+    let f = Folder::new();
+    let files =
+        |f: &Folder| ["cert9.db", "key4.db", "pkcs11.txt"].map(|n| f.read(&format!("db/{n}")));
+    let before = files(&f);
+    let (database, token) = open(&f, Access::ReadOnly);
+    let spec = KeySpec::Rsa(2048);
+    let e = token.generate(spec, KeyFlags::permanent(spec)).unwrap_err();
+    assert_eq!(e.kind(), Kind::Refused);
+    assert_eq!(e.nss().unwrap().call, "PK11_GenerateKeyPairWithOpFlags");
+    drop(token);
+    database.close().unwrap();
+    assert_eq!(files(&f), before);
+}
+
+/// openssl verifies what the key signed.
+fn judge(dir: &Path, spki: &[u8], scheme: Scheme, message: &[u8], signature: &[u8]) {
+    std::fs::write(dir.join("pub.pem"), pem::encode("PUBLIC KEY", spki)).unwrap();
+    std::fs::write(dir.join("message"), message).unwrap();
+    std::fs::write(dir.join("signature"), signature).unwrap();
+    let digest = format!("-{}", scheme.digest().to_string().to_lowercase().replace('-', ""));
+    let mut args = vec!["dgst", &digest, "-verify", "pub.pem", "-signature", "signature"];
+    let salt;
+    if let Scheme::RsaPss { salt: n, .. } = scheme {
+        salt = format!("rsa_pss_saltlen:{n}");
+        args.extend(["-sigopt", "rsa_padding_mode:pss", "-sigopt", &salt]);
+    }
+    args.push("message");
+    assert_eq!(tool("openssl", dir, &args).trim(), "Verified OK");
+}
+
+fn signs(dir: &Path, token: &Token, spec: KeySpec) -> Vec<u8> {
+    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    let spki = pair.public.spki().unwrap();
+    let mut schemes = Vec::new();
+    for digest in [Digest::Sha256, Digest::Sha384, Digest::Sha512] {
+        match spec {
+            KeySpec::Rsa(_) => schemes.extend([
+                Scheme::RsaPkcs1(digest),
+                Scheme::RsaPss { digest, salt: digest.len() },
+                Scheme::RsaPss { digest, salt: 20 },
+            ]),
+            KeySpec::Ec(_) => schemes.push(Scheme::Ecdsa(digest)),
+        }
+    }
+    for key in [Some(&pair.private), pair.private.session_copy().as_ref()].into_iter().flatten() {
+        for scheme in &schemes {
+            let signature = key.sign(*scheme, b"to be signed").unwrap();
+            judge(dir, &spki, *scheme, b"to be signed", &signature);
+        }
+    }
+    let e = pair.private.sign(Scheme::RsaPkcs1(Digest::Sha1), b"x").unwrap_err();
+    assert_eq!(e.kind(), Kind::Refused);
+    pair.private.id().unwrap()
+}
+
+#[test]
+fn generated_keys_sign_and_are_found_and_deleted() {
+    let _turn = turn();
+    let f = Folder::new();
+    let (database, token) = open(&f, Access::ReadWrite);
+    let mut ids = Vec::new();
+    let specs = [KeySpec::Rsa(2048)].into_iter().chain(Curve::ALL.map(KeySpec::Ec));
+    for spec in specs {
+        ids.push(nss_cmc::keyid::to_hex(&signs(f.path(), &token, spec)));
+    }
+    for id in &ids {
+        let key = database.find_key(&nss_cmc::keyid::parse(id).unwrap()).unwrap();
+        assert_eq!(nss_cmc::keyid::to_hex(&key.id().unwrap()), *id);
+    }
+    let e = database.find_key(&[7; 20]).unwrap_err();
+    assert!(e.to_string().contains(&"07".repeat(20)), "{e}");
+    let spec = KeySpec::Ec(Curve::P256);
+    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    pair.discard().unwrap();
+    drop(token);
+    database.close().unwrap();
+    ids.sort();
+    assert_eq!(f.keys(), ids);
+}
+
+/// A CSR of ours, certified by openssl, imported beside its key.
+fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
+    let spec = KeySpec::Ec(Curve::P256);
+    let key = csr::NewKey::generate(token, spec, KeyFlags::permanent(spec)).unwrap();
+    let subject = name::parse("CN=imported,O=TEST").unwrap();
+    let request = csr::pkcs10(&subject, &key.spki, &[], key.private().unwrap()).unwrap();
+    f.write("req.pem", pem::encode("CERTIFICATE REQUEST", &request));
+    tool("openssl", f.path(), &["req", "-verify", "-noout", "-in", "req.pem"]);
+    tool(
+        "openssl",
+        f.path(),
+        &[
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-subj",
+            "/CN=Test CA",
+            "-days",
+            "2",
+            "-addext",
+            "keyUsage=critical,keyCertSign",
+        ],
+    );
+    tool(
+        "openssl",
+        f.path(),
+        &[
+            "x509",
+            "-req",
+            "-in",
+            "req.pem",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-days",
+            "1",
+            "-out",
+            "cert.pem",
+            "-CAcreateserial",
+        ],
+    );
+    let ca = database.decode_certificate(&pem::to_der("x", &f.read("ca.pem")).unwrap()).unwrap();
+    let internal = database.token("internal").unwrap();
+    internal.import(&ca, "Test CA").unwrap();
+    let leaf =
+        database.decode_certificate(&pem::to_der("x", &f.read("cert.pem")).unwrap()).unwrap();
+    token.import(&leaf, nickname).unwrap();
+    drop(key.keep());
+    assert!(database.verify(&leaf, Usage::SslClient).is_err(), "an untrusted CA was believed");
+    database.set_trust(&ca, &Trust::parse("CT,C,C").unwrap()).unwrap();
+    database.verify(&leaf, Usage::SslClient).unwrap();
+    let full = nss_cmc::ops::session::qualified(token, nickname);
+    let found = database.find_certificate(&full).unwrap();
+    assert_eq!(found.der(), leaf.der());
+    found.private_key().unwrap();
+    assert_eq!(internal.certificates_of_subject(leaf.issuer()), [ca.der()]);
+    assert!(internal.certificates_of_subject(b"\x30\0").is_empty());
+}
+
+#[test]
+fn a_certificate_is_imported_beside_its_key() {
+    let _turn = turn();
+    let f = Folder::new();
+    let (database, token) = open(&f, Access::ReadWrite);
+    import(&f, &database, &token, "nick");
+    for nickname in ["nick", "internal:nick", "NSS Certificate DB:nick"] {
+        database.find_certificate(nickname).unwrap();
+    }
+    let e = database.find_certificate("nik").unwrap_err();
+    assert_eq!(e.kind(), Kind::NotFound);
+    assert!(e.hint_text().unwrap().contains("nick"), "{:?}", e.hint_text());
+    drop(token);
+    database.close().unwrap();
+    assert_eq!(f.certificates(), ["Test CA CT,C,C", "nick u,u,u"]);
+}
+
+#[test]
+fn a_database_in_fips_mode() {
+    let _turn = turn();
+    let f = Folder::new();
+    // The FIPS token wants seven characters of three kinds; Secret.123 has them.
+    tool("modutil", f.path(), &["-fips", "true", "-dbdir", "sql:db", "-force"]);
+    let (database, token) = open(&f, Access::ReadWrite);
+    assert!(token.is_fips());
+    import(&f, &database, &token, "fips");
+    signs(f.path(), &token, KeySpec::Rsa(2048));
+    drop(token);
+    database.close().unwrap();
+}
+
+#[test]
+fn another_token() {
+    let _turn = turn();
+    let f = Folder::new();
+    let library = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm.so"];
+    let library =
+        library.iter().find(|l| Path::new(l).exists()).expect("softhsm2 is not installed");
+    std::fs::create_dir(f.file("tokens")).unwrap();
+    f.write("softhsm.conf", format!("directories.tokendir = {}\n", f.file("tokens").display()));
+    // SAFETY: the tests of this process take turns, and nothing else reads the environment now.
+    unsafe { std::env::set_var("SOFTHSM2_CONF", f.file("softhsm.conf")) };
+    tool(
+        "softhsm2-util",
+        f.path(),
+        &["--init-token", "--free", "--label", "HSM", "--so-pin", "12345678", "--pin", PASSWORD],
+    );
+    tool(
+        "modutil",
+        f.path(),
+        &["-add", "softhsm", "-libfile", library, "-dbdir", "sql:db", "-force"],
+    );
+    let (database, internal) = open(&f, Access::ReadWrite);
+    let token = database.token("HSM").unwrap();
+    assert!(!token.is_internal());
+    token.login(Some(&secret(PASSWORD))).unwrap();
+    import(&f, &database, &token, "hsm-nick");
+    database.find_certificate("HSM:hsm-nick").unwrap();
+    signs(f.path(), &token, KeySpec::Rsa(2048));
+    drop((token, internal));
+    database.close().unwrap();
+    let list = run(Command::new("certutil")
+        .current_dir(f.path())
+        .args(["-L", "-d", "sql:db", "-h", "HSM", "-f", "pw"]));
+    assert!(list.out.contains("HSM:hsm-nick") && list.out.contains("u,u,u"), "{}", list.out);
+}
+
+#[test]
+fn recorded_answers_are_verified_against_the_database_s_trust() {
+    let _turn = turn();
+    let f = Folder::new();
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let answer = std::fs::read(vectors.join("01-rsa-server/response.der")).unwrap();
+    let ca = vectors.join("ca_signing.pem");
+    let check = |f: &Folder, der: &[u8]| {
+        let database = Database::open(f.file("db").to_str().unwrap(), Access::ReadOnly).unwrap();
+        let check = database.verify_signed_data(der);
+        database.close().unwrap();
+        check
+    };
+    assert!(matches!(check(&f, &answer), SignatureCheck::NotTrusted(_)));
+    f.certutil(&["-A", "-n", "ca", "-t", "CT,C,C", "-f", "pw", "-i", ca.to_str().unwrap()]);
+    assert!(matches!(check(&f, &answer), SignatureCheck::Good));
+    // The status is in the content: success to failed.
+    let status = [0x30, 0x08, 0x02, 0x01, 0x00];
+    let at = answer.windows(5).position(|w| w == status).unwrap();
+    let mut forged = answer.clone();
+    forged[at + 4] = 2;
+    assert!(matches!(check(&f, &forged), SignatureCheck::Bad(_)));
+    let mut broken = answer.clone();
+    *broken.last_mut().unwrap() ^= 1;
+    assert!(matches!(check(&f, &broken), SignatureCheck::Bad(_)));
+    assert!(matches!(check(&f, &answer[..answer.len() / 2]), SignatureCheck::Bad(_)));
+    assert!(matches!(check(&f, b""), SignatureCheck::Bad(_)));
+}
