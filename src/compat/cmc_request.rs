@@ -155,7 +155,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("processEncryptedPopResponse: encryptedPOP found");
     streams.say("processEncryptedPopResponse: failInfo=POP required");
     streams.say(format!("processEncryptedPopResponse: requestID: {}", challenge.request_id()));
-    let first = if settings.flag("oaep") { KeyTransport::Oaep } else { KeyTransport::Pkcs1 };
+    let first = if settings.flag("oaep") { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let signatory = Signatory::Certificate(&identity);
     let message =
         pop::answer(&challenge, &key, first, signatory, &NssCrypto).inspect_err(|_| {
@@ -180,11 +180,7 @@ struct Opened {
 }
 
 impl Opened {
-    fn new(
-        settings: &Settings,
-        signer: Option<&str>,
-        streams: &mut Streams<'_>,
-    ) -> Result<Opened> {
+    fn new(settings: &Settings, signer: Option<&str>, streams: &mut Streams<'_>) -> Result<Opened> {
         let dir = settings.non_empty("dbdir").unwrap_or(".");
         let name = settings.get("tokenname").unwrap_or_default();
         let password = || match keys::secret(settings, "password", Some(name))? {

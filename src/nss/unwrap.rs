@@ -1,47 +1,11 @@
-//! Session keys: made or unwrapped in a token, AES-CBC with them, and wrapped for an RSA key.
+//! Session keys unwrapped in a token, and AES-CBC with them.
 
 use nss_sys as sys;
 
-use super::cert::Certificate;
-use super::database::Database;
 use super::fault::{self, Fault};
-use super::handle::{Borrowed, handle};
-use super::key::{PrivateKey, PublicKey};
-use super::token::Token;
-
-handle! {
-    /// A symmetric key in a token. C: `PK11SymKey`, given back by `PK11_FreeSymKey`.
-    SymKey, sys::PK11SymKey, sys::PK11_FreeSymKey
-}
-
-/// How a session key travels under an RSA key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyTransport {
-    /// RSAES-PKCS1-v1_5.
-    Pkcs1,
-    /// RSAES-OAEP with SHA-256, MGF1 with SHA-256 and no label.
-    Oaep,
-}
-
-/// Parameters of [`KeyTransport::Oaep`].
-fn oaep() -> sys::CK_RSA_PKCS_OAEP_PARAMS {
-    sys::CK_RSA_PKCS_OAEP_PARAMS {
-        hashAlg: sys::CKM_SHA256,
-        mgf: sys::CKG_MGF1_SHA256,
-        source: sys::CKZ_DATA_SPECIFIED,
-        pSourceData: std::ptr::null_mut(),
-        ulSourceDataLen: 0,
-    }
-}
-
-/// An item over a PKCS #11 parameter structure, which must outlive its use.
-fn item_of(parameters: &mut sys::CK_RSA_PKCS_OAEP_PARAMS) -> sys::SECItem {
-    sys::SECItem {
-        type_: sys::siBuffer,
-        data: std::ptr::from_mut(parameters).cast(),
-        len: size_of::<sys::CK_RSA_PKCS_OAEP_PARAMS>() as u32,
-    }
-}
+use super::handle::Borrowed;
+use super::key::PrivateKey;
+use super::wrap::{KeyTransport, SymKey, oaep_sha256};
 
 impl PrivateKey {
     /// Unwraps an AES key in this RSA key's token; it doesn't leave it.
@@ -66,9 +30,13 @@ impl PrivateKey {
                     )
                 }
             }),
-            KeyTransport::Oaep => {
-                let mut parameters = oaep();
-                let mut parameters = item_of(&mut parameters);
+            KeyTransport::OaepSha256 => {
+                let mut oaep = oaep_sha256();
+                let mut parameters = sys::SECItem {
+                    type_: sys::siBuffer,
+                    data: std::ptr::from_mut(&mut oaep).cast(),
+                    len: size_of::<sys::CK_RSA_PKCS_OAEP_PARAMS>() as u32,
+                };
                 fault::pointer("PK11_PubUnwrapSymKeyWithMechanism", || {
                     // SAFETY: key and items are live; the parameter is what the mechanism wants.
                     unsafe {
@@ -85,32 +53,6 @@ impl PrivateKey {
                 })
             }
         }?;
-        // SAFETY: a reference was handed over.
-        Ok(unsafe { SymKey::from_raw(self.guard(), raw) })
-    }
-}
-
-impl Token {
-    /// A fresh AES session key of `length` octets, gone with its handle.
-    ///
-    /// # Errors
-    /// The NSS fault.
-    pub fn session_aes(&self, length: usize) -> Result<SymKey, Fault> {
-        let raw = fault::pointer("PK11_TokenKeyGenWithFlags", || {
-            // SAFETY: the slot is live; AES key generation takes no parameter (pk11pub.h).
-            unsafe {
-                sys::PK11_TokenKeyGenWithFlags(
-                    self.as_ptr(),
-                    sys::CKM_AES_KEY_GEN,
-                    std::ptr::null_mut(),
-                    i32::try_from(length).unwrap_or(0),
-                    std::ptr::null_mut(),
-                    sys::CKF_ENCRYPT | sys::CKF_DECRYPT | sys::CKF_WRAP | sys::CKF_UNWRAP,
-                    sys::PK11_ATTR_SESSION | sys::PK11_ATTR_EXTRACTABLE,
-                    std::ptr::null_mut(),
-                )
-            }
-        })?;
         // SAFETY: a reference was handed over.
         Ok(unsafe { SymKey::from_raw(self.guard(), raw) })
     }
@@ -172,70 +114,13 @@ impl SymKey {
         out.truncate(written as usize);
         Ok(out)
     }
-
-    /// This key wrapped for the holder of an RSA key.
-    ///
-    /// # Errors
-    /// The NSS fault.
-    pub fn wrap_for(&self, recipient: &PublicKey, how: KeyTransport) -> Result<Vec<u8>, Fault> {
-        // RSA keys have 16384 bits at most.
-        let mut out = vec![0u8; 2048];
-        let mut wrapped =
-            sys::SECItem { type_: sys::siBuffer, data: out.as_mut_ptr(), len: out.len() as u32 };
-        match how {
-            KeyTransport::Pkcs1 => fault::status("PK11_PubWrapSymKey", || {
-                // SAFETY: both keys are live; `wrapped` has 2048 octets of room, its length is set.
-                unsafe {
-                    sys::PK11_PubWrapSymKey(
-                        sys::CKM_RSA_PKCS,
-                        recipient.as_ptr(),
-                        self.as_ptr(),
-                        &mut wrapped,
-                    )
-                }
-            }),
-            KeyTransport::Oaep => {
-                let mut parameters = oaep();
-                let mut parameters = item_of(&mut parameters);
-                fault::status("PK11_PubWrapSymKeyWithMechanism", || {
-                    // SAFETY: as above; the parameter is what the mechanism wants.
-                    unsafe {
-                        sys::PK11_PubWrapSymKeyWithMechanism(
-                            recipient.as_ptr(),
-                            sys::CKM_RSA_PKCS_OAEP,
-                            &mut parameters,
-                            self.as_ptr(),
-                            &mut wrapped,
-                        )
-                    }
-                })
-            }
-        }?;
-        out.truncate(wrapped.len as usize);
-        Ok(out)
-    }
-}
-
-impl Certificate {
-    /// The public key.
-    ///
-    /// # Errors
-    /// The NSS fault for a key of a kind NSS doesn't know.
-    pub fn public_key(&self) -> Result<PublicKey, Fault> {
-        let raw = fault::pointer("CERT_ExtractPublicKey", || {
-            // SAFETY: the certificate is live; a new public key is handed over (cert.h).
-            unsafe { sys::CERT_ExtractPublicKey(self.as_ptr()) }
-        })?;
-        // SAFETY: as above.
-        Ok(unsafe { PublicKey::from_raw(self.guard(), raw) })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::algorithm::KeySpec;
-    use crate::nss::KeyFlags;
+    use crate::nss::{Database, KeyFlags, SessionKind};
 
     /// Opening a database is for a process of its own: NSS is global.
     #[test]
@@ -246,8 +131,8 @@ mod tests {
         let flags = KeyFlags { permanent: false, ..KeyFlags::permanent(spec) };
         let pair = token.generate(spec, flags).unwrap();
         let iv = [1u8; 16];
-        for how in [KeyTransport::Pkcs1, KeyTransport::Oaep] {
-            let key = token.session_aes(16).unwrap();
+        for how in [KeyTransport::Pkcs1, KeyTransport::OaepSha256] {
+            let key = token.session_key(SessionKind::Aes128).unwrap();
             let encrypted = key.encrypt_cbc_pad(&iv, b"just another good day").unwrap();
             assert_eq!(encrypted.len(), 32);
             let wrapped = key.wrap_for(&pair.public, how).unwrap();

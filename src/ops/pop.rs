@@ -40,8 +40,8 @@ fn open(
     let ciphertext = challenge.ciphertext()?;
     let readings = challenge.readings()?;
     let second = match first {
-        KeyTransport::Pkcs1 => KeyTransport::Oaep,
-        KeyTransport::Oaep => KeyTransport::Pkcs1,
+        KeyTransport::Pkcs1 => KeyTransport::OaepSha256,
+        KeyTransport::OaepSha256 => KeyTransport::Pkcs1,
     };
     let mut fault = None;
     for transport in [first, second] {
