@@ -111,6 +111,11 @@ impl PkiDataBuilder {
         id
     }
 
+    /// Keeps a number free for a part that is encoded already.
+    pub fn reserve(&mut self, body_part_id: &Integer) {
+        self.used.extend(body_part_id.to_string().parse::<u32>().ok());
+    }
+
     /// Adds a control with one value (DER); answers its body part id.
     pub fn control(&mut self, id: &Oid, value: Vec<u8>) -> u32 {
         let body_part_id = self.next_id();
