@@ -50,6 +50,9 @@ pub struct Servlets {
     stranger: Pair,
 }
 
+/// Controls by their number in id-cmc, each with the DER of its SET of values.
+type Controls = Vec<(u32, Vec<u8>)>;
+
 /// CMCFailInfo and text.
 struct Failure(u8, String);
 
@@ -132,7 +135,7 @@ impl Servlets {
         posted: &Posted<'_>,
         profile: &str,
         log: &mut Vec<String>,
-    ) -> Result<(Vec<u8>, Vec<(u32, Vec<u8>)>), Failure> {
+    ) -> Result<(Vec<u8>, Controls), Failure> {
         let rules = profile::find(profile)
             .ok_or_else(|| Failure(11, format!("Profile {} Not Found", escape(profile))))?;
         let mut denied = |why: Refused| {
@@ -186,7 +189,7 @@ impl Servlets {
         wish: &str,
         id: u32,
         certificate: Vec<u8>,
-        echoes: Vec<(u32, Vec<u8>)>,
+        echoes: Controls,
         ca: &Pair,
     ) -> Result<Vec<u8>, Refused> {
         let mut controls = vec![(25, status_info(0, id, None, None))];
@@ -242,7 +245,7 @@ fn replace(controls: &mut [(u32, Vec<u8>)], number: u32, value: Vec<u8>) {
 }
 
 /// dataReturn, transactionId, recipientNonce and a nonce of our own, in Dogtag's order.
-fn echoes(data: &PkiData<'_>) -> Vec<(u32, Vec<u8>)> {
+fn echoes(data: &PkiData<'_>) -> Controls {
     let mut echoed = Vec::new();
     for (from, to) in [(4, 4), (5, 5), (6, 7)] {
         if let Some(values) = data.control(from) {
