@@ -134,14 +134,13 @@ impl Database {
     pub fn public_key(&self, spki: &[u8]) -> Result<PublicKey> {
         let bad = |f| Error::new(Kind::Input, "can't decode a public key").because(f);
         let item = Borrowed::new(spki);
+        // SAFETY: the item outlives the call and is copied; a structure is handed over (keyhi.h).
         let info = fault::pointer("SECKEY_DecodeDERSubjectPublicKeyInfo", || unsafe {
-            // SAFETY: the item outlives the call and is copied; a structure is handed over
-            // (keyhi.h).
             sys::SECKEY_DecodeDERSubjectPublicKeyInfo(item.as_ptr())
         })
         .map_err(bad)?;
+        // SAFETY: the structure is live; a new public key is handed over (keyhi.h).
         let raw = fault::pointer("SECKEY_ExtractPublicKey", || unsafe {
-            // SAFETY: the structure is live; a new public key is handed over (keyhi.h).
             sys::SECKEY_ExtractPublicKey(info.as_ptr())
         });
         // SAFETY: handed over above, freed once; the key has its own copy.
