@@ -8,3 +8,4 @@ pub mod enroll;
 pub mod file;
 pub mod pop;
 pub mod session;
+pub mod shared_token;
