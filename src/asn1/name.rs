@@ -58,6 +58,25 @@ pub fn keyword(attribute: &Oid) -> Option<&'static str> {
 /// # Errors
 /// [`Kind::Usage`], saying which part can't be read.
 pub fn parse(text: &str) -> Result<Vec<u8>> {
+    parse_as(text, Prefixes::Text)
+}
+
+/// What a value like `BMPString:Example` means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prefixes {
+    /// Itself.
+    Text,
+    /// `Example`, encoded as the string type named: the option `-k` of Dogtag's tools. The names
+    /// are UTF8String, PrintableString, BMPString, TeletexString (Latin-1) and UniversalString; a
+    /// country stays a PrintableString.
+    Types,
+}
+
+/// As [`parse`], with the string type chosen value by value.
+///
+/// # Errors
+/// As [`parse`]; also when a value doesn't fit into the type asked for.
+pub fn parse_as(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
     let bad = |why: String| {
         Error::new(Kind::Usage, format!("can't read the distinguished name {text:?}"))
             .because(why)
@@ -67,7 +86,7 @@ pub fn parse(text: &str) -> Result<Vec<u8>> {
     for part in split(text, &[',', ';']).map_err(bad)? {
         let mut rdn = Vec::new();
         for ava in split(&part, &['+']).map_err(bad)? {
-            rdn.push(attribute(&ava).map_err(bad)?);
+            rdn.push(attribute(&ava, prefixes).map_err(bad)?);
         }
         rdns.push(rdn);
     }
@@ -103,7 +122,7 @@ fn split(text: &str, separators: &[char]) -> std::result::Result<Vec<String>, St
     }
 }
 
-fn attribute(text: &str) -> std::result::Result<AttributeTypeAndValue, String> {
+fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTypeAndValue, String> {
     let Some((key, value)) = text.split_once('=') else {
         return Err(format!("{:?} has no \"=\"", text.trim()));
     };
@@ -133,6 +152,12 @@ fn attribute(text: &str) -> std::result::Result<AttributeTypeAndValue, String> {
     if value.is_empty() {
         return Err(format!("{key} has no value"));
     }
+    if prefixes == Prefixes::Types
+        && !key.eq_ignore_ascii_case("C")
+        && let Some((tag, content)) = typed(&value)?
+    {
+        return Ok(AttributeTypeAndValue { r#type, value: Any::new(tlv(tag, &content)) });
+    }
     let tag = match kind.unwrap_or(Text::Utf8) {
         Text::Utf8 => 0x0c,
         Text::Printable if value.bytes().all(is_printable) => 0x13,
@@ -146,6 +171,32 @@ fn attribute(text: &str) -> std::result::Result<AttributeTypeAndValue, String> {
         return Err(format!("C={value:?}: a country has two letters"));
     }
     Ok(AttributeTypeAndValue { r#type, value: Any::new(tlv(tag, value.as_bytes())) })
+}
+
+/// Tag and content octets of a value that names its string type.
+fn typed(value: &str) -> std::result::Result<Option<(u8, Vec<u8>)>, String> {
+    let Some((name, text)) = value.split_once(':') else { return Ok(None) };
+    let misfit = || format!("{text:?} does not fit into a {name}");
+    let (tag, content): (u8, Option<Vec<u8>>) = match name {
+        "UTF8String" => (0x0c, Some(text.as_bytes().to_vec())),
+        "PrintableString" => {
+            (0x13, text.bytes().all(is_printable).then(|| text.as_bytes().to_vec()))
+        }
+        "TeletexString" => (0x14, text.chars().map(|c| u8::try_from(c).ok()).collect()),
+        "UniversalString" => {
+            (0x1c, Some(text.chars().flat_map(|c| u32::from(c).to_be_bytes()).collect()))
+        }
+        "BMPString" => {
+            let units: Option<Vec<u16>> =
+                text.chars().map(|c| u16::try_from(u32::from(c)).ok()).collect();
+            (0x1e, units.map(|u| u.into_iter().flat_map(u16::to_be_bytes).collect()))
+        }
+        _ => return Ok(None),
+    };
+    if text.is_empty() {
+        return Err(format!("no value after {name}:"));
+    }
+    Ok(Some((tag, content.ok_or_else(misfit)?)))
 }
 
 /// Whether an octet belongs to PrintableString (X.680).
@@ -233,6 +284,27 @@ mod tests {
         assert_eq!(parse("CN=#0c0161").unwrap(), parse("CN=a").unwrap());
         assert!(parse(r"CN=\C3\A9").unwrap().ends_with("é".as_bytes()));
         assert_eq!(parse("CN=a;O=b").unwrap(), parse("cn=a, o=b").unwrap());
+    }
+
+    #[test]
+    fn string_types_by_prefix() {
+        for (text, end) in [
+            ("O=UTF8String:é", "0c02c3a9"),
+            ("O=PrintableString:ab", "13026162"),
+            ("O=TeletexString:é", "1401e9"),
+            ("O=UniversalString:é", "1c04000000e9"),
+            ("O=BMPString:é", "1e0200e9"),
+            ("O=a:b", "0c03613a62"),
+        ] {
+            let der = parse_as(text, Prefixes::Types).unwrap();
+            assert!(hex(&der).ends_with(end), "{text}: {}", hex(&der));
+        }
+        assert!(parse("O=BMPString:a").unwrap().ends_with(b"\x0c\x0bBMPString:a"));
+        for bad in
+            ["O=PrintableString:é", "O=TeletexString:€", "O=BMPString:\u{1f600}", "O=UTF8String:"]
+        {
+            assert!(parse_as(bad, Prefixes::Types).is_err(), "{bad}");
+        }
     }
 
     #[test]

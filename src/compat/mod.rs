@@ -3,6 +3,8 @@
 
 mod cmc_request;
 mod cmc_response;
+mod cmc_revoke;
+mod cmc_shared_token;
 mod http_client;
 
 use std::ffi::OsString;
@@ -16,6 +18,8 @@ pub type Applet = fn(&[OsString], &mut Streams<'_>) -> u8;
 pub const APPLETS: &[(&str, Applet)] = &[
     ("CMCRequest", cmc_request::run),
     ("CMCResponse", cmc_response::run),
+    ("CMCRevoke", cmc_revoke::run),
+    ("CMCSharedToken", cmc_shared_token::run),
     ("HttpClient", http_client::run),
 ];
 

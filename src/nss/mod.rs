@@ -12,6 +12,8 @@ mod fault;
 mod handle;
 mod key;
 mod token;
+mod unwrap;
+mod wrap;
 
 use std::ptr::NonNull;
 
@@ -25,6 +27,7 @@ pub use fault::Fault;
 pub use key::{KeyFlags, KeyPair, PrivateKey, PublicKey};
 pub use token::Token;
 pub(crate) use token::is_internal_name;
+pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};
 
 /// The initialised library: dropped last, by the last handle or by [`Database::close`].
 pub(crate) struct Context {

@@ -1,9 +1,12 @@
 //! Whole operations: sequences of the layers below, driven by plain specifications.
 
 pub mod answer;
+pub mod build;
 pub mod ca;
 pub mod csr;
 pub mod enroll;
 pub mod file;
+pub mod pop;
 pub mod session;
 pub mod show;
+pub mod shared_token;

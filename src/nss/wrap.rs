@@ -1,0 +1,266 @@
+//! Session keys (AES, triple DES) and wrapping: a private key under a session key, a session key
+//! under somebody's public key. Nothing here ever sees a key in the clear.
+
+use nss_sys as sys;
+
+use super::database::Database;
+use super::fault;
+use super::handle::{Borrowed, handle};
+use super::key::{PrivateKey, PublicKey};
+use super::token::Token;
+use crate::error::{Error, Kind, Result};
+
+handle! {
+    /// A symmetric key in a token. C: `PK11SymKey`, given back by `PK11_FreeSymKey`, which also
+    /// destroys a session object.
+    SymKey, sys::PK11SymKey, sys::PK11_FreeSymKey
+}
+
+/// Room for a wrapped private key; one of RSA 16384 has some 9,300 octets.
+const LONGEST_PRIVATE: usize = 32 * 1024;
+/// Room for a wrapped session key: the modulus of RSA 16384 has 2,048 octets.
+const LONGEST_SESSION: usize = 4096;
+
+/// Which session key to make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    /// AES with a 128-bit key.
+    Aes128,
+    /// AES with a 256-bit key.
+    Aes256,
+    /// Triple DES with three keys.
+    Des3,
+}
+
+impl SessionKind {
+    /// Key generation mechanism and length in octets; triple DES has a fixed one, given as 0.
+    fn generation(self) -> (sys::CK_MECHANISM_TYPE, i32) {
+        match self {
+            SessionKind::Aes128 => (sys::CKM_AES_KEY_GEN, 16),
+            SessionKind::Aes256 => (sys::CKM_AES_KEY_GEN, 32),
+            SessionKind::Des3 => (sys::CKM_DES3_KEY_GEN, 0),
+        }
+    }
+}
+
+/// How a private key is wrapped under a session key. What is wrapped is its PKCS #8
+/// PrivateKeyInfo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrivateWrap {
+    /// PKCS #7 padding to 8 octets, then RFC 3394 with its default initial value.
+    AesKeyWrapPkcs7,
+    /// RFC 3394 as it is: the length must be a multiple of 8.
+    AesKeyWrap,
+    /// RFC 5649.
+    AesKeyWrapPadded,
+    /// AES-CBC with PKCS #7 padding; the initialisation vector has 16 octets.
+    AesCbc,
+    /// Triple DES in CBC mode with PKCS #7 padding; the initialisation vector has 8 octets.
+    Des3Cbc,
+}
+
+impl PrivateWrap {
+    /// The mechanisms that give these octets, best first. CKM_AES_KEY_WRAP_PAD is PKCS #7 padding
+    /// in NSS and RFC 5649 in other vendors' tokens (PKCS #11 2.40 left it open), so in NSS's own
+    /// token its unmistakable vendor number is used.
+    fn mechanisms(self, internal: bool) -> &'static [sys::CK_MECHANISM_TYPE] {
+        match (self, internal) {
+            (PrivateWrap::AesKeyWrapPkcs7, true) => &[sys::CKM_NSS_AES_KEY_WRAP_PAD],
+            (PrivateWrap::AesKeyWrapPkcs7, false) => {
+                &[sys::CKM_NSS_AES_KEY_WRAP_PAD, sys::CKM_AES_KEY_WRAP_PAD]
+            }
+            (PrivateWrap::AesKeyWrap, _) => &[sys::CKM_AES_KEY_WRAP, sys::CKM_NSS_AES_KEY_WRAP],
+            (PrivateWrap::AesKeyWrapPadded, true) => &[sys::CKM_AES_KEY_WRAP_KWP],
+            (PrivateWrap::AesKeyWrapPadded, false) => {
+                &[sys::CKM_AES_KEY_WRAP_KWP, sys::CKM_AES_KEY_WRAP_PAD]
+            }
+            (PrivateWrap::AesCbc, _) => &[sys::CKM_AES_CBC_PAD],
+            (PrivateWrap::Des3Cbc, _) => &[sys::CKM_DES3_CBC_PAD],
+        }
+    }
+
+    fn takes_iv(self) -> bool {
+        matches!(self, PrivateWrap::AesCbc | PrivateWrap::Des3Cbc)
+    }
+}
+
+/// How a session key travels under an RSA public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyTransport {
+    /// RSAES-PKCS1-v1_5 (RFC 8017 §7.2).
+    Pkcs1,
+    /// RSAES-OAEP with SHA-256, MGF1 with SHA-256 and an empty label (RFC 8017 §7.1).
+    OaepSha256,
+}
+
+impl Token {
+    /// Makes a session key: gone with its handle, never written to the token.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the token can't.
+    pub fn session_key(&self, kind: SessionKind) -> Result<SymKey> {
+        let (mechanism, length) = kind.generation();
+        let uses = sys::CKF_WRAP | sys::CKF_UNWRAP | sys::CKF_ENCRYPT | sys::CKF_DECRYPT;
+        let raw = fault::pointer("PK11_TokenKeyGenWithFlags", || {
+            // SAFETY: the slot is live; these mechanisms take no parameter and no id is wanted; a
+            // reference is handed over (pk11pub.h).
+            unsafe {
+                sys::PK11_TokenKeyGenWithFlags(
+                    self.as_ptr(),
+                    mechanism,
+                    std::ptr::null_mut(),
+                    length,
+                    std::ptr::null_mut(),
+                    uses,
+                    sys::PK11_ATTR_SESSION | sys::PK11_ATTR_EXTRACTABLE,
+                    std::ptr::null_mut(),
+                )
+            }
+        })
+        .map_err(|f| {
+            let what = format!("can't make a session key in the token {:?}", self.name());
+            Error::new(Kind::Refused, what).because(f)
+        })?;
+        // SAFETY: as above.
+        Ok(unsafe { SymKey::from_raw(self.guard(), raw) })
+    }
+}
+
+impl Database {
+    /// A public key from DER of its SubjectPublicKeyInfo; nothing is written.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn public_key(&self, spki: &[u8]) -> Result<PublicKey> {
+        let bad = |f| Error::new(Kind::Input, "can't decode a public key").because(f);
+        let item = Borrowed::new(spki);
+        // SAFETY: the item outlives the call and is copied; a structure is handed over (keyhi.h).
+        let info = fault::pointer("SECKEY_DecodeDERSubjectPublicKeyInfo", || unsafe {
+            sys::SECKEY_DecodeDERSubjectPublicKeyInfo(item.as_ptr())
+        })
+        .map_err(bad)?;
+        // SAFETY: the structure is live; a new public key is handed over (keyhi.h).
+        let raw = fault::pointer("SECKEY_ExtractPublicKey", || unsafe {
+            sys::SECKEY_ExtractPublicKey(info.as_ptr())
+        });
+        // SAFETY: handed over above, freed once; the key has its own copy.
+        unsafe { sys::SECKEY_DestroySubjectPublicKeyInfo(info.as_ptr()) };
+        // SAFETY: the key was handed over.
+        Ok(unsafe { PublicKey::from_raw(self.guard(), raw.map_err(bad)?) })
+    }
+}
+
+impl SymKey {
+    /// `key` wrapped under this session key of the token `token`, where both live. `iv` matters to
+    /// the CBC ways only.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`]: the token has no such mechanism, or the key isn't extractable.
+    pub fn wrap_private(
+        &self,
+        token: &Token,
+        key: &PrivateKey,
+        how: PrivateWrap,
+        iv: &[u8],
+    ) -> Result<Vec<u8>> {
+        let known = how.mechanisms(token.is_internal());
+        let Some(mechanism) = known.iter().copied().find(|m| token.offers(*m)) else {
+            return Err(Error::new(
+                Kind::Refused,
+                format!("the token {:?} can't wrap a private key this way", token.name()),
+            )
+            .hint("try another wrapping: AES/CBC/PKCS5Padding, AES KeyWrap/Wrapped"));
+        };
+        let mut iv = Borrowed::new(if how.takes_iv() { iv } else { &[] });
+        let parameter = if how.takes_iv() { iv.as_mut_ptr() } else { std::ptr::null_mut() };
+        let mut out = vec![0u8; LONGEST_PRIVATE];
+        let mut item = room(&mut out);
+        fault::status("PK11_WrapPrivKey", || {
+            // SAFETY: slot, session key and private key are live; the parameter is null or the
+            // initialisation vector; `item` has `len` octets of room and its length is updated
+            // (pk11pub.h).
+            unsafe {
+                sys::PK11_WrapPrivKey(
+                    token.as_ptr(),
+                    self.as_ptr(),
+                    key.as_ptr(),
+                    mechanism,
+                    parameter,
+                    &mut item,
+                    std::ptr::null_mut(),
+                )
+            }
+        })
+        .map_err(|f| {
+            Error::new(Kind::Refused, "can't wrap the private key for archival")
+                .because(f)
+                .hint("the key must be extractable, and AES KeyWrap/NoPadding fits few keys")
+        })?;
+        out.truncate(item.len as usize);
+        Ok(out)
+    }
+
+    /// This session key encrypted for the holder of an RSA key.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`].
+    pub fn wrap_for(&self, recipient: &PublicKey, how: KeyTransport) -> Result<Vec<u8>> {
+        let mut out = vec![0u8; LONGEST_SESSION];
+        let mut item = room(&mut out);
+        match how {
+            KeyTransport::Pkcs1 => fault::status("PK11_PubWrapSymKey", || {
+                // SAFETY: both keys are live; `item` has `len` octets of room and its length is
+                // updated (pk11pub.h).
+                unsafe {
+                    sys::PK11_PubWrapSymKey(
+                        sys::CKM_RSA_PKCS,
+                        recipient.as_ptr(),
+                        self.as_ptr(),
+                        &mut item,
+                    )
+                }
+            }),
+            KeyTransport::OaepSha256 => {
+                let mut oaep = oaep_sha256();
+                let mut parameter = sys::SECItem {
+                    type_: sys::siBuffer,
+                    data: std::ptr::from_mut(&mut oaep).cast(),
+                    len: size_of::<sys::CK_RSA_PKCS_OAEP_PARAMS>() as u32,
+                };
+                fault::status("PK11_PubWrapSymKeyWithMechanism", || {
+                    // SAFETY: as above; the parameter is a CK_RSA_PKCS_OAEP_PARAMS (PKCS #11).
+                    unsafe {
+                        sys::PK11_PubWrapSymKeyWithMechanism(
+                            recipient.as_ptr(),
+                            sys::CKM_RSA_PKCS_OAEP,
+                            &mut parameter,
+                            self.as_ptr(),
+                            &mut item,
+                        )
+                    }
+                })
+            }
+        }
+        .map_err(|f| {
+            Error::new(Kind::Refused, "can't encrypt the session key for its recipient").because(f)
+        })?;
+        out.truncate(item.len as usize);
+        Ok(out)
+    }
+}
+
+/// An item that NSS fills.
+fn room(out: &mut [u8]) -> sys::SECItem {
+    sys::SECItem { type_: sys::siBuffer, data: out.as_mut_ptr(), len: out.len() as u32 }
+}
+
+/// RSAES-OAEP with SHA-256 in both places and an empty label.
+pub(super) fn oaep_sha256() -> sys::CK_RSA_PKCS_OAEP_PARAMS {
+    sys::CK_RSA_PKCS_OAEP_PARAMS {
+        hashAlg: sys::CKM_SHA256,
+        mgf: sys::CKG_MGF1_SHA256,
+        source: sys::CKZ_DATA_SPECIFIED,
+        pSourceData: std::ptr::null_mut(),
+        ulSourceDataLen: 0,
+    }
+}
