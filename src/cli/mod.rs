@@ -1,6 +1,7 @@
 //! The modern command tree, and the door to the old names.
 
 mod args;
+mod csr;
 mod enroll;
 
 use std::ffi::OsString;
@@ -64,6 +65,8 @@ enum Output {
 enum Command {
     /// Make a key, have it certified, and import the certificate beside it: the whole job
     Enroll(Box<enroll::EnrollArgs>),
+    /// Certificate requests
+    Csr(csr::CsrArgs),
     /// Explain what the program's words and numbers mean
     Help {
         /// `exit-codes`, or a command
@@ -111,6 +114,7 @@ fn base_name(arg: &OsString) -> String {
 fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => ("enroll", enroll::run(*args)),
+        Command::Csr(args) => ("csr create", csr::run(args)),
         Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
     };
     match outcome {

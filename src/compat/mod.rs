@@ -3,7 +3,10 @@
 
 mod cmc_request;
 mod cmc_response;
+mod crmf_pop_client;
 mod http_client;
+mod keys;
+mod pkcs10_client;
 
 use std::ffi::OsString;
 
@@ -16,7 +19,9 @@ pub type Applet = fn(&[OsString], &mut Streams<'_>) -> u8;
 pub const APPLETS: &[(&str, Applet)] = &[
     ("CMCRequest", cmc_request::run),
     ("CMCResponse", cmc_response::run),
+    ("CRMFPopClient", crmf_pop_client::run),
     ("HttpClient", http_client::run),
+    ("PKCS10Client", pkcs10_client::run),
 ];
 
 /// The applet called `name`.
