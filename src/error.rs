@@ -123,7 +123,11 @@ impl Kind {
 
 /// A failure: what was attempted and on what, why, and one thing to try.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+/// Boxed, so that a [`Result`] is no larger than what it holds when all is well.
+#[derive(Debug)]
+struct Parts {
     kind: Kind,
     what: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -151,7 +155,7 @@ impl Error {
     /// An error of `kind`; `what` is lower case, without a full stop: what was attempted, on what.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
         let retryable = kind.retryable();
-        Error {
+        Error(Box::new(Parts {
             kind,
             what: what.into(),
             source: None,
@@ -159,58 +163,58 @@ impl Error {
             retryable,
             cmc: None,
             http: None,
-        }
+        }))
     }
 
     /// Adds the reason.
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        self.source = Some(source.into());
+        self.0.source = Some(source.into());
         self
     }
 
     /// Adds one thing to try.
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// Overrides whether trying again may help.
     pub fn retry(mut self, retryable: bool) -> Error {
-        self.retryable = retryable;
+        self.0.retryable = retryable;
         self
     }
 
     /// Adds what the CA's CMC status said.
     pub fn cmc(mut self, detail: CmcDetail) -> Error {
-        self.cmc = Some(detail);
+        self.0.cmc = Some(detail);
         self
     }
 
     /// Adds the HTTP status.
     pub fn http(mut self, status: u32) -> Error {
-        self.http = Some(status);
+        self.0.http = Some(status);
         self
     }
 
     /// The kind.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// One thing to try.
     pub fn hint_text(&self) -> Option<&str> {
-        self.hint.as_deref()
+        self.0.hint.as_deref()
     }
 
     /// Whether trying again later may help.
     pub fn is_retryable(&self) -> bool {
-        self.retryable
+        self.0.retryable
     }
 
     /// The NSS call at the root, if one failed.
     pub fn nss(&self) -> Option<&crate::nss::Fault> {
         let mut at: Option<&(dyn std::error::Error + 'static)> =
-            self.source.as_deref().map(|e| e as _);
+            self.0.source.as_deref().map(|e| e as _);
         while let Some(e) = at {
             if let Some(fault) = e.downcast_ref::<crate::nss::Fault>() {
                 return Some(fault);
@@ -222,21 +226,21 @@ impl Error {
 
     /// What the CA's CMC status said.
     pub fn cmc_detail(&self) -> Option<&CmcDetail> {
-        self.cmc.as_ref()
+        self.0.cmc.as_ref()
     }
 
     /// The HTTP status, when that was the trouble.
     pub fn http_status(&self) -> Option<u32> {
-        self.http
+        self.0.http
     }
 }
 
 /// The whole chain on one line: `what: why: deeper why`. The hint is not part of it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
+        f.write_str(&self.0.what)?;
         let mut at: Option<&(dyn std::error::Error + 'static)> =
-            self.source.as_deref().map(|e| e as _);
+            self.0.source.as_deref().map(|e| e as _);
         while let Some(e) = at {
             write!(f, ": {e}")?;
             // An Error prints its own chain.
@@ -248,7 +252,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|e| e as _)
+        self.0.source.as_deref().map(|e| e as _)
     }
 }
 

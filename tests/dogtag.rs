@@ -212,3 +212,47 @@ fn a_signer_without_rights_is_refused() {
     assert!(said.err.contains("Invalid Credential."), "{}", said.err);
     assert_eq!(f.state(), before);
 }
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn what_keeps_a_run_from_the_ca() {
+    let f = folder("way");
+    let enroll = |url: &str, password: &str, signer: &str| {
+        f.nss_cmc(&[
+            "enroll",
+            "-d",
+            "db",
+            "--password-file",
+            password,
+            "--ca",
+            url,
+            "--profile",
+            "caCMCserverCert",
+            "--signer",
+            signer,
+            "--subject",
+            "CN=x,O=LAB",
+            "--nickname",
+            "x",
+        ])
+    };
+    f.write("wrong", "wrong\n");
+    let before = f.state();
+    for (url, password, signer, code, word) in [
+        (URL, "wrong", "caadmin", 11, "SEC_ERROR_BAD_PASSWORD"),
+        (URL, "pw", "caadmni", 12, "nicknames there are: "),
+        ("https://127.0.0.1:8443", "pw", "caadmin", 31, "SSL_ERROR_BAD_CERT_DOMAIN"),
+        ("https://ca.lab.test:1", "pw", "caadmin", 30, "ca.lab.test:1"),
+        ("https://ca.lab.test:8443/ca/ee/ca/nothing", "pw", "caadmin", 32, "404"),
+        ("https://ca.lab.test:8443/ca/rest/info", "pw", "caadmin", 32, "ca/rest/info"),
+    ] {
+        let said = enroll(url, password, signer).exits(code);
+        assert!(said.err.contains(word), "{url}: {}", said.err);
+        assert_eq!(f.state(), before, "{url}");
+    }
+    f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
+    let before = f.state();
+    let said = enroll(URL, "pw", "caadmin").exits(31);
+    assert!(said.err.contains("SEC_ERROR_UNTRUSTED_ISSUER"), "{}", said.err);
+    assert_eq!(f.state(), before);
+}

@@ -7,6 +7,7 @@
 
 #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, missing_docs)]
 #[allow(unsafe_op_in_unsafe_fn, clippy::all, clippy::pedantic, clippy::restriction)]
+#[rustfmt::skip]
 mod bindings;
 
 pub use bindings::*;

@@ -80,6 +80,15 @@ pub fn unsigned(bytes: &[u8]) -> Integer {
     rasn::der::decode(&tlv(0x02, &minimal(&padded))).unwrap_or_default()
 }
 
+/// A number for people: decimal where it fits 64 bits, else `0x` and hexadecimal (decimal takes time
+/// that grows with the square of the length).
+pub fn number_text(n: &Integer) -> String {
+    match i64::try_from(n) {
+        Ok(n) => n.to_string(),
+        Err(_) => format!("{:#x}", num_bigint::BigInt::from(n.clone())),
+    }
+}
+
 /// Drops leading octets an INTEGER doesn't need.
 fn minimal(bytes: &[u8]) -> Vec<u8> {
     let mut at = bytes;
@@ -146,6 +155,14 @@ mod tests {
         assert!(split_tlv(&[0x30, 0x80, 0, 0]).is_none());
         assert!(split_tlv(&[0x30, 0x89, 1, 1, 1, 1, 1, 1, 1, 1, 1]).is_none());
         assert!(split_tlv(&[]).is_none());
+    }
+
+    #[test]
+    fn long_numbers_are_hexadecimal() {
+        assert_eq!(number_text(&Integer::from(-5)), "-5");
+        assert_eq!(number_text(&Integer::from(i64::MAX)), i64::MAX.to_string());
+        assert_eq!(number_text(&unsigned(&[0x80; 8])), "0x8080808080808080");
+        assert!(number_text(&unsigned(&vec![0x7f; 4_000_000])).starts_with("0x7f7f"));
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! CMC (RFC 5272, RFC 10002) as pure functions: bytes in, bytes out, no NSS, no network, no clock.
 
+pub mod control;
 pub mod crmf;
+pub mod pop;
 pub mod profile;
+pub mod proof;
 pub mod request;
 pub mod response;
 pub mod seal;
+
+#[cfg(test)]
+pub(crate) mod fixture;

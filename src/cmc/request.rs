@@ -78,7 +78,7 @@ impl Request {
         let Request::Crmf(der) = self else { return Ok(None) };
         let message: CertReqMsg = decode("the CertReqMsg", der)?;
         let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
-        Ok(request.cert_req_id.to_string().parse().ok())
+        Ok(u32::try_from(&request.cert_req_id).ok())
     }
 }
 
@@ -109,6 +109,11 @@ impl PkiDataBuilder {
             id += 1;
         }
         id
+    }
+
+    /// Keeps a number free for a part that is encoded already.
+    pub fn reserve(&mut self, body_part_id: &Integer) {
+        self.used.extend(body_part_id.to_string().parse::<u32>().ok());
     }
 
     /// Adds a control with one value (DER); answers its body part id.
@@ -210,17 +215,15 @@ impl Sent {
         Ok(Sent { nonce: Some(nonce.to_vec()), transaction_id: Some(transaction_id) })
     }
 
-    /// Compares with the answer. A refusal for body part 0 carries neither (Dogtag answers so when
-    /// it didn't get as far as the controls) and is exempt.
+    /// Compares with the answer, unless that is a refusal.
     ///
     /// # Errors
     /// [`Kind::BadReply`].
     pub fn check(&self, response: &super::response::Response) -> Result<()> {
-        let early = response
-            .statuses()?
-            .iter()
-            .any(|s| s.status == super::response::CmcStatus::Failed && s.body_list == ["0"]);
-        if early {
+        // A refusal needn't be fresh: who could replay one could as well cut the connection, and
+        // Dogtag echoes nothing when it didn't get as far as the controls.
+        let refused = |s: &super::response::Status| s.status == super::response::CmcStatus::Failed;
+        if response.statuses()?.iter().any(refused) {
             return Ok(());
         }
         let wrong = |what: &str| {

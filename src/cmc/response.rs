@@ -8,7 +8,7 @@ use crate::asn1::cmc::{
     CmcStatusInfoV2, EncryptedPop, OtherStatusInfo, PkiResponse, TaggedAttribute,
 };
 use crate::asn1::cms::{ContentInfo, SignedData};
-use crate::asn1::{decode, decode_ber, oid};
+use crate::asn1::{decode, decode_ber, number_text, oid};
 use crate::error::{CmcDetail, Error, Kind, Result};
 use crate::text::printable;
 
@@ -337,15 +337,15 @@ fn status(version: u8, der: &[u8]) -> Result<Status> {
 fn body_part(der: &[u8]) -> Result<String> {
     if der.first() == Some(&0x30) {
         let path: Vec<Integer> = decode("a body part path", der)?;
-        let path: Vec<String> = path.iter().map(Integer::to_string).collect();
+        let path: Vec<String> = path.iter().map(number_text).collect();
         return Ok(path.join("."));
     }
-    Ok(decode::<Integer>("a body part id", der)?.to_string())
+    Ok(number_text(&decode("a body part id", der)?))
 }
 
 /// A number from the wire; -1 for what doesn't fit.
 fn number(n: &Integer) -> i64 {
-    n.to_string().parse().unwrap_or(-1)
+    i64::try_from(n).unwrap_or(-1)
 }
 
 impl Status {

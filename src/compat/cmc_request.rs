@@ -1,20 +1,24 @@
-//! CMCRequest: one configuration file in, one signed CMC request out.
+//! CMCRequest: one configuration file in, one CMC request out.
+
+mod keys;
+mod spec;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::asn1::pem;
+use crate::asn1::{pem, tlv};
 use crate::cli::Streams;
-use crate::cmc::request::{PkiDataBuilder, Request};
+use crate::cmc::pop::Challenge;
+use crate::cmc::request::Request;
 use crate::config::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
-use crate::nss::Access;
+use crate::keyid;
+use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
+use crate::ops::build::{Message, Signatory, build, request_key};
 use crate::ops::file::{self, Mode};
-use crate::ops::session::{self, Identity};
-
-/// Every key CMCRequest knows.
-const KEYS: &[&str] =
-    &["dbdir", "tokenname", "password", "nickname", "format", "numRequests", "input", "output"];
+use crate::ops::session::{self, Identity, NssCrypto, Primed};
+use crate::ops::{answer, pop};
+use crate::secret::Source;
 
 const USAGE: &str = "Usage: CMCRequest <configuration file>";
 
@@ -39,78 +43,209 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 
 fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let settings = Settings::read(path, Dialect::Lines)?;
-    for warning in settings.unknown(KEYS) {
+    for warning in keys::warnings(&settings) {
         streams.tell(format!("warning: {warning}"));
     }
-    let password = settings.secret("password").ok_or_else(|| missing(&settings, "password"))?;
-    let nickname = settings.required("nickname", "Missing nickname.")?;
+    spec::format(&settings)?;
+    if settings.flag("decryptedPop.enable") {
+        return second_trip(&settings, streams);
+    }
     let output = settings
         .required("output", "Missing output filename for the CMC request.")
         .map(PathBuf::from)?;
-    let requests = read_requests(&settings)?;
-    let dir = settings.non_empty("dbdir").unwrap_or(".");
-    let token = settings.get("tokenname").unwrap_or_default();
-    let (database, token, primed) =
-        session::open_for(dir, Access::ReadOnly, token, nickname, || Ok(Some(password)))?;
-    let token_name =
-        if token.is_internal() { "Internal Key Storage Token".to_owned() } else { token.name() };
-    streams.say(format!("token {token_name} logged in..."));
-    let signer = Identity::find(&database, &token, nickname)?;
-    streams.say(format!("got signerCert: {nickname}"));
-    let mut builder = PkiDataBuilder::new(&requests)?;
-    for request in &requests {
-        builder.request(request)?;
+    let message = if spec::revocation_secret(&settings)?.is_some() {
+        unsigned(&settings)?
+    } else {
+        signed(&settings, streams)?
+    };
+    for (what, id) in &message.parts {
+        streams.say(format!("Successfully create {what} control. bpid = {id}"));
     }
-    let message = signer.sign(&builder.build()?)?;
-    drop(signer);
-    drop((token, primed));
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
-    file::write(&output, &message, Mode::Default)?;
+    let mode = if message.holds_secret { Mode::Private } else { Mode::Default };
+    store(&message.der, &output, mode, streams)
+}
+
+/// A revocation by shared secret: no key and no database take part.
+fn unsigned(settings: &Settings) -> Result<Message> {
+    let nss = Database::without_files()?;
+    let spec = spec::revocation(settings, None, &NssCrypto)?;
+    let message = build(spec, Signatory::Nobody, None, &NssCrypto)?;
+    close(nss)?;
+    Ok(message)
+}
+
+fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
+    let revoke = settings.flag("revRequest.enable");
+    let own_key = spec::self_signed(settings) && !revoke;
+    let link = settings.flag("popLinkWitnessV2.enable") && !revoke;
+    let nickname = match own_key {
+        true => None,
+        false => Some(settings.required("nickname", "Missing nickname.")?),
+    };
+    let requests = if revoke { Vec::new() } else { spec::requests(settings)? };
+    let key_id = if own_key || link { Some(key_id(settings)?) } else { None };
+    let opened = Opened::new(settings, nickname, streams)?;
+    let identity = match nickname {
+        Some(nickname) => Some(opened.signer(nickname, streams)?),
+        None => None,
+    };
+    let key = match &key_id {
+        Some(id) => Some(opened.key(id, &requests, streams)?),
+        None => None,
+    };
+    let issuer = identity.as_ref().map(|i| i.certificate.issuer().to_vec());
+    let spec = match revoke {
+        true => spec::revocation(settings, issuer, &NssCrypto)?,
+        false => spec::enrolment(settings, requests, &NssCrypto)?,
+    };
+    if !revoke {
+        for line in spec::advice(settings, &spec) {
+            streams.tell(format!("warning: {}: {line}", settings.file()));
+        }
+    }
+    let signatory = match (&identity, &key) {
+        (Some(identity), _) => Signatory::Certificate(identity),
+        (None, Some(key)) => Signatory::RequestKey(key),
+        (None, None) => return Err(Error::new(Kind::Internal, "nobody to sign the request")),
+    };
+    let link_key = key.as_ref().filter(|_| link).map(|k| k as _);
+    let message = build(spec, signatory, link_key, &NssCrypto)?;
+    drop((identity, key));
+    opened.close()?;
+    if link {
+        print_linked(&message.requests, streams);
+    }
+    Ok(message)
+}
+
+/// The requests as they were signed anew; CRMF has the same label.
+fn print_linked(requests: &[Request], streams: &mut Streams<'_>) {
+    for request in requests {
+        let der = match request {
+            Request::Pkcs10(der) => der.clone(),
+            Request::Crmf(der) => tlv(0x30, der),
+        };
+        streams.say("-----BEGIN CERTIFICATE REQUEST-----");
+        streams.say(pem::lines(&der, 76, "\r\n").trim_end());
+        streams.say("-----END CERTIFICATE REQUEST-----");
+    }
+}
+
+fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
+    let needed = |key: &str| settings.required(key, &format!("Missing {key}."));
+    let response = needed("encryptedPopResponseFile")?;
+    let output = needed("decryptedPopRequestFile").map(PathBuf::from)?;
+    let nickname = settings.required("nickname", "Missing nickname.")?;
+    let id = key_id(settings)?;
+    let what = "the CA's answer to the first trip";
+    let der = pem::to_der(what, &file::read(what, Path::new(response))?)?;
+    let opened = Opened::new(settings, Some(nickname), streams)?;
+    let identity = opened.signer(nickname, streams)?;
+    let key = opened.key(&id, &[], streams)?;
+    match answer::verify(&opened.database, &der, false) {
+        Err(e) if settings.flag("allowUnverifiedResponse") => {
+            streams.tell(format!("warning: {e}"));
+        }
+        Err(e) => {
+            return Err(e.hint("allowUnverifiedResponse=true goes on all the same"));
+        }
+        Ok(()) => {}
+    }
+    let challenge = Challenge::from_response(&crate::cmc::response::parse(&der)?)?;
+    streams.say("processEncryptedPopResponse: encryptedPOP found");
+    streams.say("processEncryptedPopResponse: failInfo=POP required");
+    streams.say(format!("processEncryptedPopResponse: requestID: {}", challenge.request_id()));
+    let first = if settings.flag("oaep") { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
+    let signatory = Signatory::Certificate(&identity);
+    let message =
+        pop::answer(&challenge, &key, first, signatory, &NssCrypto).inspect_err(|_| {
+            streams
+                .say("constructDecryptedPopRequest: Oops! witness failed to verify.  Must abort!");
+        })?;
+    streams.say("constructDecryptedPopRequest: Yay! witness verified");
+    drop((identity, key));
+    opened.close()?;
+    store(&message, &output, Mode::Default, streams)
+}
+
+fn key_id(settings: &Settings) -> Result<Vec<u8>> {
+    keyid::parse(settings.required("request.privKeyId", "Missing request.privKeyId.")?)
+}
+
+/// The database, logged in to.
+struct Opened {
+    database: Database,
+    token: Token,
+    primed: Option<Primed>,
+}
+
+impl Opened {
+    fn new(settings: &Settings, signer: Option<&str>, streams: &mut Streams<'_>) -> Result<Opened> {
+        let dir = settings.non_empty("dbdir").unwrap_or(".");
+        let name = settings.get("tokenname").unwrap_or_default();
+        let password = || match keys::secret(settings, "password", Some(name))? {
+            Some(password) => Ok(Some(password)),
+            None => Source::Prompt.read("token password", name).map(Some).map_err(|e| {
+                Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))
+                    .because(e)
+                    .hint("give password, passwordFile, passwordFd or passwordEnv")
+            }),
+        };
+        let access = Access::ReadOnly;
+        let (database, token, primed) = match signer {
+            Some(signer) => {
+                let (d, t, primed) = session::open_for(dir, access, name, signer, password)?;
+                (d, t, Some(primed))
+            }
+            None => {
+                let (d, t) = session::open(dir, access, name, password)?;
+                (d, t, None)
+            }
+        };
+        let shown = match token.is_internal() {
+            true => "Internal Key Storage Token".to_owned(),
+            false => token.name(),
+        };
+        streams.say(format!("token {shown} logged in..."));
+        Ok(Opened { database, token, primed })
+    }
+
+    fn signer(&self, nickname: &str, streams: &mut Streams<'_>) -> Result<Identity> {
+        let identity = Identity::find(&self.database, &self.token, nickname)?;
+        streams.say(format!("got signerCert: {nickname}"));
+        Ok(identity)
+    }
+
+    fn key(
+        &self,
+        id: &[u8],
+        requests: &[Request],
+        streams: &mut Streams<'_>,
+    ) -> Result<PrivateKey> {
+        streams.say(format!("got request privKeyId: {}", keyid::to_dogtag(id)));
+        let key = request_key(&self.database, &self.token, id, requests)?;
+        streams.say("got private key");
+        Ok(key)
+    }
+
+    fn close(self) -> Result<()> {
+        drop((self.token, self.primed));
+        close(self.database)
+    }
+}
+
+fn close(database: Database) -> Result<()> {
+    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
+}
+
+fn store(message: &[u8], output: &Path, mode: Mode, streams: &mut Streams<'_>) -> Result<()> {
+    file::write(output, message, mode)?;
     streams.say("\nThe CMC enrollment request in base-64 encoded format:\n");
-    streams.say(pem::lines(&message, 76, "\r\n"));
+    streams.say(pem::lines(message, 76, "\r\n"));
     streams.say("");
     streams.say(format!(
         "\nThe CMC enrollment request in binary format is stored in {}",
         output.display()
     ));
     Ok(())
-}
-
-fn missing(settings: &Settings, key: &str) -> Error {
-    Error::new(Kind::Usage, format!("{}: Missing {key}.", settings.file()))
-}
-
-/// The files `input` names, separated by blanks; `numRequests` may take fewer.
-fn read_requests(settings: &Settings) -> Result<Vec<Request>> {
-    let crmf = match settings.non_empty("format") {
-        Some(f) if f.eq_ignore_ascii_case("pkcs10") => Some(false),
-        Some(f) if f.eq_ignore_ascii_case("crmf") => Some(true),
-        None => None,
-        Some(other) => {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("{}: Unrecognized request format {other:?}", settings.file()),
-            )
-            .hint("format is pkcs10 or crmf"));
-        }
-    };
-    let input = settings.required("input", "Missing input filename for PKCS10 or CRMF.")?;
-    let names: Vec<&str> = input.split_whitespace().collect();
-    let wanted = match settings.non_empty("numRequests") {
-        None => names.len(),
-        Some(text) => text.parse().map_err(|_| {
-            Error::new(Kind::Usage, format!("{}: numRequests must be integer", settings.file()))
-        })?,
-    };
-    if wanted > names.len() {
-        return Err(Error::new(
-            Kind::Usage,
-            format!(
-                "{}: numRequests is {wanted}, but input names {}",
-                settings.file(),
-                names.len()
-            ),
-        ));
-    }
-    names.iter().take(wanted).map(|n| session::read_request(Path::new(n), crmf)).collect()
 }

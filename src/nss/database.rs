@@ -88,6 +88,44 @@ impl Database {
         Ok(Database { guard, name: dir.to_owned(), access })
     }
 
+    /// NSS without any database: nothing is read from disk, nothing is trusted, and keys last as
+    /// long as the process. For digests, random octets and public-key work.
+    ///
+    /// # Errors
+    /// [`Kind::Database`] when NSS can't start, or a database is open in this process.
+    pub fn without_files() -> Result<Database> {
+        // SAFETY: NSS_IsInitialized has no precondition (nss.h).
+        if unsafe { sys::NSS_IsInitialized() } != 0 {
+            return Err(Error::new(Kind::Database, "a database is open in this process already"));
+        }
+        let flags = sys::NSS_INIT_READONLY
+            | sys::NSS_INIT_NOCERTDB
+            | sys::NSS_INIT_NOMODDB
+            | sys::NSS_INIT_FORCEOPEN
+            | sys::NSS_INIT_NOROOTINIT
+            | sys::NSS_INIT_OPTIMIZESPACE;
+        // SAFETY: NSSInitParameters is plain data for which all-zero is the documented default.
+        let mut params: sys::NSSInitParameters = unsafe { std::mem::zeroed() };
+        params.length = size_of::<sys::NSSInitParameters>() as u32;
+        let none = c"";
+        let raw = fault::pointer("NSS_InitContext", || {
+            // SAFETY: as in `open`; the empty names go with the flags that nothing is opened.
+            unsafe {
+                sys::NSS_InitContext(
+                    none.as_ptr(),
+                    none.as_ptr(),
+                    none.as_ptr(),
+                    none.as_ptr(),
+                    &mut params,
+                    flags,
+                )
+            }
+        })
+        .map_err(|f| Error::new(Kind::Database, "can't start NSS").because(f))?;
+        let guard = Arc::new(Context { raw: Some(raw) });
+        Ok(Database { guard, name: "(none)".into(), access: Access::ReadOnly })
+    }
+
     /// Shuts NSS down.
     ///
     /// # Errors

@@ -31,6 +31,22 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
+/// The numbers of sslerr.h that libnss3 itself answers with. libssl3 registers their names only when
+/// its own initialisation runs, which nothing here needs.
+const SSL_ERRORS: &[(i32, &str, &str)] = &[
+    (
+        sys::SSL_ERROR_BAD_CERT_DOMAIN,
+        "SSL_ERROR_BAD_CERT_DOMAIN",
+        "the name in the certificate differs from the host name",
+    ),
+    (
+        sys::SSL_ERROR_NO_CERTIFICATE,
+        "SSL_ERROR_NO_CERTIFICATE",
+        "nothing that belongs to this certificate was found",
+    ),
+    (sys::SSL_ERROR_BAD_CERTIFICATE, "SSL_ERROR_BAD_CERTIFICATE", "the certificate is no good"),
+];
+
 impl Fault {
     /// The fault of a call that has just failed, read from the thread's error.
     pub(crate) fn last(call: &'static str) -> Fault {
@@ -43,15 +59,8 @@ impl Fault {
         if code == 0 {
             return Fault { call, code, name: String::new(), text: String::new() };
         }
-        // libssl3 registers its error names only when its own initialisation runs, which nothing
-        // here needs; this is the one number of that table libnss3 itself answers with.
-        if code == sys::SSL_ERROR_BAD_CERT_DOMAIN {
-            return Fault {
-                call,
-                code,
-                name: "SSL_ERROR_BAD_CERT_DOMAIN".into(),
-                text: "the name in the certificate differs from the host name".into(),
-            };
+        if let Some((_, name, text)) = SSL_ERRORS.iter().find(|(number, ..)| *number == code) {
+            return Fault { call, code, name: (*name).into(), text: (*text).into() };
         }
         // SAFETY: PR_ErrorToName answers null or a static string for any number (prerror.h).
         let name = unsafe { sys::PR_ErrorToName(code) };

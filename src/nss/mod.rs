@@ -12,6 +12,7 @@ mod fault;
 mod handle;
 mod key;
 mod token;
+mod unwrap;
 mod wrap;
 
 use std::ptr::NonNull;

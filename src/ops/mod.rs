@@ -2,9 +2,12 @@
 
 pub mod answer;
 pub mod archive;
+pub mod build;
 pub mod ca;
 pub mod csr;
 pub mod enroll;
 pub mod file;
+pub mod pop;
 pub mod session;
+pub mod shared_token;
 pub mod submit;

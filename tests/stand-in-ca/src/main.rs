@@ -1,1 +1,158 @@
-fn main() {}
+//! A small CA that answers CMC requests as Dogtag does, on loopback TLS with client authentication:
+//! for tests and first steps. Nothing of it is shared with the client, nor shipped.
+
+mod certs;
+mod cms;
+mod element;
+mod http;
+mod keys;
+mod profile;
+mod request;
+mod servlet;
+mod store;
+
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+use clap::{Parser, Subcommand};
+
+use element::Refused;
+use servlet::Servlets;
+use store::{Store, pem};
+
+#[derive(Parser)]
+#[command(about = "A stand-in for Dogtag's CMC servlets, for tests and first steps")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the CA in a folder, if it isn't there
+    Init {
+        #[arg(long)]
+        dir: PathBuf,
+        /// Key of the CA
+        #[arg(long, default_value = "rsa", value_parser = ["rsa", "ec"])]
+        key_type: String,
+    },
+    /// Certify a PKCS #10 request for TLS client authentication
+    Sign {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        csr: PathBuf,
+        /// Where to write the certificate (PEM)
+        #[arg(long)]
+        out: PathBuf,
+        /// Make its holder an agent, who may sign CMC requests
+        #[arg(long)]
+        agent: bool,
+        /// With a validity that is over
+        #[arg(long)]
+        expired: bool,
+    },
+    /// Serve, until killed
+    Run {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
+        /// Name in the server's certificate
+        #[arg(long, default_value = "localhost")]
+        server_name: String,
+        /// Key of the server
+        #[arg(long, default_value = "rsa", value_parser = ["rsa", "ec"])]
+        server_key_type: String,
+        /// The only TLS version to speak
+        #[arg(long, value_parser = ["1.2", "1.3"])]
+        tls_version: Option<String>,
+        /// File for a line a request; stderr unless given
+        #[arg(long)]
+        log: Option<PathBuf>,
+    },
+    /// List what was issued: serial number, status, subject
+    List {
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("stand-in-ca: {e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Refused> {
+    match command {
+        Command::Init { dir, key_type } => Store::open(&dir, key_type == "ec").map(drop),
+        Command::List { dir } => {
+            print!("{}", Store::open(&dir, false)?.issued());
+            Ok(())
+        }
+        Command::Sign { dir, csr, out, agent, expired } => {
+            let store = Store::open(&dir, false)?;
+            let bytes = std::fs::read(&csr).map_err(|e| format!("{}: {e}", csr.display()))?;
+            // certutil writes text around the PEM block, pem-rfc7468 takes none.
+            let text = String::from_utf8_lossy(&bytes);
+            let block = text.find("-----BEGIN").map(|at| text[at..].replace("\r\n", "\n"));
+            let block = block.map(|b| b.replace("NEW CERTIFICATE REQUEST", "CERTIFICATE REQUEST"));
+            let der = match &block {
+                Some(block) => {
+                    pem_rfc7468::decode_vec(block.as_bytes()).map_err(|e| e.to_string())?.1
+                }
+                None => bytes.clone(),
+            };
+            let asked = request::pkcs10(&der)?;
+            let days = if expired { (-20, -10) } else { (-1, 365) };
+            let extensions = vec![
+                certs::key_usage(&[0, 1, 2]),
+                certs::ext_key_usage(&["1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4"]),
+            ];
+            let certificate = store.issue(&asked.subject, &asked.spki, days, extensions)?;
+            if agent {
+                store.add_agent(&certificate)?;
+            }
+            std::fs::write(&out, pem(&certificate)?).map_err(|e| format!("{}: {e}", out.display()))
+        }
+        Command::Run { dir, listen, server_name, server_key_type, tls_version, log } => {
+            let store = Store::open(&dir, false)?;
+            store.remove("port");
+            let server = store.server(&server_name, server_key_type == "ec")?;
+            let ca = store.ca()?;
+            let tls = http::tls(&ca.certificate, &server, tls_version.as_deref())?;
+            let listener = TcpListener::bind(&listen).map_err(|e| format!("{listen}: {e}"))?;
+            let port = listener.local_addr().map_err(|e| e.to_string())?.port();
+            store.write("port", port.to_string().as_bytes())?;
+            let servlets = Arc::new(Servlets::new(store)?);
+            let sink: Box<dyn Write + Send> = match log {
+                Some(path) => Box::new(std::fs::File::create(&path).map_err(|e| e.to_string())?),
+                None => Box::new(std::io::stderr()),
+            };
+            let sink = Arc::new(Mutex::new(sink));
+            let file = dir.join("ca.pem");
+            println!(
+                "stand-in CA ready: https://{server_name}:{port}/ca (CA certificate {})",
+                file.display()
+            );
+            for stream in listener.incoming().flatten() {
+                let (tls, servlets, sink) = (tls.clone(), servlets.clone(), sink.clone());
+                std::thread::spawn(move || {
+                    let line = http::serve(stream, &tls, &servlets);
+                    let mut sink = sink.lock().unwrap_or_else(|e| e.into_inner());
+                    writeln!(sink, "{line}").ok();
+                });
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Proof of possession by decryption (RFC 5272 §6.7): the CA's EncryptedPOP and our DecryptedPOP.
+
+use rasn::types::{Integer, OctetString};
+use rasn_cms::{EnvelopedData, RecipientInfo};
+
+use super::control::Control;
+use super::request::{PkiDataBuilder, Request};
+use super::response::{CmcStatus, Response};
+use crate::algorithm::{Crypto, Digest};
+use crate::asn1::cmc::{DecryptedPop, EncryptedPop, TaggedCertificationRequest, TaggedRequest};
+use crate::asn1::crmf::{CertReqMsg, CertRequest};
+use crate::asn1::{decode, encode, oid};
+use crate::error::{Error, Kind, Result};
+
+/// A challenge: the EncryptedPOP of an answer and what belongs to it.
+#[derive(Debug)]
+pub struct Challenge {
+    pop: EncryptedPop,
+    envelope: EnvelopedData,
+    /// The octets of responseInfo, to be sent back as regInfo: Dogtag's request id.
+    pub registration: Vec<u8>,
+}
+
+/// One way to read the enveloped challenge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The AES-CBC initialisation vector.
+    pub iv: Vec<u8>,
+    /// Whether PKCS #7 padding follows the challenge (RFC 5652 §6.3); Dogtag sends none.
+    pub padded: bool,
+}
+
+fn unusable(why: impl Into<String>) -> Error {
+    Error::new(Kind::Input, "can't use the CA's answer for a DecryptedPOP").because(why.into())
+}
+
+impl Challenge {
+    /// Takes the challenge out of an answer.
+    ///
+    /// # Errors
+    /// [`Kind::Rejected`] when the CA refused; [`Kind::Input`] when the answer has no challenge or
+    /// more than one recipient's.
+    pub fn from_response(response: &Response) -> Result<Challenge> {
+        let statuses = response.statuses()?;
+        if let Some(failed) = statuses.into_iter().find(|s| s.status == CmcStatus::Failed) {
+            return Err(failed.into_error());
+        }
+        let pop = response.encrypted_pop()?.ok_or_else(|| {
+            unusable("it has no EncryptedPOP control")
+                .hint("is it the answer to the first trip, and did the CA ask for a proof at all?")
+        })?;
+        let registration = response
+            .octets("responseInfo", oid::CMC_RESPONSE_INFO)?
+            .ok_or_else(|| unusable("it has no responseInfo control, so no request id"))?;
+        if *pop.cms.content_type != *oid::ID_ENVELOPED_DATA {
+            return Err(unusable("its EncryptedPOP holds no EnvelopedData"));
+        }
+        let envelope = decode("the EnvelopedData", pop.cms.content.as_bytes())?;
+        Ok(Challenge { pop, envelope, registration })
+    }
+
+    /// The request id, decimal.
+    pub fn request_id(&self) -> String {
+        crate::asn1::unsigned(&self.registration).to_string()
+    }
+
+    /// The request it is about.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn request(&self) -> Result<Request> {
+        let der = self.pop.request.as_bytes();
+        match der.first() {
+            Some(0xa0) => match decode("the challenged request", der)? {
+                TaggedRequest::Tcr(TaggedCertificationRequest {
+                    certification_request, ..
+                }) => Ok(Request::Pkcs10(certification_request.as_bytes().to_vec())),
+                _ => Err(unusable("its request is of no known kind")),
+            },
+            Some(0xa1) => {
+                let mut message = der.to_vec();
+                if let Some(tag) = message.first_mut() {
+                    *tag = 0x30;
+                }
+                Ok(Request::Crmf(message))
+            }
+            _ => Err(unusable("its request is of no known kind")),
+        }
+    }
+
+    /// The request's number within the message.
+    fn body_part_id(&self) -> Result<Integer> {
+        match self.request()? {
+            Request::Pkcs10(_) => match decode("the request", self.pop.request.as_bytes())? {
+                TaggedRequest::Tcr(tagged) => Ok(tagged.body_part_id),
+                _ => Err(unusable("its request is of no known kind")),
+            },
+            Request::Crmf(der) => {
+                let message: CertReqMsg = decode("the CertReqMsg", &der)?;
+                let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
+                Ok(request.cert_req_id)
+            }
+        }
+    }
+
+    /// The session key under the request's public key. Dogtag's recipient is a placeholder and
+    /// isn't looked at.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when there is no such recipient.
+    pub fn wrapped_key(&self) -> Result<Vec<u8>> {
+        let recipients = self.envelope.recipient_infos.to_vec();
+        recipients
+            .into_iter()
+            .find_map(|r| match r {
+                RecipientInfo::KeyTransRecipientInfo(k) => Some(k.encrypted_key.to_vec()),
+                _ => None,
+            })
+            .ok_or_else(|| unusable("its EnvelopedData has no key transport recipient"))
+    }
+
+    /// The encrypted challenge.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when it is missing or not a multiple of the AES block.
+    pub fn ciphertext(&self) -> Result<Vec<u8>> {
+        let content = &self.envelope.encrypted_content_info.encrypted_content;
+        match content.as_ref().map(|c| c.to_vec()) {
+            Some(c) if !c.is_empty() && c.len().is_multiple_of(16) => Ok(c),
+            _ => Err(unusable("the challenge in it is missing or cut")),
+        }
+    }
+
+    /// The ways to read it, the likeliest first. Dogtag's: AES-CBC in thePOPAlgID, whose parameter
+    /// is the true initialisation vector, no padding. The RFC's: what the EnvelopedData says.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when neither has an initialisation vector.
+    pub fn readings(&self) -> Result<Vec<Reading>> {
+        let iv = |algorithm: &rasn_cms::AlgorithmIdentifier| {
+            let parameters = algorithm.parameters.as_ref()?;
+            let iv: OctetString = rasn::der::decode(parameters.as_bytes()).ok()?;
+            Some(iv.to_vec()).filter(|iv| iv.len() == 16)
+        };
+        let mut found = Vec::new();
+        if self.is_dogtag_s()
+            && let Some(iv) = iv(&self.pop.the_pop_alg_id)
+        {
+            found.push(Reading { iv, padded: false });
+        }
+        let inner = &self.envelope.encrypted_content_info.content_encryption_algorithm;
+        if let Some(iv) = iv(inner) {
+            found.push(Reading { iv, padded: true });
+        }
+        match found.is_empty() {
+            true => Err(unusable("its encryption is not AES-CBC")),
+            false => Ok(found),
+        }
+    }
+
+    fn is_dogtag_s(&self) -> bool {
+        *self.pop.the_pop_alg_id.algorithm == *oid::AES128_CBC
+    }
+
+    /// Whether `challenge` is what the CA encrypted, by the witness.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] for a witness of unknown algorithm.
+    pub fn is_witnessed(&self, challenge: &[u8], crypto: &dyn Crypto) -> Result<bool> {
+        let algorithm = &self.pop.witness_alg_id.algorithm;
+        let digest = [Digest::Sha256, Digest::Sha384, Digest::Sha512]
+            .into_iter()
+            .find(|d| *crate::asn1::x509::digest_oid(*d) == **algorithm)
+            .ok_or_else(|| {
+                unusable(format!("its witness is of unknown algorithm {}", oid::dotted(algorithm)))
+            })?;
+        Ok(crypto.hash(digest, challenge)? == self.pop.witness.to_vec())
+    }
+
+    /// thePOP: HMAC of the request under the challenge. Dogtag's MAC is always HMAC-SHA256.
+    fn the_pop(&self, challenge: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
+        let algorithm = &self.pop.the_pop_alg_id.algorithm;
+        let macs = [
+            (oid::AES128_CBC, Digest::Sha256),
+            (oid::HMAC_SHA256, Digest::Sha256),
+            (oid::HMAC_SHA384, Digest::Sha384),
+            (oid::HMAC_SHA512, Digest::Sha512),
+            (oid::HMAC_SHA1, Digest::Sha1),
+        ];
+        let digest = macs.iter().find(|(id, _)| **id == **algorithm).map(|(_, d)| *d);
+        let digest = digest.ok_or_else(|| {
+            unusable(format!("it wants a proof of unknown algorithm {}", oid::dotted(algorithm)))
+        })?;
+        crypto.hmac(digest, challenge, self.pop.request.as_bytes())
+    }
+
+    /// The second trip's message so far: decryptedPOP, regInfo and the request as it came.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn answer(&self, challenge: &[u8], crypto: &dyn Crypto) -> Result<PkiDataBuilder> {
+        let body_part_id = self.body_part_id()?;
+        let mut builder = PkiDataBuilder::default();
+        builder.reserve(&body_part_id);
+        let pop = DecryptedPop {
+            body_part_id,
+            the_pop_alg_id: self.pop.the_pop_alg_id.clone(),
+            the_pop: OctetString::from(self.the_pop(challenge, crypto)?),
+        };
+        builder.control(oid::CMC_DECRYPTED_POP, encode("decryptedPOP", &pop)?);
+        let (id, value) = Control::RegInfo(self.registration.clone()).encode()?;
+        builder.control(id, value);
+        builder.tagged_request(self.pop.request.as_bytes().to_vec());
+        Ok(builder)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asn1::{any, tlv};
+    use crate::cmc::fixture::OpenSsl;
+    use crate::cmc::response::{self, open_signed_data};
+    use rasn_cms::AlgorithmIdentifier;
+
+    fn golden(path: &str) -> Vec<u8> {
+        std::fs::read(format!("{}/tests/vectors/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn recorded() -> Challenge {
+        let der = golden("06a-encrypted-pop-1/response.der");
+        Challenge::from_response(&response::parse(&der).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn dogtag_s_challenge_is_read() {
+        let challenge = recorded();
+        assert_eq!(challenge.wrapped_key().unwrap().len(), 256);
+        assert_eq!(challenge.ciphertext().unwrap().len(), 64);
+        let readings = challenge.readings().unwrap();
+        assert!(!readings[0].padded && readings[0].iv != [1; 16]);
+        assert_eq!(readings[1], Reading { iv: vec![1; 16], padded: true });
+        assert!(challenge.request().unwrap().spki().is_ok());
+        assert!(!challenge.is_witnessed(&[0; 64], &OpenSsl).unwrap());
+    }
+
+    /// All but the MAC, which only the CA's challenge gives.
+    #[test]
+    fn the_answer_has_the_shape_of_java_s() {
+        let challenge = recorded();
+        let ours = challenge.answer(&[0; 64], &OpenSsl).unwrap().build().unwrap();
+        let request = golden("06a-encrypted-pop-2/request.der");
+        let java = open_signed_data("x", &request).unwrap().1.unwrap();
+        assert_eq!(ours.len(), java.len());
+        let different = ours.iter().zip(&java).filter(|(a, b)| a != b).count();
+        assert!(different <= 32, "{different} octets differ");
+        let mac = challenge.the_pop(&[0; 64], &OpenSsl).unwrap();
+        let at = ours.windows(32).position(|w| w == mac).unwrap();
+        assert_eq!(ours[..at], java[..at]);
+        assert_eq!(ours[at + 32..], java[at + 32..]);
+    }
+
+    fn made(the_pop: &rasn::types::Oid, iv: Option<&[u8]>) -> Challenge {
+        let mut challenge = recorded();
+        challenge.pop.request = any([0xa0, 3, 2, 1, 1]);
+        challenge.pop.the_pop_alg_id = AlgorithmIdentifier {
+            algorithm: oid::owned(the_pop),
+            parameters: iv.map(|iv| any(tlv(4, iv))),
+        };
+        challenge
+    }
+
+    #[test]
+    fn the_reference_vector() {
+        let secret: Vec<u8> = (0..64).collect();
+        let mut challenge = made(oid::AES128_CBC, Some(&[9; 16]));
+        assert_eq!(
+            hex(&challenge.the_pop(&secret, &OpenSsl).unwrap()),
+            "d48ec2ac90e03814622b98b6cae99152942cb90b64485f5e807f414fbfa6ac15"
+        );
+        let witness = "fdeab9acf3710362bd2658cdc9a29e8f9c757fcf9811603a8c447cd1d9151108";
+        assert_eq!(hex(&OpenSsl.hash(Digest::Sha256, &secret).unwrap()), witness);
+        challenge.pop.witness = OpenSsl.hash(Digest::Sha256, &secret).unwrap().into();
+        assert!(challenge.is_witnessed(&secret, &OpenSsl).unwrap());
+    }
+
+    #[test]
+    fn the_rfc_s_reading_comes_alone_when_the_pop_algorithm_is_a_mac() {
+        let challenge = made(oid::HMAC_SHA384, None);
+        assert_eq!(challenge.readings().unwrap(), [Reading { iv: vec![1; 16], padded: true }]);
+        assert_eq!(challenge.the_pop(&[1; 64], &OpenSsl).unwrap().len(), 48);
+    }
+
+    #[test]
+    fn what_is_no_challenge_is_said() {
+        let der = golden("08a-wrong-agent/response.der");
+        let e = Challenge::from_response(&response::parse(&der).unwrap()).unwrap_err();
+        assert_eq!(e.kind(), Kind::Rejected);
+        let der = golden("01-rsa-server/response.der");
+        let e = Challenge::from_response(&response::parse(&der).unwrap()).unwrap_err();
+        assert!(e.to_string().contains("no EncryptedPOP"), "{e}");
+        let mut challenge = made(oid::ID_DATA, None);
+        assert!(challenge.the_pop(&[0; 64], &OpenSsl).is_err());
+        challenge.pop.witness_alg_id.algorithm = oid::owned(oid::SHA1);
+        assert!(challenge.is_witnessed(&[0; 64], &OpenSsl).is_err());
+        challenge.envelope.encrypted_content_info.encrypted_content = Some(vec![0; 17].into());
+        assert!(challenge.ciphertext().is_err());
+    }
+}

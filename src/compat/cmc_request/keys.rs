@@ -1,0 +1,155 @@
+//! The keys of CMCRequest's configuration file, all versions together.
+
+use crate::config::Settings;
+use crate::error::{Error, Kind, Result};
+use crate::secret::{Secret, Source};
+
+/// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`.
+pub const KEYS: &[&str] = &[
+    "dbdir",
+    "tokenname",
+    "password",
+    "passwordFile",
+    "passwordFd",
+    "passwordEnv",
+    "nickname",
+    "format",
+    "numRequests",
+    "input",
+    "output",
+    "request.useSharedSecret",
+    "request.selfSign",
+    "request.privKeyId",
+    "identification.enable",
+    "identification",
+    "witness.sharedSecret",
+    "witness.sharedSecretFile",
+    "witness.sharedSecretFd",
+    "witness.sharedSecretEnv",
+    "identityProofV2.enable",
+    "identityProofV2.hashAlg",
+    "identityProofV2.macAlg",
+    "popLinkWitnessV2.enable",
+    "popLinkWitnessV2.keyGenAlg",
+    "popLinkWitnessV2.macAlg",
+    "identityProof.enable",
+    "identityProof.sharedSecret",
+    "identityProof.sharedSecretFile",
+    "identityProof.sharedSecretFd",
+    "identityProof.sharedSecretEnv",
+    "popLinkWitness.enable",
+    "decryptedPop.enable",
+    "encryptedPopResponseFile",
+    "decryptedPopRequestFile",
+    "allowUnverifiedResponse",
+    "oaep",
+    "revRequest.enable",
+    "revRequest.serial",
+    "revRequest.reason",
+    "revRequest.issuer",
+    "revRequest.sharedSecret",
+    "revRequest.sharedSecretFile",
+    "revRequest.sharedSecretFd",
+    "revRequest.sharedSecretEnv",
+    "revRequest.comment",
+    "revRequest.invalidityDatePresent",
+    "confirmCertAcceptance.enable",
+    "confirmCertAcceptance.issuer",
+    "confirmCertAcceptance.serial",
+    "getCert.enable",
+    "getCert.issuer",
+    "getCert.serial",
+    "dataReturn.enable",
+    "dataReturn.data",
+    "senderNonce.enable",
+    "senderNonce",
+    "senderNonce.id",
+    "transactionMgt.enable",
+    "transactionMgt.id",
+    "LraPopWitness.enable",
+    "LraPopWitness.bodyPartIDs",
+];
+
+/// The keys that are true or false.
+const FLAGS: &[&str] = &[
+    "request.useSharedSecret",
+    "request.selfSign",
+    "identification.enable",
+    "identityProofV2.enable",
+    "popLinkWitnessV2.enable",
+    "identityProof.enable",
+    "popLinkWitness.enable",
+    "decryptedPop.enable",
+    "allowUnverifiedResponse",
+    "oaep",
+    "revRequest.enable",
+    "revRequest.invalidityDatePresent",
+    "confirmCertAcceptance.enable",
+    "getCert.enable",
+    "dataReturn.enable",
+    "senderNonce.enable",
+    "transactionMgt.enable",
+    "LraPopWitness.enable",
+];
+
+/// What is to be known about the file: unknown keys, odd flags, secrets others can read.
+pub fn warnings(settings: &Settings) -> Vec<String> {
+    let file = settings.file();
+    let mut warnings = settings.unknown(KEYS);
+    for key in FLAGS {
+        if let Some(value) = settings.non_empty(key)
+            && !["true", "false"].iter().any(|known| value.eq_ignore_ascii_case(known))
+        {
+            warnings.push(format!("{file}: {key} is neither true nor false and counts as false"));
+        }
+    }
+    let secrets = ["password", "witness.sharedSecret", "revRequest.sharedSecret"];
+    if secrets.iter().any(|k| settings.non_empty(k).is_some()) && others_read(file) {
+        warnings.push(format!(
+            "{file} holds a secret and everybody may read it: chmod 600, or use passwordFile"
+        ));
+    }
+    warnings
+}
+
+fn others_read(file: &str) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
+}
+
+/// A secret: in the file itself, or from where `KEYFile`, `KEYFd` or `KEYEnv` say. `token` is the
+/// token whose line of a password file is meant, if it is a token's password.
+///
+/// # Errors
+/// [`Kind::Usage`] when it can't be read.
+pub fn secret(settings: &Settings, key: &str, token: Option<&str>) -> Result<Option<Secret>> {
+    if let Some(secret) = settings.secret(key) {
+        return Ok(Some(secret));
+    }
+    let given = |suffix: &str| settings.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
+    let source = if let Some(file) = given("File") {
+        Source::File(file.into())
+    } else if let Some(fd) = given("Fd") {
+        let number = fd.parse().map_err(|_| {
+            Error::new(Kind::Usage, format!("{}: {key}Fd must be a number", settings.file()))
+        })?;
+        Source::Fd(number)
+    } else if let Some(name) = given("Env") {
+        Source::Env(name)
+    } else {
+        return Ok(None);
+    };
+    // No file of shared secrets has lines for tokens: `key` is no token's name.
+    source.read(key, token.unwrap_or(key)).map(Some)
+}
+
+/// As [`secret`], but it has to be there.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub fn required_secret(settings: &Settings, key: &str) -> Result<Secret> {
+    secret(settings, key, None)?.filter(|s| !s.bytes().is_empty()).ok_or_else(|| {
+        Error::new(Kind::Usage, format!("{}: Missing {key}.", settings.file()))
+            .hint(format!("give {key}, {key}File, {key}Fd or {key}Env"))
+    })
+}

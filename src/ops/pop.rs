@@ -1,0 +1,99 @@
+//! Answering the CA's EncryptedPOP: the challenge is opened in the token that holds the key.
+
+use zeroize::Zeroizing;
+
+use super::build::{Signatory, check_key, seal};
+use crate::algorithm::Crypto;
+use crate::cmc::pop::{Challenge, Reading};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{KeyTransport, PrivateKey};
+
+/// The second trip's message (RFC 5272 §6.7).
+///
+/// `first` is the key transport tried first; the other one is tried when the witness doesn't fit.
+///
+/// # Errors
+/// [`Kind::Input`] when the challenge is for another key or can't be opened.
+pub fn answer(
+    challenge: &Challenge,
+    key: &PrivateKey,
+    first: KeyTransport,
+    signatory: Signatory<'_>,
+    crypto: &dyn Crypto,
+) -> Result<Vec<u8>> {
+    let request = challenge.request()?;
+    // Before the private key is used on what somebody sent.
+    check_key(key, &key.id()?, &request.spki()?)?;
+    let secret = open(challenge, key, first, crypto)?;
+    seal(challenge.answer(&secret, crypto)?, signatory, &[request], crypto)
+}
+
+/// The challenge in the clear, its witness verified. Why an attempt failed is not told apart: that
+/// would help whoever tries to decrypt with our key.
+fn open(
+    challenge: &Challenge,
+    key: &PrivateKey,
+    first: KeyTransport,
+    crypto: &dyn Crypto,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let wrapped = challenge.wrapped_key()?;
+    let ciphertext = challenge.ciphertext()?;
+    let readings = challenge.readings()?;
+    let second = match first {
+        KeyTransport::Pkcs1 => KeyTransport::OaepSha256,
+        KeyTransport::OaepSha256 => KeyTransport::Pkcs1,
+    };
+    let mut fault = None;
+    for transport in [first, second] {
+        let session = match key.unwrap_aes(&wrapped, transport) {
+            Ok(session) => session,
+            Err(f) => {
+                fault.get_or_insert(f);
+                continue;
+            }
+        };
+        for Reading { iv, padded } in &readings {
+            let Ok(iv) = iv.as_slice().try_into() else { continue };
+            let Ok(plain) = session.decrypt_cbc(iv, &ciphertext) else { continue };
+            let mut plain = Zeroizing::new(plain);
+            if *padded {
+                let keep = unpadded(&plain);
+                plain.truncate(keep);
+            }
+            if challenge.is_witnessed(&plain, crypto)? {
+                return Ok(plain);
+            }
+        }
+    }
+    let error = Error::new(Kind::Input, "the CA's challenge doesn't open with this key")
+        .hint("the answer may belong to another request, or be damaged");
+    Err(match fault {
+        Some(f) => error.because(f),
+        None => error.because("the witness does not fit"),
+    })
+}
+
+/// Length without PKCS #7 padding; all of it when there is none.
+fn unpadded(plain: &[u8]) -> usize {
+    let n = plain.last().copied().map_or(0, usize::from);
+    let body = plain.len().checked_sub(n).filter(|_| (1..=16).contains(&n));
+    match body.and_then(|at| plain.get(at..).map(|tail| (at, tail))) {
+        Some((at, tail)) if tail.iter().all(|b| usize::from(*b) == n) => at,
+        _ => plain.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding() {
+        assert_eq!(unpadded(&[1, 2, 3, 1]), 3);
+        assert_eq!(unpadded(&[16; 16]), 0);
+        assert_eq!(unpadded(&[17; 32]), 32);
+        assert_eq!(unpadded(&[0; 16]), 16);
+        assert_eq!(unpadded(&[9, 1, 2]), 3);
+        assert_eq!(unpadded(&[]), 0);
+    }
+}

@@ -1,0 +1,106 @@
+//! The whole CMC protocol on the real Dogtag CA: shared secrets, proof of possession in two trips,
+//! revocation; by old names, by modern verbs, and mixed with the Java tools.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod refused;
+mod revoke;
+mod shared_secret;
+mod two_trips;
+
+use common::dogtag::{helper, http_cfg, java, request_cfg};
+use common::{Folder, PASSWORD, Said, tool};
+
+/// The servlet that takes every message, and the two for users.
+pub const FULL: &str = "/ca/ee/ca/profileSubmitCMCFull?profileId=";
+pub const USER_SIGNED: &str = "/ca/ee/ca/profileSubmitUserSignedCMCFull?profileId=";
+
+/// Which implementation plays a step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    Us,
+    Java,
+}
+
+/// Runs an old name by either implementation.
+#[track_caller]
+pub fn old_name(f: &Folder, by: By, args: &[&str]) -> Said {
+    match by {
+        By::Us => f.nss_cmc(args),
+        By::Java => java(f, args),
+    }
+}
+
+/// A PKCS #10 request `p10.req` with a key identifier, by Java; answers the key id it printed.
+pub fn pkcs10(f: &Folder, key: &str, subject: &str) -> String {
+    let (kind, size) = key.split_once(':').unwrap();
+    let how = if kind == "rsa" { "-l" } else { "-c" };
+    let args = ["-a", kind, how, size, "-o", "p10.req", "-n", subject, "-y", "true"];
+    java(f, &[&["PKCS10Client", "-d", "db", "-p", PASSWORD], &args[..]].concat()).exits(0);
+    String::from_utf8(f.read("p10.req.keyId")).unwrap().trim().to_owned()
+}
+
+/// A CRMF request `crmf.req` by Java; answers the key id it printed.
+pub fn crmf(f: &Folder, key: &str, subject: &str, more: &[&str]) -> String {
+    let (kind, size) = key.split_once(':').unwrap();
+    let how: &[&str] = if kind == "rsa" { &["-l", size] } else { &["-c", size, "-t", "false"] };
+    let mut args = vec!["CRMFPopClient", "-d", "db", "-p", PASSWORD, "-a", kind, "-o", "crmf.req"];
+    args.extend(["-n", subject]);
+    args.extend(how);
+    args.extend(more);
+    java(f, &args).exits(0);
+    String::from_utf8(f.read("crmf.req.keyId")).unwrap().trim().to_owned()
+}
+
+/// Sends `cmc.req`, stores `cmc.resp`.
+#[track_caller]
+pub fn send(f: &Folder, by: By, servlet: &str, nickname: Option<&str>) {
+    http_cfg(f, "http.cfg", servlet, nickname, ("cmc.req", "cmc.resp"));
+    old_name(f, by, &["HttpClient", "http.cfg"]).exits(0);
+}
+
+/// What CMCResponse says about `cmc.resp`; `chain.p7` is written.
+#[track_caller]
+pub fn shown(f: &Folder, by: By) -> Said {
+    old_name(f, by, &["CMCResponse", "-d", "db", "-i", "cmc.resp", "-o", "chain.p7"])
+}
+
+/// The certificate of `chain.p7` whose subject has `part`, as PEM in `cert.pem`; its serial number
+/// as `0x…`.
+#[track_caller]
+pub fn issued(f: &Folder, part: &str) -> String {
+    let all = tool("openssl", f.path(), &["pkcs7", "-print_certs", "-in", "chain.p7"]);
+    let ours = all
+        .split("subject=")
+        .find(|c| c.lines().next().is_some_and(|l| l.contains(part)))
+        .unwrap_or_else(|| panic!("no certificate with {part:?} in {all}"));
+    let pem = &ours[ours.find("-----BEGIN").unwrap()..];
+    f.write("cert.pem", pem);
+    let serial = tool("openssl", f.path(), &["x509", "-noout", "-serial", "-in", "cert.pem"]);
+    format!("0x{}", serial.trim().split_once('=').unwrap().1)
+}
+
+/// Issued and valid.
+#[track_caller]
+pub fn succeeded(f: &Folder, by: By, part: &str) -> String {
+    let said = shown(f, by).exits(0);
+    assert!(said.out.contains("Status: SUCCESS"), "{}\n{}", said.out, said.err);
+    let serial = issued(f, part);
+    assert_eq!(helper(f, "shown.sh", &[&serial]).trim(), "VALID");
+    for name in ["cmc.req", "cmc.resp", "chain.p7"] {
+        std::fs::remove_file(f.file(name)).unwrap();
+    }
+    serial
+}
+
+/// A configuration file for CMCRequest that writes `cmc.req`.
+pub fn cfg(f: &Folder, lines: &[&str]) {
+    request_cfg(f, "req.cfg", &[&["output=@DIR@/cmc.req"], lines].concat());
+}
+
+/// A user who is no agent, with a certificate under that nickname; answers its serial number.
+pub fn user(f: &Folder, name: &str, key: &str) -> String {
+    let subject = format!("CN={name},O=LAB");
+    helper(f, "user-cert.sh", &["db", name, &subject, key]).trim().to_owned()
+}

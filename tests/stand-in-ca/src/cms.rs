@@ -1,0 +1,181 @@
+//! SignedData, as picky as Dogtag on the way in, and laid out as Dogtag does on the way out.
+
+use der::Tag;
+use der::asn1::ObjectIdentifier;
+
+use crate::certs::{Parts, parts};
+use crate::element::{
+    Element, NULL, Refused, context, elements, integer, octets, oid, one, sequence, set, tlv,
+};
+use crate::keys::{Hash, Key, SHA256, verify};
+
+const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+const PKI_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.12.2");
+const PKI_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.12.3");
+const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
+const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+
+/// A signed request whose signature is good.
+pub struct Opened {
+    /// DER of the PKIData.
+    pub pki_data: Vec<u8>,
+    /// DER of the signer's certificate.
+    pub signer: Vec<u8>,
+}
+
+/// Opens a request signed by the holder of a certificate that it carries.
+pub fn open(message: &[u8]) -> Result<Opened, Refused> {
+    // What follows the ContentInfo is ignored, as Dogtag does.
+    let outer = *elements(message)?.first().ok_or("empty")?;
+    let [content_type, content] = outer.within(Tag::Sequence)?[..] else {
+        return Err("no ContentInfo".into());
+    };
+    if content_type.oid()? != SIGNED_DATA {
+        return Err("content type is not SignedData".into());
+    }
+    let signed = one(content.content_of(context(0))?)?.within(Tag::Sequence)?;
+    let [_version, _digests, encapsulated, rest @ ..] = &signed[..] else {
+        return Err("no SignedData".into());
+    };
+    let [e_type, e_content] = encapsulated.within(Tag::Sequence)?[..] else {
+        return Err("no content".into());
+    };
+    if e_type.oid()? != PKI_DATA {
+        return Err("content is not a PKIData".into());
+    }
+    let pki_data = one(e_content.content_of(context(0))?)?.content_of(Tag::OctetString)?;
+    let certificates = match rest.iter().find(|e| e.tag == context(0)) {
+        Some(set) => elements(set.content)?,
+        None => Vec::new(),
+    };
+    let infos = rest.last().ok_or("no signerInfos")?.within(Tag::Set)?;
+    let info = infos.first().ok_or("no signer")?.within(Tag::Sequence)?;
+    let [_version, sid, digest_algorithm, attributes, _algorithm, signature, ..] = info[..] else {
+        return Err("no signed attributes".into());
+    };
+    let hash = digest(&digest_algorithm)?;
+    let signer = signer(&sid, &certificates)?;
+    let attributes = sorted_attributes(&attributes, &hash.digest(pki_data))?;
+    verify(parts(&signer)?.spki, hash, &attributes, signature.content_of(Tag::OctetString)?)?;
+    Ok(Opened { pki_data: pki_data.to_vec(), signer })
+}
+
+/// SHA-2 with an explicit NULL: Dogtag builds the DigestInfo from these very octets.
+fn digest(algorithm: &Element<'_>) -> Result<Hash, Refused> {
+    let [id, parameters] = algorithm.within(Tag::Sequence)?[..] else {
+        return Err("digestAlgorithm without NULL parameters".into());
+    };
+    parameters.content_of(Tag::Null)?;
+    let id = id.oid()?;
+    Hash::from_oid(id).ok_or(format!("unknown digest {id}"))
+}
+
+fn signer(sid: &Element<'_>, certificates: &[Element<'_>]) -> Result<Vec<u8>, Refused> {
+    let [issuer, serial] = sid.within(Tag::Sequence)?[..] else {
+        return Err("no issuerAndSerialNumber".into());
+    };
+    let found = certificates.iter().find(|c| {
+        parts(c.whole)
+            .is_ok_and(|p: Parts<'_>| p.issuer == issuer.whole && p.serial == serial.content)
+    });
+    found.map(|c| c.whole.to_vec()).ok_or("the signer's certificate is not in the message".into())
+}
+
+/// The attributes as the SET OF in DER order that must have been signed.
+fn sorted_attributes(attributes: &Element<'_>, digest: &[u8]) -> Result<Vec<u8>, Refused> {
+    let mut all = Vec::new();
+    let (mut typed, mut digested) = (false, false);
+    for attribute in elements(attributes.content_of(context(0))?)? {
+        all.push(attribute.whole.to_vec());
+        let [id, values] = attribute.within(Tag::Sequence)?[..] else {
+            return Err("no attribute".into());
+        };
+        let [value] = values.within(Tag::Set)?[..] else { return Err("not one value".into()) };
+        match id.oid()? {
+            CONTENT_TYPE => typed = value.oid()? == PKI_DATA,
+            MESSAGE_DIGEST => digested = value.content_of(Tag::OctetString)? == digest,
+            _ => {}
+        }
+    }
+    if !typed || !digested {
+        return Err("contentType or messageDigest is missing or wrong".into());
+    }
+    Ok(set(all))
+}
+
+/// What may be wrong with an answer's signature on purpose.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Flaw {
+    None,
+    Signature,
+    Digest,
+    Unsigned,
+    Reversed,
+}
+
+/// Signs a PKIResponse as Dogtag does; `certificates` become a sorted SET.
+pub fn seal(
+    response: &[u8],
+    certificates: Vec<Vec<u8>>,
+    key: &Key,
+    own: &[u8],
+    flaw: Flaw,
+) -> Result<Vec<u8>, Refused> {
+    let sha256 = sequence(&[&oid(&SHA256), NULL]);
+    let mut digest = Hash::Sha256.digest(response);
+    if flaw == Flaw::Digest {
+        digest.reverse();
+    }
+    let attribute =
+        |id: &ObjectIdentifier, value: Vec<u8>| sequence(&[&oid(id), &set(vec![value])]);
+    let attributes = set(vec![
+        attribute(&CONTENT_TYPE, oid(&PKI_RESPONSE)),
+        attribute(&MESSAGE_DIGEST, octets(&digest)),
+    ]);
+    let mut signature = key.sign(&attributes);
+    if flaw == Flaw::Signature
+        && let Some(last) = signature.last_mut()
+    {
+        *last ^= 1;
+    }
+    let own = parts(own)?;
+    let info = sequence(&[
+        &integer(&[1]),
+        &sequence(&[own.issuer, &tlv(Tag::Integer, own.serial)]),
+        &sha256,
+        &tlv(context(0), one(&attributes)?.content),
+        &key.cms_algorithm(),
+        &octets(&signature),
+    ]);
+    let infos = if flaw == Flaw::Unsigned { Vec::new() } else { vec![info] };
+    let content = sequence(&[&oid(&PKI_RESPONSE), &tlv(context(0), &octets(response))]);
+    Ok(signed_data(vec![sha256], content, certificates, infos, flaw == Flaw::Reversed))
+}
+
+/// A Simple PKI Response: certificates and no signature.
+pub fn certs_only(certificates: Vec<Vec<u8>>) -> Vec<u8> {
+    signed_data(Vec::new(), sequence(&[&oid(&DATA)]), certificates, Vec::new(), false)
+}
+
+fn signed_data(
+    digests: Vec<Vec<u8>>,
+    content: Vec<u8>,
+    mut certificates: Vec<Vec<u8>>,
+    infos: Vec<Vec<u8>>,
+    reversed: bool,
+) -> Vec<u8> {
+    certificates.sort();
+    if reversed {
+        certificates.reverse();
+        certificates.extend(certificates.clone());
+    }
+    let signed = sequence(&[
+        &integer(&[3]),
+        &set(digests),
+        &content,
+        &tlv(context(0), &certificates.concat()),
+        &set(infos),
+    ]);
+    sequence(&[&oid(&SIGNED_DATA), &tlv(context(0), &signed)])
+}

@@ -1,0 +1,152 @@
+//! A small HTTP server with Tomcat's answers, over TLS with an optional client certificate.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+
+use crate::element::Refused;
+use crate::servlet::{Answer, Manner, Posted, Servlets, crash_page, not_found};
+use crate::store::Pair;
+
+/// The largest message taken.
+const LARGEST: usize = 4 << 20;
+
+/// The server's TLS settings: a client certificate is asked for, and must be the CA's if given.
+pub fn tls(ca: &[u8], server: &Pair, version: Option<&str>) -> Result<Arc<ServerConfig>, Refused> {
+    let text = |e: &dyn std::fmt::Display| e.to_string();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(ca.to_vec())).map_err(|e| text(&e))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .map_err(|e| text(&e))?;
+    let versions: &[&rustls::SupportedProtocolVersion] = match version {
+        Some("1.2") => &[&rustls::version::TLS12],
+        Some("1.3") => &[&rustls::version::TLS13],
+        _ => rustls::ALL_VERSIONS,
+    };
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(server.key.to_pkcs8()?));
+    let certificate = CertificateDer::from(server.certificate.clone());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .map_err(|e| text(&e))?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(vec![certificate], key)
+        .map_err(|e| text(&e))?;
+    Ok(Arc::new(config))
+}
+
+/// Serves one connection; answers a line for the log.
+pub fn serve(stream: TcpStream, tls: &Arc<ServerConfig>, servlets: &Servlets) -> String {
+    stream.set_read_timeout(Some(Duration::from_secs(60))).ok();
+    let session = match ServerConnection::new(tls.clone()) {
+        Ok(session) => session,
+        Err(e) => return format!("TLS: {e}"),
+    };
+    let mut stream = BufReader::new(StreamOwned::new(session, stream));
+    match request(&mut stream) {
+        Err(e) => format!("no request: {e}"),
+        Ok(request) => {
+            let client = stream.get_ref().conn.peer_certificates();
+            let client = client.and_then(|c| c.first()).map(|c| c.as_ref().to_vec());
+            let (answer, log) = respond(&request, client.as_deref(), servlets);
+            let sent = deliver(&mut stream, &answer);
+            match sent {
+                Ok(()) => format!("{} {log}", request.target),
+                Err(e) => format!("{} {log}; not delivered: {e}", request.target),
+            }
+        }
+    }
+}
+
+struct Request {
+    method: String,
+    target: String,
+    length: Option<usize>,
+    body: Vec<u8>,
+}
+
+fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
+    let mut line = |limit: u64| -> Result<String, Refused> {
+        let mut text = Vec::new();
+        stream.by_ref().take(limit).read_until(b'\n', &mut text).map_err(|e| e.to_string())?;
+        Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
+    };
+    let first = line(8192)?;
+    let mut words = first.split(' ');
+    let method = words.next().unwrap_or_default().to_owned();
+    let target = words.next().unwrap_or_default().to_owned();
+    let mut length = None;
+    for _ in 0..100 {
+        let header = line(8192)?;
+        if header.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = header.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().ok().filter(|n| *n <= LARGEST);
+        }
+    }
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body).map_err(|e| e.to_string())?;
+    Ok(Request { method, target, length, body })
+}
+
+fn respond(request: &Request, client: Option<&[u8]>, servlets: &Servlets) -> (Answer, String) {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    if !path.starts_with("/ca/") {
+        return (not_found(), "no such path".into());
+    }
+    if request.method != "POST" || request.length.is_none() {
+        return (crash_page(), "GET, or no Content-Length: NegativeArraySizeException".into());
+    }
+    let profile = query.split('&').find_map(|pair| pair.strip_prefix("profileId="));
+    let posted = Posted { path, profile, body: &request.body, client };
+    servlets.post(&posted)
+}
+
+fn deliver(
+    stream: &mut BufReader<StreamOwned<ServerConnection, TcpStream>>,
+    answer: &Answer,
+) -> std::io::Result<()> {
+    match answer.manner {
+        Manner::Reset => return Ok(()),
+        Manner::Hang => {
+            // Until the client closes or a minute is over.
+            let mut octet = [0];
+            return stream.read(&mut octet).map(drop);
+        }
+        Manner::Plain | Manner::Short | Manner::Slow => {}
+    }
+    let promised = answer.body.len() + if answer.manner == Manner::Short { 100 } else { 0 };
+    let media_type = match answer.media_type {
+        Some(t) => format!("Content-Type: {t}\r\n"),
+        None => String::new(),
+    };
+    let language = if answer.status == 404 { "Content-Language: en\r\n" } else { "" };
+    let head = format!(
+        "HTTP/1.1 {} \r\n{media_type}{language}Content-Length: {promised}\r\n\
+         Date: Mon, 23 Nov 2026 20:37:35 GMT\r\nConnection: close\r\n\r\n",
+        answer.status
+    );
+    let out = stream.get_mut();
+    out.write_all(head.as_bytes())?;
+    if answer.manner == Manner::Slow {
+        for octet in answer.body.chunks(1) {
+            out.write_all(octet)?;
+            out.flush()?;
+        }
+    } else {
+        out.write_all(&answer.body)?;
+    }
+    out.flush()?;
+    out.conn.send_close_notify();
+    out.flush()
+}

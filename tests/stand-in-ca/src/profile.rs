@@ -1,0 +1,172 @@
+//! The profiles, with what Dogtag ships in them.
+
+use crate::certs::{alt_names, ca_extensions, ext_key_usage, extension, key_usage};
+use crate::keys::KeyKind;
+
+const SERVER_AUTH: &str = "1.3.6.1.5.5.7.3.1";
+const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
+const EMAIL_PROTECTION: &str = "1.3.6.1.5.5.7.3.4";
+const OCSP_SIGNING: &str = "1.3.6.1.5.5.7.3.9";
+
+/// Which keys a profile takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    Rsa,
+    Ec,
+    EcUser,
+    Any,
+}
+
+/// One profile.
+pub struct Profile {
+    pub id: &'static str,
+    keys: Keys,
+    pub days: i64,
+    /// Whether the subject must begin with its CN.
+    cn_first: bool,
+    usage: &'static [u8],
+    purposes: &'static [&'static str],
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Plain,
+    Server,
+    Ocsp,
+    Ca,
+}
+
+const fn profile(
+    id: &'static str,
+    keys: Keys,
+    usage: &'static [u8],
+    purposes: &'static [&'static str],
+    kind: Kind,
+) -> Profile {
+    Profile { id, keys, days: 720, cn_first: true, usage, purposes, kind }
+}
+
+const PROFILES: &[Profile] = &[
+    Profile {
+        cn_first: false,
+        ..profile("caCMCserverCert", Keys::Rsa, &[0, 2, 3], &[SERVER_AUTH], Kind::Server)
+    },
+    Profile {
+        cn_first: false,
+        ..profile("caCMCECserverCert", Keys::Ec, &[0, 3, 4], &[SERVER_AUTH], Kind::Server)
+    },
+    profile("caCMCsubsystemCert", Keys::Rsa, &[0, 1, 2, 3], &[CLIENT_AUTH], Kind::Plain),
+    profile("caCMCECsubsystemCert", Keys::Ec, &[0, 3, 4], &[CLIENT_AUTH], Kind::Plain),
+    profile("caCMCauditSigningCert", Keys::Any, &[0, 1], &[], Kind::Plain),
+    profile("caCMCocspCert", Keys::Any, &[], &[OCSP_SIGNING], Kind::Ocsp),
+    profile("caCMCkraTransportCert", Keys::Rsa, &[0, 1, 2, 3], &[], Kind::Plain),
+    profile("caCMCkraStorageCert", Keys::Rsa, &[0, 1, 2, 3], &[], Kind::Plain),
+    Profile { days: 3000, ..profile("caCMCcaCert", Keys::Any, &[0, 1, 5, 6], &[], Kind::Ca) },
+    Profile {
+        cn_first: false,
+        days: 180,
+        ..profile(
+            "caFullCMCUserCert",
+            Keys::Rsa,
+            &[0, 1, 2],
+            &[CLIENT_AUTH, EMAIL_PROTECTION],
+            Kind::Plain,
+        )
+    },
+    Profile {
+        cn_first: false,
+        days: 180,
+        ..profile(
+            "caECFullCMCUserCert",
+            Keys::EcUser,
+            &[0, 1, 4],
+            &[CLIENT_AUTH, EMAIL_PROTECTION],
+            Kind::Plain,
+        )
+    },
+];
+
+/// The profile called `id`; those for failures on demand are server profiles for any key.
+pub fn find(id: &str) -> Option<&'static Profile> {
+    const ON_DEMAND: Profile = Profile {
+        cn_first: false,
+        ..profile("standin", Keys::Any, &[0, 2, 3], &[SERVER_AUTH], Kind::Server)
+    };
+    if id.starts_with("standin-") {
+        return Some(&ON_DEMAND);
+    }
+    PROFILES.iter().find(|p| p.id == id)
+}
+
+impl Profile {
+    /// The constraint that refuses this key or subject, in Dogtag's words.
+    pub fn refuses(&self, key: KeyKind, subject: &str) -> Option<String> {
+        let (kind, list) = match self.keys {
+            Keys::Rsa => ("RSA", "1024,2048,3072,4096"),
+            Keys::Ec => ("EC", "nistp256,nistp384,nistp521"),
+            Keys::EcUser => ("EC", "nistp256,nistp521"),
+            Keys::Any => ("-", "1024,2048,3072,4096"),
+        };
+        let actual = if matches!(key, KeyKind::Rsa(_)) { "RSA" } else { "EC" };
+        if kind != "-" && kind != actual {
+            return Some(format!("Key Type {actual} Not Matched"));
+        }
+        let fits = match key {
+            KeyKind::Rsa(bits) => [1024, 2048, 3072, 4096].contains(&bits),
+            KeyKind::P384 => self.keys != Keys::EcUser,
+            KeyKind::P256 | KeyKind::P521 => true,
+        };
+        if !fits {
+            return Some(format!("Key Parameters {list} Not Matched"));
+        }
+        let pattern = match self.kind {
+            _ if self.cn_first => subject.starts_with("CN="),
+            Kind::Server => subject.contains("CN="),
+            _ => true,
+        };
+        (!pattern).then(|| "Subject Name Not Matched".to_owned())
+    }
+
+    /// The profile's own extensions; what the request asks for is ignored.
+    pub fn extensions(&self, subject: &str, spki: &[u8]) -> Vec<Vec<u8>> {
+        let mut all = Vec::new();
+        if !self.usage.is_empty() {
+            all.push(key_usage(self.usage));
+        }
+        if !self.purposes.is_empty() {
+            all.push(ext_key_usage(self.purposes));
+        }
+        match self.kind {
+            Kind::Plain => {}
+            Kind::Ocsp => all.push(extension("1.3.6.1.5.5.7.48.1.5", false, &[5, 0])),
+            Kind::Ca => all.extend(ca_extensions(spki)),
+            Kind::Server => {
+                let cn = subject.split(',').find_map(|part| part.strip_prefix("CN="));
+                let host = |c: char| c.is_ascii_alphanumeric() || "-.*".contains(c);
+                if let Some(cn) = cn.filter(|cn| cn.contains('.') && cn.chars().all(host)) {
+                    all.push(alt_names(&[cn], &[]));
+                }
+            }
+        }
+        all
+    }
+}
+
+/// The servlets and the profiles they use unless told.
+pub fn servlet_default(path: &str) -> Option<&'static str> {
+    let name = path.strip_prefix("/ca/ee/ca/")?;
+    Some(match name {
+        "profileSubmitCMCFull" => "caFullCMCUserCert",
+        "profileSubmitUserSignedCMCFull" => "caFullCMCUserSignedCert",
+        "profileSubmitSelfSignedCMCFull" => "caFullCMCSelfSignedCert",
+        "profileSubmitCMCFullCACert" => "caCMCcaCert",
+        "profileSubmitCMCFullServerCert" => "caCMCserverCert",
+        "profileSubmitCMCFullSubsystemCert" => "caCMCsubsystemCert",
+        "profileSubmitCMCFullOCSPCert" => "caCMCocspCert",
+        "profileSubmitCMCFullAuditSigningCert" => "caCMCauditSigningCert",
+        "profileSubmitCMCFullKRAtransportCert" => "caCMCkraTransportCert",
+        "profileSubmitCMCFullKRAstorageCert" => "caCMCkraStorageCert",
+        _ => return None,
+    })
+}
