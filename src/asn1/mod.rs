@@ -10,6 +10,7 @@ pub mod crmf;
 pub mod name;
 pub mod oid;
 pub mod pem;
+pub mod wanted;
 pub mod x509;
 
 use rasn::types::{Any, Integer};

@@ -2,6 +2,7 @@
 
 mod args;
 mod cmc;
+mod csr;
 mod enroll;
 
 use std::ffi::OsString;
@@ -70,6 +71,8 @@ enum Command {
         #[command(subcommand)]
         command: cmc::CmcCommand,
     },
+    /// Certificate requests
+    Csr(csr::CsrArgs),
     /// Explain what the program's words and numbers mean
     Help {
         /// `exit-codes`, or a command
@@ -118,6 +121,7 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => ("enroll", enroll::run(*args)),
         Command::Cmc { command } => (command.name(), cmc::run(command)),
+        Command::Csr(args) => ("csr create", csr::run(args)),
         Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
     };
     match outcome {

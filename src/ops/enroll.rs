@@ -188,6 +188,8 @@ impl Job<'_> {
         let (request, new_key) = self.request(key)?;
         let outcome = request
             .spki()
+            // From here on the CA may issue: an interruption waits for its answer.
+            .and_then(|spki| new_key.as_ref().map_or(Ok(()), NewKey::check).map(|()| spki))
             .and_then(|spki| self.exchange(&request, &spki, signer, send))
             .and_then(|(ours, others)| self.import(&ours, &others, chain_file));
         match (outcome, new_key) {
@@ -205,9 +207,15 @@ impl Job<'_> {
         match key {
             KeySource::Csr(path) => Ok((session::read_request(path, None)?, None)),
             KeySource::New { spec, subject, names } => {
-                let subject = name::parse(subject)?;
+                let text = subject;
+                let subject = name::parse(text)?;
                 let extensions = names.extensions()?;
-                let key = NewKey::generate(self.token, *spec, KeyFlags::permanent(*spec))?;
+                let key = NewKey::generate(
+                    self.token,
+                    *spec,
+                    KeyFlags::permanent(*spec),
+                    self.nickname.unwrap_or(text),
+                )?;
                 let Some(private) = key.private() else {
                     return Err(Error::new(Kind::Internal, "a new key is without private half"));
                 };

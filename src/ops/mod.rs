@@ -1,6 +1,7 @@
 //! Whole operations: sequences of the layers below, driven by plain specifications.
 
 pub mod answer;
+pub mod archive;
 pub mod build;
 pub mod ca;
 pub mod csr;
@@ -10,3 +11,4 @@ pub mod pop;
 pub mod session;
 pub mod show;
 pub mod shared_token;
+pub mod submit;
