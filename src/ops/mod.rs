@@ -5,6 +5,7 @@ pub mod build;
 pub mod ca;
 pub mod csr;
 pub mod enroll;
+pub mod exchange;
 pub mod file;
 pub mod pop;
 pub mod session;
