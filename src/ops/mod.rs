@@ -8,5 +8,6 @@ pub mod enroll;
 pub mod exchange;
 pub mod file;
 pub mod pop;
+pub mod revoke;
 pub mod session;
 pub mod shared_token;
