@@ -49,16 +49,61 @@ impl DatabaseArgs {
     }
 }
 
+/// Where a secret shared with the CA comes from.
+#[derive(Args)]
+pub struct SharedSecretArgs {
+    /// File with the shared secret in its first line; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub shared_secret_file: Option<PathBuf>,
+
+    /// File descriptor to read the shared secret from
+    #[arg(long, value_name = "N", conflicts_with = "shared_secret_file")]
+    pub shared_secret_fd: Option<i32>,
+
+    /// Environment variable with the shared secret
+    #[arg(long, value_name = "VAR",
+          conflicts_with_all = ["shared_secret_file", "shared_secret_fd"])]
+    pub shared_secret_env: Option<String>,
+}
+
+impl SharedSecretArgs {
+    /// Where it comes from, if that was said.
+    pub fn source(&self) -> Option<Source> {
+        if let Some(n) = self.shared_secret_fd {
+            return Some(Source::Fd(n));
+        }
+        if let Some(name) = &self.shared_secret_env {
+            return Some(Source::Env(name.clone()));
+        }
+        self.shared_secret_file.clone().map(Source::File)
+    }
+
+    /// Reads it; asks on the terminal when nothing was said.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub fn read(&self) -> Result<Secret> {
+        self.source().unwrap_or(Source::Prompt).read("shared secret", "shared secret")
+    }
+}
+
 /// The CA and how it is reached.
 #[derive(Args)]
 pub struct CaArgs {
-    /// The CA, as https://host:port
-    #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
-    pub ca: String,
+    #[command(flatten)]
+    pub connect: ConnectArgs,
 
     /// Enrolment profile of the CA (caCMCserverCert, caCMCECserverCert, caFullCMCUserCert…)
     #[arg(long, value_name = "ID")]
     pub profile: String,
+}
+
+/// The CA's address and how it is reached.
+#[derive(Args)]
+pub struct ConnectArgs {
+    /// The CA, as https://host:port
+    #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
+    pub ca: String,
 
     /// Proxy URL; the default is what curl finds in the environment
     #[arg(long, value_name = "URL")]
@@ -77,7 +122,7 @@ pub struct CaArgs {
     pub allow_unsigned_response: bool,
 }
 
-impl CaArgs {
+impl ConnectArgs {
     /// Connection and total time-out.
     pub fn timeouts(&self) -> (Duration, Duration) {
         (Duration::from_secs(self.connect_timeout), Duration::from_secs(self.timeout))

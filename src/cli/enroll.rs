@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::args::{CaArgs, DatabaseArgs, duration};
+use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
 use crate::algorithm::KeySpec;
-use crate::error::Result;
+use crate::cmc::control::check_identification;
+use crate::cmc::proof::WitnessAlgorithms;
+use crate::error::{Error, Kind, Result};
 use crate::ops::csr::AltNames;
 use crate::ops::enroll::{EnrollSpec, KeySource, enroll};
+use crate::ops::exchange::{Requester, Shared};
 use crate::report::Report;
 
 /// Arguments of `enroll`.
@@ -28,8 +31,24 @@ pub struct EnrollArgs {
     ca: CaArgs,
 
     /// Nickname of the agent's (or user's) certificate that signs the request and the TLS login
-    #[arg(long, value_name = "NICKNAME")]
-    signer: String,
+    #[arg(long, value_name = "NICKNAME", required_unless_present = "identification")]
+    signer: Option<String>,
+
+    /// The user's uid at the CA: the request is signed by its own key and proved by the secret that
+    /// the CA shares with the user
+    #[arg(long, value_name = "UID", conflicts_with = "signer")]
+    identification: Option<String>,
+
+    #[command(flatten)]
+    shared_secret: SharedSecretArgs,
+
+    /// Also link the request to the shared secret (popLinkWitnessV2), for CAs that require it
+    #[arg(long, requires = "identification")]
+    pop_link: bool,
+
+    /// The key is for encryption only: no signature, the CA's challenge is decrypted (two trips)
+    #[arg(long, conflicts_with_all = ["csr", "identification"])]
+    encryption_only: bool,
 
     /// Nickname for the new certificate
     #[arg(long, value_name = "NICKNAME", required_unless_present = "csr")]
@@ -93,20 +112,37 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
             }
         }
     };
+    let requester = match (args.identification, args.signer) {
+        (Some(identification), _) => {
+            check_identification(&identification)?;
+            Requester::SharedSecret(Shared {
+                identification,
+                secret: args.shared_secret.read()?,
+                pop_link: args.pop_link,
+                algorithms: WitnessAlgorithms::default(),
+            })
+        }
+        (None, signer) => Requester::Certificate(signer.unwrap_or_default()),
+    };
+    if args.encryption_only && !matches!(args.key_type, KeySpec::Rsa(_)) {
+        return Err(Error::new(Kind::Usage, "--encryption-only needs an RSA key")
+            .hint("the CA encrypts its challenge for the key: --key-type rsa:2048"));
+    }
     enroll(EnrollSpec {
         password: args.database.password(),
         database: args.database.database,
         token: args.database.token,
         nickname: args.nickname,
         key,
-        signer: args.signer,
-        timeouts: args.ca.timeouts(),
-        ca: args.ca.ca,
+        requester,
+        encryption_only: args.encryption_only,
+        timeouts: args.ca.connect.timeouts(),
+        ca: args.ca.connect.ca,
         profile: args.ca.profile,
         force: args.force,
-        allow_unsigned: args.ca.allow_unsigned_response,
+        allow_unsigned: args.ca.connect.allow_unsigned_response,
         renew_before: args.renew_before,
         chain_file: args.chain_out,
-        proxy: args.ca.proxy,
+        proxy: args.ca.connect.proxy,
     })
 }

@@ -4,6 +4,8 @@ mod args;
 mod cmc;
 mod csr;
 mod enroll;
+mod revoke;
+mod shared_token;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -41,7 +43,8 @@ impl Streams<'_> {
     version,
     about = "Enrol certificates with CMC against Dogtag PKI; the keys stay in the NSS database",
     after_help = "The tools of Dogtag are here under their own names, as first word or by a link \
-                  to this program: CMCRequest, HttpClient, CMCResponse.",
+                  to this program: CMCRequest, HttpClient, CMCResponse, \
+                  CMCRevoke, CMCSharedToken.",
     disable_help_subcommand = true,
     propagate_version = true
 )]
@@ -73,6 +76,10 @@ enum Command {
     },
     /// Certificate requests
     Csr(csr::CsrArgs),
+    /// Revoke a certificate, put it on hold, or release it
+    Revoke(Box<revoke::RevokeArgs>),
+    /// Encrypt a shared secret for the CA, and print the LDIF that adds it
+    SharedToken(Box<shared_token::SharedTokenArgs>),
     /// Explain what the program's words and numbers mean
     Help {
         /// `exit-codes`, or a command
@@ -122,6 +129,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
         Command::Enroll(args) => ("enroll", enroll::run(*args)),
         Command::Cmc { command } => (command.name(), cmc::run(command)),
         Command::Csr(args) => ("csr create", csr::run(args)),
+        Command::Revoke(args) => ("revoke", revoke::run(*args)),
+        Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
     };
     match outcome {

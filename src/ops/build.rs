@@ -6,7 +6,7 @@ use rasn::types::Integer;
 use super::session::{Identity, NssCrypto};
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
 use crate::asn1::crmf::{CertReqMsg, CertRequest};
-use crate::asn1::{decode, encode, oid, tlv, x509};
+use crate::asn1::{decode, encode, oid, split_tlv, tlv, x509};
 use crate::cmc::control::Control;
 use crate::cmc::proof::{
     SharedSecret, WitnessAlgorithms, identity_proof_v1, link, own_key_identifier,
@@ -233,6 +233,27 @@ pub fn request_key(
         check_key(&key, id, &request.spki()?)?;
     }
     Ok(key)
+}
+
+/// The private key of a public key, in the token first and then in any other.
+///
+/// # Errors
+/// [`Kind::NotFound`].
+pub fn key_for(database: &Database, token: &Token, spki: &[u8]) -> Result<PrivateKey> {
+    // NSS gives every key the identifier SHA-1 of the modulus or point.
+    let bits = x509::public_key_bits(spki)?;
+    let modulus = match split_tlv(&bits) {
+        Some((0x30, inner, [])) if x509::spki_key_type(spki) != Some(KeyType::Ec) => {
+            split_tlv(inner).map(|(_, modulus, _)| modulus)
+        }
+        _ => None,
+    };
+    let of = modulus.map_or(bits.as_slice(), |m| m.strip_prefix(&[0]).unwrap_or(m));
+    let id = NssCrypto.hash(Digest::Sha1, of)?;
+    request_key(database, token, &id, &[]).and_then(|key| {
+        check_key(&key, &id, spki)?;
+        Ok(key)
+    })
 }
 
 /// Checks that the key is that of a SubjectPublicKeyInfo. A token that doesn't reveal the public half

@@ -30,6 +30,18 @@ pub fn submit_url(base: &str, servlet: &str, profile: &str) -> Result<String> {
     Ok(format!("{url}{mark}profileId={}", escape(profile)))
 }
 
+/// The URL of a REST resource: `base` as for [`submit_url`], of which only scheme, host and port
+/// are used.
+///
+/// # Errors
+/// [`Kind::Usage`] when `base` is no http or https URL.
+pub fn rest_url(base: &str, path: &str) -> Result<String> {
+    submit_url(base, "", "")?;
+    let host_at = base.find("://").map_or(0, |at| at + 3);
+    let end = base[host_at..].find('/').map_or(base.len(), |at| host_at + at);
+    Ok(format!("{}{path}", &base[..end]))
+}
+
 /// Percent-encodes all but RFC 3986's unreserved characters.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::new();
@@ -56,6 +68,10 @@ mod tests {
             assert_eq!(url(base), full, "{base}");
         }
         assert_eq!(url("http://h/x/y"), "http://h/x/y?profileId=ca%20X");
+        for base in ["https://h:8443", "https://h:8443/", "https://h:8443/ca/ee/x?y"] {
+            assert_eq!(rest_url(base, "/ca/rest").unwrap(), "https://h:8443/ca/rest");
+        }
+        assert!(rest_url("h:8443", "/ca").is_err());
         for bad in ["", "h:8443", "ftp://h", "https://", "https:///x", "https://a b"] {
             assert!(submit_url(bad, SUBMIT_FULL, "p").is_err(), "{bad}");
         }

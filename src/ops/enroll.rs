@@ -3,20 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rasn_pkix::Extension;
 use serde_json::json;
 
 use super::csr::{AltNames, NewKey};
-use super::session::{self, Identity};
+use super::exchange::{Enrolment, Requester};
+use super::session;
 use super::{answer, ca};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
-use crate::cmc::request::{PkiDataBuilder, Request, Sent};
+use crate::asn1::x509::subject_key_identifier;
+use crate::cmc::crmf::{CrmfParts, Pop, cert_req_messages};
+use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, Certificate, Database, KeyFlags, Token};
 use crate::report::Report;
 use crate::secret::Secret;
-use crate::transport::{Transport, TransportOptions};
+use crate::transport::TransportOptions;
 
 /// Where the key comes from.
 #[derive(Debug, Clone)]
@@ -46,8 +50,11 @@ pub struct EnrollSpec {
     pub nickname: Option<String>,
     /// The key.
     pub key: KeySource,
-    /// Nickname of the agent's or user's certificate that signs.
-    pub signer: String,
+    /// Who asks: an agent or user with a certificate, or a user with a shared secret.
+    pub requester: Requester,
+    /// The key is for encryption only: the request comes without signature, as CRMF, and the CA's
+    /// challenge is answered in a second trip.
+    pub encryption_only: bool,
     /// The CA's URL.
     pub ca: String,
     /// Profile id.
@@ -72,14 +79,25 @@ pub struct EnrollSpec {
 /// Of every kind; a run that fails leaves no key and no certificate behind.
 pub fn enroll(spec: EnrollSpec) -> Result<Report> {
     let access = Access::ReadWrite;
-    let (database, token, primed) =
-        session::open_for(&spec.database, access, &spec.token, &spec.signer, spec.password)?;
+    let (database, token, primed) = match &spec.requester {
+        Requester::Certificate(signer) => {
+            let opened =
+                session::open_for(&spec.database, access, &spec.token, signer, spec.password)?;
+            (opened.0, opened.1, Some(opened.2))
+        }
+        Requester::SharedSecret(_) => {
+            let opened = session::open(&spec.database, access, &spec.token, spec.password)?;
+            (opened.0, opened.1, None)
+        }
+    };
     let job = Job {
         database: &database,
         token: &token,
         nickname: spec.nickname.as_deref(),
         force: spec.force,
         renew_before: spec.renew_before,
+        by_secret: matches!(spec.requester, Requester::SharedSecret(_)),
+        encryption_only: spec.encryption_only,
     };
     let report = match &spec.key {
         KeySource::New { subject, names, .. } => job.existing(subject, names)?,
@@ -88,8 +106,6 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
     let report = match report {
         Some(report) => report,
         None => {
-            let signer = Identity::find(&database, &token, &spec.signer)?;
-            let signer = signer.for_several_signatures();
             let options = TransportOptions {
                 database: Some(&database),
                 connect_timeout: spec.timeouts.0,
@@ -98,12 +114,15 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
                 plain_http: false,
                 identity: None,
             };
-            let send = Send {
+            let enrolment = Enrolment {
+                database: &database,
+                token: &token,
+                requester: &spec.requester,
                 url: ca::submit_url(&spec.ca, ca::SUBMIT_FULL, &spec.profile)?,
                 options,
                 allow_unsigned: spec.allow_unsigned,
             };
-            job.run(&spec.key, signer, send, spec.chain_file.as_deref())?
+            job.run(&spec.key, enrolment, spec.chain_file.as_deref())?
         }
     };
     drop((token, primed));
@@ -118,18 +137,15 @@ pub fn close(database: Database, mut report: Report) -> Report {
     report
 }
 
-struct Send<'a> {
-    url: String,
-    options: TransportOptions<'a>,
-    allow_unsigned: bool,
-}
-
 struct Job<'a> {
     database: &'a Database,
     token: &'a Token,
     nickname: Option<&'a str>,
     force: bool,
     renew_before: Duration,
+    /// The CA decides the subject: it takes the user's entry in its directory.
+    by_secret: bool,
+    encryption_only: bool,
 }
 
 impl Job<'_> {
@@ -141,7 +157,8 @@ impl Job<'_> {
         let Some(nickname) = self.nickname else { return Ok(None) };
         let qualified = session::qualified(self.token, nickname);
         let found = self.database.find_certificates(&qualified)?;
-        if let Some(other) = found.iter().find(|c| !same_name(c.subject(), &subject)) {
+        let other = found.iter().find(|c| !same_name(c.subject(), &subject));
+        if let Some(other) = other.filter(|_| !self.by_secret) {
             let theirs = crate::text::dn_string(other.subject()).unwrap_or_default();
             return Err(Error::new(
                 Kind::InTheWay,
@@ -181,16 +198,17 @@ impl Job<'_> {
     fn run(
         &self,
         key: &KeySource,
-        signer: Identity,
-        send: Send<'_>,
+        enrolment: Enrolment<'_>,
         chain_file: Option<&std::path::Path>,
     ) -> Result<Report> {
         let (request, new_key) = self.request(key)?;
-        let outcome = request
-            .spki()
+        let private = new_key.as_ref().and_then(NewKey::private);
+        let outcome = new_key
+            .as_ref()
             // From here on the CA may issue: an interruption waits for its answer.
-            .and_then(|spki| new_key.as_ref().map_or(Ok(()), NewKey::check).map(|()| spki))
-            .and_then(|spki| self.exchange(&request, &spki, signer, send))
+            .map_or(Ok(()), NewKey::check)
+            .and_then(|()| enrolment.play(&request, private))
+            .and_then(|certificates| answer::ours(certificates, &request.spki()?))
             .and_then(|(ours, others)| self.import(&ours, &others, chain_file));
         match (outcome, new_key) {
             (Ok(report), new_key) => {
@@ -209,45 +227,46 @@ impl Job<'_> {
             KeySource::New { spec, subject, names } => {
                 let text = subject;
                 let subject = name::parse(text)?;
-                let extensions = names.extensions()?;
+                let mut extensions = names.extensions()?;
                 let key = NewKey::generate(
                     self.token,
                     *spec,
                     KeyFlags::permanent(*spec),
                     self.nickname.unwrap_or(text),
                 )?;
-                let Some(private) = key.private() else {
-                    return Err(Error::new(Kind::Internal, "a new key is without private half"));
-                };
-                match super::csr::pkcs10(&subject, &key.spki, &extensions, private) {
-                    Ok(der) => Ok((Request::Pkcs10(der), Some(key))),
+                match self.request_for(&subject, &mut extensions, &key) {
+                    Ok(request) => Ok((request, Some(key))),
                     Err(e) => Err(key.discard_after(e)),
                 }
             }
         }
     }
 
-    /// Sends the request, signed, and answers with the certificate for its key and the others.
-    fn exchange(
+    fn request_for(
         &self,
-        request: &Request,
-        spki: &[u8],
-        signer: Identity,
-        send: Send<'_>,
-    ) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
-        let mut builder = PkiDataBuilder::new(std::slice::from_ref(request))?;
-        let sent = Sent::fresh(&mut builder, &crate::nss::random()?)?;
-        builder.request(request)?;
-        let message = signer.sign(&builder.build()?)?;
-        let mut transport =
-            Transport::new(TransportOptions { identity: Some(signer), ..send.options })?;
-        let reply = transport.post(&send.url, &message, answer::REQUEST_TYPE)?;
-        drop(transport);
-        let body = answer::cmc_body(&send.url, reply)?;
-        answer::decode(&body)?;
-        answer::verify(self.database, &body, send.allow_unsigned)?;
-        let response = answer::open(&body, &sent)?;
-        answer::ours(answer::issued(&response)?, spki)
+        subject: &[u8],
+        extensions: &mut Vec<Extension>,
+        key: &NewKey,
+    ) -> Result<Request> {
+        let Some(private) = key.private() else {
+            return Err(Error::new(Kind::Internal, "a new key is without private half"));
+        };
+        if self.encryption_only {
+            let parts = CrmfParts {
+                subject,
+                spki: &key.spki,
+                extensions: Vec::new(),
+                archive: None,
+                pop: Pop::None,
+            };
+            return Request::crmf(&cert_req_messages(parts, private)?);
+        }
+        if self.by_secret {
+            // By this the CA knows that the signer is the key being certified.
+            let id = session::key_identifier(&key.spki)?;
+            extensions.push(subject_key_identifier(&id));
+        }
+        Ok(Request::Pkcs10(super::csr::pkcs10(subject, &key.spki, extensions, private)?))
     }
 
     /// Imports the certificate beside its key and the CA's certificates, untrusted, beside it.

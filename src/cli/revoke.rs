@@ -1,0 +1,132 @@
+//! `nss-cmc revoke`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+
+use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs};
+use crate::asn1::cmc::CrlReason;
+use crate::cmc::control::{reason, serial_number};
+use crate::error::{Error, Kind, Result};
+use crate::ops::revoke::{Action, Authority, RevokeSpec, Target, revoke};
+use crate::report::Report;
+
+/// Arguments of `revoke`.
+#[derive(Args)]
+#[command(
+    group(ArgGroup::new("which").required(true).args(["nickname", "serial", "cert"])),
+    group(ArgGroup::new("what").args(["reason", "hold", "release"])),
+    after_help = "Examples:\n  nss-cmc revoke -d DIR --password-file pin.txt --ca https://ca:8443 \\\n    \
+                  --signer caadmin --serial 0x1f --reason keyCompromise\n  nss-cmc revoke … \
+                  --nickname mine                    (its owner signs)\n  nss-cmc revoke … --cert \
+                  lost.pem --shared-secret-file s    (nobody signs)"
+)]
+pub struct RevokeArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    #[command(flatten)]
+    connect: ConnectArgs,
+
+    /// The certificate with this nickname; without --signer its own key signs
+    #[arg(long, value_name = "NICKNAME")]
+    nickname: Option<String>,
+
+    /// The certificate with this serial number: decimal, or 0x and hexadecimal
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    serial: Option<String>,
+
+    /// Issuer of --serial; the signer's when absent
+    #[arg(long, value_name = "DN", requires = "serial")]
+    issuer: Option<String>,
+
+    /// The certificate in this file
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+
+    /// Nickname of the agent's or owner's certificate that signs
+    #[arg(long, value_name = "NICKNAME")]
+    signer: Option<String>,
+
+    #[command(flatten)]
+    shared_secret: SharedSecretArgs,
+
+    /// Ask for the shared secret on the terminal
+    #[arg(long, conflicts_with = "signer")]
+    ask_shared_secret: bool,
+
+    /// Why: unspecified, keyCompromise, caCompromise, affiliationChanged, superseded,
+    /// cessationOfOperation, certificateHold, removeFromCRL, privilegeWithdrawn, aACompromise
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+
+    /// Put it on hold, which --release undoes
+    #[arg(long)]
+    hold: bool,
+
+    /// Make a certificate on hold valid again (agents only)
+    #[arg(long)]
+    release: bool,
+
+    /// The key can't be relied on since now
+    #[arg(long)]
+    invalidity_now: bool,
+
+    /// Text for the CA's records
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+
+    /// Profile whose authentication is used [default: caFullCMCUserCert for agents,
+    /// caFullCMCUserSignedCert for owners and shared secrets]
+    #[arg(long, value_name = "ID")]
+    profile: Option<String>,
+}
+
+/// Runs `revoke`.
+///
+/// # Errors
+/// As [`revoke`].
+pub fn run(args: RevokeArgs) -> Result<Report> {
+    let by_secret = args.ask_shared_secret || args.shared_secret.source().is_some();
+    if by_secret && args.signer.is_some() {
+        return Err(Error::new(Kind::Usage, "--signer and a shared secret exclude each other")
+            .hint("the CA refuses a signed request with a shared secret inside"));
+    }
+    let authority = if by_secret {
+        Authority::SharedSecret(args.shared_secret.read()?)
+    } else {
+        let signer = args.signer.or_else(|| args.nickname.clone());
+        Authority::Signer(signer.ok_or_else(|| {
+            Error::new(Kind::Usage, "nobody is named who may revoke the certificate")
+                .hint("give --signer NICKNAME, or a shared secret: --shared-secret-file FILE")
+        })?)
+    };
+    let target = match (args.nickname, args.cert, args.serial) {
+        (Some(nickname), _, _) => Target::Nickname(nickname),
+        (None, Some(path), _) => Target::File(path),
+        (None, None, serial) => {
+            Target::Serial(serial_number(&serial.unwrap_or_default())?, args.issuer)
+        }
+    };
+    let action = if args.release {
+        Action::Release
+    } else if args.hold {
+        Action::Revoke(CrlReason::CertificateHold)
+    } else {
+        Action::Revoke(reason(args.reason.as_deref().unwrap_or("unspecified"))?)
+    };
+    revoke(RevokeSpec {
+        password: args.database.password(),
+        database: args.database.database,
+        token: args.database.token,
+        target,
+        authority,
+        action,
+        invalidity: args.invalidity_now.then(|| chrono::Utc::now().timestamp()),
+        comment: args.comment,
+        timeouts: args.connect.timeouts(),
+        ca: args.connect.ca,
+        profile: args.profile,
+        proxy: args.connect.proxy,
+    })
+}

@@ -1,0 +1,135 @@
+//! `nss-cmc shared-token`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use serde_json::json;
+
+use super::args::SharedSecretArgs;
+use crate::asn1::pem;
+use crate::cmc::control::{check_identification, serial_number};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Access, Database, KeyTransport};
+use crate::ops::file;
+use crate::ops::shared_token::{Entry, certificate_in, ldif, shared_token};
+use crate::report::Report;
+
+/// Arguments of `shared-token`.
+#[derive(Args)]
+#[command(
+    group(ArgGroup::new("recipient").required(true).args(["cert", "nickname"])),
+    group(ArgGroup::new("entry").args(["dn", "uid", "serial"])),
+    after_help = "The LDIF is for the CA's administrator: ldapmodify -D 'cn=Directory Manager' -W -f FILE"
+)]
+pub struct SharedTokenArgs {
+    #[command(flatten)]
+    shared_secret: SharedSecretArgs,
+
+    /// Issuance protection certificate of the CA: PEM, DER or PKCS #7
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+
+    /// Nickname of that certificate in the NSS database
+    #[arg(long, value_name = "NICKNAME", requires = "database")]
+    nickname: Option<String>,
+
+    /// NSS database directory, for --nickname
+    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    database: Option<String>,
+
+    /// Encrypt the session key with RSA-OAEP, as keyWrap.useOAEP of the CA says
+    #[arg(long)]
+    oaep: bool,
+
+    /// Print LDIF for the user's entry with this DN
+    #[arg(long, value_name = "DN")]
+    dn: Option<String>,
+
+    /// Print LDIF for the entry of the user with this uid below --base
+    #[arg(long, value_name = "UID", requires = "base")]
+    uid: Option<String>,
+
+    /// Print LDIF for the CA's record of the certificate with this serial number; --base is the
+    /// CA's own suffix (dc=ca,dc=pki,dc=example,dc=com)
+    #[arg(long, value_name = "NUMBER", requires = "base")]
+    serial: Option<String>,
+
+    /// Where the entry lies
+    #[arg(long, value_name = "DN")]
+    base: Option<String>,
+
+    /// Attribute of the user's entry
+    #[arg(long, value_name = "NAME", default_value = "shrTok")]
+    attribute: String,
+}
+
+/// Runs `shared-token`.
+///
+/// # Errors
+/// [`Kind::Usage`], [`Kind::Input`], [`Kind::NotFound`].
+pub fn run(args: SharedTokenArgs) -> Result<Report> {
+    let entry = entry(&args)?;
+    let secret = args.shared_secret.read()?;
+    if secret.bytes().is_empty() {
+        return Err(Error::new(Kind::Usage, "the shared secret is empty"));
+    }
+    let how = if args.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
+    let database = match (&args.cert, &args.database) {
+        (None, Some(dir)) => Database::open(dir, Access::ReadOnly)?,
+        _ => Database::without_files()?,
+    };
+    let recipient = match (&args.cert, &args.nickname) {
+        (Some(path), _) => {
+            let what = "the issuance protection certificate";
+            certificate_in(what, &file::read(what, path)?)?
+        }
+        (None, nickname) => {
+            let nickname = nickname.as_deref().unwrap_or_default();
+            database.find_certificate(nickname)?.der().to_vec()
+        }
+    };
+    let summary = crate::text::summary(&recipient)?;
+    // Session objects can be made in the internal token without a login only where it is open.
+    let token = database.token("internal")?;
+    let der = shared_token(&database, &token, &recipient, secret.bytes(), how)?;
+    drop(token);
+    let text = pem::base64(&der);
+    let ldif = entry.map(|e| ldif(&e, &der)).transpose()?;
+    let msg = format!("encrypted for {}, serial {}", summary.subject, summary.serial_hex());
+    let mut report = Report::done("shared-token", "encrypted", false, msg)
+        .result(json!({ "token": text, "ldif": ldif, "recipient": summary.to_json() }));
+    report.lines.push(String::new());
+    report.lines.push(ldif.unwrap_or(text).trim_end().to_owned());
+    if !secret.bytes().is_ascii() {
+        report
+            .warnings
+            .push("Dogtag can't verify proofs by secrets with other than ASCII letters".into());
+    }
+    if summary.not_after < chrono::Utc::now() {
+        report.warnings.push(format!("the CA's certificate ended {}", summary.until()));
+    }
+    Ok(crate::ops::enroll::close(database, report))
+}
+
+fn entry(args: &SharedTokenArgs) -> Result<Option<Entry>> {
+    let base = args.base.as_deref().unwrap_or_default();
+    if let Some(dn) = &args.dn {
+        return Ok(Some(Entry::User(dn.clone(), args.attribute.clone())));
+    }
+    if let Some(uid) = &args.uid {
+        check_identification(uid)?;
+        if uid.contains([',', '+', '"', '<', '>', ';', '=', '#']) {
+            return Err(Error::new(Kind::Usage, format!("the uid {uid:?} needs escapes in a DN"))
+                .hint("give the entry's whole DN with --dn"));
+        }
+        let dn = format!("uid={uid},{base}");
+        return Ok(Some(Entry::User(dn, args.attribute.clone())));
+    }
+    match &args.serial {
+        None => Ok(None),
+        Some(text) => {
+            let serial = serial_number(text)?;
+            Ok(Some(Entry::Record(format!("cn={serial},ou=certificateRepository,ou=ca,{base}"))))
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! A conversation with the CA: messages sent over one connection, answers believed only when they
+//! are verified; an enrolment in as many trips as the CA wants.
+
+use super::build::{CmcSpec, Message, Signatory, build, key_for};
+use super::session::{Identity, NssCrypto};
+use super::{answer, pop};
+use crate::algorithm::Crypto;
+use crate::cmc::control::Control;
+use crate::cmc::pop::Challenge;
+use crate::cmc::proof::WitnessAlgorithms;
+use crate::cmc::request::{Request, Sent};
+use crate::cmc::response::{Outcome, Response};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Database, KeyTransport, PrivateKey, Token};
+use crate::secret::Secret;
+use crate::transport::{Transport, TransportOptions};
+
+/// Who asks for a certificate.
+pub enum Requester {
+    /// The holder of the certificate with this nickname: an agent or the user.
+    Certificate(String),
+    /// A user by shared secret; the key to be certified signs.
+    SharedSecret(Shared),
+}
+
+/// A user's shared secret.
+pub struct Shared {
+    /// The uid in the CA's directory.
+    pub identification: String,
+    /// The secret.
+    pub secret: Secret,
+    /// Whether the request is linked to the secret (popLinkWitnessV2).
+    pub pop_link: bool,
+    /// Digest and MAC of the proofs.
+    pub algorithms: WitnessAlgorithms,
+}
+
+/// One connection to one URL.
+pub struct Wire<'a> {
+    database: &'a Database,
+    transport: Transport<'a>,
+    url: String,
+    allow_unsigned: bool,
+}
+
+impl<'a> Wire<'a> {
+    /// Prepares; nothing is sent.
+    ///
+    /// # Errors
+    /// As [`Transport::new`].
+    pub fn new(
+        database: &'a Database,
+        options: TransportOptions<'a>,
+        url: String,
+        allow_unsigned: bool,
+    ) -> Result<Wire<'a>> {
+        Ok(Wire { database, transport: Transport::new(options)?, url, allow_unsigned })
+    }
+
+    /// Sends a message; the answer is verified, decoded and compared with what was sent.
+    ///
+    /// # Errors
+    /// [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`], [`Kind::BadReply`].
+    pub fn ask(&mut self, message: &[u8], sent: &Sent) -> Result<Response> {
+        let reply = self.transport.post(&self.url, message, answer::REQUEST_TYPE)?;
+        let body = answer::cmc_body(&self.url, reply)?;
+        answer::decode(&body)?;
+        answer::verify(self.database, &body, self.allow_unsigned)?;
+        answer::open(&body, sent)
+    }
+}
+
+/// A random nonce as control, and a random transaction id.
+///
+/// # Errors
+/// When the generator fails.
+pub fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
+    spec.controls.push(Control::SenderNonce(crypto.random(16)?));
+    spec.transaction_id = Some(crate::asn1::unsigned(&crypto.random(16)?));
+    Ok(())
+}
+
+/// An enrolment: where it goes, and on whose behalf.
+pub struct Enrolment<'a> {
+    /// The database, for keys and trust.
+    pub database: &'a Database,
+    /// The token looked in first.
+    pub token: &'a Token,
+    /// Who asks.
+    pub requester: &'a Requester,
+    /// The URL, with the profile.
+    pub url: String,
+    /// How to connect; without identity.
+    pub options: TransportOptions<'a>,
+    /// Believe a certs-only answer.
+    pub allow_unsigned: bool,
+}
+
+impl Enrolment<'_> {
+    /// Plays it: one trip, or two when the CA wants the proof of possession by decryption. `key` is
+    /// the key to be certified; without it, it is looked for when it is needed. Answers the
+    /// certificates.
+    ///
+    /// # Errors
+    /// As [`Wire::ask`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
+    pub fn play(self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
+        let mut spec = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
+        fresh(&mut spec, &NssCrypto)?;
+        let (message, identity) = self.message(spec, request, key)?;
+        let options = TransportOptions { identity, ..self.options };
+        let mut wire = Wire::new(self.database, options, self.url, self.allow_unsigned)?;
+        let response = wire.ask(&message.der, &message.sent)?;
+        let (Outcome::PopRequired, Requester::Certificate(signer)) =
+            (response.outcome()?, self.requester)
+        else {
+            return answer::issued(&response);
+        };
+        let challenge = Challenge::from_response(&response)?;
+        let spki = request.spki()?;
+        if challenge.request()?.spki()? != spki {
+            return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
+                .hint("the answer may belong to another request; nothing was decrypted"));
+        }
+        let found = match key {
+            Some(_) => None,
+            None => Some(key_for(self.database, self.token, &spki)?),
+        };
+        let Some(key) = key.or(found.as_ref()) else {
+            return answer::issued(&response);
+        };
+        let signer = Identity::find(self.database, self.token, signer)?;
+        let signatory = Signatory::Certificate(&signer);
+        let first = KeyTransport::Pkcs1;
+        let second = pop::answer(&challenge, key, first, signatory, &NssCrypto)?;
+        answer::issued(&wire.ask(&second, &Sent::default())?)
+    }
+
+    /// The first message, and the identity for TLS.
+    fn message(
+        &self,
+        mut spec: CmcSpec,
+        request: &Request,
+        key: Option<&PrivateKey>,
+    ) -> Result<(Message, Option<Identity>)> {
+        match self.requester {
+            Requester::Certificate(nickname) => {
+                let identity = Identity::find(self.database, self.token, nickname)?;
+                let identity = identity.for_several_signatures();
+                let message = build(spec, Signatory::Certificate(&identity), None, &NssCrypto)?;
+                Ok((message, Some(identity)))
+            }
+            Requester::SharedSecret(shared) => {
+                spec.identification = Some(shared.identification.clone());
+                spec.shared_secret = Some(shared.secret.duplicate());
+                spec.identity_proof = Some(shared.algorithms);
+                spec.pop_link = shared.pop_link.then_some(shared.algorithms);
+                let found = match key {
+                    Some(_) => None,
+                    None => Some(key_for(self.database, self.token, &request.spki()?)?),
+                };
+                let Some(key) = key.or(found.as_ref()) else {
+                    return Err(Error::new(Kind::NotFound, "no private key for the request"));
+                };
+                let message = build(spec, Signatory::RequestKey(key), Some(key), &NssCrypto)?;
+                Ok((message, None))
+            }
+        }
+    }
+}
