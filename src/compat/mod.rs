@@ -3,12 +3,9 @@
 
 mod cmc_request;
 mod cmc_response;
-<<<<<<< HEAD
-mod crmf_pop_client;
-=======
 mod cmc_revoke;
 mod cmc_shared_token;
->>>>>>> main
+mod crmf_pop_client;
 mod http_client;
 mod keys;
 mod pkcs10_client;
@@ -24,12 +21,9 @@ pub type Applet = fn(&[OsString], &mut Streams<'_>) -> u8;
 pub const APPLETS: &[(&str, Applet)] = &[
     ("CMCRequest", cmc_request::run),
     ("CMCResponse", cmc_response::run),
-<<<<<<< HEAD
-    ("CRMFPopClient", crmf_pop_client::run),
-=======
     ("CMCRevoke", cmc_revoke::run),
     ("CMCSharedToken", cmc_shared_token::run),
->>>>>>> main
+    ("CRMFPopClient", crmf_pop_client::run),
     ("HttpClient", http_client::run),
     ("PKCS10Client", pkcs10_client::run),
 ];
