@@ -95,6 +95,19 @@ fn enroll_imports_beside_the_key_and_is_idempotent() {
 }
 
 #[test]
+fn once_the_ca_has_issued_the_key_is_kept() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    let before = f.state();
+    let said = enroll(&f, &ca.url, "caCMCserverCert", &["--chain-out", "no/such/folder"]).exits(21);
+    assert!(said.err.contains("no/such/folder"), "{}", said.err);
+    let kept = f.keys();
+    let new = kept.iter().find(|k| !before.0.contains(k)).unwrap();
+    assert!(said.err.contains(new.as_str()), "{}", said.err);
+    assert!(f.certificates().contains(&"www u,u,u".to_owned()), "{:?}", f.certificates());
+}
+
+#[test]
 fn keys_and_tls_versions_of_every_kind() {
     for keytype in ["rsa", "ec"] {
         let f = folder(&["--key-type", keytype]);

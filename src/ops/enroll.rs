@@ -76,7 +76,8 @@ pub struct EnrollSpec {
 /// Runs it.
 ///
 /// # Errors
-/// Of every kind; a run that fails leaves no key and no certificate behind.
+/// Of every kind. A run that fails leaves no key and no certificate behind, unless the CA has issued:
+/// then the key stays, and the hint names it.
 pub fn enroll(spec: EnrollSpec) -> Result<Report> {
     let access = Access::ReadWrite;
     let (database, token, primed) = match &spec.requester {
@@ -208,16 +209,17 @@ impl Job<'_> {
             // From here on the CA may issue: an interruption waits for its answer.
             .map_or(Ok(()), NewKey::check)
             .and_then(|()| enrolment.play(&request, private))
-            .and_then(|certificates| answer::ours(certificates, &request.spki()?))
-            .and_then(|(ours, others)| self.import(&ours, &others, chain_file));
-        match (outcome, new_key) {
-            (Ok(report), new_key) => {
-                let id = new_key.as_ref().map(|k| k.id.clone());
-                drop(new_key.map(NewKey::keep));
-                Ok(with_key_id(report, id))
-            }
-            (Err(e), Some(new_key)) => Err(new_key.discard_after(e)),
-            (Err(e), None) => Err(e),
+            .and_then(|certificates| answer::ours(certificates, &request.spki()?));
+        let (ours, others) = match outcome {
+            Ok(issued) => issued,
+            Err(e) => return Err(new_key.into_iter().fold(e, |e, key| key.discard_after(e))),
+        };
+        // The CA has issued: whatever fails from here on, the key is worth keeping.
+        let id = new_key.as_ref().map(|k| k.id.clone());
+        drop(new_key.map(NewKey::keep));
+        match self.import(&ours, &others, chain_file) {
+            Ok(report) => Ok(with_key_id(report, id)),
+            Err(e) => Err(issued_but(e, &ours, id)),
         }
     }
 
@@ -292,19 +294,14 @@ impl Job<'_> {
             let internal = self.database.token("internal")?;
             let mut undo = Undo::default();
             let imported = self.import_all(&certificate, nickname, others, &internal, &mut undo);
-            let written = imported.and_then(|names| {
-                write_chain(chain_file, ours, others)?;
-                Ok(names)
-            });
-            match written {
+            match imported {
                 Ok(names) => added = names,
                 Err(e) => return Err(undo.after(e)),
             }
             let name = session::qualified(self.token, nickname);
             has_key = self.database.find_certificate(&name)?.private_key().is_ok();
-        } else {
-            write_chain(chain_file, ours, others)?;
         }
+        write_chain(chain_file, ours, others)?;
         let msg = format!(
             "issued {}, serial {}, valid until {}",
             summary.subject,
@@ -390,6 +387,17 @@ fn write_chain(path: Option<&std::path::Path>, ours: &[u8], others: &[Vec<u8>]) 
         pem.push_str(&crate::asn1::pem::encode("CERTIFICATE", other));
     }
     super::file::write(path, pem.as_bytes(), super::file::Mode::Default)
+}
+
+/// A failure after the CA issued the certificate: what is where now.
+fn issued_but(error: Error, certificate: &[u8], key_id: Option<Vec<u8>>) -> Error {
+    let serial = crate::text::summary(certificate).map(|s| s.serial_hex()).unwrap_or_default();
+    let kept = key_id.map(|id| format!(", and its key is kept, id {}", keyid::to_hex(&id)));
+    error.hint(format!(
+        "the CA did issue the certificate, serial {serial}{}: fetch it from the CA and import it \
+         with certutil -A",
+        kept.unwrap_or_default()
+    ))
 }
 
 fn with_key_id(mut report: Report, id: Option<Vec<u8>>) -> Report {
