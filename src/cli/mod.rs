@@ -43,8 +43,8 @@ impl Streams<'_> {
     version,
     about = "Enrol certificates with CMC against Dogtag PKI; the keys stay in the NSS database",
     after_help = "The tools of Dogtag are here under their own names, as first word or by a link \
-                  to this program: CMCRequest, HttpClient, CMCResponse, \
-                  CMCRevoke, CMCSharedToken.",
+                  to this program: CMCRequest, CMCResponse, CMCRevoke, CMCSharedToken, \
+                  CRMFPopClient, HttpClient, PKCS10Client.",
     disable_help_subcommand = true,
     propagate_version = true
 )]
@@ -182,6 +182,25 @@ fn help(topic: Option<&str>, streams: &mut Streams<'_>) -> Result<Report> {
             let text = Cli::command().render_long_help().to_string();
             write!(streams.out, "{text}").ok();
             Ok(Report::done("help", "found", false, ""))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_old_name_is_in_the_help() {
+        let help = Cli::command().render_long_help().to_string();
+        for (name, _) in compat::APPLETS {
+            assert!(help.contains(name), "{name}");
         }
     }
 }
