@@ -189,7 +189,7 @@ fn run_create(args: CreateArgs) -> Result<Report> {
         None => KeyWanted::New {
             spec: args.key_type,
             flags: flags(&args, archived.is_some()),
-            label: args.subject.clone(),
+            purpose: args.subject.clone(),
         },
     };
     let access = if new { Access::ReadWrite } else { Access::ReadOnly };

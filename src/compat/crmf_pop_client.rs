@@ -241,7 +241,7 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
     Ok(Plan {
         subject,
         password,
-        key: KeyWanted::New { spec, flags, label: subject.to_owned() },
+        key: KeyWanted::New { spec, flags, purpose: subject.to_owned() },
         pop,
         archive: line.get('b').map(|file| (PathBuf::from(file), wrap)),
         temporary,
@@ -320,21 +320,25 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
             key_identifier: line.key_identifier,
         },
     )?;
-    streams.say(format!("Keypair private key id: {}", keyid::to_dogtag(&made.id)));
-    if let Some(text) = wrap_line {
-        verbose(streams, &text);
-    }
+    let mut lines = vec![format!("Keypair private key id: {}", keyid::to_dogtag(&made.id))];
+    lines.extend(wrap_line.filter(|_| line.verbose));
     if line.key_identifier {
-        streams.say(
-            "CRMFPopClient: use_shared_secret true. Generating SubjectKeyIdentifier extension.",
+        lines.push(
+            "CRMFPopClient: use_shared_secret true. Generating SubjectKeyIdentifier extension."
+                .into(),
         );
     }
-    verbose(streams, "Creating CRMF request");
+    lines.extend(line.verbose.then(|| "Creating CRMF request".into()));
     let accepted = match (plan.submission, transport) {
         (Some((host, to)), Some(mut transport)) => {
+            streams.say(lines.join("\n"));
             hand_in(made, &host, &to, &mut transport, streams)?
         }
-        _ => keep(made, line.get('o').map(Path::new), streams).map(|()| true)?,
+        _ => {
+            lines.push(keep(made, line.get('o').map(Path::new))?);
+            streams.say(lines.join("\n"));
+            true
+        }
     };
     drop(token);
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
@@ -349,21 +353,20 @@ fn connect(database: &Database) -> Result<Transport<'_>> {
     })
 }
 
-/// Stores or prints the request.
-fn keep(made: Made, output: Option<&Path>, streams: &mut Streams<'_>) -> Result<()> {
+/// Stores the request, or leaves it to be printed: what to say when that is done.
+fn keep(made: Made, output: Option<&Path>) -> Result<String> {
     let ready = made.check();
     let Some(output) = output else {
         let text = keys::request_text(&made.der);
-        made.settle(ready)?;
-        streams.say(text);
-        return Ok(());
+        return made.settle(ready.map(|()| text));
     };
-    streams.say(format!("Storing CRMF request into {}", output.display()));
     let stored = ready.and_then(|()| keys::store(output, &made.der, &made.id));
     made.settle(stored)?;
-    streams
-        .say(format!("Storing CRMF request key id into {}", keys::key_id_file(output).display()));
-    Ok(())
+    Ok(format!(
+        "Storing CRMF request into {}\nStoring CRMF request key id into {}",
+        output.display(),
+        keys::key_id_file(output).display()
+    ))
 }
 
 /// Submits the request; the key goes again when the CA doesn't take it.

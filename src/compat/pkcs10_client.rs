@@ -208,7 +208,7 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
         &token,
         CsrSpec {
             subject: subject_der,
-            key: KeyWanted::New { spec, flags, label: subject.clone() },
+            key: KeyWanted::New { spec, flags, purpose: subject.clone() },
             format: Format::Pkcs10,
             extensions: Vec::new(),
             attributes: Vec::new(),

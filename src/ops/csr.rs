@@ -25,17 +25,22 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// Generates a key in a token. A permanent one is labelled at once, so that `certutil -K` names
-    /// it even if the process is killed.
+    /// Generates a key in a token. A permanent one is labelled as unfinished until it is
+    /// [kept](NewKey::keep), so that `certutil -K` tells what it is even after the process is killed.
     ///
     /// # Errors
     /// As [`Token::generate`].
-    pub fn generate(token: &Token, spec: KeySpec, flags: KeyFlags, label: &str) -> Result<NewKey> {
+    pub fn generate(
+        token: &Token,
+        spec: KeySpec,
+        flags: KeyFlags,
+        purpose: &str,
+    ) -> Result<NewKey> {
         let watch = Watch::begin();
         let pair = token.generate(spec, flags)?;
         if flags.permanent {
             // Some tokens take no label; the key is as good without.
-            pair.private.set_label(label).ok();
+            pair.private.set_label(&format!("unfinished request for {purpose}")).ok();
         }
         let described = pair.public.spki().and_then(|spki| Ok((spki, pair.private.id()?)));
         match described {
@@ -61,9 +66,11 @@ impl NewKey {
         self.watch.check()
     }
 
-    /// Keeps the key.
+    /// Keeps the key, without label: certutil prefers a label to the nickname of the certificate.
     pub fn keep(mut self) -> Option<KeyPair> {
-        self.pair.take()
+        let pair = self.pair.take()?;
+        pair.private.set_label("").ok();
+        Some(pair)
     }
 
     /// Deletes the key after `error`, and tells when even that failed.
@@ -118,8 +125,8 @@ pub enum KeyWanted {
         spec: KeySpec,
         /// How it is kept.
         flags: KeyFlags,
-        /// Its label until a certificate gives it a nickname.
-        label: String,
+        /// Whom or what it is for.
+        purpose: String,
     },
     /// One there is: a key id in any form, or the nickname of its certificate.
     Existing(String),
@@ -206,7 +213,7 @@ pub fn create(database: &Database, token: &Token, spec: CsrSpec) -> Result<Made>
             let der = build(database, owner.as_ref().unwrap_or(token), &spec, &spki, &key)?;
             Ok(Made { der, id, new_key: None })
         }
-        KeyWanted::New { spec: key_spec, flags, label } => {
+        KeyWanted::New { spec: key_spec, flags, purpose } => {
             let mut flags = *flags;
             if archived && flags.extractable == Some(false) {
                 return Err(Error::new(
@@ -217,7 +224,7 @@ pub fn create(database: &Database, token: &Token, spec: CsrSpec) -> Result<Made>
             if archived {
                 flags.extractable = Some(true);
             }
-            let key = NewKey::generate(token, *key_spec, flags, label)?;
+            let key = NewKey::generate(token, *key_spec, flags, purpose)?;
             let built = key.check().and_then(|()| match key.private() {
                 Some(private) => build(database, token, &spec, &key.spki, private),
                 None => Err(Error::new(Kind::Internal, "a new key is without private half")),
