@@ -233,9 +233,8 @@ impl Job<'_> {
         let message = signer.sign(&builder.build()?)?;
         let mut transport =
             Transport::new(TransportOptions { identity: Some(signer), ..send.options })?;
-        let reply = transport.post(&send.url, &message, answer::REQUEST_TYPE)?;
+        let body = super::endpoint::post(&mut transport, &send.url, &message)?;
         drop(transport);
-        let body = answer::cmc_body(&send.url, reply)?;
         answer::decode(&body)?;
         answer::verify(self.database, &body, send.allow_unsigned)?;
         let response = answer::open(&body, &sent)?;
