@@ -7,7 +7,7 @@ use zeroize::Zeroize;
 
 use crate::cmc::profile::nearest;
 use crate::error::{Error, Kind, Result};
-use crate::secret::Secret;
+use crate::secret::{Secret, Source};
 
 /// The settings of a flat file. Values may be secrets: there is no `Debug`, and it is wiped.
 pub struct Settings {
@@ -85,6 +85,30 @@ impl Settings {
     /// A secret value.
     pub fn secret(&self, key: &str) -> Option<Secret> {
         self.get(key).map(|v| Secret::new(v.as_bytes().to_vec()))
+    }
+
+    /// A secret that is in the file itself (`key`), or where `keyFile`, `keyFd` or `keyEnv` say;
+    /// `token` chooses the line of a password file.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn secret_anywhere(&self, key: &str, token: &str) -> Result<Option<Secret>> {
+        if let Some(secret) = self.secret(key) {
+            return Ok(Some(secret));
+        }
+        let given = |suffix: &str| self.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
+        let source = if let Some(file) = given("File") {
+            Source::File(file.into())
+        } else if let Some(fd) = given("Fd") {
+            Source::Fd(fd.parse().map_err(|_| {
+                Error::new(Kind::Usage, format!("{}: {key}Fd must be a number", self.file))
+            })?)
+        } else if let Some(name) = given("Env") {
+            Source::Env(name)
+        } else {
+            return Ok(None);
+        };
+        source.read(key, token).map(Some)
     }
 
     /// The value, or an error naming key and file.

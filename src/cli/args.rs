@@ -93,15 +93,16 @@ pub struct CaArgs {
     #[command(flatten)]
     pub connect: ConnectArgs,
 
-    /// Enrolment profile of the CA (caCMCserverCert, caCMCECserverCert, caFullCMCUserCert…)
-    #[arg(long, value_name = "ID")]
+    /// Enrolment profile of the CA (caCMCserverCert, caCMCECserverCert, caFullCMCUserCert…); an
+    /// EST server chooses for itself
+    #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub profile: String,
 }
 
 /// The CA's address and how it is reached.
 #[derive(Args)]
 pub struct ConnectArgs {
-    /// The CA, as https://host:port
+    /// The CA, as https://host:port, or an EST server's https://host/.well-known/est/fullcmc
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
     pub ca: String,
 

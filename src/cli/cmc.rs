@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::args::{CaArgs, DatabaseArgs};
 use crate::error::Result;
+use crate::ops::send::{SendSpec, send};
 use crate::ops::show::{ShowSpec, show};
 use crate::report::Report;
 
@@ -13,6 +15,8 @@ use crate::report::Report;
 pub enum CmcCommand {
     /// Show a CMC request or response, a PKCS #10 or CRMF request, down to every control
     Show(ShowArgs),
+    /// Send a CMC request that is there already, and store the answer
+    Send(Box<SendArgs>),
 }
 
 /// Arguments of `cmc show`.
@@ -33,11 +37,41 @@ pub struct ShowArgs {
     verify: bool,
 }
 
+/// Arguments of `cmc send`.
+#[derive(Args)]
+#[command(
+    after_help = "The answer is stored as soon as it is a CMC message, whatever it says; the \
+                        exit code tells its status.\n\nExample:\n  nss-cmc cmc send request.bin \
+                        -d /etc/httpd/alias --password-file pin.txt \\\n    \
+                        --ca https://ca.example.com:8443 --profile caCMCserverCert \\\n    \
+                        --signer caadmin --out response.bin"
+)]
+pub struct SendArgs {
+    /// The CMC request: DER, PEM or base64; `-` is standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    #[command(flatten)]
+    ca: CaArgs,
+
+    /// Nickname of the certificate for the TLS login: the one that signed the request
+    #[arg(long, value_name = "NICKNAME")]
+    signer: Option<String>,
+
+    /// Where to write the answer (DER)
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
 impl CmcCommand {
     /// What reports call it.
     pub fn name(&self) -> &'static str {
         match self {
             CmcCommand::Show(_) => "cmc show",
+            CmcCommand::Send(_) => "cmc send",
         }
     }
 }
@@ -51,5 +85,18 @@ pub fn run(command: CmcCommand) -> Result<Report> {
         CmcCommand::Show(args) => {
             show(&ShowSpec { file: args.file, database: args.database, verify: args.verify })
         }
+        CmcCommand::Send(args) => send(SendSpec {
+            file: args.file,
+            password: args.database.password(),
+            database: args.database.database,
+            token: args.database.token,
+            signer: args.signer,
+            timeouts: args.ca.connect.timeouts(),
+            ca: args.ca.connect.ca,
+            profile: args.ca.profile,
+            output: args.out,
+            allow_unsigned: args.ca.connect.allow_unsigned_response,
+            proxy: args.ca.connect.proxy,
+        }),
     }
 }

@@ -8,12 +8,15 @@ use crate::asn1::pem;
 use crate::cli::Streams;
 use crate::config::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database, Token};
+use crate::nss::{Access, Database, Token, is_internal_name};
 use crate::ops::answer;
+use crate::ops::endpoint::Endpoint;
 use crate::ops::file::{self, Mode};
 use crate::ops::session::{self, Identity, Primed};
+use crate::secret::{Secret, Source};
 use crate::transport::{Transport, TransportOptions};
 
+/// Those of the Java tool, then ours.
 const KEYS: &[&str] = &[
     "host",
     "port",
@@ -27,10 +30,17 @@ const KEYS: &[&str] = &[
     "clientmode",
     "nickname",
     "numHeaderLines",
+    "passwordFile",
+    "passwordFd",
+    "passwordEnv",
     "connectTimeout",
     "timeout",
     "proxy",
+    "est",
 ];
+
+/// Where EST takes CMC (RFC 7030 §3.2.2).
+const EST_PATH: &str = "/.well-known/est/fullcmc";
 
 const USAGE: &str = "Usage: HttpClient <configuration file>";
 
@@ -66,7 +76,11 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
         .required("port", "Missing port number.")?
         .parse()
         .map_err(|_| usage(&settings, "port must be a number up to 65535"))?;
-    let servlet = settings.required("servlet", "Missing servlet name.")?;
+    let est = truth(&settings, "est", false)?;
+    let servlet = match settings.non_empty("servlet") {
+        None if est => EST_PATH,
+        _ => settings.required("servlet", "Missing servlet name.")?,
+    };
     let input = settings
         .required("input", "Missing input filename for the enrollment request.")
         .map(PathBuf::from)?;
@@ -80,15 +94,17 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
                 usage(&settings, &format!("numHeaderLines {n} out of range: 1 - 56"))
             })?,
         };
-    // Without the key, the CA's TLS port is what everybody means.
-    let secure = settings.get("secure").is_none_or(|v| v.trim().eq_ignore_ascii_case("true"));
+    // Without the key, the CA's TLS port is what everybody means; a misspelt "true" isn't "false".
+    let secure = truth(&settings, "secure", true)?;
+    if !secure {
+        streams.tell("warning: secure=false: anybody on the way can read and change everything");
+    }
     let message = file::read("the enrollment request", &input)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
     let opened = if secure { Some(open(&settings)?) } else { None };
     let identity = match &opened {
-        Some((database, token, _)) if settings.flag("clientmode") => {
-            let nickname =
-                settings.required("nickname", "Missing nickname for the client certificate")?;
+        Some((database, token, _)) if truth(&settings, "clientmode", false)? => {
+            let nickname = settings.get("nickname").unwrap_or_default();
             Some(Identity::find(database, token, nickname)?)
         }
         _ => None,
@@ -106,8 +122,9 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     let slash = if servlet.starts_with('/') { "" } else { "/" };
     let url = format!("{scheme}://{host}:{port}{slash}{servlet}");
+    let endpoint = if est { Endpoint::Est } else { Endpoint::of(&url) };
     let mut transport = Transport::new(options)?;
-    let reply = transport.post(&url, &message, answer::REQUEST_TYPE);
+    let reply = endpoint.send(&mut transport, &url, &message);
     drop(transport);
     let reply = reply?;
     if let Some((database, token, primed)) = opened {
@@ -132,12 +149,30 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
         streams.say(crate::text::printable(line));
     }
     streams.say("##end##");
-    let body = answer::cmc_body(&url, reply)?;
+    let body = endpoint.body(&url, reply)?;
+    let response = answer::decode(&body)?;
     file::write(&output, &body, Mode::Default)?;
     streams.say(format!("\nTotal number of bytes read = {}", body.len()));
     streams.say(pem::lines(&body, 76, "\r\n"));
     streams.say(format!("\nThe response in binary format is stored in {}\n", output.display()));
+    // It was delivered: that is what the exit status tells. CMCResponse judges what it says.
+    if let Err(e) = answer::issued(&response) {
+        streams.tell(format!("note: {e}"));
+        if let Some(hint) = e.hint_text() {
+            streams.tell(format!("try: {hint}"));
+        }
+    }
     Ok(())
+}
+
+/// A key that is `true` or `false`, in any case.
+fn truth(settings: &Settings, key: &str, default: bool) -> Result<bool> {
+    match settings.non_empty(key).map(|v| v.trim().to_ascii_lowercase()).as_deref() {
+        None => Ok(default),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => Err(usage(settings, &format!("{key} must be true or false"))),
+    }
 }
 
 fn usage(settings: &Settings, why: &str) -> Error {
@@ -156,22 +191,42 @@ fn seconds(settings: &Settings, key: &str, default: u64) -> Result<Duration> {
 
 fn open(settings: &Settings) -> Result<(Database, Token, Option<Primed>)> {
     let dir = settings.required("dbdir", "Missing directory name for the NSS database.")?;
-    let client = settings.flag("clientmode");
-    let password = settings.secret("password");
-    if client && password.is_none() {
-        return Err(usage(settings, "Missing password for the NSS database."));
+    let name = settings.get("tokenname").unwrap_or_default();
+    if !truth(settings, "clientmode", false)? {
+        // Only the database's trust is needed, and that is readable without a login.
+        let database = Database::open(dir, Access::ReadOnly)?;
+        let token = database.token(name)?;
+        if let Some(password) = settings.secret_anywhere("password", name)? {
+            token.login(Some(&password))?;
+        }
+        return Ok((database, token, None));
     }
-    let token = settings.get("tokenname").unwrap_or_default();
-    if client {
-        let nickname = settings.get("nickname").unwrap_or_default();
-        return session::open_for(dir, Access::ReadOnly, token, nickname, || Ok(password))
-            .map(|(database, token, primed)| (database, token, Some(primed)));
+    let nickname = settings.required("nickname", "Missing nickname for the client certificate")?;
+    // `token:nickname` names its token by itself.
+    let prefix = nickname.split_once(':').map(|(token, _)| token);
+    if let Some(prefix) = prefix.filter(|_| is_internal_name(name)) {
+        let database = Database::open(dir, Access::ReadOnly)?;
+        let named = database.tokens()?.into_iter().find(|t| t.name() == prefix);
+        let token = named.map_or_else(|| database.token(name), Ok)?;
+        if token.needs_login() {
+            token.login(password(settings, prefix)?.as_ref())?;
+        }
+        return Ok((database, token, None));
     }
-    // Only the database's trust is needed, and that is readable without a login.
-    let database = Database::open(dir, Access::ReadOnly)?;
-    let token = database.token(token)?;
-    if let Some(password) = password {
-        token.login(Some(&password))?;
+    let password = || password(settings, name);
+    let (database, token, primed) =
+        session::open_for(dir, Access::ReadOnly, name, nickname, password)?;
+    Ok((database, token, Some(primed)))
+}
+
+/// The token's password, once it is needed: from the file or where it says, or asked for.
+fn password(settings: &Settings, token: &str) -> Result<Option<Secret>> {
+    if let Some(password) = settings.secret_anywhere("password", token)? {
+        return Ok(Some(password));
     }
-    Ok((database, token, None))
+    Source::Prompt.read("password for the NSS database", token).map(Some).map_err(|e| {
+        usage(settings, "Missing password for the NSS database.")
+            .because(e)
+            .hint("give password, passwordFile, passwordFd or passwordEnv")
+    })
 }

@@ -1,15 +1,17 @@
 //! What is Dogtag's own: where its servlets are.
 
+use super::endpoint::Endpoint;
 use crate::error::{Error, Kind, Result};
 
 /// The servlet that takes any CMC request; the profile decides who may use it.
 pub const SUBMIT_FULL: &str = "/ca/ee/ca/profileSubmitCMCFull";
 
 /// The URL that submits to a profile: `base` is `https://host:port`, or already ends in a servlet's
-/// path.
+/// path, or is an EST server's (`…/.well-known/est`, with or without label and `/fullcmc`), which
+/// takes no profile.
 ///
 /// # Errors
-/// [`Kind::Usage`] when `base` is no http or https URL.
+/// [`Kind::Usage`] when `base` is no http or https URL, or there is no profile where one is needed.
 pub fn submit_url(base: &str, servlet: &str, profile: &str) -> Result<String> {
     let rest = base
         .strip_prefix("https://")
@@ -26,6 +28,15 @@ pub fn submit_url(base: &str, servlet: &str, profile: &str) -> Result<String> {
         "/ca" => format!("{}{servlet}", base.trim_end_matches("/ca")),
         _ => base.to_owned(),
     };
+    if Endpoint::of(&url) == Endpoint::Est {
+        // The server chooses the profile, by its configuration or the label in the path.
+        let cmc = if url.ends_with("/fullcmc") { "" } else { "/fullcmc" };
+        return Ok(format!("{url}{cmc}"));
+    }
+    if profile.is_empty() {
+        return Err(Error::new(Kind::Usage, "no profile given")
+            .hint("name the CA's enrolment profile: --profile caCMCserverCert"));
+    }
     let mark = if url.contains('?') { '&' } else { '?' };
     Ok(format!("{url}{mark}profileId={}", escape(profile)))
 }
@@ -72,6 +83,11 @@ mod tests {
             assert_eq!(rest_url(base, "/ca/rest").unwrap(), "https://h:8443/ca/rest");
         }
         assert!(rest_url("h:8443", "/ca").is_err());
+        let est = "https://h/.well-known/est/l/fullcmc";
+        for base in ["https://h/.well-known/est/l", "https://h/.well-known/est/l/", est] {
+            assert_eq!(url(base), est, "{base}");
+        }
+        assert!(submit_url("https://h:8443", SUBMIT_FULL, "").is_err());
         for bad in ["", "h:8443", "ftp://h", "https://", "https:///x", "https://a b"] {
             assert!(submit_url(bad, SUBMIT_FULL, "p").is_err(), "{bad}");
         }

@@ -3,7 +3,7 @@
 
 use super::build::{CmcSpec, Message, Signatory, build, key_for};
 use super::session::{Identity, NssCrypto};
-use super::{answer, pop};
+use super::{answer, endpoint, pop};
 use crate::algorithm::Crypto;
 use crate::cmc::control::Control;
 use crate::cmc::pop::Challenge;
@@ -62,8 +62,7 @@ impl<'a> Wire<'a> {
     /// # Errors
     /// [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`], [`Kind::BadReply`].
     pub fn ask(&mut self, message: &[u8], sent: &Sent) -> Result<Response> {
-        let reply = self.transport.post(&self.url, message, answer::REQUEST_TYPE)?;
-        let body = answer::cmc_body(&self.url, reply)?;
+        let body = endpoint::post(&mut self.transport, &self.url, message)?;
         answer::decode(&body)?;
         answer::verify(self.database, &body, self.allow_unsigned)?;
         answer::open(&body, sent)

@@ -1,0 +1,111 @@
+//! `nss-cmc cmc send`: submits a CMC request that is there already.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::session::{self, Identity};
+use super::{answer, ca, endpoint, enroll, file};
+use crate::asn1::cmc::PkiData;
+use crate::asn1::{oid, pem};
+use crate::cmc::request::Sent;
+use crate::cmc::show;
+use crate::error::Result;
+use crate::nss::{Access, Database};
+use crate::report::Report;
+use crate::secret::Secret;
+use crate::transport::{Transport, TransportOptions};
+
+/// What `send` is asked to do.
+pub struct SendSpec {
+    /// The CMC request; `-` is standard input.
+    pub file: PathBuf,
+    /// NSS database directory.
+    pub database: String,
+    /// Token of the client certificate.
+    pub token: String,
+    /// Gives the token's password when it is needed.
+    pub password: Box<dyn FnOnce() -> Result<Option<Secret>>>,
+    /// Nickname of the client certificate for TLS.
+    pub signer: Option<String>,
+    /// The CA's URL.
+    pub ca: String,
+    /// Profile id.
+    pub profile: String,
+    /// Where to write the answer, whatever it says.
+    pub output: PathBuf,
+    /// Believe a certs-only answer, which is not signed.
+    pub allow_unsigned: bool,
+    /// Connection and total time-out.
+    pub timeouts: (Duration, Duration),
+    /// Proxy URL.
+    pub proxy: Option<String>,
+}
+
+/// Runs it. The answer is stored as soon as it is a CMC message; then it is verified and read.
+///
+/// # Errors
+/// [`crate::error::Kind::Input`] when the file is no CMC request; those of the transport; those of
+/// the answer ([`answer::issued`]).
+pub fn send(spec: SendSpec) -> Result<Report> {
+    let bytes = file::read("the CMC request", &spec.file)?;
+    let message = pem::to_der("the CMC request", &bytes)?;
+    let sent = sent(&show::request_content(&message)?);
+    let url = ca::submit_url(&spec.ca, ca::SUBMIT_FULL, &spec.profile)?;
+    let access = Access::ReadOnly;
+    let (database, token, primed, identity) = match &spec.signer {
+        Some(signer) => {
+            let (database, token, primed) =
+                session::open_for(&spec.database, access, &spec.token, signer, spec.password)?;
+            let identity = Identity::find(&database, &token, signer)?;
+            (database, Some(token), Some(primed), Some(identity))
+        }
+        None => (Database::open(&spec.database, access)?, None, None, None),
+    };
+    let options = TransportOptions {
+        database: Some(&database),
+        identity,
+        connect_timeout: spec.timeouts.0,
+        timeout: spec.timeouts.1,
+        proxy: spec.proxy,
+        plain_http: false,
+    };
+    let mut transport = Transport::new(options)?;
+    let der = endpoint::post(&mut transport, &url, &message)?;
+    drop(transport);
+    let response = answer::decode(&der)?;
+    file::write(&spec.output, &der, file::Mode::Default)?;
+    answer::verify(&database, &der, spec.allow_unsigned)?;
+    sent.check(&response)?;
+    let certificates = answer::issued(&response)?;
+    drop((token, primed));
+    let shown = show::read(&der)?;
+    let summaries: Vec<Value> = certificates
+        .iter()
+        .filter_map(|der| crate::text::summary(der).ok())
+        .map(|summary| summary.to_json())
+        .collect();
+    let text = format!("the CA says success; its answer is in {}", spec.output.display());
+    let report = Report::done("cmc send", "success", true, text).result(json!({
+        "output": spec.output.display().to_string(),
+        "url": url,
+        "certificates": summaries,
+        "response": shown.parts.to_json(),
+    }));
+    Ok(enroll::close(database, report))
+}
+
+/// The nonce and transaction of a message, to compare the answer's with.
+fn sent(data: &PkiData) -> Sent {
+    let value = |id: &rasn::types::Oid| {
+        let control = data.control_sequence.iter().find(|c| *c.attr_type == *id)?;
+        control.attr_values.to_vec().first().map(|v| v.as_bytes().to_vec())
+    };
+    let nonce = value(oid::CMC_SENDER_NONCE);
+    Sent {
+        nonce: nonce
+            .and_then(|der| crate::asn1::split_tlv(&der).map(|(_, octets, _)| octets.to_vec())),
+        transaction_id: value(oid::CMC_TRANSACTION_ID),
+    }
+}
