@@ -96,6 +96,8 @@ pub enum KeyType {
     RsaPss,
     /// id-ecPublicKey: ECDSA.
     Ec,
+    /// ML-DSA (FIPS 204).
+    MlDsa(ParameterSet),
     /// Anything else NSS knows; the number is NSS's `KeyType`.
     Other(u32),
 }
@@ -106,6 +108,7 @@ impl fmt::Display for KeyType {
             KeyType::Rsa => f.write_str("RSA"),
             KeyType::RsaPss => f.write_str("RSA-PSS"),
             KeyType::Ec => f.write_str("EC"),
+            KeyType::MlDsa(set) => write!(f, "ML-DSA-{}", set.number()),
             KeyType::Other(n) => write!(f, "type {n}"),
         }
     }
@@ -125,6 +128,8 @@ pub enum Scheme {
     },
     /// ECDSA, the signature as DER `Ecdsa-Sig-Value` (RFC 3279 §2.2.3).
     Ecdsa(Digest),
+    /// ML-DSA with an empty context, over the message itself (RFC 9881).
+    MlDsa(ParameterSet),
 }
 
 impl Scheme {
@@ -134,14 +139,16 @@ impl Scheme {
             KeyType::Rsa => Some(Scheme::RsaPkcs1(digest)),
             KeyType::RsaPss => Some(Scheme::RsaPss { digest, salt: digest.len() }),
             KeyType::Ec => Some(Scheme::Ecdsa(digest)),
+            KeyType::MlDsa(set) => Some(Scheme::MlDsa(set)),
             KeyType::Other(_) => None,
         }
     }
 
-    /// The digest it uses.
+    /// The digest that goes with it in CMS: SHA-512 with ML-DSA (RFC 9882 §3.3).
     pub fn digest(self) -> Digest {
         match self {
             Scheme::RsaPkcs1(d) | Scheme::Ecdsa(d) | Scheme::RsaPss { digest: d, .. } => d,
+            Scheme::MlDsa(_) => Digest::Sha512,
         }
     }
 }
@@ -186,12 +193,60 @@ pub enum KeySpec {
     Rsa(u32),
     /// EC on a named curve.
     Ec(Curve),
+    /// ML-DSA (FIPS 204), where the token offers it.
+    MlDsa(ParameterSet),
+}
+
+/// An ML-DSA parameter set (FIPS 204 §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ParameterSet {
+    /// ML-DSA-44.
+    MlDsa44,
+    /// ML-DSA-65.
+    MlDsa65,
+    /// ML-DSA-87.
+    MlDsa87,
+}
+
+impl ParameterSet {
+    /// The set by its number.
+    pub fn from_number(number: u32) -> Option<ParameterSet> {
+        match number {
+            44 => Some(ParameterSet::MlDsa44),
+            65 => Some(ParameterSet::MlDsa65),
+            87 => Some(ParameterSet::MlDsa87),
+            _ => None,
+        }
+    }
+
+    /// Content octets of its object identifier, which names key and signature alike (RFC 9881).
+    pub fn oid_octets(self) -> [u8; 9] {
+        let last = match self {
+            ParameterSet::MlDsa44 => 17,
+            ParameterSet::MlDsa65 => 18,
+            ParameterSet::MlDsa87 => 19,
+        };
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, last]
+    }
+
+    /// All sets.
+    pub const ALL: [ParameterSet; 3] =
+        [ParameterSet::MlDsa44, ParameterSet::MlDsa65, ParameterSet::MlDsa87];
+
+    /// 44, 65 or 87.
+    pub fn number(self) -> u32 {
+        match self {
+            ParameterSet::MlDsa44 => 44,
+            ParameterSet::MlDsa65 => 65,
+            ParameterSet::MlDsa87 => 87,
+        }
+    }
 }
 
 impl std::str::FromStr for KeySpec {
     type Err = String;
 
-    /// `rsa`, `rsa:3072`, `rsa3072`, `ec`, `ec:nistp384`, or a curve name alone.
+    /// `rsa`, `rsa:3072`, `rsa3072`, `ec`, `ec:nistp384`, a curve name alone, or `mldsa:65`.
     fn from_str(text: &str) -> std::result::Result<KeySpec, String> {
         let lower = text.to_ascii_lowercase();
         if let Some(rest) = lower.strip_prefix("rsa") {
@@ -201,6 +256,13 @@ impl std::str::FromStr for KeySpec {
                 _ => Err(format!("{text:?}: RSA keys have 2048 to 16384 bits (rsa:3072)")),
             };
         }
+        if let Some(rest) = lower.strip_prefix("mldsa").or_else(|| lower.strip_prefix("ml-dsa")) {
+            let number = rest.trim_start_matches([':', '-']);
+            let number = if number.is_empty() { Some(65) } else { number.parse().ok() };
+            return number.and_then(ParameterSet::from_number).map(KeySpec::MlDsa).ok_or_else(
+                || format!("{text:?}: ML-DSA has the sets mldsa:44, mldsa:65, mldsa:87"),
+            );
+        }
         let curve = match lower.strip_prefix("ec") {
             Some("") => return Ok(KeySpec::Ec(Curve::P256)),
             Some(rest) => rest.trim_start_matches([':', '-']),
@@ -208,7 +270,7 @@ impl std::str::FromStr for KeySpec {
         };
         Curve::from_name(curve).map(KeySpec::Ec).ok_or_else(|| {
             let names = Curve::ALL.map(Curve::name).join(", ");
-            format!("{text:?}: give rsa, rsa:BITS, ec, or ec:CURVE with CURVE one of {names}")
+            format!("{text:?}: give rsa:BITS, ec:CURVE with CURVE one of {names}, or mldsa:SET")
         })
     }
 }
@@ -218,6 +280,7 @@ impl fmt::Display for KeySpec {
         match self {
             KeySpec::Rsa(bits) => write!(f, "rsa:{bits}"),
             KeySpec::Ec(curve) => write!(f, "ec:{}", curve.name()),
+            KeySpec::MlDsa(set) => write!(f, "mldsa:{}", set.number()),
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum Kind {
     PopRequired,
     /// Nonce, transaction id, key or signature of the answer doesn't fit.
     BadReply,
+    /// A signal ended the run between two steps.
+    Interrupted,
 }
 
 /// One row of the table.
@@ -101,6 +103,7 @@ kinds! {
     Rejected 40 "rejected" false "the CA's CMC status is a failure";
     PopRequired 41 "pop_required" false "the CA wants proof of possession in another round";
     BadReply 42 "bad_reply" false "signature, nonce, transaction id or key of the answer doesn't fit";
+    Interrupted 130 "interrupted" true "a signal ended the run; what it had made is gone again";
 }
 
 impl Kind {

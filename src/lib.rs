@@ -33,6 +33,7 @@ pub mod cmc;
 pub mod compat;
 pub mod config;
 pub mod error;
+pub mod interrupt;
 pub mod keyid;
 pub mod ops;
 pub mod report;

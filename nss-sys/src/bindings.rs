@@ -808,19 +808,29 @@ const _: () = {
     ["Alignment of PLArena"][::core::mem::align_of::<PLArena>() - 8usize];
     ["Offset of field: PLArena::next"][::core::mem::offset_of!(PLArena, next) - 0usize];
     ["Offset of field: PLArena::base"][::core::mem::offset_of!(PLArena, base) - 8usize];
-    ["Offset of field: PLArena::limit"][::core::mem::offset_of!(PLArena, limit) - 16usize];
-    ["Offset of field: PLArena::avail"][::core::mem::offset_of!(PLArena, avail) - 24usize];
+    [
+        "Offset of field: PLArena::limit",
+    ][::core::mem::offset_of!(PLArena, limit) - 16usize];
+    [
+        "Offset of field: PLArena::avail",
+    ][::core::mem::offset_of!(PLArena, avail) - 24usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of PLArenaPool"][::core::mem::size_of::<PLArenaPool>() - 56usize];
     ["Alignment of PLArenaPool"][::core::mem::align_of::<PLArenaPool>() - 8usize];
-    ["Offset of field: PLArenaPool::first"][::core::mem::offset_of!(PLArenaPool, first) - 0usize];
-    ["Offset of field: PLArenaPool::current"]
-        [::core::mem::offset_of!(PLArenaPool, current) - 32usize];
-    ["Offset of field: PLArenaPool::arenasize"]
-        [::core::mem::offset_of!(PLArenaPool, arenasize) - 40usize];
-    ["Offset of field: PLArenaPool::mask"][::core::mem::offset_of!(PLArenaPool, mask) - 48usize];
+    [
+        "Offset of field: PLArenaPool::first",
+    ][::core::mem::offset_of!(PLArenaPool, first) - 0usize];
+    [
+        "Offset of field: PLArenaPool::current",
+    ][::core::mem::offset_of!(PLArenaPool, current) - 32usize];
+    [
+        "Offset of field: PLArenaPool::arenasize",
+    ][::core::mem::offset_of!(PLArenaPool, arenasize) - 40usize];
+    [
+        "Offset of field: PLArenaPool::mask",
+    ][::core::mem::offset_of!(PLArenaPool, mask) - 48usize];
 };
 pub const siBuffer: SECItemType = 0;
 pub const siClearDataBuffer: SECItemType = 1;
@@ -842,39 +852,60 @@ pub const siBMPString: SECItemType = 15;
 const _: () = {
     ["Size of SECItemStr"][::core::mem::size_of::<SECItemStr>() - 24usize];
     ["Alignment of SECItemStr"][::core::mem::align_of::<SECItemStr>() - 8usize];
-    ["Offset of field: SECItemStr::type_"][::core::mem::offset_of!(SECItemStr, type_) - 0usize];
-    ["Offset of field: SECItemStr::data"][::core::mem::offset_of!(SECItemStr, data) - 8usize];
-    ["Offset of field: SECItemStr::len"][::core::mem::offset_of!(SECItemStr, len) - 16usize];
+    [
+        "Offset of field: SECItemStr::type_",
+    ][::core::mem::offset_of!(SECItemStr, type_) - 0usize];
+    [
+        "Offset of field: SECItemStr::data",
+    ][::core::mem::offset_of!(SECItemStr, data) - 8usize];
+    [
+        "Offset of field: SECItemStr::len",
+    ][::core::mem::offset_of!(SECItemStr, len) - 16usize];
 };
 pub const SECWouldBlock: _SECStatus = -2;
 pub const SECFailure: _SECStatus = -1;
 pub const SECSuccess: _SECStatus = 0;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of NSSInitParametersStr"][::core::mem::size_of::<NSSInitParametersStr>() - 80usize];
-    ["Alignment of NSSInitParametersStr"][::core::mem::align_of::<NSSInitParametersStr>() - 8usize];
-    ["Offset of field: NSSInitParametersStr::length"]
-        [::core::mem::offset_of!(NSSInitParametersStr, length) - 0usize];
-    ["Offset of field: NSSInitParametersStr::passwordRequired"]
-        [::core::mem::offset_of!(NSSInitParametersStr, passwordRequired) - 4usize];
-    ["Offset of field: NSSInitParametersStr::minPWLen"]
-        [::core::mem::offset_of!(NSSInitParametersStr, minPWLen) - 8usize];
-    ["Offset of field: NSSInitParametersStr::manufactureID"]
-        [::core::mem::offset_of!(NSSInitParametersStr, manufactureID) - 16usize];
-    ["Offset of field: NSSInitParametersStr::libraryDescription"]
-        [::core::mem::offset_of!(NSSInitParametersStr, libraryDescription) - 24usize];
-    ["Offset of field: NSSInitParametersStr::cryptoTokenDescription"]
-        [::core::mem::offset_of!(NSSInitParametersStr, cryptoTokenDescription) - 32usize];
-    ["Offset of field: NSSInitParametersStr::dbTokenDescription"]
-        [::core::mem::offset_of!(NSSInitParametersStr, dbTokenDescription) - 40usize];
-    ["Offset of field: NSSInitParametersStr::FIPSTokenDescription"]
-        [::core::mem::offset_of!(NSSInitParametersStr, FIPSTokenDescription) - 48usize];
-    ["Offset of field: NSSInitParametersStr::cryptoSlotDescription"]
-        [::core::mem::offset_of!(NSSInitParametersStr, cryptoSlotDescription) - 56usize];
-    ["Offset of field: NSSInitParametersStr::dbSlotDescription"]
-        [::core::mem::offset_of!(NSSInitParametersStr, dbSlotDescription) - 64usize];
-    ["Offset of field: NSSInitParametersStr::FIPSSlotDescription"]
-        [::core::mem::offset_of!(NSSInitParametersStr, FIPSSlotDescription) - 72usize];
+    [
+        "Size of NSSInitParametersStr",
+    ][::core::mem::size_of::<NSSInitParametersStr>() - 80usize];
+    [
+        "Alignment of NSSInitParametersStr",
+    ][::core::mem::align_of::<NSSInitParametersStr>() - 8usize];
+    [
+        "Offset of field: NSSInitParametersStr::length",
+    ][::core::mem::offset_of!(NSSInitParametersStr, length) - 0usize];
+    [
+        "Offset of field: NSSInitParametersStr::passwordRequired",
+    ][::core::mem::offset_of!(NSSInitParametersStr, passwordRequired) - 4usize];
+    [
+        "Offset of field: NSSInitParametersStr::minPWLen",
+    ][::core::mem::offset_of!(NSSInitParametersStr, minPWLen) - 8usize];
+    [
+        "Offset of field: NSSInitParametersStr::manufactureID",
+    ][::core::mem::offset_of!(NSSInitParametersStr, manufactureID) - 16usize];
+    [
+        "Offset of field: NSSInitParametersStr::libraryDescription",
+    ][::core::mem::offset_of!(NSSInitParametersStr, libraryDescription) - 24usize];
+    [
+        "Offset of field: NSSInitParametersStr::cryptoTokenDescription",
+    ][::core::mem::offset_of!(NSSInitParametersStr, cryptoTokenDescription) - 32usize];
+    [
+        "Offset of field: NSSInitParametersStr::dbTokenDescription",
+    ][::core::mem::offset_of!(NSSInitParametersStr, dbTokenDescription) - 40usize];
+    [
+        "Offset of field: NSSInitParametersStr::FIPSTokenDescription",
+    ][::core::mem::offset_of!(NSSInitParametersStr, FIPSTokenDescription) - 48usize];
+    [
+        "Offset of field: NSSInitParametersStr::cryptoSlotDescription",
+    ][::core::mem::offset_of!(NSSInitParametersStr, cryptoSlotDescription) - 56usize];
+    [
+        "Offset of field: NSSInitParametersStr::dbSlotDescription",
+    ][::core::mem::offset_of!(NSSInitParametersStr, dbSlotDescription) - 64usize];
+    [
+        "Offset of field: NSSInitParametersStr::FIPSSlotDescription",
+    ][::core::mem::offset_of!(NSSInitParametersStr, FIPSSlotDescription) - 72usize];
 };
 pub const SEC_ERROR_IO: SECErrorCodes = -8192;
 pub const SEC_ERROR_LIBRARY_FAILURE: SECErrorCodes = -8191;
@@ -1256,11 +1287,15 @@ pub const SSL_ERROR_END_OF_LIST: SSLErrorCodes = -12096;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of SECAlgorithmIDStr"][::core::mem::size_of::<SECAlgorithmIDStr>() - 48usize];
-    ["Alignment of SECAlgorithmIDStr"][::core::mem::align_of::<SECAlgorithmIDStr>() - 8usize];
-    ["Offset of field: SECAlgorithmIDStr::algorithm"]
-        [::core::mem::offset_of!(SECAlgorithmIDStr, algorithm) - 0usize];
-    ["Offset of field: SECAlgorithmIDStr::parameters"]
-        [::core::mem::offset_of!(SECAlgorithmIDStr, parameters) - 24usize];
+    [
+        "Alignment of SECAlgorithmIDStr",
+    ][::core::mem::align_of::<SECAlgorithmIDStr>() - 8usize];
+    [
+        "Offset of field: SECAlgorithmIDStr::algorithm",
+    ][::core::mem::offset_of!(SECAlgorithmIDStr, algorithm) - 0usize];
+    [
+        "Offset of field: SECAlgorithmIDStr::parameters",
+    ][::core::mem::offset_of!(SECAlgorithmIDStr, parameters) - 24usize];
 };
 pub const SEC_OID_UNKNOWN: SECOidTag = 0;
 pub const SEC_OID_MD2: SECOidTag = 1;
@@ -1634,81 +1669,118 @@ pub const SUPPORTED_CERT_EXTENSION: SECSupportExtenTag = 2;
 const _: () = {
     ["Size of SECOidDataStr"][::core::mem::size_of::<SECOidDataStr>() - 56usize];
     ["Alignment of SECOidDataStr"][::core::mem::align_of::<SECOidDataStr>() - 8usize];
-    ["Offset of field: SECOidDataStr::oid"][::core::mem::offset_of!(SECOidDataStr, oid) - 0usize];
-    ["Offset of field: SECOidDataStr::offset"]
-        [::core::mem::offset_of!(SECOidDataStr, offset) - 24usize];
-    ["Offset of field: SECOidDataStr::desc"]
-        [::core::mem::offset_of!(SECOidDataStr, desc) - 32usize];
-    ["Offset of field: SECOidDataStr::mechanism"]
-        [::core::mem::offset_of!(SECOidDataStr, mechanism) - 40usize];
-    ["Offset of field: SECOidDataStr::supportedExtension"]
-        [::core::mem::offset_of!(SECOidDataStr, supportedExtension) - 48usize];
+    [
+        "Offset of field: SECOidDataStr::oid",
+    ][::core::mem::offset_of!(SECOidDataStr, oid) - 0usize];
+    [
+        "Offset of field: SECOidDataStr::offset",
+    ][::core::mem::offset_of!(SECOidDataStr, offset) - 24usize];
+    [
+        "Offset of field: SECOidDataStr::desc",
+    ][::core::mem::offset_of!(SECOidDataStr, desc) - 32usize];
+    [
+        "Offset of field: SECOidDataStr::mechanism",
+    ][::core::mem::offset_of!(SECOidDataStr, mechanism) - 40usize];
+    [
+        "Offset of field: SECOidDataStr::supportedExtension",
+    ][::core::mem::offset_of!(SECOidDataStr, supportedExtension) - 48usize];
 };
 pub const ECPoint_Uncompressed: ECPointEncoding = 0;
 pub const ECPoint_XOnly: ECPointEncoding = 1;
 pub const ECPoint_Undefined: ECPointEncoding = 2;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CK_RSA_PKCS_OAEP_PARAMS"]
-        [::core::mem::size_of::<CK_RSA_PKCS_OAEP_PARAMS>() - 40usize];
-    ["Alignment of CK_RSA_PKCS_OAEP_PARAMS"]
-        [::core::mem::align_of::<CK_RSA_PKCS_OAEP_PARAMS>() - 8usize];
-    ["Offset of field: CK_RSA_PKCS_OAEP_PARAMS::hashAlg"]
-        [::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, hashAlg) - 0usize];
-    ["Offset of field: CK_RSA_PKCS_OAEP_PARAMS::mgf"]
-        [::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, mgf) - 8usize];
-    ["Offset of field: CK_RSA_PKCS_OAEP_PARAMS::source"]
-        [::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, source) - 16usize];
-    ["Offset of field: CK_RSA_PKCS_OAEP_PARAMS::pSourceData"]
-        [::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, pSourceData) - 24usize];
-    ["Offset of field: CK_RSA_PKCS_OAEP_PARAMS::ulSourceDataLen"]
-        [::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, ulSourceDataLen) - 32usize];
+    [
+        "Size of CK_RSA_PKCS_OAEP_PARAMS",
+    ][::core::mem::size_of::<CK_RSA_PKCS_OAEP_PARAMS>() - 40usize];
+    [
+        "Alignment of CK_RSA_PKCS_OAEP_PARAMS",
+    ][::core::mem::align_of::<CK_RSA_PKCS_OAEP_PARAMS>() - 8usize];
+    [
+        "Offset of field: CK_RSA_PKCS_OAEP_PARAMS::hashAlg",
+    ][::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, hashAlg) - 0usize];
+    [
+        "Offset of field: CK_RSA_PKCS_OAEP_PARAMS::mgf",
+    ][::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, mgf) - 8usize];
+    [
+        "Offset of field: CK_RSA_PKCS_OAEP_PARAMS::source",
+    ][::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, source) - 16usize];
+    [
+        "Offset of field: CK_RSA_PKCS_OAEP_PARAMS::pSourceData",
+    ][::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, pSourceData) - 24usize];
+    [
+        "Offset of field: CK_RSA_PKCS_OAEP_PARAMS::ulSourceDataLen",
+    ][::core::mem::offset_of!(CK_RSA_PKCS_OAEP_PARAMS, ulSourceDataLen) - 32usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CK_RSA_PKCS_PSS_PARAMS"][::core::mem::size_of::<CK_RSA_PKCS_PSS_PARAMS>() - 24usize];
-    ["Alignment of CK_RSA_PKCS_PSS_PARAMS"]
-        [::core::mem::align_of::<CK_RSA_PKCS_PSS_PARAMS>() - 8usize];
-    ["Offset of field: CK_RSA_PKCS_PSS_PARAMS::hashAlg"]
-        [::core::mem::offset_of!(CK_RSA_PKCS_PSS_PARAMS, hashAlg) - 0usize];
-    ["Offset of field: CK_RSA_PKCS_PSS_PARAMS::mgf"]
-        [::core::mem::offset_of!(CK_RSA_PKCS_PSS_PARAMS, mgf) - 8usize];
-    ["Offset of field: CK_RSA_PKCS_PSS_PARAMS::sLen"]
-        [::core::mem::offset_of!(CK_RSA_PKCS_PSS_PARAMS, sLen) - 16usize];
+    [
+        "Size of CK_RSA_PKCS_PSS_PARAMS",
+    ][::core::mem::size_of::<CK_RSA_PKCS_PSS_PARAMS>() - 24usize];
+    [
+        "Alignment of CK_RSA_PKCS_PSS_PARAMS",
+    ][::core::mem::align_of::<CK_RSA_PKCS_PSS_PARAMS>() - 8usize];
+    [
+        "Offset of field: CK_RSA_PKCS_PSS_PARAMS::hashAlg",
+    ][::core::mem::offset_of!(CK_RSA_PKCS_PSS_PARAMS, hashAlg) - 0usize];
+    [
+        "Offset of field: CK_RSA_PKCS_PSS_PARAMS::mgf",
+    ][::core::mem::offset_of!(CK_RSA_PKCS_PSS_PARAMS, mgf) - 8usize];
+    [
+        "Offset of field: CK_RSA_PKCS_PSS_PARAMS::sLen",
+    ][::core::mem::offset_of!(CK_RSA_PKCS_PSS_PARAMS, sLen) - 16usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of PK11SlotListStr"][::core::mem::size_of::<PK11SlotListStr>() - 24usize];
-    ["Alignment of PK11SlotListStr"][::core::mem::align_of::<PK11SlotListStr>() - 8usize];
-    ["Offset of field: PK11SlotListStr::head"]
-        [::core::mem::offset_of!(PK11SlotListStr, head) - 0usize];
-    ["Offset of field: PK11SlotListStr::tail"]
-        [::core::mem::offset_of!(PK11SlotListStr, tail) - 8usize];
-    ["Offset of field: PK11SlotListStr::lock"]
-        [::core::mem::offset_of!(PK11SlotListStr, lock) - 16usize];
+    [
+        "Alignment of PK11SlotListStr",
+    ][::core::mem::align_of::<PK11SlotListStr>() - 8usize];
+    [
+        "Offset of field: PK11SlotListStr::head",
+    ][::core::mem::offset_of!(PK11SlotListStr, head) - 0usize];
+    [
+        "Offset of field: PK11SlotListStr::tail",
+    ][::core::mem::offset_of!(PK11SlotListStr, tail) - 8usize];
+    [
+        "Offset of field: PK11SlotListStr::lock",
+    ][::core::mem::offset_of!(PK11SlotListStr, lock) - 16usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of PK11SlotListElementStr"][::core::mem::size_of::<PK11SlotListElementStr>() - 32usize];
-    ["Alignment of PK11SlotListElementStr"]
-        [::core::mem::align_of::<PK11SlotListElementStr>() - 8usize];
-    ["Offset of field: PK11SlotListElementStr::next"]
-        [::core::mem::offset_of!(PK11SlotListElementStr, next) - 0usize];
-    ["Offset of field: PK11SlotListElementStr::prev"]
-        [::core::mem::offset_of!(PK11SlotListElementStr, prev) - 8usize];
-    ["Offset of field: PK11SlotListElementStr::slot"]
-        [::core::mem::offset_of!(PK11SlotListElementStr, slot) - 16usize];
-    ["Offset of field: PK11SlotListElementStr::refCount"]
-        [::core::mem::offset_of!(PK11SlotListElementStr, refCount) - 24usize];
+    [
+        "Size of PK11SlotListElementStr",
+    ][::core::mem::size_of::<PK11SlotListElementStr>() - 32usize];
+    [
+        "Alignment of PK11SlotListElementStr",
+    ][::core::mem::align_of::<PK11SlotListElementStr>() - 8usize];
+    [
+        "Offset of field: PK11SlotListElementStr::next",
+    ][::core::mem::offset_of!(PK11SlotListElementStr, next) - 0usize];
+    [
+        "Offset of field: PK11SlotListElementStr::prev",
+    ][::core::mem::offset_of!(PK11SlotListElementStr, prev) - 8usize];
+    [
+        "Offset of field: PK11SlotListElementStr::slot",
+    ][::core::mem::offset_of!(PK11SlotListElementStr, slot) - 16usize];
+    [
+        "Offset of field: PK11SlotListElementStr::refCount",
+    ][::core::mem::offset_of!(PK11SlotListElementStr, refCount) - 24usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of PK11RSAGenParamsStr"][::core::mem::size_of::<PK11RSAGenParamsStr>() - 16usize];
-    ["Alignment of PK11RSAGenParamsStr"][::core::mem::align_of::<PK11RSAGenParamsStr>() - 8usize];
-    ["Offset of field: PK11RSAGenParamsStr::keySizeInBits"]
-        [::core::mem::offset_of!(PK11RSAGenParamsStr, keySizeInBits) - 0usize];
-    ["Offset of field: PK11RSAGenParamsStr::pe"]
-        [::core::mem::offset_of!(PK11RSAGenParamsStr, pe) - 8usize];
+    [
+        "Size of PK11RSAGenParamsStr",
+    ][::core::mem::size_of::<PK11RSAGenParamsStr>() - 16usize];
+    [
+        "Alignment of PK11RSAGenParamsStr",
+    ][::core::mem::align_of::<PK11RSAGenParamsStr>() - 8usize];
+    [
+        "Offset of field: PK11RSAGenParamsStr::keySizeInBits",
+    ][::core::mem::offset_of!(PK11RSAGenParamsStr, keySizeInBits) - 0usize];
+    [
+        "Offset of field: PK11RSAGenParamsStr::pe",
+    ][::core::mem::offset_of!(PK11RSAGenParamsStr, pe) - 8usize];
 };
 pub const PK11_OriginNULL: PK11Origin = 0;
 pub const PK11_OriginDerive: PK11Origin = 1;
@@ -1724,8 +1796,12 @@ pub const PK11_TypeSymKey: PK11ObjectType = 4;
 const _: () = {
     ["Size of PRCListStr"][::core::mem::size_of::<PRCListStr>() - 16usize];
     ["Alignment of PRCListStr"][::core::mem::align_of::<PRCListStr>() - 8usize];
-    ["Offset of field: PRCListStr::next"][::core::mem::offset_of!(PRCListStr, next) - 0usize];
-    ["Offset of field: PRCListStr::prev"][::core::mem::offset_of!(PRCListStr, prev) - 8usize];
+    [
+        "Offset of field: PRCListStr::next",
+    ][::core::mem::offset_of!(PRCListStr, next) - 0usize];
+    [
+        "Offset of field: PRCListStr::prev",
+    ][::core::mem::offset_of!(PRCListStr, prev) - 8usize];
 };
 pub const nullKey: KeyType = 0;
 pub const rsaKey: KeyType = 1;
@@ -1738,433 +1814,656 @@ pub const rsaPssKey: KeyType = 7;
 pub const rsaOaepKey: KeyType = 8;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYRSAPublicKeyStr"][::core::mem::size_of::<SECKEYRSAPublicKeyStr>() - 56usize];
-    ["Alignment of SECKEYRSAPublicKeyStr"]
-        [::core::mem::align_of::<SECKEYRSAPublicKeyStr>() - 8usize];
-    ["Offset of field: SECKEYRSAPublicKeyStr::arena"]
-        [::core::mem::offset_of!(SECKEYRSAPublicKeyStr, arena) - 0usize];
-    ["Offset of field: SECKEYRSAPublicKeyStr::modulus"]
-        [::core::mem::offset_of!(SECKEYRSAPublicKeyStr, modulus) - 8usize];
-    ["Offset of field: SECKEYRSAPublicKeyStr::publicExponent"]
-        [::core::mem::offset_of!(SECKEYRSAPublicKeyStr, publicExponent) - 32usize];
+    [
+        "Size of SECKEYRSAPublicKeyStr",
+    ][::core::mem::size_of::<SECKEYRSAPublicKeyStr>() - 56usize];
+    [
+        "Alignment of SECKEYRSAPublicKeyStr",
+    ][::core::mem::align_of::<SECKEYRSAPublicKeyStr>() - 8usize];
+    [
+        "Offset of field: SECKEYRSAPublicKeyStr::arena",
+    ][::core::mem::offset_of!(SECKEYRSAPublicKeyStr, arena) - 0usize];
+    [
+        "Offset of field: SECKEYRSAPublicKeyStr::modulus",
+    ][::core::mem::offset_of!(SECKEYRSAPublicKeyStr, modulus) - 8usize];
+    [
+        "Offset of field: SECKEYRSAPublicKeyStr::publicExponent",
+    ][::core::mem::offset_of!(SECKEYRSAPublicKeyStr, publicExponent) - 32usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYPQGParamsStr"][::core::mem::size_of::<SECKEYPQGParamsStr>() - 80usize];
-    ["Alignment of SECKEYPQGParamsStr"][::core::mem::align_of::<SECKEYPQGParamsStr>() - 8usize];
+    [
+        "Size of SECKEYPQGParamsStr",
+    ][::core::mem::size_of::<SECKEYPQGParamsStr>() - 80usize];
+    [
+        "Alignment of SECKEYPQGParamsStr",
+    ][::core::mem::align_of::<SECKEYPQGParamsStr>() - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYDSAPublicKeyStr"][::core::mem::size_of::<SECKEYDSAPublicKeyStr>() - 104usize];
-    ["Alignment of SECKEYDSAPublicKeyStr"]
-        [::core::mem::align_of::<SECKEYDSAPublicKeyStr>() - 8usize];
-    ["Offset of field: SECKEYDSAPublicKeyStr::params"]
-        [::core::mem::offset_of!(SECKEYDSAPublicKeyStr, params) - 0usize];
-    ["Offset of field: SECKEYDSAPublicKeyStr::publicValue"]
-        [::core::mem::offset_of!(SECKEYDSAPublicKeyStr, publicValue) - 80usize];
+    [
+        "Size of SECKEYDSAPublicKeyStr",
+    ][::core::mem::size_of::<SECKEYDSAPublicKeyStr>() - 104usize];
+    [
+        "Alignment of SECKEYDSAPublicKeyStr",
+    ][::core::mem::align_of::<SECKEYDSAPublicKeyStr>() - 8usize];
+    [
+        "Offset of field: SECKEYDSAPublicKeyStr::params",
+    ][::core::mem::offset_of!(SECKEYDSAPublicKeyStr, params) - 0usize];
+    [
+        "Offset of field: SECKEYDSAPublicKeyStr::publicValue",
+    ][::core::mem::offset_of!(SECKEYDSAPublicKeyStr, publicValue) - 80usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYDHPublicKeyStr"][::core::mem::size_of::<SECKEYDHPublicKeyStr>() - 80usize];
-    ["Alignment of SECKEYDHPublicKeyStr"][::core::mem::align_of::<SECKEYDHPublicKeyStr>() - 8usize];
-    ["Offset of field: SECKEYDHPublicKeyStr::arena"]
-        [::core::mem::offset_of!(SECKEYDHPublicKeyStr, arena) - 0usize];
-    ["Offset of field: SECKEYDHPublicKeyStr::prime"]
-        [::core::mem::offset_of!(SECKEYDHPublicKeyStr, prime) - 8usize];
-    ["Offset of field: SECKEYDHPublicKeyStr::base"]
-        [::core::mem::offset_of!(SECKEYDHPublicKeyStr, base) - 32usize];
-    ["Offset of field: SECKEYDHPublicKeyStr::publicValue"]
-        [::core::mem::offset_of!(SECKEYDHPublicKeyStr, publicValue) - 56usize];
+    [
+        "Size of SECKEYDHPublicKeyStr",
+    ][::core::mem::size_of::<SECKEYDHPublicKeyStr>() - 80usize];
+    [
+        "Alignment of SECKEYDHPublicKeyStr",
+    ][::core::mem::align_of::<SECKEYDHPublicKeyStr>() - 8usize];
+    [
+        "Offset of field: SECKEYDHPublicKeyStr::arena",
+    ][::core::mem::offset_of!(SECKEYDHPublicKeyStr, arena) - 0usize];
+    [
+        "Offset of field: SECKEYDHPublicKeyStr::prime",
+    ][::core::mem::offset_of!(SECKEYDHPublicKeyStr, prime) - 8usize];
+    [
+        "Offset of field: SECKEYDHPublicKeyStr::base",
+    ][::core::mem::offset_of!(SECKEYDHPublicKeyStr, base) - 32usize];
+    [
+        "Offset of field: SECKEYDHPublicKeyStr::publicValue",
+    ][::core::mem::offset_of!(SECKEYDHPublicKeyStr, publicValue) - 56usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYECPublicKeyStr"][::core::mem::size_of::<SECKEYECPublicKeyStr>() - 64usize];
-    ["Alignment of SECKEYECPublicKeyStr"][::core::mem::align_of::<SECKEYECPublicKeyStr>() - 8usize];
-    ["Offset of field: SECKEYECPublicKeyStr::DEREncodedParams"]
-        [::core::mem::offset_of!(SECKEYECPublicKeyStr, DEREncodedParams) - 0usize];
-    ["Offset of field: SECKEYECPublicKeyStr::size"]
-        [::core::mem::offset_of!(SECKEYECPublicKeyStr, size) - 24usize];
-    ["Offset of field: SECKEYECPublicKeyStr::publicValue"]
-        [::core::mem::offset_of!(SECKEYECPublicKeyStr, publicValue) - 32usize];
-    ["Offset of field: SECKEYECPublicKeyStr::encoding"]
-        [::core::mem::offset_of!(SECKEYECPublicKeyStr, encoding) - 56usize];
+    [
+        "Size of SECKEYECPublicKeyStr",
+    ][::core::mem::size_of::<SECKEYECPublicKeyStr>() - 64usize];
+    [
+        "Alignment of SECKEYECPublicKeyStr",
+    ][::core::mem::align_of::<SECKEYECPublicKeyStr>() - 8usize];
+    [
+        "Offset of field: SECKEYECPublicKeyStr::DEREncodedParams",
+    ][::core::mem::offset_of!(SECKEYECPublicKeyStr, DEREncodedParams) - 0usize];
+    [
+        "Offset of field: SECKEYECPublicKeyStr::size",
+    ][::core::mem::offset_of!(SECKEYECPublicKeyStr, size) - 24usize];
+    [
+        "Offset of field: SECKEYECPublicKeyStr::publicValue",
+    ][::core::mem::offset_of!(SECKEYECPublicKeyStr, publicValue) - 32usize];
+    [
+        "Offset of field: SECKEYECPublicKeyStr::encoding",
+    ][::core::mem::offset_of!(SECKEYECPublicKeyStr, encoding) - 56usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYFortezzaPublicKeyStr"]
-        [::core::mem::size_of::<SECKEYFortezzaPublicKeyStr>() - 296usize];
-    ["Alignment of SECKEYFortezzaPublicKeyStr"]
-        [::core::mem::align_of::<SECKEYFortezzaPublicKeyStr>() - 8usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::KEAversion"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEAversion) - 0usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::DSSversion"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSversion) - 4usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::KMID"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KMID) - 8usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::clearance"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, clearance) - 16usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::KEApriviledge"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEApriviledge) - 40usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::DSSpriviledge"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSpriviledge) - 64usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::KEAKey"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEAKey) - 88usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::DSSKey"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSKey) - 112usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::params"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, params) - 136usize];
-    ["Offset of field: SECKEYFortezzaPublicKeyStr::keaParams"]
-        [::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, keaParams) - 216usize];
+    [
+        "Size of SECKEYFortezzaPublicKeyStr",
+    ][::core::mem::size_of::<SECKEYFortezzaPublicKeyStr>() - 296usize];
+    [
+        "Alignment of SECKEYFortezzaPublicKeyStr",
+    ][::core::mem::align_of::<SECKEYFortezzaPublicKeyStr>() - 8usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::KEAversion",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEAversion) - 0usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::DSSversion",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSversion) - 4usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::KMID",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KMID) - 8usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::clearance",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, clearance) - 16usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::KEApriviledge",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEApriviledge) - 40usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::DSSpriviledge",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSpriviledge) - 64usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::KEAKey",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEAKey) - 88usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::DSSKey",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSKey) - 112usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::params",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, params) - 136usize];
+    [
+        "Offset of field: SECKEYFortezzaPublicKeyStr::keaParams",
+    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, keaParams) - 216usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYKEAParamsStr"][::core::mem::size_of::<SECKEYKEAParamsStr>() - 32usize];
-    ["Alignment of SECKEYKEAParamsStr"][::core::mem::align_of::<SECKEYKEAParamsStr>() - 8usize];
-    ["Offset of field: SECKEYKEAParamsStr::arena"]
-        [::core::mem::offset_of!(SECKEYKEAParamsStr, arena) - 0usize];
-    ["Offset of field: SECKEYKEAParamsStr::hash"]
-        [::core::mem::offset_of!(SECKEYKEAParamsStr, hash) - 8usize];
+    [
+        "Size of SECKEYKEAParamsStr",
+    ][::core::mem::size_of::<SECKEYKEAParamsStr>() - 32usize];
+    [
+        "Alignment of SECKEYKEAParamsStr",
+    ][::core::mem::align_of::<SECKEYKEAParamsStr>() - 8usize];
+    [
+        "Offset of field: SECKEYKEAParamsStr::arena",
+    ][::core::mem::offset_of!(SECKEYKEAParamsStr, arena) - 0usize];
+    [
+        "Offset of field: SECKEYKEAParamsStr::hash",
+    ][::core::mem::offset_of!(SECKEYKEAParamsStr, hash) - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYKEAPublicKeyStr"][::core::mem::size_of::<SECKEYKEAPublicKeyStr>() - 56usize];
-    ["Alignment of SECKEYKEAPublicKeyStr"]
-        [::core::mem::align_of::<SECKEYKEAPublicKeyStr>() - 8usize];
-    ["Offset of field: SECKEYKEAPublicKeyStr::params"]
-        [::core::mem::offset_of!(SECKEYKEAPublicKeyStr, params) - 0usize];
-    ["Offset of field: SECKEYKEAPublicKeyStr::publicValue"]
-        [::core::mem::offset_of!(SECKEYKEAPublicKeyStr, publicValue) - 32usize];
+    [
+        "Size of SECKEYKEAPublicKeyStr",
+    ][::core::mem::size_of::<SECKEYKEAPublicKeyStr>() - 56usize];
+    [
+        "Alignment of SECKEYKEAPublicKeyStr",
+    ][::core::mem::align_of::<SECKEYKEAPublicKeyStr>() - 8usize];
+    [
+        "Offset of field: SECKEYKEAPublicKeyStr::params",
+    ][::core::mem::offset_of!(SECKEYKEAPublicKeyStr, params) - 0usize];
+    [
+        "Offset of field: SECKEYKEAPublicKeyStr::publicValue",
+    ][::core::mem::offset_of!(SECKEYKEAPublicKeyStr, publicValue) - 32usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYPublicKeyStr__bindgen_ty_1"]
-        [::core::mem::size_of::<SECKEYPublicKeyStr__bindgen_ty_1>() - 296usize];
-    ["Alignment of SECKEYPublicKeyStr__bindgen_ty_1"]
-        [::core::mem::align_of::<SECKEYPublicKeyStr__bindgen_ty_1>() - 8usize];
-    ["Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::rsa"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, rsa) - 0usize];
-    ["Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::dsa"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, dsa) - 0usize];
-    ["Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::dh"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, dh) - 0usize];
-    ["Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::kea"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, kea) - 0usize];
-    ["Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::fortezza"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, fortezza) - 0usize];
-    ["Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::ec"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, ec) - 0usize];
+    [
+        "Size of SECKEYPublicKeyStr__bindgen_ty_1",
+    ][::core::mem::size_of::<SECKEYPublicKeyStr__bindgen_ty_1>() - 296usize];
+    [
+        "Alignment of SECKEYPublicKeyStr__bindgen_ty_1",
+    ][::core::mem::align_of::<SECKEYPublicKeyStr__bindgen_ty_1>() - 8usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::rsa",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, rsa) - 0usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::dsa",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, dsa) - 0usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::dh",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, dh) - 0usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::kea",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, kea) - 0usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::fortezza",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, fortezza) - 0usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::ec",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, ec) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYPublicKeyStr"][::core::mem::size_of::<SECKEYPublicKeyStr>() - 328usize];
-    ["Alignment of SECKEYPublicKeyStr"][::core::mem::align_of::<SECKEYPublicKeyStr>() - 8usize];
-    ["Offset of field: SECKEYPublicKeyStr::arena"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr, arena) - 0usize];
-    ["Offset of field: SECKEYPublicKeyStr::keyType"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr, keyType) - 8usize];
-    ["Offset of field: SECKEYPublicKeyStr::pkcs11Slot"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr, pkcs11Slot) - 16usize];
-    ["Offset of field: SECKEYPublicKeyStr::pkcs11ID"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr, pkcs11ID) - 24usize];
-    ["Offset of field: SECKEYPublicKeyStr::u"]
-        [::core::mem::offset_of!(SECKEYPublicKeyStr, u) - 32usize];
+    [
+        "Size of SECKEYPublicKeyStr",
+    ][::core::mem::size_of::<SECKEYPublicKeyStr>() - 328usize];
+    [
+        "Alignment of SECKEYPublicKeyStr",
+    ][::core::mem::align_of::<SECKEYPublicKeyStr>() - 8usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr::arena",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr, arena) - 0usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr::keyType",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr, keyType) - 8usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr::pkcs11Slot",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr, pkcs11Slot) - 16usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr::pkcs11ID",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr, pkcs11ID) - 24usize];
+    [
+        "Offset of field: SECKEYPublicKeyStr::u",
+    ][::core::mem::offset_of!(SECKEYPublicKeyStr, u) - 32usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYPrivateKeyStr"][::core::mem::size_of::<SECKEYPrivateKeyStr>() - 56usize];
-    ["Alignment of SECKEYPrivateKeyStr"][::core::mem::align_of::<SECKEYPrivateKeyStr>() - 8usize];
-    ["Offset of field: SECKEYPrivateKeyStr::arena"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyStr, arena) - 0usize];
-    ["Offset of field: SECKEYPrivateKeyStr::keyType"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyStr, keyType) - 8usize];
-    ["Offset of field: SECKEYPrivateKeyStr::pkcs11Slot"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyStr, pkcs11Slot) - 16usize];
-    ["Offset of field: SECKEYPrivateKeyStr::pkcs11ID"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyStr, pkcs11ID) - 24usize];
-    ["Offset of field: SECKEYPrivateKeyStr::pkcs11IsTemp"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyStr, pkcs11IsTemp) - 32usize];
-    ["Offset of field: SECKEYPrivateKeyStr::wincx"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyStr, wincx) - 40usize];
-    ["Offset of field: SECKEYPrivateKeyStr::staticflags"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyStr, staticflags) - 48usize];
+    [
+        "Size of SECKEYPrivateKeyStr",
+    ][::core::mem::size_of::<SECKEYPrivateKeyStr>() - 56usize];
+    [
+        "Alignment of SECKEYPrivateKeyStr",
+    ][::core::mem::align_of::<SECKEYPrivateKeyStr>() - 8usize];
+    [
+        "Offset of field: SECKEYPrivateKeyStr::arena",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyStr, arena) - 0usize];
+    [
+        "Offset of field: SECKEYPrivateKeyStr::keyType",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyStr, keyType) - 8usize];
+    [
+        "Offset of field: SECKEYPrivateKeyStr::pkcs11Slot",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyStr, pkcs11Slot) - 16usize];
+    [
+        "Offset of field: SECKEYPrivateKeyStr::pkcs11ID",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyStr, pkcs11ID) - 24usize];
+    [
+        "Offset of field: SECKEYPrivateKeyStr::pkcs11IsTemp",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyStr, pkcs11IsTemp) - 32usize];
+    [
+        "Offset of field: SECKEYPrivateKeyStr::wincx",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyStr, wincx) - 40usize];
+    [
+        "Offset of field: SECKEYPrivateKeyStr::staticflags",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyStr, staticflags) - 48usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYPrivateKeyListNode"]
-        [::core::mem::size_of::<SECKEYPrivateKeyListNode>() - 24usize];
-    ["Alignment of SECKEYPrivateKeyListNode"]
-        [::core::mem::align_of::<SECKEYPrivateKeyListNode>() - 8usize];
-    ["Offset of field: SECKEYPrivateKeyListNode::links"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyListNode, links) - 0usize];
-    ["Offset of field: SECKEYPrivateKeyListNode::key"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyListNode, key) - 16usize];
+    [
+        "Size of SECKEYPrivateKeyListNode",
+    ][::core::mem::size_of::<SECKEYPrivateKeyListNode>() - 24usize];
+    [
+        "Alignment of SECKEYPrivateKeyListNode",
+    ][::core::mem::align_of::<SECKEYPrivateKeyListNode>() - 8usize];
+    [
+        "Offset of field: SECKEYPrivateKeyListNode::links",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyListNode, links) - 0usize];
+    [
+        "Offset of field: SECKEYPrivateKeyListNode::key",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyListNode, key) - 16usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYPrivateKeyList"][::core::mem::size_of::<SECKEYPrivateKeyList>() - 24usize];
-    ["Alignment of SECKEYPrivateKeyList"][::core::mem::align_of::<SECKEYPrivateKeyList>() - 8usize];
-    ["Offset of field: SECKEYPrivateKeyList::list"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyList, list) - 0usize];
-    ["Offset of field: SECKEYPrivateKeyList::arena"]
-        [::core::mem::offset_of!(SECKEYPrivateKeyList, arena) - 16usize];
+    [
+        "Size of SECKEYPrivateKeyList",
+    ][::core::mem::size_of::<SECKEYPrivateKeyList>() - 24usize];
+    [
+        "Alignment of SECKEYPrivateKeyList",
+    ][::core::mem::align_of::<SECKEYPrivateKeyList>() - 8usize];
+    [
+        "Offset of field: SECKEYPrivateKeyList::list",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyList, list) - 0usize];
+    [
+        "Offset of field: SECKEYPrivateKeyList::arena",
+    ][::core::mem::offset_of!(SECKEYPrivateKeyList, arena) - 16usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYPublicKeyListNode"]
-        [::core::mem::size_of::<SECKEYPublicKeyListNode>() - 24usize];
-    ["Alignment of SECKEYPublicKeyListNode"]
-        [::core::mem::align_of::<SECKEYPublicKeyListNode>() - 8usize];
-    ["Offset of field: SECKEYPublicKeyListNode::links"]
-        [::core::mem::offset_of!(SECKEYPublicKeyListNode, links) - 0usize];
-    ["Offset of field: SECKEYPublicKeyListNode::key"]
-        [::core::mem::offset_of!(SECKEYPublicKeyListNode, key) - 16usize];
+    [
+        "Size of SECKEYPublicKeyListNode",
+    ][::core::mem::size_of::<SECKEYPublicKeyListNode>() - 24usize];
+    [
+        "Alignment of SECKEYPublicKeyListNode",
+    ][::core::mem::align_of::<SECKEYPublicKeyListNode>() - 8usize];
+    [
+        "Offset of field: SECKEYPublicKeyListNode::links",
+    ][::core::mem::offset_of!(SECKEYPublicKeyListNode, links) - 0usize];
+    [
+        "Offset of field: SECKEYPublicKeyListNode::key",
+    ][::core::mem::offset_of!(SECKEYPublicKeyListNode, key) - 16usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of SECKEYPublicKeyList"][::core::mem::size_of::<SECKEYPublicKeyList>() - 24usize];
-    ["Alignment of SECKEYPublicKeyList"][::core::mem::align_of::<SECKEYPublicKeyList>() - 8usize];
-    ["Offset of field: SECKEYPublicKeyList::list"]
-        [::core::mem::offset_of!(SECKEYPublicKeyList, list) - 0usize];
-    ["Offset of field: SECKEYPublicKeyList::arena"]
-        [::core::mem::offset_of!(SECKEYPublicKeyList, arena) - 16usize];
+    [
+        "Size of SECKEYPublicKeyList",
+    ][::core::mem::size_of::<SECKEYPublicKeyList>() - 24usize];
+    [
+        "Alignment of SECKEYPublicKeyList",
+    ][::core::mem::align_of::<SECKEYPublicKeyList>() - 8usize];
+    [
+        "Offset of field: SECKEYPublicKeyList::list",
+    ][::core::mem::offset_of!(SECKEYPublicKeyList, list) - 0usize];
+    [
+        "Offset of field: SECKEYPublicKeyList::arena",
+    ][::core::mem::offset_of!(SECKEYPublicKeyList, arena) - 16usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTAVAStr"][::core::mem::size_of::<CERTAVAStr>() - 48usize];
     ["Alignment of CERTAVAStr"][::core::mem::align_of::<CERTAVAStr>() - 8usize];
-    ["Offset of field: CERTAVAStr::type_"][::core::mem::offset_of!(CERTAVAStr, type_) - 0usize];
-    ["Offset of field: CERTAVAStr::value"][::core::mem::offset_of!(CERTAVAStr, value) - 24usize];
+    [
+        "Offset of field: CERTAVAStr::type_",
+    ][::core::mem::offset_of!(CERTAVAStr, type_) - 0usize];
+    [
+        "Offset of field: CERTAVAStr::value",
+    ][::core::mem::offset_of!(CERTAVAStr, value) - 24usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTRDNStr"][::core::mem::size_of::<CERTRDNStr>() - 8usize];
     ["Alignment of CERTRDNStr"][::core::mem::align_of::<CERTRDNStr>() - 8usize];
-    ["Offset of field: CERTRDNStr::avas"][::core::mem::offset_of!(CERTRDNStr, avas) - 0usize];
+    [
+        "Offset of field: CERTRDNStr::avas",
+    ][::core::mem::offset_of!(CERTRDNStr, avas) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTNameStr"][::core::mem::size_of::<CERTNameStr>() - 16usize];
     ["Alignment of CERTNameStr"][::core::mem::align_of::<CERTNameStr>() - 8usize];
-    ["Offset of field: CERTNameStr::arena"][::core::mem::offset_of!(CERTNameStr, arena) - 0usize];
-    ["Offset of field: CERTNameStr::rdns"][::core::mem::offset_of!(CERTNameStr, rdns) - 8usize];
+    [
+        "Offset of field: CERTNameStr::arena",
+    ][::core::mem::offset_of!(CERTNameStr, arena) - 0usize];
+    [
+        "Offset of field: CERTNameStr::rdns",
+    ][::core::mem::offset_of!(CERTNameStr, rdns) - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTValidityStr"][::core::mem::size_of::<CERTValidityStr>() - 56usize];
-    ["Alignment of CERTValidityStr"][::core::mem::align_of::<CERTValidityStr>() - 8usize];
-    ["Offset of field: CERTValidityStr::arena"]
-        [::core::mem::offset_of!(CERTValidityStr, arena) - 0usize];
-    ["Offset of field: CERTValidityStr::notBefore"]
-        [::core::mem::offset_of!(CERTValidityStr, notBefore) - 8usize];
-    ["Offset of field: CERTValidityStr::notAfter"]
-        [::core::mem::offset_of!(CERTValidityStr, notAfter) - 32usize];
+    [
+        "Alignment of CERTValidityStr",
+    ][::core::mem::align_of::<CERTValidityStr>() - 8usize];
+    [
+        "Offset of field: CERTValidityStr::arena",
+    ][::core::mem::offset_of!(CERTValidityStr, arena) - 0usize];
+    [
+        "Offset of field: CERTValidityStr::notBefore",
+    ][::core::mem::offset_of!(CERTValidityStr, notBefore) - 8usize];
+    [
+        "Offset of field: CERTValidityStr::notAfter",
+    ][::core::mem::offset_of!(CERTValidityStr, notAfter) - 32usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTSignedDataStr"][::core::mem::size_of::<CERTSignedDataStr>() - 96usize];
-    ["Alignment of CERTSignedDataStr"][::core::mem::align_of::<CERTSignedDataStr>() - 8usize];
-    ["Offset of field: CERTSignedDataStr::data"]
-        [::core::mem::offset_of!(CERTSignedDataStr, data) - 0usize];
-    ["Offset of field: CERTSignedDataStr::signatureAlgorithm"]
-        [::core::mem::offset_of!(CERTSignedDataStr, signatureAlgorithm) - 24usize];
-    ["Offset of field: CERTSignedDataStr::signature"]
-        [::core::mem::offset_of!(CERTSignedDataStr, signature) - 72usize];
+    [
+        "Alignment of CERTSignedDataStr",
+    ][::core::mem::align_of::<CERTSignedDataStr>() - 8usize];
+    [
+        "Offset of field: CERTSignedDataStr::data",
+    ][::core::mem::offset_of!(CERTSignedDataStr, data) - 0usize];
+    [
+        "Offset of field: CERTSignedDataStr::signatureAlgorithm",
+    ][::core::mem::offset_of!(CERTSignedDataStr, signatureAlgorithm) - 24usize];
+    [
+        "Offset of field: CERTSignedDataStr::signature",
+    ][::core::mem::offset_of!(CERTSignedDataStr, signature) - 72usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTSubjectPublicKeyInfoStr"]
-        [::core::mem::size_of::<CERTSubjectPublicKeyInfoStr>() - 80usize];
-    ["Alignment of CERTSubjectPublicKeyInfoStr"]
-        [::core::mem::align_of::<CERTSubjectPublicKeyInfoStr>() - 8usize];
-    ["Offset of field: CERTSubjectPublicKeyInfoStr::arena"]
-        [::core::mem::offset_of!(CERTSubjectPublicKeyInfoStr, arena) - 0usize];
-    ["Offset of field: CERTSubjectPublicKeyInfoStr::algorithm"]
-        [::core::mem::offset_of!(CERTSubjectPublicKeyInfoStr, algorithm) - 8usize];
-    ["Offset of field: CERTSubjectPublicKeyInfoStr::subjectPublicKey"]
-        [::core::mem::offset_of!(CERTSubjectPublicKeyInfoStr, subjectPublicKey) - 56usize];
+    [
+        "Size of CERTSubjectPublicKeyInfoStr",
+    ][::core::mem::size_of::<CERTSubjectPublicKeyInfoStr>() - 80usize];
+    [
+        "Alignment of CERTSubjectPublicKeyInfoStr",
+    ][::core::mem::align_of::<CERTSubjectPublicKeyInfoStr>() - 8usize];
+    [
+        "Offset of field: CERTSubjectPublicKeyInfoStr::arena",
+    ][::core::mem::offset_of!(CERTSubjectPublicKeyInfoStr, arena) - 0usize];
+    [
+        "Offset of field: CERTSubjectPublicKeyInfoStr::algorithm",
+    ][::core::mem::offset_of!(CERTSubjectPublicKeyInfoStr, algorithm) - 8usize];
+    [
+        "Offset of field: CERTSubjectPublicKeyInfoStr::subjectPublicKey",
+    ][::core::mem::offset_of!(CERTSubjectPublicKeyInfoStr, subjectPublicKey) - 56usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTCertTrustStr"][::core::mem::size_of::<CERTCertTrustStr>() - 12usize];
-    ["Alignment of CERTCertTrustStr"][::core::mem::align_of::<CERTCertTrustStr>() - 4usize];
-    ["Offset of field: CERTCertTrustStr::sslFlags"]
-        [::core::mem::offset_of!(CERTCertTrustStr, sslFlags) - 0usize];
-    ["Offset of field: CERTCertTrustStr::emailFlags"]
-        [::core::mem::offset_of!(CERTCertTrustStr, emailFlags) - 4usize];
-    ["Offset of field: CERTCertTrustStr::objectSigningFlags"]
-        [::core::mem::offset_of!(CERTCertTrustStr, objectSigningFlags) - 8usize];
+    [
+        "Alignment of CERTCertTrustStr",
+    ][::core::mem::align_of::<CERTCertTrustStr>() - 4usize];
+    [
+        "Offset of field: CERTCertTrustStr::sslFlags",
+    ][::core::mem::offset_of!(CERTCertTrustStr, sslFlags) - 0usize];
+    [
+        "Offset of field: CERTCertTrustStr::emailFlags",
+    ][::core::mem::offset_of!(CERTCertTrustStr, emailFlags) - 4usize];
+    [
+        "Offset of field: CERTCertTrustStr::objectSigningFlags",
+    ][::core::mem::offset_of!(CERTCertTrustStr, objectSigningFlags) - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTCertDistrustStr"][::core::mem::size_of::<CERTCertDistrustStr>() - 48usize];
-    ["Alignment of CERTCertDistrustStr"][::core::mem::align_of::<CERTCertDistrustStr>() - 8usize];
-    ["Offset of field: CERTCertDistrustStr::serverDistrustAfter"]
-        [::core::mem::offset_of!(CERTCertDistrustStr, serverDistrustAfter) - 0usize];
-    ["Offset of field: CERTCertDistrustStr::emailDistrustAfter"]
-        [::core::mem::offset_of!(CERTCertDistrustStr, emailDistrustAfter) - 24usize];
+    [
+        "Size of CERTCertDistrustStr",
+    ][::core::mem::size_of::<CERTCertDistrustStr>() - 48usize];
+    [
+        "Alignment of CERTCertDistrustStr",
+    ][::core::mem::align_of::<CERTCertDistrustStr>() - 8usize];
+    [
+        "Offset of field: CERTCertDistrustStr::serverDistrustAfter",
+    ][::core::mem::offset_of!(CERTCertDistrustStr, serverDistrustAfter) - 0usize];
+    [
+        "Offset of field: CERTCertDistrustStr::emailDistrustAfter",
+    ][::core::mem::offset_of!(CERTCertDistrustStr, emailDistrustAfter) - 24usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTCertExtensionStr"][::core::mem::size_of::<CERTCertExtensionStr>() - 72usize];
-    ["Alignment of CERTCertExtensionStr"][::core::mem::align_of::<CERTCertExtensionStr>() - 8usize];
-    ["Offset of field: CERTCertExtensionStr::id"]
-        [::core::mem::offset_of!(CERTCertExtensionStr, id) - 0usize];
-    ["Offset of field: CERTCertExtensionStr::critical"]
-        [::core::mem::offset_of!(CERTCertExtensionStr, critical) - 24usize];
-    ["Offset of field: CERTCertExtensionStr::value"]
-        [::core::mem::offset_of!(CERTCertExtensionStr, value) - 48usize];
+    [
+        "Size of CERTCertExtensionStr",
+    ][::core::mem::size_of::<CERTCertExtensionStr>() - 72usize];
+    [
+        "Alignment of CERTCertExtensionStr",
+    ][::core::mem::align_of::<CERTCertExtensionStr>() - 8usize];
+    [
+        "Offset of field: CERTCertExtensionStr::id",
+    ][::core::mem::offset_of!(CERTCertExtensionStr, id) - 0usize];
+    [
+        "Offset of field: CERTCertExtensionStr::critical",
+    ][::core::mem::offset_of!(CERTCertExtensionStr, critical) - 24usize];
+    [
+        "Offset of field: CERTCertExtensionStr::value",
+    ][::core::mem::offset_of!(CERTCertExtensionStr, value) - 48usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTSubjectListStr"][::core::mem::size_of::<CERTSubjectListStr>() - 48usize];
-    ["Alignment of CERTSubjectListStr"][::core::mem::align_of::<CERTSubjectListStr>() - 8usize];
+    [
+        "Size of CERTSubjectListStr",
+    ][::core::mem::size_of::<CERTSubjectListStr>() - 48usize];
+    [
+        "Alignment of CERTSubjectListStr",
+    ][::core::mem::align_of::<CERTSubjectListStr>() - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTCertificateStr__bindgen_ty_1__bindgen_ty_1"]
-        [::core::mem::size_of::<CERTCertificateStr__bindgen_ty_1__bindgen_ty_1>() - 4usize];
-    ["Alignment of CERTCertificateStr__bindgen_ty_1__bindgen_ty_1"]
-        [::core::mem::align_of::<CERTCertificateStr__bindgen_ty_1__bindgen_ty_1>() - 4usize];
+    [
+        "Size of CERTCertificateStr__bindgen_ty_1__bindgen_ty_1",
+    ][::core::mem::size_of::<CERTCertificateStr__bindgen_ty_1__bindgen_ty_1>() - 4usize];
+    [
+        "Alignment of CERTCertificateStr__bindgen_ty_1__bindgen_ty_1",
+    ][::core::mem::align_of::<CERTCertificateStr__bindgen_ty_1__bindgen_ty_1>()
+        - 4usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTCertificateStr__bindgen_ty_1"]
-        [::core::mem::size_of::<CERTCertificateStr__bindgen_ty_1>() - 8usize];
-    ["Alignment of CERTCertificateStr__bindgen_ty_1"]
-        [::core::mem::align_of::<CERTCertificateStr__bindgen_ty_1>() - 8usize];
-    ["Offset of field: CERTCertificateStr__bindgen_ty_1::apointer"]
-        [::core::mem::offset_of!(CERTCertificateStr__bindgen_ty_1, apointer) - 0usize];
-    ["Offset of field: CERTCertificateStr__bindgen_ty_1::bits"]
-        [::core::mem::offset_of!(CERTCertificateStr__bindgen_ty_1, bits) - 0usize];
+    [
+        "Size of CERTCertificateStr__bindgen_ty_1",
+    ][::core::mem::size_of::<CERTCertificateStr__bindgen_ty_1>() - 8usize];
+    [
+        "Alignment of CERTCertificateStr__bindgen_ty_1",
+    ][::core::mem::align_of::<CERTCertificateStr__bindgen_ty_1>() - 8usize];
+    [
+        "Offset of field: CERTCertificateStr__bindgen_ty_1::apointer",
+    ][::core::mem::offset_of!(CERTCertificateStr__bindgen_ty_1, apointer) - 0usize];
+    [
+        "Offset of field: CERTCertificateStr__bindgen_ty_1::bits",
+    ][::core::mem::offset_of!(CERTCertificateStr__bindgen_ty_1, bits) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTCertificateStr"][::core::mem::size_of::<CERTCertificateStr>() - 760usize];
-    ["Alignment of CERTCertificateStr"][::core::mem::align_of::<CERTCertificateStr>() - 8usize];
-    ["Offset of field: CERTCertificateStr::arena"]
-        [::core::mem::offset_of!(CERTCertificateStr, arena) - 0usize];
-    ["Offset of field: CERTCertificateStr::subjectName"]
-        [::core::mem::offset_of!(CERTCertificateStr, subjectName) - 8usize];
-    ["Offset of field: CERTCertificateStr::issuerName"]
-        [::core::mem::offset_of!(CERTCertificateStr, issuerName) - 16usize];
-    ["Offset of field: CERTCertificateStr::signatureWrap"]
-        [::core::mem::offset_of!(CERTCertificateStr, signatureWrap) - 24usize];
-    ["Offset of field: CERTCertificateStr::derCert"]
-        [::core::mem::offset_of!(CERTCertificateStr, derCert) - 120usize];
-    ["Offset of field: CERTCertificateStr::derIssuer"]
-        [::core::mem::offset_of!(CERTCertificateStr, derIssuer) - 144usize];
-    ["Offset of field: CERTCertificateStr::derSubject"]
-        [::core::mem::offset_of!(CERTCertificateStr, derSubject) - 168usize];
-    ["Offset of field: CERTCertificateStr::derPublicKey"]
-        [::core::mem::offset_of!(CERTCertificateStr, derPublicKey) - 192usize];
-    ["Offset of field: CERTCertificateStr::certKey"]
-        [::core::mem::offset_of!(CERTCertificateStr, certKey) - 216usize];
-    ["Offset of field: CERTCertificateStr::version"]
-        [::core::mem::offset_of!(CERTCertificateStr, version) - 240usize];
-    ["Offset of field: CERTCertificateStr::serialNumber"]
-        [::core::mem::offset_of!(CERTCertificateStr, serialNumber) - 264usize];
-    ["Offset of field: CERTCertificateStr::signature"]
-        [::core::mem::offset_of!(CERTCertificateStr, signature) - 288usize];
-    ["Offset of field: CERTCertificateStr::issuer"]
-        [::core::mem::offset_of!(CERTCertificateStr, issuer) - 336usize];
-    ["Offset of field: CERTCertificateStr::validity"]
-        [::core::mem::offset_of!(CERTCertificateStr, validity) - 352usize];
-    ["Offset of field: CERTCertificateStr::subject"]
-        [::core::mem::offset_of!(CERTCertificateStr, subject) - 408usize];
-    ["Offset of field: CERTCertificateStr::subjectPublicKeyInfo"]
-        [::core::mem::offset_of!(CERTCertificateStr, subjectPublicKeyInfo) - 424usize];
-    ["Offset of field: CERTCertificateStr::issuerID"]
-        [::core::mem::offset_of!(CERTCertificateStr, issuerID) - 504usize];
-    ["Offset of field: CERTCertificateStr::subjectID"]
-        [::core::mem::offset_of!(CERTCertificateStr, subjectID) - 528usize];
-    ["Offset of field: CERTCertificateStr::extensions"]
-        [::core::mem::offset_of!(CERTCertificateStr, extensions) - 552usize];
-    ["Offset of field: CERTCertificateStr::emailAddr"]
-        [::core::mem::offset_of!(CERTCertificateStr, emailAddr) - 560usize];
-    ["Offset of field: CERTCertificateStr::dbhandle"]
-        [::core::mem::offset_of!(CERTCertificateStr, dbhandle) - 568usize];
-    ["Offset of field: CERTCertificateStr::subjectKeyID"]
-        [::core::mem::offset_of!(CERTCertificateStr, subjectKeyID) - 576usize];
-    ["Offset of field: CERTCertificateStr::keyIDGenerated"]
-        [::core::mem::offset_of!(CERTCertificateStr, keyIDGenerated) - 600usize];
-    ["Offset of field: CERTCertificateStr::keyUsage"]
-        [::core::mem::offset_of!(CERTCertificateStr, keyUsage) - 604usize];
-    ["Offset of field: CERTCertificateStr::rawKeyUsage"]
-        [::core::mem::offset_of!(CERTCertificateStr, rawKeyUsage) - 608usize];
-    ["Offset of field: CERTCertificateStr::keyUsagePresent"]
-        [::core::mem::offset_of!(CERTCertificateStr, keyUsagePresent) - 612usize];
-    ["Offset of field: CERTCertificateStr::nsCertType"]
-        [::core::mem::offset_of!(CERTCertificateStr, nsCertType) - 616usize];
-    ["Offset of field: CERTCertificateStr::keepSession"]
-        [::core::mem::offset_of!(CERTCertificateStr, keepSession) - 620usize];
-    ["Offset of field: CERTCertificateStr::timeOK"]
-        [::core::mem::offset_of!(CERTCertificateStr, timeOK) - 624usize];
-    ["Offset of field: CERTCertificateStr::domainOK"]
-        [::core::mem::offset_of!(CERTCertificateStr, domainOK) - 632usize];
-    ["Offset of field: CERTCertificateStr::isperm"]
-        [::core::mem::offset_of!(CERTCertificateStr, isperm) - 640usize];
-    ["Offset of field: CERTCertificateStr::istemp"]
-        [::core::mem::offset_of!(CERTCertificateStr, istemp) - 644usize];
-    ["Offset of field: CERTCertificateStr::nickname"]
-        [::core::mem::offset_of!(CERTCertificateStr, nickname) - 648usize];
-    ["Offset of field: CERTCertificateStr::dbnickname"]
-        [::core::mem::offset_of!(CERTCertificateStr, dbnickname) - 656usize];
-    ["Offset of field: CERTCertificateStr::nssCertificate"]
-        [::core::mem::offset_of!(CERTCertificateStr, nssCertificate) - 664usize];
-    ["Offset of field: CERTCertificateStr::trust"]
-        [::core::mem::offset_of!(CERTCertificateStr, trust) - 672usize];
-    ["Offset of field: CERTCertificateStr::referenceCount"]
-        [::core::mem::offset_of!(CERTCertificateStr, referenceCount) - 680usize];
-    ["Offset of field: CERTCertificateStr::subjectList"]
-        [::core::mem::offset_of!(CERTCertificateStr, subjectList) - 688usize];
-    ["Offset of field: CERTCertificateStr::authKeyID"]
-        [::core::mem::offset_of!(CERTCertificateStr, authKeyID) - 696usize];
-    ["Offset of field: CERTCertificateStr::isRoot"]
-        [::core::mem::offset_of!(CERTCertificateStr, isRoot) - 704usize];
-    ["Offset of field: CERTCertificateStr::options"]
-        [::core::mem::offset_of!(CERTCertificateStr, options) - 712usize];
-    ["Offset of field: CERTCertificateStr::series"]
-        [::core::mem::offset_of!(CERTCertificateStr, series) - 720usize];
-    ["Offset of field: CERTCertificateStr::slot"]
-        [::core::mem::offset_of!(CERTCertificateStr, slot) - 728usize];
-    ["Offset of field: CERTCertificateStr::pkcs11ID"]
-        [::core::mem::offset_of!(CERTCertificateStr, pkcs11ID) - 736usize];
-    ["Offset of field: CERTCertificateStr::ownSlot"]
-        [::core::mem::offset_of!(CERTCertificateStr, ownSlot) - 744usize];
-    ["Offset of field: CERTCertificateStr::distrust"]
-        [::core::mem::offset_of!(CERTCertificateStr, distrust) - 752usize];
+    [
+        "Size of CERTCertificateStr",
+    ][::core::mem::size_of::<CERTCertificateStr>() - 760usize];
+    [
+        "Alignment of CERTCertificateStr",
+    ][::core::mem::align_of::<CERTCertificateStr>() - 8usize];
+    [
+        "Offset of field: CERTCertificateStr::arena",
+    ][::core::mem::offset_of!(CERTCertificateStr, arena) - 0usize];
+    [
+        "Offset of field: CERTCertificateStr::subjectName",
+    ][::core::mem::offset_of!(CERTCertificateStr, subjectName) - 8usize];
+    [
+        "Offset of field: CERTCertificateStr::issuerName",
+    ][::core::mem::offset_of!(CERTCertificateStr, issuerName) - 16usize];
+    [
+        "Offset of field: CERTCertificateStr::signatureWrap",
+    ][::core::mem::offset_of!(CERTCertificateStr, signatureWrap) - 24usize];
+    [
+        "Offset of field: CERTCertificateStr::derCert",
+    ][::core::mem::offset_of!(CERTCertificateStr, derCert) - 120usize];
+    [
+        "Offset of field: CERTCertificateStr::derIssuer",
+    ][::core::mem::offset_of!(CERTCertificateStr, derIssuer) - 144usize];
+    [
+        "Offset of field: CERTCertificateStr::derSubject",
+    ][::core::mem::offset_of!(CERTCertificateStr, derSubject) - 168usize];
+    [
+        "Offset of field: CERTCertificateStr::derPublicKey",
+    ][::core::mem::offset_of!(CERTCertificateStr, derPublicKey) - 192usize];
+    [
+        "Offset of field: CERTCertificateStr::certKey",
+    ][::core::mem::offset_of!(CERTCertificateStr, certKey) - 216usize];
+    [
+        "Offset of field: CERTCertificateStr::version",
+    ][::core::mem::offset_of!(CERTCertificateStr, version) - 240usize];
+    [
+        "Offset of field: CERTCertificateStr::serialNumber",
+    ][::core::mem::offset_of!(CERTCertificateStr, serialNumber) - 264usize];
+    [
+        "Offset of field: CERTCertificateStr::signature",
+    ][::core::mem::offset_of!(CERTCertificateStr, signature) - 288usize];
+    [
+        "Offset of field: CERTCertificateStr::issuer",
+    ][::core::mem::offset_of!(CERTCertificateStr, issuer) - 336usize];
+    [
+        "Offset of field: CERTCertificateStr::validity",
+    ][::core::mem::offset_of!(CERTCertificateStr, validity) - 352usize];
+    [
+        "Offset of field: CERTCertificateStr::subject",
+    ][::core::mem::offset_of!(CERTCertificateStr, subject) - 408usize];
+    [
+        "Offset of field: CERTCertificateStr::subjectPublicKeyInfo",
+    ][::core::mem::offset_of!(CERTCertificateStr, subjectPublicKeyInfo) - 424usize];
+    [
+        "Offset of field: CERTCertificateStr::issuerID",
+    ][::core::mem::offset_of!(CERTCertificateStr, issuerID) - 504usize];
+    [
+        "Offset of field: CERTCertificateStr::subjectID",
+    ][::core::mem::offset_of!(CERTCertificateStr, subjectID) - 528usize];
+    [
+        "Offset of field: CERTCertificateStr::extensions",
+    ][::core::mem::offset_of!(CERTCertificateStr, extensions) - 552usize];
+    [
+        "Offset of field: CERTCertificateStr::emailAddr",
+    ][::core::mem::offset_of!(CERTCertificateStr, emailAddr) - 560usize];
+    [
+        "Offset of field: CERTCertificateStr::dbhandle",
+    ][::core::mem::offset_of!(CERTCertificateStr, dbhandle) - 568usize];
+    [
+        "Offset of field: CERTCertificateStr::subjectKeyID",
+    ][::core::mem::offset_of!(CERTCertificateStr, subjectKeyID) - 576usize];
+    [
+        "Offset of field: CERTCertificateStr::keyIDGenerated",
+    ][::core::mem::offset_of!(CERTCertificateStr, keyIDGenerated) - 600usize];
+    [
+        "Offset of field: CERTCertificateStr::keyUsage",
+    ][::core::mem::offset_of!(CERTCertificateStr, keyUsage) - 604usize];
+    [
+        "Offset of field: CERTCertificateStr::rawKeyUsage",
+    ][::core::mem::offset_of!(CERTCertificateStr, rawKeyUsage) - 608usize];
+    [
+        "Offset of field: CERTCertificateStr::keyUsagePresent",
+    ][::core::mem::offset_of!(CERTCertificateStr, keyUsagePresent) - 612usize];
+    [
+        "Offset of field: CERTCertificateStr::nsCertType",
+    ][::core::mem::offset_of!(CERTCertificateStr, nsCertType) - 616usize];
+    [
+        "Offset of field: CERTCertificateStr::keepSession",
+    ][::core::mem::offset_of!(CERTCertificateStr, keepSession) - 620usize];
+    [
+        "Offset of field: CERTCertificateStr::timeOK",
+    ][::core::mem::offset_of!(CERTCertificateStr, timeOK) - 624usize];
+    [
+        "Offset of field: CERTCertificateStr::domainOK",
+    ][::core::mem::offset_of!(CERTCertificateStr, domainOK) - 632usize];
+    [
+        "Offset of field: CERTCertificateStr::isperm",
+    ][::core::mem::offset_of!(CERTCertificateStr, isperm) - 640usize];
+    [
+        "Offset of field: CERTCertificateStr::istemp",
+    ][::core::mem::offset_of!(CERTCertificateStr, istemp) - 644usize];
+    [
+        "Offset of field: CERTCertificateStr::nickname",
+    ][::core::mem::offset_of!(CERTCertificateStr, nickname) - 648usize];
+    [
+        "Offset of field: CERTCertificateStr::dbnickname",
+    ][::core::mem::offset_of!(CERTCertificateStr, dbnickname) - 656usize];
+    [
+        "Offset of field: CERTCertificateStr::nssCertificate",
+    ][::core::mem::offset_of!(CERTCertificateStr, nssCertificate) - 664usize];
+    [
+        "Offset of field: CERTCertificateStr::trust",
+    ][::core::mem::offset_of!(CERTCertificateStr, trust) - 672usize];
+    [
+        "Offset of field: CERTCertificateStr::referenceCount",
+    ][::core::mem::offset_of!(CERTCertificateStr, referenceCount) - 680usize];
+    [
+        "Offset of field: CERTCertificateStr::subjectList",
+    ][::core::mem::offset_of!(CERTCertificateStr, subjectList) - 688usize];
+    [
+        "Offset of field: CERTCertificateStr::authKeyID",
+    ][::core::mem::offset_of!(CERTCertificateStr, authKeyID) - 696usize];
+    [
+        "Offset of field: CERTCertificateStr::isRoot",
+    ][::core::mem::offset_of!(CERTCertificateStr, isRoot) - 704usize];
+    [
+        "Offset of field: CERTCertificateStr::options",
+    ][::core::mem::offset_of!(CERTCertificateStr, options) - 712usize];
+    [
+        "Offset of field: CERTCertificateStr::series",
+    ][::core::mem::offset_of!(CERTCertificateStr, series) - 720usize];
+    [
+        "Offset of field: CERTCertificateStr::slot",
+    ][::core::mem::offset_of!(CERTCertificateStr, slot) - 728usize];
+    [
+        "Offset of field: CERTCertificateStr::pkcs11ID",
+    ][::core::mem::offset_of!(CERTCertificateStr, pkcs11ID) - 736usize];
+    [
+        "Offset of field: CERTCertificateStr::ownSlot",
+    ][::core::mem::offset_of!(CERTCertificateStr, ownSlot) - 744usize];
+    [
+        "Offset of field: CERTCertificateStr::distrust",
+    ][::core::mem::offset_of!(CERTCertificateStr, distrust) - 752usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTCertificateListStr"][::core::mem::size_of::<CERTCertificateListStr>() - 24usize];
-    ["Alignment of CERTCertificateListStr"]
-        [::core::mem::align_of::<CERTCertificateListStr>() - 8usize];
-    ["Offset of field: CERTCertificateListStr::certs"]
-        [::core::mem::offset_of!(CERTCertificateListStr, certs) - 0usize];
-    ["Offset of field: CERTCertificateListStr::len"]
-        [::core::mem::offset_of!(CERTCertificateListStr, len) - 8usize];
-    ["Offset of field: CERTCertificateListStr::arena"]
-        [::core::mem::offset_of!(CERTCertificateListStr, arena) - 16usize];
+    [
+        "Size of CERTCertificateListStr",
+    ][::core::mem::size_of::<CERTCertificateListStr>() - 24usize];
+    [
+        "Alignment of CERTCertificateListStr",
+    ][::core::mem::align_of::<CERTCertificateListStr>() - 8usize];
+    [
+        "Offset of field: CERTCertificateListStr::certs",
+    ][::core::mem::offset_of!(CERTCertificateListStr, certs) - 0usize];
+    [
+        "Offset of field: CERTCertificateListStr::len",
+    ][::core::mem::offset_of!(CERTCertificateListStr, len) - 8usize];
+    [
+        "Offset of field: CERTCertificateListStr::arena",
+    ][::core::mem::offset_of!(CERTCertificateListStr, arena) - 16usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTCertListNodeStr"][::core::mem::size_of::<CERTCertListNodeStr>() - 32usize];
-    ["Alignment of CERTCertListNodeStr"][::core::mem::align_of::<CERTCertListNodeStr>() - 8usize];
-    ["Offset of field: CERTCertListNodeStr::links"]
-        [::core::mem::offset_of!(CERTCertListNodeStr, links) - 0usize];
-    ["Offset of field: CERTCertListNodeStr::cert"]
-        [::core::mem::offset_of!(CERTCertListNodeStr, cert) - 16usize];
-    ["Offset of field: CERTCertListNodeStr::appData"]
-        [::core::mem::offset_of!(CERTCertListNodeStr, appData) - 24usize];
+    [
+        "Size of CERTCertListNodeStr",
+    ][::core::mem::size_of::<CERTCertListNodeStr>() - 32usize];
+    [
+        "Alignment of CERTCertListNodeStr",
+    ][::core::mem::align_of::<CERTCertListNodeStr>() - 8usize];
+    [
+        "Offset of field: CERTCertListNodeStr::links",
+    ][::core::mem::offset_of!(CERTCertListNodeStr, links) - 0usize];
+    [
+        "Offset of field: CERTCertListNodeStr::cert",
+    ][::core::mem::offset_of!(CERTCertListNodeStr, cert) - 16usize];
+    [
+        "Offset of field: CERTCertListNodeStr::appData",
+    ][::core::mem::offset_of!(CERTCertListNodeStr, appData) - 24usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTCertListStr"][::core::mem::size_of::<CERTCertListStr>() - 24usize];
-    ["Alignment of CERTCertListStr"][::core::mem::align_of::<CERTCertListStr>() - 8usize];
-    ["Offset of field: CERTCertListStr::list"]
-        [::core::mem::offset_of!(CERTCertListStr, list) - 0usize];
-    ["Offset of field: CERTCertListStr::arena"]
-        [::core::mem::offset_of!(CERTCertListStr, arena) - 16usize];
+    [
+        "Alignment of CERTCertListStr",
+    ][::core::mem::align_of::<CERTCertListStr>() - 8usize];
+    [
+        "Offset of field: CERTCertListStr::list",
+    ][::core::mem::offset_of!(CERTCertListStr, list) - 0usize];
+    [
+        "Offset of field: CERTCertListStr::arena",
+    ][::core::mem::offset_of!(CERTCertListStr, arena) - 16usize];
 };
 pub const certUsageSSLClient: SECCertUsageEnum = 0;
 pub const certUsageSSLServer: SECCertUsageEnum = 1;
@@ -2192,101 +2491,156 @@ pub const certRegisterID: CERTGeneralNameTypeEnum = 9;
 const _: () = {
     ["Size of OtherNameStr"][::core::mem::size_of::<OtherNameStr>() - 48usize];
     ["Alignment of OtherNameStr"][::core::mem::align_of::<OtherNameStr>() - 8usize];
-    ["Offset of field: OtherNameStr::name"][::core::mem::offset_of!(OtherNameStr, name) - 0usize];
-    ["Offset of field: OtherNameStr::oid"][::core::mem::offset_of!(OtherNameStr, oid) - 24usize];
+    [
+        "Offset of field: OtherNameStr::name",
+    ][::core::mem::offset_of!(OtherNameStr, name) - 0usize];
+    [
+        "Offset of field: OtherNameStr::oid",
+    ][::core::mem::offset_of!(OtherNameStr, oid) - 24usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTGeneralNameStr__bindgen_ty_1"]
-        [::core::mem::size_of::<CERTGeneralNameStr__bindgen_ty_1>() - 48usize];
-    ["Alignment of CERTGeneralNameStr__bindgen_ty_1"]
-        [::core::mem::align_of::<CERTGeneralNameStr__bindgen_ty_1>() - 8usize];
-    ["Offset of field: CERTGeneralNameStr__bindgen_ty_1::directoryName"]
-        [::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, directoryName) - 0usize];
-    ["Offset of field: CERTGeneralNameStr__bindgen_ty_1::OthName"]
-        [::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, OthName) - 0usize];
-    ["Offset of field: CERTGeneralNameStr__bindgen_ty_1::other"]
-        [::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, other) - 0usize];
+    [
+        "Size of CERTGeneralNameStr__bindgen_ty_1",
+    ][::core::mem::size_of::<CERTGeneralNameStr__bindgen_ty_1>() - 48usize];
+    [
+        "Alignment of CERTGeneralNameStr__bindgen_ty_1",
+    ][::core::mem::align_of::<CERTGeneralNameStr__bindgen_ty_1>() - 8usize];
+    [
+        "Offset of field: CERTGeneralNameStr__bindgen_ty_1::directoryName",
+    ][::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, directoryName) - 0usize];
+    [
+        "Offset of field: CERTGeneralNameStr__bindgen_ty_1::OthName",
+    ][::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, OthName) - 0usize];
+    [
+        "Offset of field: CERTGeneralNameStr__bindgen_ty_1::other",
+    ][::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, other) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTGeneralNameStr"][::core::mem::size_of::<CERTGeneralNameStr>() - 96usize];
-    ["Alignment of CERTGeneralNameStr"][::core::mem::align_of::<CERTGeneralNameStr>() - 8usize];
-    ["Offset of field: CERTGeneralNameStr::type_"]
-        [::core::mem::offset_of!(CERTGeneralNameStr, type_) - 0usize];
-    ["Offset of field: CERTGeneralNameStr::name"]
-        [::core::mem::offset_of!(CERTGeneralNameStr, name) - 8usize];
-    ["Offset of field: CERTGeneralNameStr::derDirectoryName"]
-        [::core::mem::offset_of!(CERTGeneralNameStr, derDirectoryName) - 56usize];
-    ["Offset of field: CERTGeneralNameStr::l"]
-        [::core::mem::offset_of!(CERTGeneralNameStr, l) - 80usize];
+    [
+        "Size of CERTGeneralNameStr",
+    ][::core::mem::size_of::<CERTGeneralNameStr>() - 96usize];
+    [
+        "Alignment of CERTGeneralNameStr",
+    ][::core::mem::align_of::<CERTGeneralNameStr>() - 8usize];
+    [
+        "Offset of field: CERTGeneralNameStr::type_",
+    ][::core::mem::offset_of!(CERTGeneralNameStr, type_) - 0usize];
+    [
+        "Offset of field: CERTGeneralNameStr::name",
+    ][::core::mem::offset_of!(CERTGeneralNameStr, name) - 8usize];
+    [
+        "Offset of field: CERTGeneralNameStr::derDirectoryName",
+    ][::core::mem::offset_of!(CERTGeneralNameStr, derDirectoryName) - 56usize];
+    [
+        "Offset of field: CERTGeneralNameStr::l",
+    ][::core::mem::offset_of!(CERTGeneralNameStr, l) - 80usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTAuthKeyIDStr"][::core::mem::size_of::<CERTAuthKeyIDStr>() - 64usize];
-    ["Alignment of CERTAuthKeyIDStr"][::core::mem::align_of::<CERTAuthKeyIDStr>() - 8usize];
-    ["Offset of field: CERTAuthKeyIDStr::keyID"]
-        [::core::mem::offset_of!(CERTAuthKeyIDStr, keyID) - 0usize];
-    ["Offset of field: CERTAuthKeyIDStr::authCertIssuer"]
-        [::core::mem::offset_of!(CERTAuthKeyIDStr, authCertIssuer) - 24usize];
-    ["Offset of field: CERTAuthKeyIDStr::authCertSerialNumber"]
-        [::core::mem::offset_of!(CERTAuthKeyIDStr, authCertSerialNumber) - 32usize];
-    ["Offset of field: CERTAuthKeyIDStr::DERAuthCertIssuer"]
-        [::core::mem::offset_of!(CERTAuthKeyIDStr, DERAuthCertIssuer) - 56usize];
+    [
+        "Alignment of CERTAuthKeyIDStr",
+    ][::core::mem::align_of::<CERTAuthKeyIDStr>() - 8usize];
+    [
+        "Offset of field: CERTAuthKeyIDStr::keyID",
+    ][::core::mem::offset_of!(CERTAuthKeyIDStr, keyID) - 0usize];
+    [
+        "Offset of field: CERTAuthKeyIDStr::authCertIssuer",
+    ][::core::mem::offset_of!(CERTAuthKeyIDStr, authCertIssuer) - 24usize];
+    [
+        "Offset of field: CERTAuthKeyIDStr::authCertSerialNumber",
+    ][::core::mem::offset_of!(CERTAuthKeyIDStr, authCertSerialNumber) - 32usize];
+    [
+        "Offset of field: CERTAuthKeyIDStr::DERAuthCertIssuer",
+    ][::core::mem::offset_of!(CERTAuthKeyIDStr, DERAuthCertIssuer) - 56usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTVerifyLogNodeStr"][::core::mem::size_of::<CERTVerifyLogNodeStr>() - 48usize];
-    ["Alignment of CERTVerifyLogNodeStr"][::core::mem::align_of::<CERTVerifyLogNodeStr>() - 8usize];
-    ["Offset of field: CERTVerifyLogNodeStr::cert"]
-        [::core::mem::offset_of!(CERTVerifyLogNodeStr, cert) - 0usize];
-    ["Offset of field: CERTVerifyLogNodeStr::error"]
-        [::core::mem::offset_of!(CERTVerifyLogNodeStr, error) - 8usize];
-    ["Offset of field: CERTVerifyLogNodeStr::depth"]
-        [::core::mem::offset_of!(CERTVerifyLogNodeStr, depth) - 16usize];
-    ["Offset of field: CERTVerifyLogNodeStr::arg"]
-        [::core::mem::offset_of!(CERTVerifyLogNodeStr, arg) - 24usize];
-    ["Offset of field: CERTVerifyLogNodeStr::next"]
-        [::core::mem::offset_of!(CERTVerifyLogNodeStr, next) - 32usize];
-    ["Offset of field: CERTVerifyLogNodeStr::prev"]
-        [::core::mem::offset_of!(CERTVerifyLogNodeStr, prev) - 40usize];
+    [
+        "Size of CERTVerifyLogNodeStr",
+    ][::core::mem::size_of::<CERTVerifyLogNodeStr>() - 48usize];
+    [
+        "Alignment of CERTVerifyLogNodeStr",
+    ][::core::mem::align_of::<CERTVerifyLogNodeStr>() - 8usize];
+    [
+        "Offset of field: CERTVerifyLogNodeStr::cert",
+    ][::core::mem::offset_of!(CERTVerifyLogNodeStr, cert) - 0usize];
+    [
+        "Offset of field: CERTVerifyLogNodeStr::error",
+    ][::core::mem::offset_of!(CERTVerifyLogNodeStr, error) - 8usize];
+    [
+        "Offset of field: CERTVerifyLogNodeStr::depth",
+    ][::core::mem::offset_of!(CERTVerifyLogNodeStr, depth) - 16usize];
+    [
+        "Offset of field: CERTVerifyLogNodeStr::arg",
+    ][::core::mem::offset_of!(CERTVerifyLogNodeStr, arg) - 24usize];
+    [
+        "Offset of field: CERTVerifyLogNodeStr::next",
+    ][::core::mem::offset_of!(CERTVerifyLogNodeStr, next) - 32usize];
+    [
+        "Offset of field: CERTVerifyLogNodeStr::prev",
+    ][::core::mem::offset_of!(CERTVerifyLogNodeStr, prev) - 40usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTVerifyLogStr"][::core::mem::size_of::<CERTVerifyLogStr>() - 32usize];
-    ["Alignment of CERTVerifyLogStr"][::core::mem::align_of::<CERTVerifyLogStr>() - 8usize];
-    ["Offset of field: CERTVerifyLogStr::arena"]
-        [::core::mem::offset_of!(CERTVerifyLogStr, arena) - 0usize];
-    ["Offset of field: CERTVerifyLogStr::count"]
-        [::core::mem::offset_of!(CERTVerifyLogStr, count) - 8usize];
-    ["Offset of field: CERTVerifyLogStr::head"]
-        [::core::mem::offset_of!(CERTVerifyLogStr, head) - 16usize];
-    ["Offset of field: CERTVerifyLogStr::tail"]
-        [::core::mem::offset_of!(CERTVerifyLogStr, tail) - 24usize];
+    [
+        "Alignment of CERTVerifyLogStr",
+    ][::core::mem::align_of::<CERTVerifyLogStr>() - 8usize];
+    [
+        "Offset of field: CERTVerifyLogStr::arena",
+    ][::core::mem::offset_of!(CERTVerifyLogStr, arena) - 0usize];
+    [
+        "Offset of field: CERTVerifyLogStr::count",
+    ][::core::mem::offset_of!(CERTVerifyLogStr, count) - 8usize];
+    [
+        "Offset of field: CERTVerifyLogStr::head",
+    ][::core::mem::offset_of!(CERTVerifyLogStr, head) - 16usize];
+    [
+        "Offset of field: CERTVerifyLogStr::tail",
+    ][::core::mem::offset_of!(CERTVerifyLogStr, tail) - 24usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTOKDomainNameStr"][::core::mem::size_of::<CERTOKDomainNameStr>() - 16usize];
-    ["Alignment of CERTOKDomainNameStr"][::core::mem::align_of::<CERTOKDomainNameStr>() - 8usize];
-    ["Offset of field: CERTOKDomainNameStr::next"]
-        [::core::mem::offset_of!(CERTOKDomainNameStr, next) - 0usize];
-    ["Offset of field: CERTOKDomainNameStr::name"]
-        [::core::mem::offset_of!(CERTOKDomainNameStr, name) - 8usize];
+    [
+        "Size of CERTOKDomainNameStr",
+    ][::core::mem::size_of::<CERTOKDomainNameStr>() - 16usize];
+    [
+        "Alignment of CERTOKDomainNameStr",
+    ][::core::mem::align_of::<CERTOKDomainNameStr>() - 8usize];
+    [
+        "Offset of field: CERTOKDomainNameStr::next",
+    ][::core::mem::offset_of!(CERTOKDomainNameStr, next) - 0usize];
+    [
+        "Offset of field: CERTOKDomainNameStr::name",
+    ][::core::mem::offset_of!(CERTOKDomainNameStr, name) - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of NSSCMSContentInfoStr"][::core::mem::size_of::<NSSCMSContentInfoStr>() - 128usize];
-    ["Alignment of NSSCMSContentInfoStr"][::core::mem::align_of::<NSSCMSContentInfoStr>() - 8usize];
+    [
+        "Size of NSSCMSContentInfoStr",
+    ][::core::mem::size_of::<NSSCMSContentInfoStr>() - 128usize];
+    [
+        "Alignment of NSSCMSContentInfoStr",
+    ][::core::mem::align_of::<NSSCMSContentInfoStr>() - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of NSSCMSMessageStr"][::core::mem::size_of::<NSSCMSMessageStr>() - 184usize];
-    ["Alignment of NSSCMSMessageStr"][::core::mem::align_of::<NSSCMSMessageStr>() - 8usize];
+    [
+        "Alignment of NSSCMSMessageStr",
+    ][::core::mem::align_of::<NSSCMSMessageStr>() - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of NSSCMSSignedDataStr"][::core::mem::size_of::<NSSCMSSignedDataStr>() - 224usize];
-    ["Alignment of NSSCMSSignedDataStr"][::core::mem::align_of::<NSSCMSSignedDataStr>() - 8usize];
+    [
+        "Size of NSSCMSSignedDataStr",
+    ][::core::mem::size_of::<NSSCMSSignedDataStr>() - 224usize];
+    [
+        "Alignment of NSSCMSSignedDataStr",
+    ][::core::mem::align_of::<NSSCMSSignedDataStr>() - 8usize];
 };
 pub const NSSCMSVS_Unverified: NSSCMSVerificationStatus = 0;
 pub const NSSCMSVS_GoodSignature: NSSCMSVerificationStatus = 1;
@@ -2300,8 +2654,12 @@ pub const NSSCMSVS_MalformedSignature: NSSCMSVerificationStatus = 8;
 pub const NSSCMSVS_ProcessingError: NSSCMSVerificationStatus = 9;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of NSSCMSSignerInfoStr"][::core::mem::size_of::<NSSCMSSignerInfoStr>() - 232usize];
-    ["Alignment of NSSCMSSignerInfoStr"][::core::mem::align_of::<NSSCMSSignerInfoStr>() - 8usize];
+    [
+        "Size of NSSCMSSignerInfoStr",
+    ][::core::mem::size_of::<NSSCMSSignerInfoStr>() - 232usize];
+    [
+        "Alignment of NSSCMSSignerInfoStr",
+    ][::core::mem::align_of::<NSSCMSSignerInfoStr>() - 8usize];
 };
 #[repr(C)]
 #[derive(Copy, Clone)]
@@ -2338,7 +2696,11 @@ where
 {
     #[inline]
     fn extract_bit(byte: u8, index: usize) -> bool {
-        let bit_index = if cfg!(target_endian = "big") { 7 - (index % 8) } else { index % 8 };
+        let bit_index = if cfg!(target_endian = "big") {
+            7 - (index % 8)
+        } else {
+            index % 8
+        };
         let mask = 1 << bit_index;
         byte & mask == mask
     }
@@ -2354,13 +2716,18 @@ where
         debug_assert!(index / 8 < core::mem::size_of::<Storage>());
         let byte_index = index / 8;
         let byte = unsafe {
-            *(core::ptr::addr_of!((*this).storage) as *const u8).offset(byte_index as isize)
+            *(core::ptr::addr_of!((*this).storage) as *const u8)
+                .offset(byte_index as isize)
         };
         Self::extract_bit(byte, index)
     }
     #[inline]
     fn change_bit(byte: u8, index: usize, val: bool) -> u8 {
-        let bit_index = if cfg!(target_endian = "big") { 7 - (index % 8) } else { index % 8 };
+        let bit_index = if cfg!(target_endian = "big") {
+            7 - (index % 8)
+        } else {
+            index % 8
+        };
         let mask = 1 << bit_index;
         if val { byte | mask } else { byte & !mask }
     }
@@ -2376,7 +2743,8 @@ where
         debug_assert!(index / 8 < core::mem::size_of::<Storage>());
         let byte_index = index / 8;
         let byte = unsafe {
-            (core::ptr::addr_of_mut!((*this).storage) as *mut u8).offset(byte_index as isize)
+            (core::ptr::addr_of_mut!((*this).storage) as *mut u8)
+                .offset(byte_index as isize)
         };
         unsafe { *byte = Self::change_bit(*byte, index, val) };
     }
@@ -2384,7 +2752,9 @@ where
     pub fn get(&self, bit_offset: usize, bit_width: u8) -> u64 {
         debug_assert!(bit_width <= 64);
         debug_assert!(bit_offset / 8 < self.storage.as_ref().len());
-        debug_assert!((bit_offset + (bit_width as usize) + 7) / 8 <= self.storage.as_ref().len(),);
+        debug_assert!(
+            (bit_offset + (bit_width as usize) + 7) / 8 <= self.storage.as_ref().len(),
+        );
         if bit_width == 0 {
             return 0;
         }
@@ -2416,7 +2786,8 @@ where
         debug_assert!(bit_width <= 64);
         debug_assert!(bit_offset / 8 < core::mem::size_of::<Storage>());
         debug_assert!(
-            (bit_offset + (bit_width as usize) + 7) / 8 <= core::mem::size_of::<Storage>(),
+            (bit_offset + (bit_width as usize) + 7) / 8
+                <= core::mem::size_of::<Storage>(),
         );
         if bit_width == 0 {
             return 0;
@@ -2450,7 +2821,9 @@ where
     pub fn set(&mut self, bit_offset: usize, bit_width: u8, val: u64) {
         debug_assert!(bit_width <= 64);
         debug_assert!(bit_offset / 8 < self.storage.as_ref().len());
-        debug_assert!((bit_offset + (bit_width as usize) + 7) / 8 <= self.storage.as_ref().len(),);
+        debug_assert!(
+            (bit_offset + (bit_width as usize) + 7) / 8 <= self.storage.as_ref().len(),
+        );
         if bit_width == 0 {
             return;
         }
@@ -2479,8 +2852,8 @@ where
                 let new_byte = (byte & !byte_mask) | (byte_val & byte_mask);
                 storage[start_byte + i] = new_byte.reverse_bits();
             } else {
-                storage[start_byte + i] =
-                    (storage[start_byte + i] & !byte_mask) | (byte_val & byte_mask);
+                storage[start_byte + i] = (storage[start_byte + i] & !byte_mask)
+                    | (byte_val & byte_mask);
             }
         }
     }
@@ -2489,7 +2862,8 @@ where
         debug_assert!(bit_width <= 64);
         debug_assert!(bit_offset / 8 < core::mem::size_of::<Storage>());
         debug_assert!(
-            (bit_offset + (bit_width as usize) + 7) / 8 <= core::mem::size_of::<Storage>(),
+            (bit_offset + (bit_width as usize) + 7) / 8
+                <= core::mem::size_of::<Storage>(),
         );
         if bit_width == 0 {
             return;
@@ -2546,7 +2920,9 @@ impl<const N: usize> __BindgenBitfieldUnit<[u8; N]> {
             if cfg!(target_endian = "big") {
                 let mut i = 0;
                 while i < bytes_needed {
-                    val |= (self.storage[start_byte + i].reverse_bits() as usize) << (i * 8);
+                    val
+                        |= (self.storage[start_byte + i].reverse_bits() as usize)
+                            << (i * 8);
                     i += 1;
                 }
             } else {
@@ -2569,7 +2945,9 @@ impl<const N: usize> __BindgenBitfieldUnit<[u8; N]> {
             if cfg!(target_endian = "big") {
                 let mut i = 0;
                 while i < bytes_needed {
-                    val |= (self.storage[start_byte + i].reverse_bits() as u64) << (i * 8);
+                    val
+                        |= (self.storage[start_byte + i].reverse_bits() as u64)
+                            << (i * 8);
                     i += 1;
                 }
             } else {
@@ -2625,8 +3003,8 @@ impl<const N: usize> __BindgenBitfieldUnit<[u8; N]> {
                     let new_byte = (byte & !byte_mask) | (byte_val & byte_mask);
                     self.storage[start_byte + i] = new_byte.reverse_bits();
                 } else {
-                    self.storage[start_byte + i] =
-                        (self.storage[start_byte + i] & !byte_mask) | (byte_val & byte_mask);
+                    self.storage[start_byte + i] = (self.storage[start_byte + i]
+                        & !byte_mask) | (byte_val & byte_mask);
                 }
                 i += 1;
             }
@@ -2653,8 +3031,8 @@ impl<const N: usize> __BindgenBitfieldUnit<[u8; N]> {
                     let new_byte = (byte & !byte_mask) | (byte_val & byte_mask);
                     self.storage[start_byte + i] = new_byte.reverse_bits();
                 } else {
-                    self.storage[start_byte + i] =
-                        (self.storage[start_byte + i] & !byte_mask) | (byte_val & byte_mask);
+                    self.storage[start_byte + i] = (self.storage[start_byte + i]
+                        & !byte_mask) | (byte_val & byte_mask);
                 }
                 i += 1;
             }
@@ -2769,7 +3147,9 @@ impl<const N: usize> __BindgenBitfieldUnit<[u8; N]> {
                     let new_byte = (byte & !byte_mask) | (byte_val & byte_mask);
                     unsafe { *byte_ptr = new_byte.reverse_bits() };
                 } else {
-                    unsafe { *byte_ptr = (*byte_ptr & !byte_mask) | (byte_val & byte_mask) };
+                    unsafe {
+                        *byte_ptr = (*byte_ptr & !byte_mask) | (byte_val & byte_mask)
+                    };
                 }
                 i += 1;
             }
@@ -2797,7 +3177,9 @@ impl<const N: usize> __BindgenBitfieldUnit<[u8; N]> {
                     let new_byte = (byte & !byte_mask) | (byte_val & byte_mask);
                     unsafe { *byte_ptr = new_byte.reverse_bits() };
                 } else {
-                    unsafe { *byte_ptr = (*byte_ptr & !byte_mask) | (byte_val & byte_mask) };
+                    unsafe {
+                        *byte_ptr = (*byte_ptr & !byte_mask) | (byte_val & byte_mask)
+                    };
                 }
                 i += 1;
             }
@@ -2813,7 +3195,9 @@ impl CERTCertificateStr__bindgen_ty_1__bindgen_ty_1 {
     #[inline]
     #[allow(unnecessary_transmutes)]
     pub fn hasUnsupportedCriticalExt(&self) -> ::core::ffi::c_uint {
-        unsafe { ::core::mem::transmute(self._bitfield_1.get_const::<0usize, 1u8>() as u32) }
+        unsafe {
+            ::core::mem::transmute(self._bitfield_1.get_const::<0usize, 1u8>() as u32)
+        }
     }
     #[inline]
     #[allow(unnecessary_transmutes)]
@@ -2825,24 +3209,34 @@ impl CERTCertificateStr__bindgen_ty_1__bindgen_ty_1 {
     }
     #[inline]
     #[allow(unnecessary_transmutes)]
-    pub unsafe fn hasUnsupportedCriticalExt_raw(this: *const Self) -> ::core::ffi::c_uint {
+    pub unsafe fn hasUnsupportedCriticalExt_raw(
+        this: *const Self,
+    ) -> ::core::ffi::c_uint {
         unsafe {
             ::core::mem::transmute(
-                <__BindgenBitfieldUnit<[u8; 1usize]>>::raw_get_const::<0usize, 1u8>(
-                    ::core::ptr::addr_of!((*this)._bitfield_1),
-                ) as u32,
+                <__BindgenBitfieldUnit<
+                    [u8; 1usize],
+                >>::raw_get_const::<
+                    0usize,
+                    1u8,
+                >(::core::ptr::addr_of!((*this)._bitfield_1)) as u32,
             )
         }
     }
     #[inline]
     #[allow(unnecessary_transmutes)]
-    pub unsafe fn set_hasUnsupportedCriticalExt_raw(this: *mut Self, val: ::core::ffi::c_uint) {
+    pub unsafe fn set_hasUnsupportedCriticalExt_raw(
+        this: *mut Self,
+        val: ::core::ffi::c_uint,
+    ) {
         unsafe {
             let val: u32 = ::core::mem::transmute(val);
-            <__BindgenBitfieldUnit<[u8; 1usize]>>::raw_set_const::<0usize, 1u8>(
-                ::core::ptr::addr_of_mut!((*this)._bitfield_1),
-                val as u64,
-            )
+            <__BindgenBitfieldUnit<
+                [u8; 1usize],
+            >>::raw_set_const::<
+                0usize,
+                1u8,
+            >(::core::ptr::addr_of_mut!((*this)._bitfield_1), val as u64)
         }
     }
     #[inline]
@@ -2851,17 +3245,22 @@ impl CERTCertificateStr__bindgen_ty_1__bindgen_ty_1 {
         hasUnsupportedCriticalExt: ::core::ffi::c_uint,
     ) -> __BindgenBitfieldUnit<[u8; 1usize]> {
         let mut __bindgen_bitfield_unit: __BindgenBitfieldUnit<[u8; 1usize]> = Default::default();
-        __bindgen_bitfield_unit.set_const::<0usize, 1u8>({
-            let hasUnsupportedCriticalExt: u32 =
-                unsafe { ::core::mem::transmute(hasUnsupportedCriticalExt) };
-            hasUnsupportedCriticalExt as u64
-        });
+        __bindgen_bitfield_unit
+            .set_const::<
+                0usize,
+                1u8,
+            >({
+                let hasUnsupportedCriticalExt: u32 = unsafe {
+                    ::core::mem::transmute(hasUnsupportedCriticalExt)
+                };
+                hasUnsupportedCriticalExt as u64
+            });
         __bindgen_bitfield_unit
     }
 }
 pub use self::_SECStatus as SECStatus;
-pub use self::CERTGeneralNameTypeEnum as CERTGeneralNameType;
 pub use self::SECCertUsageEnum as SECCertUsage;
+pub use self::CERTGeneralNameTypeEnum as CERTGeneralNameType;
 unsafe extern "C" {
     pub fn PR_SetError(errorCode: PRErrorCode, oserr: PRInt32);
     pub fn PR_GetError() -> PRErrorCode;
@@ -2904,7 +3303,10 @@ unsafe extern "C" {
         slot: *mut PK11SlotInfo,
         pw: *const ::core::ffi::c_char,
     ) -> SECStatus;
-    pub fn PK11_IsLoggedIn(slot: *mut PK11SlotInfo, wincx: *mut ::core::ffi::c_void) -> PRBool;
+    pub fn PK11_IsLoggedIn(
+        slot: *mut PK11SlotInfo,
+        wincx: *mut ::core::ffi::c_void,
+    ) -> PRBool;
     pub fn PK11_InitPin(
         slot: *mut PK11SlotInfo,
         ssopw: *const ::core::ffi::c_char,
@@ -2925,7 +3327,10 @@ unsafe extern "C" {
     pub fn PK11_NeedUserInit(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_IsFIPS() -> PRBool;
     pub fn PK11_IsPresent(slot: *mut PK11SlotInfo) -> PRBool;
-    pub fn PK11_DoesMechanism(slot: *mut PK11SlotInfo, type_: CK_MECHANISM_TYPE) -> PRBool;
+    pub fn PK11_DoesMechanism(
+        slot: *mut PK11SlotInfo,
+        type_: CK_MECHANISM_TYPE,
+    ) -> PRBool;
     pub fn PK11_GetAllTokens(
         type_: CK_MECHANISM_TYPE,
         needRW: PRBool,
@@ -2991,13 +3396,18 @@ unsafe extern "C" {
         operation: CK_ATTRIBUTE_TYPE,
         keySize: ::core::ffi::c_int,
     ) -> *mut PK11SymKey;
-    pub fn PK11_DeleteTokenPrivateKey(privKey: *mut SECKEYPrivateKey, force: PRBool) -> SECStatus;
+    pub fn PK11_DeleteTokenPrivateKey(
+        privKey: *mut SECKEYPrivateKey,
+        force: PRBool,
+    ) -> SECStatus;
     pub fn PK11_DeleteTokenPublicKey(pubKey: *mut SECKEYPublicKey) -> SECStatus;
     pub fn PK11_DeleteTokenCertAndKey(
         cert: *mut CERTCertificate,
         wincx: *mut ::core::ffi::c_void,
     ) -> SECStatus;
-    pub fn PK11_GetPrivateKeyNickname(privKey: *mut SECKEYPrivateKey) -> *mut ::core::ffi::c_char;
+    pub fn PK11_GetPrivateKeyNickname(
+        privKey: *mut SECKEYPrivateKey,
+    ) -> *mut ::core::ffi::c_char;
     pub fn PK11_SetPrivateKeyNickname(
         privKey: *mut SECKEYPrivateKey,
         nickname: *const ::core::ffi::c_char,
@@ -3162,7 +3572,9 @@ unsafe extern "C" {
         cert: *mut CERTCertificate,
         pwarg: *mut ::core::ffi::c_void,
     ) -> *mut SECItem;
-    pub fn PK11_GetLowLevelKeyIDForPrivateKey(key: *mut SECKEYPrivateKey) -> *mut SECItem;
+    pub fn PK11_GetLowLevelKeyIDForPrivateKey(
+        key: *mut SECKEYPrivateKey,
+    ) -> *mut SECItem;
     pub fn CERT_DestroyCertificate(cert: *mut CERTCertificate);
     pub fn CERT_DupCertificate(c: *mut CERTCertificate) -> *mut CERTCertificate;
     pub fn CERT_ExtractPublicKey(cert: *mut CERTCertificate) -> *mut SECKEYPublicKey;
@@ -3218,7 +3630,10 @@ unsafe extern "C" {
         wincx: *mut ::core::ffi::c_void,
         returnedUsages: *mut SECCertificateUsage,
     ) -> SECStatus;
-    pub fn CERT_GetCertTrust(cert: *const CERTCertificate, trust: *mut CERTCertTrust) -> SECStatus;
+    pub fn CERT_GetCertTrust(
+        cert: *const CERTCertificate,
+        trust: *mut CERTCertTrust,
+    ) -> SECStatus;
     pub fn CERT_ChangeCertTrust(
         handle: *mut CERTCertDBHandle,
         cert: *mut CERTCertificate,
@@ -3238,14 +3653,24 @@ unsafe extern "C" {
     ) -> PRBool;
     pub fn SEC_DeletePermCertificate(cert: *mut CERTCertificate) -> SECStatus;
     pub fn SECKEY_DestroySubjectPublicKeyInfo(spki: *mut CERTSubjectPublicKeyInfo);
-    pub fn SECKEY_PublicKeyStrengthInBits(pubk: *const SECKEYPublicKey) -> ::core::ffi::c_uint;
-    pub fn SECKEY_CopyPrivateKey(privKey: *const SECKEYPrivateKey) -> *mut SECKEYPrivateKey;
-    pub fn SECKEY_ConvertToPublicKey(privateKey: *mut SECKEYPrivateKey) -> *mut SECKEYPublicKey;
-    pub fn SECKEY_EncodeDERSubjectPublicKeyInfo(pubk: *const SECKEYPublicKey) -> *mut SECItem;
+    pub fn SECKEY_PublicKeyStrengthInBits(
+        pubk: *const SECKEYPublicKey,
+    ) -> ::core::ffi::c_uint;
+    pub fn SECKEY_CopyPrivateKey(
+        privKey: *const SECKEYPrivateKey,
+    ) -> *mut SECKEYPrivateKey;
+    pub fn SECKEY_ConvertToPublicKey(
+        privateKey: *mut SECKEYPrivateKey,
+    ) -> *mut SECKEYPublicKey;
+    pub fn SECKEY_EncodeDERSubjectPublicKeyInfo(
+        pubk: *const SECKEYPublicKey,
+    ) -> *mut SECItem;
     pub fn SECKEY_DecodeDERSubjectPublicKeyInfo(
         spkider: *const SECItem,
     ) -> *mut CERTSubjectPublicKeyInfo;
-    pub fn SECKEY_ExtractPublicKey(arg1: *const CERTSubjectPublicKeyInfo) -> *mut SECKEYPublicKey;
+    pub fn SECKEY_ExtractPublicKey(
+        arg1: *const CERTSubjectPublicKeyInfo,
+    ) -> *mut SECKEYPublicKey;
     pub fn SECKEY_DestroyPrivateKey(key: *mut SECKEYPrivateKey);
     pub fn SECKEY_DestroyPublicKey(key: *mut SECKEYPublicKey);
     pub fn SECKEY_GetPrivateKeyType(privKey: *const SECKEYPrivateKey) -> KeyType;
@@ -3282,25 +3707,35 @@ unsafe extern "C" {
         decrypt_key_cb_arg: *mut ::core::ffi::c_void,
     ) -> *mut NSSCMSMessage;
     pub fn NSS_CMSMessage_Destroy(cmsg: *mut NSSCMSMessage);
-    pub fn NSS_CMSMessage_ContentLevelCount(cmsg: *mut NSSCMSMessage) -> ::core::ffi::c_int;
+    pub fn NSS_CMSMessage_ContentLevelCount(
+        cmsg: *mut NSSCMSMessage,
+    ) -> ::core::ffi::c_int;
     pub fn NSS_CMSMessage_ContentLevel(
         cmsg: *mut NSSCMSMessage,
         n: ::core::ffi::c_int,
     ) -> *mut NSSCMSContentInfo;
-    pub fn NSS_CMSContentInfo_GetContent(cinfo: *mut NSSCMSContentInfo)
-    -> *mut ::core::ffi::c_void;
-    pub fn NSS_CMSContentInfo_GetContentTypeTag(cinfo: *mut NSSCMSContentInfo) -> SECOidTag;
+    pub fn NSS_CMSContentInfo_GetContent(
+        cinfo: *mut NSSCMSContentInfo,
+    ) -> *mut ::core::ffi::c_void;
+    pub fn NSS_CMSContentInfo_GetContentTypeTag(
+        cinfo: *mut NSSCMSContentInfo,
+    ) -> SECOidTag;
     pub fn NSS_CMSUtil_VerificationStatusToString(
         vs: NSSCMSVerificationStatus,
     ) -> *const ::core::ffi::c_char;
-    pub fn NSS_CMSSignedData_SignerInfoCount(sigd: *mut NSSCMSSignedData) -> ::core::ffi::c_int;
+    pub fn NSS_CMSSignedData_SignerInfoCount(
+        sigd: *mut NSSCMSSignedData,
+    ) -> ::core::ffi::c_int;
     pub fn NSS_CMSSignedData_GetSignerInfo(
         sigd: *mut NSSCMSSignedData,
         i: ::core::ffi::c_int,
     ) -> *mut NSSCMSSignerInfo;
-    pub fn NSS_CMSSignedData_GetDigestAlgs(sigd: *mut NSSCMSSignedData)
-    -> *mut *mut SECAlgorithmID;
-    pub fn NSS_CMSSignedData_GetContentInfo(sigd: *mut NSSCMSSignedData) -> *mut NSSCMSContentInfo;
+    pub fn NSS_CMSSignedData_GetDigestAlgs(
+        sigd: *mut NSSCMSSignedData,
+    ) -> *mut *mut SECAlgorithmID;
+    pub fn NSS_CMSSignedData_GetContentInfo(
+        sigd: *mut NSSCMSSignedData,
+    ) -> *mut NSSCMSContentInfo;
     pub fn NSS_CMSSignedData_ImportCerts(
         sigd: *mut NSSCMSSignedData,
         certdb: *mut CERTCertDBHandle,
@@ -3345,6 +3780,10 @@ unsafe extern "C" {
         p12dcx: *mut SEC_PKCS12DecoderContext,
         nicknameCb: SEC_PKCS12NicknameCollisionCallback,
     ) -> SECStatus;
-    pub fn SEC_PKCS12DecoderImportBags(p12dcx: *mut SEC_PKCS12DecoderContext) -> SECStatus;
-    pub fn SEC_PKCS12DecoderGetCerts(p12dcx: *mut SEC_PKCS12DecoderContext) -> *mut CERTCertList;
+    pub fn SEC_PKCS12DecoderImportBags(
+        p12dcx: *mut SEC_PKCS12DecoderContext,
+    ) -> SECStatus;
+    pub fn SEC_PKCS12DecoderGetCerts(
+        p12dcx: *mut SEC_PKCS12DecoderContext,
+    ) -> *mut CERTCertList;
 }

@@ -7,11 +7,15 @@
 
 #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, missing_docs)]
 #[allow(unsafe_op_in_unsafe_fn, clippy::all, clippy::pedantic, clippy::restriction)]
+#[rustfmt::skip]
 mod bindings;
 
 pub use bindings::*;
 
 /// `#define CKM_ML_DSA_KEY_PAIR_GEN 0x0000001cUL` (pkcs11t.h of PKCS #11 3.2, NSS 3.112 and later).
 pub const CKM_ML_DSA_KEY_PAIR_GEN: core::ffi::c_ulong = 0x1c;
+/// `mldsaKey = 12` of `KeyType` (keythi.h, NSS 3.116 and later).
+#[allow(non_upper_case_globals)]
+pub const mldsaKey: KeyType = 12;
 /// `#define CK_INVALID_HANDLE 0` (pkcs11t.h); a macro without a type that bindgen sees.
 pub const CK_INVALID_HANDLE: core::ffi::c_ulong = 0;

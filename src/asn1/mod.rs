@@ -3,12 +3,14 @@
 //! Whatever is hashed, verified or embedded is kept as the bytes that arrived (`Any`): a decoded
 //! value is never encoded again to be verified.
 
+pub mod canonical;
 pub mod cmc;
 pub mod cms;
 pub mod crmf;
 pub mod name;
 pub mod oid;
 pub mod pem;
+pub mod wanted;
 pub mod x509;
 
 use rasn::types::{Any, Integer};

@@ -10,8 +10,8 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-/// The DER in `bytes`: DER as it is, the first PEM block (any label, text around it allowed), or
-/// base64 (standard or URL-safe) without header.
+/// The DER in `bytes`: DER as it is, DER behind the remains of HTTP headers, the first PEM block (any
+/// label, text around it allowed), or base64 (standard or URL-safe) without header.
 ///
 /// # Errors
 /// [`Kind::Input`], saying so when the bytes are HTML.
@@ -22,6 +22,9 @@ pub fn to_der(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     // Indefinite length: BER as some CMS producers write it.
     if bytes.starts_with(&[0x30, 0x80]) {
         return Ok(bytes.to_vec());
+    }
+    if let Some(der) = behind_headers(bytes) {
+        return Ok(der.to_vec());
     }
     let blocks = blocks(bytes);
     let text: Vec<u8> = match blocks.into_iter().next() {
@@ -40,6 +43,29 @@ pub fn to_der(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
             .hint("the server answered with a page instead of a CMC message: look at the URL")),
         _ => Err(unreadable().because("it is neither DER nor PEM nor base64 of DER")),
     }
+}
+
+/// Longest remains of HTTP headers, in octets.
+const HEADERS: usize = 16 * 1024;
+
+/// The CMS message that ends `bytes` behind lines of text: Dogtag's HttpClient leaves the headers
+/// that it didn't count in front of what it stores.
+pub fn behind_headers(bytes: &[u8]) -> Option<&[u8]> {
+    let mut at = 0;
+    for line in bytes.get(..HEADERS.min(bytes.len()))?.split_inclusive(|b| *b == b'\n') {
+        let text = line.iter().all(|b| b.is_ascii_graphic() || b" \t\r\n".contains(b));
+        if !text || line.last() != Some(&b'\n') {
+            return None;
+        }
+        at += line.len();
+        let der = bytes.get(at..)?;
+        if der.first() == Some(&0x30)
+            && let Some((_, [0x06, ..], [])) = super::split_tlv(der)
+        {
+            return Some(der);
+        }
+    }
+    None
 }
 
 /// The base64 text of every PEM block, white space removed.
@@ -132,6 +158,18 @@ mod tests {
             assert_eq!(to_der("x", text.as_bytes()).unwrap(), DER, "{text}");
         }
         assert_eq!(to_der("x", DER).unwrap(), DER);
+    }
+
+    #[test]
+    fn what_http_client_leaves_in_front_is_passed_over() {
+        let message = [0x30, 0x04, 0x06, 0x02, 0x2a, 0x0a];
+        for head in ["Connection: close\r\n\r\n", "\r\n", "X: 0\r\nY: 0\r\n\r\n"] {
+            let bytes = [head.as_bytes(), &message].concat();
+            assert_eq!(to_der("x", &bytes).unwrap(), message);
+            assert!(to_der("x", &[&bytes[..], &[0]].concat()).is_err());
+        }
+        assert!(to_der("x", &[b"no end", &message[..]].concat()).is_err());
+        assert!(behind_headers(&message).is_none());
     }
 
     #[test]

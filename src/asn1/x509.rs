@@ -5,7 +5,7 @@ use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::{Attribute, Extension, GeneralName, SubjectPublicKeyInfo};
 
 use super::{any, any_of, decode, encode, oid, split_tlv, tlv};
-use crate::algorithm::{Digest, KeyType, Scheme, Signer};
+use crate::algorithm::{Digest, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 
 /// CertificationRequest, its signed part as bytes.
@@ -51,6 +51,9 @@ pub fn signature_algorithm(scheme: Scheme) -> Result<AlgorithmIdentifier> {
         Scheme::RsaPss { digest, salt } => {
             (oid::RSASSA_PSS, Some(any(pss_parameters(digest, salt)?)))
         }
+        Scheme::MlDsa(ParameterSet::MlDsa44) => (oid::ML_DSA_44, None),
+        Scheme::MlDsa(ParameterSet::MlDsa65) => (oid::ML_DSA_65, None),
+        Scheme::MlDsa(ParameterSet::MlDsa87) => (oid::ML_DSA_87, None),
     };
     Ok(AlgorithmIdentifier { algorithm: oid::owned(algorithm), parameters })
 }

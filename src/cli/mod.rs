@@ -1,6 +1,8 @@
 //! The modern command tree, and the door to the old names.
 
 mod args;
+mod cmc;
+mod csr;
 mod enroll;
 mod revoke;
 mod shared_token;
@@ -67,6 +69,13 @@ enum Output {
 enum Command {
     /// Make a key, have it certified, and import the certificate beside it: the whole job
     Enroll(Box<enroll::EnrollArgs>),
+    /// Look at CMC messages
+    Cmc {
+        #[command(subcommand)]
+        command: cmc::CmcCommand,
+    },
+    /// Certificate requests
+    Csr(csr::CsrArgs),
     /// Revoke a certificate, put it on hold, or release it
     Revoke(Box<revoke::RevokeArgs>),
     /// Encrypt a shared secret for the CA, and print the LDIF that adds it
@@ -118,6 +127,8 @@ fn base_name(arg: &OsString) -> String {
 fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => ("enroll", enroll::run(*args)),
+        Command::Cmc { command } => (command.name(), cmc::run(command)),
+        Command::Csr(args) => ("csr create", csr::run(args)),
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(topic.as_deref(), streams)),

@@ -8,6 +8,7 @@ pub mod proof;
 pub mod request;
 pub mod response;
 pub mod seal;
+pub mod show;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -309,7 +309,11 @@ impl Response {
     }
 }
 
-fn status(version: u8, der: &[u8]) -> Result<Status> {
+/// A value of a status control of version 1 or 2.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn status(version: u8, der: &[u8]) -> Result<Status> {
     let info: CmcStatusInfoV2 = decode("the CMC status", der)?;
     let other = match info.other_info {
         None => None,

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::asn1::pem;
 use crate::cli::Streams;
-use crate::cmc::response;
+use crate::cmc::response::{self, Response};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, SignatureCheck};
 use crate::ops::answer;
@@ -36,6 +36,10 @@ struct Options {
     /// Go on when the signature can't be verified
     #[arg(long)]
     allow_unverified: bool,
+
+    /// Ignored, as the Java tool does
+    #[arg(hide = true)]
+    stray: Vec<OsString>,
 }
 
 /// Runs CMCResponse: 0 when every status is success and the answer is to be believed.
@@ -75,7 +79,10 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
     let rendered = render_response(&response, options.verbose);
     write!(streams.out, "{}", rendered.stdout).ok();
     write!(streams.err, "{}", rendered.stderr).ok();
-    verify(options, &der, response.signers, streams)?;
+    for word in &options.stray {
+        streams.tell(format!("warning: {:?} is ignored", word.to_string_lossy()));
+    }
+    verify(options, &der, &response, streams)?;
     if rendered.exit != 0 {
         return Ok(rendered.exit);
     }
@@ -91,7 +98,12 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
 /// Verifies the answer against the database named with `-d`, else against one in the current
 /// directory if there is one. With neither, and for a Simple PKI Response, which carries no
 /// signature, it only says that nothing was verified.
-fn verify(options: &Options, der: &[u8], signers: usize, streams: &mut Streams<'_>) -> Result<()> {
+fn verify(
+    options: &Options,
+    der: &[u8],
+    response: &Response,
+    streams: &mut Streams<'_>,
+) -> Result<()> {
     let dir = match &options.database {
         Some(dir) => dir.as_str(),
         None if Path::new("cert9.db").is_file() => ".",
@@ -100,7 +112,7 @@ fn verify(options: &Options, der: &[u8], signers: usize, streams: &mut Streams<'
             return Ok(());
         }
     };
-    if signers == 0 {
+    if response.signers == 0 && response.controls.is_none() {
         streams.tell("warning: the response carries no signature; nothing vouches for it");
         return Ok(());
     }
@@ -109,13 +121,18 @@ fn verify(options: &Options, der: &[u8], signers: usize, streams: &mut Streams<'
         // A database that happens to lie in the current directory need not know this CA.
         SignatureCheck::NotTrusted(f) if options.database.is_none() => {
             streams.tell(format!("warning: the signer is not trusted by the database in .: {f}"));
-            Ok(())
+            Ok(false)
         }
-        check => answer::judge(&database, check, false),
+        SignatureCheck::Unsigned => {
+            Err(Error::new(Kind::BadReply, "the response is not signed; nothing vouches for it")
+                .hint("--allow-unverified goes on all the same"))
+        }
+        check => answer::judge(&database, check, false).map(|()| true),
     };
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
     match verdict {
-        Ok(()) => streams.tell("the signature is good and the signer is trusted"),
+        Ok(true) => streams.tell("the signature is good and the signer is trusted"),
+        Ok(false) => {}
         Err(e) if options.allow_unverified => streams.tell(format!("warning: {e}")),
         Err(e) => return Err(e),
     }

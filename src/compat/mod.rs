@@ -5,7 +5,10 @@ mod cmc_request;
 mod cmc_response;
 mod cmc_revoke;
 mod cmc_shared_token;
+mod crmf_pop_client;
 mod http_client;
+mod keys;
+mod pkcs10_client;
 
 use std::ffi::OsString;
 
@@ -18,9 +21,11 @@ pub type Applet = fn(&[OsString], &mut Streams<'_>) -> u8;
 pub const APPLETS: &[(&str, Applet)] = &[
     ("CMCRequest", cmc_request::run),
     ("CMCResponse", cmc_response::run),
+    ("CRMFPopClient", crmf_pop_client::run),
     ("CMCRevoke", cmc_revoke::run),
     ("CMCSharedToken", cmc_shared_token::run),
     ("HttpClient", http_client::run),
+    ("PKCS10Client", pkcs10_client::run),
 ];
 
 /// The applet called `name`.

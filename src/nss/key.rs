@@ -1,5 +1,6 @@
 //! Private keys: find, generate, sign, delete. A key never leaves its token.
 
+use std::ffi::CString;
 use std::ptr::NonNull;
 
 use nss_sys as sys;
@@ -9,7 +10,7 @@ use super::digest::hash;
 use super::fault::{self, Fault};
 use super::handle::{Borrowed, Filled, Owned, handle};
 use super::token::Token;
-use crate::algorithm::{Digest, KeySpec, KeyType, Scheme, Signer};
+use crate::algorithm::{Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 
 handle! {
@@ -32,19 +33,50 @@ pub struct KeyFlags {
     pub sensitive: bool,
     /// May be wrapped for archival; `None` leaves it to the token.
     pub extractable: Option<bool>,
-    /// Operations forced on or off: PKCS #11 `CKF_*` values and mask.
-    pub operations: (sys::CK_FLAGS, sys::CK_FLAGS),
+    /// What the key may be used for.
+    pub uses: KeyUses,
+}
+
+/// What a new key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyUses {
+    /// All the token allows for this type.
+    Default,
+    /// No derivation: an EC key that only signs.
+    Signing,
+    /// No signature: an EC key for ECDH.
+    Agreement,
+    /// Signature, encryption and wrapping forced on (RSA).
+    Everything,
+}
+
+impl KeyUses {
+    /// PKCS #11 flags and the mask of those forced on or off.
+    fn flags(self) -> (sys::CK_FLAGS, sys::CK_FLAGS) {
+        let everything = sys::CKF_ENCRYPT
+            | sys::CKF_DECRYPT
+            | sys::CKF_WRAP
+            | sys::CKF_UNWRAP
+            | sys::CKF_SIGN
+            | sys::CKF_SIGN_RECOVER;
+        match self {
+            KeyUses::Default => (0, 0),
+            KeyUses::Signing => (0, sys::CKF_DERIVE),
+            KeyUses::Agreement => (0, sys::CKF_SIGN | sys::CKF_SIGN_RECOVER),
+            KeyUses::Everything => (everything, everything),
+        }
+    }
 }
 
 impl KeyFlags {
     /// A key to keep: permanent, sensitive, extractable as the token likes.
     pub fn permanent(spec: KeySpec) -> KeyFlags {
-        let operations = match spec {
-            KeySpec::Rsa(_) => (0, 0),
+        let uses = match spec {
             // Signing only, as Dogtag's tools make EC keys.
-            KeySpec::Ec(_) => (0, sys::CKF_DERIVE),
+            KeySpec::Ec(_) => KeyUses::Signing,
+            KeySpec::Rsa(_) | KeySpec::MlDsa(_) => KeyUses::Default,
         };
-        KeyFlags { permanent: true, sensitive: true, extractable: None, operations }
+        KeyFlags { permanent: true, sensitive: true, extractable: None, uses }
     }
 
     fn attributes(self) -> sys::PK11AttrFlags {
@@ -78,9 +110,12 @@ impl Token {
     ///
     /// # Errors
     /// [`Kind::Refused`] when the token can't or won't (size, curve, policy, read-only).
-    pub fn generate(&self, spec: KeySpec, flags: KeyFlags) -> Result<KeyPair> {
+    pub fn generate(&self, spec: KeySpec, mut flags: KeyFlags) -> Result<KeyPair> {
+        // In FIPS mode there are no others.
+        flags.sensitive |= self.is_fips();
         let mut rsa = sys::PK11RSAGenParams { keySizeInBits: 0, pe: 65537 };
         let mut curve;
+        let mut set: sys::CK_ULONG;
         let (mechanism, parameters) = match spec {
             KeySpec::Rsa(bits) => {
                 rsa.keySizeInBits = i32::try_from(bits).unwrap_or(i32::MAX);
@@ -90,12 +125,19 @@ impl Token {
                 curve = Borrowed::new(c.oid_der());
                 (sys::CKM_EC_KEY_PAIR_GEN, curve.as_mut_ptr().cast())
             }
+            KeySpec::MlDsa(wanted) => {
+                if !self.offers(sys::CKM_ML_DSA_KEY_PAIR_GEN) {
+                    return Err(no_ml_dsa(&self.name()));
+                }
+                set = ckp_ml_dsa(wanted);
+                (sys::CKM_ML_DSA_KEY_PAIR_GEN, std::ptr::from_mut(&mut set).cast())
+            }
         };
-        let (on, mask) = flags.operations;
+        let (on, mask) = flags.uses.flags();
         let mut public = std::ptr::null_mut();
         let private = fault::pointer("PK11_GenerateKeyPairWithOpFlags", || {
-            // SAFETY: the slot is live; `parameters` is the structure the mechanism wants
-            // (PK11RSAGenParams, or a SECItem with ECParameters) and outlives the call.
+            // SAFETY: the slot is live; `parameters` is what the mechanism wants (PK11RSAGenParams,
+            // a SECItem with ECParameters, or a CK_ML_DSA_PARAMETER_SET_TYPE) and outlives the call.
             unsafe {
                 sys::PK11_GenerateKeyPairWithOpFlags(
                     self.as_ptr(),
@@ -243,6 +285,18 @@ impl PrivateKey {
         raw.ok().map(|r| unsafe { PrivateKey::from_raw(self.guard(), r) })
     }
 
+    /// Labels the key (CKA_LABEL), as `certutil -K` shows it while no certificate belongs to it.
+    ///
+    /// # Errors
+    /// The NSS fault.
+    pub fn set_label(&self, label: &str) -> std::result::Result<(), Fault> {
+        let text = CString::new(label.replace('\0', " ")).unwrap_or_default();
+        // SAFETY: the key is live; the string is NUL-terminated and only read (pk11pub.h).
+        fault::status("PK11_SetPrivateKeyNickname", || unsafe {
+            sys::PK11_SetPrivateKeyNickname(self.as_ptr(), text.as_ptr())
+        })
+    }
+
     /// Deletes the key object from its token.
     ///
     /// # Errors
@@ -254,6 +308,13 @@ impl PrivateKey {
         fault::status("PK11_DeleteTokenPrivateKey", || unsafe {
             sys::PK11_DeleteTokenPrivateKey(raw, super::pr_bool(true))
         })
+    }
+
+    /// The parameter set of an ML-DSA key: its object identifier is in the public half.
+    fn parameter_set(&self) -> Option<ParameterSet> {
+        let spki = self.public().and_then(|p| p.spki()).ok()?;
+        let head = spki.get(..spki.len().min(32))?;
+        ParameterSet::ALL.into_iter().find(|s| head.windows(9).any(|w| w == s.oid_octets()))
     }
 
     fn sign_whole(
@@ -314,6 +375,30 @@ impl PrivateKey {
     }
 }
 
+fn no_ml_dsa(token: &str) -> Error {
+    Error::new(Kind::Refused, format!("the token {token:?} has no ML-DSA"))
+        .because(format!("NSS here is {}", super::version()))
+        .hint("ML-DSA needs a newer NSS or another token; choose rsa:BITS or ec:CURVE")
+}
+
+/// CKP_ML_DSA_44, _65 and _87 of PKCS #11 3.2.
+fn ckp_ml_dsa(set: ParameterSet) -> sys::CK_ULONG {
+    match set {
+        ParameterSet::MlDsa44 => 1,
+        ParameterSet::MlDsa65 => 2,
+        ParameterSet::MlDsa87 => 3,
+    }
+}
+
+/// NSS's number for an ML-DSA object identifier; older NSS has none.
+fn ml_dsa_tag(set: ParameterSet) -> Option<sys::SECOidTag> {
+    let octets = set.oid_octets();
+    let oid = Borrowed::new(&octets);
+    // SAFETY: the item outlives the call and is only read (secoid.h).
+    let tag = unsafe { sys::SECOID_FindOIDTag(oid.as_ptr()) };
+    (tag != sys::SEC_OID_UNKNOWN).then_some(tag)
+}
+
 fn cannot_sign(f: Fault) -> Error {
     Error::new(Kind::Refused, "can't sign with the private key")
         .because(f)
@@ -327,6 +412,10 @@ impl Signer for PrivateKey {
             sys::rsaKey => KeyType::Rsa,
             sys::rsaPssKey => KeyType::RsaPss,
             sys::ecKey => KeyType::Ec,
+            sys::mldsaKey => match self.parameter_set() {
+                Some(set) => KeyType::MlDsa(set),
+                None => KeyType::Other(sys::mldsaKey),
+            },
             other => KeyType::Other(other),
         }
     }
@@ -340,6 +429,10 @@ impl Signer for PrivateKey {
             Scheme::Ecdsa(Digest::Sha256) => sys::SEC_OID_ANSIX962_ECDSA_SHA256_SIGNATURE,
             Scheme::Ecdsa(Digest::Sha384) => sys::SEC_OID_ANSIX962_ECDSA_SHA384_SIGNATURE,
             Scheme::Ecdsa(Digest::Sha512) => sys::SEC_OID_ANSIX962_ECDSA_SHA512_SIGNATURE,
+            Scheme::MlDsa(set) => {
+                let name = || self.token().map(|t| t.name()).unwrap_or_default();
+                ml_dsa_tag(set).ok_or_else(|| no_ml_dsa(&name()))?
+            }
             Scheme::RsaPkcs1(Digest::Sha1) | Scheme::Ecdsa(Digest::Sha1) => {
                 return Err(Error::new(Kind::Refused, "won't sign with SHA-1"));
             }

@@ -24,7 +24,7 @@ pub use cms::SignatureCheck;
 pub use database::{Access, Database};
 pub use digest::{hash, hmac, random};
 pub use fault::Fault;
-pub use key::{KeyFlags, KeyPair, PrivateKey, PublicKey};
+pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
 pub use token::Token;
 pub(crate) use token::is_internal_name;
 pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};

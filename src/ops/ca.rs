@@ -43,7 +43,7 @@ pub fn rest_url(base: &str, path: &str) -> Result<String> {
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut out = String::new();
     for b in text.bytes() {
         if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {

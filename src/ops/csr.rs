@@ -1,17 +1,23 @@
-//! Keys and PKCS #10 requests.
+//! Keys and certificate requests: PKCS #10 and CRMF, for new keys and existing ones.
 
-use rasn_pkix::Extension;
+use rasn_pkix::{Attribute, Extension};
 
+use super::archive::Archive;
+use super::session;
 use crate::algorithm::KeySpec;
-use crate::asn1::x509::{CsrParts, certification_request, subject_alt_name};
-use crate::error::{Error, Result};
+use crate::asn1::x509::{self, CsrParts, certification_request, subject_alt_name};
+use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
+use crate::error::{Error, Kind, Result};
+use crate::interrupt::Watch;
 use crate::keyid;
-use crate::nss::{KeyFlags, KeyPair, PrivateKey, Token};
+use crate::nss::{Database, KeyFlags, KeyPair, PrivateKey, Token};
 
-/// A generated pair that is deleted again unless the run that made it succeeds.
+/// A generated pair that is deleted again unless the run that made it succeeds. While it lives,
+/// signals only set a flag ([`NewKey::check`]).
 #[derive(Debug)]
 pub struct NewKey {
     pair: Option<KeyPair>,
+    watch: Watch,
     /// DER of the SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
     /// CKA_ID.
@@ -19,15 +25,21 @@ pub struct NewKey {
 }
 
 impl NewKey {
-    /// Generates a key in a token.
+    /// Generates a key in a token. A permanent one is labelled at once, so that `certutil -K` names
+    /// it even if the process is killed.
     ///
     /// # Errors
     /// As [`Token::generate`].
-    pub fn generate(token: &Token, spec: KeySpec, flags: KeyFlags) -> Result<NewKey> {
+    pub fn generate(token: &Token, spec: KeySpec, flags: KeyFlags, label: &str) -> Result<NewKey> {
+        let watch = Watch::begin();
         let pair = token.generate(spec, flags)?;
+        if flags.permanent {
+            // Some tokens take no label; the key is as good without.
+            pair.private.set_label(label).ok();
+        }
         let described = pair.public.spki().and_then(|spki| Ok((spki, pair.private.id()?)));
         match described {
-            Ok((spki, id)) => Ok(NewKey { pair: Some(pair), spki, id }),
+            Ok((spki, id)) => Ok(NewKey { pair: Some(pair), watch, spki, id }),
             Err(e) => {
                 // Nothing names this key yet; whether it could be deleted changes nothing of `e`.
                 pair.discard().ok();
@@ -39,6 +51,14 @@ impl NewKey {
     /// The private half.
     pub fn private(&self) -> Option<&PrivateKey> {
         self.pair.as_ref().map(|p| &p.private)
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`] after a signal; the key is then to be discarded.
+    pub fn check(&self) -> Result<()> {
+        self.watch.check()
     }
 
     /// Keeps the key.
@@ -86,6 +106,181 @@ impl AltNames {
             .map(|(kind, value)| crate::asn1::x509::general_name(kind, value))
             .collect::<Result<_>>()?;
         Ok(vec![subject_alt_name(&names)?])
+    }
+}
+
+/// The key a request is for.
+#[derive(Debug)]
+pub enum KeyWanted {
+    /// One to generate.
+    New {
+        /// What.
+        spec: KeySpec,
+        /// How it is kept.
+        flags: KeyFlags,
+        /// Its label until a certificate gives it a nickname.
+        label: String,
+    },
+    /// One there is: a key id in any form, or the nickname of its certificate.
+    Existing(String),
+}
+
+/// The format of a request.
+#[derive(Debug)]
+pub enum Format {
+    /// PKCS #10 (RFC 2986).
+    Pkcs10,
+    /// CRMF (RFC 4211), with proof of possession and, if wished, the key archived.
+    Crmf(Pop, Option<Archive>),
+}
+
+/// A request to make.
+#[derive(Debug)]
+pub struct CsrSpec {
+    /// DER of the subject Name.
+    pub subject: Vec<u8>,
+    /// The key.
+    pub key: KeyWanted,
+    /// The format.
+    pub format: Format,
+    /// Extensions to ask for.
+    pub extensions: Vec<Extension>,
+    /// Attributes of a PKCS #10 request besides the extensions.
+    pub attributes: Vec<Attribute>,
+    /// Adds a subjectKeyIdentifier, which requests proved by a shared secret need.
+    pub key_identifier: bool,
+}
+
+/// A request made; a key generated for it is deleted again unless the request is
+/// [kept](Made::settle).
+#[derive(Debug)]
+pub struct Made {
+    /// DER of the CertificationRequest or the CertReqMessages.
+    pub der: Vec<u8>,
+    /// CKA_ID of the key.
+    pub id: Vec<u8>,
+    new_key: Option<NewKey>,
+}
+
+impl Made {
+    /// Whether the key was generated for it.
+    pub fn is_new(&self) -> bool {
+        self.new_key.is_some()
+    }
+
+    /// Ends the run: the key stays after success and goes after a failure or a signal.
+    ///
+    /// # Errors
+    /// The outcome's.
+    pub fn settle<T>(self, outcome: Result<T>) -> Result<T> {
+        let Some(key) = self.new_key else { return outcome };
+        match outcome {
+            Ok(value) => {
+                drop(key.keep());
+                Ok(value)
+            }
+            Err(e) => Err(key.discard_after(e)),
+        }
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// [`Kind::Interrupted`].
+    pub fn check(&self) -> Result<()> {
+        self.new_key.as_ref().map_or(Ok(()), NewKey::check)
+    }
+}
+
+/// Makes a request, and its key if that is asked for. `token` is logged in.
+///
+/// # Errors
+/// Of every kind; a key made is gone again.
+pub fn create(database: &Database, token: &Token, spec: CsrSpec) -> Result<Made> {
+    let archived = matches!(&spec.format, Format::Crmf(_, Some(_)));
+    match &spec.key {
+        KeyWanted::Existing(name) => {
+            let (key, spki) = find_key(database, token, name)?;
+            let id = key.id()?;
+            let owner = key.token();
+            let der = build(database, owner.as_ref().unwrap_or(token), &spec, &spki, &key)?;
+            Ok(Made { der, id, new_key: None })
+        }
+        KeyWanted::New { spec: key_spec, flags, label } => {
+            let mut flags = *flags;
+            if archived && flags.extractable == Some(false) {
+                return Err(Error::new(
+                    Kind::Usage,
+                    "a key that isn't extractable can't be archived",
+                ));
+            }
+            if archived {
+                flags.extractable = Some(true);
+            }
+            let key = NewKey::generate(token, *key_spec, flags, label)?;
+            let built = key.check().and_then(|()| match key.private() {
+                Some(private) => build(database, token, &spec, &key.spki, private),
+                None => Err(Error::new(Kind::Internal, "a new key is without private half")),
+            });
+            match built.and_then(|der| key.check().map(|()| der)) {
+                Ok(der) => Ok(Made { der, id: key.id.clone(), new_key: Some(key) }),
+                Err(e) => Err(key.discard_after(e)),
+            }
+        }
+    }
+}
+
+/// The existing key called `name`, and its SubjectPublicKeyInfo.
+fn find_key(database: &Database, token: &Token, name: &str) -> Result<(PrivateKey, Vec<u8>)> {
+    if let Ok(id) = keyid::parse(name) {
+        let found = token.find_key(&id).or_else(|| database.find_key(&id).ok());
+        if let Some(key) = found {
+            let spki = key.public()?.spki()?;
+            return Ok((key, spki));
+        }
+    }
+    let qualified = session::qualified(token, name);
+    if database.find_certificates(&qualified)?.is_empty() {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("no key {name:?} in the NSS database {}", database.name()),
+        )
+        .because("neither a private key with this id nor a certificate with this nickname")
+        .hint("list the keys with: certutil -K -d DIR"));
+    }
+    let certificate = database.find_certificate(&qualified)?;
+    Ok((certificate.private_key()?, certificate.spki().to_vec()))
+}
+
+fn build(
+    database: &Database,
+    token: &Token,
+    spec: &CsrSpec,
+    spki: &[u8],
+    key: &PrivateKey,
+) -> Result<Vec<u8>> {
+    let mut extensions = spec.extensions.clone();
+    let id = if spec.key_identifier { Some(session::key_identifier(spki)?) } else { None };
+    match &spec.format {
+        Format::Pkcs10 => {
+            extensions.extend(id.map(|id| x509::subject_key_identifier(&id)));
+            let parts = CsrParts {
+                subject: &spec.subject,
+                spki,
+                extensions: &extensions,
+                attributes: spec.attributes.clone(),
+            };
+            certification_request(parts, key)
+        }
+        Format::Crmf(pop, archive) => {
+            extensions.extend(id.map(|id| crmf::subject_key_identifier(&id)));
+            let archive = match archive {
+                Some(archive) => Some(archive.options(database, token, key)?),
+                None => None,
+            };
+            let parts = CrmfParts { subject: &spec.subject, spki, extensions, archive, pop: *pop };
+            cert_req_messages(parts, key)
+        }
     }
 }
 

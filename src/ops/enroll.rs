@@ -203,8 +203,11 @@ impl Job<'_> {
     ) -> Result<Report> {
         let (request, new_key) = self.request(key)?;
         let private = new_key.as_ref().and_then(NewKey::private);
-        let outcome = enrolment
-            .play(&request, private)
+        let outcome = new_key
+            .as_ref()
+            // From here on the CA may issue: an interruption waits for its answer.
+            .map_or(Ok(()), NewKey::check)
+            .and_then(|()| enrolment.play(&request, private))
             .and_then(|certificates| answer::ours(certificates, &request.spki()?))
             .and_then(|(ours, others)| self.import(&ours, &others, chain_file));
         match (outcome, new_key) {
@@ -222,9 +225,15 @@ impl Job<'_> {
         match key {
             KeySource::Csr(path) => Ok((session::read_request(path, None)?, None)),
             KeySource::New { spec, subject, names } => {
-                let subject = name::parse(subject)?;
+                let text = subject;
+                let subject = name::parse(text)?;
                 let mut extensions = names.extensions()?;
-                let key = NewKey::generate(self.token, *spec, KeyFlags::permanent(*spec))?;
+                let key = NewKey::generate(
+                    self.token,
+                    *spec,
+                    KeyFlags::permanent(*spec),
+                    self.nickname.unwrap_or(text),
+                )?;
                 match self.request_for(&subject, &mut extensions, &key) {
                     Ok(request) => Ok((request, Some(key))),
                     Err(e) => Err(key.discard_after(e)),

@@ -21,12 +21,24 @@ pub enum Mode {
 /// # Errors
 /// [`Kind::Output`].
 pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
-    let failed = |e: std::io::Error| {
-        Error::new(Kind::Output, format!("can't write {}", path.display())).because(e)
-    };
-    // A device or pipe can't be renamed over.
+    place(path, stage(path, content, mode)?)
+}
+
+/// Content ready to appear at its place.
+enum Staged<'a> {
+    File(tempfile::NamedTempFile),
+    /// For a device or pipe, which can't be renamed over.
+    Direct(&'a [u8]),
+}
+
+fn cannot_write(path: &Path, e: std::io::Error) -> Error {
+    Error::new(Kind::Output, format!("can't write {}", path.display())).because(e)
+}
+
+fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
+    let failed = |e| cannot_write(path, e);
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-        return std::fs::write(path, content).map_err(failed);
+        return Ok(Staged::Direct(content));
     }
     let dir = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
@@ -40,7 +52,36 @@ pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
     let mut file = builder.tempfile_in(dir).map_err(failed)?;
     file.write_all(content).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
+    Ok(Staged::File(file))
+}
+
+fn place(path: &Path, staged: Staged<'_>) -> Result<()> {
+    match staged {
+        Staged::File(file) => file.persist(path).map(drop).map_err(|e| cannot_write(path, e.error)),
+        Staged::Direct(content) => std::fs::write(path, content).map_err(|e| cannot_write(path, e)),
+    }
+}
+
+/// Writes several files, or none: each is complete beside its place before the first is moved
+/// there.
+///
+/// # Errors
+/// [`Kind::Output`].
+pub fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
+    let mut staged = Vec::new();
+    for (path, content) in files {
+        staged.push((*path, stage(path, content, Mode::Default)?));
+    }
+    let mut done: Vec<&Path> = Vec::new();
+    for (path, file) in staged {
+        if let Err(e) = place(path, file) {
+            for earlier in done {
+                std::fs::remove_file(earlier).ok();
+            }
+            return Err(e);
+        }
+        done.push(path);
+    }
     Ok(())
 }
 

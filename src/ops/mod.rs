@@ -1,6 +1,7 @@
 //! Whole operations: sequences of the layers below, driven by plain specifications.
 
 pub mod answer;
+pub mod archive;
 pub mod build;
 pub mod ca;
 pub mod csr;
@@ -11,3 +12,5 @@ pub mod pop;
 pub mod revoke;
 pub mod session;
 pub mod shared_token;
+pub mod show;
+pub mod submit;

@@ -8,14 +8,16 @@
 mod certificate;
 mod date;
 mod extensions;
+mod message;
 mod name;
 mod response;
 mod summary;
 
 pub use certificate::pretty_certificate;
+pub use message::message_lines;
 pub use name::dn_string;
 pub use response::{Rendered, render_response, stored_line};
-pub use summary::{Summary, summary};
+pub use summary::{Summary, alternative_names, summary};
 
 use std::borrow::Cow;
 

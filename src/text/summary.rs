@@ -39,24 +39,30 @@ pub fn summary(der: &[u8]) -> Result<Summary> {
     let tbs = &certificate.tbs_certificate;
     let mut extensions = tbs.extensions.iter().flat_map(|e| e.iter());
     let san = extensions.rfind(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
-    // One by one as bytes: rasn's OtherName holds OCTET STRINGs only, and a UPN is a UTF8String.
-    let names: Vec<Any> = match san {
-        Some(e) => decode("the alternative names", &e.extn_value)?,
-        None => Vec::new(),
-    };
-    let sans = names.iter().map(|name| match decode("an alternative name", name.as_bytes()) {
-        Ok(name) => general_name(&name),
-        Err(_) => "other".to_owned(),
-    });
+    let sans = san.map_or_else(|| Ok(Vec::new()), |e| alternative_names(&e.extn_value))?;
     Ok(Summary {
         subject: dn_string(fields.subject)?,
         issuer: dn_string(fields.issuer)?,
         serial: fields.serial.to_vec(),
         not_before: utc(&tbs.validity.not_before),
         not_after: utc(&tbs.validity.not_after),
-        sans: sans.collect(),
+        sans,
         der: der.to_vec(),
     })
+}
+
+/// The names of a subjectAltName value as `DNS:www.example.com`, `IP:192.0.2.1`, `email:a@b`.
+///
+/// # Errors
+/// [`crate::error::Kind::Input`].
+pub fn alternative_names(der: &[u8]) -> Result<Vec<String>> {
+    // One by one as bytes: rasn's OtherName holds OCTET STRINGs only, and a UPN is a UTF8String.
+    let names: Vec<Any> = decode("the alternative names", der)?;
+    let shown = names.iter().map(|name| match decode("an alternative name", name.as_bytes()) {
+        Ok(name) => general_name(&name),
+        Err(_) => "other".to_owned(),
+    });
+    Ok(shown.collect())
 }
 
 fn utc(time: &Time) -> DateTime<Utc> {

@@ -1,0 +1,164 @@
+//! Extensions to ask for, from the words people use.
+
+use rasn_pkix::Extension;
+
+use super::x509::extension;
+use super::{encode, oid, split_tlv, tlv};
+use crate::error::{Error, Kind, Result};
+
+/// KeyUsage bits in order (RFC 5280 §4.2.1.3).
+const KEY_USAGES: &[&str] = &[
+    "digitalSignature",
+    "nonRepudiation",
+    "keyEncipherment",
+    "dataEncipherment",
+    "keyAgreement",
+    "keyCertSign",
+    "cRLSign",
+    "encipherOnly",
+    "decipherOnly",
+];
+
+/// Extended key usages by name; the last arc below id-kp (RFC 5280 §4.2.1.12).
+const PURPOSES: &[(&str, u32)] = &[
+    ("serverAuth", 1),
+    ("clientAuth", 2),
+    ("codeSigning", 3),
+    ("emailProtection", 4),
+    ("timeStamping", 8),
+    ("OCSPSigning", 9),
+];
+
+fn usage(what: String) -> Error {
+    Error::new(Kind::Usage, what)
+}
+
+/// keyUsage, critical.
+///
+/// # Errors
+/// [`Kind::Usage`] for an unknown name.
+pub fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
+    let mut bits: u16 = 0;
+    for name in names {
+        let name = name.as_ref();
+        let name =
+            if name.eq_ignore_ascii_case("contentCommitment") { KEY_USAGES[1] } else { name };
+        let at = KEY_USAGES.iter().position(|k| k.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            usage(format!("unknown key usage {name:?}"))
+                .hint(format!("known are {}", KEY_USAGES.join(", ")))
+        })?;
+        bits |= 0x8000 >> at;
+    }
+    // Named bits: trailing zero bits are left out (X.690 §11.2.2).
+    let unused = bits.trailing_zeros().min(15) as u8;
+    let content = match bits.to_be_bytes() {
+        [0, 0] => vec![0],
+        [high, 0] => vec![unused - 8, high],
+        [high, low] => vec![unused, high, low],
+    };
+    Ok(extension(oid::CE_KEY_USAGE, true, tlv(0x03, &content)))
+}
+
+/// extKeyUsage, not critical: names or dotted object identifiers.
+///
+/// # Errors
+/// [`Kind::Usage`] for an unknown name.
+pub fn extended_key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
+    let mut purposes = Vec::new();
+    for name in names {
+        let name = name.as_ref();
+        let known = PURPOSES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        let id = match known {
+            Some((_, arc)) => oid::parse(&format!("1.3.6.1.5.5.7.3.{arc}")),
+            None => oid::parse(name),
+        };
+        purposes.push(id.ok_or_else(|| {
+            let names: Vec<&str> = PURPOSES.iter().map(|(n, _)| *n).collect();
+            usage(format!("unknown extended key usage {name:?}"))
+                .hint(format!("known are {}, or give an object identifier", names.join(", ")))
+        })?);
+    }
+    Ok(extension(oid::CE_EXT_KEY_USAGE, false, encode("extended key usages", &purposes)?))
+}
+
+/// `OID=HEX` or `OID:critical=HEX`, the value being the extension's DER.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub fn raw_extension(text: &str) -> Result<Extension> {
+    let (name, der) = oid_and_der(text)?;
+    let (name, critical) = match name.strip_suffix(":critical") {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    let id = oid::parse(name).ok_or_else(|| bad(text, "the part before = is no OID"))?;
+    Ok(extension(&id, critical, der))
+}
+
+/// `OID=HEX`: an attribute with one value, given as DER.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub fn raw_attribute(text: &str) -> Result<rasn_pkix::Attribute> {
+    let (name, der) = oid_and_der(text)?;
+    let r#type = oid::parse(name).ok_or_else(|| bad(text, "the part before = is no OID"))?;
+    Ok(rasn_pkix::Attribute { r#type, values: vec![super::any(der)].into() })
+}
+
+fn bad(text: &str, why: &str) -> Error {
+    usage(format!("can't read {text:?}"))
+        .because(why.to_owned())
+        .hint("write OID=HEX or OID:critical=HEX, the value in DER: 2.5.29.17=30038201 61")
+}
+
+fn oid_and_der(text: &str) -> Result<(&str, Vec<u8>)> {
+    let (name, hex) = text.split_once('=').ok_or_else(|| bad(text, "it has no ="))?;
+    let digits: String = hex.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
+    let der: Option<Vec<u8>> = (digits.is_ascii() && digits.len().is_multiple_of(2)).then(|| {
+        (0..digits.len())
+            .step_by(2)
+            .map_while(|i| u8::from_str_radix(digits.get(i..i + 2)?, 16).ok())
+            .collect()
+    });
+    let der = der.filter(|d| d.len() * 2 == digits.len());
+    let der = der.ok_or_else(|| bad(text, "the value is no hexadecimal"))?;
+    if !split_tlv(&der).is_some_and(|(_, _, rest)| rest.is_empty()) {
+        return Err(bad(text, "the value is not one DER element"));
+    }
+    Ok((name.trim(), der))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_usage_bits_are_minimal() {
+        let value = |names: &[&str]| key_usage(names).unwrap().extn_value.to_vec();
+        assert_eq!(value(&["digitalSignature"]), [3, 2, 7, 0x80]);
+        assert_eq!(value(&["digitalsignature", "keyEncipherment"]), [3, 2, 5, 0xa0]);
+        assert_eq!(value(&["encipherOnly"]), [3, 2, 0, 0x01]);
+        assert_eq!(value(&["decipherOnly", "keyAgreement"]), [3, 3, 7, 0x08, 0x80]);
+        assert_eq!(value(&["contentCommitment"]), value(&["nonRepudiation"]));
+        assert!(key_usage(&["sign"]).is_err());
+    }
+
+    #[test]
+    fn purposes_by_name_and_number() {
+        let by_name = extended_key_usage(&["serverAuth", "clientauth"]).unwrap();
+        let by_number = extended_key_usage(&["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]).unwrap();
+        assert_eq!(by_name, by_number);
+        assert!(extended_key_usage(&["webAuth"]).is_err());
+    }
+
+    #[test]
+    fn raw_values() {
+        let got = raw_extension("2.5.29.19:critical=30:03:01:01:ff").unwrap();
+        assert!(got.critical);
+        assert_eq!(got.extn_value.to_vec(), [0x30, 3, 1, 1, 0xff]);
+        for wrong in ["", "2.5.29.19", "x=0500", "2.5.29.19=zz", "2.5.29.19=0", "2.5.29.19=050000"]
+        {
+            assert!(raw_extension(wrong).is_err(), "{wrong}");
+        }
+    }
+}

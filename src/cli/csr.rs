@@ -1,0 +1,283 @@
+//! `nss-cmc csr create`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+
+use super::args::DatabaseArgs;
+use crate::algorithm::KeySpec;
+use crate::asn1::{name, pem, wanted};
+use crate::cmc::crmf::{ArchiveWrap, Pop};
+use crate::error::{Error, Kind, Result};
+use crate::keyid;
+use crate::nss::{Access, KeyFlags, KeyUses};
+use crate::ops::archive::Archive;
+use crate::ops::csr::{AltNames, CsrSpec, Format, KeyWanted, Made, create};
+use crate::ops::{enroll, file, session};
+use crate::report::Report;
+
+/// `csr`.
+#[derive(Args)]
+pub struct CsrArgs {
+    #[command(subcommand)]
+    command: CsrCommand,
+}
+
+#[derive(Subcommand)]
+enum CsrCommand {
+    /// Make a key, or take one there is, and a certificate request for it
+    Create(Box<CreateArgs>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PopWord {
+    /// No proof: the CA answers with a challenge
+    None,
+    /// A signature over the request
+    Success,
+    /// A wrong signature, which the CA must refuse
+    Fail,
+}
+
+/// Arguments of `csr create`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  nss-cmc csr create -d /etc/httpd/alias --password-file pin.txt \\\n    \
+                  --subject CN=www.example.com,O=EXAMPLE --dns www.example.com --out www.csr\n  \
+                  nss-cmc csr create -d db --subject CN=alice --crmf --archive-to transport.pem \\\n    \
+                  --out alice.crmf"
+)]
+pub struct CreateArgs {
+    #[command(flatten)]
+    database: DatabaseArgs,
+
+    /// Subject, the most specific part first
+    #[arg(long, value_name = "DN")]
+    subject: String,
+
+    /// Values of the subject may name their string type (O=BMPString:Example)
+    #[arg(long)]
+    subject_types: bool,
+
+    /// Key to generate: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521, mldsa:65…
+    #[arg(long, value_name = "TYPE", default_value = "rsa:2048")]
+    key_type: KeySpec,
+
+    /// Take this key instead: its id (as certutil -K, PKCS10Client or pki print it), or the
+    /// nickname of its certificate
+    #[arg(
+        long,
+        value_name = "ID|NICKNAME",
+        conflicts_with = "key_type",
+        allow_hyphen_values = true
+    )]
+    key: Option<String>,
+
+    /// Make a key that is gone when this ends; only with --archive-to
+    #[arg(long, conflicts_with = "key", requires = "archive_to")]
+    temporary: bool,
+
+    /// Whether the new key may never be seen in the clear; the default is yes, unless temporary
+    #[arg(long, value_name = "BOOL", conflicts_with = "key")]
+    sensitive: Option<bool>,
+
+    /// Whether the new key may be wrapped and taken out; the default is the token's, yes for
+    /// archival
+    #[arg(long, value_name = "BOOL", conflicts_with = "key")]
+    extractable: Option<bool>,
+
+    /// DNS name to ask for (repeatable)
+    #[arg(long, value_name = "NAME")]
+    dns: Vec<String>,
+
+    /// IP address to ask for (repeatable)
+    #[arg(long, value_name = "ADDRESS")]
+    ip: Vec<String>,
+
+    /// E-mail address to ask for (repeatable)
+    #[arg(long, value_name = "ADDRESS")]
+    email: Vec<String>,
+
+    /// URI to ask for (repeatable)
+    #[arg(long, value_name = "URI")]
+    uri: Vec<String>,
+
+    /// Key usages to ask for: digitalSignature,keyEncipherment…
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    key_usage: Vec<String>,
+
+    /// Extended key usages to ask for: serverAuth,clientAuth… or object identifiers
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    ext_key_usage: Vec<String>,
+
+    /// Any other extension, its value in DER (repeatable)
+    #[arg(long, value_name = "OID[:critical]=HEX")]
+    extension: Vec<String>,
+
+    /// Attribute of a PKCS #10 request, its value in DER (repeatable)
+    #[arg(long, value_name = "OID=HEX", conflicts_with = "crmf")]
+    attribute: Vec<String>,
+
+    /// Add a subjectKeyIdentifier: needed when the request is proved by a shared secret
+    #[arg(long)]
+    ski: bool,
+
+    /// Make a CRMF request instead of PKCS #10
+    #[arg(long)]
+    crmf: bool,
+
+    /// Proof of possession in a CRMF request
+    #[arg(long, value_enum, default_value = "success", requires = "crmf")]
+    pop: PopWord,
+
+    /// Archive the private key: the KRA's transport certificate (DER or PEM)
+    #[arg(long, value_name = "FILE", requires = "crmf")]
+    archive_to: Option<PathBuf>,
+
+    /// How the key is wrapped for the KRA
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "AES KeyWrap/Padding",
+        requires = "archive_to"
+    )]
+    wrap: ArchiveWrap,
+
+    /// RSA-OAEP around the session key; the KRA must be set up for it
+    #[arg(long, requires = "archive_to")]
+    oaep: bool,
+
+    /// Write the request here, as PEM; the default is standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Runs `csr`.
+///
+/// # Errors
+/// As [`create`].
+pub fn run(args: CsrArgs) -> Result<Report> {
+    let CsrCommand::Create(args) = args.command;
+    run_create(*args)
+}
+
+fn run_create(args: CreateArgs) -> Result<Report> {
+    let prefixes = if args.subject_types { name::Prefixes::Types } else { name::Prefixes::Text };
+    let subject = name::parse_as(&args.subject, prefixes)?;
+    let extensions = extensions(&args)?;
+    let attributes =
+        args.attribute.iter().map(|a| wanted::raw_attribute(a)).collect::<Result<_>>()?;
+    let archive = match &args.archive_to {
+        Some(file) => Some(Archive::read(file, args.wrap, args.oaep)?),
+        None => None,
+    };
+    let archived = archive.as_ref().map(|a| a.wrap.name());
+    let format = if args.crmf {
+        let pop = match args.pop {
+            PopWord::None => Pop::None,
+            PopWord::Success => Pop::Success,
+            PopWord::Fail => Pop::Fail,
+        };
+        Format::Crmf(pop, archive)
+    } else {
+        Format::Pkcs10
+    };
+    let new = args.key.is_none();
+    let key = match &args.key {
+        Some(name) => KeyWanted::Existing(name.clone()),
+        None => KeyWanted::New {
+            spec: args.key_type,
+            flags: flags(&args, archived.is_some()),
+            label: args.subject.clone(),
+        },
+    };
+    let access = if new { Access::ReadWrite } else { Access::ReadOnly };
+    let password = args.database.password();
+    let (database, token) =
+        session::open(&args.database.database, access, &args.database.token, password)?;
+    let made = create(
+        &database,
+        &token,
+        CsrSpec { subject, key, format, extensions, attributes, key_identifier: args.ski },
+    )?;
+    let token_name = if token.is_internal() { "internal".to_owned() } else { token.name() };
+    let report = finish(&args, made, archived, &token_name)?;
+    drop(token);
+    Ok(enroll::close(database, report))
+}
+
+fn flags(args: &CreateArgs, archived: bool) -> KeyFlags {
+    let usual = KeyFlags::permanent(args.key_type);
+    // An archived RSA key is one that others encrypt for.
+    let uses = match args.key_type {
+        KeySpec::Rsa(_) if archived => KeyUses::Everything,
+        _ => usual.uses,
+    };
+    KeyFlags {
+        permanent: !args.temporary,
+        sensitive: args.sensitive.unwrap_or(!args.temporary),
+        extractable: args.extractable,
+        uses,
+    }
+}
+
+fn extensions(args: &CreateArgs) -> Result<Vec<rasn_pkix::Extension>> {
+    let mut names = Vec::new();
+    for (kind, values) in
+        [("dns", &args.dns), ("ip", &args.ip), ("email", &args.email), ("uri", &args.uri)]
+    {
+        names.extend(values.iter().map(|v| (kind.to_owned(), v.clone())));
+    }
+    let mut extensions = AltNames(names).extensions()?;
+    if !args.key_usage.is_empty() {
+        extensions.push(wanted::key_usage(&args.key_usage)?);
+    }
+    if !args.ext_key_usage.is_empty() {
+        extensions.push(wanted::extended_key_usage(&args.ext_key_usage)?);
+    }
+    for text in &args.extension {
+        extensions.push(wanted::raw_extension(text)?);
+    }
+    for (i, extension) in extensions.iter().enumerate() {
+        if extensions.iter().skip(i + 1).any(|e| e.extn_id == extension.extn_id) {
+            let id = crate::asn1::oid::dotted(&extension.extn_id);
+            return Err(Error::new(Kind::Usage, format!("the extension {id} is given twice")));
+        }
+    }
+    Ok(extensions)
+}
+
+fn finish(args: &CreateArgs, made: Made, archived: Option<&str>, token: &str) -> Result<Report> {
+    let request = pem::encode("CERTIFICATE REQUEST", &made.der);
+    let (id, is_new) = (made.id.clone(), made.is_new());
+    let written = made.check().and_then(|()| match &args.out {
+        Some(path) => file::write(path, request.as_bytes(), file::Mode::Default),
+        None => Ok(()),
+    });
+    made.settle(written)?;
+    let format = if args.crmf { "crmf" } else { "pkcs10" };
+    let msg = match &args.out {
+        Some(path) => format!("request for {} written to {}", args.subject, path.display()),
+        None => format!("request for {}", args.subject),
+    };
+    let mut report = Report::done("csr create", "created", is_new, msg)
+        .line(format!("key id {}", keyid::to_hex(&id)))
+        .result(json!({
+            "format": format,
+            "request": request,
+            "file": args.out,
+            "subject": args.subject,
+            "key_id": keyid::to_hex(&id),
+            "key_id_signed": keyid::to_dogtag(&id),
+            "key_type": is_new.then(|| args.key_type.to_string()),
+            "new_key": is_new,
+            "temporary": args.temporary,
+            "token": token,
+            "archive_wrap": archived,
+        }));
+    if args.out.is_none() {
+        report = report.line(request.trim_end());
+    }
+    Ok(report)
+}

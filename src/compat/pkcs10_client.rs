@@ -1,0 +1,237 @@
+//! PKCS10Client: a key pair in the token and a PKCS #10 request for it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::keys;
+use crate::asn1::name::{Prefixes, parse_as};
+use crate::cli::Streams;
+use crate::error::{Error, Kind, Result};
+use crate::keyid;
+use crate::nss::{Access, KeyFlags, KeyUses};
+use crate::ops::csr::{CsrSpec, Format, KeyWanted, create};
+use crate::ops::session;
+use crate::secret::{Secret, Source};
+
+const USAGE: &str = "\
+Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>
+    -a <rsa | ec | mldsa> -l <RSA bits, or 44, 65, 87> -c <curve> -o <output file> -n <subject DN>
+
+    -k <true: values of the subject may name their string type, as UTF8String:...>
+    -y <true: add a SubjectKeyIdentifier, for requests with a shared secret>
+    -w  make an RSA key that may encrypt, decrypt, wrap and unwrap, too
+    -v  tell what is done
+
+For ec and mldsa keys:
+    -t <true: temporary (session) key; default false>
+    -s <1: sensitive, 0: not, -1: unless temporary (default)>
+    -e <1: extractable, 0: not, -1: as the token likes (default)>
+    -x <true: key for ECDH, which can't sign; default false>
+
+Curves: nistp256 (secp256r1), nistp384 (secp384r1), nistp521 (secp521r1)";
+
+#[derive(Default)]
+struct Options {
+    database: Option<String>,
+    token: String,
+    password: Option<String>,
+    password_file: Option<PathBuf>,
+    algorithm: Option<String>,
+    length: Option<String>,
+    curve: Option<String>,
+    output: Option<PathBuf>,
+    subject: Option<String>,
+    prefixes: bool,
+    temporary: bool,
+    sensitive: Option<String>,
+    extractable: Option<String>,
+    agreement: bool,
+    key_identifier: bool,
+    everything: bool,
+    verbose: bool,
+}
+
+/// Runs PKCS10Client. Errors go to stderr.
+pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
+    if args.len() < 4 {
+        streams.say(USAGE);
+        return 1;
+    }
+    let options = match read(args, streams) {
+        Ok(options) => options,
+        Err(message) => {
+            streams.tell(message);
+            streams.say(USAGE);
+            return 1;
+        }
+    };
+    match request(options, streams) {
+        Ok(()) => 0,
+        Err(e) => {
+            streams.tell(format!("PKCS10Client: Exception caught: {e}"));
+            keys::explain(&e, streams);
+            1
+        }
+    }
+}
+
+/// The options; the error is the line to print.
+fn read(args: &[OsString], streams: &mut Streams<'_>) -> std::result::Result<Options, String> {
+    let args: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    let mut options = Options { token: "internal".into(), ..Options::default() };
+    let mut at = 0;
+    while let Some(name) = args.get(at) {
+        let next = args.get(at + 1);
+        // -v and -y come with and without a value, depending on the release.
+        let value = match name.as_str() {
+            "-w" => None,
+            "-v" => next.filter(|v| !v.starts_with('-')),
+            "-y" => next.filter(|v| is_word(v)),
+            "-d" | "-h" | "-p" | "-P" | "-a" | "-l" | "-c" | "-o" | "-n" | "-k" | "-t" | "-s"
+            | "-e" | "-x" => {
+                Some(next.ok_or_else(|| format!("PKCS10Client: no value after {name}"))?)
+            }
+            _ => return Err(format!("Unrecognized argument({at}): {name}")),
+        };
+        let text = value.cloned().unwrap_or_default();
+        let truth = text.eq_ignore_ascii_case("true");
+        match name.as_str() {
+            "-d" => options.database = Some(text),
+            "-h" => options.token = text,
+            "-p" => options.password = Some(text),
+            "-P" => options.password_file = Some(text.into()),
+            "-a" => options.algorithm = Some(text),
+            "-l" => options.length = Some(text),
+            "-c" => options.curve = Some(text),
+            "-o" => options.output = Some(text.into()),
+            "-n" => options.subject = Some(text),
+            "-k" => {
+                options.prefixes = truth;
+                streams.say(format!("PKCS10Client: enable_encoding ={truth}"));
+            }
+            "-t" => options.temporary = truth,
+            "-s" => options.sensitive = Some(text),
+            "-e" => options.extractable = Some(text),
+            "-x" => options.agreement = truth,
+            "-y" => options.key_identifier = value.is_none() || truth,
+            "-w" => options.everything = true,
+            _ => options.verbose = true,
+        }
+        at += 1 + usize::from(value.is_some());
+    }
+    Ok(options)
+}
+
+fn is_word(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
+}
+
+/// Key flags; options that don't fit the algorithm are ignored, as ever, but said to be.
+fn flags(options: &Options, rsa: bool, streams: &mut Streams<'_>) -> Result<KeyFlags> {
+    let sensitive = options.sensitive.as_deref().map(|t| keys::tristate("-s", t)).transpose()?;
+    let extractable =
+        options.extractable.as_deref().map(|t| keys::tristate("-e", t)).transpose()?;
+    if rsa {
+        let given = [
+            ("-t", options.temporary),
+            ("-s", sensitive.is_some()),
+            ("-e", extractable.is_some()),
+            ("-x", options.agreement),
+            ("-c", options.curve.is_some()),
+        ];
+        for (name, _) in given.iter().filter(|(_, given)| *given) {
+            streams.tell(format!("PKCS10Client: warning: {name} means nothing for an RSA key"));
+        }
+        let uses = if options.everything { KeyUses::Everything } else { KeyUses::Default };
+        return Ok(keys::flags(false, None, None, uses));
+    }
+    let uses = match (options.algorithm.as_deref(), options.agreement) {
+        (Some("ec"), true) => KeyUses::Agreement,
+        (Some("ec"), false) => KeyUses::Signing,
+        _ => KeyUses::Default,
+    };
+    Ok(keys::flags(options.temporary, sensitive.flatten(), extractable.flatten(), uses))
+}
+
+fn password(options: &Options) -> Result<Option<Secret>> {
+    match (&options.password, &options.password_file) {
+        (Some(text), _) => Ok(Some(Secret::new(text.clone().into_bytes()))),
+        (None, Some(file)) => {
+            let what = format!("password of the token {}", options.token);
+            Source::File(file.clone()).read(&what, &options.token).map(Some)
+        }
+        (None, None) => {
+            let what = format!("password of the token {}", options.token);
+            Source::Prompt.read(&what, &options.token).map(Some)
+        }
+    }
+}
+
+fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
+    let usage = |what: &str| Error::new(Kind::Usage, what.to_owned());
+    if options.password.is_some() && options.password_file.is_some() {
+        return Err(usage("'-p' and '-P' cannot be both specified."));
+    }
+    let (Some(output), Some(subject)) = (&options.output, &options.subject) else {
+        return Err(usage("Illegal input parameters.").hint("-o FILE and -n DN are needed"));
+    };
+    let algorithm = options.algorithm.as_deref().unwrap_or("rsa");
+    let length = match algorithm {
+        "ec" => {
+            if options.length.is_some() {
+                streams.tell("PKCS10Client: warning: -l means nothing for an EC key");
+            }
+            None
+        }
+        _ => options.length.as_deref().map(|l| keys::number("-l", l)).transpose()?,
+    };
+    let spec = keys::key_spec(algorithm, length, options.curve.as_deref())?;
+    let flags = flags(&options, algorithm == "rsa", streams)?;
+    let prefixes = if options.prefixes { Prefixes::Types } else { Prefixes::Text };
+    let subject_der = parse_as(subject, prefixes)?;
+    let dir = options.database.as_deref().unwrap_or(".");
+    let (database, token) =
+        session::open(dir, Access::ReadWrite, &options.token, || password(&options))?;
+    let verbose = |streams: &mut Streams<'_>, line: &str| {
+        if options.verbose {
+            streams.say(format!("PKCS10Client: {line}"));
+        }
+    };
+    verbose(streams, "Debug: got token.");
+    verbose(streams, "Debug: thread token set.");
+    let name =
+        if token.is_internal() { "Internal Key Storage Token".to_owned() } else { token.name() };
+    verbose(streams, &format!("token {name} logged in..."));
+    verbose(streams, &format!("rsa_keygen_wrap_unwrap_ops: {}", options.everything));
+    let made = create(
+        &database,
+        &token,
+        CsrSpec {
+            subject: subject_der,
+            key: KeyWanted::New { spec, flags, label: subject.clone() },
+            format: Format::Pkcs10,
+            extensions: Vec::new(),
+            attributes: Vec::new(),
+            key_identifier: options.key_identifier,
+        },
+    )?;
+    verbose(streams, "key pair generated.");
+    if options.key_identifier {
+        verbose(streams, "use_shared_secret true. Generating SubjectKeyIdentifier extension.");
+    }
+    verbose(streams, "Certificate request created");
+    let id = made.id.clone();
+    let stored = made.check().and_then(|()| keys::store(output, &made.der, &id));
+    made.settle(stored)?;
+    drop(token);
+    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    if options.verbose {
+        streams.say(format!("Keypair private key id: {}\n", keyid::to_dogtag(&id)));
+    }
+    streams.say(format!("PKCS10Client: Certificate request written into {}", output.display()));
+    streams.say(format!(
+        "PKCS10Client: PKCS#10 request key id written into {}",
+        keys::key_id_file(output).display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! Key archival: the private key wrapped for the KRA (PKIArchiveOptions, RFC 4211 §6.4).
+
+use std::path::Path;
+
+use crate::algorithm::KeyType;
+use crate::asn1::pem;
+use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Database, KeyTransport, PrivateKey, PrivateWrap, SessionKind, Token, random};
+
+/// For whom and how a key is archived.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// DER of the SubjectPublicKeyInfo of the KRA's transport certificate.
+    transport_key: Vec<u8>,
+    /// How the private key is wrapped.
+    pub wrap: ArchiveWrap,
+    /// RSA-OAEP (SHA-256) instead of PKCS #1 v1.5 around the session key. Nothing in the request
+    /// says which: the KRA must be set up for it.
+    pub oaep: bool,
+}
+
+impl Archive {
+    /// Reads the transport certificate from a file: DER, PEM with any text around it, or bare
+    /// base64. The database isn't touched.
+    ///
+    /// # Errors
+    /// [`Kind::Input`]: unreadable, no certificate, or not one of an RSA key.
+    pub fn read(file: &Path, wrap: ArchiveWrap, oaep: bool) -> Result<Archive> {
+        let what = format!("the transport certificate {}", file.display());
+        let hint = "it is the KRA's transport certificate, in DER or PEM: in the KRA's database, \
+                    certutil -L -n 'transportCert cert-pki-tomcat KRA' -a";
+        let bytes =
+            super::file::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
+        let der = pem::to_der(&what, &bytes).map_err(|e| e.hint(hint))?;
+        let fields = certificate_fields(&der).map_err(|_| {
+            Error::new(Kind::Input, format!("can't read {what}"))
+                .because("it is no certificate")
+                .hint(hint)
+        })?;
+        match spki_key_type(fields.spki) {
+            Some(KeyType::Rsa) => {}
+            other => {
+                let kind = other.map_or_else(|| "an unknown kind".to_owned(), |k| k.to_string());
+                return Err(Error::new(Kind::Input, format!("can't use {what}"))
+                    .because(format!("its key is {kind}, and only RSA can wrap keys here"))
+                    .hint(hint));
+            }
+        }
+        Ok(Archive { transport_key: fields.spki.to_vec(), wrap, oaep })
+    }
+
+    /// DER of the PKIArchiveOptions for `key`, which lives in `token`.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the token doesn't wrap this key, or not this way.
+    pub fn options(&self, database: &Database, token: &Token, key: &PrivateKey) -> Result<Vec<u8>> {
+        let kind = match self.wrap {
+            ArchiveWrap::Des3 => SessionKind::Des3,
+            _ => SessionKind::Aes128,
+        };
+        let how = match self.wrap {
+            ArchiveWrap::KeyWrapPadding => PrivateWrap::AesKeyWrapPkcs7,
+            ArchiveWrap::KeyWrapNoPadding => PrivateWrap::AesKeyWrap,
+            ArchiveWrap::KeyWrapWrapped => PrivateWrap::AesKeyWrapPadded,
+            ArchiveWrap::AesCbc => PrivateWrap::AesCbc,
+            ArchiveWrap::Des3 => PrivateWrap::Des3Cbc,
+        };
+        let transport = if self.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
+        let random = random::<16>()?;
+        let iv = random.get(..self.wrap.iv_len()).unwrap_or(&random);
+        let session = token.session_key(kind)?;
+        let private_key = session.wrap_private(token, key, how, iv)?;
+        let recipient = database.public_key(&self.transport_key)?;
+        let session_key = session.wrap_for(&recipient, transport)?;
+        archive_options(Archived { wrap: self.wrap, iv, session_key, private_key })
+    }
+}
