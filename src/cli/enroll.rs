@@ -8,8 +8,10 @@ use clap::{ArgGroup, Args};
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
 use crate::algorithm::KeySpec;
 use crate::cmc::control::check_identification;
+use crate::cmc::crmf::ArchiveWrap;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::error::{Error, Kind, Result};
+use crate::ops::archive::Archive;
 use crate::ops::csr::AltNames;
 use crate::ops::enroll::{EnrollSpec, KeySource, enroll};
 use crate::ops::exchange::{Requester, Shared};
@@ -47,8 +49,25 @@ pub struct EnrollArgs {
     pop_link: bool,
 
     /// The key is for encryption only: no signature, the CA's challenge is decrypted (two trips)
-    #[arg(long, conflicts_with_all = ["csr", "identification"])]
+    #[arg(long, conflicts_with_all = ["csr", "identification", "dns", "ip", "email"])]
     encryption_only: bool,
+
+    /// Have the private key archived: the KRA's transport certificate
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["csr", "dns", "ip", "email"])]
+    transport_cert: Option<PathBuf>,
+
+    /// How the private key is wrapped for the KRA
+    #[arg(
+        long,
+        value_name = "ALGORITHM",
+        default_value = "AES KeyWrap/Padding",
+        requires = "transport_cert"
+    )]
+    wrap: ArchiveWrap,
+
+    /// Wrap the archived key's session key with RSA-OAEP, as the KRA is set up
+    #[arg(long, requires = "transport_cert")]
+    oaep: bool,
 
     /// Nickname for the new certificate
     #[arg(long, value_name = "NICKNAME", required_unless_present = "csr")]
@@ -128,6 +147,10 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         return Err(Error::new(Kind::Usage, "--encryption-only needs an RSA key")
             .hint("the CA encrypts its challenge for the key: --key-type rsa:2048"));
     }
+    let archive = match args.transport_cert {
+        Some(file) => Some(Archive::read(&file, args.wrap, args.oaep)?),
+        None => None,
+    };
     enroll(EnrollSpec {
         password: args.database.password(),
         database: args.database.database,
@@ -136,6 +159,7 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         key,
         requester,
         encryption_only: args.encryption_only,
+        archive,
         timeouts: args.ca.connect.timeouts(),
         ca: args.ca.connect.ca,
         profile: args.ca.profile,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rasn_pkix::Extension;
 use serde_json::json;
 
+use super::archive::Archive;
 use super::csr::{AltNames, NewKey};
 use super::exchange::{Enrolment, Requester};
 use super::session;
@@ -13,7 +14,7 @@ use super::{answer, ca};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::asn1::x509::subject_key_identifier;
-use crate::cmc::crmf::{CrmfParts, Pop, cert_req_messages};
+use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
 use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
@@ -55,6 +56,8 @@ pub struct EnrollSpec {
     /// The key is for encryption only: the request comes without signature, as CRMF, and the CA's
     /// challenge is answered in a second trip.
     pub encryption_only: bool,
+    /// Have the key archived by the KRA; the request is CRMF then.
+    pub archive: Option<Archive>,
     /// The CA's URL.
     pub ca: String,
     /// Profile id.
@@ -99,6 +102,7 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
         renew_before: spec.renew_before,
         by_secret: matches!(spec.requester, Requester::SharedSecret(_)),
         encryption_only: spec.encryption_only,
+        archive: spec.archive.as_ref(),
     };
     let report = match &spec.key {
         KeySource::New { subject, names, .. } => job.existing(subject, names)?,
@@ -147,6 +151,7 @@ struct Job<'a> {
     /// The CA decides the subject: it takes the user's entry in its directory.
     by_secret: bool,
     encryption_only: bool,
+    archive: Option<&'a Archive>,
 }
 
 impl Job<'_> {
@@ -230,12 +235,12 @@ impl Job<'_> {
                 let text = subject;
                 let subject = name::parse(text)?;
                 let mut extensions = names.extensions()?;
-                let key = NewKey::generate(
-                    self.token,
-                    *spec,
-                    KeyFlags::permanent(*spec),
-                    self.nickname.unwrap_or(text),
-                )?;
+                let mut flags = KeyFlags::permanent(*spec);
+                if self.archive.is_some() {
+                    flags.extractable = Some(true);
+                }
+                let label = self.nickname.unwrap_or(text);
+                let key = NewKey::generate(self.token, *spec, flags, label)?;
                 match self.request_for(&subject, &mut extensions, &key) {
                     Ok(request) => Ok((request, Some(key))),
                     Err(e) => Err(key.discard_after(e)),
@@ -253,21 +258,23 @@ impl Job<'_> {
         let Some(private) = key.private() else {
             return Err(Error::new(Kind::Internal, "a new key is without private half"));
         };
-        if self.encryption_only {
-            let parts = CrmfParts {
-                subject,
-                spki: &key.spki,
-                extensions: Vec::new(),
-                archive: None,
-                pop: Pop::None,
+        // By this the CA knows that the signer is the key being certified.
+        let id = match self.by_secret {
+            true => Some(session::key_identifier(&key.spki)?),
+            false => None,
+        };
+        if self.encryption_only || self.archive.is_some() {
+            let archive = match self.archive {
+                Some(archive) => Some(archive.options(self.database, self.token, private)?),
+                None => None,
             };
+            // Dogtag up to 10.10 refuses other extensions in CRMF than the key identifier.
+            let extensions = id.iter().map(|id| crmf::subject_key_identifier(id)).collect();
+            let pop = if self.encryption_only { Pop::None } else { Pop::Success };
+            let parts = CrmfParts { subject, spki: &key.spki, extensions, archive, pop };
             return Request::crmf(&cert_req_messages(parts, private)?);
         }
-        if self.by_secret {
-            // By this the CA knows that the signer is the key being certified.
-            let id = session::key_identifier(&key.spki)?;
-            extensions.push(subject_key_identifier(&id));
-        }
+        extensions.extend(id.map(|id| subject_key_identifier(&id)));
         Ok(Request::Pkcs10(super::csr::pkcs10(subject, &key.spki, extensions, private)?))
     }
 

@@ -249,49 +249,42 @@ impl Work<'_> {
     /// Through the agent's REST interface; what the CA says of the certificate afterwards decides.
     fn release(self, identity: Option<Identity>) -> Result<Report> {
         let mut result = self.describe();
-        let serial = result["serial"]["hex"].as_str().unwrap_or_default().to_owned();
+        if let Some(fields) = result.as_object_mut() {
+            fields.insert("by".into(), json!("agent"));
+        }
+        let serial = serial_hex(&self.target.serial);
         let options = TransportOptions { identity, ..self.options };
         let mut transport = Transport::new(options)?;
-        let mut refusal = None;
-        // The second path is that of Dogtag 11.6 and later.
-        for path in ["/ca/rest", "/ca/v2"] {
-            let url = ca::rest_url(self.ca, &format!("{path}/agent/certs/{serial}/unrevoke"))?;
+        // The second tree is that of Dogtag 11.6 and later.
+        for tree in ["/ca/rest", "/ca/v2"] {
+            let shown = ca::rest_url(self.ca, &format!("{tree}/certs/{serial}"))?;
+            let Some(state) = state(&mut transport, &shown)? else { continue };
+            if state == "VALID" {
+                let msg = format!("{serial} is valid; there is nothing to release");
+                return Ok(Report::done("revoke", "unchanged", false, msg).result(result));
+            }
+            let url = ca::rest_url(self.ca, &format!("{tree}/agent/certs/{serial}/unrevoke"))?;
             let reply = transport.post(&url, b"", "application/json")?;
-            if reply.status == 404 {
-                refusal.get_or_insert((url, reply.status));
-                continue;
-            }
             if !(200..300).contains(&reply.status) {
-                refusal = Some((url, reply.status));
-                break;
+                let what = format!("the CA did not release {serial}: HTTP status {}", reply.status);
+                return Err(Error::new(Kind::Http, what)
+                    .http(reply.status)
+                    .retry(reply.status >= 500)
+                    .hint("the signer must be an agent of the CA"));
             }
-            let url = ca::rest_url(self.ca, &format!("{path}/certs/{serial}"))?;
-            let reply = transport.get(&url, "application/json")?;
-            let state: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-            let state = state.get("Status").or(state.get("status")).and_then(Value::as_str);
-            if state == Some("VALID") {
-                if let Some(fields) = result.as_object_mut() {
-                    fields.insert("by".into(), json!("agent"));
-                }
+            let after = self::state(&mut transport, &shown)?.unwrap_or(state);
+            if after == "VALID" {
                 let msg = format!("released {serial}: it is valid again");
                 return Ok(Report::done("revoke", "released", true, msg).result(result));
             }
-            let state = printable(state.unwrap_or("unknown")).into_owned();
             return Err(Error::new(
                 Kind::Rejected,
-                format!("the CA did not release {serial}: its state is {state}"),
+                format!("the CA did not release {serial}: its state is {after}"),
             )
             .hint("only a certificate revoked with certificateHold can be released"));
         }
-        let (url, status) = refusal.unwrap_or_default();
-        let error = Error::new(
-            Kind::Http,
-            format!("the CA did not release {serial}: HTTP status {status} from {url}"),
-        );
-        Err(error
-            .http(status)
-            .retry(status >= 500)
-            .hint("the signer must be an agent of the CA, and the serial number one of its own"))
+        Err(Error::new(Kind::NotFound, format!("the CA knows no certificate {serial}"))
+            .hint("check the serial number, and the CA's address"))
     }
 
     fn describe(&self) -> Value {
@@ -302,6 +295,26 @@ impl Work<'_> {
             "issuer": text(&self.target.issuer),
             "subject": self.target.subject.as_deref().and_then(text),
         })
+    }
+}
+
+/// What the CA says of a certificate; `None` when it knows nothing under this URL.
+fn state(transport: &mut Transport<'_>, url: &str) -> Result<Option<String>> {
+    let reply = transport.get(url, "application/json")?;
+    let bad = |what: String| Error::new(Kind::Http, what).http(reply.status);
+    match reply.status {
+        200 => {}
+        404 => return Ok(None),
+        status => {
+            return Err(bad(format!("the server answered {url} with HTTP status {status}"))
+                .retry(status >= 500));
+        }
+    }
+    let record: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+    let state = record.get("Status").or(record.get("status")).and_then(Value::as_str);
+    match state {
+        Some(state) => Ok(Some(printable(state).into_owned())),
+        None => Err(bad(format!("the answer of {url} tells no state")).retry(false)),
     }
 }
 

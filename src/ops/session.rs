@@ -4,7 +4,7 @@ use crate::algorithm::{Crypto, Digest, KeyType, Signer};
 use crate::asn1::x509::certificate_fields;
 use crate::cmc::request::Request;
 use crate::cmc::seal::{SignerId, signed_data};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Certificate, Database, Token};
 use crate::secret::Secret;
 pub use crate::transport::Identity;
@@ -170,8 +170,14 @@ pub fn read_request(path: &std::path::Path, crmf: Option<bool>) -> Result<Reques
     let what = format!("the certificate request {}", path.display());
     let der = crate::asn1::pem::to_der(&what, &bytes)?;
     match crmf {
-        Some(true) => Request::crmf(&der),
-        Some(false) => Request::pkcs10(&der),
+        Some(true) => Request::crmf(&der).map_err(|e| match Request::pkcs10(&der) {
+            Ok(_) => Error::new(Kind::Input, format!("{what} is a PKCS #10 request, not CRMF")),
+            Err(_) => e,
+        }),
+        Some(false) => Request::pkcs10(&der).map_err(|e| match Request::crmf(&der) {
+            Ok(_) => Error::new(Kind::Input, format!("{what} is CRMF, not a PKCS #10 request")),
+            Err(_) => e,
+        }),
         None => Request::pkcs10(&der).or_else(|e| Request::crmf(&der).map_err(|_| e)),
     }
 }
