@@ -1,11 +1,35 @@
-//! What the README says of exit codes is what the table says.
+//! What the README says is so: its exit codes are the table's, its commands are understood.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
 
 use nss_cmc::error::Kind;
 
+const README: &str = include_str!("../README.md");
+
 #[test]
 fn the_exit_codes_are_the_table_s() {
-    let readme = include_str!("../README.md");
-    let rows: Vec<String> =
-        Kind::ALL.iter().map(|r| format!("| {} | {} | {} |", r.exit, r.name, r.meaning)).collect();
-    assert!(readme.contains(&rows.join("\n")), "wanted:\n{}", rows.join("\n"));
+    let rows: Vec<String> = Kind::ALL
+        .iter()
+        .map(|r| format!("| {} | {} | {} |", r.exit, r.name, r.meaning))
+        .collect();
+    assert!(README.contains(&rows.join("\n")), "wanted:\n{}", rows.join("\n"));
+}
+
+/// Every command line of the program is taken: it fails for want of its files, not of its words.
+#[test]
+fn the_commands_are_understood() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = README.replace("\\\n", " ");
+    let lines = text.lines().filter_map(|l| l.strip_prefix("    nss-cmc "));
+    let mut seen = 0;
+    for line in lines {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        let said = common::nss_cmc(dir.path(), &args);
+        let usage = i32::from(Kind::Usage.exit());
+        let file = said.err.contains("No such file");
+        assert!(said.code != 0 && (said.code != usage || file), "{line}: {}", said.err);
+        seen += 1;
+    }
+    assert!(seen > 5, "the README shows few commands");
 }
