@@ -154,6 +154,7 @@ fn signs(dir: &Path, token: &Token, spec: KeySpec) -> Vec<u8> {
                 Scheme::RsaPss { digest, salt: 20 },
             ]),
             KeySpec::Ec(_) => schemes.push(Scheme::Ecdsa(digest)),
+            KeySpec::MlDsa(_) => panic!("not for this test"),
         }
     }
     for key in [Some(&pair.private), pair.private.session_copy().as_ref()].into_iter().flatten() {
@@ -195,7 +196,7 @@ fn generated_keys_sign_and_are_found_and_deleted() {
 /// A CSR of ours, certified by openssl, imported beside its key.
 fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     let spec = KeySpec::Ec(Curve::P256);
-    let key = csr::NewKey::generate(token, spec, KeyFlags::permanent(spec)).unwrap();
+    let key = csr::NewKey::generate(token, spec, KeyFlags::permanent(spec), "label").unwrap();
     let subject = name::parse("CN=imported,O=TEST").unwrap();
     let request = csr::pkcs10(&subject, &key.spki, &[], key.private().unwrap()).unwrap();
     f.write("req.pem", pem::encode("CERTIFICATE REQUEST", &request));

@@ -9,10 +9,8 @@ const README: &str = include_str!("../README.md");
 
 #[test]
 fn the_exit_codes_are_the_table_s() {
-    let rows: Vec<String> = Kind::ALL
-        .iter()
-        .map(|r| format!("| {} | {} | {} |", r.exit, r.name, r.meaning))
-        .collect();
+    let rows: Vec<String> =
+        Kind::ALL.iter().map(|r| format!("| {} | {} | {} |", r.exit, r.name, r.meaning)).collect();
     assert!(README.contains(&rows.join("\n")), "wanted:\n{}", rows.join("\n"));
 }
 

@@ -13,15 +13,7 @@ pub const SUBMIT_FULL: &str = "/ca/ee/ca/profileSubmitCMCFull";
 /// # Errors
 /// [`Kind::Usage`] when `base` is no http or https URL, or there is no profile where one is needed.
 pub fn submit_url(base: &str, servlet: &str, profile: &str) -> Result<String> {
-    let rest = base
-        .strip_prefix("https://")
-        .or_else(|| base.strip_prefix("http://"))
-        .filter(|r| !r.is_empty() && !r.starts_with('/') && !r.contains(char::is_whitespace));
-    let Some(rest) = rest else {
-        return Err(Error::new(Kind::Usage, format!("{base:?} is no URL of a CA"))
-            .hint("write it as https://ca.example.com:8443"));
-    };
-    let path = rest.find('/').map(|at| &rest[at..]).unwrap_or_default();
+    let (_, path) = split(base)?;
     let base = base.trim_end_matches('/');
     let url = match path.trim_end_matches('/') {
         "" => format!("{base}{servlet}"),
@@ -47,10 +39,22 @@ pub fn submit_url(base: &str, servlet: &str, profile: &str) -> Result<String> {
 /// # Errors
 /// [`Kind::Usage`] when `base` is no http or https URL.
 pub fn rest_url(base: &str, path: &str) -> Result<String> {
-    submit_url(base, "", "")?;
-    let host_at = base.find("://").map_or(0, |at| at + 3);
-    let end = base[host_at..].find('/').map_or(base.len(), |at| host_at + at);
-    Ok(format!("{}{path}", &base[..end]))
+    let (origin, _) = split(base)?;
+    Ok(format!("{origin}{path}"))
+}
+
+/// Scheme, host and port of a URL, and its path.
+fn split(base: &str) -> Result<(&str, &str)> {
+    let rest = base
+        .strip_prefix("https://")
+        .or_else(|| base.strip_prefix("http://"))
+        .filter(|r| !r.is_empty() && !r.starts_with('/') && !r.contains(char::is_whitespace));
+    let Some(rest) = rest else {
+        return Err(Error::new(Kind::Usage, format!("{base:?} is no URL of a CA"))
+            .hint("write it as https://ca.example.com:8443"));
+    };
+    let path = rest.find('/').map_or(0, |at| rest.len() - at);
+    Ok(base.split_at(base.len() - path))
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.
