@@ -1,0 +1,285 @@
+//! What is refused and interrupted, and what is left behind then.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::common::run;
+use super::requests::unarchive;
+use super::*;
+
+/// What is wrong before anything is made: arguments of CRMFPopClient, PKCS10Client and
+/// `csr create`, and what each says.
+#[test]
+fn bad_input_is_told_before_a_key_is_made() {
+    let f = folder();
+    certificate(&f, "ec", &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+    f.write("noise.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let before = bytes(&f);
+    let dn = "can't read the distinguished name \"CN\": \"CN\" has no \"=\"";
+    let curves = "NSS makes keys on nistp256 (secp256r1), nistp384 (secp384r1) and nistp521";
+    let missing = "can't read the transport certificate none.pem: No such file or directory";
+    let not_rsa = "can't use the transport certificate ec.pem: its key is EC, and only RSA can";
+    let noise = "can't read the transport certificate noise.pem";
+    let token = "no token \"HSM\" in the NSS database db";
+    for (args, message) in [
+        (vec!["-n", "CN"], dn),
+        (vec!["-n", "CN=a", "-a", "ec", "-c", "nistk163"], curves),
+        (vec!["-n", "CN=a", "-a", "dsa"], "Invalid algorithm: dsa: rsa, ec and mldsa"),
+        (vec!["-n", "CN=a", "-a", "mldsa"], "has no ML-DSA: NSS here is"),
+        (vec!["-n", "CN=a", "-b", "none.pem"], missing),
+        (vec!["-n", "CN=a", "-b", "ec.pem"], not_rsa),
+        (vec!["-n", "CN=a", "-b", "noise.pem"], noise),
+        (vec!["-n", "CN=a", "-h", "HSM"], token),
+        (vec!["-n", "CN=a", "-b", "transport.pem", "-w", "AES"], "known are AES KeyWrap/Padding,"),
+        (vec!["-n", "CN=a", "-c", "nistp256"], "Illegal parameter for RSA: -c"),
+        (vec!["-n", "CN=a", "-a", "ec", "-l", "256"], "Illegal parameter for ECC: -l"),
+        (vec!["-n", "CN=a", "-a", "ec", "-s", "2"], "Illegal input parameters for -s: 2"),
+        (vec!["-n", "CN=a", "-q", "POP_MAYBE"], "Invalid POP option: POP_MAYBE"),
+        (vec!["-o", "x.req"], "Missing subject DN"),
+        (vec!["-n", "CN=a", "-k", "true", "-n", "x", "-z"], "Unrecognized option: -z"),
+        (vec!["-n", "CN=a", "-m", "127.0.0.1:1"], "127.0.0.1:1"),
+    ] {
+        let said = crmf(&f, &args).exits(1);
+        let first = said.err.lines().find(|l| l.starts_with("ERROR: ")).unwrap_or_default();
+        assert!(first.contains(message), "{args:?}: {}", said.err);
+        assert!(said.err.contains("Try 'CRMFPopClient --help' for more information."));
+        if !args.contains(&"-m") {
+            assert_eq!(bytes(&f), before, "{args:?}");
+        }
+    }
+    assert_eq!(f.keys(), Vec::<String>::new());
+    let before = bytes(&f);
+    for (args, message) in [
+        (vec!["-n", "CN", "-o", "x.req"], dn),
+        (vec!["-n", "CN=a", "-o", "x.req", "-a", "ec", "-c", "P-192"], curves),
+        (vec!["-n", "CN=a", "-o", "x.req", "-h", "HSM"], token),
+        (vec!["-n", "CN=a", "-o", "x.req", "-P", "pw"], "'-p' and '-P' cannot be both specified."),
+        (vec!["-n", "CN=a", "-v"], "Illegal input parameters."),
+        (vec!["-o", "x.req", "-n"], "PKCS10Client: no value after -n"),
+        (vec!["-o", "x.req", "-n", "CN=a", "-q", "x"], "Unrecognized argument(8): -q"),
+    ] {
+        let said = p10(&f, &args).exits(1);
+        assert!(said.err.contains(message), "{args:?}: {}", said.err);
+        assert_eq!(bytes(&f), before, "{args:?}");
+    }
+    for (code, args, message) in [
+        (2, vec!["--subject", "CN"], dn),
+        (2, vec!["--subject", "CN=a", "--key-type", "ec:P-192"], "nistp256, nistp384, nistp521"),
+        (2, vec!["--subject", "CN=a", "--key-usage", "all"], "unknown key usage \"all\""),
+        (2, vec!["--subject", "CN=a", "--extension", "2.5=1"], "can't read \"2.5=1\""),
+        (2, vec!["--subject", "CN=a", "--ski", "--extension", "x"], "can't read \"x\""),
+        (2, vec!["--subject", "CN=a", "--archive-to", "transport.pem"], "--crmf"),
+        (14, vec!["--subject", "CN=a", "--key-type", "mldsa:65"], "has no ML-DSA"),
+        (20, vec!["--subject", "CN=a", "--crmf", "--archive-to", "none.pem"], missing),
+        (20, vec!["--subject", "CN=a", "--crmf", "--archive-to", "ec.pem"], not_rsa),
+        (12, vec!["--subject", "CN=a", "--token", "HSM"], token),
+    ] {
+        let mut all = vec!["csr", "create", "-d", "db", "--password-file", "pw"];
+        all.extend(&args);
+        let said = f.nss_cmc(&all).exits(code);
+        assert!(said.err.contains(message), "{args:?}: {}", said.err);
+        assert_eq!(bytes(&f), before, "{args:?}");
+    }
+    assert!(!f.file("x.req").exists());
+}
+
+#[test]
+fn a_transport_certificate_is_read_in_every_form() {
+    let f = folder();
+    openssl(&f, &["x509", "-in", "transport.pem", "-outform", "der", "-out", "transport.der"]);
+    let pem = String::from_utf8(f.read("transport.pem")).unwrap();
+    f.write("text.pem", format!("Subject: CN=transport\n\n{}", pem.replace('\n', "\r\n")));
+    f.write("bare.pem", pem.lines().filter(|l| !l.contains("---")).collect::<String>());
+    for file in ["transport.der", "text.pem", "bare.pem"] {
+        crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", file, "-o", "a.req"]).exits(0);
+        unarchive(&f, "a.req", &["-id-aes128-wrap", "-iv", "a6a6a6a6a6a6a6a6"], false);
+    }
+    assert_eq!(f.state(), (vec![], vec![]));
+}
+
+/// Runs a script with mounts of its own.
+fn with_mounts(f: &Folder, script: &str) -> Said {
+    let nss_cmc = env!("CARGO_BIN_EXE_nss-cmc");
+    let script = format!("set -e\nnss_cmc={nss_cmc}\n{script}");
+    run(Command::new("unshare").current_dir(f.path()).args(["-rm", "sh", "-c", &script]))
+}
+
+const FILL: &str = "dd if=/dev/zero of=full/filler bs=1k >/dev/null 2>&1 || true\n";
+
+#[test]
+fn a_key_whose_request_cannot_be_written_goes_again() {
+    let f = folder();
+    std::fs::create_dir(f.file("full")).unwrap();
+    for command in [
+        "PKCS10Client -d db -p Secret.123 -n CN=a -o full/a.req",
+        "CRMFPopClient -d db -p Secret.123 -n CN=a -o full/a.req",
+        "csr create -d db --password-file pw --subject CN=a --out full/a.req",
+    ] {
+        let said = with_mounts(
+            &f,
+            &format!(
+                "mount -t tmpfs -o size=64k none full\n{FILL}$nss_cmc {command} || rc=$?\n\
+                 ls -A full\nexit $rc"
+            ),
+        );
+        assert_eq!(said.code, if command.starts_with("csr") { 21 } else { 1 }, "{said:?}");
+        assert!(
+            said.err.contains("can't write full/a.req: No space left on device"),
+            "{command}: {}",
+            said.err
+        );
+        assert_eq!(said.out, "filler\n");
+        assert_eq!(f.keys(), Vec::<String>::new(), "{command}");
+    }
+    // The same when only the second file has no place.
+    std::fs::create_dir(f.file("b.req.keyId")).unwrap();
+    p10(&f, &["-n", "CN=a", "-o", "b.req"]).exits(1);
+    assert!(!f.file("b.req").exists());
+    assert_eq!(f.keys(), Vec::<String>::new());
+    p10(&f, &["-n", "CN=a", "-o", "no/such/a.req"]).exits(1);
+    assert_eq!(f.keys(), Vec::<String>::new());
+}
+
+#[test]
+fn a_database_that_takes_nothing_is_told() {
+    let f = folder();
+    let before = bytes(&f);
+    for (command, code) in [
+        ("PKCS10Client -d db -p Secret.123 -n CN=a -o a.req", 1),
+        ("CRMFPopClient -d db -p Secret.123 -n CN=a -o a.req", 1),
+        ("csr create -d db --password-file pw --subject CN=a --out a.req", 10),
+    ] {
+        let said = with_mounts(
+            &f,
+            &format!(
+                "mount --bind db db\nmount -o remount,ro,bind db\n$nss_cmc {command} || exit $?"
+            ),
+        );
+        assert_eq!(said.code, code, "{said:?}");
+        assert!(
+            said.err.contains("can't open the NSS database db for writing: db/")
+                && said.err.contains("Read-only file system"),
+            "{}",
+            said.err
+        );
+    }
+    assert_eq!(bytes(&f), before);
+    assert!(!f.file("a.req").exists());
+
+    // No room for the key in the database itself.
+    std::fs::create_dir(f.file("full")).unwrap();
+    let said = with_mounts(
+        &f,
+        &format!(
+            "mount -t tmpfs -o size=256k none full\ncp db/* full\n{FILL}\
+             $nss_cmc csr create -d full --password-file pw --subject CN=a --out a.req || rc=$?\n\
+             rm full/filler\ncertutil -K -d sql:full -f pw >&2 || true\nexit $rc"
+        ),
+    );
+    assert_eq!(said.code, 14, "{said:?}");
+    assert!(said.err.contains("can't generate an rsa:2048 key in the token"), "{}", said.err);
+    assert!(said.err.contains("certutil: no keys found"), "{}", said.err);
+    assert!(!f.file("a.req").exists());
+}
+
+#[test]
+fn a_missing_database_is_not_made() {
+    let f = folder();
+    std::fs::create_dir(f.file("empty")).unwrap();
+    let args = ["PKCS10Client", "-d", "empty", "-p", "x", "-n", "CN=a", "-o", "a.req"];
+    let said = f.nss_cmc(&args).exits(1);
+    assert!(said.err.contains("can't open the NSS database empty for writing"), "{}", said.err);
+    assert_eq!(std::fs::read_dir(f.file("empty")).unwrap().count(), 0);
+    let said = f.nss_cmc(&["PKCS10Client", "-d", "db", "-p", "bad", "-n", "CN=a", "-o", "a.req"]);
+    assert!(said.exits(1).err.contains("SEC_ERROR_BAD_PASSWORD"));
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Whether the process has a handler of its own for SIGTERM.
+fn catches_sigterm(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:")).unwrap_or("0");
+    u64::from_str_radix(mask.trim(), 16).unwrap_or(0) & (1 << 14) != 0
+}
+
+fn signal(name: &str, pid: u32) {
+    tool("kill", Path::new("/"), &["-s", name, &pid.to_string()]);
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_key() {
+    let f = folder();
+    for name in ["TERM", "INT"] {
+        let child = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+            .current_dir(f.path())
+            .args(["csr", "create", "-d", "db", "--password-file", "pw", "--subject", "CN=a"])
+            .args(["--key-type", "rsa:4096", "--out", "a.csr"])
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        until("no handler", || catches_sigterm(child.id()));
+        signal(name, child.id());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{output:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("interrupted by a signal"), "{text}");
+        assert_eq!(f.keys(), Vec::<String>::new());
+        assert!(!f.file("a.csr").exists());
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_a_key_with_a_name() {
+    let f = folder();
+    // Writing to a pipe that nobody reads waits; the key is made by then.
+    tool("mkfifo", f.path(), &["pipe"]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+        .current_dir(f.path())
+        .args(["csr", "create", "-d", "db", "--password-file", "pw", "--subject", "CN=lost"])
+        .args(["--key-type", "ec", "--out", "pipe"])
+        .spawn()
+        .unwrap();
+    until("no key", || !f.keys().is_empty());
+    signal("KILL", child.id());
+    child.wait().unwrap();
+    let list = f.certutil(&["-K", "-f", "pw"]);
+    assert!(list.contains("unfinished request for CN=lost"), "{list}");
+}
+
+#[test]
+fn certutil_shows_the_certificate_s_nickname_with_the_key() {
+    let f = folder();
+    let report = create(&f, &["--subject", "CN=www", "--out", "a.csr"]).exits(0).json();
+    openssl(
+        &f,
+        &[
+            "x509",
+            "-req",
+            "-in",
+            "a.csr",
+            "-CA",
+            "transport.pem",
+            "-CAkey",
+            "transport.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-out",
+            "a.pem",
+        ],
+    );
+    f.certutil(&["-A", "-n", "Server-Cert", "-t", ",,", "-i", "a.pem", "-a", "-f", "pw"]);
+    let list = f.certutil(&["-K", "-f", "pw"]);
+    let id = report["result"]["key_id"].as_str().unwrap();
+    let line = list.lines().find(|l| l.contains(id)).unwrap();
+    assert!(line.contains("Server-Cert"), "{line}");
+    assert_eq!(f.certificates(), ["Server-Cert u,u,u"]);
+}
