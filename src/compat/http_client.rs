@@ -116,7 +116,8 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
         plain_http: !secure,
         connect_timeout: seconds(&settings, "connectTimeout", 30)?,
         timeout: seconds(&settings, "timeout", 300)?,
-        proxy: settings.non_empty("proxy").map(str::to_owned),
+        // An empty one is none, whatever the environment says.
+        proxy: settings.get("proxy").map(str::to_owned),
     };
     let scheme = if secure { "https" } else { "http" };
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };

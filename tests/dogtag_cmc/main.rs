@@ -4,12 +4,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod modern;
 mod refused;
+mod release;
 mod revoke;
 mod shared_secret;
 mod two_trips;
 
-use common::dogtag::{helper, http_cfg, java, request_cfg};
+use common::dogtag::{URL, helper, http_cfg, java, request_cfg};
 use common::{Folder, PASSWORD, Said, tool};
 
 /// The servlet that takes every message, and the two for users.
@@ -103,4 +105,12 @@ pub fn cfg(f: &Folder, lines: &[&str]) {
 pub fn user(f: &Folder, name: &str, key: &str) -> String {
     let subject = format!("CN={name},O=LAB");
     helper(f, "user-cert.sh", &["db", name, &subject, key]).trim().to_owned()
+}
+
+/// A modern verb on the folder's database and the real CA; its report is JSON.
+#[track_caller]
+pub fn verb(f: &Folder, name: &str, args: &[&str]) -> Said {
+    let common = ["-d", "db", "--password-file", "pw", "--ca", URL, "--output", "json"];
+    let words: Vec<&str> = name.split(' ').collect();
+    f.nss_cmc(&[&words[..], &common, args].concat())
 }

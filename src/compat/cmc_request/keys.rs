@@ -4,7 +4,8 @@ use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, Source};
 
-/// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`.
+/// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`; no
+/// Java tool knows these, `allowUnverifiedResponse`, and the last six, for controls it can't make.
 pub const KEYS: &[&str] = &[
     "dbdir",
     "tokenname",
@@ -68,6 +69,12 @@ pub const KEYS: &[&str] = &[
     "transactionMgt.id",
     "LraPopWitness.enable",
     "LraPopWitness.bodyPartIDs",
+    "recipientNonce.enable",
+    "recipientNonce",
+    "regInfo.enable",
+    "regInfo.data",
+    "queryPending.enable",
+    "queryPending.token",
 ];
 
 /// The keys that are true or false.
@@ -90,6 +97,9 @@ const FLAGS: &[&str] = &[
     "senderNonce.enable",
     "transactionMgt.enable",
     "LraPopWitness.enable",
+    "recipientNonce.enable",
+    "regInfo.enable",
+    "queryPending.enable",
 ];
 
 /// What is to be known about the file: unknown keys, odd flags, secrets others can read.
