@@ -2,6 +2,7 @@
 //! revocation; by old names, by modern verbs, and mixed with the Java tools.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cmc_revoke;
 #[path = "../common/mod.rs"]
 mod common;
 mod modern;
@@ -9,6 +10,7 @@ mod refused;
 mod release;
 mod revoke;
 mod shared_secret;
+mod tokens;
 mod two_trips;
 
 use common::dogtag::{URL, helper, http_cfg, java, request_cfg};
