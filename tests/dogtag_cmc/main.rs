@@ -5,8 +5,10 @@
 mod cmc_revoke;
 #[path = "../common/mod.rs"]
 mod common;
+mod documentation;
 mod modern;
 mod refused;
+mod refused_modern;
 mod release;
 mod revoke;
 mod shared_secret;
