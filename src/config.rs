@@ -5,8 +5,8 @@ use std::path::Path;
 
 use zeroize::Zeroize;
 
-use crate::cmc::profile::nearest;
 use crate::error::{Error, Kind, Result};
+use crate::near::nearest;
 use crate::secret::{Secret, Source};
 
 /// The settings of a flat file. Values may be secrets: there is no `Debug`, and it is wiped.

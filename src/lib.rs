@@ -35,6 +35,7 @@ pub mod config;
 pub mod error;
 pub mod interrupt;
 pub mod keyid;
+pub mod near;
 pub mod ops;
 pub mod report;
 pub mod secret;

@@ -284,6 +284,7 @@ fn answers_that_are_not_to_be_believed() {
         ("standin-unsigned", "not signed"),
         ("standin-other-key", "our public key"),
         ("standin-no-cert", "our public key"),
+        ("standin-forged", "SEC_ERROR_BAD_SIGNATURE"),
         ("standin-certs-only", "not signed"),
         ("standin-wrong-nonce", "another nonce"),
         ("standin-wrong-transaction", "another transaction id"),

@@ -11,13 +11,15 @@ use super::handle::{Borrowed, CertList, Owned, bytes, handle};
 use super::key::PrivateKey;
 use super::token::{Token, is_internal_name};
 use crate::error::{Error, Kind, Result};
+use crate::near::nearest;
 
 handle! {
     /// A certificate. C: `CERTCertificate`, given back by `CERT_DestroyCertificate`.
     Certificate, sys::CERTCertificate, sys::CERT_DestroyCertificate
 }
 
-/// What a certificate is verified for.
+/// What a certificate is verified for. There is no `certificateUsageAnyCA`: CERT_VerifyCertificate
+/// passes such usages over and answers success, whoever signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
     /// TLS server.
@@ -26,19 +28,27 @@ pub enum Usage {
     SslClient,
     /// Signing e-mail or other CMS.
     EmailSigner,
-    /// A CA whose signature on an answer is to be believed.
-    AnyCa,
+    /// A CA that issues TLS certificates.
+    SslCa,
     /// An OCSP responder.
     StatusResponder,
 }
 
 impl Usage {
+    const ALL: [Usage; 5] = [
+        Usage::SslServer,
+        Usage::SslClient,
+        Usage::EmailSigner,
+        Usage::SslCa,
+        Usage::StatusResponder,
+    ];
+
     fn bits(self) -> sys::SECCertificateUsage {
         match self {
             Usage::SslServer => sys::certificateUsageSSLServer,
             Usage::SslClient => sys::certificateUsageSSLClient,
             Usage::EmailSigner => sys::certificateUsageEmailSigner,
-            Usage::AnyCa => sys::certificateUsageAnyCA,
+            Usage::SslCa => sys::certificateUsageSSLCA,
             Usage::StatusResponder => sys::certificateUsageStatusResponder,
         }
     }
@@ -115,11 +125,7 @@ impl Database {
                     self.certificates()?.iter().filter_map(Certificate::nickname).collect();
                 names.sort();
                 names.dedup();
-                Err(error.hint(if names.is_empty() {
-                    "the database holds no certificate".to_owned()
-                } else {
-                    format!("nicknames there are: {}", names.join(", "))
-                }))
+                Err(error.hint(other_nicknames(nickname, self.name(), &names)))
             }
         }
     }
@@ -160,11 +166,6 @@ impl Database {
         .map_err(|f| Error::new(Kind::Input, "can't decode a certificate").because(f))?;
         // SAFETY: a reference was handed over.
         Ok(unsafe { Certificate::from_raw(self.guard(), raw) })
-    }
-
-    /// Whether the database itself holds exactly this certificate.
-    pub fn holds(&self, der: &[u8]) -> Result<bool> {
-        Ok(self.certificates()?.iter().any(|c| c.der() == der))
     }
 
     /// Whether `nickname` belongs to another subject than that of `certificate`.
@@ -245,6 +246,29 @@ impl Database {
     }
 }
 
+impl Database {
+    /// Verifies `certificate` for at least one of the usages certificates are issued for: its chain
+    /// ends in a CA this database trusts, whatever the certificate itself is good for.
+    ///
+    /// # Errors
+    /// The NSS fault of the first usage that the certificate claims.
+    pub fn verify_for_any(&self, certificate: &Certificate) -> std::result::Result<(), Fault> {
+        let mut first = None;
+        for usage in Usage::ALL {
+            match self.verify(certificate, usage) {
+                Ok(()) => return Ok(()),
+                // The certificate isn't meant for this usage; that says nothing of its chain.
+                Err(f) if f.code == sys::SEC_ERROR_INADEQUATE_KEY_USAGE => {}
+                Err(f) if f.code == sys::SEC_ERROR_INADEQUATE_CERT_TYPE => {}
+                Err(f) => first = first.or(Some(f)),
+            }
+        }
+        Err(first.unwrap_or_else(|| {
+            Fault::from_code("CERT_VerifyCertificate", sys::SEC_ERROR_INADEQUATE_CERT_TYPE)
+        }))
+    }
+}
+
 impl Token {
     /// Imports a certificate beside its key (NSS sets CKA_ID from the public key) under
     /// `nickname`. Trust is left as it is.
@@ -277,6 +301,12 @@ impl Token {
 }
 
 impl Token {
+    /// Whether the token holds exactly this certificate.
+    pub fn holds(&self, certificate: &Certificate) -> bool {
+        let found = self.certificates_of_subject(certificate.subject());
+        found.iter().any(|der| der == certificate.der())
+    }
+
     /// DER of the token's certificates with this subject name. Unlike the other look-ups this one
     /// doesn't read trust, which costs a password derivation a certificate.
     pub fn certificates_of_subject(&self, subject: &[u8]) -> Vec<Vec<u8>> {
@@ -307,6 +337,19 @@ impl Token {
         // SAFETY: handed over above, destroyed once.
         unsafe { sys::CERT_DestroyCertificateList(list) };
         certificates
+    }
+}
+
+/// What to try instead of a nickname that isn't there: all others where they are few, else those
+/// that resemble it.
+fn other_nicknames(wanted: &str, database: &str, names: &[String]) -> String {
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    let near = nearest(wanted, &all);
+    match all.as_slice() {
+        [] => "the database holds no certificate".into(),
+        _ if all.len() <= 10 => format!("nicknames there are: {}", all.join(", ")),
+        _ if near.is_empty() => format!("list the nicknames with: certutil -L -d {database}"),
+        _ => format!("near nicknames are: {}", near.join(", ")),
     }
 }
 
@@ -437,5 +480,23 @@ impl Certificate {
         fault::status("SEC_DeletePermCertificate", || unsafe {
             sys::SEC_DeletePermCertificate(self.as_ptr())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_nicknames_are_told_and_of_many_the_near_ones() {
+        let names = |n: usize| (0..n).map(|i| format!("server {i}")).collect::<Vec<_>>();
+        assert_eq!(other_nicknames("x", "db", &[]), "the database holds no certificate");
+        assert_eq!(
+            other_nicknames("x", "db", &names(2)),
+            "nicknames there are: server 0, server 1"
+        );
+        let many = other_nicknames("Server 17", "db", &names(500));
+        assert!(many.starts_with("near nicknames are: server 17, "), "{many}");
+        assert!(other_nicknames("agent", "db", &names(500)).contains("certutil -L -d db"));
     }
 }

@@ -5,7 +5,7 @@ use crate::asn1::x509::certificate_fields;
 use crate::cmc::request::Sent;
 use crate::cmc::response::{self, Outcome, Response};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Database, SignatureCheck};
+use crate::nss::{Certificate, Database, SignatureCheck};
 use crate::transport::Reply;
 
 /// The media type of a Full PKI Request (RFC 5273 §3.1).
@@ -148,5 +148,27 @@ pub fn ours(certificates: Vec<Vec<u8>>, spki: &[u8]) -> Result<(Vec<u8>, Vec<Vec
             "the CA says success, but no certificate of its answer has our public key",
         )
         .hint("nothing was imported; the CA's records say what it issued")),
+    }
+}
+
+/// Verifies the issued certificate's own chain: the answer's signature covers the status, not the
+/// certificates that travel beside it. Answers the certificate.
+///
+/// # Errors
+/// [`Kind::Input`] when NSS can't decode it, [`Kind::BadReply`] when it isn't signed by a CA the
+/// database trusts.
+pub fn chained(database: &Database, ours: &[u8], others: &[Vec<u8>]) -> Result<Certificate> {
+    let certificate = database.decode_certificate(ours)?;
+    // Alive while NSS looks for the chain.
+    let _others: Vec<Certificate> =
+        others.iter().filter_map(|d| database.decode_certificate(d).ok()).collect();
+    match database.verify_for_any(&certificate) {
+        Ok(()) => Ok(certificate),
+        Err(f) => Err(Error::new(
+            Kind::BadReply,
+            "the certificate in the answer isn't issued by a CA this database trusts",
+        )
+        .because(f)
+        .hint("it was not imported; compare it with what the CA says it issued")),
     }
 }

@@ -214,7 +214,10 @@ impl Job<'_> {
             // From here on the CA may issue: an interruption waits for its answer.
             .map_or(Ok(()), NewKey::check)
             .and_then(|()| enrolment.play(&request, private))
-            .and_then(|certificates| answer::ours(certificates, &request.spki()?));
+            .and_then(|certificates| {
+                let (ours, others) = answer::ours(certificates, &request.spki()?)?;
+                Ok((answer::chained(self.database, &ours, &others)?, others))
+            });
         let (ours, others) = match outcome {
             Ok(issued) => issued,
             Err(e) => return Err(new_key.into_iter().fold(e, |e, key| key.discard_after(e))),
@@ -224,7 +227,7 @@ impl Job<'_> {
         drop(new_key.map(NewKey::keep));
         match self.import(&ours, &others, chain_file) {
             Ok(report) => Ok(with_key_id(report, id)),
-            Err(e) => Err(issued_but(e, &ours, id)),
+            Err(e) => Err(issued_but(e, ours.der(), id)),
         }
     }
 
@@ -281,16 +284,15 @@ impl Job<'_> {
     /// Imports the certificate beside its key and the CA's certificates, untrusted, beside it.
     fn import(
         &self,
-        ours: &[u8],
+        certificate: &Certificate,
         others: &[Vec<u8>],
         chain_file: Option<&std::path::Path>,
     ) -> Result<Report> {
-        let summary = crate::text::summary(ours)?;
-        let certificate = self.database.decode_certificate(ours)?;
+        let summary = crate::text::summary(certificate.der())?;
         let mut added: Vec<String> = Vec::new();
         let mut has_key = certificate.private_key().is_ok();
         if let Some(nickname) = self.nickname {
-            if self.database.nickname_conflicts(nickname, &certificate)? {
+            if self.database.nickname_conflicts(nickname, certificate)? {
                 return Err(Error::new(
                     Kind::InTheWay,
                     format!("the nickname {nickname:?} belongs to another subject"),
@@ -300,7 +302,7 @@ impl Job<'_> {
             }
             let internal = self.database.token("internal")?;
             let mut undo = Undo::default();
-            let imported = self.import_all(&certificate, nickname, others, &internal, &mut undo);
+            let imported = self.import_all(certificate, nickname, others, &internal, &mut undo);
             match imported {
                 Ok(names) => added = names,
                 Err(e) => return Err(undo.after(e)),
@@ -308,7 +310,7 @@ impl Job<'_> {
             let name = session::qualified(self.token, nickname);
             has_key = self.database.find_certificate(&name)?.private_key().is_ok();
         }
-        write_chain(chain_file, ours, others)?;
+        write_chain(chain_file, certificate.der(), others)?;
         let msg = format!(
             "issued {}, serial {}, valid until {}",
             summary.subject,
@@ -351,10 +353,10 @@ impl Job<'_> {
     ) -> Result<Vec<String>> {
         let mut added = Vec::new();
         for der in others {
-            if self.database.holds(der)? {
+            let ca = self.database.decode_certificate(der)?;
+            if internal.holds(&ca) {
                 continue;
             }
-            let ca = self.database.decode_certificate(der)?;
             let name = self.database.ca_nickname(&ca).unwrap_or_else(|| "CA".into());
             internal.import(&ca, &name)?;
             undo.0.push(ca);

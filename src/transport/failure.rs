@@ -142,6 +142,10 @@ impl Failure<'_> {
         if error.is_filesize_exceeded() {
             return http("it is larger than 16 MiB").retry(false);
         }
+        if error.is_peer_failed_verification() && !self.seen.attached {
+            return tls(&format!("won't talk to {target}: libcurl never let NSS judge it"))
+                .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3");
+        }
         if error.is_peer_failed_verification() {
             return tls(&format!("won't talk to {target}: curl doesn't accept its certificate"))
                 .hint("the certificate must carry the name used in the URL");

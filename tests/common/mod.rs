@@ -51,11 +51,14 @@ pub fn run(command: &mut Command) -> Said {
 /// Runs `nss-cmc` with arguments, in `dir`.
 #[track_caller]
 pub fn nss_cmc<S: AsRef<std::ffi::OsStr>>(dir: &Path, args: &[S]) -> Said {
-    run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+    let said = run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
         .current_dir(dir)
         .env_remove("NSS_CMC_LEGACY_EXIT")
         .env_remove("NSS_CMC_OUTPUT")
-        .args(args))
+        .args(args));
+    // NSS shuts down only when every handle was given back: every run looks for leaks.
+    assert!(!said.err.contains("could not be shut down"), "{}", said.err);
+    said
 }
 
 /// Runs a tool that must succeed; answers its stdout.

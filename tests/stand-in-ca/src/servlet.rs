@@ -213,6 +213,19 @@ impl Servlets {
                 let subject = parts(&certificates[0])?.subject.to_vec();
                 certificates[0] = self.store.issue(&subject, &spki, (0, 1), Vec::new())?;
             }
+            // Our key and the CA's name, but not the CA's signature.
+            "forged" => {
+                let asked = parts(&certificates[0])?;
+                let template = certs::Template {
+                    serial: &[77],
+                    issuer: asked.issuer,
+                    subject: asked.subject,
+                    spki: asked.spki,
+                    days: (0, 1),
+                    extensions: vec![certs::key_usage(&[0, 2])],
+                };
+                certificates[0] = certs::issue(&template, &self.stranger.key)?;
+            }
             "zero-controls" => controls.clear(),
             "status-v1" => controls[0].0 = 1,
             "wrong-nonce" => replace(&mut controls, 7, octets(b"another nonce")),

@@ -1,0 +1,50 @@
+//! A libcurl that can't be lent a key is refused, never used without it.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::stand_in::{StandIn, folder};
+use common::{Folder, Said, run, tool};
+
+/// `enroll` with the shim in front of libcurl.
+fn enroll(f: &Folder, url: &str, shim: &str) -> Said {
+    let enroll = ["enroll", "-d", "db", "--password-file", "pw", "--ca", url];
+    let what = ["--profile", "caCMCserverCert", "--signer", "agent", "--subject", "CN=x"];
+    run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+        .current_dir(f.path())
+        .env("LD_PRELOAD", f.file("shim.so"))
+        .env("SHIM", shim)
+        .args(enroll)
+        .args(what)
+        .args(["--nickname", "x"]))
+}
+
+#[test]
+fn a_libcurl_that_cannot_be_lent_a_key_is_refused() {
+    let f = folder(&[]);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libcurl/shim.c");
+    let source = source.to_str().unwrap();
+    tool("cc", f.path(), &["-shared", "-fPIC", "-o", "shim.so", source, "-ldl"]);
+    let ca = StandIn::start(&f, &[]);
+    let before = f.state();
+    for (shim, words) in [
+        ("gnutls", "libcurl is built on GnuTLS/3.7.9"),
+        ("deaf", "libcurl never let NSS"),
+        ("blind", "NSS was never asked about it"),
+    ] {
+        let said = enroll(&f, &ca.url, shim).exits(31);
+        assert!(said.err.contains(words), "{shim}: {}", said.err);
+        assert!(said.err.contains("libcurl built on OpenSSL 3"), "{shim}: {}", said.err);
+        assert_eq!(f.state(), before, "{shim}");
+    }
+    // Only what believes every server got as far as the CA, and that without the client's key.
+    let log = String::from_utf8(f.read("ca.log")).unwrap();
+    let asked: Vec<&str> = log.lines().filter(|l| l.contains("profileId=")).collect();
+    assert_eq!(asked.len(), 1, "{log}");
+    assert!(asked[0].contains("no client certificate"), "{log}");
+    enroll(&f, &ca.url, "").exits(0);
+}
