@@ -4,6 +4,7 @@
 mod certs;
 mod cms;
 mod element;
+mod est;
 mod http;
 mod keys;
 mod profile;
