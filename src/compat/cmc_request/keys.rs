@@ -5,7 +5,8 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, Source};
 
 /// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`; no
-/// Java tool knows these, `allowUnverifiedResponse`, and the last six, for controls it can't make.
+/// Java tool knows these, `allowUnverifiedResponse`, `quiet` (the message isn't printed), and the last
+/// six, for controls it can't make.
 pub const KEYS: &[&str] = &[
     "dbdir",
     "tokenname",
@@ -43,6 +44,7 @@ pub const KEYS: &[&str] = &[
     "encryptedPopResponseFile",
     "decryptedPopRequestFile",
     "allowUnverifiedResponse",
+    "quiet",
     "oaep",
     "revRequest.enable",
     "revRequest.serial",
@@ -88,6 +90,7 @@ const FLAGS: &[&str] = &[
     "popLinkWitness.enable",
     "decryptedPop.enable",
     "allowUnverifiedResponse",
+    "quiet",
     "oaep",
     "revRequest.enable",
     "revRequest.invalidityDatePresent",
