@@ -1,5 +1,7 @@
 //! Each control: its place, its number, and what `cmc show` reads of it.
 
+use openssl::hash::{MessageDigest, hash};
+
 use super::common::{Folder, tool};
 use super::{AGENT, EC, ready, request, verified};
 
@@ -101,6 +103,23 @@ fn control<'a>(message: &'a serde_json::Value, name: &str) -> &'a serde_json::Va
     &found.unwrap_or_else(|| panic!("no {name} in {message}"))["values"][0]
 }
 
+/// The witness that belongs to the message's popLinkRandom, by openssl; `seed` is the secret and the
+/// identification.
+fn linked(
+    message: &serde_json::Value,
+    seed: &[u8],
+    key: MessageDigest,
+    mac: MessageDigest,
+) -> String {
+    let random = control(message, "popLinkRandom")["hex"].as_str().unwrap();
+    let random: Vec<u8> = (0..random.len() / 2)
+        .map(|i| u8::from_str_radix(&random[2 * i..2 * i + 2], 16).unwrap())
+        .collect();
+    let key = openssl::pkey::PKey::hmac(&hash(key, seed).unwrap()).unwrap();
+    let mut mac = openssl::sign::Signer::new(mac, &key).unwrap();
+    mac.sign_oneshot_to_vec(&random).unwrap().iter().map(|b| format!("{b:02x}")).collect()
+}
+
 /// Those that no key of any Java version makes; and every one is read again.
 #[test]
 fn controls_with_keys_of_our_own() {
@@ -188,6 +207,10 @@ fn every_control_is_shown_again() {
         assert!(link.contains(part), "{link}");
     }
     assert!(!message.to_string().contains("Secret.Shared"));
+    let attributes = message["requests"][0]["attributes"].as_array().unwrap();
+    let link = attributes.iter().find(|a| a["type"]["name"] == "popLinkWitnessV2").unwrap();
+    let (key, mac) = (MessageDigest::sha384(), MessageDigest::sha512());
+    assert_eq!(link["values"][0]["witness"], linked(&message, b"Secret.Sharedalice", key, mac));
 
     let revoke = ["revRequest.enable=true", "revRequest.serial=5", "revRequest.reason=superseded"];
     request(&f, &[&["nickname=agent", "output=out"], &revoke[..]].concat()).exits(0);
@@ -199,7 +222,6 @@ fn every_control_is_shown_again() {
 /// Version 1 as the Java tool has it: a constant random, and HMAC-SHA1 without the identification.
 #[test]
 fn proofs_of_version_1() {
-    use openssl::hash::{MessageDigest, hash};
     let (f, _) = ready(EC);
     let lines = [
         "identityProof.enable=true",
@@ -256,7 +278,11 @@ fn a_crmf_request_is_linked() {
         assert!(said.out.contains("-----BEGIN CERTIFICATE REQUEST-----\n"), "{}", said.out);
         let message = shown(&f);
         let request = &message["requests"][0];
-        assert!(request["controls"].to_string().contains("popLinkWitnessV2"), "{request}");
+        let controls = request["controls"].as_array().unwrap();
+        let link = controls.iter().find(|c| c["type"]["name"] == "popLinkWitnessV2").unwrap();
+        let sha256 = MessageDigest::sha256();
+        let want = linked(&message, b"salice", sha256, sha256);
+        assert!(link.to_string().contains(&want), "{link}");
         let kept = request.to_string().contains("ecdsa-with-SHA256");
         assert_eq!(kept, pop == "success", "{request}");
     }
