@@ -14,7 +14,7 @@ use crate::config::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
-use crate::ops::build::{Message, Signatory, build, request_key};
+use crate::ops::build::{self, Message, Signatory, build, request_key};
 use crate::ops::file::{self, Mode};
 use crate::ops::session::{self, Identity, NssCrypto, Primed};
 use crate::ops::{answer, pop};
@@ -45,6 +45,9 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let settings = Settings::read(path, Dialect::Lines)?;
     for warning in keys::warnings(&settings) {
         streams.tell(format!("warning: {warning}"));
+    }
+    if settings.get("format").is_some_and(|f| f.eq_ignore_ascii_case("test_cmc")) {
+        return sign_again(&settings, streams);
     }
     spec::format(&settings)?;
     if settings.flag("decryptedPop.enable") {
@@ -169,6 +172,36 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("constructDecryptedPopRequest: Yay! witness verified");
     drop((identity, key));
     opened.close()?;
+    store(&message, &output, Mode::Default, settings.flag("quiet"), streams)
+}
+
+/// `format=test_cmc`: a message that is there, perhaps with something wrong in it, under a good
+/// signature.
+fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
+    let input = settings.required("input", "Missing input filename of the CMC request.")?;
+    let output = settings
+        .required("output", "Missing output filename for the CMC request.")
+        .map(PathBuf::from)?;
+    let what = "the CMC request";
+    let der = pem::to_der(what, &file::read(what, Path::new(input))?)?;
+    let nickname = settings.non_empty("nickname");
+    let id = match nickname {
+        Some(_) => None,
+        None => Some(key_id(settings)?),
+    };
+    let opened = Opened::new(settings, nickname, streams)?;
+    let message = match (nickname, id) {
+        (Some(nickname), _) => {
+            let identity = opened.signer(nickname, streams)?;
+            build::sign_again(&der, Signatory::Certificate(&identity), &NssCrypto)?
+        }
+        (None, id) => {
+            let key = opened.key(&id.unwrap_or_default(), &[], streams)?;
+            build::sign_again(&der, Signatory::RequestKey(&key), &NssCrypto)?
+        }
+    };
+    opened.close()?;
+    streams.say(format!("TEST_CMC: {input} is signed anew"));
     store(&message, &output, Mode::Default, settings.flag("quiet"), streams)
 }
 

@@ -5,6 +5,7 @@ use rasn::types::Integer;
 
 use super::session::{Identity, NssCrypto};
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
+use crate::asn1::cms::SignerIdentifier;
 use crate::asn1::crmf::{CertReqMsg, CertRequest};
 use crate::asn1::{decode, encode, oid, split_tlv, tlv, x509};
 use crate::cmc::control::Control;
@@ -12,7 +13,9 @@ use crate::cmc::proof::{
     SharedSecret, WitnessAlgorithms, identity_proof_v1, link, own_key_identifier,
 };
 use crate::cmc::request::{PkiDataBuilder, Request, Sent};
+use crate::cmc::response::open_signed_data;
 use crate::cmc::seal::{SignerId, signed_data, unsigned_data};
+use crate::cmc::show::request_content;
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Database, PrivateKey, Token};
@@ -156,6 +159,37 @@ pub fn seal(
     }
 }
 
+/// Signs the PKIData of a message anew, for tests of what a CA refuses: as the holder of a certificate,
+/// or with a key under the name that the message's first signer has.
+///
+/// # Errors
+/// [`Kind::Input`] when the message is no request, or its signer isn't named by a key identifier;
+/// else when the key refuses to sign.
+pub fn sign_again(
+    message: &[u8],
+    signatory: Signatory<'_>,
+    crypto: &dyn Crypto,
+) -> Result<Vec<u8>> {
+    let pki_data = encode("PKIData", &request_content(message)?)?;
+    match signatory {
+        Signatory::Certificate(identity) => sign_as(identity, &pki_data),
+        Signatory::Nobody => unsigned_data(&pki_data),
+        Signatory::RequestKey(key) => {
+            let signed = open_signed_data("the CMC request", message)?.0;
+            let named = signed.signer_infos.to_vec().into_iter().find_map(|info| match &info.sid {
+                SignerIdentifier::SubjectKeyIdentifier(id) => Some(id.to_vec()),
+                SignerIdentifier::IssuerAndSerialNumber(_) => None,
+            });
+            let id = named.ok_or_else(|| {
+                Error::new(Kind::Input, "the message isn't signed with the key of its request")
+                    .hint("name a certificate that signs: nickname=…")
+            })?;
+            let digest = digest_for(key.key_type());
+            signed_data(&pki_data, SignerId::KeyIdentifier(&id), &[], key, digest, crypto)
+        }
+    }
+}
+
 struct Work {
     builder: PkiDataBuilder,
     parts: Vec<(&'static str, u32)>,
@@ -280,7 +314,6 @@ mod tests {
     use super::*;
     use crate::asn1::cmc::PkiData;
     use crate::cmc::fixture::{Key, OpenSsl};
-    use crate::cmc::response::open_signed_data;
 
     fn request(key: &Key, id: Option<[u8; 20]>) -> Request {
         let extensions: Vec<_> = id.iter().map(|i| x509::subject_key_identifier(i)).collect();

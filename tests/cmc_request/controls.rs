@@ -371,3 +371,38 @@ fn a_quiet_run_prints_no_message() {
     let said = request(&f, &[&revoke[..], &["quiet=true"]].concat()).exits(0);
     assert!(said.err.is_empty(), "{}", said.err);
 }
+
+/// `format=test_cmc`, Java's aid for tests of refusals: wrong content under a good signature.
+#[test]
+fn a_message_is_signed_anew() {
+    let (f, id) = ready(EC);
+    let lines = ["dataReturn.enable=true", "dataReturn.data=AAAA"];
+    let key = format!("request.privKeyId={id}");
+    let own = ["input=p10.req", "output=out", "request.useSharedSecret=true", key.as_str()];
+    for (lines, signer, name) in [
+        ([AGENT, &lines].concat(), "nickname=agent", "CN=agent"),
+        ([&own[..], &lines].concat(), key.as_str(), "abababab"),
+    ] {
+        request(&f, &lines).exits(0);
+        let mut bytes = f.read("out");
+        let at = bytes.windows(4).position(|w| w == b"AAAA").unwrap();
+        bytes[at] = b'B';
+        f.write("changed", &bytes);
+        let resign = ["format=test_cmc", "input=changed", "output=out", signer];
+        let said = request(&f, &resign).exits(0);
+        assert!(said.out.contains("TEST_CMC: "), "{}", said.out);
+        let message = shown(&f);
+        assert_eq!(control(&message, "dataReturn")["text"], "BAAA");
+        assert!(message["signers"][0]["sid"].to_string().contains(name), "{}", message["signers"]);
+        if signer == "nickname=agent" {
+            verified(&f);
+        }
+    }
+    let resign = ["format=test_cmc", "input=p10.req", "output=out", "nickname=agent"];
+    request(&f, &resign).exits(1);
+    // Signed with a certificate: its key alone doesn't say as who.
+    request(&f, AGENT).exits(0);
+    std::fs::rename(f.file("out"), f.file("changed")).unwrap();
+    let said = request(&f, &["format=test_cmc", "input=changed", "output=out", &key]).exits(1);
+    assert!(said.out.contains("isn't signed with the key of its request"), "{}", said.out);
+}

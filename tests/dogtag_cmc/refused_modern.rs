@@ -5,10 +5,10 @@ use nss_cmc::asn1::cmc::{DecryptedPop, PkiData};
 use nss_cmc::asn1::{decode, oid};
 use nss_cmc::cmc::response::open_signed_data;
 
-use super::common::dogtag::{URL, folder, helper, java};
+use super::common::dogtag::{URL, folder, helper};
 use super::modern::unique;
 use super::two_trips::{PROFILE, first_trip, second_cfg};
-use super::{By, Folder, USER_SIGNED, cfg, pkcs10, send, shown, user, verb};
+use super::{By, Folder, USER_SIGNED, cfg, old_name, pkcs10, send, shown, user, verb};
 
 /// The verb is refused with this failInfo and text.
 #[track_caller]
@@ -147,8 +147,8 @@ fn possession() {
     unsent(&f, "enroll", &[&ec[..], &what].concat(), 2, "RSA");
 }
 
-/// A proof that was tampered with, under a good signature (Java's test aid signs it); the true one
-/// is still taken, and only once.
+/// A proof that was tampered with, under a good signature, ours and Java's; the true one is still
+/// taken, and only once.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn a_decrypted_pop_that_is_wrong() {
@@ -170,9 +170,11 @@ fn a_decrypted_pop_that_is_wrong() {
     let nickname = format!("nickname={name}");
     let lines = [nickname.as_str(), "format=test_cmc", "numRequests=1", "input=@DIR@/bad.req"];
     cfg(&f, &lines);
-    java(&f, &["CMCRequest", "req.cfg"]).exits(0);
     let args = ["cmc.req", "--profile", PROFILE, "--signer", &name, "--out", "resp"];
-    refused(&f, "cmc send", &args, "popFailed", "DecryptedPOP failed to verify");
+    for by in [By::Java, By::Us] {
+        old_name(&f, by, &["CMCRequest", "req.cfg"]).exits(0);
+        refused(&f, "cmc send", &args, "popFailed", "DecryptedPOP failed to verify");
+    }
     send(&f, By::Us, &format!("{USER_SIGNED}{PROFILE}"), Some(&name));
     let said = shown(&f, By::Us).exits(1);
     assert!(said.out.contains("failInfo=POP failed"), "{}", said.out);

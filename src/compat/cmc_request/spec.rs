@@ -46,7 +46,7 @@ pub fn format(settings: &Settings) -> Result<Option<bool>> {
         Some(f) if f.eq_ignore_ascii_case("crmf") => Ok(Some(true)),
         None => Ok(None),
         Some(other) => Err(usage(settings, format!("Unrecognized request format {other:?}"))
-            .hint("format is pkcs10 or crmf; without it the file tells")),
+            .hint("format is pkcs10 or crmf (or test_cmc); without it the file tells")),
     }
 }
 
