@@ -5,7 +5,7 @@ use der::asn1::ObjectIdentifier;
 
 use crate::certs::{Parts, parts};
 use crate::element::{
-    Element, NULL, Refused, context, elements, integer, octets, oid, one, sequence, set, tlv,
+    Element, NULL, Refused, context, elements, first, integer, octets, oid, one, sequence, set, tlv,
 };
 use crate::keys::{Hash, Key, SHA256, verify};
 
@@ -27,7 +27,7 @@ pub struct Opened {
 /// Opens a request signed by the holder of a certificate that it carries.
 pub fn open(message: &[u8]) -> Result<Opened, Refused> {
     // What follows the ContentInfo is ignored, as Dogtag does.
-    let outer = *elements(message)?.first().ok_or("empty")?;
+    let outer = first(message)?;
     let [content_type, content] = outer.within(Tag::Sequence)?[..] else {
         return Err("no ContentInfo".into());
     };

@@ -62,6 +62,8 @@ impl PkiData<'_> {
 
 /// What is to be certified.
 pub struct Asked {
+    /// The body part id, as DER.
+    pub id: Vec<u8>,
     pub subject: Vec<u8>,
     pub spki: Vec<u8>,
     /// Whether possession of the key is proved.
@@ -71,10 +73,11 @@ pub struct Asked {
 /// Reads a request and checks its own signature.
 pub fn asked(request: &Element<'_>) -> Result<Asked, Refused> {
     if request.tag == context(0) {
-        let [_id, csr] = crate::element::elements(request.content)?[..] else {
+        let [id, csr] = crate::element::elements(request.content)?[..] else {
             return Err("no TaggedCertificationRequest".into());
         };
-        return pkcs10(csr.whole);
+        id.content_of(Tag::Integer)?;
+        return Ok(Asked { id: id.whole.to_vec(), ..pkcs10(csr.whole)? });
     }
     if request.tag == context(1) {
         return crmf(request);
@@ -95,7 +98,12 @@ pub fn pkcs10(der: &[u8]) -> Result<Asked, Refused> {
     };
     attributes.content_of(context(0))?;
     self_signature(info.whole, &algorithm, signature.bits()?, spki.whole)?;
-    Ok(Asked { subject: subject.whole.to_vec(), spki: spki.whole.to_vec(), proved: true })
+    Ok(Asked {
+        id: Vec::new(),
+        subject: subject.whole.to_vec(),
+        spki: spki.whole.to_vec(),
+        proved: true,
+    })
 }
 
 fn self_signature(
@@ -114,7 +122,7 @@ fn self_signature(
 fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
     let parts = crate::element::elements(message.content)?;
     let request = parts.first().ok_or("no CertRequest")?;
-    let [_id, template, ..] = request.within(Tag::Sequence)?[..] else {
+    let [id, template, ..] = request.within(Tag::Sequence)?[..] else {
         return Err("no CertTemplate".into());
     };
     let fields = template.within(Tag::Sequence)?;
@@ -134,5 +142,5 @@ fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
         }
         None => false,
     };
-    Ok(Asked { subject: subject.to_vec(), spki, proved })
+    Ok(Asked { id: id.whole.to_vec(), subject: subject.to_vec(), spki, proved })
 }

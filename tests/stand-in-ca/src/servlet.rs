@@ -46,12 +46,20 @@ pub struct Posted<'a> {
 /// The CA at work; requests are handled one at a time.
 pub struct Servlets {
     store: Store,
-    requests: Mutex<u32>,
+    one_at_a_time: Mutex<()>,
     stranger: Pair,
 }
 
 /// Controls by their number in id-cmc, each with the DER of its SET of values.
 type Controls = Vec<(u32, Vec<u8>)>;
+
+/// What a good request gets.
+struct Issued {
+    /// The request's body part id, as DER.
+    id: Vec<u8>,
+    certificate: Vec<u8>,
+    echoes: Controls,
+}
 
 /// CMCFailInfo and text.
 struct Failure(u8, String);
@@ -83,7 +91,7 @@ impl Servlets {
             extensions,
         };
         let certificate = certs::issue(&template, &key)?;
-        Ok(Servlets { store, requests: Mutex::new(0), stranger: Pair { key, certificate } })
+        Ok(Servlets { store, one_at_a_time: Mutex::new(()), stranger: Pair { key, certificate } })
     }
 
     /// Answers a POST; the second part is for the log.
@@ -91,25 +99,19 @@ impl Servlets {
         let Some(default) = profile::servlet_default(posted.path) else {
             return (not_found(), format!("{}: no such servlet", posted.path));
         };
-        let mut requests = self.requests.lock().unwrap_or_else(|e| e.into_inner());
-        *requests += 1;
+        let _turn = self.one_at_a_time.lock().unwrap_or_else(|e| e.into_inner());
         let profile = posted.profile.unwrap_or(default);
         let wish = profile.strip_prefix("standin-");
         if let Some(answer) = wish.and_then(on_the_way) {
             return (answer, format!("{profile}: on demand"));
         }
-        match self.answer(posted, profile, *requests) {
+        match self.answer(posted, profile) {
             Ok((body, log)) => (damaged(wish, body), format!("{profile}: {log}")),
             Err(e) => (crash_page(), format!("{profile}: crashed: {e}")),
         }
     }
 
-    fn answer(
-        &self,
-        posted: &Posted<'_>,
-        profile: &str,
-        id: u32,
-    ) -> Result<(Vec<u8>, String), Refused> {
+    fn answer(&self, posted: &Posted<'_>, profile: &str) -> Result<(Vec<u8>, String), Refused> {
         let ca = self.store.ca()?;
         let mut log = Vec::new();
         let outcome = self.enrol(posted, profile, &mut log);
@@ -118,24 +120,24 @@ impl Servlets {
         let answer = match outcome {
             Err(Failure(info, text)) => {
                 log.push(format!("failed {info}: {text}"));
-                let status = status_info(2, 0, Some(&text), Some(info));
+                let status = status_info(2, &integer(&[0]), Some(&text), Some(info));
                 cms::seal(&response(&[(25, status)]), chain, &ca.key, &ca.certificate, Flaw::None)?
             }
-            Ok((certificate, echoes)) => {
+            Ok(issued) => {
                 log.push("issued".into());
-                self.on_demand(wish, id, certificate, echoes, &ca)?
+                self.on_demand(wish, issued, &ca)?
             }
         };
         Ok((answer, log.join("; ")))
     }
 
-    /// The checks in Dogtag's order; answers the certificate and the controls to echo.
+    /// The checks in Dogtag's order.
     fn enrol(
         &self,
         posted: &Posted<'_>,
         profile: &str,
         log: &mut Vec<String>,
-    ) -> Result<(Vec<u8>, Controls), Failure> {
+    ) -> Result<Issued, Failure> {
         let rules = profile::find(profile)
             .ok_or_else(|| Failure(11, format!("Profile {} Not Found", escape(profile))))?;
         let mut denied = |why: Refused| {
@@ -180,18 +182,17 @@ impl Servlets {
             .store
             .issue(&request.subject, &request.spki, (0, rules.days), extensions)
             .map_err(|e| Failure(11, e))?;
-        Ok((certificate, echoes(&data)))
+        Ok(Issued { id: request.id.clone(), certificate, echoes: echoes(&data) })
     }
 
     /// The good answer, or what the profile's name asks for in its place.
     fn on_demand(
         &self,
         wish: &str,
-        id: u32,
-        certificate: Vec<u8>,
-        echoes: Controls,
+        Issued { id, certificate, echoes }: Issued,
         ca: &Pair,
     ) -> Result<Vec<u8>, Refused> {
+        let id = &id[..];
         let mut controls = vec![(25, status_info(0, id, None, None))];
         controls.extend(echoes);
         let mut certificates = vec![certificate, ca.certificate.clone()];
@@ -274,16 +275,16 @@ fn echoes(data: &PkiData<'_>) -> Controls {
 }
 
 /// The SET with one CMCStatusInfoV2.
-fn status_info(status: u8, body_part: u32, text: Option<&str>, fail: Option<u8>) -> Vec<u8> {
-    let parts = sequence(&[&integer(&body_part.to_be_bytes())]);
+fn status_info(status: u8, body_part: &[u8], text: Option<&str>, fail: Option<u8>) -> Vec<u8> {
+    let parts = sequence(&[body_part]);
     let text = text.map(|t| tlv(Tag::Utf8String, t.as_bytes())).unwrap_or_default();
     let fail = fail.map(|n| integer(&[n])).unwrap_or_default();
     set(vec![sequence(&[&integer(&[status]), &parts, &text, &fail])])
 }
 
-fn pending(id: u32) -> Vec<u8> {
-    let info = sequence(&[&octets(id.to_string().as_bytes()), &certs::generalized(4_000_000_000)]);
-    let parts = sequence(&[&integer(&id.to_be_bytes())]);
+fn pending(body_part: &[u8]) -> Vec<u8> {
+    let info = sequence(&[&octets(b"17"), &certs::generalized(4_000_000_000)]);
+    let parts = sequence(&[body_part]);
     set(vec![sequence(&[&integer(&[3]), &parts, &info])])
 }
 
@@ -364,12 +365,13 @@ mod tests {
     /// The octets a real Dogtag sent.
     #[test]
     fn responses_are_dogtag_s_octets() {
-        let success = response(&[(25, status_info(0, 1, None, None))]);
+        let success = response(&[(25, status_info(0, &integer(&[1]), None, None))]);
         assert_eq!(
             hex(&success),
             "3021301b301902010106082b06010505070719310a3008020100300302010130003000"
         );
-        let denied = response(&[(25, status_info(2, 0, Some("Invalid Credential."), Some(2)))]);
+        let denied =
+            response(&[(25, status_info(2, &integer(&[0]), Some("Invalid Credential."), Some(2)))]);
         assert_eq!(
             hex(&denied),
             "30393033303102010106082b060105050707193122302002010230030201000c13496e76616c69642043\
