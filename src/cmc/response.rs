@@ -5,10 +5,10 @@ use std::fmt;
 use rasn::types::{Any, Integer, OctetString};
 
 use crate::asn1::cmc::{
-    CmcStatusInfoV2, EncryptedPop, OtherStatusInfo, PkiResponse, TaggedAttribute,
+    CmcStatusInfoV2, EncryptedPop, ExtendedFailInfo, PendInfo, PkiResponse, TaggedAttribute,
 };
 use crate::asn1::cms::{ContentInfo, SignedData};
-use crate::asn1::{decode, decode_ber, number_text, oid};
+use crate::asn1::{decode, decode_ber, number_text, oid, split_tlv, tlv};
 use crate::error::{CmcDetail, Error, Kind, Result};
 use crate::text::printable;
 
@@ -283,17 +283,17 @@ impl Response {
         }
     }
 
-    /// What the answer amounts to: the first status that isn't success, else success (also when
-    /// there is no status at all: RFC 5272 §6.1.1 lets a CA omit it).
+    /// What the answer amounts to: the first refusal; else the first status that isn't success;
+    /// else success (also when there is no status at all: RFC 5272 §6.1.1 lets a CA omit it).
     ///
     /// # Errors
     /// [`Kind::Input`] for a pending status without PendInfo and for undecodable statuses.
     pub fn outcome(&self) -> Result<Outcome> {
-        let unhappy = self
-            .statuses()?
-            .into_iter()
-            .find(|s| !matches!(s.status, CmcStatus::Success | CmcStatus::ConfirmRequired));
-        let Some(status) = unhappy else {
+        let mut unhappy = self.statuses()?;
+        unhappy.retain(|s| !matches!(s.status, CmcStatus::Success | CmcStatus::ConfirmRequired));
+        let open = |s: &Status| matches!(s.status, CmcStatus::Pending | CmcStatus::PopRequired);
+        let refusal = unhappy.iter().position(|s| !open(s));
+        let Some(status) = unhappy.into_iter().nth(refusal.unwrap_or(0)) else {
             return Ok(Outcome::Success { certificates: self.certificates.clone() });
         };
         match (status.status, &status.other) {
@@ -315,17 +315,7 @@ impl Response {
 /// [`Kind::Input`].
 pub fn status(version: u8, der: &[u8]) -> Result<Status> {
     let info: CmcStatusInfoV2 = decode("the CMC status", der)?;
-    let other = match info.other_info {
-        None => None,
-        Some(OtherStatusInfo::FailInfo(n)) => Some(OtherInfo::Fail(FailInfo(number(&n)))),
-        Some(OtherStatusInfo::PendInfo(p)) => {
-            Some(OtherInfo::Pend { token: p.pend_token.to_vec(), time: p.pend_time.timestamp() })
-        }
-        Some(OtherStatusInfo::ExtendedFailInfo(e)) => Some(OtherInfo::Extended(
-            oid::dotted(&e.fail_info_oid),
-            e.fail_info_value.as_bytes().to_vec(),
-        )),
-    };
+    let other = info.other_info.map(|other| other_info(other.as_bytes())).transpose()?;
     let body_list =
         info.body_list.iter().map(|p| body_part(p.as_bytes())).collect::<Result<_>>()?;
     Ok(Status {
@@ -335,6 +325,28 @@ pub fn status(version: u8, der: &[u8]) -> Result<Status> {
         text: info.status_string.map(|s| s.to_string()),
         other,
     })
+}
+
+/// OtherStatusInfo (RFC 5272 §6.1.1). ExtendedFailInfo is read with its tag `[1]` and without,
+/// as JSS writes it: what it begins with tells it from PendInfo.
+fn other_info(der: &[u8]) -> Result<OtherInfo> {
+    let extended = |der: &[u8]| -> Result<OtherInfo> {
+        let info: ExtendedFailInfo = decode("the extendedFailInfo", der)?;
+        let value = info.fail_info_value.as_bytes().to_vec();
+        Ok(OtherInfo::Extended(oid::dotted(&info.fail_info_oid), value))
+    };
+    match split_tlv(der) {
+        Some((0x02, ..)) => Ok(OtherInfo::Fail(FailInfo(number(&decode("the failInfo", der)?)))),
+        Some((0x30, [0x06, ..], _)) => extended(der),
+        Some((0xa1, content, _)) => extended(&tlv(0x30, content)),
+        _ => {
+            let info: PendInfo = decode("the pendInfo", der)?;
+            Ok(OtherInfo::Pend {
+                token: info.pend_token.to_vec(),
+                time: info.pend_time.timestamp(),
+            })
+        }
+    }
 }
 
 /// BodyPartReference: a number, or a path.
@@ -378,9 +390,18 @@ impl Status {
         }
         error = error.retry(fail.is_some_and(|f| f == FailInfo::TRY_LATER));
         match text {
-            Some(text) => error.because(text.trim().to_owned()),
+            Some(text) => error.because(cut(text.trim())),
             None => error,
         }
+    }
+}
+
+/// As much of a text as a message for people should hold.
+fn cut(text: &str) -> String {
+    const LONGEST: usize = 1000;
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}… ({} octets)", &text[..at], text.len()),
+        None => text.to_owned(),
     }
 }
 
