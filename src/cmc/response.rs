@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rasn::types::{Any, Integer, OctetString};
+use rasn::types::{Any, Integer, ObjectIdentifier, OctetString};
 
 use crate::asn1::cmc::{
     CmcStatusInfoV2, EncryptedPop, ExtendedFailInfo, PendInfo, PkiResponse, TaggedAttribute,
@@ -191,7 +191,8 @@ pub enum Outcome {
 /// DER or BER of an answer to a [`Response`].
 ///
 /// # Errors
-/// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or nothing in it.
+/// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or nothing in it, or when a signer
+/// signed another type of content.
 pub fn parse(der: &[u8]) -> Result<Response> {
     let (signed, content) = open_signed_data("the CMC answer", der)?;
     let content_type = signed.encap_content_info.content_type.clone();
@@ -201,6 +202,10 @@ pub fn parse(der: &[u8]) -> Result<Response> {
         None => None,
         Some(_) if *content_type == *oid::ID_CCT_PKI_DATA => {
             return Err(Error::new(Kind::Input, "this is a CMC request, not an answer"));
+        }
+        Some(_) if !type_is_signed(&signed) => {
+            return Err(Error::new(Kind::Input, "can't use the CMC answer")
+                .because("its content is of another type than the one that was signed"));
         }
         Some(content) => Some(decode::<PkiResponse>("the PKIResponse", &content)?.control_sequence),
     };
@@ -222,6 +227,24 @@ pub fn open_signed_data(what: &str, der: &[u8]) -> Result<(SignedData, Option<Ve
     let signed: SignedData = decode_ber(what, info.content.as_bytes())?;
     let content = signed.encap_content_info.content.as_ref().map(|c| c.to_vec());
     Ok((signed, content))
+}
+
+/// Whether every signer signed the type of the content, in the attribute contentType (RFC 5652 §5.3,
+/// §11.1). Without, a content could be passed off as one of another type; NSS doesn't look.
+fn type_is_signed(signed: &SignedData) -> bool {
+    let content_type = &signed.encap_content_info.content_type;
+    signed.signer_infos.to_vec().iter().all(|signer| {
+        let attributes = signer.signed_attrs.as_ref().map(|a| a.to_vec()).unwrap_or_default();
+        let mut values = attributes
+            .iter()
+            .filter(|a| *a.r#type == *oid::ID_CONTENT_TYPE)
+            .flat_map(|a| a.values.to_vec());
+        let is_the_type = |value: &Any| {
+            decode::<ObjectIdentifier>("a content type", value.as_bytes())
+                .is_ok_and(|id| id == *content_type)
+        };
+        values.next().is_some_and(is_the_type) && values.next().is_none()
+    })
 }
 
 /// The plain X.509 certificates of a SignedData, as they stand there.
