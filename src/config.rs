@@ -147,9 +147,21 @@ fn bad_line(file: &str, number: usize, why: &str) -> Error {
         .hint("every line is key=value, or begins with #")
 }
 
+/// The lines as Java's readers see them (LF, CR LF or CR), numbered from 0.
+fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = Some(text);
+    let next = move || {
+        let at = rest?;
+        let (line, end) = at.split_at(at.find(['\n', '\r']).unwrap_or(at.len()));
+        rest = end.strip_prefix("\r\n").or_else(|| end.get(1..));
+        Some(line)
+    };
+    std::iter::from_fn(next).enumerate()
+}
+
 fn clean_lines(file: &str, text: &str) -> Result<String> {
     let mut clean = String::new();
-    for (number, line) in text.split(['\n', '\r']).enumerate() {
+    for (number, line) in numbered(text) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -166,7 +178,7 @@ fn clean_lines(file: &str, text: &str) -> Result<String> {
 /// `java.util.Properties` to plain `key=value` lines.
 fn properties(file: &str, text: &str) -> Result<String> {
     let mut clean = String::new();
-    let mut lines = text.lines().enumerate();
+    let mut lines = numbered(text);
     while let Some((number, line)) = lines.next() {
         let mut line = line.trim_start().to_owned();
         if line.is_empty() || line.starts_with(['#', '!']) {
@@ -224,7 +236,9 @@ fn escaped(
         Some('f') => Ok('\u{c}'),
         Some('u') => {
             let digits: String = chars.by_ref().take(4).collect();
-            let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
+            // from_str_radix takes a sign.
+            let four = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            let code = u32::from_str_radix(&digits, 16).ok().filter(|_| four);
             code.and_then(char::from_u32).ok_or("bad \\u escape")
         }
         Some(c) => Ok(c),
@@ -253,10 +267,12 @@ mod tests {
         ] {
             assert_eq!(get(text, Dialect::Lines, key).as_deref(), want, "{key}");
         }
-        let e =
-            Settings::parse("x.cfg", "a=1\npassword Secret.123\n", Dialect::Lines).err().unwrap();
-        assert!(e.to_string().contains("x.cfg:2"), "{e}");
-        assert!(!e.to_string().contains("Secret.123"), "{e}");
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["a=1", "", "password Secret.123", "b=2"].join(end);
+            let e = Settings::parse("x.cfg", &text, Dialect::Lines).err().unwrap();
+            assert!(e.to_string().contains("x.cfg:3:"), "{end:?}: {e}");
+            assert!(!e.to_string().contains("Secret.123"), "{e}");
+        }
     }
 
     #[test]
@@ -272,7 +288,7 @@ mod tests {
         ] {
             assert_eq!(get(text, Dialect::Properties, key).as_deref(), Some(want), "{key}");
         }
-        for bad in ["u=\\uzzzz", "=x", "a=\\n"] {
+        for bad in ["u=\\uzzzz", "u=\\u+123", "=x", "a=\\n"] {
             assert!(Settings::parse("x.cfg", bad, Dialect::Properties).is_err(), "{bad}");
         }
     }
