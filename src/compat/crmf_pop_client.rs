@@ -224,7 +224,12 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
                 .because("POP_NONE, POP_SUCCESS and POP_FAIL are known"));
         }
     };
-    let environment = std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok();
+    if pop != Pop::None && line.get('a') == Some("ec") && line.truth('x') == Some(true) {
+        return Err(usage("-x true makes a key that can't sign: it needs -q POP_NONE"));
+    }
+    // Without -b nothing is wrapped, whatever is in the environment.
+    let environment =
+        line.get('b').and_then(|_| std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok());
     let wrap = match line.get('w').or(environment.as_deref()) {
         Some(name) => name.parse().map_err(usage)?,
         None => ArchiveWrap::KeyWrapPadding,
@@ -274,6 +279,9 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
         Some((file, wrap)) => Some(Archive::read(file, *wrap, line.oaep)?),
         None => None,
     };
+    for warning in archive.iter().flat_map(|a| &a.warnings) {
+        streams.tell(format!("WARNING: {warning}"));
+    }
     let dir = line.get('d').unwrap_or(".");
     verbose(streams, &format!("Initializing security database: {dir}"));
     let password = plan.password;
@@ -398,8 +406,9 @@ fn hand_in(
     }
     let why = Error::new(Kind::Rejected, "the CA refused the request");
     let e = made.settle::<()>(Err(why)).err();
-    if let Some(hint) = e.as_ref().and_then(Error::hint_text) {
-        streams.tell(format!("WARNING: {hint}"));
+    match e.as_ref().and_then(Error::hint_text) {
+        Some(hint) => streams.tell(format!("WARNING: {hint}")),
+        None => streams.tell("The key made for the request is deleted again."),
     }
     Ok(false)
 }

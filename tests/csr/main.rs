@@ -3,8 +3,11 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod options;
 mod refused;
 mod requests;
+mod submit;
+mod token;
 
 use common::{Folder, PASSWORD, Said, tool};
 
@@ -49,6 +52,16 @@ fn openssl(f: &Folder, args: &[&str]) -> String {
 /// The bytes of the database.
 fn bytes(f: &Folder) -> Vec<Vec<u8>> {
     vec![f.read("db/key4.db"), f.read("db/cert9.db")]
+}
+
+/// How many objects there are: keys of every kind, certificates and trust.
+fn objects(f: &Folder) -> String {
+    let count = |file: &str, table: &str| {
+        let sql = format!("select count(*) from {table}");
+        tool("sqlite3", f.path(), &[file, &sql]).trim().to_owned()
+    };
+    let (private, public) = (count("db/key4.db", "nssPrivate"), count("db/cert9.db", "nssPublic"));
+    format!("{private} private, {public} public")
 }
 
 /// `offset depth tag content` lines of `openssl asn1parse`, which refuses what isn't DER's shape.

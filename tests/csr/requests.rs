@@ -170,7 +170,7 @@ fn crmf_is_as_the_reference_describes_it() {
 }
 
 /// The proof of possession verified, and the public key stored as `pub.pem`.
-fn verify_pop(f: &Folder, file: &str) -> bool {
+pub fn verify_pop(f: &Folder, file: &str) -> bool {
     let der = nss_cmc::asn1::pem::to_der("x", &f.read(file)).unwrap();
     // CertReqMessages, CertReqMsg, CertRequest, popo: by position, with the library's reader of
     // tag and length only.
@@ -360,7 +360,11 @@ fn an_existing_key_is_found_by_id_and_nickname() {
     f.write("cert.pem", f.certutil(&["-L", "-n", "mine", "-a"]));
     let key = openssl(&f, &["x509", "-in", "cert.pem", "-noout", "-pubkey"]);
     let signed = nss_cmc::keyid::to_dogtag(&nss_cmc::keyid::parse(&mine).unwrap());
-    for name in ["mine", &mine, &format!("0x{mine}"), &signed] {
+    let colons = mine.as_bytes().chunks(2).map(|p| std::str::from_utf8(p).unwrap());
+    let colons = colons.collect::<Vec<_>>().join(":").to_uppercase();
+    let blanks = colons.replace(':', " ");
+    let prefixed = format!("0x{mine}");
+    for name in ["mine", &mine, &prefixed, &signed, &colons, &blanks] {
         for crmf in [false, true] {
             let mut args = vec!["--subject", "CN=again", "--key", name];
             args.extend(crmf.then_some("--crmf"));
