@@ -48,6 +48,11 @@ pub struct EnrollArgs {
     #[arg(long, requires = "identification")]
     pop_link: bool,
 
+    /// Digest of both proofs, in key and MAC: SHA-256 or SHA-512 (HMAC-SHA384 fails at Dogtag)
+    #[arg(long, value_name = "DIGEST", default_value = "SHA-256", requires = "identification",
+          value_parser = ["SHA-256", "SHA-512"], ignore_case = true)]
+    proof_digest: String,
+
     /// The key is for encryption only: no signature, the CA's challenge is decrypted (two trips)
     #[arg(long, conflicts_with_all = ["csr", "identification", "dns", "ip", "email"])]
     encryption_only: bool,
@@ -138,7 +143,10 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
                 identification,
                 secret: args.shared_secret.read()?,
                 pop_link: args.pop_link,
-                algorithms: WitnessAlgorithms::default(),
+                algorithms: WitnessAlgorithms::parse(
+                    Some(&args.proof_digest),
+                    Some(&args.proof_digest),
+                )?,
             })
         }
         (None, signer) => Requester::Certificate(signer.unwrap_or_default()),

@@ -11,7 +11,7 @@ use crate::cmc::control::{check_identification, serial_number};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport};
 use crate::ops::file;
-use crate::ops::shared_token::{Entry, certificate_in, ldif, shared_token};
+use crate::ops::shared_token::{Entry, advice, certificate_in, ldif, shared_token};
 use crate::report::Report;
 
 /// Arguments of `shared-token`.
@@ -100,14 +100,7 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
         .result(json!({ "token": text, "ldif": ldif, "recipient": summary.to_json() }));
     report.lines.push(String::new());
     report.lines.push(ldif.unwrap_or(text).trim_end().to_owned());
-    if !secret.bytes().is_ascii() {
-        report
-            .warnings
-            .push("Dogtag can't verify proofs by secrets with other than ASCII letters".into());
-    }
-    if summary.not_after < chrono::Utc::now() {
-        report.warnings.push(format!("the CA's certificate ended {}", summary.until()));
-    }
+    report.warnings = advice(&recipient, secret.bytes())?;
     Ok(crate::ops::enroll::close(database, report))
 }
 

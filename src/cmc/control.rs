@@ -20,6 +20,8 @@ pub enum Control {
     DataReturn(Vec<u8>),
     /// senderNonce (§6.6).
     SenderNonce(Vec<u8>),
+    /// recipientNonce (§6.6): the nonce of the answer this goes on from.
+    RecipientNonce(Vec<u8>),
     /// popLinkRandom (§6.3.1).
     PopLinkRandom(Vec<u8>),
     /// transactionId (§6.6).
@@ -59,6 +61,7 @@ impl Control {
             Control::GetCert(..) => "get certificate",
             Control::DataReturn(_) => "data return",
             Control::SenderNonce(_) => "sender nonce",
+            Control::RecipientNonce(_) => "recipient nonce",
             Control::PopLinkRandom(_) => "PopLinkWitness",
             Control::TransactionId(_) => "transaction management",
             Control::Identification(_) => "identification",
@@ -91,6 +94,7 @@ impl Control {
             }
             Control::DataReturn(octets) => (oid::CMC_DATA_RETURN, tlv(0x04, octets)),
             Control::SenderNonce(octets) => (oid::CMC_SENDER_NONCE, tlv(0x04, octets)),
+            Control::RecipientNonce(octets) => (oid::CMC_RECIPIENT_NONCE, tlv(0x04, octets)),
             Control::PopLinkRandom(octets) => (oid::CMC_POP_LINK_RANDOM, tlv(0x04, octets)),
             Control::TransactionId(id) => (oid::CMC_TRANSACTION_ID, encode("transactionId", id)?),
             Control::Identification(text) => {

@@ -442,12 +442,22 @@ fn hint(fail: Option<FailInfo>, text: Option<&str>) -> Option<String> {
     }
     let fixed = match fail? {
         FailInfo::BAD_REQUEST if text.starts_with("Invalid Credential") => {
-            "is the signer an agent of this CA, and the TLS client certificate of the same subject?"
+            "is the signer an agent of this CA, and the TLS client certificate of the same \
+             subject? Users have profiles of their own, such as caFullCMCUserSignedCert"
         }
         FailInfo::BAD_REQUEST if text.contains("authorization failure") => {
             "the signer is known to the CA but is not in its agents group"
         }
+        FailInfo::BAD_REQUEST if text.contains("missing Proof of Identification") => {
+            "a request signed with a certificate needs a CMC profile (caFullCMCUserCert…), one by \
+             shared secret its proof"
+        }
         FailInfo::BAD_CERT_ID => "check the serial number and the issuer",
+        FailInfo::BAD_IDENTITY if text.contains("principal and signer") => {
+            "in this profile only the owner may revoke; an agent needs one of agents \
+             (caFullCMCUserCert)"
+        }
+        FailInfo::BAD_IDENTITY if text.contains("issuer DN") => "check the issuer's name",
         FailInfo::BAD_IDENTITY => {
             "check user and shared secret; is the SharedToken plug-in configured on the CA?"
         }

@@ -61,8 +61,12 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     for (what, id) in &message.parts {
         streams.say(format!("Successfully create {what} control. bpid = {id}"));
     }
+    let quiet = settings.flag("quiet");
     let mode = if message.holds_secret { Mode::Private } else { Mode::Default };
-    store(&message.der, &output, mode, streams)
+    if message.holds_secret && !quiet {
+        streams.tell("warning: what is printed holds the shared secret; quiet=true prints nothing");
+    }
+    store(&message.der, &output, mode, quiet, streams)
 }
 
 /// A revocation by shared secret: no key and no database take part.
@@ -165,7 +169,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("constructDecryptedPopRequest: Yay! witness verified");
     drop((identity, key));
     opened.close()?;
-    store(&message, &output, Mode::Default, streams)
+    store(&message, &output, Mode::Default, settings.flag("quiet"), streams)
 }
 
 fn key_id(settings: &Settings) -> Result<Vec<u8>> {
@@ -238,11 +242,19 @@ fn close(database: Database) -> Result<()> {
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
 }
 
-fn store(message: &[u8], output: &Path, mode: Mode, streams: &mut Streams<'_>) -> Result<()> {
+fn store(
+    message: &[u8],
+    output: &Path,
+    mode: Mode,
+    quiet: bool,
+    streams: &mut Streams<'_>,
+) -> Result<()> {
     file::write(output, message, mode)?;
-    streams.say("\nThe CMC enrollment request in base-64 encoded format:\n");
-    streams.say(pem::lines(message, 76, "\r\n"));
-    streams.say("");
+    if !quiet {
+        streams.say("\nThe CMC enrollment request in base-64 encoded format:\n");
+        streams.say(pem::lines(message, 76, "\r\n"));
+        streams.say("");
+    }
     streams.say(format!(
         "\nThe CMC enrollment request in binary format is stored in {}",
         output.display()

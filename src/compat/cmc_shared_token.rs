@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport};
 use crate::ops::file::{self, Mode};
 use crate::ops::session;
-use crate::ops::shared_token::{certificate_in, shared_token};
+use crate::ops::shared_token::{advice, certificate_in, shared_token};
 use crate::secret::{Secret, Source};
 
 /// `-h` is the token here. Of a repeated option the first counts; further words don't.
@@ -115,16 +115,12 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 
 fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let passphrase = passphrase(options)?;
-    if !passphrase.bytes().is_ascii() {
-        streams
-            .tell("warning: Dogtag can't verify proofs by secrets with other than ASCII letters");
-    }
     let how = if options.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let der = match (options.certificate.first(), options.nickname.first()) {
         (Some(path), _) => {
             let what = "the issuance protection certificate";
             let recipient = certificate_in(what, &file::read(what, path)?)?;
-            warn_expired(&recipient, streams);
+            warn(&recipient, &passphrase, streams)?;
             // Public-key work only: no database takes part, and none is changed.
             let database = Database::without_files()?;
             let token = database.token("internal")?;
@@ -183,7 +179,7 @@ fn from_database(
     };
     let (database, token) = session::open(dir, Access::ReadOnly, name, password)?;
     let certificate = database.find_certificate(&session::qualified(&token, nickname))?;
-    warn_expired(certificate.der(), streams);
+    warn(certificate.der(), passphrase, streams)?;
     let der = shared_token(&database, &token, certificate.der(), passphrase.bytes(), how)?;
     drop((certificate, token));
     close(database)?;
@@ -194,13 +190,9 @@ fn close(database: Database) -> Result<()> {
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
 }
 
-fn warn_expired(certificate: &[u8], streams: &mut Streams<'_>) {
-    if let Ok(summary) = crate::text::summary(certificate)
-        && summary.not_after < chrono::Utc::now()
-    {
-        streams.tell(format!(
-            "warning: the issuance protection certificate ended {}; is it the CA's present one?",
-            summary.until()
-        ));
+fn warn(certificate: &[u8], passphrase: &Secret, streams: &mut Streams<'_>) -> Result<()> {
+    for line in advice(certificate, passphrase.bytes())? {
+        streams.tell(format!("warning: {line}"));
     }
+    Ok(())
 }

@@ -71,39 +71,71 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     for warning in settings.unknown(KEYS) {
         streams.tell(format!("warning: {warning}"));
     }
-    let host = settings.required("host", "Missing host name.")?;
-    let port: u16 = settings
-        .required("port", "Missing port number.")?
-        .parse()
-        .map_err(|_| usage(&settings, "port must be a number up to 65535"))?;
-    let est = truth(&settings, "est", false)?;
-    let servlet = match settings.non_empty("servlet") {
-        None if est => EST_PATH,
-        _ => settings.required("servlet", "Missing servlet name.")?,
-    };
-    let input = settings
-        .required("input", "Missing input filename for the enrollment request.")
-        .map(PathBuf::from)?;
-    let output = settings
-        .required("output", "Missing output filename for the response.")
-        .map(PathBuf::from)?;
-    let shown: usize =
-        match settings.non_empty("numHeaderLines") {
+    let output = settings.non_empty("output").map(PathBuf::from);
+    exchange(&settings, streams).inspect_err(|_| {
+        // A script that goes on regardless would take it for this run's.
+        if let Some(output) = output.filter(|o| o.is_file()) {
+            streams.tell(format!("note: {} is of an earlier run", output.display()));
+        }
+    })
+}
+
+/// What to send where, and where the answer goes.
+struct Job {
+    url: String,
+    endpoint: Endpoint,
+    secure: bool,
+    input: PathBuf,
+    output: PathBuf,
+    /// How many lines of the answer's head are shown.
+    head_lines: usize,
+}
+
+impl Job {
+    fn read(settings: &Settings) -> Result<Job> {
+        let host = settings.required("host", "Missing host name.")?;
+        let port: u16 = settings
+            .required("port", "Missing port number.")?
+            .parse()
+            .map_err(|_| usage(settings, "port must be a number up to 65535"))?;
+        let est = truth(settings, "est", false)?;
+        let servlet = match settings.non_empty("servlet") {
+            None if est => EST_PATH,
+            _ => settings.required("servlet", "Missing servlet name.")?,
+        };
+        let input =
+            settings.required("input", "Missing input filename for the enrollment request.")?;
+        let output = settings.required("output", "Missing output filename for the response.")?;
+        let head_lines = match settings.non_empty("numHeaderLines") {
             None => 5,
             Some(n) => n.parse().ok().filter(|n| (1..=56).contains(n)).ok_or_else(|| {
-                usage(&settings, &format!("numHeaderLines {n} out of range: 1 - 56"))
+                usage(settings, &format!("numHeaderLines {n} out of range: 1 - 56"))
             })?,
         };
-    // Without the key, the CA's TLS port is what everybody means; a misspelt "true" isn't "false".
-    let secure = truth(&settings, "secure", true)?;
-    if !secure {
+        // Without the key, the CA's TLS port is what everybody means; a misspelt "true" isn't
+        // "false".
+        let secure = truth(settings, "secure", true)?;
+        let scheme = if secure { "https" } else { "http" };
+        let address = host.contains(':') && !host.starts_with('[');
+        let host = if address { format!("[{host}]") } else { host.to_owned() };
+        let slash = if servlet.starts_with('/') { "" } else { "/" };
+        let url = format!("{scheme}://{host}:{port}{slash}{servlet}");
+        let endpoint = if est { Endpoint::Est } else { Endpoint::of(&url) };
+        let (input, output) = (input.into(), output.into());
+        Ok(Job { url, endpoint, secure, input, output, head_lines })
+    }
+}
+
+fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
+    let job = Job::read(settings)?;
+    if !job.secure {
         streams.tell("warning: secure=false: anybody on the way can read and change everything");
     }
-    let message = file::read("the enrollment request", &input)?;
+    let message = file::read("the enrollment request", &job.input)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
-    let opened = if secure { Some(open(&settings)?) } else { None };
+    let opened = if job.secure { Some(open(settings)?) } else { None };
     let identity = match &opened {
-        Some((database, token, _)) if truth(&settings, "clientmode", false)? => {
+        Some((database, token, _)) if truth(settings, "clientmode", false)? => {
             let nickname = settings.get("nickname").unwrap_or_default();
             Some(Identity::find(database, token, nickname)?)
         }
@@ -113,18 +145,14 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let options = TransportOptions {
         database: opened.as_ref().map(|(d, ..)| d),
         identity,
-        plain_http: !secure,
-        connect_timeout: seconds(&settings, "connectTimeout", 30)?,
-        timeout: seconds(&settings, "timeout", 300)?,
-        proxy: settings.non_empty("proxy").map(str::to_owned),
+        plain_http: !job.secure,
+        connect_timeout: seconds(settings, "connectTimeout", 30)?,
+        timeout: seconds(settings, "timeout", 300)?,
+        // An empty one is none, whatever the environment says.
+        proxy: settings.get("proxy").map(str::to_owned),
     };
-    let scheme = if secure { "https" } else { "http" };
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    let slash = if servlet.starts_with('/') { "" } else { "/" };
-    let url = format!("{scheme}://{host}:{port}{slash}{servlet}");
-    let endpoint = if est { Endpoint::Est } else { Endpoint::of(&url) };
     let mut transport = Transport::new(options)?;
-    let reply = endpoint.send(&mut transport, &url, &message);
+    let reply = job.endpoint.send(&mut transport, &job.url, &message);
     drop(transport);
     let reply = reply?;
     if let Some((database, token, primed)) = opened {
@@ -145,16 +173,16 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     }
     streams.say("writing to socket\n");
     streams.say("##Response Headers begin##");
-    for line in reply.header_lines.iter().take(shown) {
+    for line in reply.header_lines.iter().take(job.head_lines) {
         streams.say(crate::text::printable(line));
     }
     streams.say("##end##");
-    let body = endpoint.body(&url, reply)?;
+    let body = job.endpoint.body(&job.url, reply)?;
     let response = answer::decode(&body)?;
-    file::write(&output, &body, Mode::Default)?;
+    file::write(&job.output, &body, Mode::Default)?;
     streams.say(format!("\nTotal number of bytes read = {}", body.len()));
     streams.say(pem::lines(&body, 76, "\r\n"));
-    streams.say(format!("\nThe response in binary format is stored in {}\n", output.display()));
+    streams.say(format!("\nThe response in binary format is stored in {}\n", job.output.display()));
     // It was delivered: that is what the exit status tells. CMCResponse judges what it says.
     if let Err(e) = answer::issued(&response) {
         streams.tell(format!("note: {e}"));

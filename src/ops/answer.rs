@@ -9,6 +9,7 @@ use crate::cmc::request::Sent;
 use crate::cmc::response::{self, Outcome, Response};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database, SignatureCheck};
+use crate::text::printable;
 use crate::transport::Reply;
 
 /// The media type of a Full PKI Request (RFC 5273 §3.1).
@@ -41,6 +42,16 @@ pub fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     if looks_like_html(&reply.body) {
         return Err(bad(format!("the server answered {url} with an HTML page, not with CMC"))
             .hint("the request may have crashed the servlet: the CA's debug log says why")
+            .retry(false));
+    }
+    // Of what may be a message its octets decide, whatever the server calls it.
+    let other = |kind: &&str| !kind.to_ascii_lowercase().contains("pkcs7");
+    if reply.body.first() != Some(&0x30)
+        && let Some(kind) = reply.content_type.as_deref().filter(other)
+    {
+        let kind = printable(kind);
+        return Err(bad(format!("the server answered {url} with {kind}, not with CMC"))
+            .hint("is this the CA's own address, or a proxy's?")
             .retry(false));
     }
     Ok(reply.body)
@@ -117,7 +128,7 @@ pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
         Outcome::Pending { token, time } => {
             let when = chrono::DateTime::from_timestamp(time, 0).map(|t| t.to_rfc3339());
             let token = String::from_utf8_lossy(&token);
-            let token = crate::text::printable(&token);
+            let token = printable(&token);
             Err(Error::new(
                 Kind::Pending,
                 format!(

@@ -2,9 +2,8 @@
 //! CA's administrator stores.
 
 use crate::algorithm::KeyType;
-use crate::asn1::pem;
-use crate::asn1::tlv;
 use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::asn1::{decode, oid, pem, tlv};
 use crate::cmc::response::{certificates_of, open_signed_data};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, KeyTransport, SessionKind, Token};
@@ -61,6 +60,37 @@ pub fn certificate_in(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     leaf.cloned().ok_or_else(|| Error::new(Kind::Input, format!("{what} holds no certificate")))
 }
 
+/// What is to be known before the token is given away: whether the certificate is one to encrypt for,
+/// and whether the CA will manage with the passphrase. The Java tool says nothing.
+///
+/// # Errors
+/// [`Kind::Input`] when the certificate can't be read.
+pub fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
+    let summary = crate::text::summary(recipient)?;
+    let mut advice = Vec::new();
+    let now = chrono::Utc::now();
+    if summary.not_after < now {
+        let until = summary.until();
+        advice.push(format!("the issuance protection certificate ended {until}: is it present?"));
+    } else if now < summary.not_before {
+        advice.push("the issuance protection certificate isn't valid yet".into());
+    }
+    let certificate: rasn_pkix::Certificate = decode("a certificate", recipient)?;
+    let mut extensions = certificate.tbs_certificate.extensions.iter().flat_map(|e| e.iter());
+    if let Some(usage) = extensions.find(|e| *e.extn_id == *oid::CE_KEY_USAGE) {
+        let bits: rasn_pkix::KeyUsage = decode("a key usage", &usage.extn_value)?;
+        // keyEncipherment (RFC 5280 §4.2.1.3).
+        if !bits.get(2).is_some_and(|b| *b) {
+            advice.push("the certificate isn't for keyEncipherment: is it the right one?".into());
+        }
+    }
+    if !passphrase.is_ascii() {
+        let what = "Dogtag can't verify proofs by secrets with other than ASCII letters";
+        advice.push(what.into());
+    }
+    Ok(advice)
+}
+
 /// Where the administrator puts a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
@@ -70,7 +100,8 @@ pub enum Entry {
     Record(String),
 }
 
-/// The LDIF that adds a token, for ldapmodify.
+/// The LDIF that adds a token, for ldapmodify. A certificate's record has other values beside the
+/// token, so an older token there isn't replaced; a comment says so.
 ///
 /// # Errors
 /// [`Kind::Usage`] for a DN with a line break.
@@ -91,7 +122,10 @@ pub fn ldif(entry: &Entry, token: &[u8]) -> Result<String> {
             format!("{dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}: {value}\n")
         }
         Entry::Record(_) => {
-            format!("{dn}\nchangetype: modify\nadd: metaInfo\nmetaInfo: revShrTok:{value}\n")
+            format!(
+                "# delete an older metaInfo value that begins with revShrTok: first\n\
+                 {dn}\nchangetype: modify\nadd: metaInfo\nmetaInfo: revShrTok:{value}\n"
+            )
         }
     })
 }
@@ -108,7 +142,7 @@ mod tests {
             "dn: uid=alice,ou=people,dc=x\nchangetype: modify\nreplace: shrTok\nshrTok: YWJj\n"
         );
         let record = ldif(&Entry::Record("cn=7,ou=é".into()), b"abc").unwrap();
-        assert!(record.starts_with("dn:: Y249NyxvdT3DqQ==\n"), "{record}");
+        assert!(record.contains("\ndn:: Y249NyxvdT3DqQ==\n"), "{record}");
         assert!(record.ends_with("metaInfo: revShrTok:YWJj\n"), "{record}");
         assert!(ldif(&Entry::Record("cn=7\nchangetype: delete".into()), b"").is_err());
     }

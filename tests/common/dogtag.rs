@@ -52,6 +52,12 @@ pub fn helper<S: AsRef<std::ffi::OsStr>>(folder: &Folder, script: &str, args: &[
     run(Command::new(scripts().join(script)).current_dir(folder.path()).args(args)).exits(0).out
 }
 
+/// A command in the chroot, in the folder.
+#[track_caller]
+pub fn in_chroot<S: AsRef<std::ffi::OsStr>>(folder: &Folder, args: &[S]) -> Said {
+    run(Command::new(scripts().join("in.sh")).current_dir(folder.path()).args(args))
+}
+
 /// A .cfg file of CMCRequest in the folder: the agent's settings and `more` lines.
 pub fn request_cfg(folder: &Folder, name: &str, more: &[&str]) {
     let dir = folder.path().display();

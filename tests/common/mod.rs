@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 pub mod dogtag;
+pub mod proxy;
 pub mod stand_in;
 
 use std::path::{Path, PathBuf};

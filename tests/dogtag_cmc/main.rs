@@ -2,14 +2,20 @@
 //! revocation; by old names, by modern verbs, and mixed with the Java tools.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cmc_revoke;
 #[path = "../common/mod.rs"]
 mod common;
+mod documentation;
+mod modern;
 mod refused;
+mod refused_modern;
+mod release;
 mod revoke;
 mod shared_secret;
+mod tokens;
 mod two_trips;
 
-use common::dogtag::{helper, http_cfg, java, request_cfg};
+use common::dogtag::{URL, helper, http_cfg, java, request_cfg};
 use common::{Folder, PASSWORD, Said, tool};
 
 /// The servlet that takes every message, and the two for users.
@@ -103,4 +109,12 @@ pub fn cfg(f: &Folder, lines: &[&str]) {
 pub fn user(f: &Folder, name: &str, key: &str) -> String {
     let subject = format!("CN={name},O=LAB");
     helper(f, "user-cert.sh", &["db", name, &subject, key]).trim().to_owned()
+}
+
+/// A modern verb on the folder's database and the real CA; its report is JSON.
+#[track_caller]
+pub fn verb(f: &Folder, name: &str, args: &[&str]) -> Said {
+    let common = ["-d", "db", "--password-file", "pw", "--ca", URL, "--output", "json"];
+    let words: Vec<&str> = name.split(' ').collect();
+    f.nss_cmc(&[&words[..], &common, args].concat())
 }

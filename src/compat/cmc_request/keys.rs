@@ -4,7 +4,9 @@ use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, Source};
 
-/// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`.
+/// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`; no
+/// Java tool knows these, `allowUnverifiedResponse`, `quiet` (the message isn't printed), and the last
+/// six, for controls it can't make.
 pub const KEYS: &[&str] = &[
     "dbdir",
     "tokenname",
@@ -42,6 +44,7 @@ pub const KEYS: &[&str] = &[
     "encryptedPopResponseFile",
     "decryptedPopRequestFile",
     "allowUnverifiedResponse",
+    "quiet",
     "oaep",
     "revRequest.enable",
     "revRequest.serial",
@@ -68,6 +71,12 @@ pub const KEYS: &[&str] = &[
     "transactionMgt.id",
     "LraPopWitness.enable",
     "LraPopWitness.bodyPartIDs",
+    "recipientNonce.enable",
+    "recipientNonce",
+    "regInfo.enable",
+    "regInfo.data",
+    "queryPending.enable",
+    "queryPending.token",
 ];
 
 /// The keys that are true or false.
@@ -81,6 +90,7 @@ const FLAGS: &[&str] = &[
     "popLinkWitness.enable",
     "decryptedPop.enable",
     "allowUnverifiedResponse",
+    "quiet",
     "oaep",
     "revRequest.enable",
     "revRequest.invalidityDatePresent",
@@ -90,6 +100,9 @@ const FLAGS: &[&str] = &[
     "senderNonce.enable",
     "transactionMgt.enable",
     "LraPopWitness.enable",
+    "recipientNonce.enable",
+    "regInfo.enable",
+    "queryPending.enable",
 ];
 
 /// What is to be known about the file: unknown keys, odd flags, secrets others can read.

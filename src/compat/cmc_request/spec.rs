@@ -91,6 +91,13 @@ fn issuer_and_serial(settings: &Settings, control: &str) -> Result<(Vec<u8>, Int
     Ok((issuer, serial_number(needed(settings, &format!("{control}.serial"))?)?))
 }
 
+/// Controls that no key of the Java tool makes, each from the octets of a text.
+const OCTETS: [(&str, &str, fn(Vec<u8>) -> Control); 3] = [
+    ("recipientNonce.enable", "recipientNonce", Control::RecipientNonce),
+    ("regInfo.enable", "regInfo.data", Control::RegInfo),
+    ("queryPending.enable", "queryPending.token", Control::QueryPending),
+];
+
 /// The controls that go into every kind of message.
 fn controls(settings: &Settings, crypto: &dyn Crypto) -> Result<Vec<Control>> {
     let mut found = Vec::new();
@@ -118,6 +125,11 @@ fn controls(settings: &Settings, crypto: &dyn Crypto) -> Result<Vec<Control>> {
             Some(text) => text.as_bytes().to_vec(),
             None => crypto.random(16)?,
         }));
+    }
+    for (flag, key, control) in OCTETS {
+        if settings.flag(flag) {
+            found.push(control(needed(settings, key)?.as_bytes().to_vec()));
+        }
     }
     if settings.flag("popLinkWitness.enable") && !settings.flag("popLinkWitnessV2.enable") {
         found.push(Control::PopLinkRandom(POP_LINK_RANDOM_V1.to_vec()));

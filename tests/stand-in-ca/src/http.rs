@@ -10,6 +10,7 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::element::Refused;
+use crate::est;
 use crate::servlet::{Answer, Manner, Posted, Servlets, crash_page, not_found};
 use crate::store::Pair;
 
@@ -69,6 +70,7 @@ struct Request {
     method: String,
     target: String,
     length: Option<usize>,
+    media_type: Option<String>,
     body: Vec<u8>,
 }
 
@@ -82,25 +84,31 @@ fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
     let mut words = first.split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default().to_owned();
-    let mut length = None;
+    let (mut length, mut media_type) = (None, None);
     for _ in 0..100 {
         let header = line(8192)?;
         if header.is_empty() {
             break;
         }
-        if let Some((name, value)) = header.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().ok().filter(|n| *n <= LARGEST);
+        let Some((name, value)) = header.split_once(':') else { continue };
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().ok().filter(|n| *n <= LARGEST),
+            "content-type" => media_type = Some(value.trim().to_owned()),
+            _ => {}
         }
     }
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).map_err(|e| e.to_string())?;
-    Ok(Request { method, target, length, body })
+    Ok(Request { method, target, length, media_type, body })
 }
 
 fn respond(request: &Request, client: Option<&[u8]>, servlets: &Servlets) -> (Answer, String) {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    if request.method == "POST"
+        && let Some(label) = est::label(path)
+    {
+        return est::post(label, request.media_type.as_deref(), &request.body, client, servlets);
+    }
     if !path.starts_with("/ca/") {
         return (not_found(), "no such path".into());
     }

@@ -6,6 +6,7 @@ mod auth;
 mod certs;
 mod cms;
 mod element;
+mod est;
 mod http;
 mod keys;
 mod pop;

@@ -1,151 +1,9 @@
-//! CMCRequest by its configuration file: what each key does, and what becomes of the traps the
-//! Java tool has. openssl judges signatures and structure.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod common;
+//! What each key of the file does, what is missing or wrong, and the traps of the Java tool.
 
 use std::os::unix::fs::PermissionsExt;
 
-use common::{Folder, PASSWORD, Said, tool};
-
-/// A database with an agent's certificate, and a request `p10.req` (with a key identifier) whose key
-/// is in it too.
-fn ready(key: &[&str]) -> (Folder, String) {
-    let f = Folder::new();
-    f.write("noise", [7u8; 64]);
-    let common = ["-f", "pw", "-z", "noise"];
-    let agent = ["-S", "-n", "agent", "-s", "CN=agent", "-x", "-t", "CTu,Cu,Cu", "-m", "1"];
-    f.certutil(&[&agent[..], &common, &["-k", "ec", "-q", "nistp256"]].concat());
-    let before = f.keys();
-    f.write("ski", [&[4u8, 20][..], &[0xab; 20]].concat());
-    let request = ["-R", "-s", "CN=user", "-o", "p10.der", "--extGeneric"];
-    let id = ["2.5.29.14:not-critical:ski"];
-    f.certutil(&[&request[..], &id, &common, key].concat());
-    let pem = ["req", "-inform", "DER", "-in", "p10.der", "-out", "p10.req"];
-    tool("openssl", f.path(), &pem);
-    let new: Vec<String> = f.keys().into_iter().filter(|k| !before.contains(k)).collect();
-    (f, new[0].clone())
-}
-
-const EC: &[&str] = &["-k", "ec", "-q", "nistp256"];
-
-fn write_cfg(f: &Folder, lines: &[&str]) {
-    let text = format!("dbdir=db\npassword={PASSWORD}\n{}\n", lines.join("\n"));
-    f.write("a.cfg", text);
-    let mode = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(f.file("a.cfg"), mode).unwrap();
-}
-
-#[track_caller]
-fn request(f: &Folder, lines: &[&str]) -> Said {
-    write_cfg(f, lines);
-    std::fs::remove_file(f.file("out")).ok();
-    f.nss_cmc(&["CMCRequest", "a.cfg"])
-}
-
-const AGENT: &[&str] = &["nickname=agent", "input=p10.req", "output=out"];
-
-/// Verifies the signature with openssl; the PKIData as openssl parses it.
-#[track_caller]
-fn verified(f: &Folder) -> String {
-    let cms = ["cms", "-verify", "-noverify", "-inform", "DER", "-in", "out", "-binary"];
-    tool("openssl", f.path(), &[&cms[..], &["-out", "pki"]].concat());
-    tool("openssl", f.path(), &["asn1parse", "-inform", "DER", "-in", "pki"])
-}
-
-/// The PKIData of a message openssl can't verify, for it carries no certificate.
-#[track_caller]
-fn unverified(f: &Folder) -> String {
-    let content = nss_cmc::cmc::response::open_signed_data("x", &f.read("out")).unwrap().1;
-    f.write("pki", content.unwrap());
-    tool("openssl", f.path(), &["asn1parse", "-inform", "DER", "-in", "pki"])
-}
-
-#[test]
-fn every_control_has_its_place_and_number() {
-    let (f, id) = ready(EC);
-    let key = format!("request.privKeyId={id}");
-    let all = [
-        "confirmCertAcceptance.enable=true",
-        "confirmCertAcceptance.issuer=CN=CA,O=LAB",
-        "confirmCertAcceptance.serial=7",
-        "LraPopWitness.enable=true",
-        "LraPopWitness.bodyPartIDs=1 2",
-        "getCert.enable=true",
-        "getCert.issuer=CN=CA,O=LAB",
-        "getCert.serial=0x10",
-        "dataReturn.enable=true",
-        "dataReturn.data=come back",
-        "senderNonce.enable=true",
-        "senderNonce.id=my nonce",
-        "popLinkWitnessV2.enable=true",
-        "transactionMgt.enable=true",
-        "transactionMgt.id=123",
-        "identification.enable=true",
-        "identification=alice",
-        "identityProofV2.enable=true",
-        "witness.sharedSecret=Secret.Shared",
-        key.as_str(),
-    ];
-    let said = request(&f, &[AGENT, &all].concat()).exits(0);
-    let parsed = verified(&f);
-    let oids: Vec<&str> = parsed
-        .lines()
-        .filter(|l| l.contains("OBJECT"))
-        .filter_map(|l| l.rsplit(':').next())
-        .filter(|o| o.starts_with("id-cmc") || o.starts_with("1.3.6.1.5.5.7.7."))
-        .collect();
-    assert_eq!(
-        oids,
-        [
-            "id-cmc-confirmCertAcceptance",
-            "id-cmc-lraPOPWitness",
-            "id-cmc-getCert",
-            "id-cmc-dataReturn",
-            "id-cmc-senderNonce",
-            "id-cmc-popLinkRandom",
-            "id-cmc-transactionId",
-            "id-cmc-identification",
-            "1.3.6.1.5.5.7.7.34",
-            // The request's attribute.
-            "1.3.6.1.5.5.7.7.33",
-        ]
-    );
-    for (what, number) in [
-        ("confirm certificate acceptance", 1),
-        ("LRA POP witness", 2),
-        ("get certificate", 3),
-        ("data return", 4),
-        ("sender nonce", 5),
-        ("PopLinkWitness", 6),
-        ("transaction management", 8),
-        ("identification", 9),
-        ("identityProofV2", 10),
-    ] {
-        let line = format!("Successfully create {what} control. bpid = {number}\n");
-        assert!(said.out.contains(&line), "{line} {}", said.out);
-    }
-    for value in ["my nonce", "come back", "INTEGER           :313233", "UTF8STRING        :alice"]
-    {
-        let hex: String = value.bytes().map(|b| format!("{b:02X}")).collect();
-        assert!(parsed.contains(value) || parsed.contains(&hex), "{value}: {parsed}");
-    }
-    assert!(!format!("{}{}", said.out, said.err).contains("Secret.Shared"));
-    let linked = said.out.split("-----BEGIN").nth(1).unwrap().split_inclusive("-----END").next();
-    let linked = format!("-----BEGIN{} CERTIFICATE REQUEST-----\n", linked.unwrap());
-    f.write("linked.pem", linked.replace('\r', ""));
-    tool("openssl", f.path(), &["req", "-verify", "-noout", "-in", "linked.pem"]);
-}
-
-#[test]
-fn a_nonce_nobody_gave_is_random() {
-    let (f, _) = ready(EC);
-    let lines = [AGENT, &["senderNonce.enable=true", "transactionMgt.enable=true"]].concat();
-    request(&f, &lines).exits(0);
-    let first = verified(&f);
-    request(&f, &lines).exits(0);
-    assert_ne!(first, verified(&f));
-}
+use super::common::{Folder, PASSWORD, run, tool};
+use super::{AGENT, EC, ready, request, unverified, verified};
 
 /// Java writes a message without proof, or with the proof of the secret `null`, and exits with 0.
 #[test]
@@ -360,12 +218,10 @@ fn passwords_from_elsewhere() {
     let (f, _) = ready(EC);
     let said = |f: &Folder, line: &str| {
         f.write("b.cfg", format!("dbdir=db\n{line}\n{}\n", AGENT.join("\n")));
-        common::run(
-            std::process::Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
-                .current_dir(f.path())
-                .env("TOKEN_PIN", PASSWORD)
-                .args(["CMCRequest", "b.cfg"]),
-        )
+        run(std::process::Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+            .current_dir(f.path())
+            .env("TOKEN_PIN", PASSWORD)
+            .args(["CMCRequest", "b.cfg"]))
     };
     said(&f, "passwordFile=pw").exits(0);
     said(&f, "passwordEnv=TOKEN_PIN").exits(0);

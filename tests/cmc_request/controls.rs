@@ -1,0 +1,347 @@
+//! Each control: its place, its number, and what `cmc show` reads of it.
+
+use super::common::{Folder, tool};
+use super::{AGENT, EC, ready, request, verified};
+
+#[test]
+fn every_control_has_its_place_and_number() {
+    let (f, id) = ready(EC);
+    let key = format!("request.privKeyId={id}");
+    let all = [
+        "confirmCertAcceptance.enable=true",
+        "confirmCertAcceptance.issuer=CN=CA,O=LAB",
+        "confirmCertAcceptance.serial=7",
+        "LraPopWitness.enable=true",
+        "LraPopWitness.bodyPartIDs=1 2",
+        "getCert.enable=true",
+        "getCert.issuer=CN=CA,O=LAB",
+        "getCert.serial=0x10",
+        "dataReturn.enable=true",
+        "dataReturn.data=come back",
+        "senderNonce.enable=true",
+        "senderNonce.id=my nonce",
+        "popLinkWitnessV2.enable=true",
+        "transactionMgt.enable=true",
+        "transactionMgt.id=123",
+        "identification.enable=true",
+        "identification=alice",
+        "identityProofV2.enable=true",
+        "witness.sharedSecret=Secret.Shared",
+        key.as_str(),
+    ];
+    let said = request(&f, &[AGENT, &all].concat()).exits(0);
+    let parsed = verified(&f);
+    let oids: Vec<&str> = parsed
+        .lines()
+        .filter(|l| l.contains("OBJECT"))
+        .filter_map(|l| l.rsplit(':').next())
+        .filter(|o| o.starts_with("id-cmc") || o.starts_with("1.3.6.1.5.5.7.7."))
+        .collect();
+    assert_eq!(
+        oids,
+        [
+            "id-cmc-confirmCertAcceptance",
+            "id-cmc-lraPOPWitness",
+            "id-cmc-getCert",
+            "id-cmc-dataReturn",
+            "id-cmc-senderNonce",
+            "id-cmc-popLinkRandom",
+            "id-cmc-transactionId",
+            "id-cmc-identification",
+            "1.3.6.1.5.5.7.7.34",
+            // The request's attribute.
+            "1.3.6.1.5.5.7.7.33",
+        ]
+    );
+    for (what, number) in [
+        ("confirm certificate acceptance", 1),
+        ("LRA POP witness", 2),
+        ("get certificate", 3),
+        ("data return", 4),
+        ("sender nonce", 5),
+        ("PopLinkWitness", 6),
+        ("transaction management", 8),
+        ("identification", 9),
+        ("identityProofV2", 10),
+    ] {
+        let line = format!("Successfully create {what} control. bpid = {number}\n");
+        assert!(said.out.contains(&line), "{line} {}", said.out);
+    }
+    for value in ["my nonce", "come back", "INTEGER           :313233", "UTF8STRING        :alice"]
+    {
+        let hex: String = value.bytes().map(|b| format!("{b:02X}")).collect();
+        assert!(parsed.contains(value) || parsed.contains(&hex), "{value}: {parsed}");
+    }
+    assert!(!format!("{}{}", said.out, said.err).contains("Secret.Shared"));
+    let linked = said.out.split("-----BEGIN").nth(1).unwrap().split_inclusive("-----END").next();
+    let linked = format!("-----BEGIN{} CERTIFICATE REQUEST-----\n", linked.unwrap());
+    f.write("linked.pem", linked.replace('\r', ""));
+    tool("openssl", f.path(), &["req", "-verify", "-noout", "-in", "linked.pem"]);
+}
+
+#[test]
+fn a_nonce_nobody_gave_is_random() {
+    let (f, _) = ready(EC);
+    let lines = [AGENT, &["senderNonce.enable=true", "transactionMgt.enable=true"]].concat();
+    request(&f, &lines).exits(0);
+    let first = verified(&f);
+    request(&f, &lines).exits(0);
+    assert_ne!(first, verified(&f));
+}
+
+/// What `cmc show` reads of the message in `out`.
+#[track_caller]
+fn shown(f: &Folder) -> serde_json::Value {
+    f.nss_cmc(&["cmc", "show", "out", "--output", "json"]).exits(0).json()["result"].clone()
+}
+
+fn control<'a>(message: &'a serde_json::Value, name: &str) -> &'a serde_json::Value {
+    let controls = message["controls"].as_array().unwrap();
+    let found = controls.iter().find(|c| c["control"]["name"] == name);
+    &found.unwrap_or_else(|| panic!("no {name} in {message}"))["values"][0]
+}
+
+/// Those that no key of any Java version makes; and every one is read again.
+#[test]
+fn controls_with_keys_of_our_own() {
+    let (f, _) = ready(EC);
+    let ours = [
+        "regInfo.enable=true",
+        "regInfo.data=?one=1%",
+        "queryPending.enable=true",
+        "queryPending.token=17",
+        "recipientNonce.enable=true",
+        "recipientNonce=theirs",
+        "senderNonce.enable=true",
+        "senderNonce=ours",
+    ];
+    let said = request(&f, &[AGENT, &ours].concat()).exits(0);
+    assert!(said.err.is_empty(), "{}", said.err);
+    for (what, number) in [
+        ("sender nonce", 1),
+        ("recipient nonce", 2),
+        ("registration information", 3),
+        ("query pending", 4),
+    ] {
+        let line = format!("Successfully create {what} control. bpid = {number}\n");
+        assert!(said.out.contains(&line), "{line}{}", said.out);
+    }
+    let parsed = verified(&f);
+    for value in ["?one=1%", "17", "theirs", "ours"] {
+        let hex: String = value.bytes().map(|b| format!("{b:02X}")).collect();
+        let want = format!("[HEX DUMP]:{hex}\n");
+        assert!(parsed.contains(&want) || parsed.contains(&format!(":{value}\n")), "{parsed}");
+    }
+    let message = shown(&f);
+    assert_eq!(control(&message, "regInfo")["octets"]["text"], "?one=1%");
+    assert_eq!(control(&message, "queryPending")["text"], "17");
+    assert_eq!(control(&message, "recipientNonce")["text"], "theirs");
+    assert_eq!(control(&message, "senderNonce")["text"], "ours");
+    for key in ["regInfo", "queryPending", "recipientNonce"] {
+        let said = request(&f, &[AGENT, &[&format!("{key}.enable=true")]].concat()).exits(1);
+        assert!(said.out.contains(&format!("Missing {key}")), "{}", said.out);
+    }
+}
+
+/// Everything at once is shown again as it was put in.
+#[test]
+fn every_control_is_shown_again() {
+    let (f, id) = ready(EC);
+    let key = format!("request.privKeyId={id}");
+    let all = [
+        "confirmCertAcceptance.enable=true",
+        "confirmCertAcceptance.issuer=CN=CA,O=LAB",
+        "confirmCertAcceptance.serial=7",
+        "LraPopWitness.enable=true",
+        "LraPopWitness.bodyPartIDs=1 2",
+        "getCert.enable=true",
+        "getCert.issuer=CN=CA,O=LAB",
+        "getCert.serial=16",
+        "dataReturn.enable=true",
+        "dataReturn.data=come back",
+        "popLinkWitnessV2.enable=true",
+        "popLinkWitnessV2.keyGenAlg=SHA-384",
+        "popLinkWitnessV2.macAlg=SHA-512-HMAC",
+        "transactionMgt.enable=true",
+        "transactionMgt.id=123",
+        "identification.enable=true",
+        "identification=alice",
+        "identityProofV2.enable=true",
+        "identityProofV2.hashAlg=SHA-512",
+        "witness.sharedSecret=Secret.Shared",
+        key.as_str(),
+    ];
+    request(&f, &[AGENT, &all].concat()).exits(0);
+    let message = shown(&f);
+    let issuer = "CN=CA,O=LAB";
+    assert_eq!(control(&message, "confirmCertAcceptance")["issuer"], issuer);
+    assert_eq!(control(&message, "confirmCertAcceptance")["serial"]["dec"], "7");
+    assert_eq!(control(&message, "getCert")["serial"]["dec"], "16");
+    assert_eq!(control(&message, "lraPOPWitness")["body_part_ids"][1], "2");
+    assert_eq!(control(&message, "dataReturn")["text"], "come back");
+    assert_eq!(control(&message, "transactionId")["hex"], "0x313233");
+    assert_eq!(control(&message, "identification"), "alice");
+    assert_eq!(control(&message, "identityProofV2")["hash_algorithm"]["name"], "sha512");
+    assert_eq!(control(&message, "popLinkRandom")["hex"].as_str().unwrap().len(), 128);
+    let link = message["requests"][0]["attributes"].to_string();
+    for part in ["popLinkWitnessV2", "sha384", "hmacWithSHA512"] {
+        assert!(link.contains(part), "{link}");
+    }
+    assert!(!message.to_string().contains("Secret.Shared"));
+
+    let revoke = ["revRequest.enable=true", "revRequest.serial=5", "revRequest.reason=superseded"];
+    request(&f, &[&["nickname=agent", "output=out"], &revoke[..]].concat()).exits(0);
+    let message = shown(&f);
+    assert_eq!(control(&message, "revokeRequest")["reason"], "superseded");
+    assert_eq!(control(&message, "revokeRequest")["issuer"], "CN=agent");
+}
+
+/// Version 1 as the Java tool has it: a constant random, and HMAC-SHA1 without the identification.
+#[test]
+fn proofs_of_version_1() {
+    use openssl::hash::{MessageDigest, hash};
+    let (f, _) = ready(EC);
+    let lines = [
+        "identityProof.enable=true",
+        "identityProof.sharedSecret=testing",
+        "popLinkWitness.enable=true",
+        "identification.enable=true",
+        "identification=alice",
+    ];
+    request(&f, &[AGENT, &lines].concat()).exits(0);
+    let message = shown(&f);
+    let random = control(&message, "popLinkRandom")["hex"].as_str().unwrap();
+    assert!(random.starts_with("105342241a2a353c") && random.ends_with("22235f5e69"), "{random}");
+    verified(&f);
+    let data: nss_cmc::asn1::cmc::PkiData = nss_cmc::asn1::decode("x", &f.read("pki")).unwrap();
+    let requests = nss_cmc::asn1::encode("x", &data.req_sequence).unwrap();
+    let key = hash(MessageDigest::sha1(), b"testing").unwrap();
+    let key = openssl::pkey::PKey::hmac(&key).unwrap();
+    let mut mac = openssl::sign::Signer::new(MessageDigest::sha1(), &key).unwrap();
+    let want: String =
+        mac.sign_oneshot_to_vec(&requests).unwrap().iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(control(&message, "identityProof")["witness"], want.as_str());
+    // Version 2 takes its place, and its random's.
+    let more = ["identityProofV2.enable=true", "witness.sharedSecret=s"];
+    request(&f, &[AGENT, &lines, &more].concat()).exits(0);
+    let message = shown(&f);
+    let names = message["controls"].to_string();
+    assert!(names.contains("identityProofV2") && !names.contains("\"identityProof\""), "{names}");
+}
+
+/// The link goes into a CRMF request that has no controls yet (Java: a null pointer), and its proof of
+/// possession is made anew.
+#[test]
+fn a_crmf_request_is_linked() {
+    let (f, _) = ready(EC);
+    for pop in ["success", "none"] {
+        let make = ["csr", "create", "-d", "db", "--password-file", "pw", "--crmf", "--ski"];
+        let what = ["--subject", "CN=x", "--key-type", "ec:nistp256", "--pop", pop];
+        let args = [&make[..], &what, &["--out", "crmf.req", "--output", "json"]].concat();
+        let report = f.nss_cmc(&args).exits(0).json();
+        let id = format!("request.privKeyId={}", report["result"]["key_id"].as_str().unwrap());
+        let lines = [
+            "input=crmf.req",
+            "output=out",
+            "format=crmf",
+            "request.useSharedSecret=true",
+            "identification.enable=true",
+            "identification=alice",
+            "identityProofV2.enable=true",
+            "popLinkWitnessV2.enable=true",
+            "witness.sharedSecret=s",
+            &id,
+        ];
+        let said = request(&f, &lines).exits(0);
+        assert!(said.out.contains("-----BEGIN CERTIFICATE REQUEST-----\n"), "{}", said.out);
+        let message = shown(&f);
+        let request = &message["requests"][0];
+        assert!(request["controls"].to_string().contains("popLinkWitnessV2"), "{request}");
+        let kept = request.to_string().contains("ecdsa-with-SHA256");
+        assert_eq!(kept, pop == "success", "{request}");
+    }
+}
+
+#[test]
+fn nicknames_with_and_without_a_token() {
+    let (f, _) = ready(EC);
+    let before = (f.read("db/cert9.db"), f.read("db/key4.db"));
+    for nickname in
+        ["agent", "NSS Certificate DB:agent", "internal:agent", "Internal Key Storage Token:agent"]
+    {
+        for token in ["", "internal", "INTERNAL", "NSS Certificate DB"] {
+            let (n, t) = (format!("nickname={nickname}"), format!("tokenname={token}"));
+            request(&f, &["input=p10.req", "output=out", &n, &t]).exits(0);
+        }
+    }
+    // The database is only read.
+    assert_eq!((f.read("db/cert9.db"), f.read("db/key4.db")), before);
+}
+
+/// Java reads an answer of up to 10 000 octets, in DER.
+#[test]
+fn the_first_answer_may_be_large_and_in_pem() {
+    use nss_cmc::asn1::cms::{ContentInfo, SignedData};
+    use nss_cmc::asn1::{any, decode, encode, pem};
+    let (f, id) = ready(&["-k", "rsa", "-g", "2048"]);
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/");
+    let der = std::fs::read(format!("{vectors}06a-encrypted-pop-1/response.der")).unwrap();
+    let extra = std::fs::read(format!("{vectors}01-rsa-server/response.der")).unwrap();
+    let parts = |der: &[u8]| -> (ContentInfo, SignedData) {
+        let info: ContentInfo = decode("x", der).unwrap();
+        let signed = decode("x", info.content.as_bytes()).unwrap();
+        (info, signed)
+    };
+    let (info, mut signed) = parts(&der);
+    let more = parts(&extra).1.certificates.unwrap();
+    let mut all: Vec<_> = signed.certificates.unwrap().to_vec().into_iter().cloned().collect();
+    while all.len() < 16 {
+        all.extend(more.to_vec().into_iter().cloned());
+    }
+    signed.certificates = Some(all.into());
+    let content = any(encode("x", &signed).unwrap());
+    let large = encode("x", &ContentInfo { content, ..info }).unwrap();
+    assert!(large.len() > 10_000, "{}", large.len());
+    let key = format!("request.privKeyId={id}");
+    for bytes in [
+        large.clone(),
+        pem::encode("CMS", &large).into_bytes(),
+        pem::lines(&large, 76, "\r\n").into_bytes(),
+    ] {
+        f.write("resp", bytes);
+        let lines = [
+            "nickname=agent",
+            "decryptedPop.enable=true",
+            "encryptedPopResponseFile=resp",
+            "decryptedPopRequestFile=out",
+            "allowUnverifiedResponse=true",
+            key.as_str(),
+        ];
+        let said = request(&f, &lines).exits(1);
+        assert!(said.out.contains("requestID: "), "{}", said.out);
+        assert!(said.out.contains("is not the one of the request"), "{}", said.out);
+    }
+}
+
+#[test]
+fn a_quiet_run_prints_no_message() {
+    let (f, _) = ready(EC);
+    let loud = request(&f, AGENT).exits(0);
+    let text = "The CMC enrollment request in base-64 encoded format:";
+    assert!(loud.out.contains(text) && loud.out.contains("\nMII"), "{}", loud.out);
+    let said = request(&f, &[AGENT, &["quiet=true"]].concat()).exits(0);
+    assert!(!said.out.contains(text) && !said.out.contains("MII"), "{}", said.out);
+    assert!(said.out.ends_with("The CMC enrollment request in binary format is stored in out\n"));
+    let revoke = [
+        "output=out",
+        "revRequest.enable=true",
+        "revRequest.serial=5",
+        "revRequest.reason=superseded",
+        "revRequest.issuer=CN=CA",
+        "revRequest.sharedSecret=s",
+    ];
+    let said = request(&f, &revoke).exits(0);
+    assert!(said.err.contains("what is printed holds the shared secret"), "{}", said.err);
+    let said = request(&f, &[&revoke[..], &["quiet=true"]].concat()).exits(0);
+    assert!(said.err.is_empty(), "{}", said.err);
+}

@@ -1,0 +1,112 @@
+//! `nss-cmc revoke` on the real CA: who may, and what becomes of the certificate.
+
+use serde_json::Value;
+
+use super::common::dogtag::{folder, helper};
+use super::revoke::ISSUER;
+use super::{Folder, user, verb};
+
+#[track_caller]
+fn state(f: &Folder, serial: &str) -> String {
+    helper(f, "shown.sh", &[serial]).trim().to_owned()
+}
+
+#[track_caller]
+fn revoked(f: &Folder, args: &[&str], serial: &str, reason: &str, by: &str) -> Value {
+    let before = f.state();
+    let report = verb(f, "revoke", args).exits(0).json();
+    let state = state(f, serial);
+    assert!(state.starts_with(&format!("REVOKED {reason}")), "{args:?}: {state}");
+    let result = &report["result"];
+    assert_eq!((&report["changed"], &result["by"]), (&true.into(), &by.into()), "{report}");
+    assert_eq!(result["serial"]["dec"], serial);
+    assert_eq!(f.state(), before);
+    report
+}
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn by_agent_owner_file_and_shared_secret() {
+    let f = folder("modern-revoke");
+    let serial = user(&f, "agents", "ec:nistp256");
+    let args = ["--signer", "caadmin", "--serial", &serial, "--reason", "keyCompromise"];
+    let report = revoked(&f, &args, &serial, "1", "agent");
+    assert_eq!(
+        (&report["status"], &report["result"]["reason"]),
+        (&"revoked".into(), &"keyCompromise".into())
+    );
+    // Once more is success, too: the CA says so.
+    verb(&f, "revoke", &args).exits(0);
+
+    let serial = user(&f, "hexed", "ec:nistp256");
+    let hex = format!("0x{:X}", serial.parse::<u128>().unwrap());
+    let args = ["--signer", "caadmin", "--serial", &hex, "--invalidity-now", "--comment", "é"];
+    revoked(&f, &args, &serial, "0", "agent");
+
+    for key in ["rsa:2048", "ec:nistp256"] {
+        let name = format!("owner-{}", &key[..2]);
+        let serial = user(&f, &name, key);
+        let args = ["--nickname", &name, "--reason", "superseded"];
+        let report = revoked(&f, &args, &serial, "4", "owner");
+        assert_eq!(report["result"]["subject"], format!("CN={name},O=LAB"));
+        assert_eq!(report["result"]["issuer"], ISSUER);
+    }
+
+    let serial = user(&f, "filed", "ec:nistp256");
+    let pem = f.certutil(&["-L", "-n", "filed", "-a"]);
+    f.write("filed.pem", pem);
+    let args = ["--cert", "filed.pem", "--signer", "caadmin", "--reason", "5"];
+    revoked(&f, &args, &serial, "5", "agent");
+    // Its owner, who signs with another certificate of the same subject: the file's own.
+    let serial = user(&f, "filed2", "ec:nistp256");
+    f.write("filed.pem", f.certutil(&["-L", "-n", "filed2", "-a"]));
+    let args = ["--cert", "filed.pem", "--signer", "filed2", "--reason", "affiliationChanged"];
+    revoked(&f, &args, &serial, "3", "owner");
+
+    f.write("secret", "revoke me\n");
+    let serial = user(&f, "secretive", "ec:nistp256");
+    helper(&f, "revocation-secret.sh", &[&serial, "revoke me"]);
+    let args = ["--serial", &serial, "--issuer", ISSUER, "--shared-secret-file", "secret"];
+    let report = revoked(&f, &args, &serial, "0", "shared_secret");
+    assert!(!report.to_string().contains("revoke me"));
+    let serial = user(&f, "secretive2", "ec:nistp256");
+    helper(&f, "revocation-secret.sh", &[&serial, "revoke me"]);
+    f.write("filed.pem", f.certutil(&["-L", "-n", "secretive2", "-a"]));
+    let args = ["--cert", "filed.pem", "--shared-secret-file", "secret", "--reason", "superseded"];
+    revoked(&f, &args, &serial, "4", "shared_secret");
+}
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn hold_and_release() {
+    let f = folder("modern-hold");
+    let serial = user(&f, "held", "ec:nistp256");
+    let agent = ["--signer", "caadmin", "--serial", &serial];
+    let report = revoked(&f, &[&agent[..], &["--hold"]].concat(), &serial, "6", "agent");
+    assert_eq!(report["status"], "held");
+    // What Dogtag makes of removeFromCRL over CMC: success, and nothing happens.
+    let said = verb(&f, "revoke", &[&agent[..], &["--reason", "removeFromCRL"]].concat()).exits(0);
+    let warnings = said.json()["warnings"].to_string();
+    assert!(warnings.contains("--release"), "{warnings}");
+    assert!(state(&f, &serial).starts_with("REVOKED 6"));
+    let release = [&agent[..], &["--release"]].concat();
+    let report = verb(&f, "revoke", &release).exits(0).json();
+    assert_eq!((&report["status"], &report["changed"]), (&"released".into(), &true.into()));
+    assert_eq!(state(&f, &serial), "VALID");
+    let report = verb(&f, "revoke", &release).exits(0).json();
+    assert_eq!((&report["status"], &report["changed"]), (&"unchanged".into(), &false.into()));
+    // By its owner: hold works, release is the agents'.
+    let report = revoked(&f, &["--nickname", "held", "--hold"], &serial, "6", "owner");
+    assert_eq!(report["status"], "held");
+    let said = verb(&f, "revoke", &["--nickname", "held", "--release"]);
+    assert_ne!(said.code, 0);
+    let report = said.json();
+    assert!(report["error"]["hint"].as_str().unwrap().contains("agent"), "{report}");
+    assert!(state(&f, &serial).starts_with("REVOKED 6"));
+    verb(&f, "revoke", &release).exits(0);
+    // Revoked for good is not released.
+    revoked(&f, &[&agent[..], &["--reason", "keyCompromise"]].concat(), &serial, "1", "agent");
+    let report = verb(&f, "revoke", &release);
+    assert_ne!(report.code, 0, "{}", report.out);
+    assert!(state(&f, &serial).starts_with("REVOKED 1"));
+}

@@ -1,0 +1,130 @@
+//! EST's `/fullcmc` as another way to the CA: base64 both ways, a CMC failure with an HTTP status of
+//! its own. For `enroll`, `cmc send` and HttpClient alike.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::stand_in::{StandIn, folder};
+use common::{Folder, PASSWORD, Said};
+
+const AGENT: [&str; 5] = ["-d", "db", "--password-file", "pw", "--signer"];
+
+fn enroll(f: &Folder, ca: &str) -> Said {
+    let what = ["--subject", "CN=device", "--nickname", "device", "--output", "json"];
+    let args = [&["enroll"], &AGENT[..], &["agent", "--ca", ca], &what].concat();
+    f.nss_cmc(&args)
+}
+
+/// A CMC request `cmc.req` by the agent.
+fn request(f: &Folder) {
+    let args = ["csr", "create", "-d", "db", "--password-file", "pw", "--subject", "CN=device"];
+    f.nss_cmc(&[&args[..], &["--out", "r.csr"]].concat()).exits(0);
+    let text = format!("dbdir=db\npassword={PASSWORD}\nnickname=agent\n");
+    f.write("r.cfg", format!("{text}input=r.csr\noutput=cmc.req\nsenderNonce.enable=true\n"));
+    f.nss_cmc(&["CMCRequest", "r.cfg"]).exits(0);
+}
+
+fn log(f: &Folder) -> String {
+    String::from_utf8(f.read("ca.log")).unwrap()
+}
+
+#[test]
+fn enroll_by_est() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    let est = format!("{}/.well-known/est", ca.url);
+    let report = enroll(&f, &est).exits(0).json();
+    assert_eq!(report["status"], "issued");
+    assert!(f.certificates().contains(&"device u,u,u".to_owned()));
+    let line = log(&f);
+    assert!(line.starts_with("/.well-known/est/fullcmc EST caCMCserverCert: "), "{line}");
+    assert!(line.contains("issued"), "{line}");
+
+    // The label in the path chooses; what is refused leaves nothing behind.
+    f.certutil(&["-F", "-n", "device", "-f", "pw"]);
+    let before = f.state();
+    for (label, exit, words) in [
+        ("caCMCECserverCert", 40, "Key Type RSA Not Matched"),
+        ("noSuchProfile", 40, "Profile noSuchProfile Not Found"),
+        ("standin-fail-7", 40, "badIdentity"),
+        ("standin-status-4", 40, "noSupport"),
+        ("standin-pending", 3, "will decide later"),
+        ("standin-wrong-signature", 42, "signature is wrong"),
+        ("standin-wrong-nonce", 42, "another nonce"),
+        ("standin-html", 32, "HTML page"),
+        ("standin-http500", 32, "HTTP status 500"),
+        ("standin-garbage", 32, "HTTP status 501"),
+        ("standin-empty", 32, "empty body"),
+        ("standin-short", 32, "announced length"),
+    ] {
+        let report = enroll(&f, &format!("{est}/{label}/fullcmc")).exits(exit).json();
+        let msg = report["msg"].as_str().unwrap();
+        assert!(msg.contains(words), "{label}: {msg}");
+        assert_eq!(report["error"]["cmc"].is_null(), exit != 40, "{label}: {report}");
+        assert_eq!(f.state(), before, "{label}");
+    }
+    let other = format!("{}/.well-known/estate", ca.url);
+    let args = [&["--profile", "x"][..], &["--ca", &other]].concat();
+    let what = ["--subject", "CN=device", "--nickname", "device"];
+    let said = f.nss_cmc(&[&["enroll"], &AGENT[..], &["agent"], &args, &what].concat()).exits(32);
+    assert!(said.err.contains("404"), "{}", said.err);
+}
+
+#[test]
+fn cmc_send_by_est() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    request(&f);
+    let send = |label: &str| {
+        let url = format!("{}/.well-known/est{label}", ca.url);
+        let what = ["cmc", "send", "cmc.req", "--out", "resp", "--output", "json", "--ca", &url];
+        f.nss_cmc(&[&what[..], &AGENT, &["agent"]].concat())
+    };
+    let report = send("").exits(0).json();
+    let url = report["result"]["url"].as_str().unwrap();
+    assert!(url.ends_with("/.well-known/est/fullcmc"), "{url}");
+    // What is stored is the message itself, not its base64.
+    assert_eq!(f.read("resp")[0], 0x30);
+    let said = f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "resp"]).exits(0);
+    assert!(said.out.contains("Status: SUCCESS"), "{}", said.out);
+    std::fs::remove_file(f.file("resp")).unwrap();
+    let report = send("/standin-fail-2").exits(40).json();
+    assert_eq!(report["error"]["cmc"]["fail_info"], "badRequest");
+    assert!(f.file("resp").exists());
+}
+
+#[test]
+fn httpclient_by_est() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    request(&f);
+    let port = format!("port={}", ca.port);
+    let post = |lines: &[&str]| {
+        let text = format!(
+            "host=localhost\n{port}\nest=true\ndbdir=db\npassword={PASSWORD}\nclientmode=true\n\
+             nickname=agent\ninput=cmc.req\noutput=resp\n{}\n",
+            lines.join("\n")
+        );
+        f.write("h.cfg", text);
+        f.nss_cmc(&["HttpClient", "h.cfg"])
+    };
+    let said = post(&[]).exits(0);
+    assert!(said.out.contains("The response in binary format is stored in resp"), "{}", said.out);
+    assert!(said.err.is_empty(), "{}", said.err);
+    f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "resp"]).exits(0);
+    assert!(log(&f).contains("EST caCMCserverCert: "));
+    // With a label, the key isn't needed: the path says it.
+    post(&["servlet=/.well-known/est/caCMCserverCert/fullcmc", "est=false"]).exits(0);
+    assert_eq!(log(&f).matches("EST caCMCserverCert: ").count(), 2);
+    // A refusal comes as HTTP 400 with a CMC message: stored, and told.
+    std::fs::remove_file(f.file("resp")).unwrap();
+    let said = post(&["servlet=/.well-known/est/standin-fail-7/fullcmc"]).exits(0);
+    assert!(said.err.contains("badIdentity"), "{}", said.err);
+    assert!(said.out.contains("HTTP/1.1 400 "), "{}", said.out);
+    let said = f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "resp"]).exits(1);
+    assert!(said.out.contains("failInfo=bad identity"), "{}", said.out);
+    // A servlet's path with est=true is asked in base64 and can't read that.
+    std::fs::remove_file(f.file("resp")).unwrap();
+    let said = post(&["servlet=/ca/ee/ca/profileSubmitCMCFull?profileId=caCMCserverCert"]).exits(0);
+    assert!(said.err.contains("Invalid Credential."), "{}", said.err);
+}

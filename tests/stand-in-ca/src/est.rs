@@ -1,0 +1,82 @@
+//! `/fullcmc` of EST (RFC 7030 §4.3, RFC 8951), as Dogtag's EST server forwards it: base64 both ways,
+//! and the CMC status decides the HTTP status.
+
+use base64ct::{Base64, Encoding};
+use der::Tag;
+
+use crate::element::{Element, Refused, context, one};
+use crate::servlet::{Answer, Manner, Posted, Servlets};
+
+/// The label in the path of `/fullcmc`, empty without one; no other path is EST's.
+pub fn label(path: &str) -> Option<&str> {
+    let label = path.strip_prefix("/.well-known/est/")?.strip_suffix("fullcmc")?;
+    let label = if label.is_empty() { label } else { label.strip_suffix('/')? };
+    (!label.contains('/')).then_some(label)
+}
+
+/// Answers a POST. The label chooses the profile.
+pub fn post(
+    label: &str,
+    media_type: Option<&str>,
+    body: &[u8],
+    client: Option<&[u8]>,
+    servlets: &Servlets,
+) -> (Answer, String) {
+    let wanted = "application/pkcs7-mime";
+    if !media_type.is_some_and(|t| t.starts_with(wanted)) {
+        return (
+            text(415, "the media type isn't application/pkcs7-mime"),
+            "EST: media type".into(),
+        );
+    }
+    let Some(message) = decoded(body) else {
+        return (text(400, "the body isn't base64"), "EST: no base64".into());
+    };
+    let profile = Some(label).filter(|l| !l.is_empty()).unwrap_or("caCMCserverCert");
+    let path = "/ca/ee/ca/profileSubmitCMCFull";
+    let posted = Posted { path, profile: Some(profile), body: &message, client };
+    let (mut answer, log) = servlets.post(&posted);
+    if answer.status == 200 && answer.media_type == Some(wanted) {
+        answer.media_type = Some("application/pkcs7-mime; smime-type=CMC-response");
+        answer.status = match status(&answer.body) {
+            Ok(0) => 200,
+            Ok(2) => 400,
+            _ => 501,
+        };
+        let encoded = Base64::encode_string(&answer.body);
+        let lines: Vec<&[u8]> = encoded.as_bytes().chunks(64).collect();
+        answer.body = [lines.join(&b"\r\n"[..]), b"\r\n".to_vec()].concat();
+    }
+    (answer, format!("EST {log}"))
+}
+
+/// Base64 with line breaks anywhere (RFC 8951 §3.1).
+fn decoded(body: &[u8]) -> Option<Vec<u8>> {
+    let clean: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
+    Base64::decode_vec(std::str::from_utf8(&clean).ok()?).ok()
+}
+
+fn text(status: u16, why: &str) -> Answer {
+    let body = format!("{why}\n").into_bytes();
+    Answer { status, media_type: Some("text/plain"), body, manner: Manner::Plain }
+}
+
+/// The CMC status of an answer of ours; success when it has none.
+fn status(message: &[u8]) -> Result<u8, Refused> {
+    fn part<'a>(element: Element<'a>, at: usize, tag: Tag) -> Result<Element<'a>, Refused> {
+        element.within(tag)?.get(at).copied().ok_or_else(|| "no such part".into())
+    }
+    let signed = one(part(one(message)?, 1, Tag::Sequence)?.content_of(context(0))?)?;
+    let content = part(signed, 2, Tag::Sequence)?;
+    let octets = one(part(content, 1, Tag::Sequence)?.content_of(context(0))?)?;
+    let response = one(octets.content_of(Tag::OctetString)?)?;
+    for control in part(response, 0, Tag::Sequence)?.within(Tag::Sequence)? {
+        let kind = part(control, 1, Tag::Sequence)?.oid()?.to_string();
+        if kind.ends_with(".7.25") || kind.ends_with(".7.1") {
+            let info = part(part(control, 2, Tag::Sequence)?, 0, Tag::Set)?;
+            let number = part(info, 0, Tag::Sequence)?.content_of(Tag::Integer)?;
+            return Ok(number.last().copied().unwrap_or_default());
+        }
+    }
+    Ok(0)
+}
