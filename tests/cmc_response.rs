@@ -193,6 +193,21 @@ fn only_answers_to_be_believed_are_stored() {
     assert!(!f.file("r").exists());
 }
 
+/// Java crashes over it and leaves an empty file.
+#[test]
+fn an_answer_without_certificates_is_stored_whole() {
+    let f = Folder::bare();
+    let bare = changed(&vector("07a-revoke-agent"), |s| s.certificates = None);
+    f.write("r", &bare);
+    let said = cmc_response(f.path(), &["-i", "r", "-o", "chain"]).exits(0);
+    assert!(said.out.contains("Status: SUCCESS"), "{}", said.out);
+    assert_eq!(pem::to_der("x", &f.read("chain")).unwrap(), bare);
+    // Whole or not at all.
+    let said = cmc_response(f.path(), &["-i", "r", "-o", "no/such"]).exits(1);
+    assert!(said.err.contains("can't write no/such"), "{}", said.err);
+    assert_eq!(std::fs::read_dir(f.path()).unwrap().count(), 2);
+}
+
 #[test]
 fn an_untrusted_signer() {
     let f = database(",,");

@@ -97,6 +97,10 @@ pub struct CaArgs {
     /// EST server chooses for itself
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub profile: String,
+
+    /// Accept an answer that carries certificates only and is not signed
+    #[arg(long)]
+    pub allow_unsigned_response: bool,
 }
 
 /// The CA's address and how it is reached.
@@ -117,10 +121,6 @@ pub struct ConnectArgs {
     /// Seconds to wait for the whole exchange
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub timeout: u64,
-
-    /// Accept an answer that carries certificates only and is not signed
-    #[arg(long)]
-    pub allow_unsigned_response: bool,
 }
 
 impl ConnectArgs {

@@ -95,7 +95,7 @@ pub fn run(command: CmcCommand) -> Result<Report> {
             ca: args.ca.connect.ca,
             profile: args.ca.profile,
             output: args.out,
-            allow_unsigned: args.ca.connect.allow_unsigned_response,
+            allow_unsigned: args.ca.allow_unsigned_response,
             proxy: args.ca.connect.proxy,
         }),
     }

@@ -172,7 +172,7 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         ca: args.ca.connect.ca,
         profile: args.ca.profile,
         force: args.force,
-        allow_unsigned: args.ca.connect.allow_unsigned_response,
+        allow_unsigned: args.ca.allow_unsigned_response,
         renew_before: args.renew_before,
         chain_file: args.chain_out,
         proxy: args.ca.connect.proxy,

@@ -225,6 +225,12 @@ fn passwords_from_elsewhere() {
     };
     said(&f, "passwordFile=pw").exits(0);
     said(&f, "passwordEnv=TOKEN_PIN").exits(0);
+    // From a descriptor.
+    f.write("b.cfg", format!("dbdir=db\npasswordFd=5\n{}\n", AGENT.join("\n")));
+    let program = env!("CARGO_BIN_EXE_nss-cmc");
+    let mut sh = std::process::Command::new("sh");
+    let line = format!("exec {program} CMCRequest b.cfg 5<pw");
+    run(sh.current_dir(f.path()).args(["-c", &line])).exits(0);
     let none = said(&f, "").exits(1);
     assert!(none.out.contains("Missing password."), "{}", none.out);
     assert!(said(&f, "passwordFile=gone").exits(1).out.contains("gone"));

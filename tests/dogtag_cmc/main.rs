@@ -5,6 +5,7 @@
 mod cmc_revoke;
 #[path = "../common/mod.rs"]
 mod common;
+mod controls;
 mod documentation;
 mod modern;
 mod refused;

@@ -1,9 +1,9 @@
 //! What the CA refuses, and that our words name its reason.
 
-use super::common::dogtag::{folder, helper};
+use super::common::dogtag::{folder, helper, http_cfg};
 use super::revoke::ISSUER;
 use super::two_trips::{PROFILE, first_trip, second_cfg};
-use super::{By, FULL, Folder, USER_SIGNED, cfg, pkcs10, send, shown, user};
+use super::{By, FULL, Folder, USER_SIGNED, cfg, crmf, pkcs10, send, shown, user};
 
 /// Sends `cmc.req`; the answer is a refusal with these words.
 #[track_caller]
@@ -69,6 +69,55 @@ fn signers_and_bodies() {
     f.write("cmc.req", b"garbage");
     let said = f.nss_cmc(&["HttpClient", "http.cfg"]).exits(1);
     assert!(said.out.contains("with an HTML page, not with CMC"), "{}", said.out);
+}
+
+/// Whatever is no CMC message gets one answer from the agents' authenticator, and none is stored of
+/// a servlet that isn't there.
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn bodies_profiles_and_keys() {
+    let f = folder("refused-bodies");
+    pkcs10(&f, "ec:nistp384", "CN=bodies,O=LAB");
+    cfg(&f, &["nickname=caadmin", "input=@DIR@/p10.req"]);
+    f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
+    let agent = Some("caadmin");
+    for (profile, words) in [
+        ("caECFullCMCUserCert", "Key Parameters nistp256,nistp521 Not Matched"),
+        ("caFullCMCUserCert", "Key Type RSA Not Matched"),
+        ("caNoSuchProfile", "Profile caNoSuchProfile Not Found"),
+        // There, and disabled.
+        ("caDirPinUserCert", "Profile caDirPinUserCert Not Found"),
+    ] {
+        refused(&f, &format!("{FULL}{profile}"), agent, &["internal ca error", words]);
+    }
+    let servlet = format!("{FULL}caECFullCMCUserCert");
+    refused(&f, &servlet, None, &["bad request", "Invalid Credential."]);
+    let good = f.read("cmc.req");
+    for body in [&b""[..], b"garbage", &good[..good.len() / 2], b"-----BEGIN CMS-----\n"] {
+        f.write("cmc.req", body);
+        refused(&f, &servlet, agent, &["bad request", "Invalid Credential."]);
+    }
+    f.write("cmc.req", good);
+    std::fs::remove_file(f.file("cmc.resp")).unwrap();
+    http_cfg(&f, "http.cfg", "/ca/ee/ca/noSuchServlet", agent, ("cmc.req", "cmc.resp"));
+    let said = f.nss_cmc(&["HttpClient", "http.cfg"]).exits(1);
+    assert!(said.out.contains("HTTP status 404"), "{}", said.out);
+    assert!(!f.file("cmc.resp").exists());
+
+    for (key, profile, pop, words) in [
+        ("rsa:2048", "caFullCMCUserCert", "POP_FAIL", ["POP failed", "Proof-of-Possession"]),
+        (
+            "ec:nistp256",
+            "caECFullCMCUserCert",
+            "POP_NONE",
+            ["internal ca error", "Server Internal"],
+        ),
+    ] {
+        crmf(&f, key, "CN=bodies,O=LAB", &["-q", pop]);
+        cfg(&f, &["nickname=caadmin", "input=@DIR@/crmf.req"]);
+        f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
+        refused(&f, &format!("{FULL}{profile}"), agent, &words);
+    }
 }
 
 #[test]

@@ -236,6 +236,8 @@ fn revocations() {
     refused(&f, "revoke", &others, "badRequest", "Invalid Credential.");
     let users = [&others[..], &["--profile", "caFullCMCUserSignedCert"]].concat();
     refused(&f, "revoke", &users, "badIdentity", mismatch);
+    let report = verb(&f, "revoke", &users).exits(40).json();
+    assert!(report["error"]["hint"].as_str().unwrap().contains("only the owner"), "{report}");
     let secret = ["--cert", "victim.pem", "--shared-secret-file", "secret"];
     refused(&f, "revoke", &secret, "badIdentity", "");
     f.write("secret", "right\n");

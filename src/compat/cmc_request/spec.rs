@@ -92,11 +92,13 @@ fn issuer_and_serial(settings: &Settings, control: &str) -> Result<(Vec<u8>, Int
 }
 
 /// Controls that no key of the Java tool makes, each from the octets of a text.
-const OCTETS: [(&str, &str, fn(Vec<u8>) -> Control); 3] = [
+const OCTETS: [(&str, &str, FromOctets); 3] = [
     ("recipientNonce.enable", "recipientNonce", Control::RecipientNonce),
     ("regInfo.enable", "regInfo.data", Control::RegInfo),
     ("queryPending.enable", "queryPending.token", Control::QueryPending),
 ];
+
+type FromOctets = fn(Vec<u8>) -> Control;
 
 /// The controls that go into every kind of message.
 fn controls(settings: &Settings, crypto: &dyn Crypto) -> Result<Vec<Control>> {
