@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Kind, Result};
 use crate::near::nearest;
@@ -13,6 +13,8 @@ use crate::secret::{Secret, Source};
 pub struct Settings {
     file: String,
     values: BTreeMap<String, String>,
+    /// The file isn't UTF-8.
+    latin_1: bool,
 }
 
 impl Drop for Settings {
@@ -40,12 +42,16 @@ impl Settings {
         let shown = path.display().to_string();
         let failed =
             || Error::new(Kind::Usage, format!("can't read the configuration file {shown}"));
-        let mut bytes = std::fs::read(path).map_err(|e| failed().because(e))?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|e| failed().because(format!("it is not UTF-8: {e}")))?;
-        let settings = Settings::parse(&shown, text, dialect);
-        bytes.zeroize();
-        settings
+        let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| failed().because(e))?);
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            return Settings::parse(&shown, text, dialect);
+        }
+        // What else old files are written in; every octet is a character of it.
+        let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+        text.extend(bytes.iter().copied().map(char::from));
+        let mut settings = Settings::parse(&shown, &text, dialect)?;
+        settings.latin_1 = true;
+        Ok(settings)
     }
 
     /// Reads text; `file` names it in messages.
@@ -54,17 +60,15 @@ impl Settings {
     /// [`Kind::Usage`] with file and line.
     pub fn parse(file: &str, text: &str, dialect: Dialect) -> Result<Settings> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut clean = match dialect {
+        let clean = match dialect {
             Dialect::Lines => clean_lines(file, text)?,
             Dialect::Properties => properties(file, text)?,
         };
-        let values = serde_ini::from_str::<BTreeMap<String, String>>(&clean);
-        clean.zeroize();
-        let values = values.map_err(|e| {
+        let values = serde_ini::from_str::<BTreeMap<String, String>>(&clean).map_err(|e| {
             Error::new(Kind::Usage, format!("can't read the configuration file {file}"))
                 .because(e.to_string())
         })?;
-        Ok(Settings { file: file.to_owned(), values })
+        Ok(Settings { file: file.to_owned(), values, latin_1: false })
     }
 
     /// The value, `None` when absent.
@@ -122,17 +126,23 @@ impl Settings {
         })
     }
 
-    /// One sentence for each key that isn't known, with near ones.
-    pub fn unknown(&self, known: &[&str]) -> Vec<String> {
+    /// What is to be said of the file: one sentence for each key that isn't known, with near ones,
+    /// and one if it isn't UTF-8.
+    pub fn warnings(&self, known: &[&str]) -> Vec<String> {
+        let file = &self.file;
         let unknown = self.values.keys().filter(|k| !known.contains(&k.as_str()));
-        unknown
+        let mut warnings: Vec<String> = unknown
             .map(|key| match nearest(key, known).first() {
                 Some(near) => {
-                    format!("{}: unknown key {key:?} is ignored; did you mean {near:?}?", self.file)
+                    format!("{file}: unknown key {key:?} is ignored; did you mean {near:?}?")
                 }
-                None => format!("{}: unknown key {key:?} is ignored", self.file),
+                None => format!("{file}: unknown key {key:?} is ignored"),
             })
-            .collect()
+            .collect();
+        if self.latin_1 {
+            warnings.push(format!("{file} is not UTF-8 and is read as ISO 8859-1"));
+        }
+        warnings
     }
 
     /// The file's name.
@@ -159,8 +169,9 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     std::iter::from_fn(next).enumerate()
 }
 
-fn clean_lines(file: &str, text: &str) -> Result<String> {
-    let mut clean = String::new();
+fn clean_lines(file: &str, text: &str) -> Result<Zeroizing<String>> {
+    // Room for all, so that no copy is left behind when it grows.
+    let mut clean = Zeroizing::new(String::with_capacity(text.len() + 1));
     for (number, line) in numbered(text) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -176,11 +187,12 @@ fn clean_lines(file: &str, text: &str) -> Result<String> {
 }
 
 /// `java.util.Properties` to plain `key=value` lines.
-fn properties(file: &str, text: &str) -> Result<String> {
-    let mut clean = String::new();
+fn properties(file: &str, text: &str) -> Result<Zeroizing<String>> {
+    // A key without separator gets one, and an escape becomes no longer than it was.
+    let mut clean = Zeroizing::new(String::with_capacity(2 * text.len() + 2));
     let mut lines = numbered(text);
     while let Some((number, line)) = lines.next() {
-        let mut line = line.trim_start().to_owned();
+        let mut line = Zeroizing::new(line.trim_start().to_owned());
         if line.is_empty() || line.starts_with(['#', '!']) {
             continue;
         }
@@ -193,13 +205,16 @@ fn properties(file: &str, text: &str) -> Result<String> {
             }
         }
         let (key, value) = property(&line).map_err(|why| bad_line(file, number + 1, why))?;
+        let value = Zeroizing::new(value);
         if key.is_empty() || key.starts_with(['[', ';']) {
             return Err(bad_line(file, number + 1, "no key"));
         }
         if key.contains(['=', '\n']) || value.contains(['\n', '\r']) {
             return Err(bad_line(file, number + 1, "a line break or = inside a key or value"));
         }
-        clean.push_str(&format!("{key}={value}\n"));
+        for part in [&key, "=", &value, "\n"] {
+            clean.push_str(part);
+        }
     }
     Ok(clean)
 }
@@ -218,7 +233,7 @@ fn property(line: &str) -> std::result::Result<(String, String), &'static str> {
     while chars.next_if(blank).is_some() {}
     chars.next_if(|c| matches!(c, '=' | ':'));
     while chars.next_if(blank).is_some() {}
-    let mut value = String::new();
+    let mut value = String::with_capacity(line.len());
     while let Some(c) = chars.next() {
         value.push(if c == '\\' { escaped(&mut chars)? } else { c });
     }
@@ -276,6 +291,17 @@ mod tests {
     }
 
     #[test]
+    fn a_file_in_latin_1_is_read_and_told() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"# f\xfcr M\xfcller\nnickname=M\xfcller\n").unwrap();
+        for dialect in [Dialect::Lines, Dialect::Properties] {
+            let s = Settings::read(file.path(), dialect).unwrap();
+            assert_eq!(s.get("nickname"), Some("Müller"));
+            assert!(s.warnings(&["nickname"])[0].contains("ISO 8859-1"));
+        }
+    }
+
+    #[test]
     fn properties_as_java_reads_them() {
         let text = "! c\nhost : ca.lab.test\nport 8443\npassword=a\\\\b\\=c\nservlet=/ca\\\n   /ee\nu=\\u00e9\nq=a?b=c\n";
         for (key, want) in [
@@ -297,7 +323,7 @@ mod tests {
     fn a_misspelt_key_is_named_with_the_near_one() {
         let s = Settings::parse("x.cfg", "nicknmae=a\nzzzzzz=b\n", Dialect::Lines);
         let Ok(s) = s else { panic!() };
-        let warnings = s.unknown(&["nickname", "password"]);
+        let warnings = s.warnings(&["nickname", "password"]);
         assert!(warnings[0].contains("did you mean \"nickname\""), "{warnings:?}");
         assert!(!warnings[1].contains("did you mean"), "{warnings:?}");
     }

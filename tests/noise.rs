@@ -82,7 +82,7 @@ fn settings_of_both_dialects() {
         for dialect in [Dialect::Lines, Dialect::Properties] {
             match Settings::parse("dir/x.cfg", &text, dialect) {
                 Ok(settings) => {
-                    settings.unknown(&["password", "nickname"]);
+                    settings.warnings(&["password", "nickname"]);
                     settings.secret("password");
                     settings.flag("a");
                     good += 1;

@@ -68,7 +68,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 
 fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let settings = Settings::read(path, Dialect::Properties)?;
-    for warning in settings.unknown(KEYS) {
+    for warning in settings.warnings(KEYS) {
         streams.tell(format!("warning: {warning}"));
     }
     let output = settings.non_empty("output").map(PathBuf::from);
