@@ -1,4 +1,4 @@
-//! Keys in another token than the database's own: SoftHSM.
+//! Keys in other tokens than a plain database: SoftHSM, softoken in FIPS mode.
 
 use std::path::Path;
 use std::process::Command;
@@ -120,4 +120,24 @@ fn a_key_of_another_token_is_archived() {
     let cbc = [&create[..], &crmf[..3], &["--wrap", "AES/CBC/PKCS5Padding"]].concat();
     ours(&f, &cbc).exits(14);
     assert_eq!(keys(&f), there);
+}
+
+#[test]
+fn keys_of_a_database_in_fips_mode_are_archived() {
+    let f = folder();
+    tool("modutil", f.path(), &["-fips", "true", "-dbdir", "sql:db", "-force"]);
+    for key in [&["-a", "rsa"][..], &["-a", "ec", "-t", "false"], &["-a", "ec", "-s", "0"]] {
+        for (wrap, decrypt) in [
+            ("AES KeyWrap/Padding", &["-id-aes128-wrap", "-iv", "a6a6a6a6a6a6a6a6"][..]),
+            ("AES/CBC/PKCS5Padding", &["-aes-128-cbc"]),
+        ] {
+            let args = ["-n", "CN=a", "-b", "transport.pem", "-w", wrap, "-o", "a.req"];
+            crmf(&f, &[&args[..], key].concat()).exits(0);
+            assert!(verify_pop(&f, "a.req"), "{key:?} {wrap}");
+            unarchive(&f, "a.req", decrypt, false);
+        }
+    }
+    p10(&f, &["-n", "CN=a", "-o", "b.req"]).exits(0);
+    openssl(&f, &["req", "-in", "b.req", "-verify", "-noout"]);
+    assert_eq!(f.keys().len(), 5);
 }
