@@ -16,6 +16,7 @@ use crate::ops::csr::{CsrSpec, Format, KeyWanted, Made, create};
 use crate::ops::session;
 use crate::ops::submit::{RequestStatus, Submission, archive_wrap, submit};
 use crate::secret::{Secret, Source};
+use crate::text::printable;
 use crate::transport::{Transport, TransportOptions};
 
 const HELP: &str = "\
@@ -340,7 +341,7 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     let accepted = match (plan.submission, transport) {
         (Some((host, to)), Some(mut transport)) => {
             streams.say(lines.join("\n"));
-            hand_in(made, &host, &to, &mut transport, streams)?
+            hand_in(made, &host, &to, &mut transport, line.verbose, streams)?
         }
         _ => {
             lines.push(keep(made, line.get('o').map(Path::new))?);
@@ -377,20 +378,31 @@ fn keep(made: Made, output: Option<&Path>) -> Result<String> {
     ))
 }
 
+/// Around the CA's page.
+const RULE: &str = "--------------------";
+
 /// Submits the request; the key goes again when the CA doesn't take it.
 fn hand_in(
     made: Made,
     host: &str,
     to: &Submission<'_>,
     transport: &mut Transport<'_>,
+    verbose: bool,
     streams: &mut Streams<'_>,
 ) -> Result<bool> {
     streams.say(format!("Submitting CRMF request to {host}"));
+    if verbose {
+        streams.say(format!("Opening {}", to.url()));
+    }
     let answer = made.check().and_then(|()| submit(transport, to, &made.der));
     let answer = match answer {
         Ok(answer) => answer,
         Err(e) => return made.settle(Err(e)),
     };
+    if verbose {
+        let page: Vec<_> = answer.page.lines().map(printable).collect();
+        streams.say(format!("{RULE}\n{}\n{RULE}", page.join("\n")));
+    }
     if let Some(id) = &answer.id {
         streams.say(format!("Request ID: {id}"));
     }

@@ -206,8 +206,7 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
     };
     verbose(streams, "Debug: got token.");
     verbose(streams, "Debug: thread token set.");
-    let name =
-        if token.is_internal() { "Internal Key Storage Token".to_owned() } else { token.name() };
+    let name = Some(options.token.as_str()).filter(|t| !t.is_empty()).unwrap_or("internal");
     verbose(streams, &format!("token {name} logged in..."));
     verbose(streams, &format!("rsa_keygen_wrap_unwrap_ops: {}", options.everything));
     let made = create(

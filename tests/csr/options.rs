@@ -60,11 +60,16 @@ fn archival_leaves_nothing_in_the_database() {
 #[test]
 fn an_old_transport_certificate_is_told() {
     let f = folder();
-    certificate(&f, "old", &["-newkey", "rsa:2048", "-addext", "keyUsage=keyEncipherment"]);
-    openssl(
-        &f,
-        &["x509", "-in", "old.pem", "-signkey", "old.key", "-days", "-1", "-out", "ended.pem"],
-    );
+    for (name, validity) in [("old", ["-w", "-1", "-v", "12"]), ("ended", ["-w", "-3", "-v", "1"])]
+    {
+        let subject = format!("CN={name}");
+        let make = ["-S", "-x", "-n", name, "-s", &subject, "-t", ",,", "-f", "pw", "-z", "pw"];
+        let usage =
+            ["--keyUsage", "dataEncipherment", "-m", &name.len().to_string()].map(str::to_owned);
+        let usage = usage.each_ref().map(String::as_str);
+        f.certutil(&[&make[..], &validity, &usage].concat());
+        f.write(&format!("{name}.pem"), f.certutil(&["-L", "-n", name, "-a"]));
+    }
     let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", "old.pem", "-o", "a.req"]).exits(0);
     assert_eq!(said.err, "");
     let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", "ended.pem", "-o", "a.req"]).exits(0);

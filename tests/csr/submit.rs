@@ -135,7 +135,15 @@ fn the_ca_is_asked_for_the_wrapping() {
         let (address, served) = server(answers);
         let args = ["-n", "CN=a", "-a", "ec", "-b", "transport.pem", "-v", "-m", &address];
         let said = crmf(&f, &[&args[..], &["-w", "AES/CBC/PKCS5Padding"]].concat()).exits(0);
-        assert!(said.out.contains(&format!("Using key wrap algorithm: {wrap}\n")), "{}", said.out);
+        let page = page("2", "", Some("1"));
+        let opening = format!("Opening http://{address}/ca/ee/ca/profileSubmit\n");
+        let rule = "-".repeat(20);
+        for part in [
+            format!("Using key wrap algorithm: {wrap}\nCreating CRMF request\n"),
+            format!("{opening}{rule}\n{page}{rule}\nRequest ID: 1\n"),
+        ] {
+            assert!(said.out.contains(&part), "{part} is missing in {}", said.out);
+        }
         assert!(said.err.contains("WARNING: -w is overridden with -m"), "{}", said.err);
         let requests = served.join().unwrap();
         assert!(requests[0].starts_with("GET /ca/v2/info "), "{}", requests[0]);

@@ -1,4 +1,4 @@
-//! Keys in another token than the database's own: SoftHSM.
+//! Keys in other tokens than a plain database: SoftHSM, softoken in FIPS mode.
 
 use std::path::Path;
 use std::process::Command;
@@ -79,20 +79,12 @@ fn keys_are_made_and_found_in_another_token() {
     let said = ours(&f, &[&create[..10], &["--out", "no/such/a.req"]].concat()).exits(21);
     assert!(said.err.contains("can't write no/such/a.req"), "{}", said.err);
     assert_eq!(keys(&f), there);
-    // Each key by its id, with the token named or not.
+    // Each key by its id.
     for id in &there {
-        for token in [&["--token", "HSM"][..], &[]] {
-            let args = ["csr", "create", "-d", "db", "--password-file", "pins", "--key", id];
-            let args = [&args[..], &["--subject", "CN=b", "--out", "b.req"], token].concat();
-            let said = ours(&f, &args);
-            if token.is_empty() {
-                // Not logged in to, it may hide its keys.
-                assert!(said.code == 0 || said.err.contains("no key"), "{}", said.err);
-                continue;
-            }
-            said.exits(0);
-            openssl(&f, &["req", "-in", "b.req", "-verify", "-noout"]);
-        }
+        let args = ["csr", "create", "-d", "db", "--token", "HSM", "--password-file", "pins"];
+        let what = ["--key", id, "--subject", "CN=b", "--out", "b.req"];
+        ours(&f, &[&args[..], &what].concat()).exits(0);
+        openssl(&f, &["req", "-in", "b.req", "-verify", "-noout"]);
     }
     let wrong =
         ["PKCS10Client", "-d", "db", "-h", "HSM", "-p", "9999", "-n", "CN=a", "-o", "c.req"];
@@ -128,4 +120,24 @@ fn a_key_of_another_token_is_archived() {
     let cbc = [&create[..], &crmf[..3], &["--wrap", "AES/CBC/PKCS5Padding"]].concat();
     ours(&f, &cbc).exits(14);
     assert_eq!(keys(&f), there);
+}
+
+#[test]
+fn keys_of_a_database_in_fips_mode_are_archived() {
+    let f = folder();
+    tool("modutil", f.path(), &["-fips", "true", "-dbdir", "sql:db", "-force"]);
+    for key in [&["-a", "rsa"][..], &["-a", "ec", "-t", "false"], &["-a", "ec", "-s", "0"]] {
+        for (wrap, decrypt) in [
+            ("AES KeyWrap/Padding", &["-id-aes128-wrap", "-iv", "a6a6a6a6a6a6a6a6"][..]),
+            ("AES/CBC/PKCS5Padding", &["-aes-128-cbc"]),
+        ] {
+            let args = ["-n", "CN=a", "-b", "transport.pem", "-w", wrap, "-o", "a.req"];
+            crmf(&f, &[&args[..], key].concat()).exits(0);
+            assert!(verify_pop(&f, "a.req"), "{key:?} {wrap}");
+            unarchive(&f, "a.req", decrypt, false);
+        }
+    }
+    p10(&f, &["-n", "CN=a", "-o", "b.req"]).exits(0);
+    openssl(&f, &["req", "-in", "b.req", "-verify", "-noout"]);
+    assert_eq!(f.keys().len(), 5);
 }
