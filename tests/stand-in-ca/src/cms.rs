@@ -219,3 +219,43 @@ fn signed_data(
     ]);
     sequence(&[&oid(&SIGNED_DATA), &tlv(context(0), &signed)])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{asked, pki_data};
+
+    /// What Dogtag's own tools made, and Dogtag took, is taken here.
+    #[test]
+    fn recorded_requests_of_the_java_tools_pass() -> Result<(), Refused> {
+        let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors");
+        let folders = std::fs::read_dir(vectors).map_err(|e| e.to_string())?;
+        let mut signed = 0;
+        for folder in folders.flatten() {
+            let Ok(message) = std::fs::read(folder.path().join("request.der")) else { continue };
+            let label = folder.file_name();
+            let opened = open(&message).map_err(|e| format!("{label:?}: {e}"))?;
+            let data = pki_data(&opened.pki_data)?;
+            let requests: Result<Vec<_>, _> = data.requests.iter().map(asked).collect();
+            let requests = match requests {
+                Err(e) if label == "02c-crmf-agent-popfail" && e.starts_with("POP") => continue,
+                requests => requests.map_err(|e| format!("{label:?}: {e}"))?,
+            };
+            match &opened.signer {
+                Signer::Certificate(certificate, signature) => {
+                    signature.verify(parts(certificate)?.spki)
+                }
+                Signer::Key(id, signature) => {
+                    let request = requests.first().ok_or("no request")?;
+                    assert_eq!(request.key_id.as_ref(), Some(id), "{label:?}");
+                    signature.verify(&request.spki)
+                }
+                Signer::Nobody => continue,
+            }
+            .map_err(|e| format!("{label:?}: {e}"))?;
+            signed += 1;
+        }
+        assert_eq!(signed, 12);
+        Ok(())
+    }
+}

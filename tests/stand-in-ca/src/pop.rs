@@ -50,6 +50,7 @@ impl Waiting {
         asked: &Asked,
         subject: &[u8],
         oaep: bool,
+        flaw: &str,
     ) -> Result<Controls, Refused> {
         let mut challenge = [0; 64];
         OsRng.fill_bytes(&mut challenge);
@@ -61,19 +62,43 @@ impl Waiting {
             true => key.encrypt(&mut OsRng, Oaep::new::<Sha256>(), &session),
             false => key.encrypt(&mut OsRng, Pkcs1v15Encrypt, &session),
         };
-        let wrapped = wrapped.map_err(|e| e.to_string())?;
-        let pop = encrypted_pop(&asked.tagged, &wrapped, &session, &iv, &challenge)?;
+        let mut parts = Parts {
+            request: asked.tagged.clone(),
+            wrapped: wrapped.map_err(|e| e.to_string())?,
+            iv: iv.to_vec(),
+            encrypted: encrypt(&session, &iv, &challenge),
+            witness: Sha256::digest(challenge).to_vec(),
+        };
+        match flaw {
+            "pop-witness" => parts.witness.reverse(),
+            "pop-no-witness" => parts.witness.clear(),
+            "pop-key" => parts.wrapped.reverse(),
+            "pop-short-key" => parts.wrapped.truncate(16),
+            "pop-cut" => parts.encrypted.truncate(17),
+            "pop-empty" => parts.encrypted.clear(),
+            "pop-iv" => parts.iv.truncate(8),
+            "pop-request" => parts.request = other_request(&asked.tagged, &asked.spki)?,
+            _ => {}
+        }
+        let pop = parts.encrypted_pop();
         let id = FIRST + self.0.len() as u32;
         let open = Open { asked: asked.clone(), subject: subject.to_vec(), challenge };
         self.0.insert(id, open);
         // Big-endian two's complement, as short as can be: what an INTEGER holds.
         let number = integer(&id.to_be_bytes());
         let number = number.get(2..).unwrap_or_default();
-        Ok(vec![
+        let mut controls = vec![
             (9, set(vec![pop])),
             (25, status_info(6, &asked.id, None, Some(8))),
             (19, set(vec![octets(number)])),
-        ])
+        ];
+        match flaw {
+            "pop-no-pop" => drop(controls.remove(0)),
+            "pop-no-id" => drop(controls.remove(2)),
+            "pop-twice" => controls.insert(0, (9, set(vec![octets(b"no EncryptedPOP")]))),
+            _ => {}
+        }
+        Ok(controls)
     }
 
     /// The request whose challenge a message answers; `None` when it answers none.
@@ -113,34 +138,50 @@ fn encrypt(session: &[u8; 16], iv: &[u8; 16], challenge: &[u8; 64]) -> Vec<u8> {
         .encrypt_padded_vec_mut::<NoPadding>(challenge)
 }
 
-/// EncryptedPOP: the true initialisation vector is in thePOPAlgID, a false one in its place.
-fn encrypted_pop(
-    request: &[u8],
-    wrapped: &[u8],
-    session: &[u8; 16],
-    iv: &[u8; 16],
-    challenge: &[u8; 64],
-) -> Result<Vec<u8>, Refused> {
-    let issuer = sequence(&[&oid(&COMMON_NAME), &tlv(Tag::PrintableString, b"unUsedIssuerName")]);
-    let recipient = sequence(&[
-        &integer(&[0]),
-        &sequence(&[&sequence(&[&set(vec![issuer])]), &integer(&[0])]),
-        &sequence(&[&oid(&RSA), NULL]),
-        &octets(wrapped),
-    ]);
-    let content = sequence(&[
-        &oid(&DATA),
-        &sequence(&[&oid(&AES128_CBC), &octets(&[1; 16])]),
-        &tlv(context_primitive(0), &encrypt(session, iv, challenge)),
-    ]);
-    let enveloped = sequence(&[&integer(&[0]), &set(vec![recipient]), &content]);
-    Ok(sequence(&[
-        request,
-        &sequence(&[&oid(&ENVELOPED_DATA), &tlv(context(0), &enveloped)]),
-        &sequence(&[&oid(&AES128_CBC), &octets(iv)]),
-        &sequence(&[&oid(&SHA256)]),
-        &octets(&Sha256::digest(challenge)),
-    ]))
+/// The request with another key in the place of its own.
+fn other_request(tagged: &[u8], spki: &[u8]) -> Result<Vec<u8>, Refused> {
+    let bits = spki.get(spki.len() - 200..).ok_or("a short key")?;
+    let at = tagged.windows(bits.len()).position(|w| w == bits).ok_or("no key in the request")?;
+    let mut other = tagged.to_vec();
+    other.get_mut(at..at + 16).ok_or("out of range")?.reverse();
+    Ok(other)
+}
+
+/// What a challenge is made of.
+struct Parts {
+    request: Vec<u8>,
+    /// The session key under the request's key.
+    wrapped: Vec<u8>,
+    iv: Vec<u8>,
+    encrypted: Vec<u8>,
+    witness: Vec<u8>,
+}
+
+impl Parts {
+    /// EncryptedPOP: the true initialisation vector is in thePOPAlgID, a false one in its place.
+    fn encrypted_pop(&self) -> Vec<u8> {
+        let issuer =
+            sequence(&[&oid(&COMMON_NAME), &tlv(Tag::PrintableString, b"unUsedIssuerName")]);
+        let recipient = sequence(&[
+            &integer(&[0]),
+            &sequence(&[&sequence(&[&set(vec![issuer])]), &integer(&[0])]),
+            &sequence(&[&oid(&RSA), NULL]),
+            &octets(&self.wrapped),
+        ]);
+        let content = sequence(&[
+            &oid(&DATA),
+            &sequence(&[&oid(&AES128_CBC), &octets(&[1; 16])]),
+            &tlv(context_primitive(0), &self.encrypted),
+        ]);
+        let enveloped = sequence(&[&integer(&[0]), &set(vec![recipient]), &content]);
+        sequence(&[
+            &self.request,
+            &sequence(&[&oid(&ENVELOPED_DATA), &tlv(context(0), &enveloped)]),
+            &sequence(&[&oid(&AES128_CBC), &octets(&self.iv)]),
+            &sequence(&[&oid(&SHA256)]),
+            &octets(&self.witness),
+        ])
+    }
 }
 
 #[cfg(test)]

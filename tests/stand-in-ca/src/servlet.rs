@@ -152,6 +152,7 @@ impl Servlets {
         waiting: &mut Waiting,
         log: &mut Vec<String>,
     ) -> Result<Outcome, Failure> {
+        let wish = profile.strip_prefix("standin-").unwrap_or_default();
         let rules = profile::find(profile)
             .ok_or_else(|| Failure(11, format!("Profile {} Not Found", escape(profile))))?;
         if rules.authenticator == Authenticator::AgentTls {
@@ -214,7 +215,7 @@ impl Servlets {
             if !matches!(kind(&request.spki), Ok(KeyKind::Rsa(_))) {
                 return Err(failure(11, "Server Internal Error"));
             }
-            let controls = waiting.challenge(request, &subject, self.oaep);
+            let controls = waiting.challenge(request, &subject, self.oaep, wish);
             let mut controls = controls.map_err(|e| Failure(11, e))?;
             controls.extend(echoes(&data));
             return Ok(Outcome::Said(controls));

@@ -5,6 +5,7 @@
 mod message;
 mod refused;
 mod server;
+mod users;
 
 use message::{Message, NULL, integer, octets, oid, seq, set, tlv};
 use openssl::hash::MessageDigest;

@@ -71,6 +71,24 @@ pub fn csr() -> &'static [u8] {
     CSR.get_or_init(|| csr_with(request_key(), &[0xa0, 0]))
 }
 
+/// The identifier of the key to be certified, whatever it is made of.
+pub const KEY_ID: &[u8] = b"twenty octets, or so";
+
+/// An attributes field that asks for the subjectKeyIdentifier [`KEY_ID`].
+pub fn key_id_attribute() -> Vec<u8> {
+    let extension = seq(&[oid("2.5.29.14"), octets(&octets(KEY_ID))]);
+    context(0, &attribute("1.2.840.113549.1.9.14", seq(&[extension])))
+}
+
+/// A control of id-cmc with one value.
+pub fn control(id: u32, number: u32, value: &[u8]) -> Vec<u8> {
+    seq(&[
+        integer(id),
+        oid(&format!("1.3.6.1.5.5.7.7.{number}")),
+        set(std::slice::from_ref(&value.to_vec())),
+    ])
+}
+
 /// A PKCS #10 request with a given attributes field.
 pub fn csr_with(key: &PKey<Private>, attributes: &[u8]) -> Vec<u8> {
     let subject = seq(&[set(&[seq(&[oid("2.5.4.3"), string(12, "www.example.com")])])]);
@@ -88,7 +106,12 @@ pub fn tagged_pkcs10(id: &[u8], csr: &[u8]) -> Vec<u8> {
 
 /// A PKIData with these requests and nothing else.
 pub fn pki_data(requests: &[Vec<u8>]) -> Vec<u8> {
-    seq(&[seq(&[]), seq(requests), seq(&[]), seq(&[])])
+    pki_data_with(&[], requests)
+}
+
+/// A PKIData with these controls and requests.
+pub fn pki_data_with(controls: &[Vec<u8>], requests: &[Vec<u8>]) -> Vec<u8> {
+    seq(&[seq(controls), seq(requests), seq(&[]), seq(&[])])
 }
 
 /// How to sign.

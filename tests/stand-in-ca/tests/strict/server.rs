@@ -59,7 +59,7 @@ pub struct Answer {
 impl Answer {
     /// Whether a text is in it.
     pub fn says(&self, text: &str) -> bool {
-        self.content.windows(text.len()).any(|w| w == text.as_bytes())
+        text.is_empty() || self.content.windows(text.len()).any(|w| w == text.as_bytes())
     }
 
     pub fn x509(&self) -> Vec<X509> {
@@ -160,8 +160,29 @@ impl Ca {
     /// Posts a message for a server certificate, and reads the CMC answer.
     #[track_caller]
     pub fn cmc(&self, client: Option<&Holder>, body: &[u8]) -> Answer {
+        self.cmc_for("caCMCserverCert", client, body)
+    }
+
+    /// Runs a command of the stand-in on its folder; a secret goes into a file.
+    #[track_caller]
+    pub fn command(&self, args: &[&str], secret: &str) {
+        std::fs::write(self.file("secret"), secret).unwrap();
+        let mut command = program();
+        command.args(args).arg("--dir").arg(self.dir.path());
+        command.arg("--secret-file").arg(self.file("secret"));
+        assert!(command.status().unwrap().success());
+    }
+
+    /// The CA's certificate.
+    pub fn certificate(&self) -> X509 {
+        X509::from_pem(&std::fs::read(self.file("ca.pem")).unwrap()).unwrap()
+    }
+
+    /// Posts a message to a profile, and reads the CMC answer.
+    #[track_caller]
+    pub fn cmc_for(&self, profile: &str, client: Option<&Holder>, body: &[u8]) -> Answer {
         let head = format!(
-            "POST /ca/ee/ca/profileSubmitCMCFull?profileId=caCMCserverCert HTTP/1.0\r\n\
+            "POST /ca/ee/ca/profileSubmitCMCFull?profileId={profile} HTTP/1.0\r\n\
              Content-Length: {}\r\n\r\n",
             body.len()
         );
@@ -169,8 +190,7 @@ impl Ca {
         assert!(raw.head().contains("application/pkcs7-mime"), "{}", raw.head());
         let mut cms = CmsContentInfo::from_der(raw.body()).unwrap();
         let mut store = X509StoreBuilder::new().unwrap();
-        let ca = X509::from_pem(&std::fs::read(self.file("ca.pem")).unwrap()).unwrap();
-        store.add_cert(ca).unwrap();
+        store.add_cert(self.certificate()).unwrap();
         let mut content = Vec::new();
         // The CA's own certificate is its signer's: no purpose but signing certificates.
         let options = CMSOptions::NO_SIGNER_CERT_VERIFY | CMSOptions::BINARY;
