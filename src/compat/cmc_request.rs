@@ -31,6 +31,10 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         streams.say(USAGE);
         return 1;
     };
+    if path == "--help" {
+        super::help(USAGE, keys::KEYS, streams);
+        return 0;
+    }
     match request(Path::new(path), streams) {
         Ok(()) => 0,
         Err(e) => {

@@ -248,6 +248,8 @@ fn what_cannot_be_written_fails_and_nothing_is_made_in_wrong_places() {
     assert_eq!(std::fs::read_dir(f.file("empty")).unwrap().count(), 0);
     let said = f.nss_cmc(&["CMCRequest"]).exits(1);
     assert!(said.out.starts_with("Wrong number of parameters:0\n"), "{}", said.out);
+    let said = f.nss_cmc(&["CMCRequest", "--help"]).exits(0);
+    assert!(said.out.contains("\n  request.privKeyId\n"), "{}", said.out);
     f.nss_cmc(&["CMCRequest", "gone.cfg"]).exits(1);
 }
 
