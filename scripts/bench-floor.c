@@ -2,7 +2,7 @@
  * The least that a program can do for the same purpose: open an NSS database, log in, find a
  * certificate and its key, sign, close. bench.sh measures the client beside it.
  *
- *   bench-floor open DIR                            open and close, no login
+ *   bench-floor verify DIR FILE                     no login; verify a signed CMS message
  *   bench-floor sign DIR PASSWORD-FILE NICK COUNT   log in, find, sign COUNT times
  *   bench-floor keygen DIR PASSWORD-FILE NICK TYPE  also make a lasting key pair, rsa or ec; one
  *                                                   signature with it and two with NICK's key
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <cert.h>
+#include <cms.h>
 #include <cryptohi.h>
 #include <keyhi.h>
 #include <nss.h>
@@ -90,13 +91,39 @@ static SECKEYPrivateKey *generate(PK11SlotInfo *slot, const char *type)
     return private;
 }
 
+static void verify(const char *file)
+{
+    static unsigned char data[1 << 20];
+    SECItem item = { siBuffer, data, 0 };
+    FILE *f = fopen(file, "r");
+    CERTCertDBHandle *db = CERT_GetDefaultCertDB();
+    NSSCMSMessage *message;
+    NSSCMSSignedData *signed_data;
+
+    if (!f) {
+        perror(file);
+        exit(1);
+    }
+    item.len = (unsigned int)fread(data, 1, sizeof data, f);
+    fclose(f);
+    message = NSS_CMSMessage_CreateFromDER(&item, NULL, NULL, NULL, NULL, NULL, NULL);
+    if (!message)
+        fail(file);
+    signed_data = NSS_CMSContentInfo_GetContent(NSS_CMSMessage_ContentLevel(message, 0));
+    if (!signed_data || NSS_CMSSignedData_ImportCerts(signed_data, db, certUsageAnyCA, PR_FALSE) != SECSuccess ||
+        NSS_CMSSignedData_VerifySignerInfo(signed_data, 0, db, certUsageStatusResponder) != SECSuccess)
+        fail("verification");
+    NSS_CMSMessage_Destroy(message);
+}
+
 int main(int argc, char **argv)
 {
     int keygen = argc == 6 && strcmp(argv[1], "keygen") == 0;
     int signs = argc == 6 && strcmp(argv[1], "sign") == 0;
 
-    if (argc == 3 && strcmp(argv[1], "open") == 0) {
+    if (argc == 4 && strcmp(argv[1], "verify") == 0) {
         open_database(argv[2], NSS_INIT_READONLY);
+        verify(argv[3]);
     } else if (keygen || signs) {
         PK11SlotInfo *slot;
         CERTCertificate *certificate;

@@ -69,6 +69,7 @@ case $ca in
       sleep 0.1
     done
     host=localhost port=$(cat ca/port)
+    mkdir db
     certutil -N -d sql:db -f pw
     certutil -A -d sql:db -f pw -n ca_signing -t CT,C,C -i ca/ca.pem
     request rsa-agent -k rsa -g 2048
@@ -156,7 +157,7 @@ if [ "$ca" != none ]; then
   done
   cp cmc-rsa.resp answer
   plan CMCResponse ours "" "$client CMCResponse -d db -i answer -o out.p7"
-  plan CMCResponse floor "" "./floor open db"
+  plan CMCResponse floor "" "./floor verify db answer"
   java CMCResponse "" "CMCResponse -d db -i answer -o out.p7"
   for type in rsa ec; do
     plan "HttpClient $type" ours "" "$client HttpClient http-$type.cfg"

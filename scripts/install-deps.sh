@@ -2,8 +2,8 @@
 # Installs what building and testing need and is missing: Debian packages, by apt. Root only when
 # something is missing. With --test also what only the tests use.
 set -eu
-packages="gcc pkg-config libnss3-dev libnss3-tools libcurl4-openssl-dev libssl-dev ca-certificates openssl"
-[ "${1:-}" = --test ] && packages="$packages libclang-dev softhsm2"
+packages="gcc libc6-dev pkg-config libnss3-dev libnss3-tools libcurl4-openssl-dev libssl-dev ca-certificates openssl"
+[ "${1:-}" = --test ] && packages="$packages libclang-dev softhsm2 sqlite3"
 missing=
 for p in $packages; do
   dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Kind, Result};
 use crate::near::nearest;
@@ -13,6 +13,8 @@ use crate::secret::{Secret, Source};
 pub struct Settings {
     file: String,
     values: BTreeMap<String, String>,
+    /// The file isn't UTF-8.
+    latin_1: bool,
 }
 
 impl Drop for Settings {
@@ -40,12 +42,16 @@ impl Settings {
         let shown = path.display().to_string();
         let failed =
             || Error::new(Kind::Usage, format!("can't read the configuration file {shown}"));
-        let mut bytes = std::fs::read(path).map_err(|e| failed().because(e))?;
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|e| failed().because(format!("it is not UTF-8: {e}")))?;
-        let settings = Settings::parse(&shown, text, dialect);
-        bytes.zeroize();
-        settings
+        let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| failed().because(e))?);
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            return Settings::parse(&shown, text, dialect);
+        }
+        // What else old files are written in; every octet is a character of it.
+        let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
+        text.extend(bytes.iter().copied().map(char::from));
+        let mut settings = Settings::parse(&shown, &text, dialect)?;
+        settings.latin_1 = true;
+        Ok(settings)
     }
 
     /// Reads text; `file` names it in messages.
@@ -54,17 +60,15 @@ impl Settings {
     /// [`Kind::Usage`] with file and line.
     pub fn parse(file: &str, text: &str, dialect: Dialect) -> Result<Settings> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let mut clean = match dialect {
+        let clean = match dialect {
             Dialect::Lines => clean_lines(file, text)?,
             Dialect::Properties => properties(file, text)?,
         };
-        let values = serde_ini::from_str::<BTreeMap<String, String>>(&clean);
-        clean.zeroize();
-        let values = values.map_err(|e| {
+        let values = serde_ini::from_str::<BTreeMap<String, String>>(&clean).map_err(|e| {
             Error::new(Kind::Usage, format!("can't read the configuration file {file}"))
                 .because(e.to_string())
         })?;
-        Ok(Settings { file: file.to_owned(), values })
+        Ok(Settings { file: file.to_owned(), values, latin_1: false })
     }
 
     /// The value, `None` when absent.
@@ -122,17 +126,23 @@ impl Settings {
         })
     }
 
-    /// One sentence for each key that isn't known, with near ones.
-    pub fn unknown(&self, known: &[&str]) -> Vec<String> {
+    /// What is to be said of the file: one sentence for each key that isn't known, with near ones,
+    /// and one if it isn't UTF-8.
+    pub fn warnings(&self, known: &[&str]) -> Vec<String> {
+        let file = &self.file;
         let unknown = self.values.keys().filter(|k| !known.contains(&k.as_str()));
-        unknown
+        let mut warnings: Vec<String> = unknown
             .map(|key| match nearest(key, known).first() {
                 Some(near) => {
-                    format!("{}: unknown key {key:?} is ignored; did you mean {near:?}?", self.file)
+                    format!("{file}: unknown key {key:?} is ignored; did you mean {near:?}?")
                 }
-                None => format!("{}: unknown key {key:?} is ignored", self.file),
+                None => format!("{file}: unknown key {key:?} is ignored"),
             })
-            .collect()
+            .collect();
+        if self.latin_1 {
+            warnings.push(format!("{file} is not UTF-8 and is read as ISO 8859-1"));
+        }
+        warnings
     }
 
     /// The file's name.
@@ -147,9 +157,22 @@ fn bad_line(file: &str, number: usize, why: &str) -> Error {
         .hint("every line is key=value, or begins with #")
 }
 
-fn clean_lines(file: &str, text: &str) -> Result<String> {
-    let mut clean = String::new();
-    for (number, line) in text.split(['\n', '\r']).enumerate() {
+/// The lines as Java's readers see them (LF, CR LF or CR), numbered from 0.
+fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut rest = Some(text);
+    let next = move || {
+        let at = rest?;
+        let (line, end) = at.split_at(at.find(['\n', '\r']).unwrap_or(at.len()));
+        rest = end.strip_prefix("\r\n").or_else(|| end.get(1..));
+        Some(line)
+    };
+    std::iter::from_fn(next).enumerate()
+}
+
+fn clean_lines(file: &str, text: &str) -> Result<Zeroizing<String>> {
+    // Room for all, so that no copy is left behind when it grows.
+    let mut clean = Zeroizing::new(String::with_capacity(text.len() + 1));
+    for (number, line) in numbered(text) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -164,11 +187,12 @@ fn clean_lines(file: &str, text: &str) -> Result<String> {
 }
 
 /// `java.util.Properties` to plain `key=value` lines.
-fn properties(file: &str, text: &str) -> Result<String> {
-    let mut clean = String::new();
-    let mut lines = text.lines().enumerate();
+fn properties(file: &str, text: &str) -> Result<Zeroizing<String>> {
+    // A key without separator gets one, and an escape becomes no longer than it was.
+    let mut clean = Zeroizing::new(String::with_capacity(2 * text.len() + 2));
+    let mut lines = numbered(text);
     while let Some((number, line)) = lines.next() {
-        let mut line = line.trim_start().to_owned();
+        let mut line = Zeroizing::new(line.trim_start().to_owned());
         if line.is_empty() || line.starts_with(['#', '!']) {
             continue;
         }
@@ -181,13 +205,16 @@ fn properties(file: &str, text: &str) -> Result<String> {
             }
         }
         let (key, value) = property(&line).map_err(|why| bad_line(file, number + 1, why))?;
+        let value = Zeroizing::new(value);
         if key.is_empty() || key.starts_with(['[', ';']) {
             return Err(bad_line(file, number + 1, "no key"));
         }
         if key.contains(['=', '\n']) || value.contains(['\n', '\r']) {
             return Err(bad_line(file, number + 1, "a line break or = inside a key or value"));
         }
-        clean.push_str(&format!("{key}={value}\n"));
+        for part in [&key, "=", &value, "\n"] {
+            clean.push_str(part);
+        }
     }
     Ok(clean)
 }
@@ -206,7 +233,7 @@ fn property(line: &str) -> std::result::Result<(String, String), &'static str> {
     while chars.next_if(blank).is_some() {}
     chars.next_if(|c| matches!(c, '=' | ':'));
     while chars.next_if(blank).is_some() {}
-    let mut value = String::new();
+    let mut value = String::with_capacity(line.len());
     while let Some(c) = chars.next() {
         value.push(if c == '\\' { escaped(&mut chars)? } else { c });
     }
@@ -224,7 +251,9 @@ fn escaped(
         Some('f') => Ok('\u{c}'),
         Some('u') => {
             let digits: String = chars.by_ref().take(4).collect();
-            let code = u32::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 4);
+            // from_str_radix takes a sign.
+            let four = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+            let code = u32::from_str_radix(&digits, 16).ok().filter(|_| four);
             code.and_then(char::from_u32).ok_or("bad \\u escape")
         }
         Some(c) => Ok(c),
@@ -253,10 +282,23 @@ mod tests {
         ] {
             assert_eq!(get(text, Dialect::Lines, key).as_deref(), want, "{key}");
         }
-        let e =
-            Settings::parse("x.cfg", "a=1\npassword Secret.123\n", Dialect::Lines).err().unwrap();
-        assert!(e.to_string().contains("x.cfg:2"), "{e}");
-        assert!(!e.to_string().contains("Secret.123"), "{e}");
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["a=1", "", "password Secret.123", "b=2"].join(end);
+            let e = Settings::parse("x.cfg", &text, Dialect::Lines).err().unwrap();
+            assert!(e.to_string().contains("x.cfg:3:"), "{end:?}: {e}");
+            assert!(!e.to_string().contains("Secret.123"), "{e}");
+        }
+    }
+
+    #[test]
+    fn a_file_in_latin_1_is_read_and_told() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"# f\xfcr M\xfcller\nnickname=M\xfcller\n").unwrap();
+        for dialect in [Dialect::Lines, Dialect::Properties] {
+            let s = Settings::read(file.path(), dialect).unwrap();
+            assert_eq!(s.get("nickname"), Some("Müller"));
+            assert!(s.warnings(&["nickname"])[0].contains("ISO 8859-1"));
+        }
     }
 
     #[test]
@@ -272,7 +314,7 @@ mod tests {
         ] {
             assert_eq!(get(text, Dialect::Properties, key).as_deref(), Some(want), "{key}");
         }
-        for bad in ["u=\\uzzzz", "=x", "a=\\n"] {
+        for bad in ["u=\\uzzzz", "u=\\u+123", "=x", "a=\\n"] {
             assert!(Settings::parse("x.cfg", bad, Dialect::Properties).is_err(), "{bad}");
         }
     }
@@ -281,7 +323,7 @@ mod tests {
     fn a_misspelt_key_is_named_with_the_near_one() {
         let s = Settings::parse("x.cfg", "nicknmae=a\nzzzzzz=b\n", Dialect::Lines);
         let Ok(s) = s else { panic!() };
-        let warnings = s.unknown(&["nickname", "password"]);
+        let warnings = s.warnings(&["nickname", "password"]);
         assert!(warnings[0].contains("did you mean \"nickname\""), "{warnings:?}");
         assert!(!warnings[1].contains("did you mean"), "{warnings:?}");
     }

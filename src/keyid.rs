@@ -79,7 +79,8 @@ fn negate(bytes: &[u8]) -> Vec<u8> {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.is_ascii() {
+    // from_str_radix takes a sign.
+    if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
     (0..text.len()).step_by(2).map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok()).collect()
@@ -138,6 +139,8 @@ mod tests {
             "xyz",
             "0x",
             "0xzz",
+            "0x+1",
+            "1:+2",
             "é",
             "1".repeat(41).as_str(),
             "-8000000000000000000000000000000000000001",

@@ -1,7 +1,8 @@
 //! Secrets: wiped on drop, never shown, and the places they may come from.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use zeroize::{Zeroize, Zeroizing};
@@ -9,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{Error, Kind, Result};
 
 /// The longest secret read from a file, descriptor or prompt.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST: usize = 64 * 1024;
 
 /// A password, passphrase or shared secret. It has no `Debug`, `Display` or `Clone`.
 pub struct Secret(Zeroizing<Vec<u8>>);
@@ -54,7 +55,10 @@ impl Source {
     pub fn read(&self, what: &str, token: &str) -> Result<Secret> {
         match self {
             Source::File(path) if path.as_os_str() == "-" => {
-                first_line(std::io::stdin().lock(), what, "standard input")
+                // Past the buffer of std's handle, which isn't wiped.
+                let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+                let stdin = stdin.map_err(|e| unreadable(what, path, e))?;
+                first_line(File::from(stdin), what, "standard input")
             }
             Source::File(path) => from_file(path, what, token),
             Source::Fd(n) => {
@@ -79,11 +83,23 @@ fn unreadable(what: &str, path: &Path, e: std::io::Error) -> Error {
     Error::new(Kind::Usage, format!("can't read the {what} from {}", path.display())).because(e)
 }
 
-fn first_line(from: impl Read, what: &str, place: &str) -> Result<Secret> {
-    let mut line = Zeroizing::new(Vec::new());
-    BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut line).map_err(|e| {
-        Error::new(Kind::Usage, format!("can't read the {what} from {place}")).because(e)
-    })?;
+/// Octet by octet: nothing of the secret stays in a buffer that isn't wiped, and the next line is
+/// still there for whoever reads next.
+fn first_line(mut from: impl Read, what: &str, place: &str) -> Result<Secret> {
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut octet = Zeroizing::new([0u8]);
+    while line.len() < LONGEST {
+        match from.read(&mut *octet) {
+            Ok(0) => break,
+            Ok(_) if *octet == [b'\n'] => break,
+            Ok(_) => line.extend_from_slice(&*octet),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => {
+                let what = format!("can't read the {what} from {place}");
+                return Err(Error::new(Kind::Usage, what).because(e));
+            }
+        }
+    }
     trim_line_end(&mut line);
     Ok(Secret(line))
 }
@@ -95,9 +111,10 @@ fn trim_line_end(line: &mut Vec<u8>) {
 }
 
 fn from_file(path: &Path, what: &str, token: &str) -> Result<Secret> {
-    let mut all = Zeroizing::new(Vec::new());
+    // Large enough from the start: growing would leave copies behind.
+    let mut all = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
     File::open(path)
-        .and_then(|f| f.take(LONGEST).read_to_end(&mut all))
+        .and_then(|f| f.take(LONGEST as u64).read_to_end(&mut all))
         .map_err(|e| unreadable(what, path, e))?;
     let lines = all.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
     for line in lines.clone() {
@@ -158,6 +175,14 @@ mod tests {
         assert_eq!(read("NSS Certificate DB:three\n", ""), b"three");
         assert_eq!(read("internal=a\nhardware-HSM=b=c\n", "HSM"), b"b=c");
         assert_eq!(read("", "internal"), b"");
+    }
+
+    #[test]
+    fn a_descriptor_is_read_line_by_line() {
+        let mut lines: &[u8] = b"one\r\ntwo\n";
+        assert_eq!(first_line(&mut lines, "password", "x").unwrap().bytes(), b"one");
+        assert_eq!(first_line(&mut lines, "password", "x").unwrap().bytes(), b"two");
+        assert_eq!(first_line(&mut lines, "password", "x").unwrap().bytes(), b"");
     }
 
     #[test]

@@ -90,8 +90,11 @@ fn enroll_imports_beside_the_key_and_is_idempotent() {
     assert!(said.exits(15).err.contains("belongs to another subject, CN=www.example.com"));
     assert_eq!(f.state(), before);
 
-    enroll(&f, &ca.url, "caCMCserverCert", &["--force"]).exits(ISSUED);
+    enroll(&f, &ca.url, "caCMCserverCert", &["--force", "--trust", "x"]).exits(2);
+    assert_eq!(f.state(), before);
+    enroll(&f, &ca.url, "caCMCserverCert", &["--force", "--trust", ",,P"]).exits(ISSUED);
     assert_eq!(f.keys().len(), before.0.len() + 1);
+    assert!(f.certificates().contains(&"www u,u,Pu".to_owned()), "{:?}", f.certificates());
 }
 
 #[test]

@@ -213,6 +213,8 @@ fn keys_and_values() {
     assert!(at.is_sorted(), "{at:?}");
     let said = f.nss_cmc(&["HttpClient"]).exits(1);
     assert!(said.out.starts_with("Wrong number of parameters:0\n"), "{}", said.out);
+    let said = f.nss_cmc(&["HttpClient", "--help"]).exits(0);
+    assert!(said.out.contains("\n  servlet\n"), "{}", said.out);
     f.nss_cmc(&["HttpClient", "h.cfg", "x"]).exits(1);
     assert!(f.nss_cmc(&["HttpClient", "gone.cfg"]).exits(1).out.contains("gone.cfg"));
 }

@@ -82,21 +82,8 @@ pub struct CmcStatusInfoV2 {
     pub body_list: SequenceOf<Any>,
     /// Text for people.
     pub status_string: Option<Utf8String>,
-    /// failInfo, pendInfo or extendedFailInfo.
-    pub other_info: Option<OtherStatusInfo>,
-}
-
-/// OtherStatusInfo (§6.1.1) and, for version 1, OtherInfo.
-#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-#[rasn(choice)]
-pub enum OtherStatusInfo {
-    /// CMCFailInfo.
-    FailInfo(Integer),
-    /// PendInfo.
-    PendInfo(PendInfo),
-    /// ExtendedFailInfo.
-    #[rasn(tag(1))]
-    ExtendedFailInfo(ExtendedFailInfo),
+    /// OtherStatusInfo: CMCFailInfo, [`PendInfo`] or [`ExtendedFailInfo`], told apart by their tags.
+    pub other_info: Option<Any>,
 }
 
 /// PendInfo (§6.1.1).

@@ -21,15 +21,55 @@ use crate::error::{Error, Kind, Result};
 /// The largest message read: far above any real one, far below what could hurt.
 pub const LARGEST: usize = 16 * 1024 * 1024;
 
+/// The most elements a message may consist of, nested ones counted: decoding takes some hundred
+/// octets for each, however small it is.
+const MOST_ELEMENTS: usize = 250_000;
+
 /// Decodes DER.
 ///
 /// # Errors
 /// [`Kind::Input`]; `what` names the thing in the message.
 pub fn decode<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
-    if der.len() > LARGEST {
-        return Err(Error::new(Kind::Input, format!("{what} is larger than 16 MiB")));
-    }
+    check_size(what, der)?;
     rasn::der::decode(der).map_err(|e| undecodable(what, &e))
+}
+
+fn check_size(what: &str, der: &[u8]) -> Result<()> {
+    let too_large = |why| Err(Error::new(Kind::Input, format!("can't decode {what}")).because(why));
+    if der.len() > LARGEST {
+        return too_large("it is larger than 16 MiB");
+    }
+    // An element takes two octets at least.
+    if der.len() / 2 > MOST_ELEMENTS && elements(der) > MOST_ELEMENTS {
+        return too_large("it consists of more than 250,000 elements");
+    }
+    Ok(())
+}
+
+/// Number of elements, nested ones included, up to where `der` stops being DER or BER.
+fn elements(der: &[u8]) -> usize {
+    let mut count = 0;
+    let mut at = der;
+    while let Some((&tag, mut rest)) = at.split_first() {
+        count += 1;
+        if tag & 0x1f == 0x1f {
+            let more = rest.iter().take_while(|b| **b & 0x80 != 0).count();
+            rest = rest.get(more + 1..).unwrap_or_default();
+        }
+        // The content of a constructed element follows its head at once, as other elements do.
+        let skip = match rest.split_first() {
+            None => break,
+            Some((&first, _)) if first < 0x80 => 1 + if tag & 0x20 == 0 { first.into() } else { 0 },
+            Some((&first, digits)) => {
+                let n = usize::from(first & 0x7f);
+                let digits = digits.get(..n).unwrap_or_default();
+                let length = digits.iter().fold(0usize, |v, d| (v << 8) | usize::from(*d));
+                (1 + n).saturating_add(if tag & 0x20 == 0 { length } else { 0 })
+            }
+        };
+        at = rest.get(skip..).unwrap_or_default();
+    }
+    count
 }
 
 /// Decodes DER or, failing that, BER (indefinite lengths, which some CMS producers write).
@@ -37,12 +77,8 @@ pub fn decode<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
 /// # Errors
 /// [`Kind::Input`].
 pub fn decode_ber<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
-    decode(what, der).or_else(|e| {
-        if der.len() > LARGEST {
-            return Err(e);
-        }
-        rasn::ber::decode(der).map_err(|_| e)
-    })
+    check_size(what, der)?;
+    rasn::der::decode(der).or_else(|e| rasn::ber::decode(der).map_err(|_| undecodable(what, &e)))
 }
 
 /// Encodes DER.
@@ -81,13 +117,11 @@ pub fn unsigned(bytes: &[u8]) -> Integer {
     rasn::der::decode(&tlv(0x02, &minimal(&padded))).unwrap_or_default()
 }
 
-/// A number for people: decimal where it fits 64 bits, else `0x` and hexadecimal (decimal takes time
-/// that grows with the square of the length).
+/// A number for people: decimal up to 320 bits, which request ids and serial numbers stay below, else
+/// `0x` and hexadecimal (decimal takes time that grows with the square of the length).
 pub fn number_text(n: &Integer) -> String {
-    match i64::try_from(n) {
-        Ok(n) => n.to_string(),
-        Err(_) => format!("{:#x}", num_bigint::BigInt::from(n.clone())),
-    }
+    let n = num_bigint::BigInt::from(n.clone());
+    if n.bits() <= 320 { n.to_string() } else { format!("{n:#x}") }
 }
 
 /// Drops leading octets an INTEGER doesn't need.
@@ -138,6 +172,7 @@ pub fn split_tlv(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rasn::types::OctetString;
 
     #[test]
     fn lengths_are_minimal() {
@@ -162,8 +197,31 @@ mod tests {
     fn long_numbers_are_hexadecimal() {
         assert_eq!(number_text(&Integer::from(-5)), "-5");
         assert_eq!(number_text(&Integer::from(i64::MAX)), i64::MAX.to_string());
-        assert_eq!(number_text(&unsigned(&[0x80; 8])), "0x8080808080808080");
+        assert_eq!(number_text(&unsigned(&[0x80; 8])), "9259542123273814144");
+        assert_eq!(number_text(&unsigned(&[0x80; 41])), format!("0x{}", "80".repeat(41)));
         assert!(number_text(&unsigned(&vec![0x7f; 4_000_000])).starts_with("0x7f7f"));
+    }
+
+    #[test]
+    fn elements_are_counted_at_every_depth() {
+        for (der, count) in [
+            (vec![], 0),
+            (tlv(0x30, &[2, 1, 1, 0x31, 2, 5, 0]), 4),
+            (tlv(0x30, &tlv(4, &[0x30; 300])), 2),
+            (vec![0x30, 0x80, 2, 1, 1, 0, 0], 3),
+            (vec![0x9f, 0x81, 0x01, 1, 7, 5, 0], 2),
+            (vec![4, 0x84, 0xff, 0xff, 0xff, 0xff, 5, 0], 1),
+            (vec![0x30, 0x89], 1),
+            ([0x30, 0x80].repeat(1000), 1000),
+        ] {
+            assert_eq!(elements(&der), count, "{der:x?}");
+        }
+        let many = tlv(0x30, &[5, 0].repeat(MOST_ELEMENTS));
+        let e = decode::<Vec<Any>>("it", &many).unwrap_err();
+        assert!(e.to_string().contains("250,000"), "{e}");
+        assert!(decode::<Vec<Any>>("it", &tlv(0x30, &[5, 0].repeat(MOST_ELEMENTS - 1))).is_ok());
+        let e = decode::<OctetString>("it", &vec![0; LARGEST + 1]).unwrap_err();
+        assert_eq!(e.to_string(), "can't decode it: it is larger than 16 MiB");
     }
 
     #[test]

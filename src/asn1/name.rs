@@ -152,8 +152,9 @@ fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTyp
     if value.is_empty() {
         return Err(format!("{key} has no value"));
     }
+    let country = *r#type == [2, 5, 4, 6];
     if prefixes == Prefixes::Types
-        && !key.eq_ignore_ascii_case("C")
+        && !country
         && let Some((tag, content)) = typed(&value)?
     {
         return Ok(AttributeTypeAndValue { r#type, value: Any::new(tlv(tag, &content)) });
@@ -167,8 +168,8 @@ fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTyp
         Text::Ia5 if value.is_ascii() => 0x16,
         Text::Ia5 => return Err(format!("{key}={value:?} can only hold ASCII")),
     };
-    if tag == 0x13 && key.eq_ignore_ascii_case("C") && value.len() != 2 {
-        return Err(format!("C={value:?}: a country has two letters"));
+    if country && value.len() != 2 {
+        return Err(format!("{key}={value:?}: a country has two letters"));
     }
     Ok(AttributeTypeAndValue { r#type, value: Any::new(tlv(tag, value.as_bytes())) })
 }
@@ -300,6 +301,7 @@ mod tests {
             assert!(hex(&der).ends_with(end), "{text}: {}", hex(&der));
         }
         assert!(parse("O=BMPString:a").unwrap().ends_with(b"\x0c\x0bBMPString:a"));
+        assert!(parse_as("OID.2.5.4.6=UTF8String:US", Prefixes::Types).is_err());
         for bad in
             ["O=PrintableString:é", "O=TeletexString:€", "O=BMPString:\u{1f600}", "O=UTF8String:"]
         {
@@ -317,6 +319,7 @@ mod tests {
             ("CN=", "no value"),
             ("CN=\"a", "not closed|isn't closed"),
             ("C=USA", "two letters"),
+            ("2.5.4.6=USA", "two letters"),
             ("SERIALNUMBER=a@b", "letters"),
             ("DC=é", "ASCII"),
             ("CN=#0c0261", "DER"),

@@ -114,7 +114,9 @@ fn bad(text: &str, why: &str) -> Error {
 fn oid_and_der(text: &str) -> Result<(&str, Vec<u8>)> {
     let (name, hex) = text.split_once('=').ok_or_else(|| bad(text, "it has no ="))?;
     let digits: String = hex.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
-    let der: Option<Vec<u8>> = (digits.is_ascii() && digits.len().is_multiple_of(2)).then(|| {
+    // from_str_radix takes a sign.
+    let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
+    let der: Option<Vec<u8>> = (hexadecimal && digits.len().is_multiple_of(2)).then(|| {
         (0..digits.len())
             .step_by(2)
             .map_while(|i| u8::from_str_radix(digits.get(i..i + 2)?, 16).ok())

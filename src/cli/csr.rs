@@ -123,7 +123,8 @@ pub struct CreateArgs {
     #[arg(long)]
     ski: bool,
 
-    /// Make a CRMF request instead of PKCS #10
+    /// Make a CRMF request instead of PKCS #10 (in one of those, Dogtag before 10.11 takes no
+    /// extension but --ski)
     #[arg(long)]
     crmf: bool,
 
@@ -173,6 +174,7 @@ fn run_create(args: CreateArgs) -> Result<Report> {
         None => None,
     };
     let archived = archive.as_ref().map(|a| a.wrap.name());
+    let warnings = archive.as_ref().map(|a| a.warnings.clone()).unwrap_or_default();
     let format = if args.crmf {
         let pop = match args.pop {
             PopWord::None => Pop::None,
@@ -202,7 +204,8 @@ fn run_create(args: CreateArgs) -> Result<Report> {
         CsrSpec { subject, key, format, extensions, attributes, key_identifier: args.ski },
     )?;
     let token_name = if token.is_internal() { "internal".to_owned() } else { token.name() };
-    let report = finish(&args, made, archived, &token_name)?;
+    let mut report = finish(&args, made, archived, &token_name)?;
+    report.warnings.extend(warnings);
     drop(token);
     Ok(enroll::close(database, report))
 }

@@ -11,6 +11,7 @@ use crate::cmc::control::check_identification;
 use crate::cmc::crmf::ArchiveWrap;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::error::{Error, Kind, Result};
+use crate::nss::Trust;
 use crate::ops::archive::Archive;
 use crate::ops::csr::AltNames;
 use crate::ops::enroll::{EnrollSpec, KeySource, enroll};
@@ -102,6 +103,10 @@ pub struct EnrollArgs {
     #[arg(long, value_name = "FILE")]
     csr: Option<PathBuf>,
 
+    /// Trust flags for the new certificate, as certutil writes them (audit signing: u,u,Pu)
+    #[arg(long, value_name = "FLAGS", requires = "nickname", value_parser = trust)]
+    trust: Option<Trust>,
+
     /// Write the certificate and its chain here, as PEM
     #[arg(long, value_name = "FILE")]
     chain_out: Option<PathBuf>,
@@ -113,6 +118,10 @@ pub struct EnrollArgs {
     /// A certificate that ends within this time is renewed (30d, 12h…)
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     renew_before: Duration,
+}
+
+fn trust(text: &str) -> std::result::Result<Trust, String> {
+    Trust::parse(text).map_err(|e| e.to_string())
 }
 
 /// Runs `enroll`.
@@ -174,6 +183,7 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         force: args.force,
         allow_unsigned: args.ca.allow_unsigned_response,
         renew_before: args.renew_before,
+        trust: args.trust,
         chain_file: args.chain_out,
         proxy: args.ca.connect.proxy,
     })

@@ -69,7 +69,7 @@ enum Output {
 enum Command {
     /// Make a key, have it certified, and import the certificate beside it: the whole job
     Enroll(Box<enroll::EnrollArgs>),
-    /// Look at CMC messages
+    /// Take CMC messages apart, or submit one that is there already
     Cmc {
         #[command(subcommand)]
         command: cmc::CmcCommand,

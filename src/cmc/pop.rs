@@ -38,8 +38,8 @@ impl Challenge {
     /// Takes the challenge out of an answer.
     ///
     /// # Errors
-    /// [`Kind::Rejected`] when the CA refused; [`Kind::Input`] when the answer has no challenge or
-    /// more than one recipient's.
+    /// [`Kind::Rejected`] when the CA refused; [`Kind::Input`] when the answer has no challenge or no
+    /// request id.
     pub fn from_response(response: &Response) -> Result<Challenge> {
         let statuses = response.statuses()?;
         if let Some(failed) = statuses.into_iter().find(|s| s.status == CmcStatus::Failed) {
@@ -59,9 +59,9 @@ impl Challenge {
         Ok(Challenge { pop, envelope, registration })
     }
 
-    /// The request id, decimal.
+    /// The request id; see [`number_text`](crate::asn1::number_text).
     pub fn request_id(&self) -> String {
-        crate::asn1::unsigned(&self.registration).to_string()
+        crate::asn1::number_text(&crate::asn1::unsigned(&self.registration))
     }
 
     /// The request it is about.

@@ -131,8 +131,10 @@ impl SharedSecret<'_> {
         if self.secret.is_empty() {
             return Err(Error::new(Kind::Usage, "the shared secret is empty"));
         }
-        let mut seed = Zeroizing::new(self.secret.to_vec());
-        seed.extend_from_slice(self.identification.unwrap_or_default().as_bytes());
+        let identification = self.identification.unwrap_or_default().as_bytes();
+        let mut seed = Zeroizing::new(Vec::with_capacity(self.secret.len() + identification.len()));
+        seed.extend_from_slice(self.secret);
+        seed.extend_from_slice(identification);
         let key = Zeroizing::new(crypto.hash(algorithms.hash, &seed)?);
         crypto.hmac(algorithms.mac, &key, data)
     }

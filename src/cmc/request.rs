@@ -113,7 +113,7 @@ impl PkiDataBuilder {
 
     /// Keeps a number free for a part that is encoded already.
     pub fn reserve(&mut self, body_part_id: &Integer) {
-        self.used.extend(body_part_id.to_string().parse::<u32>().ok());
+        self.used.extend(u32::try_from(body_part_id).ok());
     }
 
     /// Adds a control with one value (DER); answers its body part id.

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use rasn::types::{Any, Integer, OctetString};
+use rasn::types::{Any, Integer, ObjectIdentifier, OctetString};
 
 use crate::asn1::cmc::{
-    CmcStatusInfoV2, EncryptedPop, OtherStatusInfo, PkiResponse, TaggedAttribute,
+    CmcStatusInfoV2, EncryptedPop, ExtendedFailInfo, PendInfo, PkiResponse, TaggedAttribute,
 };
 use crate::asn1::cms::{ContentInfo, SignedData};
-use crate::asn1::{decode, decode_ber, number_text, oid};
+use crate::asn1::{decode, decode_ber, number_text, oid, split_tlv, tlv};
 use crate::error::{CmcDetail, Error, Kind, Result};
 use crate::text::printable;
 
@@ -191,7 +191,8 @@ pub enum Outcome {
 /// DER or BER of an answer to a [`Response`].
 ///
 /// # Errors
-/// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or nothing in it.
+/// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or nothing in it, or when a signer
+/// signed another type of content.
 pub fn parse(der: &[u8]) -> Result<Response> {
     let (signed, content) = open_signed_data("the CMC answer", der)?;
     let content_type = signed.encap_content_info.content_type.clone();
@@ -201,6 +202,10 @@ pub fn parse(der: &[u8]) -> Result<Response> {
         None => None,
         Some(_) if *content_type == *oid::ID_CCT_PKI_DATA => {
             return Err(Error::new(Kind::Input, "this is a CMC request, not an answer"));
+        }
+        Some(_) if !type_is_signed(&signed) => {
+            return Err(Error::new(Kind::Input, "can't use the CMC answer")
+                .because("its content is of another type than the one that was signed"));
         }
         Some(content) => Some(decode::<PkiResponse>("the PKIResponse", &content)?.control_sequence),
     };
@@ -222,6 +227,24 @@ pub fn open_signed_data(what: &str, der: &[u8]) -> Result<(SignedData, Option<Ve
     let signed: SignedData = decode_ber(what, info.content.as_bytes())?;
     let content = signed.encap_content_info.content.as_ref().map(|c| c.to_vec());
     Ok((signed, content))
+}
+
+/// Whether every signer signed the type of the content, in the attribute contentType (RFC 5652 §5.3,
+/// §11.1). Without, a content could be passed off as one of another type; NSS doesn't look.
+fn type_is_signed(signed: &SignedData) -> bool {
+    let content_type = &signed.encap_content_info.content_type;
+    signed.signer_infos.to_vec().iter().all(|signer| {
+        let attributes = signer.signed_attrs.as_ref().map(|a| a.to_vec()).unwrap_or_default();
+        let mut values = attributes
+            .iter()
+            .filter(|a| *a.r#type == *oid::ID_CONTENT_TYPE)
+            .flat_map(|a| a.values.to_vec());
+        let is_the_type = |value: &Any| {
+            decode::<ObjectIdentifier>("a content type", value.as_bytes())
+                .is_ok_and(|id| id == *content_type)
+        };
+        values.next().is_some_and(is_the_type) && values.next().is_none()
+    })
 }
 
 /// The plain X.509 certificates of a SignedData, as they stand there.
@@ -283,17 +306,17 @@ impl Response {
         }
     }
 
-    /// What the answer amounts to: the first status that isn't success, else success (also when
-    /// there is no status at all: RFC 5272 §6.1.1 lets a CA omit it).
+    /// What the answer amounts to: the first refusal; else the first status that isn't success;
+    /// else success (also when there is no status at all: RFC 5272 §6.1.1 lets a CA omit it).
     ///
     /// # Errors
     /// [`Kind::Input`] for a pending status without PendInfo and for undecodable statuses.
     pub fn outcome(&self) -> Result<Outcome> {
-        let unhappy = self
-            .statuses()?
-            .into_iter()
-            .find(|s| !matches!(s.status, CmcStatus::Success | CmcStatus::ConfirmRequired));
-        let Some(status) = unhappy else {
+        let mut unhappy = self.statuses()?;
+        unhappy.retain(|s| !matches!(s.status, CmcStatus::Success | CmcStatus::ConfirmRequired));
+        let open = |s: &Status| matches!(s.status, CmcStatus::Pending | CmcStatus::PopRequired);
+        let refusal = unhappy.iter().position(|s| !open(s));
+        let Some(status) = unhappy.into_iter().nth(refusal.unwrap_or(0)) else {
             return Ok(Outcome::Success { certificates: self.certificates.clone() });
         };
         match (status.status, &status.other) {
@@ -315,17 +338,7 @@ impl Response {
 /// [`Kind::Input`].
 pub fn status(version: u8, der: &[u8]) -> Result<Status> {
     let info: CmcStatusInfoV2 = decode("the CMC status", der)?;
-    let other = match info.other_info {
-        None => None,
-        Some(OtherStatusInfo::FailInfo(n)) => Some(OtherInfo::Fail(FailInfo(number(&n)))),
-        Some(OtherStatusInfo::PendInfo(p)) => {
-            Some(OtherInfo::Pend { token: p.pend_token.to_vec(), time: p.pend_time.timestamp() })
-        }
-        Some(OtherStatusInfo::ExtendedFailInfo(e)) => Some(OtherInfo::Extended(
-            oid::dotted(&e.fail_info_oid),
-            e.fail_info_value.as_bytes().to_vec(),
-        )),
-    };
+    let other = info.other_info.map(|other| other_info(other.as_bytes())).transpose()?;
     let body_list =
         info.body_list.iter().map(|p| body_part(p.as_bytes())).collect::<Result<_>>()?;
     Ok(Status {
@@ -335,6 +348,28 @@ pub fn status(version: u8, der: &[u8]) -> Result<Status> {
         text: info.status_string.map(|s| s.to_string()),
         other,
     })
+}
+
+/// OtherStatusInfo (RFC 5272 §6.1.1). ExtendedFailInfo is read with its tag `[1]` and without,
+/// as JSS writes it: what it begins with tells it from PendInfo.
+fn other_info(der: &[u8]) -> Result<OtherInfo> {
+    let extended = |der: &[u8]| -> Result<OtherInfo> {
+        let info: ExtendedFailInfo = decode("the extendedFailInfo", der)?;
+        let value = info.fail_info_value.as_bytes().to_vec();
+        Ok(OtherInfo::Extended(oid::dotted(&info.fail_info_oid), value))
+    };
+    match split_tlv(der) {
+        Some((0x02, ..)) => Ok(OtherInfo::Fail(FailInfo(number(&decode("the failInfo", der)?)))),
+        Some((0x30, [0x06, ..], _)) => extended(der),
+        Some((0xa1, content, _)) => extended(&tlv(0x30, content)),
+        _ => {
+            let info: PendInfo = decode("the pendInfo", der)?;
+            Ok(OtherInfo::Pend {
+                token: info.pend_token.to_vec(),
+                time: info.pend_time.timestamp(),
+            })
+        }
+    }
 }
 
 /// BodyPartReference: a number, or a path.
@@ -378,9 +413,18 @@ impl Status {
         }
         error = error.retry(fail.is_some_and(|f| f == FailInfo::TRY_LATER));
         match text {
-            Some(text) => error.because(text.trim().to_owned()),
+            Some(text) => error.because(cut(text.trim())),
             None => error,
         }
+    }
+}
+
+/// As much of a text as a message for people should hold.
+fn cut(text: &str) -> String {
+    const LONGEST: usize = 1000;
+    match text.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}… ({} octets)", &text[..at], text.len()),
+        None => text.to_owned(),
     }
 }
 

@@ -18,7 +18,9 @@ use crate::ops::build::{self, Message, Signatory, build, request_key};
 use crate::ops::file::{self, Mode};
 use crate::ops::session::{self, Identity, NssCrypto, Primed};
 use crate::ops::{answer, pop};
-use crate::secret::Source;
+use crate::secret::{Secret, Source};
+
+use spec::Authority;
 
 const USAGE: &str = "Usage: CMCRequest <configuration file>";
 
@@ -29,6 +31,10 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         streams.say(USAGE);
         return 1;
     };
+    if path == "--help" {
+        super::help(USAGE, keys::KEYS, streams);
+        return 0;
+    }
     match request(Path::new(path), streams) {
         Ok(()) => 0,
         Err(e) => {
@@ -56,10 +62,9 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let output = settings
         .required("output", "Missing output filename for the CMC request.")
         .map(PathBuf::from)?;
-    let message = if spec::revocation_secret(&settings)?.is_some() {
-        unsigned(&settings)?
-    } else {
-        signed(&settings, streams)?
+    let message = match spec::revocation_secret(&settings)? {
+        Some(secret) => unsigned(&settings, secret)?,
+        None => signed(&settings, streams)?,
     };
     for (what, id) in &message.parts {
         streams.say(format!("Successfully create {what} control. bpid = {id}"));
@@ -73,9 +78,9 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
 }
 
 /// A revocation by shared secret: no key and no database take part.
-fn unsigned(settings: &Settings) -> Result<Message> {
+fn unsigned(settings: &Settings, secret: Secret) -> Result<Message> {
     let nss = Database::without_files()?;
-    let spec = spec::revocation(settings, None, &NssCrypto)?;
+    let spec = spec::revocation(settings, Authority::Secret(secret), &NssCrypto)?;
     let message = build(spec, Signatory::Nobody, None, &NssCrypto)?;
     close(nss)?;
     Ok(message)
@@ -100,10 +105,12 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
         Some(id) => Some(opened.key(id, &requests, streams)?),
         None => None,
     };
-    let issuer = identity.as_ref().map(|i| i.certificate.issuer().to_vec());
-    let spec = match revoke {
-        true => spec::revocation(settings, issuer, &NssCrypto)?,
-        false => spec::enrolment(settings, requests, &NssCrypto)?,
+    let spec = match &identity {
+        Some(identity) if revoke => {
+            let issuer = Authority::Issuer(identity.certificate.issuer().to_vec());
+            spec::revocation(settings, issuer, &NssCrypto)?
+        }
+        _ => spec::enrolment(settings, requests, &NssCrypto)?,
     };
     if !revoke {
         for line in spec::advice(settings, &spec) {
@@ -220,7 +227,7 @@ impl Opened {
     fn new(settings: &Settings, signer: Option<&str>, streams: &mut Streams<'_>) -> Result<Opened> {
         let dir = settings.non_empty("dbdir").unwrap_or(".");
         let name = settings.get("tokenname").unwrap_or_default();
-        let password = || match keys::secret(settings, "password", Some(name))? {
+        let password = || match settings.secret_anywhere("password", name)? {
             Some(password) => Ok(Some(password)),
             None => Source::Prompt.read("token password", name).map(Some).map_err(|e| {
                 Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))

@@ -16,6 +16,7 @@ use crate::ops::csr::{CsrSpec, Format, KeyWanted, Made, create};
 use crate::ops::session;
 use crate::ops::submit::{RequestStatus, Submission, archive_wrap, submit};
 use crate::secret::{Secret, Source};
+use crate::text::printable;
 use crate::transport::{Transport, TransportOptions};
 
 const HELP: &str = "\
@@ -224,7 +225,12 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
                 .because("POP_NONE, POP_SUCCESS and POP_FAIL are known"));
         }
     };
-    let environment = std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok();
+    if pop != Pop::None && line.get('a') == Some("ec") && line.truth('x') == Some(true) {
+        return Err(usage("-x true makes a key that can't sign: it needs -q POP_NONE"));
+    }
+    // Without -b nothing is wrapped, whatever is in the environment.
+    let environment =
+        line.get('b').and_then(|_| std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok());
     let wrap = match line.get('w').or(environment.as_deref()) {
         Some(name) => name.parse().map_err(usage)?,
         None => ArchiveWrap::KeyWrapPadding,
@@ -274,6 +280,9 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
         Some((file, wrap)) => Some(Archive::read(file, *wrap, line.oaep)?),
         None => None,
     };
+    for warning in archive.iter().flat_map(|a| &a.warnings) {
+        streams.tell(format!("WARNING: {warning}"));
+    }
     let dir = line.get('d').unwrap_or(".");
     verbose(streams, &format!("Initializing security database: {dir}"));
     let password = plan.password;
@@ -332,7 +341,7 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     let accepted = match (plan.submission, transport) {
         (Some((host, to)), Some(mut transport)) => {
             streams.say(lines.join("\n"));
-            hand_in(made, &host, &to, &mut transport, streams)?
+            hand_in(made, &host, &to, &mut transport, line.verbose, streams)?
         }
         _ => {
             lines.push(keep(made, line.get('o').map(Path::new))?);
@@ -369,20 +378,31 @@ fn keep(made: Made, output: Option<&Path>) -> Result<String> {
     ))
 }
 
+/// Around the CA's page.
+const RULE: &str = "--------------------";
+
 /// Submits the request; the key goes again when the CA doesn't take it.
 fn hand_in(
     made: Made,
     host: &str,
     to: &Submission<'_>,
     transport: &mut Transport<'_>,
+    verbose: bool,
     streams: &mut Streams<'_>,
 ) -> Result<bool> {
     streams.say(format!("Submitting CRMF request to {host}"));
+    if verbose {
+        streams.say(format!("Opening {}", to.url()));
+    }
     let answer = made.check().and_then(|()| submit(transport, to, &made.der));
     let answer = match answer {
         Ok(answer) => answer,
         Err(e) => return made.settle(Err(e)),
     };
+    if verbose {
+        let page: Vec<_> = answer.page.lines().map(printable).collect();
+        streams.say(format!("{RULE}\n{}\n{RULE}", page.join("\n")));
+    }
     if let Some(id) = &answer.id {
         streams.say(format!("Request ID: {id}"));
     }
@@ -398,8 +418,9 @@ fn hand_in(
     }
     let why = Error::new(Kind::Rejected, "the CA refused the request");
     let e = made.settle::<()>(Err(why)).err();
-    if let Some(hint) = e.as_ref().and_then(Error::hint_text) {
-        streams.tell(format!("WARNING: {hint}"));
+    match e.as_ref().and_then(Error::hint_text) {
+        Some(hint) => streams.tell(format!("WARNING: {hint}")),
+        None => streams.tell("The key made for the request is deleted again."),
     }
     Ok(false)
 }

@@ -47,6 +47,10 @@ const USAGE: &str = "Usage: HttpClient <configuration file>";
 /// Runs HttpClient. Unlike the Java tool it fails when it failed.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     let code = match args {
+        [help] if help == "--help" => {
+            super::help(USAGE, KEYS, streams);
+            0
+        }
         [path] => match post(Path::new(path), streams) {
             Ok(()) => 0,
             Err(e) => {
@@ -68,7 +72,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 
 fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let settings = Settings::read(path, Dialect::Properties)?;
-    for warning in settings.unknown(KEYS) {
+    for warning in settings.warnings(KEYS) {
         streams.tell(format!("warning: {warning}"));
     }
     let output = settings.non_empty("output").map(PathBuf::from);

@@ -33,6 +33,15 @@ pub fn find(name: &str) -> Option<Applet> {
     APPLETS.iter().find(|(n, _)| *n == name).map(|(_, a)| *a)
 }
 
+/// `--help` of a tool that is told everything by a file.
+fn help(usage: &str, keys: &[&str], streams: &mut Streams<'_>) {
+    streams.say(usage);
+    streams.say("\nKeys of the file:");
+    for key in keys {
+        streams.say(format!("  {key}"));
+    }
+}
+
 /// Whether `NSS_CMC_LEGACY_EXIT=1` asks for the exit status the Java tool had.
 fn legacy_exit() -> bool {
     std::env::var_os("NSS_CMC_LEGACY_EXIT").is_some_and(|v| v == "1")

@@ -145,9 +145,11 @@ fn flags(options: &Options, rsa: bool, streams: &mut Streams<'_>) -> Result<KeyF
         let uses = if options.everything { KeyUses::Everything } else { KeyUses::Default };
         return Ok(keys::flags(false, None, None, uses));
     }
-    let uses = match (options.algorithm.as_deref(), options.agreement) {
-        (Some("ec"), true) => KeyUses::Agreement,
-        (Some("ec"), false) => KeyUses::Signing,
+    if options.everything {
+        streams.tell("PKCS10Client: warning: -w means something for an RSA key only");
+    }
+    let uses = match options.algorithm.as_deref() {
+        Some("ec") => KeyUses::Signing,
         _ => KeyUses::Default,
     };
     Ok(keys::flags(options.temporary, sensitive.flatten(), extractable.flatten(), uses))
@@ -162,7 +164,8 @@ fn password(options: &Options) -> Result<Option<Secret>> {
         }
         (None, None) => {
             let what = format!("password of the token {}", options.token);
-            Source::Prompt.read(&what, &options.token).map(Some)
+            let read = Source::Prompt.read(&what, &options.token);
+            read.map(Some).map_err(|e| e.hint("give it by -P FILE or -p PASSWORD"))
         }
     }
 }
@@ -186,6 +189,10 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
         _ => options.length.as_deref().map(|l| keys::number("-l", l)).transpose()?,
     };
     let spec = keys::key_spec(algorithm, length, options.curve.as_deref())?;
+    if algorithm == "ec" && options.agreement {
+        return Err(usage("-x true makes a key that can't sign, and a PKCS #10 request is signed")
+            .hint("CRMFPopClient -a ec -x true -q POP_NONE makes a request that isn't"));
+    }
     let flags = flags(&options, algorithm == "rsa", streams)?;
     let prefixes = if options.prefixes { Prefixes::Types } else { Prefixes::Text };
     let subject_der = parse_as(subject, prefixes)?;
@@ -199,8 +206,7 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
     };
     verbose(streams, "Debug: got token.");
     verbose(streams, "Debug: thread token set.");
-    let name =
-        if token.is_internal() { "Internal Key Storage Token".to_owned() } else { token.name() };
+    let name = Some(options.token.as_str()).filter(|t| !t.is_empty()).unwrap_or("internal");
     verbose(streams, &format!("token {name} logged in..."));
     verbose(streams, &format!("rsa_keygen_wrap_unwrap_ops: {}", options.everything));
     let made = create(

@@ -144,8 +144,10 @@ impl Token {
             return Err(Error::new(Kind::Login, format!("the token {name:?} wants a password"))
                 .hint("give --password-file FILE, --password-fd N or --password-env VAR"));
         };
-        let text = zeroize::Zeroizing::new(password.bytes().to_vec());
-        let Ok(text) = CString::new(text.to_vec()) else {
+        // With room for the NUL byte, so that no copy is left behind.
+        let mut text = Vec::with_capacity(password.bytes().len() + 1);
+        text.extend_from_slice(password.bytes());
+        let Ok(text) = CString::new(text) else {
             return Err(Error::new(Kind::Login, "the token password holds a NUL byte"));
         };
         // SAFETY: the slot is live; the string is NUL-terminated and only read (pk11pub.h).

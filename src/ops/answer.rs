@@ -1,5 +1,8 @@
 //! Believing an answer: is it CMC, signed by a CA the database trusts, and ours?
 
+use std::collections::BTreeSet;
+
+use crate::asn1::oid;
 use crate::asn1::pem::looks_like_html;
 use crate::asn1::x509::certificate_fields;
 use crate::cmc::request::Sent;
@@ -99,14 +102,19 @@ pub fn open(der: &[u8], sent: &Sent) -> Result<Response> {
     Ok(response)
 }
 
-/// Decodes what a server sent as CMC.
+/// Decodes what a server sent as CMC: a PKIResponse, or certificates only.
 ///
 /// # Errors
 /// [`Kind::Http`].
 pub fn decode(der: &[u8]) -> Result<Response> {
-    response::parse(der).map_err(|e| {
-        Error::new(Kind::Http, "the server's answer is not a CMC message").because(e).retry(false)
-    })
+    let no_cmc = || Error::new(Kind::Http, "the server's answer is not a CMC message").retry(false);
+    let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
+    // What the CA signed for another purpose isn't its answer.
+    if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
+    {
+        return Err(no_cmc().because(format!("its content is of type {}", response.content_type)));
+    }
+    Ok(response)
 }
 
 /// The outcome, refusals and open ends as errors.
@@ -145,10 +153,11 @@ pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
 pub fn ours(certificates: Vec<Vec<u8>>, spki: &[u8]) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
     let mut ours = None;
     let mut others: Vec<Vec<u8>> = Vec::new();
+    let mut seen = BTreeSet::new();
     for der in certificates {
         if certificate_fields(&der).is_ok_and(|f| f.spki == spki) {
             ours = Some(der);
-        } else if !others.contains(&der) {
+        } else if seen.insert(der.clone()) {
             others.push(der);
         }
     }
@@ -181,5 +190,45 @@ pub fn chained(database: &Database, ours: &[u8], others: &[Vec<u8>]) -> Result<C
         )
         .because(f)
         .hint("it was not imported; compare it with what the CA says it issued")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asn1::tlv;
+
+    fn answer(content_type: &rasn::types::Oid) -> Vec<u8> {
+        let id = |o| crate::asn1::encode("x", &oid::owned(o)).unwrap();
+        let empty = tlv(0x30, b"");
+        let content = tlv(0x30, &empty.repeat(3));
+        let content = tlv(0x30, &[id(content_type), tlv(0xa0, &tlv(4, &content))].concat());
+        let signed = tlv(0x30, &[vec![2, 1, 3, 0x31, 0], content, vec![0x31, 0]].concat());
+        tlv(0x30, &[id(oid::ID_SIGNED_DATA), tlv(0xa0, &signed)].concat())
+    }
+
+    #[test]
+    fn only_a_pki_response_is_an_answer() {
+        assert!(decode(&answer(oid::ID_CCT_PKI_RESPONSE)).is_ok());
+        let e = decode(&answer(oid::ID_DATA)).unwrap_err();
+        assert_eq!(e.kind(), Kind::Http);
+        assert!(e.to_string().contains("type 1.2.840.113549.1.7.1"), "{e}");
+        assert!(decode(&answer(oid::ID_CCT_PKI_DATA)).is_err());
+    }
+
+    #[test]
+    fn the_certificate_is_found_by_its_key_among_any_others() {
+        let spki = tlv(0x30, b"key");
+        let empty = tlv(0x30, b"");
+        let tbs = |spki: &[u8]| [vec![2, 1, 1], empty.repeat(4), spki.to_vec()].concat();
+        let certificate = |spki: &[u8]| tlv(0x30, &tlv(0x30, &tbs(spki)));
+        let (own, other) = (certificate(&spki), certificate(&tlv(0x30, b"other")));
+        let mut all = vec![other.clone(), own.clone(), other.clone(), own.clone()];
+        assert_eq!(ours(all.clone(), &spki).unwrap(), (own, vec![other]));
+        all.retain(|c| !c.windows(3).any(|w| w == b"key"));
+        assert_eq!(ours(all, &spki).unwrap_err().kind(), Kind::BadReply);
+        // Very many different ones.
+        let many = (0..100_000u32).map(|n| tlv(0x30, &n.to_be_bytes())).collect();
+        assert_eq!(ours(many, &spki).unwrap_err().kind(), Kind::BadReply);
     }
 }

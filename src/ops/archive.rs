@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::algorithm::KeyType;
-use crate::asn1::pem;
 use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::asn1::{decode, oid, pem, split_tlv};
 use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, KeyTransport, PrivateKey, PrivateWrap, SessionKind, Token, random};
@@ -19,6 +19,8 @@ pub struct Archive {
     /// RSA-OAEP (SHA-256) instead of PKCS #1 v1.5 around the session key. Nothing in the request
     /// says which: the KRA must be set up for it.
     pub oaep: bool,
+    /// What is odd about the certificate, though it is used.
+    pub warnings: Vec<String>,
 }
 
 impl Archive {
@@ -26,7 +28,8 @@ impl Archive {
     /// base64. The database isn't touched.
     ///
     /// # Errors
-    /// [`Kind::Input`]: unreadable, no certificate, or not one of an RSA key.
+    /// [`Kind::Input`]: unreadable, no certificate, not one of an RSA key, or one whose key usage
+    /// allows no encryption: whoever has its key would get the archived one.
     pub fn read(file: &Path, wrap: ArchiveWrap, oaep: bool) -> Result<Archive> {
         let what = format!("the transport certificate {}", file.display());
         let hint = "it is the KRA's transport certificate, in DER or PEM: in the KRA's database, \
@@ -48,7 +51,15 @@ impl Archive {
                     .hint(hint));
             }
         }
-        Ok(Archive { transport_key: fields.spki.to_vec(), wrap, oaep })
+        let facts = Facts::of(&der);
+        if facts.encrypts == Some(false) {
+            return Err(Error::new(Kind::Input, format!("can't use {what}"))
+                .because("its key usage has neither keyEncipherment nor dataEncipherment")
+                .hint(hint));
+        }
+        let transport_key = fields.spki.to_vec();
+        let warnings = facts.warnings.into_iter().map(|w| format!("{what} {w}")).collect();
+        Ok(Archive { transport_key, wrap, oaep, warnings })
     }
 
     /// DER of the PKIArchiveOptions for `key`, which lives in `token`.
@@ -75,5 +86,38 @@ impl Archive {
         let recipient = database.public_key(&self.transport_key)?;
         let session_key = session.wrap_for(&recipient, transport)?;
         archive_options(Archived { wrap: self.wrap, iv, session_key, private_key })
+    }
+}
+
+/// What a transport certificate says of itself. One that can't be decoded whole says nothing.
+#[derive(Default)]
+struct Facts {
+    /// Whether its key usage allows encryption, if it has one.
+    encrypts: Option<bool>,
+    warnings: Vec<String>,
+}
+
+impl Facts {
+    fn of(der: &[u8]) -> Facts {
+        let mut facts = Facts::default();
+        if let Ok(summary) = crate::text::summary(der) {
+            let now = chrono::Utc::now();
+            if summary.not_after < now {
+                facts.warnings.push(format!("ended {}", summary.until()));
+            } else if summary.not_before > now {
+                facts.warnings.push("is not valid yet".to_owned());
+            }
+        }
+        if let Ok(certificate) = decode::<rasn_pkix::Certificate>("a certificate", der) {
+            let extensions = certificate.tbs_certificate.extensions;
+            let mut extensions = extensions.iter().flat_map(|e| e.iter());
+            let usage = extensions.find(|e| *e.extn_id == *oid::CE_KEY_USAGE);
+            // keyEncipherment and dataEncipherment are bits 2 and 3 (RFC 5280 §4.2.1.3).
+            facts.encrypts = usage.map(|e| {
+                let bits = split_tlv(&e.extn_value).and_then(|(_, bits, _)| bits.get(1));
+                bits.is_some_and(|b| b & 0x30 != 0)
+            });
+        }
+        facts
     }
 }

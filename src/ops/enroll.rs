@@ -18,7 +18,7 @@ use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
 use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
-use crate::nss::{Access, Certificate, Database, KeyFlags, Token};
+use crate::nss::{Access, Certificate, Database, KeyFlags, Token, Trust};
 use crate::report::Report;
 use crate::secret::Secret;
 use crate::transport::TransportOptions;
@@ -68,6 +68,8 @@ pub struct EnrollSpec {
     pub allow_unsigned: bool,
     /// An existing certificate that fits is replaced when it ends within this time.
     pub renew_before: Duration,
+    /// Trust flags for the new certificate; none leaves what NSS gives it.
+    pub trust: Option<Trust>,
     /// Where to write the certificate and its chain as PEM.
     pub chain_file: Option<PathBuf>,
     /// Connection and total time-out.
@@ -103,6 +105,7 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
         by_secret: matches!(spec.requester, Requester::SharedSecret(_)),
         encryption_only: spec.encryption_only,
         archive: spec.archive.as_ref(),
+        trust: spec.trust.as_ref(),
     };
     let report = match &spec.key {
         KeySource::New { subject, names, .. } => job.existing(subject, names)?,
@@ -152,6 +155,7 @@ struct Job<'a> {
     by_secret: bool,
     encryption_only: bool,
     archive: Option<&'a Archive>,
+    trust: Option<&'a Trust>,
 }
 
 impl Job<'_> {
@@ -363,6 +367,10 @@ impl Job<'_> {
             added.push(name);
         }
         self.token.import(certificate, nickname)?;
+        if let Some(trust) = self.trust {
+            undo.0.push(self.database.decode_certificate(certificate.der())?);
+            self.database.set_trust(certificate, trust)?;
+        }
         Ok(added)
     }
 }

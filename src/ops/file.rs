@@ -35,6 +35,13 @@ fn cannot_write(path: &Path, e: std::io::Error) -> Error {
     Error::new(Kind::Output, format!("can't write {}", path.display())).because(e)
 }
 
+/// As [`cannot_write`], without the temporary file's name, which tells nobody anything.
+fn cannot_stage(path: &Path, e: &std::io::Error) -> Error {
+    let text = e.to_string();
+    let why = text.split(" at path \"").next().unwrap_or_default().to_owned();
+    Error::new(Kind::Output, format!("can't write {}", path.display())).because(why)
+}
+
 fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
     let failed = |e| cannot_write(path, e);
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
@@ -49,7 +56,7 @@ fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
     if mode == Mode::Default {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(dir).map_err(failed)?;
+    let mut file = builder.tempfile_in(dir).map_err(|e| cannot_stage(path, &e))?;
     file.write_all(content).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     Ok(Staged::File(file))
@@ -123,6 +130,6 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         let e = write(&dir.path().join("no/such"), b"x", Mode::Default).unwrap_err();
         assert_eq!(e.kind(), Kind::Output);
-        assert!(e.to_string().contains("no/such"), "{e}");
+        assert!(e.to_string().ends_with("no/such: No such file or directory (os error 2)"), "{e}");
     }
 }

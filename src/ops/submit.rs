@@ -59,6 +59,15 @@ pub struct Verdict {
     pub status: Option<RequestStatus>,
     /// Why not.
     pub reason: Option<String>,
+    /// The page itself.
+    pub page: String,
+}
+
+impl Submission<'_> {
+    /// Where it goes to.
+    pub fn url(&self) -> String {
+        format!("{}/ca/ee/ca/profileSubmit", self.base)
+    }
 }
 
 /// Which wrapping the CA says its KRA wants. `None` when the CA has no such information.
@@ -125,7 +134,7 @@ pub fn submit(
     }
     fields.extend(to.requestor.map(|r| ("requestor_name", r)));
     let body: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={}", escape(v))).collect();
-    let url = format!("{}/ca/ee/ca/profileSubmit", to.base);
+    let url = to.url();
     let form = "application/x-www-form-urlencoded";
     let reply = transport.post(&url, body.join("&").as_bytes(), form)?;
     if reply.status != 200 {
@@ -154,7 +163,8 @@ fn verdict(page: &str) -> Verdict {
         "3" => RequestStatus::Rejected,
         _ => RequestStatus::Unknown,
     });
-    Verdict { id: value("requestList.requestId"), status, reason: value("errorReason") }
+    let (id, reason) = (value("requestList.requestId"), value("errorReason"));
+    Verdict { id, status, reason, page: page.to_owned() }
 }
 
 /// Removes JavaScript's backslashes.
@@ -183,7 +193,7 @@ mod tests {
         assert_eq!(got.status, Some(RequestStatus::Rejected));
         assert_eq!(got.reason.as_deref(), Some("Not \"this\""));
         let none = verdict("<html>errorCode = nothing</html>");
-        assert_eq!(none, Verdict { id: None, status: None, reason: None });
+        assert_eq!((none.id, none.status, none.reason), (None, None, None));
         assert_eq!(verdict("errorCode=\"9\";").status, Some(RequestStatus::Unknown));
     }
 

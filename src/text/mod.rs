@@ -28,7 +28,8 @@ const HEX_LINE: usize = 16;
 
 /// `text` with every character that could move a terminal's cursor, colour it, hide something or
 /// turn the writing direction written as `\u{1b}`: the control characters (line ends included),
-/// line and paragraph separators, zero-width and bidirectional marks.
+/// line and paragraph separators, zero-width and bidirectional marks, tags, annotations and soft
+/// hyphens.
 ///
 /// A backslash is left alone, so this is for reading, not for parsing back.
 pub fn printable(text: &str) -> Cow<'_, str> {
@@ -48,8 +49,9 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 
 fn acts_on_terminal(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 fn push_hex(out: &mut String, octet: u8) {

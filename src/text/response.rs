@@ -21,12 +21,15 @@ pub struct Rendered {
     pub exit: u8,
 }
 
+/// Certificates shown as octets at most: a message can hold very many that are none.
+const MOST_UNREADABLE: usize = 100;
+
 /// The text of `response`; `verbose` puts each certificate before it in base64 (76 columns, CR LF).
 ///
 /// Where the answer breaks rules under which the Java tool stops or prints nothing, it is shown
 /// as far as it goes: CMCStatusInfo of version 1 in the lines documented for it and counted for
 /// the exit status, body part paths with dots, ExtendedFailInfo, numbers without a name, a status
-/// without its OtherInfo, certificates that can't be decoded as octets. A control that can't be
+/// without its OtherInfo, certificates that can't be decoded as octets (a hundred of them). A control that can't be
 /// decoded ends the listing with `Error found in the response.`, as in Java. What the CA wrote is
 /// made printable. Nothing is verified.
 pub fn render_response(response: &Response, verbose: bool) -> Rendered {
@@ -38,16 +41,25 @@ pub fn render_response(response: &Response, verbose: bool) -> Rendered {
         }
     }
     page.line(0, "Certificates: ");
+    let mut unreadable = 0usize;
     for der in &response.certificates {
         match pretty_certificate(der) {
             Ok(text) => page.0.push_str(&text),
             Err(e) => {
-                page.line(4, "Certificate: ");
-                page.line(8, "Value: ");
-                page.hex(12, der);
-                errors.line(0, format!("ERROR: {}", printable(&e.to_string())));
+                if unreadable == 0 {
+                    errors.line(0, format!("ERROR: {}", printable(&e.to_string())));
+                }
+                if unreadable < MOST_UNREADABLE {
+                    page.line(4, "Certificate: ");
+                    page.line(8, "Value: ");
+                    page.hex(12, der);
+                }
+                unreadable += 1;
             }
         }
+    }
+    if let Some(more @ 1..) = unreadable.checked_sub(1) {
+        errors.line(0, format!("ERROR: and {more} more certificates can't be decoded"));
     }
     page.0.push_str("\n\n");
 
@@ -400,5 +412,12 @@ mod tests {
         );
         assert!(rendered.stderr.starts_with("ERROR: can't decode a certificate"));
         assert_eq!(rendered.exit, 1);
+
+        response.certificates = vec![vec![0x30, 0x00]; 5000];
+        let rendered = render_response(&response, false);
+        assert_eq!(rendered.stdout.matches("Value: ").count(), MOST_UNREADABLE);
+        let lines: Vec<&str> = rendered.stderr.lines().collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert_eq!(lines[1], "ERROR: and 4999 more certificates can't be decoded");
     }
 }

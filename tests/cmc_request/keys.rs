@@ -248,6 +248,8 @@ fn what_cannot_be_written_fails_and_nothing_is_made_in_wrong_places() {
     assert_eq!(std::fs::read_dir(f.file("empty")).unwrap().count(), 0);
     let said = f.nss_cmc(&["CMCRequest"]).exits(1);
     assert!(said.out.starts_with("Wrong number of parameters:0\n"), "{}", said.out);
+    let said = f.nss_cmc(&["CMCRequest", "--help"]).exits(0);
+    assert!(said.out.contains("\n  request.privKeyId\n"), "{}", said.out);
     f.nss_cmc(&["CMCRequest", "gone.cfg"]).exits(1);
 }
 
@@ -263,9 +265,16 @@ fn an_unsigned_revocation_is_java_s_and_private() {
         .fold("output=out\nnickname=stale\nrequest.useSharedSecret=true\n".into(), |all, l| {
             format!("{all}{l}\n")
         });
-    f.write("a.cfg", cfg);
+    let expected = std::fs::read(format!("{vector}request.der")).unwrap();
+    f.write("a.cfg", &cfg);
     f.nss_cmc(&["CMCRequest", "a.cfg"]).exits(0);
-    assert_eq!(f.read("out"), std::fs::read(format!("{vector}request.der")).unwrap());
+    assert_eq!(f.read("out"), expected);
+    // From a pipe the secret can be read once.
+    let secret = "revRequest.sharedSecret=revsecret";
+    f.write("a.cfg", cfg.replace(secret, "revRequest.sharedSecretFd=5"));
+    let line = format!("echo revsecret | {} CMCRequest a.cfg 5<&0", env!("CARGO_BIN_EXE_nss-cmc"));
+    run(std::process::Command::new("sh").current_dir(f.path()).args(["-c", &line])).exits(0);
+    assert_eq!(f.read("out"), expected);
     let mode = std::fs::metadata(f.file("out")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     std::fs::remove_dir_all(f.path()).unwrap();

@@ -169,8 +169,8 @@ fn crmf_is_as_the_reference_describes_it() {
     assert!(said.err.contains("-t false"), "a lost key is worth a word: {}", said.err);
 }
 
-/// The proof of possession verified, and the public key stored as `pub.pem`.
-fn verify_pop(f: &Folder, file: &str) -> bool {
+/// What the proof of possession signs as `signed`, and the signature as `signature`.
+pub fn signed_and_signature(f: &Folder, file: &str) {
     let der = nss_cmc::asn1::pem::to_der("x", &f.read(file)).unwrap();
     // CertReqMessages, CertReqMsg, CertRequest, popo: by position, with the library's reader of
     // tag and length only.
@@ -181,21 +181,18 @@ fn verify_pop(f: &Folder, file: &str) -> bool {
     f.write("signed", &message[..message.len() - popo.len()]);
     let signature = inner(&after(&inner(&popo)));
     f.write("signature", &signature[1..]);
+}
+
+/// The proof of possession verified, and the public key stored as `pub.pem`.
+pub fn verify_pop(f: &Folder, file: &str) -> bool {
+    signed_and_signature(f, file);
     public_key(f, file);
-    let said = run(Command::new("openssl").current_dir(f.path()).args([
-        "dgst",
-        "-sha256",
-        "-verify",
-        "pub.pem",
-        "-signature",
-        "signature",
-        "signed",
-    ]));
-    said.code == 0
+    let verify = ["dgst", "-sha256", "-verify", "pub.pem", "-signature", "signature", "signed"];
+    run(Command::new("openssl").current_dir(f.path()).args(verify)).code == 0
 }
 
 /// The template's public key as `pub.pem`.
-fn public_key(f: &Folder, file: &str) {
+pub fn public_key(f: &Folder, file: &str) {
     let text = walk(f, file);
     let line = text.lines().find(|l| l.contains("cont [ 6 ]")).unwrap();
     let offset: usize = line.split(':').next().unwrap().trim().parse().unwrap();
@@ -360,7 +357,11 @@ fn an_existing_key_is_found_by_id_and_nickname() {
     f.write("cert.pem", f.certutil(&["-L", "-n", "mine", "-a"]));
     let key = openssl(&f, &["x509", "-in", "cert.pem", "-noout", "-pubkey"]);
     let signed = nss_cmc::keyid::to_dogtag(&nss_cmc::keyid::parse(&mine).unwrap());
-    for name in ["mine", &mine, &format!("0x{mine}"), &signed] {
+    let colons = mine.as_bytes().chunks(2).map(|p| std::str::from_utf8(p).unwrap());
+    let colons = colons.collect::<Vec<_>>().join(":").to_uppercase();
+    let blanks = colons.replace(':', " ");
+    let prefixed = format!("0x{mine}");
+    for name in ["mine", &mine, &prefixed, &signed, &colons, &blanks] {
         for crmf in [false, true] {
             let mut args = vec!["--subject", "CN=again", "--key", name];
             args.extend(crmf.then_some("--crmf"));

@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
-use crate::secret::{Secret, Source};
+use crate::secret::Secret;
 
 /// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`; no
 /// Java tool knows these, `allowUnverifiedResponse`, `quiet` (the message isn't printed), and the last
@@ -108,7 +108,7 @@ const FLAGS: &[&str] = &[
 /// What is to be known about the file: unknown keys, odd flags, secrets others can read.
 pub fn warnings(settings: &Settings) -> Vec<String> {
     let file = settings.file();
-    let mut warnings = settings.unknown(KEYS);
+    let mut warnings = settings.warnings(KEYS);
     for key in FLAGS {
         if let Some(value) = settings.non_empty(key)
             && !["true", "false"].iter().any(|known| value.eq_ignore_ascii_case(known))
@@ -130,38 +130,13 @@ fn others_read(file: &str) -> bool {
     std::fs::metadata(file).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
 }
 
-/// A secret: in the file itself, or from where `KEYFile`, `KEYFd` or `KEYEnv` say. `token` is the
-/// token whose line of a password file is meant, if it is a token's password.
-///
-/// # Errors
-/// [`Kind::Usage`] when it can't be read.
-pub fn secret(settings: &Settings, key: &str, token: Option<&str>) -> Result<Option<Secret>> {
-    if let Some(secret) = settings.secret(key) {
-        return Ok(Some(secret));
-    }
-    let given = |suffix: &str| settings.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
-    let source = if let Some(file) = given("File") {
-        Source::File(file.into())
-    } else if let Some(fd) = given("Fd") {
-        let number = fd.parse().map_err(|_| {
-            Error::new(Kind::Usage, format!("{}: {key}Fd must be a number", settings.file()))
-        })?;
-        Source::Fd(number)
-    } else if let Some(name) = given("Env") {
-        Source::Env(name)
-    } else {
-        return Ok(None);
-    };
-    // No file of shared secrets has lines for tokens: `key` is no token's name.
-    source.read(key, token.unwrap_or(key)).map(Some)
-}
-
-/// As [`secret`], but it has to be there.
+/// A secret as [`Settings::secret_anywhere`] finds it; it has to be there.
 ///
 /// # Errors
 /// [`Kind::Usage`].
 pub fn required_secret(settings: &Settings, key: &str) -> Result<Secret> {
-    secret(settings, key, None)?.filter(|s| !s.bytes().is_empty()).ok_or_else(|| {
+    // No file of shared secrets has lines for tokens: `key` is no token's name.
+    settings.secret_anywhere(key, key)?.filter(|s| !s.bytes().is_empty()).ok_or_else(|| {
         Error::new(Kind::Usage, format!("{}: Missing {key}.", settings.file()))
             .hint(format!("give {key}, {key}File, {key}Fd or {key}Env"))
     })

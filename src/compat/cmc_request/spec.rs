@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rasn::types::Integer;
 
-use super::keys::{required_secret, secret};
+use super::keys::required_secret;
 use crate::algorithm::Crypto;
 use crate::asn1::{name, unsigned};
 use crate::cmc::control::{Control, Revocation, reason, serial_number};
@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::error::{Error, Kind, Result};
 use crate::ops::build::CmcSpec;
 use crate::ops::session;
+use crate::secret::Secret;
 
 fn usage(settings: &Settings, why: impl std::fmt::Display) -> Error {
     Error::new(Kind::Usage, format!("{}: {why}", settings.file()))
@@ -79,11 +80,13 @@ pub fn requests(settings: &Settings) -> Result<Vec<Request>> {
 ///
 /// # Errors
 /// [`Kind::Usage`] when it can't be read.
-pub fn revocation_secret(settings: &Settings) -> Result<Option<crate::secret::Secret>> {
+pub fn revocation_secret(settings: &Settings) -> Result<Option<Secret>> {
     if !settings.flag("revRequest.enable") {
         return Ok(None);
     }
-    Ok(secret(settings, "revRequest.sharedSecret", None)?.filter(|s| !s.bytes().is_empty()))
+    Ok(settings
+        .secret_anywhere("revRequest.sharedSecret", "revRequest.sharedSecret")?
+        .filter(|s| !s.bytes().is_empty()))
 }
 
 fn issuer_and_serial(settings: &Settings, control: &str) -> Result<(Vec<u8>, Integer)> {
@@ -139,20 +142,29 @@ fn controls(settings: &Settings, crypto: &dyn Crypto) -> Result<Vec<Control>> {
     Ok(found)
 }
 
-/// A revocation; `issuer` is the signer's, or that of `revRequest.issuer` for an unsigned one.
+/// On whose word a certificate is revoked.
+pub enum Authority {
+    /// The signer's; DER of the name of its issuer, which is the certificate's, too.
+    Issuer(Vec<u8>),
+    /// Whoever knows the secret; the issuer is that of `revRequest.issuer`.
+    Secret(Secret),
+}
+
+/// A revocation.
 ///
 /// # Errors
 /// [`Kind::Usage`].
 pub fn revocation(
     settings: &Settings,
-    signer_s_issuer: Option<Vec<u8>>,
+    authority: Authority,
     crypto: &dyn Crypto,
 ) -> Result<CmcSpec> {
     let mut controls = controls(settings, crypto)?;
-    let passphrase = revocation_secret(settings)?;
-    let issuer = match (&passphrase, signer_s_issuer) {
-        (None, Some(issuer)) => issuer,
-        _ => name::parse(needed(settings, "revRequest.issuer")?)?,
+    let (issuer, passphrase) = match authority {
+        Authority::Issuer(issuer) => (issuer, None),
+        Authority::Secret(secret) => {
+            (name::parse(needed(settings, "revRequest.issuer")?)?, Some(secret))
+        }
     };
     let now = chrono::Utc::now().timestamp();
     controls.push(Control::Revoke(Box::new(Revocation {

@@ -38,6 +38,18 @@ fn id(dotted: &str) -> Vec<u8> {
     ObjectIdentifier::new(dotted).map(|o| oid(&o)).unwrap_or_default()
 }
 
+/// The Name of a user in the CA's directory, as DER.
+pub fn user_name(uid: &str) -> Vec<u8> {
+    let rdn = |kind: &str, value: &str| {
+        set(vec![sequence(&[&id(kind), &tlv(Tag::Utf8String, value.as_bytes())])])
+    };
+    sequence(&[
+        &rdn("2.5.4.10", "STAND-IN"),
+        &rdn("2.5.4.11", "people"),
+        &rdn("0.9.2342.19200300.100.1.1", uid),
+    ])
+}
+
 /// A Name of one CN and an O, as DER.
 pub fn name(cn: &str, organisation: Option<&str>) -> Vec<u8> {
     let rdn = |kind: &str, value: &str| {

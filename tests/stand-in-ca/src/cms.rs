@@ -5,7 +5,8 @@ use der::asn1::ObjectIdentifier;
 
 use crate::certs::{Parts, parts};
 use crate::element::{
-    Element, NULL, Refused, context, elements, integer, octets, oid, one, sequence, set, tlv,
+    Element, NULL, Refused, context, context_primitive, elements, first, integer, octets, oid, one,
+    sequence, set, tlv,
 };
 use crate::keys::{Hash, Key, SHA256, verify};
 
@@ -16,25 +17,58 @@ const PKI_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 
-/// A signed request whose signature is good.
+/// A request taken apart, nothing of it verified.
 pub struct Opened {
     /// DER of the PKIData.
     pub pki_data: Vec<u8>,
-    /// DER of the signer's certificate.
-    pub signer: Vec<u8>,
+    pub signer: Signer,
 }
 
-/// Opens a request signed by the holder of a certificate that it carries.
+/// Who says to have signed.
+pub enum Signer {
+    /// The holder of a certificate in the message (DER).
+    Certificate(Vec<u8>, Signature),
+    /// The key with this identifier.
+    Key(Vec<u8>, Signature),
+    /// Nobody: the message is id-data.
+    Nobody,
+}
+
+/// A SignerInfo's part that is computed.
+pub struct Signature {
+    digest_algorithm: Vec<u8>,
+    attributes: Vec<u8>,
+    content: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Signature {
+    /// Verifies it with a key, as picky as Dogtag.
+    pub fn verify(&self, spki: &[u8]) -> Result<(), Refused> {
+        let hash = digest(&one(&self.digest_algorithm)?)?;
+        let attributes = sorted_attributes(&one(&self.attributes)?, &hash.digest(&self.content))?;
+        verify(spki, hash, &attributes, &self.signature)
+    }
+}
+
+/// Takes a request apart: signed by the holder of a certificate that it carries, by a key, or by
+/// nobody.
 pub fn open(message: &[u8]) -> Result<Opened, Refused> {
     // What follows the ContentInfo is ignored, as Dogtag does.
-    let outer = *elements(message)?.first().ok_or("empty")?;
+    let outer = first(message)?;
     let [content_type, content] = outer.within(Tag::Sequence)?[..] else {
         return Err("no ContentInfo".into());
     };
-    if content_type.oid()? != SIGNED_DATA {
-        return Err("content type is not SignedData".into());
+    let content = one(content.content_of(context(0))?)?;
+    let content_type = content_type.oid()?;
+    if content_type == DATA {
+        let pki_data = content.content_of(Tag::OctetString)?.to_vec();
+        return Ok(Opened { pki_data, signer: Signer::Nobody });
     }
-    let signed = one(content.content_of(context(0))?)?.within(Tag::Sequence)?;
+    if content_type != SIGNED_DATA {
+        return Err("content type is neither SignedData nor data".into());
+    }
+    let signed = content.within(Tag::Sequence)?;
     let [_version, _digests, encapsulated, rest @ ..] = &signed[..] else {
         return Err("no SignedData".into());
     };
@@ -44,7 +78,7 @@ pub fn open(message: &[u8]) -> Result<Opened, Refused> {
     if e_type.oid()? != PKI_DATA {
         return Err("content is not a PKIData".into());
     }
-    let pki_data = one(e_content.content_of(context(0))?)?.content_of(Tag::OctetString)?;
+    let pki_data = one(e_content.content_of(context(0))?)?.content_of(Tag::OctetString)?.to_vec();
     let certificates = match rest.iter().find(|e| e.tag == context(0)) {
         Some(set) => elements(set.content)?,
         None => Vec::new(),
@@ -54,11 +88,17 @@ pub fn open(message: &[u8]) -> Result<Opened, Refused> {
     let [_version, sid, digest_algorithm, attributes, _algorithm, signature, ..] = info[..] else {
         return Err("no signed attributes".into());
     };
-    let hash = digest(&digest_algorithm)?;
-    let signer = signer(&sid, &certificates)?;
-    let attributes = sorted_attributes(&attributes, &hash.digest(pki_data))?;
-    verify(parts(&signer)?.spki, hash, &attributes, signature.content_of(Tag::OctetString)?)?;
-    Ok(Opened { pki_data: pki_data.to_vec(), signer })
+    let computed = Signature {
+        digest_algorithm: digest_algorithm.whole.to_vec(),
+        attributes: attributes.whole.to_vec(),
+        content: pki_data.clone(),
+        signature: signature.content_of(Tag::OctetString)?.to_vec(),
+    };
+    let signer = match sid.content_of(context_primitive(0)) {
+        Ok(id) => Signer::Key(id.to_vec(), computed),
+        Err(_) => Signer::Certificate(signer(&sid, &certificates)?, computed),
+    };
+    Ok(Opened { pki_data, signer })
 }
 
 /// SHA-2 with an explicit NULL: Dogtag builds the DigestInfo from these very octets.
@@ -178,4 +218,44 @@ fn signed_data(
         &set(infos),
     ]);
     sequence(&[&oid(&SIGNED_DATA), &tlv(context(0), &signed)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{asked, pki_data};
+
+    /// What Dogtag's own tools made, and Dogtag took, is taken here.
+    #[test]
+    fn recorded_requests_of_the_java_tools_pass() -> Result<(), Refused> {
+        let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors");
+        let folders = std::fs::read_dir(vectors).map_err(|e| e.to_string())?;
+        let mut signed = 0;
+        for folder in folders.flatten() {
+            let Ok(message) = std::fs::read(folder.path().join("request.der")) else { continue };
+            let label = folder.file_name();
+            let opened = open(&message).map_err(|e| format!("{label:?}: {e}"))?;
+            let data = pki_data(&opened.pki_data)?;
+            let requests: Result<Vec<_>, _> = data.requests.iter().map(asked).collect();
+            let requests = match requests {
+                Err(e) if label == "02c-crmf-agent-popfail" && e.starts_with("POP") => continue,
+                requests => requests.map_err(|e| format!("{label:?}: {e}"))?,
+            };
+            match &opened.signer {
+                Signer::Certificate(certificate, signature) => {
+                    signature.verify(parts(certificate)?.spki)
+                }
+                Signer::Key(id, signature) => {
+                    let request = requests.first().ok_or("no request")?;
+                    assert_eq!(request.key_id.as_ref(), Some(id), "{label:?}");
+                    signature.verify(&request.spki)
+                }
+                Signer::Nobody => continue,
+            }
+            .map_err(|e| format!("{label:?}: {e}"))?;
+            signed += 1;
+        }
+        assert_eq!(signed, 12);
+        Ok(())
+    }
 }

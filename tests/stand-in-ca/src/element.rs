@@ -19,14 +19,23 @@ pub fn elements(bytes: &[u8]) -> Result<Vec<Element<'_>>, Refused> {
     let mut reader = SliceReader::new(bytes).map_err(text)?;
     let mut found = Vec::new();
     while !reader.is_finished() {
-        let start = usize::try_from(reader.position()).map_err(text)?;
-        let header = Header::decode(&mut reader).map_err(text)?;
-        let content = reader.read_slice(header.length).map_err(text)?;
-        let end = usize::try_from(reader.position()).map_err(text)?;
-        let whole = bytes.get(start..end).ok_or("element out of range")?;
-        found.push(Element { tag: header.tag, content, whole });
+        found.push(next(&mut reader, bytes)?);
     }
     Ok(found)
+}
+
+/// The first element; what follows it is left unread.
+pub fn first(bytes: &[u8]) -> Result<Element<'_>, Refused> {
+    next(&mut SliceReader::new(bytes).map_err(text)?, bytes)
+}
+
+fn next<'a>(reader: &mut SliceReader<'a>, bytes: &'a [u8]) -> Result<Element<'a>, Refused> {
+    let start = usize::try_from(reader.position()).map_err(text)?;
+    let header = Header::decode(reader).map_err(text)?;
+    let content = reader.read_slice(header.length).map_err(text)?;
+    let end = usize::try_from(reader.position()).map_err(text)?;
+    let whole = bytes.get(start..end).ok_or("element out of range")?;
+    Ok(Element { tag: header.tag, content, whole })
 }
 
 fn text(e: impl std::fmt::Display) -> Refused {

@@ -196,6 +196,8 @@ pub fn verify(spki: &[u8], hash: Hash, message: &[u8], signature: &[u8]) -> Resu
         }
         KeyKind::P521 => {
             let point = spki_parts(spki)?.2;
+            // p521 takes no number shorter than half the curve's size; a zero in front changes none.
+            let digest = [&[0][..], &digest].concat();
             let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(point).map_err(bad)?;
             let signature = p521::ecdsa::Signature::from_der(signature).map_err(bad)?;
             key.verify_prehash(&digest, &signature).map_err(bad)

@@ -1,14 +1,19 @@
 //! A small CA that answers CMC requests as Dogtag does, on loopback TLS with client authentication:
 //! for tests and first steps. Nothing of it is shared with the client, nor shipped.
 
+mod answer;
+mod auth;
 mod certs;
 mod cms;
 mod element;
 mod est;
 mod http;
 mod keys;
+mod pop;
 mod profile;
+mod proof;
 mod request;
+mod revoke;
 mod servlet;
 mod store;
 
@@ -57,6 +62,27 @@ enum Command {
         #[arg(long)]
         expired: bool,
     },
+    /// Add a user who shares a secret with the CA
+    User {
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        uid: String,
+        /// File whose first line is the secret
+        #[arg(long)]
+        secret_file: PathBuf,
+    },
+    /// Keep a secret with a certificate, by which it can be revoked
+    RevocationSecret {
+        #[arg(long)]
+        dir: PathBuf,
+        /// Serial number in hexadecimal, as list prints it
+        #[arg(long)]
+        serial: String,
+        /// File whose first line is the secret
+        #[arg(long)]
+        secret_file: PathBuf,
+    },
     /// Serve, until killed
     Run {
         #[arg(long)]
@@ -69,6 +95,9 @@ enum Command {
         /// Key of the server
         #[arg(long, default_value = "rsa", value_parser = ["rsa", "ec"])]
         server_key_type: String,
+        /// Wrap the key of challenges with RSA-OAEP (keyWrap.useOAEP)
+        #[arg(long)]
+        oaep: bool,
         /// The only TLS version to speak
         #[arg(long, value_parser = ["1.2", "1.3"])]
         tls_version: Option<String>,
@@ -91,6 +120,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn first_line(file: &std::path::Path) -> Result<Vec<u8>, Refused> {
+    let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    Ok(text.lines().next().unwrap_or_default().as_bytes().to_vec())
 }
 
 fn run(command: Command) -> Result<(), Refused> {
@@ -125,7 +159,16 @@ fn run(command: Command) -> Result<(), Refused> {
             }
             std::fs::write(&out, pem(&certificate)?).map_err(|e| format!("{}: {e}", out.display()))
         }
-        Command::Run { dir, listen, server_name, server_key_type, tls_version, log } => {
+        Command::User { dir, uid, secret_file } => {
+            let secret = first_line(&secret_file)?;
+            Store::open(&dir, false)?.add_user(&uid, &certs::user_name(&uid), &secret)
+        }
+        Command::RevocationSecret { dir, serial, secret_file } => {
+            let digits = serial.strip_prefix("0x").unwrap_or(&serial);
+            let serial = u32::from_str_radix(digits, 16).map_err(|e| format!("{serial}: {e}"))?;
+            Store::open(&dir, false)?.set_revocation_secret(serial, &first_line(&secret_file)?)
+        }
+        Command::Run { dir, listen, server_name, server_key_type, oaep, tls_version, log } => {
             let store = Store::open(&dir, false)?;
             store.remove("port");
             let server = store.server(&server_name, server_key_type == "ec")?;
@@ -134,7 +177,7 @@ fn run(command: Command) -> Result<(), Refused> {
             let listener = TcpListener::bind(&listen).map_err(|e| format!("{listen}: {e}"))?;
             let port = listener.local_addr().map_err(|e| e.to_string())?.port();
             store.write("port", port.to_string().as_bytes())?;
-            let servlets = Arc::new(Servlets::new(store)?);
+            let servlets = Arc::new(Servlets::new(store, oaep)?);
             let sink: Box<dyn Write + Send> = match log {
                 Some(path) => Box::new(std::fs::File::create(&path).map_err(|e| e.to_string())?),
                 None => Box::new(std::io::stderr()),

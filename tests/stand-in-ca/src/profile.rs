@@ -17,9 +17,33 @@ enum Keys {
     Any,
 }
 
+/// Who may use a profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authenticator {
+    /// Agents, who sign (CMCAuth).
+    Agent,
+    /// Users with a certificate or a shared secret (CMCUserSignedAuth).
+    User,
+    /// Agents by their TLS certificate; the request is bare PKCS #10 (AgentCertAuth).
+    AgentTls,
+}
+
+/// Whose subject the certificate gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// What the request says.
+    Request,
+    /// The signer's.
+    Signer,
+    /// The user's in the CA's directory.
+    Directory,
+}
+
 /// One profile.
 pub struct Profile {
     pub id: &'static str,
+    pub authenticator: Authenticator,
+    pub subject: Subject,
     keys: Keys,
     pub days: i64,
     /// Whether the subject must begin with its CN.
@@ -44,7 +68,26 @@ const fn profile(
     purposes: &'static [&'static str],
     kind: Kind,
 ) -> Profile {
-    Profile { id, keys, days: 720, cn_first: true, usage, purposes, kind }
+    let (authenticator, subject) = (Authenticator::Agent, Subject::Request);
+    Profile { id, authenticator, subject, keys, days: 720, cn_first: true, usage, purposes, kind }
+}
+
+/// A profile for users' certificates.
+const fn user(
+    id: &'static str,
+    ec: bool,
+    authenticator: Authenticator,
+    subject: Subject,
+) -> Profile {
+    let (keys, usage): (_, &[u8]) =
+        if ec { (Keys::EcUser, &[0, 1, 4]) } else { (Keys::Rsa, &[0, 1, 2]) };
+    Profile {
+        authenticator,
+        subject,
+        cn_first: false,
+        days: 180,
+        ..profile(id, keys, usage, &[CLIENT_AUTH, EMAIL_PROTECTION], Kind::Plain)
+    }
 }
 
 const PROFILES: &[Profile] = &[
@@ -63,31 +106,21 @@ const PROFILES: &[Profile] = &[
     profile("caCMCkraTransportCert", Keys::Rsa, &[0, 1, 2, 3], &[], Kind::Plain),
     profile("caCMCkraStorageCert", Keys::Rsa, &[0, 1, 2, 3], &[], Kind::Plain),
     Profile { days: 3000, ..profile("caCMCcaCert", Keys::Any, &[0, 1, 5, 6], &[], Kind::Ca) },
-    Profile {
-        cn_first: false,
-        days: 180,
-        ..profile(
-            "caFullCMCUserCert",
-            Keys::Rsa,
-            &[0, 1, 2],
-            &[CLIENT_AUTH, EMAIL_PROTECTION],
-            Kind::Plain,
-        )
-    },
-    Profile {
-        cn_first: false,
-        days: 180,
-        ..profile(
-            "caECFullCMCUserCert",
-            Keys::EcUser,
-            &[0, 1, 4],
-            &[CLIENT_AUTH, EMAIL_PROTECTION],
-            Kind::Plain,
-        )
-    },
+    user("caFullCMCUserCert", false, Authenticator::Agent, Subject::Request),
+    user("caECFullCMCUserCert", true, Authenticator::Agent, Subject::Request),
+    user("caCMCUserCert", false, Authenticator::Agent, Subject::Request),
+    user("caCMCECUserCert", true, Authenticator::Agent, Subject::Request),
+    // These four are disabled as shipped; here an administrator has enabled them.
+    user("caFullCMCUserSignedCert", false, Authenticator::User, Subject::Signer),
+    user("caECFullCMCUserSignedCert", true, Authenticator::User, Subject::Signer),
+    user("caFullCMCSharedTokenCert", false, Authenticator::User, Subject::Directory),
+    user("caECFullCMCSharedTokenCert", true, Authenticator::User, Subject::Directory),
+    user("caSimpleCMCUserCert", false, Authenticator::AgentTls, Subject::Request),
+    user("caECSimpleCMCUserCert", true, Authenticator::AgentTls, Subject::Request),
 ];
 
-/// The profile called `id`; those for failures on demand are server profiles for any key.
+/// The profile called `id`, if there is one and it is enabled; those for failures on demand are server
+/// profiles for any key.
 pub fn find(id: &str) -> Option<&'static Profile> {
     const ON_DEMAND: Profile = Profile {
         cn_first: false,
@@ -159,7 +192,9 @@ pub fn servlet_default(path: &str) -> Option<&'static str> {
     Some(match name {
         "profileSubmitCMCFull" => "caFullCMCUserCert",
         "profileSubmitUserSignedCMCFull" => "caFullCMCUserSignedCert",
+        // Not shipped since Dogtag 10.5, and so not found.
         "profileSubmitSelfSignedCMCFull" => "caFullCMCSelfSignedCert",
+        "profileSubmitCMCSimple" => "caSimpleCMCUserCert",
         "profileSubmitCMCFullCACert" => "caCMCcaCert",
         "profileSubmitCMCFullServerCert" => "caCMCserverCert",
         "profileSubmitCMCFullSubsystemCert" => "caCMCsubsystemCert",

@@ -1,18 +1,36 @@
 //! A PKIData and the request in it.
 
 use der::Tag;
+use der::asn1::ObjectIdentifier;
 
-use crate::element::{Element, Refused, context, one};
+use crate::element::{Element, Refused, context, elements, one};
 use crate::keys::{Hash, round_trips, verify};
+
+const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
+const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
+const ARCHIVE_OPTIONS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.5.1.4");
 
 /// The controls a stand-in looks at, and the requests.
 pub struct PkiData<'a> {
-    /// Number of the control in id-cmc, and the DER of its SET of values.
-    pub controls: Vec<(u32, &'a [u8])>,
+    pub controls: Vec<Control<'a>>,
     /// TaggedRequests.
     pub requests: Vec<Element<'a>>,
+    /// DER of the reqSequence.
+    pub sequence: &'a [u8],
+    /// Whether there is a control of any kind.
+    pub has_controls: bool,
     /// Things Dogtag lets pass and a client shouldn't do.
     pub lint: Vec<String>,
+}
+
+/// A control of id-cmc.
+pub struct Control<'a> {
+    /// Its body part id, as DER.
+    pub id: &'a [u8],
+    /// Its number in id-cmc.
+    pub number: u32,
+    /// DER of its SET of values.
+    pub values: &'a [u8],
 }
 
 /// Reads a PKIData: four sequences, no fewer, no more.
@@ -23,6 +41,8 @@ pub fn pki_data(der: &[u8]) -> Result<PkiData<'_>, Refused> {
     let mut found = PkiData {
         controls: Vec::new(),
         requests: requests.within(Tag::Sequence)?,
+        sequence: requests.whole,
+        has_controls: !controls.content.is_empty(),
         lint: Vec::new(),
     };
     let mut ids: Vec<&[u8]> = Vec::new();
@@ -34,12 +54,14 @@ pub fn pki_data(der: &[u8]) -> Result<PkiData<'_>, Refused> {
         values.content_of(Tag::Set)?;
         let kind = kind.oid()?.to_string();
         match kind.strip_prefix("1.3.6.1.5.5.7.7.").and_then(|n| n.parse().ok()) {
-            Some(n) => found.controls.push((n, values.whole)),
+            Some(number) => {
+                found.controls.push(Control { id: id.whole, number, values: values.whole });
+            }
             None => found.lint.push(format!("unknown control {kind}")),
         }
     }
     for request in &found.requests {
-        let first = crate::element::elements(request.content)?;
+        let first = elements(request.content)?;
         if request.tag == context(0) {
             ids.extend(first.first().map(|id| id.content));
         }
@@ -53,15 +75,34 @@ pub fn pki_data(der: &[u8]) -> Result<PkiData<'_>, Refused> {
     Ok(found)
 }
 
-impl PkiData<'_> {
+impl<'a> PkiData<'a> {
     /// The values of a control; of the last one, if there are several.
-    pub fn control(&self, number: u32) -> Option<&[u8]> {
-        self.controls.iter().rev().find(|(n, _)| *n == number).map(|(_, values)| *values)
+    pub fn control(&self, number: u32) -> Option<&'a [u8]> {
+        self.last(number).map(|c| c.values)
+    }
+
+    /// The last control of this number.
+    pub fn last(&self, number: u32) -> Option<&Control<'a>> {
+        self.controls.iter().rev().find(|c| c.number == number)
+    }
+
+    /// The first value of a control.
+    pub fn value(&self, number: u32) -> Result<Option<Element<'a>>, Refused> {
+        let Some(values) = self.control(number) else { return Ok(None) };
+        Ok(one(values)?.within(Tag::Set)?.first().copied())
     }
 }
 
 /// What is to be certified.
+#[derive(Clone)]
 pub struct Asked {
+    /// The body part id, as DER.
+    pub id: Vec<u8>,
+    /// The TaggedRequest as it came.
+    pub tagged: Vec<u8>,
+    /// What a signer by key must name: the identifier in the subjectKeyIdentifier extension of
+    /// PKCS #10, the octets of the extension's value in CRMF.
+    pub key_id: Option<Vec<u8>>,
     pub subject: Vec<u8>,
     pub spki: Vec<u8>,
     /// Whether possession of the key is proved.
@@ -71,10 +112,12 @@ pub struct Asked {
 /// Reads a request and checks its own signature.
 pub fn asked(request: &Element<'_>) -> Result<Asked, Refused> {
     if request.tag == context(0) {
-        let [_id, csr] = crate::element::elements(request.content)?[..] else {
+        let [id, csr] = elements(request.content)?[..] else {
             return Err("no TaggedCertificationRequest".into());
         };
-        return pkcs10(csr.whole);
+        id.content_of(Tag::Integer)?;
+        let asked = pkcs10(csr.whole)?;
+        return Ok(Asked { id: id.whole.to_vec(), tagged: request.whole.to_vec(), ..asked });
     }
     if request.tag == context(1) {
         return crmf(request);
@@ -95,7 +138,55 @@ pub fn pkcs10(der: &[u8]) -> Result<Asked, Refused> {
     };
     attributes.content_of(context(0))?;
     self_signature(info.whole, &algorithm, signature.bits()?, spki.whole)?;
-    Ok(Asked { subject: subject.whole.to_vec(), spki: spki.whole.to_vec(), proved: true })
+    let mut wanted = Vec::new();
+    for attribute in elements(attributes.content)? {
+        let [kind, values] = attribute.within(Tag::Sequence)?[..] else {
+            return Err("no Attribute".into());
+        };
+        if kind.oid()? == EXTENSION_REQUEST {
+            let extensions = one(values.content_of(Tag::Set)?)?;
+            wanted.extend(extensions.within(Tag::Sequence)?);
+        }
+    }
+    let key_id = match key_identifier(&wanted)? {
+        Some(value) => Some(one(value)?.content_of(Tag::OctetString)?.to_vec()),
+        None => None,
+    };
+    Ok(Asked {
+        id: Vec::new(),
+        tagged: Vec::new(),
+        key_id,
+        subject: subject.whole.to_vec(),
+        spki: spki.whole.to_vec(),
+        proved: true,
+    })
+}
+
+/// The octets of the subjectKeyIdentifier extension's value.
+fn key_identifier<'a>(extensions: &[Element<'a>]) -> Result<Option<&'a [u8]>, Refused> {
+    for extension in extensions {
+        let parts = extension.within(Tag::Sequence)?;
+        let (Some(id), Some(value)) = (parts.first(), parts.last()) else {
+            return Err("no Extension".into());
+        };
+        if id.oid()? == SUBJECT_KEY_IDENTIFIER {
+            return Ok(Some(value.content_of(Tag::OctetString)?));
+        }
+    }
+    Ok(None)
+}
+
+/// The private key that is to be archived must at least look like one.
+fn archive_options(controls: &Element<'_>) -> Result<(), Refused> {
+    for control in controls.within(Tag::Sequence)? {
+        let [kind, value] = control.within(Tag::Sequence)?[..] else {
+            return Err("no control of CRMF".into());
+        };
+        if kind.oid()? == ARCHIVE_OPTIONS {
+            elements(value.content_of(context(0))?).map_err(|e| format!("archive options: {e}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn self_signature(
@@ -112,9 +203,10 @@ fn self_signature(
 
 /// Reads a CertReqMsg under `[1]`, with proof by signature or none.
 fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
-    let parts = crate::element::elements(message.content)?;
+    let parts = elements(message.content)?;
     let request = parts.first().ok_or("no CertRequest")?;
-    let [_id, template, ..] = request.within(Tag::Sequence)?[..] else {
+    let fields = request.within(Tag::Sequence)?;
+    let [id, template, controls @ ..] = &fields[..] else {
         return Err("no CertTemplate".into());
     };
     let fields = template.within(Tag::Sequence)?;
@@ -123,9 +215,15 @@ fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
     // [6] IMPLICIT: the SEQUENCE tag of the key comes back.
     let key = field(6).ok_or("no public key")?;
     let spki = crate::element::sequence(&[key.content]);
+    controls.first().map_or(Ok(()), archive_options)?;
+    let extensions = match field(9) {
+        Some(field) => elements(field.content)?,
+        None => Vec::new(),
+    };
+    let key_id = key_identifier(&extensions)?.map(<[u8]>::to_vec);
     let proved = match parts.get(1).filter(|p| p.tag == context(1)) {
         Some(popo) => {
-            let [algorithm, signature] = crate::element::elements(popo.content)?[..] else {
+            let [algorithm, signature] = elements(popo.content)?[..] else {
                 return Err("no POPOSigningKey".into());
             };
             self_signature(request.whole, &algorithm, signature.bits()?, &spki)
@@ -134,5 +232,12 @@ fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
         }
         None => false,
     };
-    Ok(Asked { subject: subject.to_vec(), spki, proved })
+    Ok(Asked {
+        id: id.whole.to_vec(),
+        tagged: message.whole.to_vec(),
+        key_id,
+        subject: subject.to_vec(),
+        spki,
+        proved,
+    })
 }

@@ -2,15 +2,23 @@
 
 use std::sync::Mutex;
 
-use der::Tag;
-
+use crate::answer::{
+    Controls, Failure, echoes, failure, invalid_credential, pending, response, status_info,
+};
+use crate::auth::{Who, authenticate};
 use crate::certs::{self, name_text, parts};
 use crate::cms::{self, Flaw};
-use crate::element::{Refused, integer, octets, oid, sequence, set, tlv};
-use crate::keys::{Key, kind};
-use crate::profile;
-use crate::request::{PkiData, asked, pki_data};
+use crate::element::{Refused, integer, octets, set};
+use crate::keys::{Key, KeyKind, kind};
+use crate::pop::Waiting;
+use crate::profile::{self, Authenticator, Profile, Subject};
+use crate::proof;
+use crate::request::{Asked, Control, PkiData, asked, pkcs10, pki_data};
+use crate::revoke::revoke;
 use crate::store::{Pair, Store};
+
+/// revokeRequest's number in id-cmc.
+const REVOKE_REQUEST: u32 = 17;
 
 /// An HTTP answer.
 pub struct Answer {
@@ -46,27 +54,24 @@ pub struct Posted<'a> {
 /// The CA at work; requests are handled one at a time.
 pub struct Servlets {
     store: Store,
-    requests: Mutex<u32>,
+    waiting: Mutex<Waiting>,
+    /// Whether keys of challenges are wrapped with RSA-OAEP.
+    oaep: bool,
     stranger: Pair,
 }
 
-/// Controls by their number in id-cmc, each with the DER of its SET of values.
-type Controls = Vec<(u32, Vec<u8>)>;
-
-/// CMCFailInfo and text.
-struct Failure(u8, String);
-
-fn failure(info: u8, text: &str) -> Failure {
-    Failure(info, text.to_owned())
-}
-
-/// One text for everything CMCAuth doesn't like.
-fn invalid_credential() -> Failure {
-    failure(2, "Invalid Credential.")
+/// What a good message gets.
+enum Outcome {
+    /// A certificate, for the request with this body part id (DER).
+    Issued { id: Vec<u8>, certificate: Vec<u8>, echoes: Controls },
+    /// These controls.
+    Said(Controls),
+    /// Certificates only.
+    Simple(Vec<u8>),
 }
 
 impl Servlets {
-    pub fn new(store: Store) -> Result<Servlets, Refused> {
+    pub fn new(store: Store, oaep: bool) -> Result<Servlets, Refused> {
         // Somebody else with the CA's own name.
         let ca = store.ca()?;
         let key = Key::generate(matches!(ca.key, Key::Ec(_)))?;
@@ -83,7 +88,8 @@ impl Servlets {
             extensions,
         };
         let certificate = certs::issue(&template, &key)?;
-        Ok(Servlets { store, requests: Mutex::new(0), stranger: Pair { key, certificate } })
+        let waiting = Mutex::new(Waiting::default());
+        Ok(Servlets { store, waiting, oaep, stranger: Pair { key, certificate } })
     }
 
     /// Answers a POST; the second part is for the log.
@@ -91,14 +97,13 @@ impl Servlets {
         let Some(default) = profile::servlet_default(posted.path) else {
             return (not_found(), format!("{}: no such servlet", posted.path));
         };
-        let mut requests = self.requests.lock().unwrap_or_else(|e| e.into_inner());
-        *requests += 1;
+        let mut waiting = self.waiting.lock().unwrap_or_else(|e| e.into_inner());
         let profile = posted.profile.unwrap_or(default);
         let wish = profile.strip_prefix("standin-");
         if let Some(answer) = wish.and_then(on_the_way) {
             return (answer, format!("{profile}: on demand"));
         }
-        match self.answer(posted, profile, *requests) {
+        match self.answer(posted, profile, &mut waiting) {
             Ok((body, log)) => (damaged(wish, body), format!("{profile}: {log}")),
             Err(e) => (crash_page(), format!("{profile}: crashed: {e}")),
         }
@@ -108,50 +113,56 @@ impl Servlets {
         &self,
         posted: &Posted<'_>,
         profile: &str,
-        id: u32,
+        waiting: &mut Waiting,
     ) -> Result<(Vec<u8>, String), Refused> {
         let ca = self.store.ca()?;
         let mut log = Vec::new();
-        let outcome = self.enrol(posted, profile, &mut log);
+        let outcome = self.handle(posted, profile, waiting, &mut log);
         let wish = profile.strip_prefix("standin-").unwrap_or_default();
         let chain = vec![ca.certificate.clone()];
+        let said = |controls: &[_]| {
+            cms::seal(&response(controls), chain.clone(), &ca.key, &ca.certificate, Flaw::None)
+        };
         let answer = match outcome {
             Err(Failure(info, text)) => {
                 log.push(format!("failed {info}: {text}"));
-                let status = status_info(2, 0, Some(&text), Some(info));
-                cms::seal(&response(&[(25, status)]), chain, &ca.key, &ca.certificate, Flaw::None)?
+                said(&[(25, status_info(2, &integer(&[0]), Some(&text), Some(info)))])?
             }
-            Ok((certificate, echoes)) => {
+            Ok(Outcome::Said(controls)) => {
+                log.push(format!("answered with {} controls", controls.len()));
+                said(&controls)?
+            }
+            Ok(Outcome::Simple(certificate)) => {
                 log.push("issued".into());
-                self.on_demand(wish, id, certificate, echoes, &ca)?
+                cms::certs_only(vec![certificate, ca.certificate.clone()])
+            }
+            Ok(Outcome::Issued { id, certificate, echoes }) => {
+                log.push("issued".into());
+                self.on_demand(wish, &id, certificate, echoes, &ca)?
             }
         };
         Ok((answer, log.join("; ")))
     }
 
-    /// The checks in Dogtag's order; answers the certificate and the controls to echo.
-    fn enrol(
+    /// The checks in Dogtag's order.
+    fn handle(
         &self,
         posted: &Posted<'_>,
         profile: &str,
+        waiting: &mut Waiting,
         log: &mut Vec<String>,
-    ) -> Result<(Vec<u8>, Controls), Failure> {
+    ) -> Result<Outcome, Failure> {
+        let wish = profile.strip_prefix("standin-").unwrap_or_default();
         let rules = profile::find(profile)
             .ok_or_else(|| Failure(11, format!("Profile {} Not Found", escape(profile))))?;
+        if rules.authenticator == Authenticator::AgentTls {
+            return self.simple(posted, rules, log);
+        }
         let mut denied = |why: Refused| {
             log.push(why);
             invalid_credential()
         };
         let opened = cms::open(posted.body).map_err(&mut denied)?;
-        let signer = parts(&opened.signer).map_err(&mut denied)?;
-        let client =
-            posted.client.ok_or("no client certificate".to_owned()).map_err(&mut denied)?;
-        if parts(client).map_err(&mut denied)?.subject != signer.subject {
-            return Err(denied("the TLS client is another than the signer".into()));
-        }
-        if !self.store.is_agent(&opened.signer) {
-            return Err(denied(format!("{} is no agent", name_text(signer.subject))));
-        }
         let data = pki_data(&opened.pki_data).map_err(&mut denied)?;
         let requests: Vec<_> =
             data.requests.iter().map(asked).collect::<Result<_, _>>().map_err(|e| {
@@ -161,33 +172,142 @@ impl Servlets {
                     denied(e)
                 }
             })?;
+        let store = &self.store;
+        let authenticator = rules.authenticator;
+        let who = authenticate(authenticator, &opened, &requests, posted.client, store, log)?;
         log.extend(data.lint.iter().map(|l| format!("lint: {l}")));
+
+        let revocation = data.last(REVOKE_REQUEST);
+        let signed = matches!(who, Who::Agent(_) | Who::User(_));
+        let proved = if signed || revocation.is_some() || !data.has_controls {
+            None
+        } else {
+            Some(proof::identity(&data, store, log)?)
+        };
+        if let Some(open) = waiting.proved(&data)? {
+            // The only place where a constraint gives badRequest.
+            return self
+                .issue(rules, &open.asked, &open.subject, &data)
+                .map_err(|Failure(_, text)| Failure(2, text));
+        }
         let request = match &requests[..] {
             [one] => one,
-            [] => return Err(failure(2, "ProfileSubmitCMCServlet authorization failure")),
+            [] => return self.without_requests(&data, revocation, &who),
             _ => return Err(failure(11, "Policy Set Not Found")),
         };
+        let subject = match (rules.subject, &who, proved) {
+            // Dogtag would take an unsigned one with a good proof.
+            (_, Who::Nobody, _) => return Err(invalid_credential()),
+            (Subject::Request, ..) => request.subject.clone(),
+            (Subject::Signer, Who::Agent(subject) | Who::User(subject), _) => subject.clone(),
+            (Subject::Signer, ..) => return Err(failure(2, "Subject Name Not Found")),
+            (Subject::Directory, _, Some(name)) => name,
+            (Subject::Directory, ..) => {
+                return Err(failure(
+                    11,
+                    "Request Subject Name Not Matched {0} CMCSharedTokenSubjectNameConstraint: \
+                     authTokenSharedTokenSN null Rejected - {1}",
+                ));
+            }
+        };
+        self.check(rules, request, &subject)?;
         if !request.proved {
-            return Err(failure(11, "Server Internal Error"));
+            if !matches!(kind(&request.spki), Ok(KeyKind::Rsa(_))) {
+                return Err(failure(11, "Server Internal Error"));
+            }
+            let controls = waiting.challenge(request, &subject, self.oaep, wish);
+            let mut controls = controls.map_err(|e| Failure(11, e))?;
+            controls.extend(echoes(&data));
+            return Ok(Outcome::Said(controls));
         }
+        self.issue(rules, request, &subject, &data)
+    }
+
+    /// A bare PKCS #10 request, sent by an agent.
+    fn simple(
+        &self,
+        posted: &Posted<'_>,
+        rules: &Profile,
+        log: &mut Vec<String>,
+    ) -> Result<Outcome, Failure> {
+        let mut denied = |why: Refused| {
+            log.push(why);
+            invalid_credential()
+        };
+        let agent = posted.client.is_some_and(|c| self.store.is_agent(c));
+        if !agent {
+            return Err(denied("the TLS client is no agent".into()));
+        }
+        let request = pkcs10(posted.body).map_err(&mut denied)?;
+        self.check(rules, &request, &request.subject)?;
+        self.certify(rules, &request, &request.subject).map(Outcome::Simple)
+    }
+
+    /// A revocation, or nothing to do.
+    fn without_requests(
+        &self,
+        data: &PkiData<'_>,
+        revocation: Option<&Control<'_>>,
+        who: &Who,
+    ) -> Result<Outcome, Failure> {
+        let Some(control) = revocation else {
+            return match who {
+                Who::Agent(_) => Err(failure(2, "ProfileSubmitCMCServlet authorization failure")),
+                _ => Ok(Outcome::Said(Vec::new())),
+            };
+        };
+        let mut controls = echoes(data);
+        let status = revoke(control, who, &self.store).map_err(|e| Failure(11, e))?;
+        controls.extend(status.map(|s| (25, s)));
+        Ok(Outcome::Said(controls))
+    }
+
+    /// The profile's constraints.
+    fn check(&self, rules: &Profile, request: &Asked, subject: &[u8]) -> Result<(), Failure> {
         let key = kind(&request.spki).map_err(|e| Failure(11, e))?;
-        let subject = name_text(&request.subject);
-        if let Some(text) = rules.refuses(key, &subject) {
-            return Err(Failure(11, format!("Request {text} Rejected - {{1}}")));
+        let mut refused = rules.refuses(key, &name_text(subject));
+        if rules.subject == Subject::Signer && self.store.has_certified(&request.spki) {
+            refused.get_or_insert_with(|| {
+                "Outside of Renewal Grace Period: 30 days before and 30 days after original cert \
+                 expiration date"
+                    .into()
+            });
         }
-        let extensions = rules.extensions(&subject, &request.spki);
-        let certificate = self
-            .store
-            .issue(&request.subject, &request.spki, (0, rules.days), extensions)
-            .map_err(|e| Failure(11, e))?;
-        Ok((certificate, echoes(&data)))
+        match refused {
+            Some(text) => Err(Failure(11, format!("Request {text} Rejected - {{1}}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn issue(
+        &self,
+        rules: &Profile,
+        request: &Asked,
+        subject: &[u8],
+        data: &PkiData<'_>,
+    ) -> Result<Outcome, Failure> {
+        self.check(rules, request, subject)?;
+        let certificate = self.certify(rules, request, subject)?;
+        Ok(Outcome::Issued { id: request.id.clone(), certificate, echoes: echoes(data) })
+    }
+
+    fn certify(
+        &self,
+        rules: &Profile,
+        request: &Asked,
+        subject: &[u8],
+    ) -> Result<Vec<u8>, Failure> {
+        let extensions = rules.extensions(&name_text(subject), &request.spki);
+        self.store
+            .issue(subject, &request.spki, (0, rules.days), extensions)
+            .map_err(|e| Failure(11, e))
     }
 
     /// The good answer, or what the profile's name asks for in its place.
     fn on_demand(
         &self,
         wish: &str,
-        id: u32,
+        id: &[u8],
         certificate: Vec<u8>,
         echoes: Controls,
         ca: &Pair,
@@ -257,47 +377,6 @@ fn replace(controls: &mut [(u32, Vec<u8>)], number: u32, value: Vec<u8>) {
     }
 }
 
-/// dataReturn, transactionId, recipientNonce and a nonce of our own, in Dogtag's order.
-fn echoes(data: &PkiData<'_>) -> Controls {
-    let mut echoed = Vec::new();
-    for (from, to) in [(4, 4), (5, 5), (6, 7)] {
-        if let Some(values) = data.control(from) {
-            echoed.push((to, values.to_vec()));
-        }
-    }
-    if data.control(6).is_some() {
-        // 46 octets of base64 and a line end, as Dogtag's are.
-        let nonce = octets(b"c3RhbmQtaW4gc3RhbmQtaW4gc3RhbmQtaW4gc3RhbmQt\r\n");
-        echoed.push((6, set(vec![nonce])));
-    }
-    echoed
-}
-
-/// The SET with one CMCStatusInfoV2.
-fn status_info(status: u8, body_part: u32, text: Option<&str>, fail: Option<u8>) -> Vec<u8> {
-    let parts = sequence(&[&integer(&body_part.to_be_bytes())]);
-    let text = text.map(|t| tlv(Tag::Utf8String, t.as_bytes())).unwrap_or_default();
-    let fail = fail.map(|n| integer(&[n])).unwrap_or_default();
-    set(vec![sequence(&[&integer(&[status]), &parts, &text, &fail])])
-}
-
-fn pending(id: u32) -> Vec<u8> {
-    let info = sequence(&[&octets(id.to_string().as_bytes()), &certs::generalized(4_000_000_000)]);
-    let parts = sequence(&[&integer(&id.to_be_bytes())]);
-    set(vec![sequence(&[&integer(&[3]), &parts, &info])])
-}
-
-/// DER of a PKIResponse with controls numbered from 1.
-fn response(controls: &[(u32, Vec<u8>)]) -> Vec<u8> {
-    let mut all = Vec::new();
-    for (i, (number, values)) in controls.iter().enumerate() {
-        let kind = format!("1.3.6.1.5.5.7.7.{number}");
-        let kind = der::asn1::ObjectIdentifier::new(&kind).map(|o| oid(&o)).unwrap_or_default();
-        all.extend(sequence(&[&integer(&(i as u32 + 1).to_be_bytes()), &kind, values]));
-    }
-    sequence(&[&tlv(Tag::Sequence, &all), &sequence(&[]), &sequence(&[])])
-}
-
 /// HTML and JavaScript escaping of a profile's name, which Dogtag does in its answers.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "\\'")
@@ -350,33 +429,4 @@ fn damaged(wish: Option<&str>, mut body: Vec<u8>) -> Answer {
         _ => Manner::Plain,
     };
     Answer { status: 200, media_type: Some("application/pkcs7-mime"), body, manner }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::element::one;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
-    }
-
-    /// The octets a real Dogtag sent.
-    #[test]
-    fn responses_are_dogtag_s_octets() {
-        let success = response(&[(25, status_info(0, 1, None, None))]);
-        assert_eq!(
-            hex(&success),
-            "3021301b301902010106082b06010505070719310a3008020100300302010130003000"
-        );
-        let denied = response(&[(25, status_info(2, 0, Some("Invalid Credential."), Some(2)))]);
-        assert_eq!(
-            hex(&denied),
-            "30393033303102010106082b060105050707193122302002010230030201000c13496e76616c69642043\
-             726564656e7469616c2e02010230003000"
-                .replace(' ', "")
-        );
-        assert_eq!(hex(&response(&[])), "3006300030003000");
-        assert!(one(&success).is_ok());
-    }
 }

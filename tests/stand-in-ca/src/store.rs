@@ -22,7 +22,9 @@ pub struct Pair {
 impl Store {
     /// Opens the folder; makes the CA on first use.
     pub fn open(dir: &Path, ec: bool) -> Result<Store, Refused> {
-        fs::create_dir_all(dir.join("agents")).map_err(|e| format!("{}: {e}", dir.display()))?;
+        for folder in ["agents", "certs", "users", "secrets"] {
+            fs::create_dir_all(dir.join(folder)).map_err(|e| format!("{}: {e}", dir.display()))?;
+        }
         let store = Store { dir: dir.to_owned() };
         if !store.file("ca.der").exists() {
             let key = Key::generate(ec)?;
@@ -113,7 +115,67 @@ impl Store {
             .open(self.file("issued"))
             .map_err(|e| e.to_string())?;
         file.write_all(line.as_bytes()).map_err(|e| e.to_string())?;
+        self.write(&format!("certs/{serial:x}.der"), &certificate)?;
         Ok(certificate)
+    }
+
+    /// The certificate with a serial number (content octets of the INTEGER), if it was issued here.
+    pub fn certificate(&self, serial: &[u8]) -> Option<Vec<u8>> {
+        self.read(&format!("certs/{:x}.der", number(serial)?)).ok()
+    }
+
+    /// Whether a certificate was issued for a key.
+    pub fn has_certified(&self, spki: &[u8]) -> bool {
+        let entries = fs::read_dir(self.file("certs")).into_iter().flatten().flatten();
+        entries
+            .filter_map(|e| fs::read(e.path()).ok())
+            .any(|der| certs::parts(&der).is_ok_and(|p| p.spki == spki))
+    }
+
+    /// Whether a certificate is revoked.
+    pub fn is_revoked(&self, serial: &[u8]) -> bool {
+        let Some(number) = number(serial) else { return false };
+        self.issued().lines().any(|l| l.starts_with(&format!("0x{number:x} REVOKED")))
+    }
+
+    /// Revokes a certificate; the reason is kept.
+    pub fn revoke(&self, serial: &[u8], reason: u8) -> Result<(), Refused> {
+        let valid = format!("0x{:x} VALID", number(serial).ok_or("no serial number")?);
+        let revoked = valid.replace("VALID", &format!("REVOKED {reason}"));
+        let change = |line: &str| match line.strip_prefix(&valid) {
+            Some(rest) if rest.starts_with(' ') => format!("{revoked}{rest}\n"),
+            _ => format!("{line}\n"),
+        };
+        let lines: String = self.issued().lines().map(change).collect();
+        self.write("issued", lines.as_bytes())
+    }
+
+    /// Keeps the secret that revokes a certificate.
+    pub fn set_revocation_secret(&self, serial: u32, secret: &[u8]) -> Result<(), Refused> {
+        self.write(&format!("secrets/{serial:x}"), secret)
+    }
+
+    /// The secret that revokes a certificate.
+    pub fn revocation_secret(&self, serial: &[u8]) -> Option<Vec<u8>> {
+        self.read(&format!("secrets/{:x}", number(serial)?)).ok()
+    }
+
+    /// Adds a user: his name in the directory and the secret shared with him.
+    pub fn add_user(&self, uid: &str, name: &[u8], secret: &[u8]) -> Result<(), Refused> {
+        if !plain(uid) {
+            return Err(format!("{uid:?} is no user id"));
+        }
+        self.write(&format!("users/{uid}.name"), name)?;
+        self.write(&format!("users/{uid}.secret"), secret)
+    }
+
+    /// A user's name and secret, by the exact id.
+    pub fn user(&self, uid: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+        if !plain(uid) {
+            return None;
+        }
+        let name = self.read(&format!("users/{uid}.name")).ok()?;
+        Some((name, self.read(&format!("users/{uid}.secret")).ok()?))
     }
 
     /// What was issued: serial number, status, subject; a line each.
@@ -133,6 +195,18 @@ impl Store {
         let entries = fs::read_dir(self.file("agents")).into_iter().flatten().flatten();
         entries.filter_map(|e| fs::read(e.path()).ok()).any(|known| known == certificate)
     }
+}
+
+/// A user id that is also a file's name.
+fn plain(uid: &str) -> bool {
+    !uid.is_empty() && uid.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+}
+
+/// A serial number of this CA, from the content octets of an INTEGER.
+fn number(serial: &[u8]) -> Option<u32> {
+    let octets = serial.iter().skip_while(|b| **b == 0);
+    let small = octets.clone().count() <= 4 && serial.first().is_some_and(|b| *b < 0x80);
+    small.then(|| octets.fold(0, |n, b| (n << 8) | u32::from(*b)))
 }
 
 /// A certificate as PEM.

@@ -1,0 +1,70 @@
+//! ML-DSA, which the token has or has not: decided when the program runs.
+
+use super::requests::{public_key, signed_and_signature, unarchive};
+use super::*;
+
+/// Major and minor number of the NSS that runs.
+fn nss() -> (u32, u32) {
+    let version = nss_cmc::nss::version();
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// The commands that make an ML-DSA key, each with the exit code of a refusal.
+const COMMANDS: &[(&str, i32)] = &[
+    ("PKCS10Client -d db -p Secret.123 -n CN=a -o a.req -a mldsa", 1),
+    ("PKCS10Client -d db -p Secret.123 -n CN=a -o a.req -a mldsa -l 87 -y true", 1),
+    ("CRMFPopClient -d db -p Secret.123 -n CN=a -o a.req -a mldsa", 1),
+    ("CRMFPopClient -d db -p Secret.123 -n CN=a -o a.req -a mldsa -l 44 -b transport.pem", 1),
+    ("csr create -d db --password-file pw --subject CN=a --out a.req --key-type mldsa:65", 14),
+    (
+        "csr create -d db --password-file pw --subject CN=a --out a.req --key-type mldsa:87 --crmf",
+        14,
+    ),
+];
+
+#[test]
+fn ml_dsa_where_nss_has_it_and_a_clear_refusal_elsewhere() {
+    let f = folder();
+    for (i, (command, refused)) in COMMANDS.iter().enumerate() {
+        let before = bytes(&f);
+        let args: Vec<&str> = command.split(' ').collect();
+        let said = f.nss_cmc(&args);
+        if said.code == *refused && nss() < (3, 132) {
+            let why = format!("has no ML-DSA: NSS here is {}", nss_cmc::nss::version());
+            assert!(said.err.contains(&why), "{command}: {}", said.err);
+            assert!(
+                said.err.contains("try: ML-DSA needs a newer NSS or another token"),
+                "{command}"
+            );
+            assert_eq!(bytes(&f), before, "{command}");
+            continue;
+        }
+        said.exits(0);
+        assert_eq!(f.keys().len(), i + 1, "{command}");
+        // OpenSSL knows ML-DSA from 3.5 on.
+        let list = openssl(&f, &["list", "-signature-algorithms"]);
+        if !list.contains("ML-DSA-65") {
+            assert!(walk(&f, "a.req").contains("2.16.840.1.101.3.4.3.1"), "{command}");
+        } else if command.contains("CRMF") || command.contains("--crmf") {
+            public_key(&f, "a.req");
+            signed_and_signature(&f, "a.req");
+            let verify = ["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", "pub.pem"];
+            openssl(&f, &[&verify[..], &["-in", "signed", "-sigfile", "signature"]].concat());
+        } else {
+            openssl(&f, &["req", "-in", "a.req", "-verify", "-noout"]);
+        }
+        if command.contains("-b ") && list.contains("ML-DSA-65") {
+            unarchive(&f, "a.req", &["-id-aes128-wrap", "-iv", "a6a6a6a6a6a6a6a6"], false);
+        }
+    }
+    // A strength that there is not.
+    let before = bytes(&f);
+    let args = ["-d", "db", "-p", PASSWORD, "-n", "CN=a", "-o", "b.req", "-a", "mldsa", "-l", "66"];
+    for name in ["PKCS10Client", "CRMFPopClient"] {
+        let said = f.nss_cmc(&[&[name], &args[..]].concat()).exits(1);
+        let known = "Invalid ML-DSA strength: 66: 44, 65 and 87 are known";
+        assert!(said.err.contains(known), "{name}: {}", said.err);
+    }
+    assert_eq!(bytes(&f), before);
+}

@@ -1,0 +1,166 @@
+//! Options of the old names whose meaning is easily got wrong, and what stays in the database.
+
+use std::process::Command;
+
+use super::common::run;
+use super::requests::unarchive;
+use super::*;
+
+/// A run of CRMFPopClient with a variable set.
+fn with_variable(f: &Folder, value: &str, more: &[&str]) -> Said {
+    let args = ["CRMFPopClient", "-d", "db", "-p", PASSWORD, "-a", "ec", "-v", "-o", "a.req"];
+    run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+        .current_dir(f.path())
+        .env("KEY_ARCHIVAL_KEYWRAP_ALGORITHM", value)
+        .args(args)
+        .args(["-n", "CN=a"])
+        .args(more))
+}
+
+#[test]
+fn the_variable_chooses_the_wrapping_unless_the_option_does() {
+    let f = folder();
+    let archive = ["-b", "transport.pem"];
+    let said = with_variable(&f, "AES/CBC/PKCS5Padding", &archive).exits(0);
+    assert!(said.out.contains("Using key wrap algorithm: AES/CBC/PKCS5Padding\n"), "{}", said.out);
+    unarchive(&f, "a.req", &["-aes-128-cbc"], false);
+    let chosen = [&archive[..], &["-w", "aes keywrap/padding"]].concat();
+    let said = with_variable(&f, "AES/CBC/PKCS5Padding", &chosen).exits(0);
+    assert!(said.out.contains("Using key wrap algorithm: AES KeyWrap/Padding\n"), "{}", said.out);
+    let said = with_variable(&f, "ROT13", &archive).exits(1);
+    assert!(said.err.contains("unknown key wrap algorithm \"ROT13\""), "{}", said.err);
+    let said = with_variable(&f, "ROT13", &[]).exits(0);
+    assert!(!said.out.contains("key wrap"), "{}", said.out);
+}
+
+/// Where Java leaves a session key and the transport certificate in the user's database.
+#[test]
+fn archival_leaves_nothing_in_the_database() {
+    let f = folder();
+    let before = bytes(&f);
+    // EC keys are temporary by default: nothing at all is written.
+    for wrap in ["AES KeyWrap/Padding", "AES/CBC/PKCS5Padding", "DES3/CBC/Pad"] {
+        crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", "transport.pem", "-w", wrap]).exits(0);
+        assert_eq!(bytes(&f), before, "{wrap}");
+    }
+    // A key to keep is one private and one public object.
+    crmf(&f, &["-n", "CN=a", "-b", "transport.pem", "-o", "a.req"]).exits(0);
+    assert_eq!(objects(&f), "1 private, 1 public");
+    // Archiving a key that is there writes nothing, and it is that key.
+    let before = bytes(&f);
+    let id = &f.keys()[0];
+    let args = ["--subject", "CN=b", "--key", id, "--crmf", "--archive-to", "transport.pem"];
+    create(&f, &[&args[..], &["--out", "b.req"]].concat()).exits(0);
+    unarchive(&f, "b.req", &["-id-aes128-wrap", "-iv", "a6a6a6a6a6a6a6a6"], false);
+    assert_eq!(bytes(&f), before);
+    assert_eq!(f.certificates(), Vec::<String>::new());
+}
+
+/// A transport certificate that ended is used, as Java uses it, and said to have.
+#[test]
+fn an_old_transport_certificate_is_told() {
+    let f = folder();
+    for (name, validity) in [("old", ["-w", "-1", "-v", "12"]), ("ended", ["-w", "-3", "-v", "1"])]
+    {
+        let subject = format!("CN={name}");
+        let make = ["-S", "-x", "-n", name, "-s", &subject, "-t", ",,", "-f", "pw", "-z", "pw"];
+        let usage =
+            ["--keyUsage", "dataEncipherment", "-m", &name.len().to_string()].map(str::to_owned);
+        let usage = usage.each_ref().map(String::as_str);
+        f.certutil(&[&make[..], &validity, &usage].concat());
+        f.write(&format!("{name}.pem"), f.certutil(&["-L", "-n", name, "-a"]));
+    }
+    let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", "old.pem", "-o", "a.req"]).exits(0);
+    assert_eq!(said.err, "");
+    let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", "ended.pem", "-o", "a.req"]).exits(0);
+    let told = "WARNING: the transport certificate ended.pem ended ";
+    assert!(said.err.starts_with(told), "{}", said.err);
+    let args = ["--subject", "CN=a", "--crmf", "--archive-to", "ended.pem", "--out", "b.req"];
+    let warnings = create(&f, &args).exits(0).json()["warnings"].to_string();
+    assert!(warnings.contains("the transport certificate ended.pem ended "), "{warnings}");
+}
+
+/// A key that is neither kept nor archived certifies nothing; the tool's default for EC.
+#[test]
+fn a_key_that_will_be_lost_is_told() {
+    let f = folder();
+    let before = bytes(&f);
+    for (args, lost) in [
+        (&["-a", "ec"][..], true),
+        (&["-a", "ec", "-x", "true", "-q", "POP_NONE"], true),
+        (&["-t", "true"], true),
+        (&["-a", "ec", "-b", "transport.pem"], false),
+    ] {
+        let args = [&["-n", "CN=a", "-o", "a.req"], args].concat();
+        let said = crmf(&f, &args).exits(0);
+        assert_eq!(
+            said.err.contains("gone when this ends. Keep it with -t false"),
+            lost,
+            "{args:?}"
+        );
+        assert_eq!(bytes(&f), before, "{args:?}");
+    }
+    let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-t", "false", "-o", "a.req"]).exits(0);
+    assert_eq!(said.err, "");
+    assert_eq!(objects(&f), "1 private, 1 public");
+}
+
+#[test]
+fn passwords_of_the_old_names() {
+    let f = folder();
+    // The first line, with its blanks.
+    f.write("first", format!("{PASSWORD}\nwrong\n"));
+    f.write("second", format!("wrong\n{PASSWORD}\n"));
+    f.write("blank", format!(" {PASSWORD}\n"));
+    f.write("named", format!("# tokens\ninternal={PASSWORD}\n"));
+    f.write("empty", "");
+    for tool in ["PKCS10Client", "CRMFPopClient"] {
+        for (file, code) in [("first", 0), ("second", 1), ("blank", 1), ("named", 0), ("empty", 1)]
+        {
+            let args = [tool, "-d", "db", "-P", file, "-n", "CN=a", "-a", "ec", "-o", "a.req"];
+            let said = f.nss_cmc(&args).exits(code);
+            let bad = said.err.contains("SEC_ERROR_BAD_PASSWORD");
+            assert_eq!(bad, code == 1, "{tool} {file}: {}", said.err);
+        }
+    }
+    let args = ["PKCS10Client", "-d", "db", "-n", "CN=a", "-o", "a.req"];
+    let said = f.nss_cmc(&args).exits(1);
+    assert!(said.err.contains("try: give it by -P FILE or -p PASSWORD"), "{}", said.err);
+    let said = f.nss_cmc(&["CRMFPopClient", "-d", "db", "-n", "CN=a", "-o", "a.req"]).exits(1);
+    assert!(said.err.contains("ERROR: Missing token password"), "{}", said.err);
+    // A database without password.
+    std::fs::create_dir(f.file("open")).unwrap();
+    tool("certutil", f.path(), &["-N", "-d", "sql:open", "--empty-password"]);
+    for password in [&[][..], &["-P", "empty"], &["-p", ""]] {
+        let args = ["PKCS10Client", "-d", "open", "-a", "ec", "-n", "CN=a", "-o", "a.req"];
+        f.nss_cmc(&[&args[..], password].concat()).exits(0);
+        openssl(&f, &["req", "-in", "a.req", "-verify", "-noout"]);
+    }
+}
+
+#[test]
+fn options_that_mean_nothing_are_told() {
+    let f = folder();
+    for (args, warning) in [
+        (&["-a", "ec", "-l", "256"][..], "PKCS10Client: warning: -l means nothing for an EC key\n"),
+        (&["-a", "ec", "-w"], "PKCS10Client: warning: -w means something for an RSA key only\n"),
+        (&["-s", "1"], "PKCS10Client: warning: -s means nothing for an RSA key\n"),
+        (&["-c", "nistp256"], "PKCS10Client: warning: -c means nothing for an RSA key\n"),
+        // What follows -v isn't swallowed but when it is no option.
+        (&["-v", "-a", "ec"], ""),
+        (&["-v", "true", "-a", "ec"], ""),
+    ] {
+        let said = p10(&f, &[&["-n", "CN=a", "-o", "a.req"], args].concat()).exits(0);
+        assert_eq!(said.err, warning, "{args:?}");
+        let kind = if args.contains(&"ec") { "id-ecPublicKey" } else { "rsaEncryption" };
+        assert!(walk(&f, "a.req").contains(kind), "{args:?}");
+    }
+    // Help, and what is left over on the command line.
+    let said = f.nss_cmc(&["CRMFPopClient", "-d", "nowhere", "--help"]).exits(0);
+    assert!(said.out.starts_with("Usage: CRMFPopClient [OPTIONS]\n"), "{}", said.out);
+    let said = f.nss_cmc(&["PKCS10Client", "-d", "db"]).exits(1);
+    assert!(said.out.starts_with("Usage: PKCS10Client -d "), "{}", said.out);
+    crmf(&f, &["-a", "ec", "stray", "-n", "CN=first", "-n", "CN=second", "words", "-o", "b.req"])
+        .exits(0);
+    assert!(walk(&f, "b.req").contains("UTF8STRING        :first"));
+}

@@ -1,0 +1,157 @@
+//! CRMFPopClient's direct submission (`-m`), to a server that answers what Dogtag's page may say.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
+
+use super::common::run;
+use super::*;
+
+/// Serves one answer after another; its address, and the requests when it is done.
+fn server(answers: Vec<(u16, String)>) -> (String, thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let served = thread::spawn(move || {
+        let mut requests = Vec::new();
+        for (status, body) in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            while !complete(&request) {
+                let n = stream.read(&mut buffer).unwrap();
+                assert_ne!(n, 0, "the request ended early");
+                request.extend(&buffer[..n]);
+            }
+            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n", body.len());
+            stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).unwrap();
+            requests.push(String::from_utf8(request).unwrap());
+        }
+        requests
+    });
+    (address, served)
+}
+
+fn complete(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|l| l.strip_prefix("Content-Length: "));
+    body.len() >= length.map_or(0, |l| l.parse().unwrap())
+}
+
+fn page(code: &str, reason: &str, id: Option<&str>) -> String {
+    let id = id.map(|id| format!("requestList.requestId=\"{id}\";\n")).unwrap_or_default();
+    format!(
+        "<html>\n<script type=\"text/javascript\">\nrequestList = new Object;\n{id}\
+         errorReason=\"{reason}\";\nerrorCode=\"{code}\";\n</script>\n</html>\n"
+    )
+}
+
+#[test]
+fn the_page_s_verdict_is_told_and_decides_about_the_key() {
+    let f = folder();
+    for (answer, told, code) in [
+        (page("0", "", Some("7")), "Request ID: 7\nRequest Status: completed\nReason: \n", 0),
+        (page("2", "", Some("8")), "Request ID: 8\nRequest Status: pending\nReason: \n", 0),
+        (page("1", "No \\\"x\\\"", None), "Request Status: failed\nReason: No \"x\"\n", 1),
+        (
+            page("3", "never", Some("9")),
+            "Request ID: 9\nRequest Status: rejected\nReason: never\n",
+            1,
+        ),
+    ] {
+        let (address, served) = server(vec![(200, answer)]);
+        let before = f.keys();
+        let args = ["-n", "CN=a", "-a", "ec", "-t", "false", "-m", &address, "-o", "a.req"];
+        let more = ["-u", "bob & co", "-r", "r=1", "-f", "some profile"];
+        let said = crmf(&f, &[&args[..], &more].concat()).exits(code);
+        let (_, outcome) = said.out.split_once(&format!("to {address}\n")).unwrap();
+        assert_eq!(outcome, told);
+        assert_eq!(said.err.contains("deleted again"), code == 1, "{}", said.err);
+        assert_eq!(f.keys().len(), before.len() + usize::from(code == 0), "{told}");
+        assert!(!f.file("a.req").exists(), "-m stores nothing");
+        let request = served.join().unwrap().remove(0);
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("POST /ca/ee/ca/profileSubmit HTTP/1.1\r\n"), "{head}");
+        for field in [
+            "cert_request_type=crmf&",
+            "&renewal=false&xmlOutput=false&",
+            "&profileId=some%20profile&SubId=profile&",
+            "&uid=bob%20%26%20co&sn_uid=bob%20%26%20co&",
+            "&requestor_name=r%3D1",
+        ] {
+            assert!(body.contains(field), "{field} is missing in {body}");
+        }
+        assert!(!body.contains("BEGIN"), "{body}");
+    }
+    // Java's status, for scripts that count on it.
+    let (address, served) = server(vec![(200, page("1", "no", None))]);
+    let said = run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+        .current_dir(f.path())
+        .env("NSS_CMC_LEGACY_EXIT", "1")
+        .args(["CRMFPopClient", "-d", "db", "-p", PASSWORD, "-n", "CN=a", "-m", &address]))
+    .exits(0);
+    assert!(said.out.ends_with("Request Status: failed\nReason: no\n"), "{}", said.out);
+    served.join().unwrap();
+}
+
+#[test]
+fn what_is_no_verdict_leaves_no_key() {
+    let f = folder();
+    for (answer, why) in [
+        ((404, "<html>".to_owned()), "with HTTP status 404"),
+        ((500, "<html>".to_owned()), "with HTTP status 500"),
+        ((200, "<html>hello</html>".to_owned()), "says nothing of the request"),
+        ((200, String::new()), "says nothing of the request"),
+    ] {
+        let (address, served) = server(vec![answer]);
+        let said = crmf(&f, &["-n", "CN=a", "-m", &address]).exits(1);
+        assert!(said.err.contains(why), "{why}: {}", said.err);
+        assert_eq!(objects(&f), "0 private, 0 public", "{why}");
+        served.join().unwrap();
+    }
+}
+
+/// With `-b` the CA is asked for the wrapping first: where newer ones tell it, then where older
+/// ones do. One that knows neither gets what `-w` says, not triple DES.
+#[test]
+fn the_ca_is_asked_for_the_wrapping() {
+    let f = folder();
+    let info = |rest: &str| (200, format!("{{\"ArchivalMechanism\":{rest}}}"));
+    let no = || (404, String::new());
+    let ok = || (200, page("2", "", Some("1")));
+    for (answers, wrap) in [
+        (
+            vec![info("\"keywrap\",\"KeyWrapAlgorithm\":\"AES KeyWrap/Wrapped\""), ok()],
+            "AES KeyWrap/Wrapped",
+        ),
+        (
+            vec![no(), info("\"keywrap\",\"WrapAlgorithm\":\"AES KeyWrap/Padding\""), ok()],
+            "AES KeyWrap/Padding",
+        ),
+        (vec![no(), info("\"encrypt\""), ok()], "AES/CBC/PKCS5Padding"),
+        (vec![no(), no(), ok()], "AES/CBC/PKCS5Padding"),
+    ] {
+        let (address, served) = server(answers);
+        let args = ["-n", "CN=a", "-a", "ec", "-b", "transport.pem", "-v", "-m", &address];
+        let said = crmf(&f, &[&args[..], &["-w", "AES/CBC/PKCS5Padding"]].concat()).exits(0);
+        let page = page("2", "", Some("1"));
+        let opening = format!("Opening http://{address}/ca/ee/ca/profileSubmit\n");
+        let rule = "-".repeat(20);
+        for part in [
+            format!("Using key wrap algorithm: {wrap}\nCreating CRMF request\n"),
+            format!("{opening}{rule}\n{page}{rule}\nRequest ID: 1\n"),
+        ] {
+            assert!(said.out.contains(&part), "{part} is missing in {}", said.out);
+        }
+        assert!(said.err.contains("WARNING: -w is overridden with -m"), "{}", said.err);
+        let requests = served.join().unwrap();
+        assert!(requests[0].starts_with("GET /ca/v2/info "), "{}", requests[0]);
+    }
+    let before = bytes(&f);
+    let (address, served) = server(vec![(200, "<html>".to_owned())]);
+    let said = crmf(&f, &["-n", "CN=a", "-b", "transport.pem", "-m", &address]).exits(1);
+    assert!(said.err.contains("says of key archival"), "{}", said.err);
+    assert_eq!(bytes(&f), before, "nothing is made before the CA told");
+    served.join().unwrap();
+}

@@ -1,0 +1,116 @@
+//! Private keys in the KRA: really there, and the right ones.
+
+use super::common::dogtag::{folder, helper};
+use super::common::{run, tool};
+use super::{By, MAKERS, Maker, Wish, issued_key, submit, verdict};
+
+/// Each wrapping, and whether this KRA takes it. It reads the wrap from the object identifier:
+/// that of triple DES says single DES, that of RFC 5649 is taken for PKCS #7 padding.
+const WRAPS: &[(&str, bool)] = &[
+    ("AES/CBC/PKCS5Padding", true),
+    ("AES KeyWrap/Padding", true),
+    ("DES3/CBC/Pad", false),
+    ("AES KeyWrap/Wrapped", false),
+];
+
+const REFUSED: &str = "Sending DRM request failed check KRA log for detail";
+
+fn profile(key: &str) -> &'static str {
+    if key.starts_with("ec") { "caECFullCMCUserCert" } else { "caFullCMCUserCert" }
+}
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn archived_keys_are_in_the_kra() {
+    let f = folder("csr-archival");
+    for key in ["rsa:2048", "ec:nistp256", "ec:nistp521"] {
+        for (wrap, taken) in WRAPS {
+            for (i, maker) in MAKERS.into_iter().enumerate() {
+                if maker == Maker::Old(By::Java) && *wrap == "AES KeyWrap/Wrapped" {
+                    continue; // 10.10 doesn't know it.
+                }
+                let name =
+                    format!("{key} {wrap} {i} {}", std::process::id()).replace([':', '/'], " ");
+                let subject = format!("CN={name},O=LAB");
+                let wish = Wish { wrap: Some(wrap), ..Wish::new("crmf", key, &subject) };
+                wish.make(&f, maker).exits(0);
+                let said = submit(&f, By::Us, By::Us, "crmf", profile(key));
+                let found = find(&f, &name);
+                if *taken {
+                    assert_eq!(verdict(&said), "SUCCESS", "{name}: {}", said.out);
+                    assert_eq!(found.len(), 1, "{name}: {found:?}");
+                    let (id, kind) = &found[0];
+                    assert_eq!(*kind, key[..key.find(':').unwrap()]);
+                    // Two of Java's are enough to see that recovery works.
+                    if maker != Maker::Old(By::Java) || key == "rsa:2048" {
+                        recover(&f, id, &name);
+                    }
+                } else {
+                    assert_eq!(verdict(&said), "internal ca error", "{name}");
+                    assert!(said.out.contains(REFUSED), "{name}: {}", said.out);
+                    assert_eq!(found, [], "{name}");
+                }
+            }
+        }
+    }
+}
+
+/// The key comes out of the KRA and is that of the certificate.
+#[track_caller]
+fn recover(f: &super::Folder, id: &str, name: &str) {
+    helper(f, "kra.sh", &["recover", id, "recovered.pem"]);
+    let recovered = tool("openssl", f.path(), &["pkey", "-in", "recovered.pem", "-pubout"]);
+    assert_eq!(recovered, issued_key(f, name), "{name}");
+}
+
+/// Id and algorithm of the archived keys of `owner`.
+pub fn find(f: &super::Folder, owner: &str) -> Vec<(String, String)> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dogtag/kra.sh");
+    let said = run(std::process::Command::new(script).current_dir(f.path()).args(["find", owner]));
+    assert_eq!(said.err, "", "kra.sh find");
+    let field = |l: &str, n: usize| l.split('\t').nth(n).unwrap().to_owned();
+    said.out.lines().map(|l| (field(l, 0), field(l, 1))).collect()
+}
+
+/// A KRA that is not set up for RSA-OAEP can't open the session key: nothing in the request says
+/// which padding it has. That the padding is right is seen with openssl, in tests/csr.
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn oaep_needs_a_kra_set_up_for_it() {
+    let f = folder("csr-oaep");
+    let name = format!("oaep {}", std::process::id());
+    let subject = format!("CN={name},O=LAB");
+    let wish =
+        Wish { wrap: Some("AES KeyWrap/Padding"), ..Wish::new("crmf", "rsa:2048", &subject) };
+    for mut args in [wish.old_args(), wish.create_args()] {
+        args.push("--oaep".to_owned());
+        // kra.pem
+        wish.make(&f, Maker::Create).exits(0);
+        f.nss_cmc(&args).exits(0);
+        let said = submit(&f, By::Us, By::Us, "crmf", profile("rsa"));
+        assert_eq!(verdict(&said), "internal ca error");
+        assert!(said.out.contains(REFUSED), "{}", said.out);
+        assert_eq!(find(&f, &name), []);
+    }
+}
+
+/// RFC 3394 without padding fits few keys: those whose PKCS #8 is a multiple of eight octets.
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn no_padding_fits_no_ec_key() {
+    let f = folder("csr-nopadding");
+    let wish = Wish {
+        wrap: Some("AES KeyWrap/NoPadding"),
+        ..Wish::new("crmf", "ec:nistp256", "CN=no padding,O=LAB")
+    };
+    for maker in MAKERS {
+        let before = f.state();
+        let said = wish.make(&f, maker);
+        assert_ne!(said.code, 0, "{maker:?}");
+        assert!(!f.file("x.req").exists(), "{maker:?}");
+        if maker != Maker::Old(By::Java) {
+            assert!(said.err.contains("AES KeyWrap/NoPadding fits few keys"), "{}", said.err);
+            assert_eq!(f.state(), before, "{maker:?}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Requests changing hands: ours packed and sent by the Java tools, Java's by ours.
+
+use super::common::dogtag::{folder, http_cfg, request_cfg};
+use super::{By, Folder, MAKERS, Maker, Wish, issued_key, old_name, submit, verdict};
+
+const CRMF: &str = "AES/CBC/PKCS5Padding";
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn agent_signed_requests_change_hands() {
+    let f = folder("csr-mixed");
+    for (format, key, profile, wrap) in [
+        ("pkcs10", "rsa:2048", "caCMCserverCert", None),
+        ("pkcs10", "ec:nistp384", "caCMCECserverCert", None),
+        ("crmf", "rsa:2048", "caFullCMCUserCert", None),
+        ("crmf", "rsa:2048", "caFullCMCUserCert", Some(CRMF)),
+        ("crmf", "ec:nistp256", "caECFullCMCUserCert", None),
+        ("crmf", "ec:nistp256", "caECFullCMCUserCert", Some(CRMF)),
+    ] {
+        for (maker, build, send) in [
+            (Maker::Old(By::Us), By::Java, By::Java),
+            (Maker::Old(By::Us), By::Java, By::Us),
+            (Maker::Create, By::Java, By::Us),
+            (Maker::Old(By::Java), By::Us, By::Java),
+            (Maker::Old(By::Java), By::Us, By::Us),
+        ] {
+            let name = format!("{} {format} {}", &key[..2], std::process::id());
+            let subject = format!("CN={name},O=LAB");
+            Wish { wrap, ..Wish::new(format, key, &subject) }.make(&f, maker).exits(0);
+            let said = submit(&f, build, send, format, profile);
+            assert_eq!(verdict(&said), "SUCCESS", "{format} {key} {wrap:?} {maker:?} {build:?}");
+            issued_key(&f, &name);
+        }
+    }
+}
+
+/// The id as PKCS10Client and CRMFPopClient leave it in `.keyId`, or as certutil lists it.
+fn key_id(f: &Folder, maker: Maker, by: By, before: &[String]) -> String {
+    let new = f.keys().into_iter().find(|k| !before.contains(k)).unwrap();
+    let signed = nss_cmc::keyid::to_dogtag(&nss_cmc::keyid::parse(&new).unwrap());
+    match maker {
+        Maker::Old(_) => {
+            let told = String::from_utf8(f.read("x.req.keyId")).unwrap();
+            assert_eq!(told, signed, "the signed form of certutil's {new}");
+            told
+        }
+        // Java 10.10 reads its own form only.
+        Maker::Create if by == By::Java => signed,
+        Maker::Create => new,
+    }
+}
+
+/// Proved by a shared secret, linked to it or not: the request is read for its subject key
+/// identifier, and signed again with a key found by its id when it is linked.
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn requests_proved_by_a_shared_secret_change_hands() {
+    let f = folder("csr-mixed-secret");
+    for (format, key) in [("pkcs10", "rsa:2048"), ("crmf", "rsa:2048"), ("crmf", "ec:nistp256")] {
+        for maker in MAKERS {
+            for (build, link) in
+                [(By::Us, false), (By::Us, true), (By::Java, false), (By::Java, true)]
+            {
+                let before = f.keys();
+                let wish = Wish { identifier: true, ..Wish::new(format, key, "CN=anybody,O=LAB") };
+                wish.make(&f, maker).exits(0);
+                let id = key_id(&f, maker, build, &before);
+                shared_secret(&f, build, format, &id, link);
+                let ec = if key.starts_with("ec") { "EC" } else { "" };
+                let servlet = format!("{}ca{ec}FullCMCSharedTokenCert", super::FULL);
+                http_cfg(&f, "http.cfg", &servlet, None, ("cmc.req", "cmc.resp"));
+                old_name(&f, By::Us, &["HttpClient", "http.cfg"]).exits(0);
+                let shown = ["CMCResponse", "-d", "db", "-i", "cmc.resp", "-o", "chain.p7"];
+                let said = f.nss_cmc(&shown);
+                assert_eq!(verdict(&said), "SUCCESS", "{format} {key} {maker:?} {build:?} {link}");
+                issued_key(&f, "alice");
+                std::fs::remove_file(f.file("cmc.resp")).unwrap();
+            }
+        }
+    }
+}
+
+fn shared_secret(f: &Folder, by: By, format: &str, id: &str, link: bool) {
+    let own = [
+        format!("format={format}"),
+        format!("request.privKeyId={id}"),
+        format!("popLinkWitnessV2.enable={link}"),
+    ];
+    let lines = [
+        "numRequests=1",
+        "input=@DIR@/x.req",
+        "output=@DIR@/cmc.req",
+        "request.useSharedSecret=true",
+        "identification.enable=true",
+        "identification=alice",
+        "witness.sharedSecret=alicesecret",
+        "identityProofV2.enable=true",
+        "identityProofV2.hashAlg=SHA-256",
+        "identityProofV2.macAlg=SHA-256-HMAC",
+        "popLinkWitnessV2.keyGenAlg=SHA-256",
+        "popLinkWitnessV2.macAlg=SHA-256-HMAC",
+    ];
+    request_cfg(f, "req.cfg", &[&lines[..], &own.each_ref().map(String::as_str)].concat());
+    old_name(f, by, &["CMCRequest", "req.cfg"]).exits(0);
+}

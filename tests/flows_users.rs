@@ -1,0 +1,231 @@
+//! Users without an agent, against the stand-in CA: a first certificate by shared secret, one for
+//! encryption only in two trips, and revocation by agent, owner and secret.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::stand_in::{StandIn, folder, program};
+use common::{Folder, Said, tool};
+use serde_json::Value;
+
+const SECRET: &str = "the secret of alice";
+const ALICE: &str = "UID=alice,OU=people,O=STAND-IN";
+
+/// A database and a CA that knows alice; both secrets in files.
+fn users(options: &[&str]) -> (Folder, StandIn) {
+    let f = folder(&[]);
+    f.write("secret", format!("{SECRET}\n"));
+    f.write("wrong", "another secret\n");
+    f.write("non-ascii", "geheimnis für bob\n");
+    for (uid, file) in [("alice", "secret"), ("bob", "non-ascii")] {
+        let args = ["user", "--dir", "ca", "--uid", uid, "--secret-file", file];
+        tool(program().to_str().unwrap(), f.path(), &args);
+    }
+    let ca = StandIn::start(&f, options);
+    (f, ca)
+}
+
+fn enroll(f: &Folder, ca: &StandIn, profile: &str, nickname: &str, more: &[&str]) -> Said {
+    let mut args = vec!["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+    args.extend(["--profile", profile, "--subject", "CN=anything", "--nickname", nickname]);
+    args.extend(["--output", "json"]);
+    args.extend(more);
+    f.nss_cmc(&args)
+}
+
+fn by_secret(f: &Folder, ca: &StandIn, nickname: &str, more: &[&str]) -> Said {
+    let mut all = vec!["--identification", "alice", "--shared-secret-file", "secret"];
+    all.extend(more);
+    enroll(f, ca, "caFullCMCSharedTokenCert", nickname, &all)
+}
+
+fn revoke(f: &Folder, ca: &StandIn, more: &[&str]) -> Said {
+    let mut args = vec!["revoke", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+    args.extend(["--output", "json"]);
+    args.extend(more);
+    f.nss_cmc(&args)
+}
+
+/// The line of a certificate in the CA's records.
+fn record(f: &Folder, serial: &str) -> String {
+    let list = tool(program().to_str().unwrap(), f.path(), &["list", "--dir", "ca"]);
+    let line = list.lines().find(|l| l.split(' ').next() == Some(serial));
+    line.unwrap_or_else(|| panic!("{serial} is not in {list}")).to_owned()
+}
+
+fn serial(report: &Value) -> String {
+    report["result"]["certificate"]["serial"]["hex"].as_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn fails(f: &Folder, said: impl FnOnce() -> Said, code: i32, words: &[&str]) {
+    let before = f.state();
+    let said = said().exits(code);
+    for word in words {
+        assert!(said.out.contains(word), "{word:?} is missing in {}", said.out);
+    }
+    for secret in [SECRET, "another secret", common::PASSWORD] {
+        assert!(!said.out.contains(secret) && !said.err.contains(secret));
+    }
+    assert_eq!(f.state(), before);
+}
+
+#[test]
+fn a_first_certificate_by_shared_secret() {
+    let (f, ca) = users(&[]);
+    for (nickname, profile, key, more) in [
+        ("rsa", "caFullCMCSharedTokenCert", "rsa:2048", &[][..]),
+        ("linked", "caFullCMCSharedTokenCert", "rsa:3072", &["--pop-link"]),
+        ("ec", "caECFullCMCSharedTokenCert", "ec:nistp256", &[]),
+        ("ec521", "caECFullCMCSharedTokenCert", "ec:nistp521", &["--pop-link"]),
+    ] {
+        let own =
+            ["--identification", "alice", "--shared-secret-file", "secret", "--key-type", key];
+        let said = enroll(&f, &ca, profile, nickname, &[&own[..], more].concat());
+        let report = said.exits(0).json();
+        // The CA's directory decides the subject.
+        assert_eq!(report["result"]["certificate"]["subject"], ALICE);
+        assert_eq!(report["result"]["has_key"], true);
+        assert!(f.certificates().contains(&format!("{nickname} u,u,u")), "{:?}", f.certificates());
+    }
+}
+
+#[test]
+fn who_does_not_know_the_secret_gets_nothing() {
+    let (f, ca) = users(&[]);
+    let profile = "caFullCMCSharedTokenCert";
+    let with = |uid: &str, file: &str| {
+        let more = ["--identification", uid, "--shared-secret-file", file];
+        enroll(&f, &ca, profile, "x", &more)
+    };
+    let refused = ["badIdentity", "Proof-of-Identification Verification Failed", "shared secret"];
+    fails(&f, || with("alice", "wrong"), 40, &refused);
+    fails(&f, || with("nobody", "secret"), 40, &refused);
+    // A real CA fails on such a secret, although it is the right one.
+    let said = with("bob", "non-ascii");
+    assert!([2, 40].contains(&said.code), "{}", said.out);
+    // A pattern must never reach the directory.
+    let said = with("ali*", "secret");
+    assert!([2, 40].contains(&said.code), "{}", said.out);
+    fails(&f, || by_secret(&f, &ca, "x", &["--key-type", "ec:nistp256"]), 40, &["Key Type EC"]);
+    // An agent's signature gives no subject in this profile.
+    let agent = || enroll(&f, &ca, profile, "x", &["--signer", "agent"]);
+    fails(&f, agent, 40, &["Subject Name Not Matched"]);
+    // Nor does the secret in one that takes the signer's.
+    let other = || {
+        let more = ["--identification", "alice", "--shared-secret-file", "secret"];
+        enroll(&f, &ca, "caFullCMCUserSignedCert", "x", &more)
+    };
+    fails(&f, other, 40, &["Subject Name Not Found"]);
+}
+
+#[test]
+fn two_trips_for_an_encryption_key() {
+    for options in [&[][..], &["--oaep"]] {
+        let (f, ca) = users(options);
+        by_secret(&f, &ca, "alice", &[]).exits(0);
+        let more = ["--signer", "alice", "--encryption-only"];
+        let report = enroll(&f, &ca, "caFullCMCUserSignedCert", "alice enc", &more).exits(0).json();
+        assert_eq!(report["status"], "issued");
+        assert_eq!(report["result"]["certificate"]["subject"], ALICE);
+        assert!(f.certificates().contains(&"alice enc u,u,u".to_owned()), "{:?}", f.certificates());
+        let log = String::from_utf8(f.read("ca.log")).unwrap();
+        let lines: Vec<&str> = log.lines().filter(|l| l.contains("UserSigned")).collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines[0].contains("answered with") && lines[1].contains("issued"), "{log}");
+        // Agents are challenged, too.
+        let more = ["--signer", "agent", "--encryption-only"];
+        enroll(&f, &ca, "caFullCMCUserCert", "agent's", &more).exits(0);
+    }
+}
+
+#[test]
+fn user_signed_requests() {
+    let (f, ca) = users(&[]);
+    let first = by_secret(&f, &ca, "alice", &[]).exits(0).json();
+    let profile = "caFullCMCUserSignedCert";
+    let report = enroll(&f, &ca, profile, "alice 2", &["--signer", "alice"]).exits(0).json();
+    // Whatever was asked for: the signer's.
+    assert_eq!(report["result"]["certificate"]["subject"], ALICE);
+    let agents = || enroll(&f, &ca, "caCMCserverCert", "x", &["--signer", "alice"]);
+    fails(&f, agents, 40, &["badRequest", "Invalid Credential.", "agent of this CA"]);
+    revoke(&f, &ca, &["--nickname", "alice", "--signer", "agent"]).exits(0);
+    assert!(record(&f, &serial(&first)).contains("REVOKED 0"));
+    let revoked = || enroll(&f, &ca, profile, "x", &["--signer", "alice"]);
+    fails(&f, revoked, 40, &["CMC signing cert is a revoked certificate"]);
+}
+
+#[test]
+fn revocation_by_agent_owner_and_secret() {
+    let (f, ca) = users(&[]);
+    let mut serials = Vec::new();
+    for nickname in ["one", "two", "three", "four"] {
+        serials.push(serial(&by_secret(&f, &ca, nickname, &[]).exits(0).json()));
+    }
+    let status = |said: Said| said.exits(0).json()["status"].as_str().unwrap().to_owned();
+
+    let by_agent = ["--nickname", "one", "--signer", "agent", "--reason", "keyCompromise"];
+    assert_eq!(status(revoke(&f, &ca, &by_agent)), "revoked");
+    assert!(record(&f, &serials[0]).contains("REVOKED 1"), "{}", record(&f, &serials[0]));
+    // Again is no failure.
+    revoke(&f, &ca, &by_agent).exits(0);
+    assert_eq!(status(revoke(&f, &ca, &["--nickname", "two", "--hold"])), "held");
+    assert!(record(&f, &serials[1]).contains("REVOKED 6"), "{}", record(&f, &serials[1]));
+
+    f.write("revocation", "a secret to revoke with\n");
+    let keep = ["revocation-secret", "--dir", "ca", "--serial", &serials[2], "--secret-file"];
+    tool(program().to_str().unwrap(), f.path(), &[&keep[..], &["revocation"]].concat());
+    let issuer = "CN=CA Signing Certificate,O=STAND-IN";
+    let secret = |serial: &str, issuer: &str, file: &str| {
+        let more = ["--serial", serial, "--issuer", issuer, "--shared-secret-file", file];
+        revoke(&f, &ca, &more)
+    };
+    fails(&f, || secret(&serials[2], issuer, "wrong"), 40, &["badIdentity"]);
+    fails(&f, || secret(&serials[3], issuer, "revocation"), 40, &["badIdentity"]);
+    fails(
+        &f,
+        || secret(&serials[2], "CN=Another CA", "revocation"),
+        40,
+        &["issuer DN do not match"],
+    );
+    assert!(record(&f, &serials[2]).contains("VALID"));
+    assert_eq!(status(secret(&serials[2], issuer, "revocation")), "revoked");
+    assert!(record(&f, &serials[2]).contains("REVOKED 0"));
+
+    // Whose certificate it isn't, and which none is.
+    let other =
+        ["--serial", &serials[3], "--signer", "agent", "--profile", "caFullCMCUserSignedCert"];
+    fails(&f, || revoke(&f, &ca, &other), 40, &["principal and signer do not match"]);
+    fails(&f, || revoke(&f, &ca, &["--serial", "0x7777", "--signer", "agent"]), 40, &["badCertId"]);
+    assert!(record(&f, &serials[3]).contains("VALID"));
+}
+
+#[test]
+fn challenges_that_are_not_answered() {
+    let (f, ca) = users(&[]);
+    let more = ["--signer", "agent", "--encryption-only"];
+    for (flaw, code, words) in [
+        ("witness", 20, "doesn't open with this key"),
+        ("no-witness", 20, "doesn't open with this key"),
+        ("key", 20, "doesn't open with this key"),
+        ("short-key", 20, "doesn't open with this key"),
+        ("iv", 20, "doesn't open with this key"),
+        ("cut", 20, "missing or cut"),
+        ("empty", 20, "missing or cut"),
+        ("request", 0, ""),
+        ("no-pop", 20, "no EncryptedPOP"),
+        ("no-id", 20, "no responseInfo"),
+        ("twice", 20, "EncryptedPOP"),
+    ] {
+        let profile = format!("standin-pop-{flaw}");
+        let said = || {
+            let said = enroll(&f, &ca, &profile, "x", &more);
+            // Which kind of failure it is, it says in JSON.
+            if code == 0 { Said { code: 0, ..said } } else { said }
+        };
+        eprintln!("{flaw}: {}", said().out);
+        fails(&f, said, code, &[words]);
+    }
+    let log = String::from_utf8(f.read("ca.log")).unwrap();
+    assert!(!log.contains("issued"), "{log}");
+}
