@@ -1,6 +1,6 @@
 //! Private keys in the KRA: really there, and the right ones.
 
-use super::common::dogtag::{folder, helper};
+use super::common::dogtag::{folder, helper, http_cfg, request_cfg};
 use super::common::{run, tool};
 use super::{By, MAKERS, Maker, Wish, issued_key, submit, verdict};
 
@@ -33,7 +33,10 @@ fn archived_keys_are_in_the_kra() {
                     format!("{key} {wrap} {i} {}", std::process::id()).replace([':', '/'], " ");
                 let subject = format!("CN={name},O=LAB");
                 let wish = Wish { wrap: Some(wrap), ..Wish::new("crmf", key, &subject) };
+                let before = f.certificates();
                 wish.make(&f, maker).exits(0);
+                // Java leaves the KRA's certificate in the database.
+                assert!(f.certificates() == before || maker == Maker::Old(By::Java));
                 let said = submit(&f, By::Us, By::Us, "crmf", profile(key));
                 let found = find(&f, &name);
                 if *taken {
@@ -113,4 +116,51 @@ fn no_padding_fits_no_ec_key() {
             assert_eq!(f.state(), before, "{maker:?}");
         }
     }
+}
+
+/// Without proof of possession the CA asks for one, and the key goes to the KRA only when it has it.
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn a_key_proved_in_two_trips_is_archived_by_the_second() {
+    let f = folder("csr-two-trips");
+    for (i, maker) in [Maker::Old(By::Us), Maker::Create].into_iter().enumerate() {
+        let name = format!("twotrips{i}x{}", std::process::id());
+        let subject = format!("CN={name},O=LAB");
+        helper(&f, "user-cert.sh", &["db", &name, &subject, "rsa:2048"]);
+        let before = f.keys();
+        let wrap = Some("AES KeyWrap/Padding");
+        let wish = Wish { pop: "NONE", wrap, ..Wish::new("crmf", "rsa:2048", &subject) };
+        wish.make(&f, maker).exits(0);
+        let id = f.keys().into_iter().find(|k| !before.contains(k)).unwrap();
+
+        let user = format!("nickname={name}");
+        let lines = ["numRequests=1", "input=@DIR@/x.req", "output=@DIR@/cmc.req", "format=crmf"];
+        let said = trip(&f, &name, &[&lines[..], &[&user]].concat());
+        assert_eq!(verdict(&said), "POP required", "{}", said.out);
+        assert_eq!(find(&f, &name), []);
+
+        std::fs::rename(f.file("cmc.resp"), f.file("first.resp")).unwrap();
+        let key = format!("request.privKeyId={id}");
+        let lines = [
+            "format=crmf",
+            "decryptedPop.enable=true",
+            "encryptedPopResponseFile=@DIR@/first.resp",
+            "decryptedPopRequestFile=@DIR@/cmc.req",
+        ];
+        let said = trip(&f, &name, &[&lines[..], &[&user, &key]].concat());
+        assert_eq!(verdict(&said), "SUCCESS", "{}", said.out);
+        let found = find(&f, &name);
+        assert_eq!(found.len(), 1, "{found:?}");
+        recover(&f, &found[0].0, &name);
+    }
+}
+
+/// A message signed and sent by the user `name`; what the answer says.
+fn trip(f: &super::Folder, name: &str, lines: &[&str]) -> super::Said {
+    request_cfg(f, "req.cfg", lines);
+    f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
+    let servlet = "/ca/ee/ca/profileSubmitUserSignedCMCFull?profileId=caFullCMCUserSignedCert";
+    http_cfg(f, "http.cfg", servlet, Some(name), ("cmc.req", "cmc.resp"));
+    f.nss_cmc(&["HttpClient", "http.cfg"]).exits(0);
+    f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "cmc.resp", "-o", "chain.p7"])
 }
