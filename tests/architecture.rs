@@ -61,3 +61,21 @@ fn only_main_ends_the_process_and_only_nss_and_bridge_are_unsafe() {
         assert!(lines <= 600, "{} has {lines} lines", file.display());
     }
 }
+
+/// A Rust enum would make a value that C has and we don't know undefined behaviour.
+#[test]
+fn enumerations_of_c_stay_numbers() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in sources(&root.join("nss-sys/src")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let enums: Vec<&str> = text.lines().filter(|l| l.contains("pub enum ")).collect();
+        assert!(enums.is_empty(), "{}: {enums:?}", file.display());
+        assert!(text.contains("pub const"), "{}: no constants", file.display());
+    }
+    for part in ["src/nss", "src/bridge"] {
+        for file in sources(&root.join(part)) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(!text.contains("transmute"), "{}", file.display());
+        }
+    }
+}

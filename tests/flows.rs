@@ -291,10 +291,13 @@ fn answers_that_are_not_to_be_believed() {
         ("standin-certs-only", "not signed"),
         ("standin-wrong-nonce", "another nonce"),
         ("standin-wrong-transaction", "another transaction id"),
+        ("standin-no-echoes", "another nonce"),
     ] {
         fails(&f, &ca.url, profile, &[], 42, &[word]);
     }
     enroll(&f, &ca.url, "standin-reversed", &[]).exits(ISSUED);
+    // Dogtag's certificate is valid without the confirmation it asks for.
+    enroll(&f, &ca.url, "standin-confirm", &["--force"]).exits(ISSUED);
 }
 
 #[test]
@@ -319,6 +322,10 @@ fn refusals_of_the_ca() {
     ] {
         fails(&f, &ca.url, &format!("standin-fail-{n}"), &[], 40, &[name]);
     }
+    // The certificate that comes with a refusal is not imported.
+    fails(&f, &ca.url, "standin-failed-with-certificate", &[], 40, &["badRequest"]);
+    fails(&f, &ca.url, "standin-success-and-failed", &[], 40, &["badRequest"]);
+    fails(&f, &ca.url, "standin-escapes", &[], 40, &["\\u{1b}[2J\\u{202e}no\\u{a}issued CN=www"]);
     fails(&f, &ca.url, "standin-status-4", &[], 40, &["noSupport"]);
     fails(&f, &ca.url, "standin-status-99", &[], 40, &["status 99"]);
     fails(&f, &ca.url, "standin-pending", &[], 3, &["later"]);

@@ -114,10 +114,12 @@ mod tests {
 
     #[test]
     fn an_unknown_number_is_kept() {
-        let f = Fault::from_code("PK11_Sign", -1);
-        assert_eq!(f.code, -1);
-        assert!(f.to_string().starts_with("PK11_Sign: "), "{f}");
-        assert!(f.to_string().contains("(-1)"), "{f}");
+        for code in [i32::MIN, -8193, -7000, -1, 1, i32::MAX] {
+            let f = Fault::from_code("PK11_Sign", code);
+            assert_eq!(f.code, code);
+            assert!(f.to_string().starts_with("PK11_Sign: "), "{f}");
+            assert!(f.to_string().contains(&format!("({code})")), "{f}");
+        }
     }
 
     #[test]

@@ -43,15 +43,8 @@ fn open(
         KeyTransport::Pkcs1 => KeyTransport::OaepSha256,
         KeyTransport::OaepSha256 => KeyTransport::Pkcs1,
     };
-    let mut fault = None;
     for transport in [first, second] {
-        let session = match key.unwrap_aes(&wrapped, transport) {
-            Ok(session) => session,
-            Err(f) => {
-                fault.get_or_insert(f);
-                continue;
-            }
-        };
+        let Ok(session) = key.unwrap_aes(&wrapped, transport) else { continue };
         for Reading { iv, padded } in &readings {
             let Ok(iv) = iv.as_slice().try_into() else { continue };
             let Ok(plain) = session.decrypt_cbc(iv, &ciphertext) else { continue };
@@ -65,12 +58,9 @@ fn open(
             }
         }
     }
-    let error = Error::new(Kind::Input, "the CA's challenge doesn't open with this key")
-        .hint("the answer may belong to another request, or be damaged");
-    Err(match fault {
-        Some(f) => error.because(f),
-        None => error.because("the witness does not fit"),
-    })
+    Err(Error::new(Kind::Input, "the CA's challenge doesn't open with this key")
+        .because("neither way to unwrap its key gives what its witness says")
+        .hint("the answer may belong to another request, or be damaged"))
 }
 
 /// Length without PKCS #7 padding; all of it when there is none.

@@ -14,7 +14,7 @@ use super::shared_token::certificate_in;
 use super::{answer, ca, file};
 use crate::asn1::cmc::CrlReason;
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{name, unsigned};
+use crate::asn1::{name, number_text, unsigned};
 use crate::cmc::control::{Control, REASONS, Revocation};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database};
@@ -288,7 +288,7 @@ impl Work<'_> {
     }
 
     fn describe(&self) -> Value {
-        let dec = self.target.serial.to_string();
+        let dec = number_text(&self.target.serial);
         let text = |name: &[u8]| dn_string(name).ok();
         json!({
             "serial": { "hex": serial_hex(&self.target.serial), "dec": dec },

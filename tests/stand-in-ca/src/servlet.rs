@@ -350,7 +350,19 @@ impl Servlets {
             "status-v1" => controls[0].0 = 1,
             "wrong-nonce" => replace(&mut controls, 7, octets(b"another nonce")),
             "wrong-transaction" => replace(&mut controls, 5, integer(&[1, 2, 3])),
+            "no-echoes" => controls.truncate(1),
             "pending" => controls[0].1 = pending(id),
+            "confirm" => controls[0].1 = status_info(5, id, None, None),
+            "failed-with-certificate" => {
+                controls[0].1 = status_info(2, id, None, Some(2));
+                controls.truncate(1);
+            }
+            "success-and-failed" => controls.insert(1, (25, status_info(2, id, None, Some(2)))),
+            "escapes" => {
+                let text = "\u{1b}[2J\u{202e}no\nissued CN=www";
+                controls[0].1 = status_info(2, id, Some(text), Some(2));
+                controls.truncate(1);
+            }
             _ => {
                 let (status, info) = match wish.split_once('-') {
                     Some(("fail", n)) => (2, n.parse().ok()),
