@@ -148,9 +148,15 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
     let requester = match (args.identification, args.signer) {
         (Some(identification), _) => {
             check_identification(&identification)?;
+            let secret = args.shared_secret.read()?;
+            if !secret.bytes().is_ascii() {
+                return Err(Error::new(Kind::Usage, "the shared secret isn't ASCII")
+                    .because("Dogtag can't verify proofs by such a secret, right or wrong")
+                    .hint("have the CA's administrator set another one"));
+            }
             Requester::SharedSecret(Shared {
                 identification,
-                secret: args.shared_secret.read()?,
+                secret,
                 pop_link: args.pop_link,
                 algorithms: WitnessAlgorithms::parse(
                     Some(&args.proof_digest),
