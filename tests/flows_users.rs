@@ -118,6 +118,20 @@ fn who_does_not_know_the_secret_gets_nothing() {
 }
 
 #[test]
+fn a_ca_that_wants_requests_linked_to_the_secret() {
+    let (f, ca) = users(&["--pop-link-required"]);
+    let unlinked = ["POP Link Witness Verification Failed", "badRequest"];
+    fails(&f, || by_secret(&f, &ca, "x", &[]), 40, &unlinked);
+    by_secret(&f, &ca, "rsa", &["--pop-link"]).exits(0);
+    let more = ["--identification", "alice", "--shared-secret-file", "secret", "--pop-link"];
+    let profile = "caECFullCMCSharedTokenCert";
+    let ec = [&more[..], &["--key-type", "ec:nistp256", "--proof-digest", "SHA-512"]].concat();
+    enroll(&f, &ca, profile, "ec", &ec).exits(0);
+    // Requests of agents can't be linked: such a CA takes none.
+    fails(&f, || enroll(&f, &ca, "caCMCserverCert", "x", &["--signer", "agent"]), 40, &unlinked);
+}
+
+#[test]
 fn two_trips_for_an_encryption_key() {
     for options in [&[][..], &["--oaep"]] {
         let (f, ca) = users(options);

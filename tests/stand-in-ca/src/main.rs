@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex};
 use clap::{Parser, Subcommand};
 
 use element::Refused;
-use servlet::Servlets;
+use servlet::{Servlets, Settings};
 use store::{Store, pem};
 
 #[derive(Parser)]
@@ -98,6 +98,9 @@ enum Command {
         /// Wrap the key of challenges with RSA-OAEP (keyWrap.useOAEP)
         #[arg(long)]
         oaep: bool,
+        /// Demand that requests are linked to the shared secret (cmc.popLinkWitnessRequired)
+        #[arg(long)]
+        pop_link_required: bool,
         /// The only TLS version to speak
         #[arg(long, value_parser = ["1.2", "1.3"])]
         tls_version: Option<String>,
@@ -168,7 +171,17 @@ fn run(command: Command) -> Result<(), Refused> {
             let serial = u32::from_str_radix(digits, 16).map_err(|e| format!("{serial}: {e}"))?;
             Store::open(&dir, false)?.set_revocation_secret(serial, &first_line(&secret_file)?)
         }
-        Command::Run { dir, listen, server_name, server_key_type, oaep, tls_version, log } => {
+        Command::Run {
+            dir,
+            listen,
+            server_name,
+            server_key_type,
+            oaep,
+            pop_link_required,
+            tls_version,
+            log,
+        } => {
+            let settings = Settings { oaep, pop_link: pop_link_required };
             let store = Store::open(&dir, false)?;
             store.remove("port");
             let server = store.server(&server_name, server_key_type == "ec")?;
@@ -177,7 +190,7 @@ fn run(command: Command) -> Result<(), Refused> {
             let listener = TcpListener::bind(&listen).map_err(|e| format!("{listen}: {e}"))?;
             let port = listener.local_addr().map_err(|e| e.to_string())?.port();
             store.write("port", port.to_string().as_bytes())?;
-            let servlets = Arc::new(Servlets::new(store, oaep)?);
+            let servlets = Arc::new(Servlets::new(store, settings)?);
             let sink: Box<dyn Write + Send> = match log {
                 Some(path) => Box::new(std::fs::File::create(&path).map_err(|e| e.to_string())?),
                 None => Box::new(std::io::stderr()),

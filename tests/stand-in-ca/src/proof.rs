@@ -6,12 +6,13 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::answer::{Failure, failure};
-use crate::element::{Element, Refused};
-use crate::request::PkiData;
+use crate::element::{Element, Refused, one};
+use crate::request::{Asked, PkiData};
 use crate::store::Store;
 
 const IDENTIFICATION: u32 = 2;
 const IDENTITY_PROOF_V2: u32 = 34;
+const POP_LINK_RANDOM: u32 = 22;
 
 /// The name in the directory of the user who proves to know his secret.
 pub fn identity(
@@ -45,10 +46,33 @@ pub fn identity(
     })
 }
 
+/// The link between a request and the secret, which popLinkWitnessRequired demands.
+pub fn link(data: &PkiData<'_>, request: &Asked, store: &Store) -> Result<(), Failure> {
+    let checked = || -> Result<(), Refused> {
+        let witness = request.link.as_deref().ok_or("the request has no witness")?;
+        let random = data.value(POP_LINK_RANDOM)?.ok_or("no popLinkRandom")?;
+        let uid = data.value(IDENTIFICATION)?.ok_or("no identification")?;
+        let uid = String::from_utf8_lossy(uid.content);
+        let random = random.content_of(Tag::OctetString)?;
+        witnessed(&one(witness)?, &uid, random, store).map(drop)
+    };
+    checked().map_err(|why| Failure(2, format!("POP Link Witness Verification Failed:{why}")))
+}
+
 fn verify(data: &PkiData<'_>, uid: &str, store: &Store) -> Result<Vec<u8>, Refused> {
     let value = data.value(IDENTITY_PROOF_V2)?.ok_or("no value")?;
+    witnessed(&value, uid, data.sequence, store)
+}
+
+/// Verifies a witness of version 2 over `octets`; answers the user's name.
+fn witnessed(
+    value: &Element<'_>,
+    uid: &str,
+    octets: &[u8],
+    store: &Store,
+) -> Result<Vec<u8>, Refused> {
     let [hash, mac, witness] = value.within(Tag::Sequence)?[..] else {
-        return Err("no IdentityProofV2".into());
+        return Err("no witness of version 2".into());
     };
     let (name, secret) = store.user(uid).ok_or_else(|| format!("no user {uid:?}"))?;
     // Dogtag sizes a buffer in characters and fills it with octets.
@@ -56,7 +80,7 @@ fn verify(data: &PkiData<'_>, uid: &str, store: &Store) -> Result<Vec<u8>, Refus
         return Err("the secret is not ASCII".into());
     }
     let key = key(&hash, &[&secret[..], uid.as_bytes()].concat())?;
-    check(&mac, &key, data.sequence, witness.content_of(Tag::OctetString)?)?;
+    check(&mac, &key, octets, witness.content_of(Tag::OctetString)?)?;
     Ok(name)
 }
 

@@ -8,6 +8,7 @@ use crate::keys::{Hash, round_trips, verify};
 
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
 const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
+const POP_LINK_WITNESS_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.7.33");
 const ARCHIVE_OPTIONS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.5.1.4");
 
 /// The controls a stand-in looks at, and the requests.
@@ -103,6 +104,8 @@ pub struct Asked {
     /// What a signer by key must name: the identifier in the subjectKeyIdentifier extension of
     /// PKCS #10, the octets of the extension's value in CRMF.
     pub key_id: Option<Vec<u8>>,
+    /// DER of the popLinkWitnessV2.
+    pub link: Option<Vec<u8>>,
     pub subject: Vec<u8>,
     pub spki: Vec<u8>,
     /// Whether possession of the key is proved.
@@ -138,11 +141,14 @@ pub fn pkcs10(der: &[u8]) -> Result<Asked, Refused> {
     };
     attributes.content_of(context(0))?;
     self_signature(info.whole, &algorithm, signature.bits()?, spki.whole)?;
-    let mut wanted = Vec::new();
+    let (mut wanted, mut link) = (Vec::new(), None);
     for attribute in elements(attributes.content)? {
         let [kind, values] = attribute.within(Tag::Sequence)?[..] else {
             return Err("no Attribute".into());
         };
+        if kind.oid()? == POP_LINK_WITNESS_V2 {
+            link = Some(values.content_of(Tag::Set)?.to_vec());
+        }
         if kind.oid()? == EXTENSION_REQUEST {
             let extensions = one(values.content_of(Tag::Set)?)?;
             wanted.extend(extensions.within(Tag::Sequence)?);
@@ -156,6 +162,7 @@ pub fn pkcs10(der: &[u8]) -> Result<Asked, Refused> {
         id: Vec::new(),
         tagged: Vec::new(),
         key_id,
+        link,
         subject: subject.whole.to_vec(),
         spki: spki.whole.to_vec(),
         proved: true,
@@ -176,17 +183,24 @@ fn key_identifier<'a>(extensions: &[Element<'a>]) -> Result<Option<&'a [u8]>, Re
     Ok(None)
 }
 
-/// The private key that is to be archived must at least look like one.
-fn archive_options(controls: &Element<'_>) -> Result<(), Refused> {
+/// The popLinkWitnessV2 among the controls of CRMF. A private key that is to be archived must at least
+/// look like one.
+fn crmf_controls(controls: &Element<'_>) -> Result<Option<Vec<u8>>, Refused> {
+    let mut link = None;
     for control in controls.within(Tag::Sequence)? {
         let [kind, value] = control.within(Tag::Sequence)?[..] else {
             return Err("no control of CRMF".into());
         };
-        if kind.oid()? == ARCHIVE_OPTIONS {
-            elements(value.content_of(context(0))?).map_err(|e| format!("archive options: {e}"))?;
+        match kind.oid()? {
+            ARCHIVE_OPTIONS => {
+                elements(value.content_of(context(0))?)
+                    .map_err(|e| format!("archive options: {e}"))?;
+            }
+            POP_LINK_WITNESS_V2 => link = Some(value.whole.to_vec()),
+            _ => {}
         }
     }
-    Ok(())
+    Ok(link)
 }
 
 fn self_signature(
@@ -215,7 +229,7 @@ fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
     // [6] IMPLICIT: the SEQUENCE tag of the key comes back.
     let key = field(6).ok_or("no public key")?;
     let spki = crate::element::sequence(&[key.content]);
-    controls.first().map_or(Ok(()), archive_options)?;
+    let link = controls.first().map_or(Ok(None), crmf_controls)?;
     let extensions = match field(9) {
         Some(field) => elements(field.content)?,
         None => Vec::new(),
@@ -236,6 +250,7 @@ fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
         id: id.whole.to_vec(),
         tagged: message.whole.to_vec(),
         key_id,
+        link,
         subject: subject.to_vec(),
         spki,
         proved,

@@ -51,12 +51,20 @@ pub struct Posted<'a> {
     pub client: Option<&'a [u8]>,
 }
 
+/// What an administrator can set.
+#[derive(Clone, Copy, Default)]
+pub struct Settings {
+    /// Whether keys of challenges are wrapped with RSA-OAEP (keyWrap.useOAEP).
+    pub oaep: bool,
+    /// Whether requests must be linked to the shared secret (cmc.popLinkWitnessRequired).
+    pub pop_link: bool,
+}
+
 /// The CA at work; requests are handled one at a time.
 pub struct Servlets {
     store: Store,
     waiting: Mutex<Waiting>,
-    /// Whether keys of challenges are wrapped with RSA-OAEP.
-    oaep: bool,
+    settings: Settings,
     stranger: Pair,
 }
 
@@ -71,7 +79,7 @@ enum Outcome {
 }
 
 impl Servlets {
-    pub fn new(store: Store, oaep: bool) -> Result<Servlets, Refused> {
+    pub fn new(store: Store, settings: Settings) -> Result<Servlets, Refused> {
         // Somebody else with the CA's own name.
         let ca = store.ca()?;
         let key = Key::generate(matches!(ca.key, Key::Ec(_)))?;
@@ -89,7 +97,7 @@ impl Servlets {
         };
         let certificate = certs::issue(&template, &key)?;
         let waiting = Mutex::new(Waiting::default());
-        Ok(Servlets { store, waiting, oaep, stranger: Pair { key, certificate } })
+        Ok(Servlets { store, waiting, settings, stranger: Pair { key, certificate } })
     }
 
     /// Answers a POST; the second part is for the log.
@@ -195,6 +203,9 @@ impl Servlets {
             [] => return self.without_requests(&data, revocation, &who),
             _ => return Err(failure(11, "Policy Set Not Found")),
         };
+        if self.settings.pop_link && request.proved {
+            proof::link(&data, request, store)?;
+        }
         let subject = match (rules.subject, &who, proved) {
             // Dogtag would take an unsigned one with a good proof.
             (_, Who::Nobody, _) => return Err(invalid_credential()),
@@ -215,7 +226,7 @@ impl Servlets {
             if !matches!(kind(&request.spki), Ok(KeyKind::Rsa(_))) {
                 return Err(failure(11, "Server Internal Error"));
             }
-            let controls = waiting.challenge(request, &subject, self.oaep, wish);
+            let controls = waiting.challenge(request, &subject, self.settings.oaep, wish);
             let mut controls = controls.map_err(|e| Failure(11, e))?;
             controls.extend(echoes(&data));
             return Ok(Outcome::Said(controls));
