@@ -8,10 +8,11 @@ use crate::element::{
     Element, NULL, Refused, context, context_primitive, elements, first, integer, octets, oid, one,
     sequence, set, tlv,
 };
-use crate::keys::{Hash, Key, SHA256, verify};
+use crate::keys::{Hash, Key, SHA256, verify, verify_pss};
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+const RSASSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
 const PKI_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.12.2");
 const PKI_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.12.3");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
@@ -37,6 +38,8 @@ pub enum Signer {
 /// A SignerInfo's part that is computed.
 pub struct Signature {
     digest_algorithm: Vec<u8>,
+    /// Only looked at for RSASSA-PSS: else the digest's algorithm counts.
+    algorithm: ObjectIdentifier,
     attributes: Vec<u8>,
     content: Vec<u8>,
     signature: Vec<u8>,
@@ -47,6 +50,9 @@ impl Signature {
     pub fn verify(&self, spki: &[u8]) -> Result<(), Refused> {
         let hash = digest(&one(&self.digest_algorithm)?)?;
         let attributes = sorted_attributes(&one(&self.attributes)?, &hash.digest(&self.content))?;
+        if self.algorithm == RSASSA_PSS {
+            return verify_pss(spki, hash, &attributes, &self.signature);
+        }
         verify(spki, hash, &attributes, &self.signature)
     }
 }
@@ -85,11 +91,12 @@ pub fn open(message: &[u8]) -> Result<Opened, Refused> {
     };
     let infos = rest.last().ok_or("no signerInfos")?.within(Tag::Set)?;
     let info = infos.first().ok_or("no signer")?.within(Tag::Sequence)?;
-    let [_version, sid, digest_algorithm, attributes, _algorithm, signature, ..] = info[..] else {
+    let [_version, sid, digest_algorithm, attributes, algorithm, signature, ..] = info[..] else {
         return Err("no signed attributes".into());
     };
     let computed = Signature {
         digest_algorithm: digest_algorithm.whole.to_vec(),
+        algorithm: algorithm.within(Tag::Sequence)?.first().ok_or("no algorithm")?.oid()?,
         attributes: attributes.whole.to_vec(),
         content: pki_data.clone(),
         signature: signature.content_of(Tag::OctetString)?.to_vec(),

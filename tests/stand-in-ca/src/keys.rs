@@ -4,7 +4,7 @@ use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode};
 use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey, EncodePrivateKey, EncodePublicKey};
 use rsa::signature::{SignatureEncoding, Signer, Verifier, hazmat::PrehashVerifier};
-use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1v15};
+use rsa::{RsaPrivateKey, RsaPublicKey, pkcs1v15, pss};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::element::{Element, NULL, Refused, oid, one, sequence};
@@ -203,6 +203,23 @@ pub fn verify(spki: &[u8], hash: Hash, message: &[u8], signature: &[u8]) -> Resu
             key.verify_prehash(&digest, &signature).map_err(bad)
         }
     }
+}
+
+/// Verifies an RSASSA-PSS signature, whose parameters Dogtag doesn't read: it takes each for one with
+/// SHA-512.
+pub fn verify_pss(
+    spki: &[u8],
+    hash: Hash,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), Refused> {
+    if hash != Hash::Sha512 {
+        return Err("RSASSA-PSS with another digest than SHA-512".into());
+    }
+    let key = RsaPublicKey::from_public_key_der(spki).map_err(|e| e.to_string())?;
+    let bad = |e: rsa::signature::Error| format!("signature: {e}");
+    let signature = pss::Signature::try_from(signature).map_err(bad)?;
+    pss::VerifyingKey::<Sha512>::new(key).verify(message, &signature).map_err(bad)
 }
 
 /// Whether DER survives decoding and encoding: what Dogtag does to a request before it verifies it.

@@ -59,6 +59,10 @@ fn what_dogtag_lets_pass() {
     };
     with("SHA-384", &|m| m.hash(MessageDigest::sha384(), "2.16.840.1.101.3.4.2.2"));
     with("SHA-512", &|m| m.hash(MessageDigest::sha512(), "2.16.840.1.101.3.4.2.3"));
+    with("PSS with SHA-512", &|m| {
+        m.hash(MessageDigest::sha512(), "2.16.840.1.101.3.4.2.3");
+        m.padding = message::Padding::Pss(64);
+    });
     with("rsaEncryption as signature algorithm", &|m| {
         m.signature_algorithm = seq(&[oid("1.2.840.113549.1.1.1"), NULL.to_vec()]);
     });
