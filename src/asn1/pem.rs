@@ -85,25 +85,6 @@ fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
-/// The DER of every PEM block in `bytes`; of the DER itself when there is none.
-///
-/// # Errors
-/// [`Kind::Input`].
-pub fn all_to_der(what: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
-    let blocks = blocks(bytes);
-    if blocks.is_empty() {
-        return Ok(vec![to_der(what, bytes)?]);
-    }
-    blocks
-        .iter()
-        .map(|b| {
-            decode(b).ok_or_else(|| {
-                Error::new(Kind::Input, format!("can't read {what}")).because("bad base64 in PEM")
-            })
-        })
-        .collect()
-}
-
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let url_safe = text.iter().any(|b| *b == b'-' || *b == b'_');
     let alphabet = if url_safe { base64::alphabet::URL_SAFE } else { base64::alphabet::STANDARD };

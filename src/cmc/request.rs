@@ -203,18 +203,6 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Adds a random senderNonce and transactionId to a message (RFC 5272 §6.6).
-    ///
-    /// # Errors
-    /// When the generator fails.
-    pub fn fresh(builder: &mut PkiDataBuilder, random: &[u8; 32]) -> Result<Sent> {
-        let (nonce, id) = random.split_at(16);
-        let transaction_id = encode("transactionId", &crate::asn1::unsigned(id))?;
-        builder.control(oid::CMC_TRANSACTION_ID, transaction_id.clone());
-        builder.octets(oid::CMC_SENDER_NONCE, nonce);
-        Ok(Sent { nonce: Some(nonce.to_vec()), transaction_id: Some(transaction_id) })
-    }
-
     /// Compares with the answer, unless that is a refusal.
     ///
     /// # Errors

@@ -96,10 +96,6 @@ impl FailInfo {
     pub const BAD_CERT_ID: FailInfo = FailInfo(4);
     /// badIdentity.
     pub const BAD_IDENTITY: FailInfo = FailInfo(7);
-    /// popRequired.
-    pub const POP_REQUIRED: FailInfo = FailInfo(8);
-    /// popFailed.
-    pub const POP_FAILED: FailInfo = FailInfo(9);
     /// internalCAError.
     pub const INTERNAL_CA_ERROR: FailInfo = FailInfo(11);
     /// tryLater.

@@ -103,12 +103,6 @@ impl Token {
         self.is_internal() && unsafe { sys::PK11_IsFIPS() != 0 }
     }
 
-    /// Whether the token refuses to be written to.
-    pub fn is_read_only(&self) -> bool {
-        // SAFETY: the slot is live.
-        unsafe { sys::PK11_IsReadOnly(self.as_ptr()) != 0 }
-    }
-
     /// Whether the token offers a mechanism (`CKM_…`).
     pub(crate) fn offers(&self, mechanism: sys::CK_MECHANISM_TYPE) -> bool {
         // SAFETY: the slot is live.
