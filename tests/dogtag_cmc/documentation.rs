@@ -1,6 +1,7 @@
 //! The documentation's sections 5.3.1, 5.3.2.1 and 5.3.2.3.1, played as printed: the command lines in
-//! their order and the configuration files of `as_printed/`, comments and all. Only places, passwords
-//! and names that the text itself calls examples are put in.
+//! their order and the configuration files of `as_printed/`, which have its keys and values in its
+//! order, and comments where it has some. Only places, passwords and names that the text itself calls
+//! examples are put in.
 
 use super::common::dogtag::{HOST, client_file, folder, helper};
 use super::common::{PASSWORD, Said, tool};
