@@ -43,24 +43,24 @@ pub fn tls(ca: &[u8], server: &Pair, version: Option<&str>) -> Result<Arc<Server
     Ok(Arc::new(config))
 }
 
-/// Serves one connection; answers a line for the log.
-pub fn serve(stream: TcpStream, tls: &Arc<ServerConfig>, servlets: &Servlets) -> String {
+/// Serves one connection. What is logged of a request is logged before it is answered, so that
+/// whoever has the answer finds it.
+pub fn serve(stream: TcpStream, tls: &Arc<ServerConfig>, servlets: &Servlets, log: &dyn Fn(&str)) {
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok();
     let session = match ServerConnection::new(tls.clone()) {
         Ok(session) => session,
-        Err(e) => return format!("TLS: {e}"),
+        Err(e) => return log(&format!("TLS: {e}")),
     };
     let mut stream = BufReader::new(StreamOwned::new(session, stream));
     match request(&mut stream) {
-        Err(e) => format!("no request: {e}"),
+        Err(e) => log(&format!("no request: {e}")),
         Ok(request) => {
             let client = stream.get_ref().conn.peer_certificates();
             let client = client.and_then(|c| c.first()).map(|c| c.as_ref().to_vec());
-            let (answer, log) = respond(&request, client.as_deref(), servlets);
-            let sent = deliver(&mut stream, &answer);
-            match sent {
-                Ok(()) => format!("{} {log}", request.target),
-                Err(e) => format!("{} {log}; not delivered: {e}", request.target),
+            let (answer, line) = respond(&request, client.as_deref(), servlets);
+            log(&format!("{} {line}", request.target));
+            if let Err(e) = deliver(&mut stream, &answer) {
+                log(&format!("{} not delivered: {e}", request.target));
             }
         }
     }

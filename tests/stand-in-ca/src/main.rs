@@ -204,9 +204,10 @@ fn run(command: Command) -> Result<(), Refused> {
             for stream in listener.incoming().flatten() {
                 let (tls, servlets, sink) = (tls.clone(), servlets.clone(), sink.clone());
                 std::thread::spawn(move || {
-                    let line = http::serve(stream, &tls, &servlets);
-                    let mut sink = sink.lock().unwrap_or_else(|e| e.into_inner());
-                    writeln!(sink, "{line}").ok();
+                    http::serve(stream, &tls, &servlets, &|line| {
+                        let mut sink = sink.lock().unwrap_or_else(|e| e.into_inner());
+                        writeln!(sink, "{line}").ok();
+                    });
                 });
             }
             Ok(())
