@@ -74,7 +74,7 @@ mod regen {
         "CERT_(GetDefaultCertDB|GetCertChainFromCert|FindCertByName|FindCertByNickname)",
         "CERT_(VerifyCertificate|VerifyCertificateNow|VerifyCertName|ChangeCertTrust|GetCertTrust)",
         "CERT_(DecodeTrustString|ExtractPublicKey|FindCertByDERCert|MakeCANickname)",
-        "CERT_(DestroyCertificateList|FindCertIssuer)",
+        "CERT_(DestroyCertificateList|FindCertIssuer|VerifySignedData)",
         "SEC_(DeletePermCertificate|CertNicknameConflict)",
         // keyhi.h
         "SECKEY_(DestroyPrivateKey|DestroyPublicKey|DestroyPrivateKeyList|GetPrivateKeyType)",

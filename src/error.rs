@@ -133,6 +133,9 @@ struct Parts {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     hint: Option<String>,
     retryable: bool,
+    sent: bool,
+    notes: Vec<String>,
+    left: Option<serde_json::Value>,
     cmc: Option<CmcDetail>,
     http: Option<u32>,
 }
@@ -161,6 +164,9 @@ impl Error {
             source: None,
             hint: None,
             retryable,
+            sent: false,
+            notes: Vec::new(),
+            left: None,
             cmc: None,
             http: None,
         }))
@@ -175,6 +181,24 @@ impl Error {
     /// Adds one thing to try.
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
         self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds a fact to know besides: what is where after the failure.
+    pub fn note(mut self, note: impl Into<String>) -> Error {
+        self.0.notes.push(note.into());
+        self
+    }
+
+    /// Adds what stays behind although the run failed, for JSON: a key, a certificate.
+    pub fn left(mut self, what: serde_json::Value) -> Error {
+        self.0.left = Some(what);
+        self
+    }
+
+    /// Says that the request had gone out, at least in part: the other side may have acted on it.
+    pub fn sent(mut self) -> Error {
+        self.0.sent = true;
         self
     }
 
@@ -204,6 +228,21 @@ impl Error {
     /// One thing to try.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+
+    /// Facts to know besides.
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
+    }
+
+    /// What stays behind.
+    pub fn left_behind(&self) -> Option<&serde_json::Value> {
+        self.0.left.as_ref()
+    }
+
+    /// Whether the request had gone out when it failed.
+    pub fn was_sent(&self) -> bool {
+        self.0.sent
     }
 
     /// Whether trying again later may help.

@@ -82,6 +82,8 @@ impl Report {
             .map(|f| json!({ "call": f.call, "code": f.code, "name": f.name, "text": f.text }));
         let mut report = Report::done(command, status, false, e.to_string().replace('\n', " "));
         report.failed = !pending;
+        report.changed = e.left_behind().is_some();
+        report.result = e.left_behind().cloned().unwrap_or_default();
         report.exit = e.kind().exit();
         report.error = Some(json!({
             "kind": e.kind().name(),
@@ -91,6 +93,7 @@ impl Report {
             "cmc": e.cmc_detail(),
             "http": e.http_status().map(|s| json!({ "status": s })),
             "hint": e.hint_text(),
+            "notes": e.notes(),
         }));
         report
     }
@@ -113,11 +116,14 @@ impl Report {
     }
 }
 
-/// An error as two lines for stderr.
+/// An error as lines for stderr: what and why, what to try, what to know besides.
 pub fn error_text(e: &Error) -> String {
     let mut text = format!("nss-cmc: {e}\n");
     if let Some(hint) = e.hint_text() {
         text.push_str(&format!("  try: {hint}\n"));
+    }
+    for note in e.notes() {
+        text.push_str(&format!("  note: {note}\n"));
     }
     text
 }

@@ -147,7 +147,8 @@ impl<'db> Transport<'db> {
         let answer = std::mem::take(&mut self.easy.get_mut().inner);
         if let Err(error) = outcome {
             let proxy = self.easy.http_connectcode().unwrap_or(0);
-            return Err(failure::Failure {
+            let sent = self.easy.upload_size().is_ok_and(|octets| octets > 0.0);
+            let error = failure::Failure {
                 target: &target,
                 error,
                 seen,
@@ -158,7 +159,8 @@ impl<'db> Transport<'db> {
                 has_identity: self.has_identity,
                 limits: (self.connect_timeout, self.timeout),
             }
-            .explain());
+            .explain();
+            return Err(if sent { error.sent() } else { error });
         }
         // A connection kept open was verified when it was made.
         let fresh = self.easy.num_connects().unwrap_or(1) > 0;

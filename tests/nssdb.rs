@@ -249,14 +249,49 @@ fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     token.import(&leaf, nickname).unwrap();
     drop(key.keep());
     assert!(database.verify(&leaf, Usage::SslClient).is_err(), "an untrusted CA was believed");
+    assert!(database.verify_issued(&leaf).is_err(), "an untrusted CA was believed");
     database.set_trust(&ca, &Trust::parse("CT,C,C").unwrap()).unwrap();
     database.verify(&leaf, Usage::SslClient).unwrap();
+    database.verify_issued(&leaf).unwrap();
+    issued_for_anything(f, database);
     let full = nss_cmc::ops::session::qualified(token, nickname);
     let found = database.find_certificate(&full).unwrap();
     assert_eq!(found.der(), leaf.der());
     found.private_key().unwrap();
     assert_eq!(internal.certificates_of_subject(leaf.issuer()), [ca.der()]);
     assert!(internal.certificates_of_subject(b"\x30\0").is_empty());
+}
+
+/// A CA's certificates are its own whatever they are good for, also for what NSS doesn't know; a
+/// stranger of the same name issues none.
+fn issued_for_anything(f: &Folder, database: &Database) {
+    let sign = |ca: &str, extensions: &str| {
+        f.write("leaf.cnf", extensions);
+        let leaf = ["x509", "-req", "-in", "req.pem", "-days", "1", "-CAcreateserial"];
+        let by = ["-CA", &format!("{ca}.pem"), "-CAkey", &format!("{ca}.key")];
+        let more = ["-extfile", "leaf.cnf", "-outform", "DER", "-out", "leaf.der"];
+        tool("openssl", f.path(), &[&leaf[..], &by, &more].concat());
+        database.decode_certificate(&f.read("leaf.der")).unwrap()
+    };
+    for extensions in [
+        "extendedKeyUsage=timeStamping",
+        "extendedKeyUsage=codeSigning",
+        "extendedKeyUsage=1.3.6.1.5.2.3.5",
+        "keyUsage=critical,keyEncipherment\nextendedKeyUsage=emailProtection",
+        "keyUsage=critical,dataEncipherment",
+        "keyUsage=critical,keyAgreement",
+        "basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign",
+    ] {
+        database
+            .verify_issued(&sign("ca", extensions))
+            .unwrap_or_else(|e| panic!("{extensions}: {e}"));
+    }
+    let args = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "other.key"];
+    let name = ["-out", "other.pem", "-subj", "/CN=Test CA", "-days", "2"];
+    tool("openssl", f.path(), &[&args[..], &name].concat());
+    let forged = sign("other", "authorityKeyIdentifier=none");
+    let fault = database.verify_issued(&forged).unwrap_err();
+    assert_eq!(fault.name, "SEC_ERROR_BAD_SIGNATURE");
 }
 
 #[test]

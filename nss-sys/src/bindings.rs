@@ -3612,6 +3612,12 @@ unsafe extern "C" {
         validTime: PRTime,
         usage: SECCertUsage,
     ) -> *mut CERTCertificate;
+    pub fn CERT_VerifySignedData(
+        sd: *mut CERTSignedData,
+        cert: *mut CERTCertificate,
+        t: PRTime,
+        wincx: *mut ::core::ffi::c_void,
+    ) -> SECStatus;
     pub fn CERT_VerifyCertificate(
         handle: *mut CERTCertDBHandle,
         cert: *mut CERTCertificate,

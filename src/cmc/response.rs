@@ -399,7 +399,14 @@ impl Status {
         if let Some(fail) = fail {
             what.push_str(&format!(", {fail}"));
         }
-        let mut error = Error::new(Kind::Rejected, what).cmc(CmcDetail {
+        // A queued request is told as a failure, too; a key must not be given up for that.
+        let deferred = fail == Some(FailInfo::INTERNAL_CA_ERROR)
+            && text.as_deref().is_some_and(|t| t.trim_start().starts_with("Request Deferred"));
+        if deferred {
+            what = "the CA queued the request until an agent decides".to_owned();
+        }
+        let kind = if deferred { Kind::Pending } else { Kind::Rejected };
+        let mut error = Error::new(kind, what).cmc(CmcDetail {
             status: self.status.to_string(),
             fail_info: fail.map(|f| f.to_string()),
             text: text.clone(),
@@ -407,7 +414,7 @@ impl Status {
         if let Some(hint) = hint(fail, text.as_deref()) {
             error = error.hint(hint);
         }
-        error = error.retry(fail.is_some_and(|f| f == FailInfo::TRY_LATER));
+        error = error.retry(deferred || fail == Some(FailInfo::TRY_LATER));
         match text {
             Some(text) => error.because(cut(text.trim())),
             None => error,
@@ -456,6 +463,9 @@ fn hint(fail: Option<FailInfo>, text: Option<&str>) -> Option<String> {
         FailInfo::BAD_IDENTITY if text.contains("issuer DN") => "check the issuer's name",
         FailInfo::BAD_IDENTITY => {
             "check user and shared secret; is the SharedToken plug-in configured on the CA?"
+        }
+        FailInfo::INTERNAL_CA_ERROR if text.contains("Deferred") => {
+            "an agent finds it in the CA's request list; profiles for CMC decide at once"
         }
         FailInfo::INTERNAL_CA_ERROR if text.contains("Rejected") => {
             "a constraint of the profile (key, subject, validity) refuses this request"

@@ -26,30 +26,16 @@ pub enum Usage {
     SslServer,
     /// TLS client.
     SslClient,
-    /// Signing e-mail or other CMS.
-    EmailSigner,
     /// A CA that issues TLS certificates.
     SslCa,
-    /// An OCSP responder.
-    StatusResponder,
 }
 
 impl Usage {
-    const ALL: [Usage; 5] = [
-        Usage::SslServer,
-        Usage::SslClient,
-        Usage::EmailSigner,
-        Usage::SslCa,
-        Usage::StatusResponder,
-    ];
-
     fn bits(self) -> sys::SECCertificateUsage {
         match self {
             Usage::SslServer => sys::certificateUsageSSLServer,
             Usage::SslClient => sys::certificateUsageSSLClient,
-            Usage::EmailSigner => sys::certificateUsageEmailSigner,
             Usage::SslCa => sys::certificateUsageSSLCA,
-            Usage::StatusResponder => sys::certificateUsageStatusResponder,
         }
     }
 }
@@ -247,25 +233,24 @@ impl Database {
 }
 
 impl Database {
-    /// Verifies `certificate` for at least one of the usages certificates are issued for: its chain
-    /// ends in a CA this database trusts, whatever the certificate itself is good for.
+    /// Verifies that a CA this database trusts issued `certificate`, whatever that is good for:
+    /// usages that NSS doesn't know (time stamping, Kerberos…) are none of its business.
     ///
     /// # Errors
-    /// The NSS fault of the first usage that the certificate claims.
-    pub fn verify_for_any(&self, certificate: &Certificate) -> std::result::Result<(), Fault> {
-        let mut first = None;
-        for usage in Usage::ALL {
-            match self.verify(certificate, usage) {
-                Ok(()) => return Ok(()),
-                // The certificate isn't meant for this usage; that says nothing of its chain.
-                Err(f) if f.code == sys::SEC_ERROR_INADEQUATE_KEY_USAGE => {}
-                Err(f) if f.code == sys::SEC_ERROR_INADEQUATE_CERT_TYPE => {}
-                Err(f) => first = first.or(Some(f)),
+    /// The NSS fault: no such CA (`SEC_ERROR_UNKNOWN_ISSUER`), not trusted, or another's signature.
+    pub fn verify_issued(&self, certificate: &Certificate) -> std::result::Result<(), Fault> {
+        let unknown = || Fault::from_code("CERT_FindCertIssuer", sys::SEC_ERROR_UNKNOWN_ISSUER);
+        let issuer = certificate.find_issuer().ok_or_else(unknown)?;
+        self.verify(&issuer, Usage::SslCa)?;
+        // SAFETY: the certificate is live; only the address of its field is taken.
+        let signed = unsafe { &raw mut (*certificate.as_ptr()).signatureWrap };
+        fault::status("CERT_VerifySignedData", || {
+            // SAFETY: both certificates are live, the signed data is part of one; it is only read
+            // (cert.h).
+            unsafe {
+                sys::CERT_VerifySignedData(signed, issuer.as_ptr(), now(), std::ptr::null_mut())
             }
-        }
-        Err(first.unwrap_or_else(|| {
-            Fault::from_code("CERT_VerifyCertificate", sys::SEC_ERROR_INADEQUATE_CERT_TYPE)
-        }))
+        })
     }
 }
 

@@ -58,12 +58,15 @@ pub fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
 }
 
 /// Verifies the answer's signature against the database's trust; what it says is believed only
-/// after. `allow_unsigned` accepts a certs-only answer, which nobody signed.
+/// after. `allow_unsigned` accepts an answer that carries certificates only, which nobody signs; a
+/// status without signature is never believed.
 ///
 /// # Errors
 /// [`Kind::BadReply`].
 pub fn verify(database: &Database, der: &[u8], allow_unsigned: bool) -> Result<()> {
-    judge(database, database.verify_signed_data(der), allow_unsigned)
+    let says_nothing = || response::parse(der).is_ok_and(|r| r.controls.is_none());
+    let allowed = allow_unsigned && says_nothing();
+    judge(database, database.verify_signed_data(der), allowed)
 }
 
 /// What a verification's outcome means.
@@ -76,7 +79,7 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
         SignatureCheck::Good => Ok(()),
         SignatureCheck::Unsigned if allow_unsigned => Ok(()),
         SignatureCheck::Unsigned => Err(bad("the answer is not signed; nothing in it is believed")
-            .hint("--allow-unsigned-response accepts it if TLS is trust enough")),
+            .hint("one with certificates only --allow-unsigned-response accepts, if TLS is trust enough")),
         SignatureCheck::NotTrusted(f) => {
             Err(bad("the answer's signer is not a CA this database trusts").because(f).hint(
                 format!(
@@ -171,18 +174,17 @@ pub fn ours(certificates: Vec<Vec<u8>>, spki: &[u8]) -> Result<(Vec<u8>, Vec<Vec
     }
 }
 
-/// Verifies the issued certificate's own chain: the answer's signature covers the status, not the
-/// certificates that travel beside it. Answers the certificate.
+/// Verifies that the certificate was issued by a CA the database trusts: the answer's signature
+/// covers the status, not the certificates that travel beside it. Answers the certificate.
 ///
 /// # Errors
-/// [`Kind::Input`] when NSS can't decode it, [`Kind::BadReply`] when it isn't signed by a CA the
-/// database trusts.
+/// [`Kind::Input`] when NSS can't decode it, [`Kind::BadReply`].
 pub fn chained(database: &Database, ours: &[u8], others: &[Vec<u8>]) -> Result<Certificate> {
     let certificate = database.decode_certificate(ours)?;
     // Alive while NSS looks for the chain.
     let _others: Vec<Certificate> =
         others.iter().filter_map(|d| database.decode_certificate(d).ok()).collect();
-    match database.verify_for_any(&certificate) {
+    match database.verify_issued(&certificate) {
         Ok(()) => Ok(certificate),
         Err(f) => Err(Error::new(
             Kind::BadReply,
@@ -190,45 +192,5 @@ pub fn chained(database: &Database, ours: &[u8], others: &[Vec<u8>]) -> Result<C
         )
         .because(f)
         .hint("it was not imported; compare it with what the CA says it issued")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::asn1::tlv;
-
-    fn answer(content_type: &rasn::types::Oid) -> Vec<u8> {
-        let id = |o| crate::asn1::encode("x", &oid::owned(o)).unwrap();
-        let empty = tlv(0x30, b"");
-        let content = tlv(0x30, &empty.repeat(3));
-        let content = tlv(0x30, &[id(content_type), tlv(0xa0, &tlv(4, &content))].concat());
-        let signed = tlv(0x30, &[vec![2, 1, 3, 0x31, 0], content, vec![0x31, 0]].concat());
-        tlv(0x30, &[id(oid::ID_SIGNED_DATA), tlv(0xa0, &signed)].concat())
-    }
-
-    #[test]
-    fn only_a_pki_response_is_an_answer() {
-        assert!(decode(&answer(oid::ID_CCT_PKI_RESPONSE)).is_ok());
-        let e = decode(&answer(oid::ID_DATA)).unwrap_err();
-        assert_eq!(e.kind(), Kind::Http);
-        assert!(e.to_string().contains("type 1.2.840.113549.1.7.1"), "{e}");
-        assert!(decode(&answer(oid::ID_CCT_PKI_DATA)).is_err());
-    }
-
-    #[test]
-    fn the_certificate_is_found_by_its_key_among_any_others() {
-        let spki = tlv(0x30, b"key");
-        let empty = tlv(0x30, b"");
-        let tbs = |spki: &[u8]| [vec![2, 1, 1], empty.repeat(4), spki.to_vec()].concat();
-        let certificate = |spki: &[u8]| tlv(0x30, &tlv(0x30, &tbs(spki)));
-        let (own, other) = (certificate(&spki), certificate(&tlv(0x30, b"other")));
-        let mut all = vec![other.clone(), own.clone(), other.clone(), own.clone()];
-        assert_eq!(ours(all.clone(), &spki).unwrap(), (own, vec![other]));
-        all.retain(|c| !c.windows(3).any(|w| w == b"key"));
-        assert_eq!(ours(all, &spki).unwrap_err().kind(), Kind::BadReply);
-        // Very many different ones.
-        let many = (0..100_000u32).map(|n| tlv(0x30, &n.to_be_bytes())).collect();
-        assert_eq!(ours(many, &spki).unwrap_err().kind(), Kind::BadReply);
     }
 }

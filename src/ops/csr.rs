@@ -1,6 +1,7 @@
 //! Keys and certificate requests: PKCS #10 and CRMF, for new keys and existing ones.
 
 use rasn_pkix::{Attribute, Extension};
+use serde_json::json;
 
 use super::archive::Archive;
 use super::session;
@@ -12,12 +13,14 @@ use crate::interrupt::Watch;
 use crate::keyid;
 use crate::nss::{Database, KeyFlags, KeyPair, PrivateKey, Token};
 
-/// A generated pair that is deleted again unless the run that made it succeeds. While it lives,
+/// A generated pair that is deleted again unless the run that made it succeeds, or the CA may have
+/// issued a certificate for it. While it lives,
 /// signals only set a flag ([`NewKey::check`]).
 #[derive(Debug)]
 pub struct NewKey {
     pair: Option<KeyPair>,
     watch: Watch,
+    committed: bool,
     /// DER of the SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
     /// CKA_ID.
@@ -44,7 +47,7 @@ impl NewKey {
         }
         let described = pair.public.spki().and_then(|spki| Ok((spki, pair.private.id()?)));
         match described {
-            Ok((spki, id)) => Ok(NewKey { pair: Some(pair), watch, spki, id }),
+            Ok((spki, id)) => Ok(NewKey { pair: Some(pair), watch, committed: false, spki, id }),
             Err(e) => {
                 // Nothing names this key yet; whether it could be deleted changes nothing of `e`.
                 pair.discard().ok();
@@ -66,6 +69,23 @@ impl NewKey {
         self.watch.check()
     }
 
+    /// Whatever happens from here on, the key stays: a certificate for it may exist. Its label still
+    /// says that something is missing.
+    pub fn commit(&mut self) {
+        self.committed = true;
+    }
+
+    /// Keeps the key under its label after `error`, which names it then.
+    pub fn leave(mut self, error: Error) -> Error {
+        self.commit();
+        let id = keyid::to_hex(&self.id);
+        error
+            .note(format!(
+                "the key is kept, id {id}: the CA may yet have issued a certificate for it"
+            ))
+            .left(json!({ "key_id": id, "key_id_signed": keyid::to_dogtag(&self.id) }))
+    }
+
     /// Keeps the key, without label: certutil prefers a label to the nickname of the certificate.
     pub fn keep(mut self) -> Option<KeyPair> {
         let pair = self.pair.take()?;
@@ -79,16 +99,20 @@ impl NewKey {
         let id = keyid::to_hex(&self.id);
         match pair.discard() {
             Ok(()) => error,
-            Err(f) => error.hint(format!(
-                "the key made for this request could not be deleted ({f}): certutil -F -k {id}"
-            )),
+            Err(f) => error
+                .note(format!(
+                    "the key made for this request could not be deleted ({f}): certutil -F -k {id}"
+                ))
+                .left(json!({ "key_id": id, "key_id_signed": keyid::to_dogtag(&self.id) })),
         }
     }
 }
 
 impl Drop for NewKey {
     fn drop(&mut self) {
-        if let Some(pair) = self.pair.take() {
+        if let Some(pair) = self.pair.take()
+            && !self.committed
+        {
             pair.discard().ok();
         }
     }

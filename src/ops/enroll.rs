@@ -9,8 +9,7 @@ use serde_json::json;
 use super::archive::Archive;
 use super::csr::{AltNames, NewKey};
 use super::exchange::{Enrolment, Requester};
-use super::session;
-use super::{answer, ca};
+use super::{answer, ca, session, store};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::asn1::x509::subject_key_identifier;
@@ -81,8 +80,8 @@ pub struct EnrollSpec {
 /// Runs it.
 ///
 /// # Errors
-/// Of every kind. A run that fails leaves no key and no certificate behind, unless the CA has issued:
-/// then the key stays, and the hint names it.
+/// Of every kind. A run that fails leaves no key and no certificate behind, unless the CA has issued,
+/// or may: then the key stays, and a note names it.
 pub fn enroll(spec: EnrollSpec) -> Result<Report> {
     let access = Access::ReadWrite;
     let (database, token, primed) = match &spec.requester {
@@ -211,7 +210,7 @@ impl Job<'_> {
         enrolment: Enrolment<'_>,
         chain_file: Option<&std::path::Path>,
     ) -> Result<Report> {
-        let (request, new_key) = self.request(key)?;
+        let (request, mut new_key) = self.request(key)?;
         let private = new_key.as_ref().and_then(NewKey::private);
         let outcome = new_key
             .as_ref()
@@ -224,15 +223,19 @@ impl Job<'_> {
             });
         let (ours, others) = match outcome {
             Ok(issued) => issued,
-            Err(e) => return Err(new_key.into_iter().fold(e, |e, key| key.discard_after(e))),
+            Err(e) => return Err(unissued(e, new_key)),
         };
         // The CA has issued: whatever fails from here on, the key is worth keeping.
-        let id = new_key.as_ref().map(|k| k.id.clone());
-        drop(new_key.map(NewKey::keep));
-        match self.import(&ours, &others, chain_file) {
-            Ok(report) => Ok(with_key_id(report, id)),
-            Err(e) => Err(issued_but(e, ours.der(), id)),
+        if let Some(key) = &mut new_key {
+            key.commit();
         }
+        let id = new_key.as_ref().map(|k| k.id.clone());
+        let report = match self.import(&ours, &others, chain_file) {
+            Ok(report) => with_key_id(report, id),
+            Err(e) => return Err(issued_but(e, ours.der(), id)),
+        };
+        drop(new_key.map(NewKey::keep));
+        Ok(report)
     }
 
     fn request(&self, key: &KeySource) -> Result<(Request, Option<NewKey>)> {
@@ -293,27 +296,17 @@ impl Job<'_> {
         chain_file: Option<&std::path::Path>,
     ) -> Result<Report> {
         let summary = crate::text::summary(certificate.der())?;
-        let mut added: Vec<String> = Vec::new();
-        let mut has_key = certificate.private_key().is_ok();
-        if let Some(nickname) = self.nickname {
-            if self.database.nickname_conflicts(nickname, certificate)? {
-                return Err(Error::new(
-                    Kind::InTheWay,
-                    format!("the nickname {nickname:?} belongs to another subject"),
-                )
-                .because(format!("the CA issued the certificate for {}", summary.subject))
-                .hint("the CA decides the subject in this profile; choose another --nickname"));
-            }
-            let internal = self.database.token("internal")?;
-            let mut undo = Undo::default();
-            let imported = self.import_all(certificate, nickname, others, &internal, &mut undo);
-            match imported {
-                Ok(names) => added = names,
-                Err(e) => return Err(undo.after(e)),
-            }
-            let name = session::qualified(self.token, nickname);
-            has_key = self.database.find_certificate(&name)?.private_key().is_ok();
-        }
+        let stored = match self.nickname {
+            Some(nickname) => Some(store::store(
+                self.database,
+                self.token,
+                certificate,
+                nickname,
+                self.trust,
+                others,
+            )?),
+            None => None,
+        };
         write_chain(chain_file, certificate.der(), others)?;
         let msg = format!(
             "issued {}, serial {}, valid until {}",
@@ -322,78 +315,33 @@ impl Job<'_> {
             summary.until()
         );
         let mut report = Report::done("enroll", "issued", true, msg);
-        if let Some(nickname) = self.nickname {
-            let beside = if has_key { "beside its key" } else { "without a key" };
-            report = report.line(format!(
-                "imported as {nickname:?} {beside} in the token {}",
-                token_name(self.token)
-            ));
-            for name in &added {
+        let token = token_name(self.token);
+        if let (Some(nickname), Some(stored)) = (self.nickname, &stored) {
+            let beside = if stored.has_key { "beside its key" } else { "without a key" };
+            report = report.line(format!("imported as {nickname:?} {beside} in the token {token}"));
+            for name in &stored.added {
                 report = report.line(format!("imported the CA certificate {name:?}, untrusted"));
             }
+            report.warnings.extend(stored.warnings.iter().cloned());
         }
         if let Some(path) = chain_file {
             report = report.line(format!("certificate chain written to {}", path.display()));
         }
+        report.warnings.extend(self.archive.iter().flat_map(|a| a.warnings.iter().cloned()));
         let chain: Vec<String> =
             others.iter().map(|c| crate::asn1::pem::encode("CERTIFICATE", c)).collect();
+        let has_key = match &stored {
+            Some(stored) => stored.has_key,
+            None => certificate.private_key().is_ok(),
+        };
         Ok(report.result(json!({
             "nickname": self.nickname,
-            "token": token_name(self.token),
+            "token": token,
             "has_key": has_key,
             "certificate": summary.to_json(),
             "chain": chain,
-            "imported_ca_nicknames": added,
+            "imported_ca_nicknames": stored.map(|s| s.added).unwrap_or_default(),
         })))
-    }
-
-    fn import_all(
-        &self,
-        certificate: &Certificate,
-        nickname: &str,
-        others: &[Vec<u8>],
-        internal: &Token,
-        undo: &mut Undo,
-    ) -> Result<Vec<String>> {
-        let mut added = Vec::new();
-        for der in others {
-            let ca = self.database.decode_certificate(der)?;
-            if internal.holds(&ca) {
-                continue;
-            }
-            let name = self.database.ca_nickname(&ca).unwrap_or_else(|| "CA".into());
-            internal.import(&ca, &name)?;
-            undo.0.push(ca);
-            added.push(name);
-        }
-        self.token.import(certificate, nickname)?;
-        if let Some(trust) = self.trust {
-            undo.0.push(self.database.decode_certificate(certificate.der())?);
-            self.database.set_trust(certificate, trust)?;
-        }
-        Ok(added)
-    }
-}
-
-/// Certificates a failing run takes out again.
-#[derive(Default)]
-struct Undo(Vec<Certificate>);
-
-impl Undo {
-    fn after(self, error: Error) -> Error {
-        let failed: Vec<String> = self
-            .0
-            .into_iter()
-            .filter_map(|c| {
-                let name = c.nickname();
-                c.delete().err().and(name)
-            })
-            .collect();
-        if failed.is_empty() {
-            return error;
-        }
-        error
-            .hint(format!("these certificates could not be taken out again: {}", failed.join(", ")))
     }
 }
 
@@ -406,15 +354,34 @@ fn write_chain(path: Option<&std::path::Path>, ours: &[u8], others: &[Vec<u8>]) 
     super::file::write(path, pem.as_bytes(), super::file::Mode::Default)
 }
 
+/// A failure before there was a certificate to believe in. The key goes again, unless a certificate
+/// for it may come: when the CA queued the request, or the connection broke after it was sent.
+fn unissued(error: Error, key: Option<NewKey>) -> Error {
+    let Some(key) = key else { return error };
+    let pending = error.kind() == Kind::Pending;
+    if pending || (error.kind() == Kind::Unreachable && error.was_sent()) {
+        return key.leave(error);
+    }
+    let error = key.discard_after(error);
+    match error.kind() {
+        Kind::Http | Kind::BadReply => error.note(
+            "the key is deleted again; should the CA have issued a certificate for it, revoke that",
+        ),
+        _ => error,
+    }
+}
+
 /// A failure after the CA issued the certificate: what is where now.
 fn issued_but(error: Error, certificate: &[u8], key_id: Option<Vec<u8>>) -> Error {
-    let serial = crate::text::summary(certificate).map(|s| s.serial_hex()).unwrap_or_default();
-    let kept = key_id.map(|id| format!(", and its key is kept, id {}", keyid::to_hex(&id)));
-    error.hint(format!(
-        "the CA did issue the certificate, serial {serial}{}: fetch it from the CA and import it \
-         with certutil -A",
-        kept.unwrap_or_default()
-    ))
+    let summary = crate::text::summary(certificate).ok();
+    let serial = summary.as_ref().map(|s| s.serial_hex()).unwrap_or_default();
+    let id = key_id.as_deref().map(keyid::to_hex);
+    let kept = id.as_ref().map(|id| format!(", and its key is kept, id {id}")).unwrap_or_default();
+    error.note(format!("the CA did issue the certificate, serial {serial}{kept}")).left(json!({
+        "certificate": summary.map(|s| s.to_json()),
+        "key_id": id,
+        "key_id_signed": key_id.as_deref().map(keyid::to_dogtag),
+    }))
 }
 
 fn with_key_id(mut report: Report, id: Option<Vec<u8>>) -> Report {

@@ -15,4 +15,5 @@ pub mod send;
 pub mod session;
 pub mod shared_token;
 pub mod show;
+pub mod store;
 pub mod submit;

@@ -363,6 +363,11 @@ impl Servlets {
             "wrong-transaction" => replace(&mut controls, 5, integer(&[1, 2, 3])),
             "no-echoes" => controls.truncate(1),
             "pending" => controls[0].1 = pending(id),
+            "deferred" => {
+                let text = "Request Deferred - defer request";
+                controls = vec![(25, status_info(2, &integer(&[0]), Some(text), Some(11)))];
+                certificates.remove(0);
+            }
             "confirm" => controls[0].1 = status_info(5, id, None, None),
             "failed-with-certificate" => {
                 controls[0].1 = status_info(2, id, None, Some(2));

@@ -1,0 +1,97 @@
+//! Putting an issued certificate into the database: beside its key, its issuers with it.
+
+use super::session;
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Certificate, Database, Token, Trust, Usage};
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Stored {
+    /// Whether the token has the certificate's key.
+    pub has_key: bool,
+    /// Nicknames of the CA certificates that are new.
+    pub added: Vec<String>,
+    /// What failed and matters less.
+    pub warnings: Vec<String>,
+}
+
+/// Imports `certificate`, which was [verified](super::answer::chained), under `nickname`; then those
+/// of `others` that issued it, untrusted. The certificate is in or it isn't; an issuer that can't be
+/// stored is a warning.
+///
+/// # Errors
+/// [`Kind::InTheWay`] when the nickname belongs to another subject, [`Kind::Refused`].
+pub fn store(
+    database: &Database,
+    token: &Token,
+    certificate: &Certificate,
+    nickname: &str,
+    trust: Option<&Trust>,
+    others: &[Vec<u8>],
+) -> Result<Stored> {
+    if database.nickname_conflicts(nickname, certificate)? {
+        let subject = crate::text::dn_string(certificate.subject()).unwrap_or_default();
+        return Err(Error::new(
+            Kind::InTheWay,
+            format!("the nickname {nickname:?} belongs to another subject"),
+        )
+        .because(format!("the CA issued the certificate for {subject}"))
+        .hint("the CA decides the subject in this profile; choose another --nickname"));
+    }
+    token.import(certificate, nickname)?;
+    if let Some(trust) = trust {
+        database.set_trust(certificate, trust).map_err(|e| take_out(database, certificate, e))?;
+    }
+    let (mut added, mut warnings) = (Vec::new(), Vec::new());
+    let internal = database.token("internal")?;
+    for ca in issuers(database, certificate, others) {
+        if internal.holds(&ca) {
+            continue;
+        }
+        let name = database.ca_nickname(&ca).unwrap_or_else(|| "CA".into());
+        match internal.import(&ca, &name) {
+            Ok(()) => added.push(name),
+            Err(e) => warnings.push(e.to_string()),
+        }
+    }
+    let name = session::qualified(token, nickname);
+    let has_key = database.find_certificate(&name)?.private_key().is_ok();
+    Ok(Stored { has_key, added, warnings })
+}
+
+/// Deletes the certificate again after `error`.
+fn take_out(database: &Database, certificate: &Certificate, error: Error) -> Error {
+    let again = database.decode_certificate(certificate.der());
+    let why = match again.map(Certificate::delete) {
+        Ok(Ok(())) => return error,
+        Ok(Err(f)) => f.to_string(),
+        Err(e) => e.to_string(),
+    };
+    error.note(format!("the certificate could not be taken out again: {why}"))
+}
+
+/// The issuers among `others`, the nearest first: those that NSS finds to be trusted CAs. Whatever
+/// else came with the answer is nobody's business.
+fn issuers(database: &Database, certificate: &Certificate, others: &[Vec<u8>]) -> Vec<Certificate> {
+    // Decoded together, so that NSS can build chains of them.
+    let mut known: Vec<Certificate> =
+        others.iter().filter_map(|der| database.decode_certificate(der).ok()).collect();
+    let mut found: Vec<Certificate> = Vec::new();
+    let mut wanted = certificate.issuer().to_vec();
+    // A longer chain is a loop of cross-certificates.
+    while found.len() < 16 {
+        let fits = |c: &Certificate| c.subject() == wanted;
+        let Some(at) = known.iter().position(fits) else { break };
+        let ca = known.remove(at);
+        if database.verify(&ca, Usage::SslCa).is_err() {
+            break;
+        }
+        wanted = ca.issuer().to_vec();
+        let last = ca.is_self_issued();
+        found.push(ca);
+        if last {
+            break;
+        }
+    }
+    found
+}
