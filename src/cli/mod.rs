@@ -117,7 +117,7 @@ fn old(applet: compat::Applet, name: &str, args: &[OsString], streams: &mut Stre
 fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => ("enroll", enroll::run(*args)),
-        Command::Cmc { command } => (command.name(), cmc::run(command)),
+        Command::Cmc { command } => (command.name(), cmc::run(command, streams)),
         Command::Csr(args) => {
             ("csr create", csr::run(args, &mut |report| show(report, cli.output, streams)))
         }

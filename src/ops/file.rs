@@ -1,8 +1,9 @@
 //! Output files that appear whole or not at all.
 
-use std::io::Write;
+use std::io::{ErrorKind, Seek, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
 
@@ -24,6 +25,48 @@ pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
     place(path, stage(path, content, mode)?)
 }
 
+/// Octets set aside for a file whose content is not known yet.
+const ROOM: usize = 64 * 1024;
+
+/// A place for a file, taken before there is anything to write: what would stand in the way is told
+/// before an answer is asked for that can't be asked for twice.
+#[derive(Debug)]
+pub struct Reserved {
+    path: PathBuf,
+    /// Nothing for a device or pipe.
+    file: Option<tempfile::NamedTempFile>,
+}
+
+impl Reserved {
+    /// Takes the place, with room on the disk beside it. Nothing is to be seen at `path` itself.
+    ///
+    /// # Errors
+    /// [`Kind::Output`].
+    pub fn take(path: &Path) -> Result<Reserved> {
+        let mut file = temporary(path, Mode::Default)?;
+        if let Some(file) = &mut file {
+            file.as_file_mut().write_all(&[0; ROOM]).map_err(|e| cannot_write(path, e))?;
+        }
+        Ok(Reserved { path: path.to_owned(), file })
+    }
+
+    /// Writes the file.
+    ///
+    /// # Errors
+    /// [`Kind::Output`].
+    pub fn fill(self, content: &[u8]) -> Result<()> {
+        let Reserved { path, file } = self;
+        let Some(mut file) = file else { return direct(&path, content) };
+        let inner = file.as_file_mut();
+        let written = inner.rewind().and_then(|()| inner.write_all(content)).and_then(|()| {
+            inner.set_len(content.len() as u64)?;
+            inner.sync_all()
+        });
+        written.map_err(|e| cannot_write(&path, e))?;
+        place(&path, Staged::File(file))
+    }
+}
+
 /// Content ready to appear at its place.
 enum Staged<'a> {
     File(tempfile::NamedTempFile),
@@ -42,10 +85,20 @@ fn cannot_stage(path: &Path, e: &std::io::Error) -> Error {
     Error::new(Kind::Output, format!("can't write {}", path.display())).because(why)
 }
 
-fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
-    let failed = |e| cannot_write(path, e);
-    if std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir()) {
-        return Ok(Staged::Direct(content));
+/// Whether `path` is a device, a pipe, or one of the kernel's names for an open file.
+fn is_direct(path: &Path) -> bool {
+    let kernel = path.starts_with("/dev") || path.starts_with("/proc");
+    std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
+        || kernel && path.is_symlink() && !path.is_dir()
+}
+
+/// An empty file in the directory of `path`; nothing when that is written directly.
+fn temporary(path: &Path, mode: Mode) -> Result<Option<tempfile::NamedTempFile>> {
+    if is_direct(path) {
+        return Ok(None);
+    }
+    if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
+        return Err(cannot_write(path, ErrorKind::IsADirectory.into()));
     }
     let dir = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
@@ -56,16 +109,26 @@ fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
     if mode == Mode::Default {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(dir).map_err(|e| cannot_stage(path, &e))?;
-    file.write_all(content).map_err(failed)?;
+    builder.tempfile_in(dir).map(Some).map_err(|e| cannot_stage(path, &e))
+}
+
+fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
+    let failed = |e| cannot_write(path, e);
+    let Some(mut file) = temporary(path, mode)? else { return Ok(Staged::Direct(content)) };
+    file.as_file_mut().write_all(content).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     Ok(Staged::File(file))
+}
+
+fn direct(path: &Path, content: &[u8]) -> Result<()> {
+    let opened = std::fs::OpenOptions::new().append(true).open(path);
+    opened.and_then(|mut file| file.write_all(content)).map_err(|e| cannot_write(path, e))
 }
 
 fn place(path: &Path, staged: Staged<'_>) -> Result<()> {
     match staged {
         Staged::File(file) => file.persist(path).map(drop).map_err(|e| cannot_write(path, e.error)),
-        Staged::Direct(content) => std::fs::write(path, content).map_err(|e| cannot_write(path, e)),
+        Staged::Direct(content) => direct(path, content),
     }
 }
 
@@ -131,5 +194,40 @@ mod tests {
         let e = write(&dir.path().join("no/such"), b"x", Mode::Default).unwrap_err();
         assert_eq!(e.kind(), Kind::Output);
         assert!(e.to_string().ends_with("no/such: No such file or directory (os error 2)"), "{e}");
+        for place in [dir.path().to_owned(), dir.path().join("x/")] {
+            let e = write(&place, b"x", Mode::Default).unwrap_err();
+            assert!(e.to_string().ends_with(": is a directory"), "{e}");
+        }
+    }
+
+    /// `/dev/stdout` is such a link: to rename over it would take it from everybody.
+    #[test]
+    fn the_kernel_s_names_for_open_files_are_written_through() {
+        use std::os::fd::AsRawFd;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_file().as_raw_fd()));
+        write(&path, b"one", Mode::Default).unwrap();
+        Reserved::take(&path).unwrap().fill(b"two").unwrap();
+        assert_eq!(std::fs::read(file.path()).unwrap(), b"onetwo");
+    }
+
+    #[test]
+    fn a_reserved_place_shows_nothing_until_it_is_filled() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        let names = || -> Vec<_> {
+            std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect()
+        };
+        drop(Reserved::take(&path).unwrap());
+        assert!(names().is_empty());
+        std::fs::write(&path, b"old").unwrap();
+        for content in [&b"short"[..], &[7; ROOM + 1]] {
+            let reserved = Reserved::take(&path).unwrap();
+            assert_ne!(std::fs::read(&path).unwrap(), content);
+            reserved.fill(content).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), content);
+            assert_eq!(names(), ["out"]);
+        }
+        assert_eq!(Reserved::take(dir.path()).unwrap_err().kind(), Kind::Output);
     }
 }
