@@ -25,6 +25,9 @@ pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
     place(path, stage(path, content, mode)?)
 }
 
+/// What the names of temporary files begin with.
+const PREFIX: &str = ".nss-cmc-";
+
 /// Octets set aside for a file whose content is not known yet.
 const ROOM: usize = 64 * 1024;
 
@@ -85,6 +88,13 @@ fn cannot_stage(path: &Path, e: &std::io::Error) -> Error {
     Error::new(Kind::Output, format!("can't write {}", path.display())).because(why)
 }
 
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
 /// Whether `path` is a device, a pipe, or one of the kernel's names for an open file.
 fn is_direct(path: &Path) -> bool {
     let kernel = path.starts_with("/dev") || path.starts_with("/proc");
@@ -100,16 +110,12 @@ fn temporary(path: &Path, mode: Mode) -> Result<Option<tempfile::NamedTempFile>>
     if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
         return Err(cannot_write(path, ErrorKind::IsADirectory.into()));
     }
-    let dir = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".nss-cmc-");
+    builder.prefix(PREFIX);
     if mode == Mode::Default {
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(dir).map(Some).map_err(|e| cannot_stage(path, &e))
+    builder.tempfile_in(directory(path)).map(Some).map_err(|e| cannot_stage(path, &e))
 }
 
 fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
@@ -133,7 +139,7 @@ fn place(path: &Path, staged: Staged<'_>) -> Result<()> {
 }
 
 /// Writes several files, or none: each is complete beside its place before the first is moved
-/// there.
+/// there, and what a file replaces is put back when a later one can't be placed.
 ///
 /// # Errors
 /// [`Kind::Output`].
@@ -142,17 +148,72 @@ pub fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
     for (path, content) in files {
         staged.push((*path, stage(path, content, Mode::Default)?));
     }
-    let mut done: Vec<&Path> = Vec::new();
+    let mut done = Vec::new();
     for (path, file) in staged {
-        if let Err(e) = place(path, file) {
-            for earlier in done {
-                std::fs::remove_file(earlier).ok();
-            }
-            return Err(e);
+        let placed = Former::save(path, &file).and_then(|former| {
+            done.push((path, former));
+            place(path, file)
+        });
+        if let Err(e) = placed {
+            return Err(done.into_iter().rev().fold(e, |e, (path, former)| former.back(path, e)));
         }
-        done.push(path);
     }
     Ok(())
+}
+
+/// What was at a place before.
+enum Former {
+    Nothing,
+    /// A device or pipe: what went there is gone.
+    Direct,
+    /// A file, under another name for now.
+    File(tempfile::TempPath),
+}
+
+impl Former {
+    fn save(path: &Path, coming: &Staged<'_>) -> Result<Former> {
+        if matches!(coming, Staged::Direct(_)) {
+            return Ok(Former::Direct);
+        }
+        if path.symlink_metadata().is_err() {
+            return Ok(Former::Nothing);
+        }
+        // Not every file system has links.
+        let named = tempfile::Builder::new().prefix(PREFIX).make_in(directory(path), |name| {
+            std::fs::hard_link(path, name).or_else(|_| std::fs::rename(path, name))
+        });
+        named.map(|n| Former::File(n.into_temp_path())).map_err(|e| cannot_stage(path, &e))
+    }
+
+    /// Puts it back after `error`, and tells when that failed.
+    fn back(self, path: &Path, error: Error) -> Error {
+        match self {
+            Former::Direct => error,
+            Former::Nothing => {
+                std::fs::remove_file(path).ok();
+                error
+            }
+            Former::File(name) => {
+                let link = name.to_path_buf();
+                match name.persist(path) {
+                    Ok(()) => {
+                        // Where both names are of one file, the move does nothing.
+                        std::fs::remove_file(link).ok();
+                        error
+                    }
+                    Err(e) => {
+                        e.path.keep().ok();
+                        error.hint(format!(
+                            "{} is {} now: it could not be put back ({})",
+                            path.display(),
+                            link.display(),
+                            e.error
+                        ))
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Reads a whole input file, 16 MiB at most; `-` is standard input.
@@ -198,6 +259,27 @@ mod tests {
             let e = write(&place, b"x", Mode::Default).unwrap_err();
             assert!(e.to_string().ends_with(": is a directory"), "{e}");
         }
+    }
+
+    #[test]
+    fn files_written_together_come_all_or_leave_what_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b, c) = (dir.path().join("a"), dir.path().join("b"), dir.path().join("c"));
+        let names = || {
+            let entries = std::fs::read_dir(dir.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
+            names.sort();
+            names
+        };
+        std::fs::write(&a, "old").unwrap();
+        std::os::unix::fs::symlink("/dev/full", &c).unwrap();
+        let e = write_together(&[(&a, b"new"), (&b, b"new"), (&c, b"new")]).unwrap_err();
+        assert!(e.to_string().contains("No space left on device"), "{e}");
+        assert_eq!(std::fs::read(&a).unwrap(), b"old");
+        assert_eq!(names(), ["a", "c"]);
+        write_together(&[(&a, b"new"), (&b, b"new")]).unwrap();
+        assert_eq!(std::fs::read(&a).unwrap(), b"new");
+        assert_eq!(names(), ["a", "b", "c"]);
     }
 
     /// `/dev/stdout` is such a link: to rename over it would take it from everybody.

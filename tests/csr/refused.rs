@@ -154,6 +154,17 @@ fn a_key_whose_request_cannot_be_written_goes_again() {
     std::fs::create_dir(f.file("b.req.keyId")).unwrap();
     p10(&f, &["-n", "CN=a", "-o", "b.req"]).exits(1);
     assert!(!f.file("b.req").exists());
+    // What was there before stays, also when the second fails only as it is put in its place.
+    std::os::unix::fs::symlink("/dev/full", f.file("c.req.keyId")).unwrap();
+    for output in ["b.req", "c.req"] {
+        f.write(output, "of yesterday");
+        for client in [p10, crmf] {
+            client(&f, &["-n", "CN=a", "-o", output]).exits(1);
+            assert_eq!(f.read(output), b"of yesterday", "{output}");
+        }
+    }
+    let names = std::fs::read_dir(f.path()).unwrap().map(|e| e.unwrap().file_name());
+    assert_eq!(names.filter(|n| n.to_string_lossy().starts_with('.')).count(), 0);
     assert_eq!(f.keys(), Vec::<String>::new());
     let said = p10(&f, &["-n", "CN=a", "-o", "no/such/a.req"]).exits(1);
     let why = "PKCS10Client: Exception caught: can't write no/such/a.req: No such file or \
