@@ -26,7 +26,7 @@ pub enum Kind {
     InTheWay,
     /// A CSR, CMC message, PKCS #12 file or certificate can't be read or decoded.
     Input,
-    /// A file can't be written.
+    /// A file, or standard output, can't be written.
     Output,
     /// Name, connection or time-out.
     Unreachable,
@@ -96,7 +96,7 @@ kinds! {
     Refused 14 "refused" false "the token or a policy (FIPS) forbids the operation";
     InTheWay 15 "in_the_way" false "the nickname belongs to another subject, or the key exists";
     Input 20 "input" false "a CSR, CMC message, PKCS #12 or certificate can't be read or decoded";
-    Output 21 "output" false "a file can't be written";
+    Output 21 "output" false "a file, or standard output, can't be written";
     Unreachable 30 "unreachable" true "name look-up, connection or time-out";
     Tls 31 "tls" false "the server isn't trusted or wrongly named, or refused our certificate";
     Http 32 "http" true "not HTTP 200, or the answer is not CMC";

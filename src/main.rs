@@ -1,16 +1,14 @@
 //! The program: everything is in the library; this is the only place that exits.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let code = std::panic::catch_unwind(|| {
         let mut out = std::io::stdout().lock();
         let mut err = std::io::stderr().lock();
-        let mut streams = nss_cmc::cli::Streams { out: &mut out, err: &mut err };
+        let mut streams = nss_cmc::cli::Streams::new(&mut out, &mut err);
         nss_cmc::cli::run(std::env::args_os().collect(), &mut streams)
     });
-    std::io::stdout().flush().ok();
     // A panic has already said where; it is a defect, exit code 1.
     ExitCode::from(code.unwrap_or_else(|_| nss_cmc::error::Kind::Internal.exit()))
 }

@@ -35,6 +35,9 @@ pub struct Report {
     /// Exit code.
     #[serde(skip)]
     pub exit: u8,
+    /// Whether it is on stdout already.
+    #[serde(skip)]
+    pub shown: bool,
 }
 
 impl Report {
@@ -52,6 +55,7 @@ impl Report {
             error: None,
             lines: Vec::new(),
             exit: 0,
+            shown: false,
         }
     }
 

@@ -304,6 +304,74 @@ fn tls_with_and_without_a_client_certificate() {
     assert!(said.err.contains("certutil -A"), "{}", said.err);
 }
 
+/// What stands in the way of the answer is told before anything is sent.
+#[test]
+fn a_place_for_the_answer_comes_first() {
+    let f = bare();
+    let server = Server::start(None, Answer::Close(tomcat(&issued())));
+    std::fs::create_dir(f.file("dir")).unwrap();
+    for place in ["no/such", "dir", "dir/", "new/"] {
+        let said = plain(&f, server.port, &[&format!("output={place}")]).exits(1);
+        assert!(said.out.contains(&format!("Error: can't write {place}: ")), "{}", said.out);
+    }
+    // A disk that has room for a name, and for nothing else.
+    std::fs::create_dir(f.file("full")).unwrap();
+    let nss_cmc = env!("CARGO_BIN_EXE_nss-cmc");
+    let script = format!(
+        "mount -t tmpfs -o size=64k none full && {{ cat /dev/zero > full/filler 2>/dev/null; \
+         {nss_cmc} HttpClient h.cfg; rc=$?; ls -A full; exit $rc; }}"
+    );
+    let text = std::fs::read_to_string(f.file("h.cfg")).unwrap();
+    f.write("h.cfg", text.replace("output=new/", "output=full/resp"));
+    let mut unshare = Command::new("unshare");
+    let said = run(unshare.current_dir(f.path()).args(["-rm", "sh", "-c", &script])).exits(1);
+    let why = "Error: can't write full/resp: No space left on device (os error 28)\nfiller\n";
+    assert!(said.out.ends_with(why), "{}", said.out);
+    assert!(server.seen().is_empty());
+    let said = plain(&f, server.port, &["output=/dev/full"]).exits(1);
+    assert!(said.out.contains("Error: can't write /dev/full: No space left"), "{}", said.out);
+    let (_, text) = said.out.split_once(&format!("read = {}\n", issued().len())).unwrap();
+    let (text, _) = text.split_once("\r\n\n").unwrap();
+    f.write("saved", text);
+    assert_eq!(der(&f, "saved"), issued(), "the answer is on stdout at least");
+    let left: Vec<_> = std::fs::read_dir(f.path())
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|n| n.starts_with('.'))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// The DER in a file of text, as the program itself reads it.
+fn der(f: &Folder, file: &str) -> Vec<u8> {
+    nss_cmc::asn1::pem::to_der(file, &f.read(file)).unwrap()
+}
+
+#[test]
+fn cmc_send_takes_the_place_first_and_loses_no_answer() {
+    let f = with_request();
+    let ca = StandIn::start(&f, &[]);
+    let send = |out: &str, ca: &str| {
+        let what = ["cmc", "send", "cmc.req", "--out", out, "--profile", "caCMCserverCert"];
+        let as_agent = ["-d", "db", "--password-file", "pw", "--signer", "agent", "--ca", ca];
+        f.nss_cmc(&[&what[..], &as_agent].concat())
+    };
+    for place in ["no/such", "db"] {
+        let said = send(place, &ca.url).exits(21);
+        assert!(said.err.contains(&format!("can't write {place}: ")), "{}", said.err);
+    }
+    assert!(!f.file("ca.log").exists() || f.read("ca.log").is_empty(), "something was sent");
+    send("resp", "https://localhost:1").exits(30);
+    assert!(!f.file("resp").exists());
+    let said = send("/dev/full", &ca.url).exits(21);
+    assert!(said.err.contains("can't write /dev/full: No space left on device"), "{}", said.err);
+    f.write("saved", said.err);
+    let said = f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "saved"]).exits(0);
+    assert!(said.out.contains("Status: SUCCESS"), "{}", said.out);
+    send("resp", &ca.url).exits(0);
+    f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "resp"]).exits(0);
+}
+
 #[test]
 fn proxies_for_https_and_http() {
     let f = with_request();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::Streams;
 use super::args::{CaArgs, DatabaseArgs};
 use crate::error::Result;
 use crate::ops::send::{SendSpec, send};
@@ -80,7 +81,7 @@ impl CmcCommand {
 ///
 /// # Errors
 /// As the command's operation.
-pub fn run(command: CmcCommand) -> Result<Report> {
+pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
     match command {
         CmcCommand::Show(args) => {
             show(&ShowSpec { file: args.file, database: args.database, verify: args.verify })
@@ -95,6 +96,7 @@ pub fn run(command: CmcCommand) -> Result<Report> {
             ca: args.ca.connect.ca,
             profile: args.ca.profile,
             output: args.out,
+            rescue: &mut |answer| streams.tell(answer.trim_end()),
             allow_unsigned: args.ca.allow_unsigned_response,
             proxy: args.ca.connect.proxy,
         }),

@@ -17,6 +17,9 @@ use crate::ops::csr::{AltNames, CsrSpec, Format, KeyWanted, Made, create};
 use crate::ops::{enroll, file, session};
 use crate::report::Report;
 
+/// Prints a report.
+type Show<'a> = &'a mut dyn FnMut(&mut Report) -> Result<()>;
+
 /// `csr`.
 #[derive(Args)]
 pub struct CsrArgs {
@@ -154,16 +157,16 @@ pub struct CreateArgs {
     out: Option<PathBuf>,
 }
 
-/// Runs `csr`.
+/// Runs `csr`. A request that goes to stdout is there before its key is kept.
 ///
 /// # Errors
-/// As [`create`].
-pub fn run(args: CsrArgs) -> Result<Report> {
+/// As [`create`]; [`Kind::Output`].
+pub fn run(args: CsrArgs, show: Show<'_>) -> Result<Report> {
     let CsrCommand::Create(args) = args.command;
-    run_create(*args)
+    run_create(*args, show)
 }
 
-fn run_create(args: CreateArgs) -> Result<Report> {
+fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     let prefixes = if args.subject_types { name::Prefixes::Types } else { name::Prefixes::Text };
     let subject = name::parse_as(&args.subject, prefixes)?;
     let extensions = extensions(&args)?;
@@ -204,8 +207,16 @@ fn run_create(args: CreateArgs) -> Result<Report> {
         CsrSpec { subject, key, format, extensions, attributes, key_identifier: args.ski },
     )?;
     let token_name = if token.is_internal() { "internal".to_owned() } else { token.name() };
-    let mut report = finish(&args, made, archived, &token_name)?;
-    report.warnings.extend(warnings);
+    let mut report = report(&args, &made, archived, &token_name);
+    report.warnings = warnings;
+    let delivered = made.check().and_then(|()| match &args.out {
+        Some(path) => {
+            let pem = pem::encode(LABEL, &made.der);
+            file::write(path, pem.as_bytes(), file::Mode::Default)
+        }
+        None => show(&mut report),
+    });
+    made.settle(delivered)?;
     drop(token);
     Ok(enroll::close(database, report))
 }
@@ -251,28 +262,25 @@ fn extensions(args: &CreateArgs) -> Result<Vec<rasn_pkix::Extension>> {
     Ok(extensions)
 }
 
-fn finish(args: &CreateArgs, made: Made, archived: Option<&str>, token: &str) -> Result<Report> {
-    let request = pem::encode("CERTIFICATE REQUEST", &made.der);
-    let (id, is_new) = (made.id.clone(), made.is_new());
-    let written = made.check().and_then(|()| match &args.out {
-        Some(path) => file::write(path, request.as_bytes(), file::Mode::Default),
-        None => Ok(()),
-    });
-    made.settle(written)?;
+const LABEL: &str = "CERTIFICATE REQUEST";
+
+fn report(args: &CreateArgs, made: &Made, archived: Option<&str>, token: &str) -> Report {
+    let request = pem::encode(LABEL, &made.der);
+    let (id, is_new) = (&made.id, made.is_new());
     let format = if args.crmf { "crmf" } else { "pkcs10" };
     let msg = match &args.out {
         Some(path) => format!("request for {} written to {}", args.subject, path.display()),
         None => format!("request for {}", args.subject),
     };
     let mut report = Report::done("csr create", "created", is_new, msg)
-        .line(format!("key id {}", keyid::to_hex(&id)))
+        .line(format!("key id {}", keyid::to_hex(id)))
         .result(json!({
             "format": format,
             "request": request,
             "file": args.out,
             "subject": args.subject,
-            "key_id": keyid::to_hex(&id),
-            "key_id_signed": keyid::to_dogtag(&id),
+            "key_id": keyid::to_hex(id),
+            "key_id_signed": keyid::to_dogtag(id),
             "key_type": is_new.then(|| args.key_type.to_string()),
             "new_key": is_new,
             "temporary": args.temporary,
@@ -282,5 +290,5 @@ fn finish(args: &CreateArgs, made: Made, archived: Option<&str>, token: &str) ->
     if args.out.is_none() {
         report = report.line(request.trim_end());
     }
-    Ok(report)
+    report
 }

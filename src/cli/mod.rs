@@ -6,9 +6,9 @@ mod csr;
 mod enroll;
 mod revoke;
 mod shared_token;
+mod streams;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -16,26 +16,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::compat;
 use crate::error::{Error, Kind, Result};
 use crate::report::{Report, error_text};
-
-/// Where the front ends write.
-pub struct Streams<'a> {
-    /// Standard output.
-    pub out: &'a mut dyn Write,
-    /// Standard error.
-    pub err: &'a mut dyn Write,
-}
-
-impl Streams<'_> {
-    /// Writes a line to stdout; a closed pipe is nobody's failure.
-    pub fn say(&mut self, line: impl AsRef<str>) {
-        writeln!(self.out, "{}", line.as_ref()).ok();
-    }
-
-    /// Writes a line to stderr.
-    pub fn tell(&mut self, line: impl AsRef<str>) {
-        writeln!(self.err, "{}", line.as_ref()).ok();
-    }
-}
+pub use streams::Streams;
 
 #[derive(Parser)]
 #[command(
@@ -91,11 +72,11 @@ enum Command {
 pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
     let called = args.first().map(base_name).unwrap_or_default();
     if let Some(applet) = compat::find(&called) {
-        return applet(args.get(1..).unwrap_or_default(), streams);
+        return old(applet, &called, args.get(1..).unwrap_or_default(), streams);
     }
     let word = args.get(1).map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
     if let Some(applet) = compat::find(&word) {
-        return applet(args.get(2..).unwrap_or_default(), streams);
+        return old(applet, &word, args.get(2..).unwrap_or_default(), streams);
     }
     // A wrong flag is reported as asked for, too, if the wish can be seen.
     let wants_json = args.windows(2).any(|w| w[0] == "--output" && w[1] == "json")
@@ -103,10 +84,10 @@ pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
         || std::env::var_os("NSS_CMC_OUTPUT").is_some_and(|v| v == "json");
     match Cli::try_parse_from(&args) {
         Ok(cli) => modern(cli, streams),
-        Err(e) if !e.use_stderr() => {
-            write!(streams.out, "{e}").ok();
-            0
-        }
+        Err(e) if !e.use_stderr() => match streams.print(&e.to_string()) {
+            Ok(()) => 0,
+            Err(e) => failed(&e, streams),
+        },
         Err(e) if wants_json => {
             let line = e.to_string().lines().next().unwrap_or_default().to_owned();
             let error =
@@ -114,7 +95,7 @@ pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
             finish(Report::failure(&word, &error), Output::Json, streams)
         }
         Err(e) => {
-            write!(streams.err, "{e}").ok();
+            streams.tell(e.to_string().trim_end());
             Kind::Usage.exit()
         }
     }
@@ -124,35 +105,60 @@ fn base_name(arg: &OsString) -> String {
     Path::new(arg).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// An old name: 1 instead of 0 when its words were lost.
+fn old(applet: compat::Applet, name: &str, args: &[OsString], streams: &mut Streams<'_>) -> u8 {
+    let code = applet(args, streams);
+    if let Some(e) = streams.untold() {
+        streams.tell(format!("{name}: {e}"));
+    }
+    if streams.lost().is_some() { code.max(1) } else { code }
+}
+
 fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => ("enroll", enroll::run(*args)),
-        Command::Cmc { command } => (command.name(), cmc::run(command)),
-        Command::Csr(args) => ("csr create", csr::run(args)),
+        Command::Cmc { command } => (command.name(), cmc::run(command, streams)),
+        Command::Csr(args) => {
+            ("csr create", csr::run(args, &mut |report| show(report, cli.output, streams)))
+        }
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
     };
     match outcome {
         Ok(report) => finish(report, cli.output, streams),
+        Err(e) if cli.output == Output::Text || streams.lost().is_some() => failed(&e, streams),
+        Err(e) => finish(Report::failure(name, &e), cli.output, streams),
+    }
+}
+
+fn failed(e: &Error, streams: &mut Streams<'_>) -> u8 {
+    streams.tell(error_text(e).trim_end());
+    e.kind().exit()
+}
+
+/// Prints a report, and the exit code that goes with it.
+fn finish(mut report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
+    match show(&mut report, output, streams) {
+        Ok(()) => report.exit,
         Err(e) => {
-            if cli.output == Output::Text {
-                write!(streams.err, "{}", error_text(&e)).ok();
-                return e.kind().exit();
-            }
-            finish(Report::failure(name, &e), cli.output, streams)
+            streams.tell(format!("nss-cmc: {e}\n  it was to say: {}", report.msg));
+            if report.failed { report.exit } else { e.kind().exit() }
         }
     }
 }
 
-fn finish(report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
-    for warning in &report.warnings {
+/// Prints a report once; if it was printed before, only the warnings that came since.
+fn show(report: &mut Report, output: Output, streams: &mut Streams<'_>) -> Result<()> {
+    let text = if output == Output::Json { report.to_json() } else { report.to_text() };
+    for warning in report.warnings.drain(..) {
         streams.tell(format!("nss-cmc: warning: {warning}"));
     }
-    let text = if output == Output::Json { report.to_json() } else { report.to_text() };
-    write!(streams.out, "{text}").ok();
-    streams.out.flush().ok();
-    report.exit
+    if report.shown {
+        return Ok(());
+    }
+    report.shown = true;
+    streams.print(&text)
 }
 
 fn help(topic: Option<&str>, streams: &mut Streams<'_>) -> Result<Report> {
@@ -170,8 +176,7 @@ fn help(topic: Option<&str>, streams: &mut Streams<'_>) -> Result<Report> {
             let mut command = Cli::command();
             match command.find_subcommand_mut(topic) {
                 Some(sub) => {
-                    let text = sub.render_long_help().to_string();
-                    write!(streams.out, "{text}").ok();
+                    streams.print(&sub.render_long_help().to_string())?;
                     Ok(Report::done("help", "found", false, ""))
                 }
                 None => Err(Error::new(Kind::Usage, format!("no help on {topic:?}"))
@@ -179,8 +184,7 @@ fn help(topic: Option<&str>, streams: &mut Streams<'_>) -> Result<Report> {
             }
         }
         None => {
-            let text = Cli::command().render_long_help().to_string();
-            write!(streams.out, "{text}").ok();
+            streams.print(&Cli::command().render_long_help().to_string())?;
             Ok(Report::done("help", "found", false, ""))
         }
     }

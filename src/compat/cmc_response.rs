@@ -77,8 +77,10 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
     let der = pem::to_der("the CMC response", &file::read("the CMC response", input)?)?;
     let response = response::parse(&der)?;
     let rendered = render_response(&response, options.verbose);
-    write!(streams.out, "{}", rendered.stdout).ok();
-    write!(streams.err, "{}", rendered.stderr).ok();
+    streams.put(&rendered.stdout);
+    if !rendered.stderr.is_empty() {
+        streams.tell(rendered.stderr.trim_end());
+    }
     for word in &options.stray {
         streams.tell(format!("warning: {:?} is ignored", word.to_string_lossy()));
     }
@@ -90,7 +92,7 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
         let body = pem::lines(&der, 76, "\r\n");
         let text = format!("-----BEGIN PKCS7-----\n{body}-----END PKCS7-----\n");
         file::write(output, text.as_bytes(), Mode::Default)?;
-        write!(streams.out, "{}", stored_line(&output.display().to_string())).ok();
+        streams.put(&stored_line(&output.display().to_string()));
     }
     Ok(0)
 }

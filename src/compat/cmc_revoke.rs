@@ -175,7 +175,7 @@ mod tests {
     fn parse(args: &[&str]) -> Options {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut streams = Streams { out: &mut out, err: &mut err };
+        let mut streams = Streams::new(&mut out, &mut err);
         Options::parse(&args, &mut streams).unwrap()
     }
 

@@ -344,8 +344,7 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
             hand_in(made, &host, &to, &mut transport, line.verbose, streams)?
         }
         _ => {
-            lines.push(keep(made, line.get('o').map(Path::new))?);
-            streams.say(lines.join("\n"));
+            keep(made, line.get('o').map(Path::new), lines, streams)?;
             true
         }
     };
@@ -362,20 +361,25 @@ fn connect(database: &Database) -> Result<Transport<'_>> {
     })
 }
 
-/// Stores the request, or leaves it to be printed: what to say when that is done.
-fn keep(made: Made, output: Option<&Path>) -> Result<String> {
+/// Stores the request or prints it, behind `lines`; the key goes again when neither can be done.
+fn keep(
+    made: Made,
+    output: Option<&Path>,
+    mut lines: Vec<String>,
+    streams: &mut Streams<'_>,
+) -> Result<()> {
     let ready = made.check();
     let Some(output) = output else {
-        let text = keys::request_text(&made.der);
-        return made.settle(ready.map(|()| text));
+        lines.push(format!("{}\n", keys::request_text(&made.der)));
+        let printed = ready.and_then(|()| streams.print(&lines.join("\n")));
+        return made.settle(printed);
     };
     let stored = ready.and_then(|()| keys::store(output, &made.der, &made.id));
     made.settle(stored)?;
-    Ok(format!(
-        "Storing CRMF request into {}\nStoring CRMF request key id into {}",
-        output.display(),
-        keys::key_id_file(output).display()
-    ))
+    lines.push(format!("Storing CRMF request into {}", output.display()));
+    lines.push(format!("Storing CRMF request key id into {}", keys::key_id_file(output).display()));
+    streams.say(lines.join("\n"));
+    Ok(())
 }
 
 /// Around the CA's page.
@@ -394,7 +398,9 @@ fn hand_in(
     if verbose {
         streams.say(format!("Opening {}", to.url()));
     }
-    let answer = made.check().and_then(|()| submit(transport, to, &made.der));
+    // Nobody would learn the request's id.
+    let heard = made.check().and_then(|()| streams.print(""));
+    let answer = heard.and_then(|()| submit(transport, to, &made.der));
     let answer = match answer {
         Ok(answer) => answer,
         Err(e) => return made.settle(Err(e)),

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, Token, is_internal_name};
 use crate::ops::answer;
 use crate::ops::endpoint::Endpoint;
-use crate::ops::file::{self, Mode};
+use crate::ops::file::{self, Reserved};
 use crate::ops::session::{self, Identity, Primed};
 use crate::secret::{Secret, Source};
 use crate::transport::{Transport, TransportOptions};
@@ -136,6 +136,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         streams.tell("warning: secure=false: anybody on the way can read and change everything");
     }
     let message = file::read("the enrollment request", &job.input)?;
+    let place = Reserved::take(&job.output)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
     let opened = if job.secure { Some(open(settings)?) } else { None };
     let identity = match &opened {
@@ -183,9 +184,10 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("##end##");
     let body = job.endpoint.body(&job.url, reply)?;
     let response = answer::decode(&body)?;
-    file::write(&job.output, &body, Mode::Default)?;
     streams.say(format!("\nTotal number of bytes read = {}", body.len()));
     streams.say(pem::lines(&body, 76, "\r\n"));
+    // It is on stdout by now, whatever happens to the file.
+    place.fill(&body)?;
     streams.say(format!("\nThe response in binary format is stored in {}\n", job.output.display()));
     // It was delivered: that is what the exit status tells. CMCResponse judges what it says.
     if let Err(e) = answer::issued(&response) {

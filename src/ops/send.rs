@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::transport::{Transport, TransportOptions};
 
 /// What `send` is asked to do.
-pub struct SendSpec {
+pub struct SendSpec<'a> {
     /// The CMC request; `-` is standard input.
     pub file: PathBuf,
     /// NSS database directory.
@@ -35,6 +35,8 @@ pub struct SendSpec {
     pub profile: String,
     /// Where to write the answer, whatever it says.
     pub output: PathBuf,
+    /// Takes the answer, as PEM, when it can't be written there after all.
+    pub rescue: &'a mut dyn FnMut(&str),
     /// Believe a certs-only answer, which is not signed.
     pub allow_unsigned: bool,
     /// Connection and total time-out.
@@ -43,16 +45,18 @@ pub struct SendSpec {
     pub proxy: Option<String>,
 }
 
-/// Runs it. The answer is stored as soon as it is a CMC message; then it is verified and read.
+/// Runs it. The answer is stored as soon as it is a CMC message, in a place taken before the request
+/// is sent; then it is verified and read.
 ///
 /// # Errors
-/// [`crate::error::Kind::Input`] when the file is no CMC request; those of the transport; those of
-/// the answer ([`answer::issued`]).
-pub fn send(spec: SendSpec) -> Result<Report> {
+/// [`crate::error::Kind::Input`] when the file is no CMC request; [`crate::error::Kind::Output`];
+/// those of the transport; those of the answer ([`answer::issued`]).
+pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let bytes = file::read("the CMC request", &spec.file)?;
     let message = pem::to_der("the CMC request", &bytes)?;
     let sent = sent(&show::request_content(&message)?);
     let url = ca::submit_url(&spec.ca, ca::SUBMIT_FULL, &spec.profile)?;
+    let place = file::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
     let (database, token, primed, identity) = match &spec.signer {
         Some(signer) => {
@@ -75,7 +79,10 @@ pub fn send(spec: SendSpec) -> Result<Report> {
     let der = endpoint::post(&mut transport, &url, &message)?;
     drop(transport);
     let response = answer::decode(&der)?;
-    file::write(&spec.output, &der, file::Mode::Default)?;
+    if let Err(e) = place.fill(&der) {
+        (spec.rescue)(&pem::encode("CMS", &der));
+        return Err(e.hint("the CA has answered: its answer is above, as PEM; keep it"));
+    }
     answer::verify(&database, &der, spec.allow_unsigned)?;
     sent.check(&response)?;
     let certificates = answer::issued(&response)?;

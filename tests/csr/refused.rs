@@ -154,6 +154,17 @@ fn a_key_whose_request_cannot_be_written_goes_again() {
     std::fs::create_dir(f.file("b.req.keyId")).unwrap();
     p10(&f, &["-n", "CN=a", "-o", "b.req"]).exits(1);
     assert!(!f.file("b.req").exists());
+    // What was there before stays, also when the second fails only as it is put in its place.
+    std::os::unix::fs::symlink("/dev/full", f.file("c.req.keyId")).unwrap();
+    for output in ["b.req", "c.req"] {
+        f.write(output, "of yesterday");
+        for client in [p10, crmf] {
+            client(&f, &["-n", "CN=a", "-o", output]).exits(1);
+            assert_eq!(f.read(output), b"of yesterday", "{output}");
+        }
+    }
+    let names = std::fs::read_dir(f.path()).unwrap().map(|e| e.unwrap().file_name());
+    assert_eq!(names.filter(|n| n.to_string_lossy().starts_with('.')).count(), 0);
     assert_eq!(f.keys(), Vec::<String>::new());
     let said = p10(&f, &["-n", "CN=a", "-o", "no/such/a.req"]).exits(1);
     let why = "PKCS10Client: Exception caught: can't write no/such/a.req: No such file or \
@@ -314,4 +325,101 @@ fn certutil_shows_the_certificate_s_nickname_with_the_key() {
     let line = list.lines().find(|l| l.contains(id)).unwrap();
     assert!(line.contains("Server-Cert"), "{line}");
     assert_eq!(f.certificates(), ["Server-Cert u,u,u"]);
+}
+
+/// Runs a command of `nss-cmc` with its stdout on a full disk.
+fn on_a_full_disk(f: &Folder, command: &str) -> Said {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
+    let output = program
+        .current_dir(f.path())
+        .env_remove("NSS_CMC_OUTPUT")
+        .args(command.split(' '))
+        .stdout(full)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap()
+        .wait_with_output()
+        .unwrap();
+    Said {
+        code: output.status.code().unwrap_or(-1),
+        out: String::new(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+const NO_ROOM: &str = "can't write to standard output: No space left on device (os error 28)";
+
+#[test]
+fn a_request_that_stdout_does_not_take_leaves_no_key() {
+    let f = folder();
+    let csr = "csr create -d db --password-file pw --subject CN=a";
+    for (command, code, name) in [
+        (csr.to_owned(), 21, "nss-cmc"),
+        (format!("{csr} --output json"), 21, "nss-cmc"),
+        ("CRMFPopClient -d db -p Secret.123 -n CN=a".to_owned(), 1, "ERROR"),
+    ] {
+        let said = on_a_full_disk(&f, &command).exits(code);
+        assert!(said.err.starts_with(&format!("{name}: {NO_ROOM}\n")), "{command}: {}", said.err);
+        assert_eq!(said.err.matches(NO_ROOM).count(), 1, "{command}: {}", said.err);
+        assert_eq!(objects(&f), "0 private, 0 public", "{command}");
+    }
+    // Nothing is handed in whose fate nobody would hear of: no connection is tried.
+    let said = on_a_full_disk(&f, "CRMFPopClient -d db -p Secret.123 -n CN=a -m 127.0.0.1:1");
+    assert!(said.exits(1).err.contains(NO_ROOM));
+    assert_eq!(objects(&f), "0 private, 0 public");
+}
+
+/// What was done stays done, but the status is no success.
+#[test]
+fn words_that_stdout_does_not_take_are_told() {
+    let f = folder();
+    let csr = "csr create -d db --password-file pw --subject CN=a --out";
+    for (command, code, name) in [
+        (format!("{csr} a.csr"), 21, "nss-cmc"),
+        (format!("{csr} b.csr --output json"), 21, "nss-cmc"),
+        ("PKCS10Client -d db -p Secret.123 -n CN=a -o c.csr".into(), 1, "PKCS10Client"),
+        ("CRMFPopClient -d db -p Secret.123 -n CN=a -o d.csr".into(), 1, "CRMFPopClient"),
+    ] {
+        let said = on_a_full_disk(&f, &command).exits(code);
+        assert!(said.err.starts_with(&format!("{name}: {NO_ROOM}\n")), "{command}: {}", said.err);
+        if code == 21 {
+            assert!(said.err.contains("it was to say: request for CN=a written"), "{}", said.err);
+        }
+    }
+    for file in ["a.csr", "b.csr", "c.csr", "d.csr"] {
+        assert!(f.file(file).exists(), "{file}");
+    }
+    assert_eq!(f.keys().len(), 4);
+    for (command, code) in [
+        ("--help", 21),
+        ("help", 21),
+        ("help enroll", 21),
+        ("help exit-codes", 21),
+        ("cmc show a.csr", 21),
+        ("cmc show none --output json", 20),
+        ("CRMFPopClient --help", 1),
+        ("HttpClient", 1),
+    ] {
+        let said = on_a_full_disk(&f, command).exits(code);
+        assert!(said.err.contains(NO_ROOM), "{command}: {}", said.err);
+    }
+}
+
+/// A reader that has seen enough is nobody's failure.
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let f = folder();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+        .current_dir(f.path())
+        .args(["csr", "create", "-d", "db", "--password-file", "pw", "--subject", "CN=a"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    assert_eq!(f.keys().len(), 1);
 }
