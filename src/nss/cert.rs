@@ -63,6 +63,20 @@ impl Trust {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    fn flags(&self) -> Result<sys::CERTCertTrust> {
+        let text = c_text("trust", &self.0)?;
+        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
+        let mut flags: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
+        // SAFETY: the structure and the string outlive the call (cert.h).
+        fault::status("CERT_DecodeTrustString", || unsafe {
+            sys::CERT_DecodeTrustString(&mut flags, text.as_ptr())
+        })
+        .map_err(|f| {
+            Error::new(Kind::Usage, format!("{:?} is no trust string", self.0)).because(f)
+        })?;
+        Ok(flags)
+    }
 }
 
 impl Database {
@@ -184,16 +198,7 @@ impl Database {
     /// # Errors
     /// [`Kind::Refused`] with the NSS fault.
     pub fn set_trust(&self, certificate: &Certificate, trust: &Trust) -> Result<()> {
-        let text = c_text("trust", trust.as_str())?;
-        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
-        let mut flags: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
-        // SAFETY: the structure and the string outlive the call (cert.h).
-        fault::status("CERT_DecodeTrustString", || unsafe {
-            sys::CERT_DecodeTrustString(&mut flags, text.as_ptr())
-        })
-        .map_err(|f| {
-            Error::new(Kind::Usage, format!("{:?} is no trust string", trust.as_str())).because(f)
-        })?;
+        let mut flags = trust.flags()?;
         // SAFETY: the certificate is live; the trust is only read (cert.h).
         fault::status("CERT_ChangeCertTrust", || unsafe {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
@@ -390,6 +395,23 @@ impl Certificate {
         }
         // SAFETY: not null, NUL-terminated, alive with the certificate (certt.h).
         Some(unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned())
+    }
+
+    /// Whether it has these trust flags. `u` doesn't count: NSS sets it where there is a key.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when NSS can't read the flags.
+    pub fn has_trust(&self, trust: &Trust) -> Result<bool> {
+        let wanted = trust.flags()?;
+        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
+        let mut own: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
+        // SAFETY: the certificate is live, the structure outlives the call (cert.h). A certificate
+        // without trust is a failure and leaves the zeros.
+        unsafe { sys::CERT_GetCertTrust(self.as_ptr(), &mut own) };
+        let known = |t: &sys::CERTCertTrust| {
+            [t.sslFlags, t.emailFlags, t.objectSigningFlags].map(|f| f & !sys::CERTDB_USER)
+        };
+        Ok(known(&own) == known(&wanted))
     }
 
     /// Whether subject and issuer are the same name.

@@ -1,6 +1,6 @@
 //! `nss-cmc enroll`: key, request, signature, submission, checks, import, in one run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rasn_pkix::Extension;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::archive::Archive;
 use super::csr::{AltNames, NewKey};
 use super::exchange::{Enrolment, Requester};
-use super::{answer, ca, session, store};
+use super::{answer, ca, file, session, store};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::asn1::x509::subject_key_identifier;
@@ -105,6 +105,7 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
         encryption_only: spec.encryption_only,
         archive: spec.archive.as_ref(),
         trust: spec.trust.as_ref(),
+        chain_file: spec.chain_file.as_deref(),
     };
     let report = match &spec.key {
         KeySource::New { subject, names, .. } => job.existing(subject, names)?,
@@ -129,7 +130,7 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
                 options,
                 allow_unsigned: spec.allow_unsigned,
             };
-            job.run(&spec.key, enrolment, spec.chain_file.as_deref())?
+            job.run(&spec.key, enrolment)?
         }
     };
     drop((token, primed));
@@ -155,6 +156,7 @@ struct Job<'a> {
     encryption_only: bool,
     archive: Option<&'a Archive>,
     trust: Option<&'a Trust>,
+    chain_file: Option<&'a Path>,
 }
 
 impl Job<'_> {
@@ -200,16 +202,40 @@ impl Job<'_> {
             "has_key": true,
             "certificate": summary.to_json(),
         });
-        let hint = "nothing to do; --force asks for another certificate";
-        Ok(Some(Report::done("enroll", "unchanged", false, msg).result(result).line(hint)))
+        let mended = self.mend(certificate)?;
+        if mended.is_empty() {
+            let hint = "nothing to do; --force asks for another certificate";
+            let report = Report::done("enroll", "unchanged", false, msg);
+            return Ok(Some(report.result(result).line(hint)));
+        }
+        let report = Report::done("enroll", "updated", true, msg).result(result);
+        Ok(Some(mended.into_iter().fold(report, Report::line)))
     }
 
-    fn run(
-        &self,
-        key: &KeySource,
-        enrolment: Enrolment<'_>,
-        chain_file: Option<&std::path::Path>,
-    ) -> Result<Report> {
+    /// What an earlier run should have left beside the certificate: its trust, the chain's file.
+    /// Answers what was missing.
+    fn mend(&self, certificate: &Certificate) -> Result<Vec<String>> {
+        let mut mended = Vec::new();
+        if let Some(trust) = self.trust
+            && !certificate.has_trust(trust)?
+        {
+            self.database.set_trust(certificate, trust)?;
+            mended.push(format!("set the trust {}", trust.as_str()));
+        }
+        if let Some(path) = self.chain_file {
+            let issuers = session::issuers(self.database, self.token, certificate, &[])?;
+            let pem = chain_pem(certificate.der(), &issuers);
+            if std::fs::read(path).ok().as_deref() != Some(pem.as_bytes()) {
+                file::write(path, pem.as_bytes(), file::Mode::Default)?;
+                mended.push(format!("certificate chain written to {}", path.display()));
+            }
+        }
+        Ok(mended)
+    }
+
+    fn run(&self, key: &KeySource, enrolment: Enrolment<'_>) -> Result<Report> {
+        // Before a certificate is asked for, that could then not be stored.
+        let chain_place = self.chain_file.map(file::Reserved::take).transpose()?;
         let (request, mut new_key) = self.request(key)?;
         let private = new_key.as_ref().and_then(NewKey::private);
         let outcome = new_key
@@ -230,7 +256,7 @@ impl Job<'_> {
             key.commit();
         }
         let id = new_key.as_ref().map(|k| k.id.clone());
-        let report = match self.import(&ours, &others, chain_file) {
+        let report = match self.import(&ours, &others, chain_place) {
             Ok(report) => with_key_id(report, id),
             Err(e) => return Err(issued_but(e, ours.der(), id)),
         };
@@ -293,7 +319,7 @@ impl Job<'_> {
         &self,
         certificate: &Certificate,
         others: &[Vec<u8>],
-        chain_file: Option<&std::path::Path>,
+        chain_place: Option<file::Reserved>,
     ) -> Result<Report> {
         let summary = crate::text::summary(certificate.der())?;
         let stored = match self.nickname {
@@ -307,7 +333,10 @@ impl Job<'_> {
             )?),
             None => None,
         };
-        write_chain(chain_file, certificate.der(), others)?;
+        let issuers = session::issuers(self.database, self.token, certificate, others)?;
+        if let Some(place) = chain_place {
+            place.fill(chain_pem(certificate.der(), &issuers).as_bytes())?;
+        }
         let msg = format!(
             "issued {}, serial {}, valid until {}",
             summary.subject,
@@ -324,12 +353,12 @@ impl Job<'_> {
             }
             report.warnings.extend(stored.warnings.iter().cloned());
         }
-        if let Some(path) = chain_file {
+        if let Some(path) = self.chain_file {
             report = report.line(format!("certificate chain written to {}", path.display()));
         }
         report.warnings.extend(self.archive.iter().flat_map(|a| a.warnings.iter().cloned()));
         let chain: Vec<String> =
-            others.iter().map(|c| crate::asn1::pem::encode("CERTIFICATE", c)).collect();
+            issuers.iter().map(|c| crate::asn1::pem::encode("CERTIFICATE", c)).collect();
         let has_key = match &stored {
             Some(stored) => stored.has_key,
             None => certificate.private_key().is_ok(),
@@ -345,13 +374,12 @@ impl Job<'_> {
     }
 }
 
-fn write_chain(path: Option<&std::path::Path>, ours: &[u8], others: &[Vec<u8>]) -> Result<()> {
-    let Some(path) = path else { return Ok(()) };
+fn chain_pem(ours: &[u8], others: &[Vec<u8>]) -> String {
     let mut pem = crate::asn1::pem::encode("CERTIFICATE", ours);
     for other in others {
         pem.push_str(&crate::asn1::pem::encode("CERTIFICATE", other));
     }
-    super::file::write(path, pem.as_bytes(), super::file::Mode::Default)
+    pem
 }
 
 /// A failure before there was a certificate to believe in. The key goes again, unless a certificate

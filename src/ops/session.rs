@@ -96,7 +96,7 @@ impl Identity {
     pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
         let certificate = database.find_certificate(&qualified(token, nickname))?;
         let key = certificate.private_key()?;
-        let issuers = issuers(database, token, &certificate)?;
+        let issuers = issuers(database, token, &certificate, &[])?;
         Ok(Identity { certificate, issuers, key })
     }
 
@@ -130,9 +130,17 @@ impl Identity {
     }
 }
 
-/// DER of the issuers of a certificate that its token or the internal one holds, by subject name up
-/// to a self-issued one; a missing issuer ends the chain.
-fn issuers(database: &Database, token: &Token, of: &Certificate) -> Result<Vec<Vec<u8>>> {
+/// DER of the issuers of a certificate, by subject name up to a self-issued one: those that its token
+/// or the internal one holds, else those among `others`; a missing issuer ends the chain.
+///
+/// # Errors
+/// [`crate::error::Kind::Input`] for one that can't be read.
+pub fn issuers(
+    database: &Database,
+    token: &Token,
+    of: &Certificate,
+    others: &[Vec<u8>],
+) -> Result<Vec<Vec<u8>>> {
     let internal = database.token("internal")?;
     let mut issuers: Vec<Vec<u8>> = Vec::new();
     let mut wanted = of.issuer().to_vec();
@@ -143,6 +151,8 @@ fn issuers(database: &Database, token: &Token, of: &Certificate) -> Result<Vec<V
         if !token.is_internal() {
             found.extend(token.certificates_of_subject(&wanted));
         }
+        let has_name = |der: &&Vec<u8>| certificate_fields(der).is_ok_and(|f| f.subject == wanted);
+        found.extend(others.iter().find(has_name).cloned());
         let Some(der) = found.into_iter().next() else { break };
         let fields = certificate_fields(&der)?;
         self_issued = fields.issuer == fields.subject;
