@@ -97,10 +97,12 @@ impl Settings {
     /// # Errors
     /// [`Kind::Usage`].
     pub fn secret_anywhere(&self, key: &str, token: &str) -> Result<Option<Secret>> {
-        if let Some(secret) = self.secret(key) {
+        let given = |suffix: &str| self.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
+        let elsewhere = ["File", "Fd", "Env"].iter().any(|suffix| given(suffix).is_some());
+        // An empty value is an empty password, unless another place is named.
+        if let Some(secret) = self.secret(key).filter(|s| !elsewhere || !s.bytes().is_empty()) {
             return Ok(Some(secret));
         }
-        let given = |suffix: &str| self.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
         let source = if let Some(file) = given("File") {
             Source::File(file.into())
         } else if let Some(fd) = given("Fd") {

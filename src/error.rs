@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::printable;
+
 /// What kind of failure an [`Error`] is. The table behind it ([`Kind::ALL`]) gives exit codes and
 /// JSON names; `nss-cmc help exit-codes`, the README and the tests read the same table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -180,13 +182,13 @@ impl Error {
 
     /// Adds one thing to try.
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(line(&hint.into()));
         self
     }
 
     /// Adds a fact to know besides: what is where after the failure.
     pub fn note(mut self, note: impl Into<String>) -> Error {
-        self.0.notes.push(note.into());
+        self.0.notes.push(line(&note.into()));
         self
     }
 
@@ -274,19 +276,25 @@ impl Error {
     }
 }
 
-/// The whole chain on one line: `what: why: deeper why`. The hint is not part of it.
+/// The whole chain on one line: `what: why: deeper why`. The hint is not part of it. Whatever came
+/// from a server, a file or a library is made harmless to the terminal here.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.what)?;
+        f.write_str(&line(&self.0.what))?;
         let mut at: Option<&(dyn std::error::Error + 'static)> =
             self.0.source.as_deref().map(|e| e as _);
         while let Some(e) = at {
-            write!(f, ": {e}")?;
+            write!(f, ": {}", line(&e.to_string()))?;
             // An Error prints its own chain.
             at = if e.is::<Error>() { None } else { e.source() };
         }
         Ok(())
     }
+}
+
+/// Text on one line, without what acts on a terminal.
+fn line(text: &str) -> String {
+    printable(text.trim_end().replace('\n', " ").as_str()).into_owned()
 }
 
 impl std::error::Error for Error {
@@ -317,5 +325,8 @@ mod tests {
         let outer = Error::new(Kind::Input, "can't use a.csr").because(inner).hint("look at it");
         assert_eq!(outer.to_string(), "can't use a.csr: can't decode the CSR: no SEQUENCE");
         assert_eq!(outer.hint_text(), Some("look at it"));
+        let evil = Error::new(Kind::Tls, "a\u{1b}[2J").because("b\nc\u{202e}").hint("\u{7}d");
+        assert_eq!(evil.to_string(), "a\\u{1b}[2J: b c\\u{202e}");
+        assert_eq!(evil.hint_text(), Some("\\u{7}d"));
     }
 }

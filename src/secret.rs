@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Kind, Result};
+use crate::nss::is_internal_name;
 
 /// The longest secret read from a file, descriptor or prompt.
 const LONGEST: usize = 64 * 1024;
@@ -83,8 +84,8 @@ fn unreadable(what: &str, path: &Path, e: std::io::Error) -> Error {
     Error::new(Kind::Usage, format!("can't read the {what} from {}", path.display())).because(e)
 }
 
-/// Octet by octet: nothing of the secret stays in a buffer that isn't wiped, and the next line is
-/// still there for whoever reads next.
+/// Octet by octet: nothing of the secret stays in a buffer that isn't wiped, and of a pipe the next
+/// line is still there for whoever reads next.
 fn first_line(mut from: impl Read, what: &str, place: &str) -> Result<Secret> {
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
     let mut octet = Zeroizing::new([0u8]);
@@ -118,26 +119,37 @@ fn from_file(path: &Path, what: &str, token: &str) -> Result<Secret> {
         .map_err(|e| unreadable(what, path, e))?;
     let lines = all.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
     for line in lines.clone() {
-        if let Some(secret) = for_token(line, token) {
+        if let Some((name, secret)) = named(line)
+            && is_token(name, token)
+        {
             return Ok(Secret::new(secret.to_vec()));
         }
     }
-    Ok(Secret::new(lines.clone().next().unwrap_or_default().to_vec()))
+    let first = lines.clone().next().unwrap_or_default();
+    // Another token's password would be a failed attempt at this one, which may lock.
+    if let Some((name, _)) = named(first)
+        && (name.starts_with("hardware-") || (is_internal_name(name) && !name.is_empty()))
+    {
+        let message = format!("{} has no {what}, only those of other tokens", path.display());
+        return Err(Error::new(Kind::Usage, message)
+            .hint(format!("add a line {token}:PASSWORD, or hardware-{token}=PASSWORD")));
+    }
+    Ok(Secret::new(first.to_vec()))
 }
 
-/// The secret of a `token:secret`, `token=secret` or `hardware-token=secret` line.
-fn for_token<'a>(line: &'a [u8], token: &str) -> Option<&'a [u8]> {
-    let internal = crate::nss::is_internal_name(token);
-    let names: &[&str] = if internal {
-        &["internal", "Internal Key Storage Token", "NSS Certificate DB"]
-    } else {
-        &[token]
-    };
-    names.iter().filter(|n| !n.is_empty()).find_map(|name| {
-        let rest = line.strip_prefix(b"hardware-").unwrap_or(line);
-        let rest = rest.strip_prefix(name.as_bytes())?;
-        rest.strip_prefix(b":").or_else(|| rest.strip_prefix(b"="))
-    })
+/// A line `token:secret` (NSS tools) or `token=secret` (password.conf) in its parts.
+fn named(line: &[u8]) -> Option<(&str, &[u8])> {
+    let at = line.iter().position(|b| matches!(b, b':' | b'='))?;
+    let (name, rest) = line.split_at(at);
+    Some((std::str::from_utf8(name).ok()?, rest.get(1..)?))
+}
+
+/// Whether a line's name is that of the wanted token.
+fn is_token(name: &str, wanted: &str) -> bool {
+    if is_internal_name(wanted) {
+        return !name.is_empty() && is_internal_name(name);
+    }
+    name.strip_prefix("hardware-").unwrap_or(name) == wanted
 }
 
 /// Asks on the terminal with echo off.
@@ -174,7 +186,25 @@ mod tests {
         assert_eq!(read("HSM:one\ninternal:two\n", "internal"), b"two");
         assert_eq!(read("NSS Certificate DB:three\n", ""), b"three");
         assert_eq!(read("internal=a\nhardware-HSM=b=c\n", "HSM"), b"b=c");
+        assert_eq!(read("NSS FIPS 140-2 Certificate DB:four\n", "internal"), b"four");
+        assert_eq!(read("a:b=c\n", "internal"), b"a:b=c");
         assert_eq!(read("", "internal"), b"");
+    }
+
+    #[test]
+    fn another_token_s_password_is_not_tried() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (content, token) in [
+            ("internal=one\n", "HSM"),
+            ("NSS Certificate DB:one\n", "HSM"),
+            ("hardware-Other=one\n", "HSM"),
+            ("hardware-HSM=one\n", "internal"),
+        ] {
+            std::fs::write(file.path(), content).unwrap();
+            let e = Source::File(file.path().into()).read("password", token).err().unwrap();
+            assert!(e.to_string().contains("only those of other tokens"), "{content}: {e}");
+            assert!(!e.to_string().contains("one\n") && !e.to_string().contains("=one"), "{e}");
+        }
     }
 
     #[test]

@@ -101,6 +101,13 @@ impl<'db> Bridge<'db> {
     /// `ctx` is a live `SSL_CTX`, and `self` outlives it.
     unsafe fn attach(&self, ctx: NonNull<sys::SSL_CTX>) -> Result<()> {
         let ctx = ctx.as_ptr();
+        // SAFETY: the context is live.
+        let method = unsafe { ffi::SSL_CTX_get_ssl_method(ctx) };
+        // SAFETY: no precondition; answers a static table.
+        if method != unsafe { sys::TLS_client_method() } {
+            return Err(Error::new(Kind::Tls, "libcurl brings an OpenSSL of its own")
+                .hint("install a libcurl that uses the system's libssl"));
+        }
         let me: *mut c_void = std::ptr::from_ref(self).cast_mut().cast();
         // SAFETY: the context is live; the callback gets `me`, alive as long as it.
         unsafe { ffi::SSL_CTX_set_cert_verify_callback(ctx, verify::server, me) };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::secret::{Secret, Source};
 
 /// The database, the token and its password.
@@ -110,20 +110,35 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
     pub ca: String,
 
-    /// Proxy URL; the default is what curl finds in the environment
+    /// Proxy URL; the default is what curl finds in the environment. User and password of a proxy
+    /// belong there, too (https_proxy)
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
 
     /// Seconds to wait for a connection
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub connect_timeout: u64,
 
     /// Seconds to wait for the whole exchange
-    #[arg(long, value_name = "SECONDS", default_value_t = 120)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
 }
 
 impl ConnectArgs {
+    /// The proxy, whose password everybody on the machine could see here.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a URL with user or password; it isn't repeated.
+    pub fn proxy(&self) -> Result<Option<String>> {
+        if self.proxy.as_ref().is_some_and(|url| url.contains('@')) {
+            return Err(Error::new(Kind::Usage, "--proxy takes no user and no password")
+                .hint("set https_proxy in the environment"));
+        }
+        Ok(self.proxy.clone())
+    }
+
     /// Connection and total time-out.
     pub fn timeouts(&self) -> (Duration, Duration) {
         (Duration::from_secs(self.connect_timeout), Duration::from_secs(self.timeout))

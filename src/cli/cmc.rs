@@ -93,12 +93,12 @@ pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
             token: args.database.token,
             signer: args.signer,
             timeouts: args.ca.connect.timeouts(),
+            proxy: args.ca.connect.proxy()?,
             ca: args.ca.connect.ca,
             profile: args.ca.profile,
             output: args.out,
             rescue: &mut |answer| streams.tell(answer.trim_end()),
             allow_unsigned: args.ca.allow_unsigned_response,
-            proxy: args.ca.connect.proxy,
         }),
     }
 }

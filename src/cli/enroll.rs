@@ -184,6 +184,7 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         encryption_only: args.encryption_only,
         archive,
         timeouts: args.ca.connect.timeouts(),
+        proxy: args.ca.connect.proxy()?,
         ca: args.ca.connect.ca,
         profile: args.ca.profile,
         force: args.force,
@@ -191,6 +192,5 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         renew_before: args.renew_before,
         trust: args.trust,
         chain_file: args.chain_out,
-        proxy: args.ca.connect.proxy,
     })
 }

@@ -125,8 +125,8 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         invalidity: args.invalidity_now.then(|| chrono::Utc::now().timestamp()),
         comment: args.comment,
         timeouts: args.connect.timeouts(),
+        proxy: args.connect.proxy()?,
         ca: args.connect.ca,
         profile: args.profile,
-        proxy: args.connect.proxy,
     })
 }

@@ -163,6 +163,8 @@ impl Token {
         // SAFETY: the call handed over both keys.
         let private = unsafe { PrivateKey::from_raw(self.guard(), private) };
         let Some(public) = NonNull::new(public) else {
+            // Nobody could use or name it.
+            private.delete().ok();
             return Err(Error::new(Kind::Refused, "the token made a key without a public half"));
         };
         // SAFETY: as above.
@@ -211,7 +213,7 @@ impl KeyPair {
     pub fn discard(self) -> std::result::Result<(), Fault> {
         let KeyPair { private, public } = self;
         let first = private.delete();
-        let public = public.into_raw();
+        let (public, _guard) = public.into_raw();
         // SAFETY: the call consumes the reference; for a session object it only frees it.
         let second = fault::status("PK11_DeleteTokenPublicKey", || unsafe {
             sys::PK11_DeleteTokenPublicKey(public)
@@ -302,7 +304,7 @@ impl PrivateKey {
     /// # Errors
     /// The NSS fault.
     pub fn delete(self) -> std::result::Result<(), Fault> {
-        let raw = self.into_raw();
+        let (raw, _guard) = self.into_raw();
         // SAFETY: the call deletes the object and consumes the reference; PR_TRUE: even if a
         // certificate for it exists, which is only so when this run imported it (pk11pub.h).
         fault::status("PK11_DeleteTokenPrivateKey", || unsafe {

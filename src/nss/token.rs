@@ -19,9 +19,12 @@ handle! {
 const INTERNAL: [&str; 4] = ["", "internal", "internal key storage token", "nss certificate db"];
 
 /// Whether `name` means the internal key storage token: absent, `internal`, JSS's
-/// `Internal Key Storage Token` or certutil's `NSS Certificate DB`, in any case.
+/// `Internal Key Storage Token`, certutil's `NSS Certificate DB` or, in FIPS mode,
+/// `NSS FIPS 140-2 Certificate DB`, in any case.
 pub(crate) fn is_internal_name(name: &str) -> bool {
-    INTERNAL.contains(&name.to_ascii_lowercase().as_str())
+    let name = name.trim_end().to_ascii_lowercase();
+    let fips = name.strip_prefix("nss fips 140-").and_then(|n| n.strip_suffix(" certificate db"));
+    INTERNAL.contains(&name.as_str()) || fips.is_some()
 }
 
 impl Database {
