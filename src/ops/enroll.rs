@@ -95,13 +95,21 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
             (opened.0, opened.1, None)
         }
     };
+    let nickname =
+        spec.nickname.as_deref().map(|n| session::new_nickname(&token, n)).transpose()?;
+    let names = match &spec.key {
+        KeySource::New { names, .. } => names.0.as_slice(),
+        KeySource::Csr(_) => &[],
+    };
     let job = Job {
         database: &database,
         token: &token,
-        nickname: spec.nickname.as_deref(),
+        nickname: nickname.as_deref(),
+        profile: &spec.profile,
+        names,
         force: spec.force,
         renew_before: spec.renew_before,
-        by_secret: matches!(spec.requester, Requester::SharedSecret(_)),
+        requester: &spec.requester,
         encryption_only: spec.encryption_only,
         archive: spec.archive.as_ref(),
         trust: spec.trust.as_ref(),
@@ -151,8 +159,10 @@ struct Job<'a> {
     nickname: Option<&'a str>,
     force: bool,
     renew_before: Duration,
-    /// The CA decides the subject: it takes the user's entry in its directory.
-    by_secret: bool,
+    requester: &'a Requester,
+    profile: &'a str,
+    /// Alternative names asked for.
+    names: &'a [(String, String)],
     encryption_only: bool,
     archive: Option<&'a Archive>,
     trust: Option<&'a Trust>,
@@ -168,8 +178,8 @@ impl Job<'_> {
         let Some(nickname) = self.nickname else { return Ok(None) };
         let qualified = session::qualified(self.token, nickname);
         let found = self.database.find_certificates(&qualified)?;
-        let other = found.iter().find(|c| !same_name(c.subject(), &subject));
-        if let Some(other) = other.filter(|_| !self.by_secret) {
+        let other = found.iter().find(|c| !self.is_subject(c, &subject));
+        if let Some(other) = other {
             let theirs = crate::text::dn_string(other.subject()).unwrap_or_default();
             return Err(Error::new(
                 Kind::InTheWay,
@@ -210,6 +220,42 @@ impl Job<'_> {
         }
         let report = Report::done("enroll", "updated", true, msg).result(result);
         Ok(Some(mended.into_iter().fold(report, Report::line)))
+    }
+
+    /// Whether a certificate is of the subject asked for, or of the one the CA puts in its place: the
+    /// user's entry in its directory, or, in the profiles for users, the signer's subject.
+    fn is_subject(&self, certificate: &Certificate, asked: &[u8]) -> bool {
+        if same_name(certificate.subject(), asked) {
+            return true;
+        }
+        match self.requester {
+            Requester::SharedSecret(shared) => {
+                let name = crate::text::dn_string(certificate.subject()).unwrap_or_default();
+                let is_user = |part: &str| {
+                    let value = part.split_once('=').map(|(_, value)| value);
+                    value.is_some_and(|v| v.eq_ignore_ascii_case(&shared.identification))
+                };
+                name.split([',', '+']).any(is_user)
+            }
+            Requester::Certificate(signer) if self.profile.contains("UserSigned") => {
+                let signer = session::qualified(self.token, signer);
+                let signer = self.database.find_certificate(&signer);
+                signer.is_ok_and(|s| same_name(s.subject(), certificate.subject()))
+            }
+            Requester::Certificate(_) => false,
+        }
+    }
+
+    /// The alternative names that were asked for and aren't there: the profile decides.
+    fn missing_names(&self, granted: &[String]) -> Vec<String> {
+        let label = |kind: &str| match kind {
+            "dns" => "DNS",
+            "ip" => "IP",
+            "uri" => "URI",
+            _ => "email",
+        };
+        let asked = self.names.iter().map(|(kind, value)| format!("{}:{value}", label(kind)));
+        asked.filter(|name| !granted.iter().any(|g| g.eq_ignore_ascii_case(name))).collect()
     }
 
     /// What an earlier run should have left beside the certificate: its trust, the chain's file.
@@ -295,7 +341,7 @@ impl Job<'_> {
             return Err(Error::new(Kind::Internal, "a new key is without private half"));
         };
         // By this the CA knows that the signer is the key being certified.
-        let id = match self.by_secret {
+        let id = match matches!(self.requester, Requester::SharedSecret(_)) {
             true => Some(session::key_identifier(&key.spki)?),
             false => None,
         };
@@ -355,6 +401,13 @@ impl Job<'_> {
         }
         if let Some(path) = self.chain_file {
             report = report.line(format!("certificate chain written to {}", path.display()));
+        }
+        let missing = self.missing_names(&summary.sans);
+        if !missing.is_empty() {
+            report.warnings.push(format!(
+                "the CA left out {}: the profile decides which names a certificate gets",
+                missing.join(", ")
+            ));
         }
         report.warnings.extend(self.archive.iter().flat_map(|a| a.warnings.iter().cloned()));
         let chain: Vec<String> =
@@ -427,7 +480,7 @@ fn token_name(token: &Token) -> String {
 
 /// Whether two names are the same to a person: compared as text without case, since a CA may
 /// encode the same name with other string types.
-fn same_name(a: &[u8], b: &[u8]) -> bool {
+pub(super) fn same_name(a: &[u8], b: &[u8]) -> bool {
     if a == b {
         return true;
     }

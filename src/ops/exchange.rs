@@ -57,6 +57,11 @@ impl<'a> Wire<'a> {
         Ok(Wire { database, transport: Transport::new(options)?, url, allow_unsigned })
     }
 
+    /// For other requests over the same connection.
+    pub fn transport(&mut self) -> &mut Transport<'a> {
+        &mut self.transport
+    }
+
     /// Sends a message; the answer is verified, decoded and compared with what was sent.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use rasn::types::Integer;
 use serde_json::{Value, json};
 
 use super::build::{CmcSpec, Signatory, build};
-use super::enroll::close;
+use super::enroll::{close, same_name};
 use super::exchange::{Wire, fresh};
 use super::session::{self, Identity, NssCrypto};
 use super::shared_token::certificate_in;
@@ -97,6 +97,9 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
         Authority::SharedSecret(_) => (Database::open(&spec.database, access)?, None),
     };
     let target = find(&database, &spec.target, identity.as_ref())?;
+    if let Some(identity) = &identity {
+        target.check(identity.certificate.issuer())?;
+    }
     let work = Work {
         database: &database,
         target,
@@ -138,6 +141,31 @@ struct Found {
     issuer: Vec<u8>,
     serial: Integer,
     subject: Option<Vec<u8>>,
+}
+
+impl Found {
+    /// Refuses what Dogtag would take for another certificate, or for more than it was: in a signed
+    /// request it looks at the serial number alone.
+    fn check(&self, signer_s_issuer: &[u8]) -> Result<()> {
+        let serial = serial_hex(&self.serial);
+        let text = |name: &[u8]| dn_string(name).unwrap_or_default();
+        if !same_name(&self.issuer, signer_s_issuer) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the certificate {serial} is of {}", text(&self.issuer)),
+            )
+            .because(format!("the signer's CA is {}", text(signer_s_issuer)))
+            .hint("this CA would revoke its own certificate of that number: --serial does that"));
+        }
+        if self.subject.as_deref().is_some_and(|subject| same_name(subject, &self.issuer)) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the certificate {serial} is the CA's own, {}", text(&self.issuer)),
+            )
+            .hint("with --serial it would be revoked, and everything issued with it worthless"));
+        }
+        Ok(())
+    }
 }
 
 fn find(database: &Database, target: &Target, signer: Option<&Identity>) -> Result<Found> {
@@ -218,8 +246,16 @@ impl Work<'_> {
         let message = build(spec, signatory, None, &NssCrypto)?;
         let mut result = self.describe();
         let options = TransportOptions { identity, ..self.options };
-        let response =
-            Wire::new(self.database, options, url, false)?.ask(&message.der, &message.sent)?;
+        let mut wire = Wire::new(self.database, options, url, false)?;
+        let serial = serial_hex(&self.target.serial);
+        // The CA answers success to whatever is asked of a certificate that is revoked already.
+        if known_state(wire.transport(), self.ca, &serial).as_deref() == Some("REVOKED") {
+            let msg =
+                format!("{serial} is revoked already; the CA changes neither reason nor date");
+            let line = "one on hold can be released with --release, and then revoked";
+            return Ok(Report::done("revoke", "unchanged", false, msg).result(result).line(line));
+        }
+        let response = wire.ask(&message.der, &message.sent)?;
         answer::issued(&response)?;
         if response.statuses()?.is_empty() {
             return Err(Error::new(Kind::BadReply, "the CA's answer says nothing of a revocation")
@@ -296,6 +332,14 @@ impl Work<'_> {
             "subject": self.target.subject.as_deref().and_then(text),
         })
     }
+}
+
+/// What the CA's REST interface says of a certificate, if it has one that says anything.
+fn known_state(transport: &mut Transport<'_>, ca: &str, serial: &str) -> Option<String> {
+    ["/ca/rest", "/ca/v2"].iter().find_map(|tree| {
+        let url = ca::rest_url(ca, &format!("{tree}/certs/{serial}")).ok()?;
+        state(transport, &url).ok().flatten()
+    })
 }
 
 /// What the CA says of a certificate; `None` when it knows nothing under this URL.

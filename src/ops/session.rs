@@ -5,7 +5,7 @@ use crate::asn1::x509::certificate_fields;
 use crate::cmc::request::Request;
 use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Certificate, Database, Token};
+use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
 use crate::secret::Secret;
 pub use crate::transport::Identity;
 
@@ -169,6 +169,28 @@ pub fn qualified(token: &Token, nickname: &str) -> String {
         return nickname.to_owned();
     }
     format!("{}:{nickname}", token.name())
+}
+
+/// A nickname for a new certificate of `token`, without that token's own name in front.
+///
+/// # Errors
+/// [`Kind::Usage`] for an empty one, and for a colon: NSS takes what stands before it for a token.
+pub fn new_nickname(token: &Token, nickname: &str) -> Result<String> {
+    let usage = |what: String| Err(Error::new(Kind::Usage, what).hint("choose another --nickname"));
+    let own = match nickname.split_once(':') {
+        Some((name, rest)) if name == token.name() => rest,
+        Some((name, rest)) if token.is_internal() && is_internal_name(name) => rest,
+        _ => nickname,
+    };
+    if own.trim().is_empty() {
+        return usage("the nickname is empty".into());
+    }
+    if own.contains(':') {
+        return usage(format!(
+            "the nickname {nickname:?} holds a colon: NSS would look for a token"
+        ));
+    }
+    Ok(own.to_owned())
 }
 
 /// Requests from files, as many as there are names.
