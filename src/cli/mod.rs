@@ -92,7 +92,7 @@ pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
             let line = e.to_string().lines().next().unwrap_or_default().to_owned();
             let error =
                 Error::new(Kind::Usage, line.trim_start_matches("error: ")).hint("nss-cmc --help");
-            finish(Report::failure(&word, &error), Output::Json, streams)
+            fail(&word, &error, Output::Json, streams)
         }
         Err(e) => {
             streams.tell(e.to_string().trim_end());
@@ -127,8 +127,21 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
     };
     match outcome {
         Ok(report) => finish(report, cli.output, streams),
-        Err(e) if cli.output == Output::Text || streams.lost().is_some() => failed(&e, streams),
-        Err(e) => finish(Report::failure(name, &e), cli.output, streams),
+        Err(e) => fail(name, &e, cli.output, streams),
+    }
+}
+
+/// Prints a failure: on stderr, too, when stdout doesn't take the JSON.
+fn fail(name: &str, e: &Error, output: Output, streams: &mut Streams<'_>) -> u8 {
+    if output == Output::Text || streams.lost().is_some() {
+        return failed(e, streams);
+    }
+    match show(&mut Report::failure(name, e), output, streams) {
+        Ok(()) => e.kind().exit(),
+        Err(lost) => {
+            streams.tell(format!("nss-cmc: {lost}"));
+            failed(e, streams)
+        }
     }
 }
 
@@ -143,7 +156,7 @@ fn finish(mut report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
         Ok(()) => report.exit,
         Err(e) => {
             streams.tell(format!("nss-cmc: {e}\n  it was to say: {}", report.msg));
-            if report.failed { report.exit } else { e.kind().exit() }
+            e.kind().exit()
         }
     }
 }

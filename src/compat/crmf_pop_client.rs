@@ -147,7 +147,7 @@ fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
 }
 
-/// Runs CRMFPopClient. Unlike the Java tool it fails when the CA refuses.
+/// Runs CRMFPopClient. Unlike the Java tool it fails when the CA refuses or is unclear.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     let outcome = Line::read(args).and_then(|line| {
         if line.help {
@@ -158,7 +158,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     });
     match outcome {
         Ok(true) => 0,
-        // The CA refused, and it was said.
+        // The CA refused or was unclear, and it was said.
         Ok(false) => u8::from(!super::legacy_exit()),
         Err(e) => {
             streams.tell(format!("ERROR: {e}"));
@@ -265,10 +265,16 @@ fn base_url(host: Option<&str>) -> String {
     }
 }
 
-/// Does the work; `false` when the CA refused the request.
+/// Does the work; `false` when the CA refused the request, or nobody knows.
 fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     let base = base_url(line.get('m'));
     let plan = plan(line, &base, streams)?;
+    if plan.submission.is_some() && base.starts_with("http://") {
+        streams.tell(
+            "WARNING: plain http: anybody on the way can read and change everything; give a URL \
+             with https after -m",
+        );
+    }
     let verbose = |streams: &mut Streams<'_>, text: &str| {
         if line.verbose {
             streams.say(text);
@@ -341,7 +347,9 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     let accepted = match (plan.submission, transport) {
         (Some((host, to)), Some(mut transport)) => {
             streams.say(lines.join("\n"));
-            hand_in(made, &host, &to, &mut transport, line.verbose, streams)?
+            let to = (host.as_str(), &to);
+            let how = (plan.temporary, line.verbose);
+            hand_in(made, to, how, &mut transport, streams)?
         }
         _ => {
             keep(made, line.get('o').map(Path::new), lines, streams)?;
@@ -385,13 +393,13 @@ fn keep(
 /// Around the CA's page.
 const RULE: &str = "--------------------";
 
-/// Submits the request; the key goes again when the CA doesn't take it.
+/// Submits the request. The key goes again when the CA refuses or never got it; it stays when the CA
+/// took it, or may have.
 fn hand_in(
     made: Made,
-    host: &str,
-    to: &Submission<'_>,
+    (host, to): (&str, &Submission<'_>),
+    (temporary, verbose): (bool, bool),
     transport: &mut Transport<'_>,
-    verbose: bool,
     streams: &mut Streams<'_>,
 ) -> Result<bool> {
     streams.say(format!("Submitting CRMF request to {host}"));
@@ -403,6 +411,7 @@ fn hand_in(
     let answer = heard.and_then(|()| submit(transport, to, &made.der));
     let answer = match answer {
         Ok(answer) => answer,
+        Err(e) if e.was_sent() => return Err(undecided(made, temporary, e)),
         Err(e) => return made.settle(Err(e)),
     };
     if verbose {
@@ -418,17 +427,36 @@ fn hand_in(
     if let Some(reason) = &answer.reason {
         streams.say(format!("Reason: {reason}"));
     }
-    let refused = matches!(answer.status, Some(RequestStatus::Failed | RequestStatus::Rejected));
-    if !refused {
-        return made.settle(Ok(true));
-    }
-    let why = Error::new(Kind::Rejected, "the CA refused the request");
-    let e = made.settle::<()>(Err(why)).err();
-    match e.as_ref().and_then(Error::hint_text) {
-        Some(hint) => streams.tell(format!("WARNING: {hint}")),
-        None => streams.tell("The key made for the request is deleted again."),
+    match answer.status {
+        Some(RequestStatus::Completed | RequestStatus::Pending) => return made.settle(Ok(true)),
+        Some(RequestStatus::Failed | RequestStatus::Rejected) => {
+            let why = Error::new(Kind::Rejected, "the CA refused the request");
+            let e = made.settle::<()>(Err(why)).err();
+            match e.as_ref().and_then(|e| e.notes().first()) {
+                Some(note) => streams.tell(format!("WARNING: {note}")),
+                None => streams.tell("The key made for the request is deleted again."),
+            }
+        }
+        Some(RequestStatus::Unknown) | None => {
+            let why = "the CA's page does not say what became of the request";
+            let why = Error::new(Kind::Http, why).hint("ask the CA's agents; -v shows the page");
+            let e = undecided(made, temporary, why);
+            streams.tell(format!("ERROR: {e}"));
+            keys::explain(&e, streams);
+        }
     }
     Ok(false)
+}
+
+/// A failure after which the CA may have the request, and a certificate may come.
+fn undecided(made: Made, temporary: bool, e: Error) -> Error {
+    if !temporary {
+        return made.leave(e);
+    }
+    drop(made);
+    e.note(
+        "the key was temporary and is gone; should the CA issue a certificate for it, revoke that",
+    )
 }
 
 #[cfg(test)]

@@ -214,6 +214,12 @@ impl Made {
         }
     }
 
+    /// Ends a run after which nobody knows whether there will be a certificate: the key stays, and
+    /// a note names it.
+    pub fn leave(self, error: Error) -> Error {
+        self.new_key.into_iter().fold(error, |e, key| key.leave(e))
+    }
+
     /// Whether to go on.
     ///
     /// # Errors

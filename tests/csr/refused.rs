@@ -403,6 +403,13 @@ fn words_that_stdout_does_not_take_are_told() {
     ] {
         let said = on_a_full_disk(&f, command).exits(code);
         assert!(said.err.contains(NO_ROOM), "{command}: {}", said.err);
+        if code == 20 {
+            assert!(
+                said.err.contains("nss-cmc: can't read the message none: No such"),
+                "{}",
+                said.err
+            );
+        }
     }
 }
 

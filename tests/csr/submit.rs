@@ -8,6 +8,10 @@ use std::thread;
 use super::common::run;
 use super::*;
 
+/// Instead of a status: the connection ends without an answer, or in its midst.
+const CLOSED: u16 = 0;
+const CUT: u16 = 1;
+
 /// Serves one answer after another; its address, and the requests when it is done.
 fn server(answers: Vec<(u16, String)>) -> (String, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -23,8 +27,15 @@ fn server(answers: Vec<(u16, String)>) -> (String, thread::JoinHandle<Vec<String
                 assert_ne!(n, 0, "the request ended early");
                 request.extend(&buffer[..n]);
             }
-            let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n", body.len());
-            stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).unwrap();
+            let text = match status {
+                CLOSED => String::new(),
+                CUT => "HTTP/1.1 200 X\r\nContent-Length: 99\r\n\r\n<html>".to_owned(),
+                _ => format!(
+                    "HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                    body.len()
+                ),
+            };
+            stream.write_all(text.as_bytes()).unwrap();
             requests.push(String::from_utf8(request).unwrap());
         }
         requests
@@ -96,13 +107,11 @@ fn the_page_s_verdict_is_told_and_decides_about_the_key() {
 }
 
 #[test]
-fn what_is_no_verdict_leaves_no_key() {
+fn what_was_not_taken_leaves_no_key() {
     let f = folder();
     for (answer, why) in [
         ((404, "<html>".to_owned()), "with HTTP status 404"),
-        ((500, "<html>".to_owned()), "with HTTP status 500"),
-        ((200, "<html>hello</html>".to_owned()), "says nothing of the request"),
-        ((200, String::new()), "says nothing of the request"),
+        ((400, "<html>".to_owned()), "with HTTP status 400"),
     ] {
         let (address, served) = server(vec![answer]);
         let said = crmf(&f, &["-n", "CN=a", "-m", &address]).exits(1);
@@ -110,6 +119,70 @@ fn what_is_no_verdict_leaves_no_key() {
         assert_eq!(objects(&f), "0 private, 0 public", "{why}");
         served.join().unwrap();
     }
+    // Nobody listens.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let said = crmf(&f, &["-n", "CN=a", "-m", &address]).exits(1);
+    assert!(said.err.contains("can't connect"), "{}", said.err);
+    assert_eq!(objects(&f), "0 private, 0 public");
+}
+
+/// The CA may have queued the request: a certificate may come, and its key must be there.
+#[test]
+fn a_request_that_may_have_been_taken_keeps_its_key() {
+    let f = folder();
+    let unclear = "the CA's page does not say what became of the request";
+    for (answer, why) in [
+        ((500, "<html>".to_owned()), "with HTTP status 500"),
+        ((302, String::new()), "with HTTP status 302"),
+        ((200, "<html>hello</html>".to_owned()), "says nothing of the request"),
+        ((200, String::new()), "says nothing of the request"),
+        ((CLOSED, String::new()), "without an answer"),
+        ((CUT, String::new()), "ended before its announced length"),
+        ((200, page("9", "", Some("7"))), unclear),
+        ((200, "requestList.requestId=\"8\";\n".to_owned()), unclear),
+    ] {
+        let before = f.keys().len();
+        let (address, served) = server(vec![answer]);
+        let said = crmf(&f, &["-n", "CN=a", "-m", &address]).exits(1);
+        assert!(said.err.contains(why), "{why}: {}", said.err);
+        served.join().unwrap();
+        let keys = f.keys();
+        assert_eq!(keys.len(), before + 1, "{why}: {}", said.err);
+        let named: Vec<_> = keys.iter().filter(|id| said.err.contains(id.as_str())).collect();
+        assert_eq!(named.len(), 1, "{why}: {}", said.err);
+        assert!(said.err.contains("the key is kept, id "), "{why}: {}", said.err);
+    }
+    // A temporary key can't be kept, and nobody is told that it was.
+    let (address, served) = server(vec![(CLOSED, String::new())]);
+    let before = f.keys();
+    let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-m", &address]).exits(1);
+    assert!(said.err.contains("the key was temporary and is gone"), "{}", said.err);
+    assert!(!said.err.contains("is kept"), "{}", said.err);
+    assert_eq!(f.keys(), before);
+    served.join().unwrap();
+    // Java's status, for scripts that count on it.
+    let (address, served) = server(vec![(200, page("9", "", Some("7")))]);
+    let said = run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+        .current_dir(f.path())
+        .env("NSS_CMC_LEGACY_EXIT", "1")
+        .args(["CRMFPopClient", "-d", "db", "-p", PASSWORD, "-n", "CN=a", "-m", &address]))
+    .exits(0);
+    assert!(said.err.contains(unclear), "{}", said.err);
+    served.join().unwrap();
+}
+
+#[test]
+fn plain_http_is_warned_of() {
+    let f = folder();
+    for base in ["127.0.0.1:1", "http://127.0.0.1:1", "https://127.0.0.1:1"] {
+        let said = crmf(&f, &["-n", "CN=a", "-m", base]).exits(1);
+        let warned = said.err.contains("WARNING: plain http: anybody on the way can read");
+        assert_eq!(warned, !base.starts_with("https"), "{base}: {}", said.err);
+    }
+    let said = crmf(&f, &["-n", "CN=a"]).exits(0);
+    assert!(!said.err.contains("plain http"), "{}", said.err);
 }
 
 /// With `-b` the CA is asked for the wrapping first: where newer ones tell it, then where older
