@@ -253,7 +253,9 @@ impl Work<'_> {
             let msg =
                 format!("{serial} is revoked already; the CA changes neither reason nor date");
             let line = "one on hold can be released with --release, and then revoked";
-            return Ok(Report::done("revoke", "unchanged", false, msg).result(result).line(line));
+            let mut report = Report::done("revoke", "unchanged", false, msg).line(line);
+            report.warnings.extend(no_release(wish.reason));
+            return Ok(report.result(result));
         }
         let response = wire.ask(&message.der, &message.sent)?;
         answer::issued(&response)?;
@@ -272,13 +274,7 @@ impl Work<'_> {
         let serial = result["serial"]["hex"].as_str().unwrap_or_default();
         let msg = format!("{verb} {serial}, reason {reason}");
         let mut report = Report::done("revoke", status, true, msg);
-        if wish.reason == CrlReason::RemoveFromCrl {
-            report.warnings.push(
-                "Dogtag answers success to removeFromCRL and keeps the certificate on hold; \
-                 --release works"
-                    .into(),
-            );
-        }
+        report.warnings.extend(no_release(wish.reason));
         Ok(report.result(result))
     }
 
@@ -332,6 +328,13 @@ impl Work<'_> {
             "subject": self.target.subject.as_deref().and_then(text),
         })
     }
+}
+
+/// What is to be said of a release by reason.
+fn no_release(reason: CrlReason) -> Option<String> {
+    let told = "Dogtag answers success to removeFromCRL and keeps the certificate on hold; --release \
+                works";
+    (reason == CrlReason::RemoveFromCrl).then(|| told.to_owned())
 }
 
 /// What the CA's REST interface says of a certificate, if it has one that says anything.

@@ -84,10 +84,14 @@ fn hold_and_release() {
     let agent = ["--signer", "caadmin", "--serial", &serial];
     let report = revoked(&f, &[&agent[..], &["--hold"]].concat(), &serial, "6", "agent");
     assert_eq!(report["status"], "held");
-    // What Dogtag makes of removeFromCRL over CMC: success, and nothing happens.
-    let said = verb(&f, "revoke", &[&agent[..], &["--reason", "removeFromCRL"]].concat()).exits(0);
-    let warnings = said.json()["warnings"].to_string();
-    assert!(warnings.contains("--release"), "{warnings}");
+    // Dogtag would answer success to both over CMC, and nothing would happen.
+    for reason in ["removeFromCRL", "keyCompromise"] {
+        let said = verb(&f, "revoke", &[&agent[..], &["--reason", reason]].concat()).exits(0);
+        let report = said.json();
+        assert_eq!((&report["status"], &report["changed"]), (&"unchanged".into(), &false.into()));
+        let told = report["warnings"].to_string().contains("--release");
+        assert_eq!(told, reason == "removeFromCRL", "{report}");
+    }
     assert!(state(&f, &serial).starts_with("REVOKED 6"));
     let release = [&agent[..], &["--release"]].concat();
     let report = verb(&f, "revoke", &release).exits(0).json();
@@ -104,6 +108,14 @@ fn hold_and_release() {
     assert!(report["error"]["hint"].as_str().unwrap().contains("agent"), "{report}");
     assert!(state(&f, &serial).starts_with("REVOKED 6"));
     verb(&f, "revoke", &release).exits(0);
+    // Of another CA with the same number, and the CA's own: refused before anything is sent.
+    let other = ["--signer", "caadmin", "--serial", &serial, "--issuer", "CN=Other,O=X"];
+    let report = verb(&f, "revoke", &other).exits(2).json();
+    assert!(report["msg"].as_str().unwrap().contains("CN=Other,O=X"), "{report}");
+    let own = ["--signer", "caadmin", "--nickname", "ca_signing"];
+    let report = verb(&f, "revoke", &own).exits(2).json();
+    assert!(report["msg"].as_str().unwrap().contains("the CA's own"), "{report}");
+    assert_eq!(state(&f, &serial), "VALID");
     // Revoked for good is not released.
     revoked(&f, &[&agent[..], &["--reason", "keyCompromise"]].concat(), &serial, "1", "agent");
     let report = verb(&f, "revoke", &release);
