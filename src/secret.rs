@@ -10,6 +10,9 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::error::{Error, Kind, Result};
 use crate::nss::is_internal_name;
 
+/// What a secret shared with the CA is called in messages.
+pub const SHARED_SECRET: &str = "shared secret";
+
 /// The longest secret read from a file, descriptor or prompt.
 const LONGEST: usize = 64 * 1024;
 
@@ -154,9 +157,11 @@ fn is_token(name: &str, wanted: &str) -> bool {
 
 /// Asks on the terminal with echo off.
 fn prompt(what: &str) -> Result<Secret> {
+    let option = if what == SHARED_SECRET { "shared-secret" } else { "password" };
     let no_terminal = || {
-        Error::new(Kind::Usage, format!("the {what} is wanted and there is no terminal to ask on"))
-            .hint("give it by --password-file FILE, --password-fd N or --password-env VAR")
+        let what = format!("the {what} is wanted and there is no terminal to ask on");
+        Error::new(Kind::Usage, what)
+            .hint(format!("give it by --{option}-file FILE, --{option}-fd N or --{option}-env VAR"))
     };
     if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
         return Err(no_terminal());

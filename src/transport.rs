@@ -186,7 +186,7 @@ impl<'db> Transport<'db> {
                 Kind::Usage,
                 format!("won't talk to {target} over plain http, where anybody can listen"),
             )
-            .hint("use https, or allow plain http explicitly"));
+            .hint("use https; only HttpClient and CRMFPopClient still speak plain http"));
         }
         if self.directory.is_none() {
             return Err(Error::new(

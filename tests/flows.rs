@@ -72,9 +72,20 @@ fn enroll_imports_beside_the_key_and_is_idempotent() {
         &f,
         &ca.url,
         "caCMCserverCert",
-        &["--dns", "www.example.com", "--output", "json", "--chain-out", "chain.pem"],
+        &[
+            "--dns",
+            "www.example.com",
+            "--dns",
+            "other.example.com",
+            "--output",
+            "json",
+            "--chain-out",
+            "chain.pem",
+        ],
     );
     let report = said.exits(ISSUED).json();
+    let warned = report["warnings"][0].as_str().unwrap();
+    assert!(warned.contains("DNS:other.example.com") && !warned.contains("www"), "{warned}");
     assert_eq!(report["status"], "issued");
     assert_eq!(report["changed"], true);
     assert_eq!(report["result"]["certificate"]["subject"], "CN=www.example.com,O=EXAMPLE");
@@ -295,7 +306,16 @@ fn what_is_wrong_at_home() {
     assert_eq!(f.state(), before);
     assert!(!f.file("nowhere").exists());
     let said = f.nss_cmc(&["enroll", "--output", "json", "-d", "db"]).exits(2);
-    assert_eq!(said.json()["error"]["kind"], "usage");
+    let report = said.json();
+    assert_eq!(report["error"]["kind"], "usage");
+    assert!(report["msg"].as_str().unwrap().contains("--ca <URL>"), "{report}");
+    for nickname in ["a:b", "internal:", ""] {
+        let more = ["--nickname", nickname, "--subject", "CN=x", "--signer", "agent"];
+        let db = ["enroll", "-d", "db", "--password-file", "pw", "--profile", "p"];
+        let said = f.nss_cmc(&[&db[..], &more, &["--ca", &ca.url]].concat()).exits(2);
+        assert!(said.err.contains("nickname"), "{}", said.err);
+    }
+    assert_eq!(f.state(), before);
 }
 
 #[test]

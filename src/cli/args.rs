@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::{Error, Kind, Result};
-use crate::secret::{Secret, Source};
+use crate::secret::{SHARED_SECRET, Secret, Source};
 
 /// The database, the token and its password.
 #[derive(Args)]
@@ -19,8 +19,9 @@ pub struct DatabaseArgs {
     #[arg(long, value_name = "NAME", default_value = "internal")]
     pub token: String,
 
-    /// File with the token's password: its first line, or a line `token:password`; `-` is stdin
-    #[arg(long, value_name = "FILE", env = "NSS_CMC_PASSWORD_FILE")]
+    /// File with the token's password: its first line, or a line `token:password`; `-` is stdin. The
+    /// environment's NSS_CMC_PASSWORD_FILE where nothing is said of the password
+    #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
     /// File descriptor to read the token's password from
@@ -41,6 +42,10 @@ impl DatabaseArgs {
             Source::Env(name.clone())
         } else if let Some(file) = &self.password_file {
             Source::File(file.clone())
+        } else if let Some(file) =
+            std::env::var_os("NSS_CMC_PASSWORD_FILE").filter(|f| !f.is_empty())
+        {
+            Source::File(file.into())
         } else {
             Source::Prompt
         };
@@ -83,7 +88,12 @@ impl SharedSecretArgs {
     /// # Errors
     /// As [`Source::read`].
     pub fn read(&self) -> Result<Secret> {
-        self.source().unwrap_or(Source::Prompt).read("shared secret", "shared secret")
+        let source = self.source().unwrap_or(Source::Prompt);
+        let secret = source.read(SHARED_SECRET, SHARED_SECRET)?;
+        if secret.bytes().is_empty() {
+            return Err(Error::new(Kind::Usage, "the shared secret is empty"));
+        }
+        Ok(secret)
     }
 }
 

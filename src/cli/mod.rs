@@ -89,7 +89,9 @@ pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
             Err(e) => failed(&e, streams),
         },
         Err(e) if wants_json => {
-            let line = e.to_string().lines().next().unwrap_or_default().to_owned();
+            let text = e.to_string();
+            let about = text.lines().take_while(|l| !l.starts_with("Usage:")).map(str::trim);
+            let line = about.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
             let error =
                 Error::new(Kind::Usage, line.trim_start_matches("error: ")).hint("nss-cmc --help");
             fail(&word, &error, Output::Json, streams)

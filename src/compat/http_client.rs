@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::asn1::pem;
 use crate::cli::Streams;
+use crate::cmc::show;
 use crate::config::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, Token, is_internal_name};
@@ -136,6 +137,10 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         streams.tell("warning: secure=false: anybody on the way can read and change everything");
     }
     let message = file::read("the enrollment request", &job.input)?;
+    if let Err(e) = show::request_content(&message) {
+        streams
+            .tell(format!("warning: {} is sent, but is no CMC request: {e}", job.input.display()));
+    }
     let place = Reserved::take(&job.output)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
     let opened = if job.secure { Some(open(settings)?) } else { None };

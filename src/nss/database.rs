@@ -190,5 +190,10 @@ fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
             .open(&file)
             .map_err(|e| failed(&file, e))?;
     }
+    // SQLite puts its journal beside the files.
+    if access == Access::ReadWrite {
+        let journal = tempfile::Builder::new().prefix(".nss-cmc-").tempfile_in(path);
+        journal.map_err(|e| failed(path, e.kind().into()))?;
+    }
     Ok(())
 }
