@@ -193,6 +193,28 @@ fn generated_keys_sign_and_are_found_and_deleted() {
     assert_eq!(f.keys(), ids);
 }
 
+/// The key alone keeps NSS initialised until it is deleted.
+#[test]
+fn the_last_handle_may_be_a_key_that_is_deleted() {
+    let _turn = turn();
+    let f = Folder::new();
+    let spec = KeySpec::Ec(Curve::P256);
+    let (database, token) = open(&f, Access::ReadWrite);
+    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    drop((token, database));
+    pair.discard().unwrap();
+    assert!(f.keys().is_empty());
+
+    let (database, token) = open(&f, Access::ReadWrite);
+    let nss_cmc::nss::KeyPair { private, public } =
+        token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    drop((public, token, database));
+    private.delete().unwrap();
+    assert!(f.keys().is_empty());
+    // And NSS is shut down now.
+    open(&f, Access::ReadOnly);
+}
+
 /// A CSR of ours, certified by openssl, imported beside its key.
 fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     let spec = KeySpec::Ec(Curve::P256);

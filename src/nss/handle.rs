@@ -43,13 +43,14 @@ macro_rules! handle {
                 &self.guard
             }
 
-            /// Gives the reference up without freeing it, to a C call that consumes it.
+            /// Gives the reference up without freeing it, to a C call that consumes it. The guard
+            /// comes with it, to be held until that call is over: it may be the last.
             #[allow(dead_code)]
-            pub(super) fn into_raw(self) -> *mut $c {
+            pub(super) fn into_raw(self) -> (*mut $c, $crate::nss::handle::Guard) {
                 let this = std::mem::ManuallyDrop::new(self);
                 // SAFETY: `guard` is read out once; ManuallyDrop keeps `this` from dropping it too.
-                drop(unsafe { std::ptr::read(&this.guard) });
-                this.raw.as_ptr()
+                let guard = unsafe { std::ptr::read(&this.guard) };
+                (this.raw.as_ptr(), guard)
             }
         }
 

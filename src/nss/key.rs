@@ -211,8 +211,9 @@ impl KeyPair {
     pub fn discard(self) -> std::result::Result<(), Fault> {
         let KeyPair { private, public } = self;
         let first = private.delete();
-        let public = public.into_raw();
-        // SAFETY: the call consumes the reference; for a session object it only frees it.
+        let (public, _guard) = public.into_raw();
+        // SAFETY: the call consumes the reference, NSS kept initialised by the guard; for a session
+        // object it only frees it.
         let second = fault::status("PK11_DeleteTokenPublicKey", || unsafe {
             sys::PK11_DeleteTokenPublicKey(public)
         });
@@ -302,9 +303,10 @@ impl PrivateKey {
     /// # Errors
     /// The NSS fault.
     pub fn delete(self) -> std::result::Result<(), Fault> {
-        let raw = self.into_raw();
-        // SAFETY: the call deletes the object and consumes the reference; PR_TRUE: even if a
-        // certificate for it exists, which is only so when this run imported it (pk11pub.h).
+        let (raw, _guard) = self.into_raw();
+        // SAFETY: the call deletes the object and consumes the reference, NSS kept initialised by
+        // the guard; PR_TRUE: even if a certificate for it exists, which is only so when this run
+        // imported it (pk11pub.h).
         fault::status("PK11_DeleteTokenPrivateKey", || unsafe {
             sys::PK11_DeleteTokenPrivateKey(raw, super::pr_bool(true))
         })

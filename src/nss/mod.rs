@@ -57,7 +57,11 @@ impl Drop for Context {
         if let Some(raw) = self.raw.take() {
             // A drop can't report; `Database::close` is the call that tells of a leak.
             // SAFETY: as in `shut_down`.
-            unsafe { sys::NSS_ShutdownContext(raw.as_ptr()) };
+            let down = unsafe { sys::NSS_ShutdownContext(raw.as_ptr()) };
+            debug_assert!(
+                down == sys::SECSuccess || std::thread::panicking(),
+                "NSS was shut down while something of it was in use"
+            );
         }
     }
 }
