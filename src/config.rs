@@ -91,12 +91,28 @@ impl Settings {
         self.get(key).map(|v| Secret::new(v.as_bytes().to_vec()))
     }
 
-    /// A secret that is in the file itself (`key`), or where `keyFile`, `keyFd` or `keyEnv` say;
-    /// `token` chooses the line of a password file.
+    /// A token's password that is in the file itself (`key`), or where `keyFile`, `keyFd` or
+    /// `keyEnv` say; `token` chooses the line of a password file.
     ///
     /// # Errors
     /// [`Kind::Usage`].
     pub fn secret_anywhere(&self, key: &str, token: &str) -> Result<Option<Secret>> {
+        self.anywhere(key, |source| source.read(key, token))
+    }
+
+    /// The same for a secret that isn't a token's.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn shared_secret_anywhere(&self, key: &str) -> Result<Option<Secret>> {
+        self.anywhere(key, |source| source.read_shared(key))
+    }
+
+    fn anywhere(
+        &self,
+        key: &str,
+        read: impl FnOnce(Source) -> Result<Secret>,
+    ) -> Result<Option<Secret>> {
         if let Some(secret) = self.secret(key) {
             return Ok(Some(secret));
         }
@@ -112,7 +128,7 @@ impl Settings {
         } else {
             return Ok(None);
         };
-        source.read(key, token).map(Some)
+        read(source).map(Some)
     }
 
     /// The value, or an error naming key and file.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Kind, Result};
+use crate::nss::{is_fips_name, is_internal_name};
 
 /// The longest secret read from a file, descriptor or prompt.
 const LONGEST: usize = 64 * 1024;
@@ -47,12 +48,25 @@ pub enum Source {
 }
 
 impl Source {
-    /// Reads the secret; `what` names it in messages and in the prompt (`password of the token
-    /// internal`), `token` chooses the line of a password file.
+    /// Reads a token's password; `what` names it in messages and in the prompt (`password of the
+    /// token internal`), `token` chooses the line of a password file.
     ///
     /// # Errors
-    /// [`Kind::Usage`]: unreadable, empty descriptor, variable not set, no terminal.
+    /// [`Kind::Usage`]: unreadable, variable not set, no terminal, a password file that is another
+    /// token's.
     pub fn read(&self, what: &str, token: &str) -> Result<Secret> {
+        self.find(what, Some(token))
+    }
+
+    /// Reads a secret that isn't a token's; of a file the first line, whatever it looks like.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    pub fn read_shared(&self, what: &str) -> Result<Secret> {
+        self.find(what, None)
+    }
+
+    fn find(&self, what: &str, token: Option<&str>) -> Result<Secret> {
         match self {
             Source::File(path) if path.as_os_str() == "-" => {
                 // Past the buffer of std's handle, which isn't wiped.
@@ -110,34 +124,55 @@ fn trim_line_end(line: &mut Vec<u8>) {
     }
 }
 
-fn from_file(path: &Path, what: &str, token: &str) -> Result<Secret> {
+fn from_file(path: &Path, what: &str, token: Option<&str>) -> Result<Secret> {
     // Large enough from the start: growing would leave copies behind.
     let mut all = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
     File::open(path)
         .and_then(|f| f.take(LONGEST as u64).read_to_end(&mut all))
         .map_err(|e| unreadable(what, path, e))?;
-    let lines = all.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
-    for line in lines.clone() {
-        if let Some(secret) = for_token(line, token) {
-            return Ok(Secret::new(secret.to_vec()));
-        }
+    let mut lines = all.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
+    let Some(token) = token else {
+        return Ok(Secret::new(lines.next().unwrap_or_default().to_vec()));
+    };
+    if let Some(secret) = lines.clone().find_map(|line| for_token(line, token)) {
+        return Ok(Secret::new(secret.to_vec()));
     }
-    Ok(Secret::new(lines.clone().next().unwrap_or_default().to_vec()))
+    let first = lines.next().unwrap_or_default();
+    if names_a_token(first) {
+        let what = format!("can't read the {what} from {}", path.display());
+        let token = if token.is_empty() { "internal" } else { token };
+        return Err(Error::new(Kind::Usage, what)
+            .because(format!("it has passwords of other tokens, none of the token {token:?}"))
+            .hint(format!("add a line {token}:PASSWORD, or name the token that is meant")));
+    }
+    Ok(Secret::new(first.to_vec()))
 }
 
 /// The secret of a `token:secret`, `token=secret` or `hardware-token=secret` line.
 fn for_token<'a>(line: &'a [u8], token: &str) -> Option<&'a [u8]> {
-    let internal = crate::nss::is_internal_name(token);
-    let names: &[&str] = if internal {
-        &["internal", "Internal Key Storage Token", "NSS Certificate DB"]
-    } else {
-        &[token]
-    };
-    names.iter().filter(|n| !n.is_empty()).find_map(|name| {
-        let rest = line.strip_prefix(b"hardware-").unwrap_or(line);
-        let rest = rest.strip_prefix(name.as_bytes())?;
+    let plain = line.strip_prefix(b"hardware-").unwrap_or(line);
+    if is_internal_name(token) {
+        return for_internal(plain);
+    }
+    [plain, line].into_iter().find_map(|line| {
+        let rest = line.strip_prefix(token.as_bytes())?;
         rest.strip_prefix(b":").or_else(|| rest.strip_prefix(b"="))
     })
+}
+
+/// The secret of a line for the internal token, by any of its names.
+fn for_internal(line: &[u8]) -> Option<&[u8]> {
+    let (name, rest) = line.split_at(line.iter().position(|b| matches!(b, b':' | b'='))?);
+    let name = std::str::from_utf8(name).ok()?;
+    let known = ["internal", "Internal Key Storage Token", "NSS Certificate DB"].contains(&name);
+    if known || is_fips_name(name) { rest.get(1..) } else { None }
+}
+
+/// Whether a line can't be a password alone: it is for the internal token, or `hardware-token=…`.
+fn names_a_token(line: &[u8]) -> bool {
+    let hardware = line.strip_prefix(b"hardware-");
+    hardware.is_some_and(|rest| rest.iter().skip(1).any(|b| *b == b'='))
+        || for_internal(line).is_some()
 }
 
 /// Asks on the terminal with echo off.
@@ -175,6 +210,48 @@ mod tests {
         assert_eq!(read("NSS Certificate DB:three\n", ""), b"three");
         assert_eq!(read("internal=a\nhardware-HSM=b=c\n", "HSM"), b"b=c");
         assert_eq!(read("", "internal"), b"");
+    }
+
+    #[test]
+    fn the_internal_token_has_another_name_in_fips_mode() {
+        for name in ["NSS FIPS 140-2 Certificate DB", "NSS FIPS 140-3 Certificate DB"] {
+            let file = format!("HSM:one\n{name}:two\n");
+            for token in ["internal", "", name] {
+                assert_eq!(read(&file, token), b"two", "{token}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_token_s_password_is_not_tried() {
+        for (content, token) in [
+            ("internal=Geheim\n", "HSM"),
+            ("internal:one\nhardware-OTHER=two\n", "HSM"),
+            ("NSS Certificate DB:one\n", "HSM"),
+            ("NSS FIPS 140-2 Certificate DB:one\n", "HSM"),
+            ("hardware-OTHER=two\ninternal=Geheim\n", "HSM"),
+            ("hardware-HSM=one\n", "internal"),
+            ("hardware-HSM=one\n", ""),
+        ] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), content).unwrap();
+            let source = Source::File(file.path().into());
+            let e = source.read("password", token).err().unwrap();
+            assert_eq!(e.kind(), Kind::Usage, "{content}");
+            let said = format!("{e}: {}", e.hint_text().unwrap());
+            assert!(said.contains(file.path().to_str().unwrap()), "{said}");
+            let named = if token.is_empty() { "internal" } else { token };
+            assert!(said.contains(&format!("{named:?}")), "{said}");
+            assert!(!said.contains("Geheim"), "{said}");
+            // It is nobody's business which token a shared secret looks like.
+            let first = content.lines().next().unwrap().as_bytes();
+            assert_eq!(source.read_shared("shared secret").unwrap().bytes(), first);
+        }
+        for plain in ["a:b=c", "internal", "hardware-1", "hardware-=x", "=x", ":x", "intern:al"] {
+            assert_eq!(read(plain, "HSM"), plain.as_bytes());
+            assert_eq!(read(plain, "internal"), plain.as_bytes());
+        }
+        assert_eq!(read("hardware-X:one\n", "hardware-X"), b"one");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use nss_cmc::asn1::{name, pem};
 use nss_cmc::error::Kind;
 use nss_cmc::nss::{Access, Database, KeyFlags, SignatureCheck, Token, Trust, Usage};
 use nss_cmc::ops::csr;
-use nss_cmc::secret::Secret;
+use nss_cmc::secret::{Secret, Source};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -306,6 +306,12 @@ fn a_database_in_fips_mode() {
     tool("modutil", f.path(), &["-fips", "true", "-dbdir", "sql:db", "-force"]);
     let (database, token) = open(&f, Access::ReadWrite);
     assert!(token.is_fips());
+    // What certutil calls it, and what a password file says.
+    let name = token.name();
+    assert!(database.token(&name).unwrap().is_fips());
+    f.write("tokens.txt", format!("HSM:other\n{name}:{PASSWORD}\n"));
+    let read = Source::File(f.file("tokens.txt")).read("password", "internal").unwrap();
+    assert_eq!(read.bytes(), PASSWORD.as_bytes());
     import(&f, &database, &token, "fips");
     signs(f.path(), &token, KeySpec::Rsa(2048));
     drop(token);

@@ -81,9 +81,9 @@ impl SharedSecretArgs {
     /// Reads it; asks on the terminal when nothing was said.
     ///
     /// # Errors
-    /// As [`Source::read`].
+    /// As [`Source::read_shared`].
     pub fn read(&self) -> Result<Secret> {
-        self.source().unwrap_or(Source::Prompt).read("shared secret", "shared secret")
+        self.source().unwrap_or(Source::Prompt).read_shared("shared secret")
     }
 }
 

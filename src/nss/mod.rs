@@ -26,7 +26,7 @@ pub use digest::{hash, hmac, random};
 pub use fault::Fault;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
 pub use token::Token;
-pub(crate) use token::is_internal_name;
+pub(crate) use token::{is_fips_name, is_internal_name};
 pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};
 
 /// The initialised library: dropped last, by the last handle or by [`Database::close`].
