@@ -98,6 +98,7 @@ unsafe extern "C" {
         init: ProviderInit,
     ) -> c_int;
     pub(super) fn OSSL_PARAM_get_int(p: *const sys::OSSL_PARAM, value: *mut c_int) -> c_int;
+    pub(super) fn SSL_CTX_get_ssl_method(ctx: *const sys::SSL_CTX) -> *const sys::SSL_METHOD;
     pub(super) fn SSL_CTX_use_certificate_ASN1(
         ctx: *mut sys::SSL_CTX,
         len: c_int,

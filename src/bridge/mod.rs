@@ -97,10 +97,20 @@ impl<'db> Bridge<'db> {
 
     /// Furnishes an `SSL_CTX`.
     ///
+    /// # Errors
+    /// [`Kind::Tls`] when it isn't one that this process's libssl made for a client.
+    ///
     /// # Safety
-    /// `ctx` is a live `SSL_CTX`, and `self` outlives it.
+    /// `ctx` is a live `SSL_CTX` of a libssl of this one's version, and `self` outlives it.
     unsafe fn attach(&self, ctx: NonNull<sys::SSL_CTX>) -> Result<()> {
         let ctx = ctx.as_ptr();
+        // SAFETY: the context is live, and of the same layout by the version; only read.
+        let theirs = unsafe { ffi::SSL_CTX_get_ssl_method(ctx) };
+        // SAFETY: no precondition; answers the address of a constant of our libssl (ssl.h).
+        if theirs != unsafe { sys::TLS_client_method() } {
+            return Err(Error::new(Kind::Tls, "can't do TLS: libcurl has an OpenSSL of its own")
+                .hint(FITTING_LIBCURL));
+        }
         let me: *mut c_void = std::ptr::from_ref(self).cast_mut().cast();
         // SAFETY: the context is live; the callback gets `me`, alive as long as it.
         unsafe { ffi::SSL_CTX_set_cert_verify_callback(ctx, verify::server, me) };
@@ -223,7 +233,7 @@ impl<H: Handler> Handler for Lending<'_, H> {
         let refused = || curl::Error::new(curl_sys::CURLE_SSL_CERTPROBLEM);
         let ctx = NonNull::new(ctx.cast::<sys::SSL_CTX>()).ok_or_else(refused)?;
         // SAFETY: curl passes the SSL_CTX of a new connection; `require_openssl` made sure that
-        // it is one of this process's libssl. The Rc keeps the Bridge alive longer than curl's
+        // it is an OpenSSL of our version. The Rc keeps the Bridge alive longer than curl's
         // handle (see `easy`).
         unsafe { self.bridge.attach(ctx) }.map_err(|error| {
             self.bridge.seen.borrow_mut().failure = Some(error);
@@ -245,8 +255,11 @@ pub(crate) fn forget_ca_files<H>(easy: &Easy2<H>) -> std::result::Result<(), cur
     Ok(())
 }
 
-/// Refuses a libcurl whose TLS isn't this process's OpenSSL 3: its callback wouldn't run, or would
-/// get another library's structure.
+/// Refuses a libcurl whose TLS isn't OpenSSL 3 of the version of this process's: its callback
+/// wouldn't run, or would get a structure of another layout. Both versions are those of the
+/// libraries loaded: curl reports what its libssl answers to `OPENSSL_VERSION_STRING`.
+///
+/// That it is the very same library, [`Bridge::attach`] sees.
 ///
 /// # Errors
 /// [`Kind::Tls`].
@@ -261,17 +274,22 @@ pub(crate) fn require_openssl() -> Result<()> {
 
 const OPENSSL_VERSION_STRING: c_int = 6;
 
+const FITTING_LIBCURL: &str =
+    "install libcurl built on OpenSSL 3 (Debian: libcurl4; Fedora and RHEL 9: libcurl)";
+
 fn fitting(curl: &str, ours: &str) -> Result<()> {
-    let major = |v: &str| v.split('.').next().and_then(|m| m.parse::<u32>().ok());
-    let theirs = curl.strip_prefix("OpenSSL/").and_then(major);
-    if theirs.is_some_and(|m| m >= 3) && theirs == major(ours) {
+    let major = ours.split('.').next().and_then(|m| m.parse::<u32>().ok());
+    // A libcurl built on several names the others in brackets.
+    let used = curl.split(' ').find(|name| !name.starts_with('('));
+    let theirs = used.and_then(|name| name.strip_prefix("OpenSSL/"));
+    if major.is_some_and(|m| m >= 3) && theirs == Some(ours) {
         return Ok(());
     }
     Err(Error::new(
         Kind::Tls,
         format!("can't do TLS: libcurl is built on {curl}, this program on OpenSSL {ours}"),
     )
-    .hint("install libcurl built on OpenSSL 3 (Debian: libcurl4; Fedora and RHEL 9: libcurl)"))
+    .hint(FITTING_LIBCURL))
 }
 
 #[cfg(test)]
@@ -279,10 +297,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_openssl_three_of_the_same_major_fits() {
+    fn only_openssl_three_of_the_same_version_fits() {
         for (curl, ours, fits) in [
             ("OpenSSL/3.0.22", "3.0.22", true),
-            ("OpenSSL/3.5.1", "3.0.22", true),
+            ("OpenSSL/3.5.1", "3.0.22", false),
+            ("OpenSSL/3.0.2", "3.0.22", false),
+            ("OpenSSL/3.1.5+quic", "3.1.5", false),
+            ("quictls/3.0.22", "3.0.22", false),
+            ("OpenSSL/4.0.0", "4.0.0", true),
+            ("OpenSSL/3.0.22 (GnuTLS/3.7.9)", "3.0.22", true),
+            ("(GnuTLS/3.7.9) OpenSSL/3.0.22", "3.0.22", true),
             ("OpenSSL/1.1.1w", "1.1.1w", false),
             ("OpenSSL/4.0.0", "3.0.22", false),
             ("GnuTLS/3.7.9", "3.0.22", false),
@@ -292,6 +316,25 @@ mod tests {
             ("", "", false),
         ] {
             assert_eq!(fitting(curl, ours).is_ok(), fits, "{curl} {ours}");
+        }
+    }
+
+    #[test]
+    fn the_context_must_be_a_client_s_of_this_libssl() {
+        let bridge = Bridge::new(None, None).unwrap();
+        // SAFETY: no precondition.
+        let client = unsafe { sys::TLS_client_method() };
+        // SAFETY: no precondition. To the check it is what another libssl's would be.
+        let other = unsafe { sys::TLS_server_method() };
+        for (method, fits) in [(client, true), (other, false)] {
+            // SAFETY: the method is a constant of libssl (SSL_CTX_new(3)).
+            let ctx = NonNull::new(unsafe { sys::SSL_CTX_new(method) }).unwrap();
+            // SAFETY: just made, by this process's libssl; `bridge` outlives it.
+            let attached = unsafe { bridge.attach(ctx) };
+            assert_eq!(attached.is_ok(), fits, "{attached:?}");
+            assert_eq!(bridge.seen().attached, fits);
+            // SAFETY: the only reference, given back once.
+            unsafe { sys::SSL_CTX_free(ctx.as_ptr()) };
         }
     }
 }

@@ -33,6 +33,7 @@ fn a_libcurl_that_cannot_be_lent_a_key_is_refused() {
     let before = f.state();
     for (shim, words) in [
         ("gnutls", "libcurl is built on GnuTLS/3.7.9"),
+        ("static", "libcurl is built on OpenSSL/3.0.0, this program on OpenSSL 3."),
         ("deaf", "libcurl never let NSS"),
         ("blind", "NSS was never asked about it"),
     ] {

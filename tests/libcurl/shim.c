@@ -1,6 +1,7 @@
 /* A libcurl that isn't fit to be lent a key, for tests/libcurl: put in front of the real one by
- * LD_PRELOAD. SHIM=gnutls says it is built on GnuTLS; SHIM=deaf says what the real one is built on,
- * and takes no SSL_CTX callback; SHIM=blind takes none and believes every server besides. */
+ * LD_PRELOAD. SHIM=gnutls says it is built on GnuTLS, SHIM=static on an OpenSSL of another version
+ * than the program's; SHIM=deaf says what the real one is built on, and takes no SSL_CTX callback;
+ * SHIM=blind takes none and believes every server besides. */
 #define _GNU_SOURCE
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -39,5 +40,7 @@ curl_version_info_data *curl_version_info(CURLversion age)
     data = *real(age);
     if (shim("gnutls"))
         data.ssl_version = "GnuTLS/3.7.9";
+    if (shim("static"))
+        data.ssl_version = "OpenSSL/3.0.0";
     return &data;
 }
