@@ -12,6 +12,7 @@ use super::handle::{Borrowed, Filled, Owned, handle};
 use super::token::Token;
 use crate::algorithm::{Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
+use crate::keyid::to_hex;
 
 handle! {
     /// A private key in a token. C: `SECKEYPrivateKey`, given back by `SECKEY_DestroyPrivateKey`
@@ -192,15 +193,15 @@ impl Database {
         self.tokens()?.iter().find_map(|t| t.find_key(id)).ok_or_else(|| {
             Error::new(
                 Kind::NotFound,
-                format!("no private key with id {} in the NSS database {}", hex(id), self.name()),
+                format!(
+                    "no private key with id {} in the NSS database {}",
+                    to_hex(id),
+                    self.name()
+                ),
             )
             .hint("list the keys with: certutil -K -d DIR")
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 impl KeyPair {
