@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Kind, Result};
-use crate::nss::{is_fips_name, is_internal_name};
+use crate::nss::{duplicate, is_fips_name, is_internal_name};
 
 /// The longest secret read from a file, descriptor or prompt.
 const LONGEST: usize = 64 * 1024;
@@ -39,7 +39,7 @@ pub enum Source {
     /// The first line of a file; a line `token:secret` (NSS tools) or `token=secret` (PKI's
     /// password.conf) for the wanted token wins over it. `-` is standard input.
     File(PathBuf),
-    /// The first line of an inherited file descriptor.
+    /// The next line of an inherited file descriptor.
     Fd(i32),
     /// An environment variable.
     Env(String),
@@ -76,10 +76,10 @@ impl Source {
             }
             Source::File(path) => from_file(path, what, token),
             Source::Fd(n) => {
-                // Opening the descriptor's name gives a File without touching raw descriptors.
-                let path = PathBuf::from(format!("/proc/self/fd/{n}"));
-                let file = File::open(&path).map_err(|e| unreadable(what, &path, e))?;
-                first_line(file, what, &format!("descriptor {n}"))
+                let place = format!("descriptor {n}");
+                // Not opened by its name in /proc: that begins a file anew, and fails for sockets.
+                let file = duplicate(*n).map_err(|e| unreadable(what, Path::new(&place), e))?;
+                first_line(file, what, &place)
             }
             Source::Env(name) => match std::env::var_os(name) {
                 Some(value) => Ok(Secret::new(value.into_encoded_bytes())),
@@ -260,6 +260,30 @@ mod tests {
         assert_eq!(first_line(&mut lines, "password", "x").unwrap().bytes(), b"one");
         assert_eq!(first_line(&mut lines, "password", "x").unwrap().bytes(), b"two");
         assert_eq!(first_line(&mut lines, "password", "x").unwrap().bytes(), b"");
+    }
+
+    #[test]
+    fn descriptors_are_read_on_whatever_they_are() {
+        use std::io::Seek;
+        use std::os::fd::AsRawFd;
+
+        let next = |fd: &dyn AsRawFd| {
+            let source = Source::Fd(fd.as_raw_fd());
+            source.read("password", "").unwrap().bytes().to_vec()
+        };
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"one\ntwo\n").unwrap();
+        file.rewind().unwrap();
+        assert_eq!((next(&file), next(&file)), (b"one".to_vec(), b"two".to_vec()));
+        // It is still open.
+        assert_eq!(file.stream_position().unwrap(), 8);
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        theirs.write_all(b"three\nfour\n").unwrap();
+        assert_eq!((next(&ours), next(&ours)), (b"three".to_vec(), b"four".to_vec()));
+        let e = Source::Fd(9999).read("password", "").err().unwrap();
+        assert_eq!(e.kind(), Kind::Usage);
+        assert!(e.to_string().contains("descriptor 9999"), "{e}");
+        assert!(Source::Fd(-1).read("password", "").is_err());
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct DatabaseArgs {
     #[arg(long, value_name = "FILE", env = "NSS_CMC_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// File descriptor to read the token's password from
+    /// File descriptor to read the token's password from, a line
     #[arg(long, value_name = "N", conflicts_with = "password_file")]
     pub password_fd: Option<i32>,
 
@@ -56,7 +56,8 @@ pub struct SharedSecretArgs {
     #[arg(long, value_name = "FILE")]
     pub shared_secret_file: Option<PathBuf>,
 
-    /// File descriptor to read the shared secret from
+    /// File descriptor to read the shared secret from, a line; before the password's, should both
+    /// come from one
     #[arg(long, value_name = "N", conflicts_with = "shared_secret_file")]
     pub shared_secret_fd: Option<i32>,
 

@@ -7,6 +7,7 @@
 mod cert;
 mod cms;
 mod database;
+mod descriptor;
 mod digest;
 mod fault;
 mod handle;
@@ -22,6 +23,7 @@ use nss_sys as sys;
 pub use cert::{Certificate, Trust, Usage};
 pub use cms::SignatureCheck;
 pub use database::{Access, Database};
+pub(crate) use descriptor::duplicate;
 pub use digest::{hash, hmac, random};
 pub use fault::Fault;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
