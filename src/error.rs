@@ -1,6 +1,8 @@
 //! One error type, one table of kinds: exit code, JSON name, certmonger status, what it means.
 
-use std::fmt;
+use std::fmt::{self, Write};
+
+use crate::text::printable;
 
 /// What kind of failure an [`Error`] is. The table behind it ([`Kind::ALL`]) gives exit codes and
 /// JSON names; `nss-cmc help exit-codes`, the README and the tests read the same table.
@@ -174,7 +176,7 @@ impl Error {
 
     /// Adds one thing to try.
     pub fn hint(mut self, hint: impl Into<String>) -> Error {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(one_line(&hint.into()));
         self
     }
 
@@ -235,18 +237,23 @@ impl Error {
     }
 }
 
+/// Text that names what others wrote (certificates, files, servers), fit for a terminal.
+fn one_line(text: &str) -> String {
+    printable(&text.replace('\n', " ")).into_owned()
+}
+
 /// The whole chain on one line: `what: why: deeper why`. The hint is not part of it.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.what)?;
+        let mut chain = self.0.what.clone();
         let mut at: Option<&(dyn std::error::Error + 'static)> =
             self.0.source.as_deref().map(|e| e as _);
         while let Some(e) = at {
-            write!(f, ": {e}")?;
+            write!(chain, ": {e}")?;
             // An Error prints its own chain.
             at = if e.is::<Error>() { None } else { e.source() };
         }
-        Ok(())
+        f.write_str(&one_line(&chain))
     }
 }
 
@@ -278,5 +285,15 @@ mod tests {
         let outer = Error::new(Kind::Input, "can't use a.csr").because(inner).hint("look at it");
         assert_eq!(outer.to_string(), "can't use a.csr: can't decode the CSR: no SEQUENCE");
         assert_eq!(outer.hint_text(), Some("look at it"));
+    }
+
+    #[test]
+    fn nothing_in_an_error_acts_on_the_terminal() {
+        let inner = Error::new(Kind::Input, "no \u{9b}2J").because("two\nlines \u{202e}");
+        let outer = Error::new(Kind::Input, "a \u{1b}[31m name").because(inner);
+        let said = r"a \u{1b}[31m name: no \u{9b}2J: two lines \u{202e}";
+        assert_eq!(outer.to_string(), said);
+        let hint = outer.hint("nicknames: \u{1b}]0;x\u{7}, naïve");
+        assert_eq!(hint.hint_text(), Some(r"nicknames: \u{1b}]0;x\u{7}, naïve"));
     }
 }
