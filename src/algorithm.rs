@@ -143,14 +143,6 @@ impl Scheme {
             KeyType::Other(_) => None,
         }
     }
-
-    /// The digest that goes with it in CMS: SHA-512 with ML-DSA (RFC 9882 §3.3).
-    pub fn digest(self) -> Digest {
-        match self {
-            Scheme::RsaPkcs1(d) | Scheme::Ecdsa(d) | Scheme::RsaPss { digest: d, .. } => d,
-            Scheme::MlDsa(_) => Digest::Sha512,
-        }
-    }
 }
 
 /// Whoever can sign: an NSS private key, or fixed bytes in a test.

@@ -97,6 +97,22 @@ impl Settings {
     /// # Errors
     /// [`Kind::Usage`].
     pub fn secret_anywhere(&self, key: &str, token: &str) -> Result<Option<Secret>> {
+        self.anywhere(key, |source| source.read(key, token))
+    }
+
+    /// The same for a secret that isn't a token's.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn shared_secret_anywhere(&self, key: &str) -> Result<Option<Secret>> {
+        self.anywhere(key, |source| source.read_shared(key))
+    }
+
+    fn anywhere(
+        &self,
+        key: &str,
+        read: impl FnOnce(Source) -> Result<Secret>,
+    ) -> Result<Option<Secret>> {
         let given = |suffix: &str| self.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
         let elsewhere = ["File", "Fd", "Env"].iter().any(|suffix| given(suffix).is_some());
         // An empty value is an empty password, unless another place is named.
@@ -114,7 +130,7 @@ impl Settings {
         } else {
             return Ok(None);
         };
-        source.read(key, token).map(Some)
+        read(source).map(Some)
     }
 
     /// The value, or an error naming key and file.

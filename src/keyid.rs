@@ -40,7 +40,7 @@ pub fn parse(text: &str) -> Result<Vec<u8>> {
     let clean: String = text.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
     if let Some(hex) = clean.strip_prefix("0x").or_else(|| clean.strip_prefix("0X")) {
         let even = if hex.len() % 2 == 1 { format!("0{hex}") } else { hex.to_owned() };
-        return unhex(&even).filter(|b| !b.is_empty()).ok_or_else(|| bad("bad hexadecimal"));
+        return from_hex(&even).filter(|b| !b.is_empty()).ok_or_else(|| bad("bad hexadecimal"));
     }
     let (negative, digits) = match clean.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -52,7 +52,7 @@ pub fn parse(text: &str) -> Result<Vec<u8>> {
     if digits.len() > 2 * LEN {
         return Err(bad("it has more than 20 octets"));
     }
-    let magnitude = unhex(&format!("{digits:0>width$}", width = 2 * LEN))
+    let magnitude = from_hex(&format!("{digits:0>width$}", width = 2 * LEN))
         .ok_or_else(|| bad("bad hexadecimal"))?;
     if !negative {
         // 40 digits from 8 on read as certutil's unsigned form: Dogtag's own has a sign there.
@@ -78,7 +78,8 @@ fn negate(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+/// The octets of plain hexadecimal, two digits each.
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     // from_str_radix takes a sign.
     if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
@@ -119,7 +120,7 @@ mod tests {
             ),
             ("0000000000000000000000000000000000000000", "0"),
         ] {
-            let bytes = unhex(id).unwrap();
+            let bytes = from_hex(id).unwrap();
             assert_eq!(to_dogtag(&bytes), dogtag);
             assert_eq!(parse(dogtag).unwrap(), bytes, "{dogtag}");
             assert_eq!(parse(id).unwrap(), bytes, "{id}");

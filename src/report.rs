@@ -84,7 +84,7 @@ impl Report {
         let nss = e
             .nss()
             .map(|f| json!({ "call": f.call, "code": f.code, "name": f.name, "text": f.text }));
-        let mut report = Report::done(command, status, false, e.to_string().replace('\n', " "));
+        let mut report = Report::done(command, status, false, e.to_string());
         report.failed = !pending;
         report.changed = e.left_behind().is_some();
         report.result = e.left_behind().cloned().unwrap_or_default();

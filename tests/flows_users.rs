@@ -91,6 +91,20 @@ fn a_first_certificate_by_shared_secret() {
 }
 
 #[test]
+fn two_lines_of_one_descriptor() {
+    let (f, ca) = users(&[]);
+    f.write("both", format!("{SECRET}\n{}\n", common::PASSWORD));
+    let descriptor = "exec \"$0\" \"$@\" 4<both";
+    let program = env!("CARGO_BIN_EXE_nss-cmc");
+    let mut args = vec!["-c", descriptor, program, "enroll", "-d", "db", "--password-fd", "4"];
+    args.extend(["--identification", "alice", "--shared-secret-fd", "4", "--ca", &ca.url]);
+    args.extend(["--profile", "caFullCMCSharedTokenCert", "--subject", "CN=anything"]);
+    args.extend(["--nickname", "alice"]);
+    tool("sh", f.path(), &args);
+    assert!(f.certificates().contains(&"alice u,u,u".to_owned()), "{:?}", f.certificates());
+}
+
+#[test]
 fn who_does_not_know_the_secret_gets_nothing() {
     let (f, ca) = users(&[]);
     let profile = "caFullCMCSharedTokenCert";

@@ -14,7 +14,7 @@ use nss_cmc::asn1::{name, pem};
 use nss_cmc::error::Kind;
 use nss_cmc::nss::{Access, Database, KeyFlags, SignatureCheck, Token, Trust, Usage};
 use nss_cmc::ops::csr;
-use nss_cmc::secret::Secret;
+use nss_cmc::secret::{Secret, Source};
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -131,7 +131,11 @@ fn judge(dir: &Path, spki: &[u8], scheme: Scheme, message: &[u8], signature: &[u
     std::fs::write(dir.join("pub.pem"), pem::encode("PUBLIC KEY", spki)).unwrap();
     std::fs::write(dir.join("message"), message).unwrap();
     std::fs::write(dir.join("signature"), signature).unwrap();
-    let digest = format!("-{}", scheme.digest().to_string().to_lowercase().replace('-', ""));
+    let digest = match scheme {
+        Scheme::RsaPkcs1(d) | Scheme::Ecdsa(d) | Scheme::RsaPss { digest: d, .. } => d,
+        Scheme::MlDsa(_) => panic!("not for this test"),
+    };
+    let digest = format!("-{}", digest.to_string().to_lowercase().replace('-', ""));
     let mut args = vec!["dgst", &digest, "-verify", "pub.pem", "-signature", "signature"];
     let salt;
     if let Scheme::RsaPss { salt: n, .. } = scheme {
@@ -191,6 +195,28 @@ fn generated_keys_sign_and_are_found_and_deleted() {
     database.close().unwrap();
     ids.sort();
     assert_eq!(f.keys(), ids);
+}
+
+/// The key alone keeps NSS initialised until it is deleted.
+#[test]
+fn the_last_handle_may_be_a_key_that_is_deleted() {
+    let _turn = turn();
+    let f = Folder::new();
+    let spec = KeySpec::Ec(Curve::P256);
+    let (database, token) = open(&f, Access::ReadWrite);
+    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    drop((token, database));
+    pair.discard().unwrap();
+    assert!(f.keys().is_empty());
+
+    let (database, token) = open(&f, Access::ReadWrite);
+    let nss_cmc::nss::KeyPair { private, public } =
+        token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    drop((public, token, database));
+    private.delete().unwrap();
+    assert!(f.keys().is_empty());
+    // And NSS is shut down now.
+    open(&f, Access::ReadOnly);
 }
 
 /// A CSR of ours, certified by openssl, imported beside its key.
@@ -319,6 +345,12 @@ fn a_database_in_fips_mode() {
     tool("modutil", f.path(), &["-fips", "true", "-dbdir", "sql:db", "-force"]);
     let (database, token) = open(&f, Access::ReadWrite);
     assert!(token.is_fips());
+    // What certutil calls it, and what a password file says.
+    let name = token.name();
+    assert!(database.token(&name).unwrap().is_fips());
+    f.write("tokens.txt", format!("HSM:other\n{name}:{PASSWORD}\n"));
+    let read = Source::File(f.file("tokens.txt")).read("password", "internal").unwrap();
+    assert_eq!(read.bytes(), PASSWORD.as_bytes());
     import(&f, &database, &token, "fips");
     signs(f.path(), &token, KeySpec::Rsa(2048));
     drop(token);

@@ -7,6 +7,7 @@ use rasn_pkix::AttributeTypeAndValue;
 
 use super::{encode, oid, tlv};
 use crate::error::{Error, Kind, Result};
+use crate::keyid::from_hex;
 
 /// How a keyword's values are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,7 +143,8 @@ fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTyp
     let r#type = r#type.ok_or_else(|| format!("unknown attribute {key:?}"))?;
     let value = value.trim_start();
     if let Some(hex) = value.strip_prefix('#') {
-        let der = unhex(hex.trim_end()).ok_or_else(|| format!("bad hexadecimal after {key}=#"))?;
+        let der =
+            from_hex(hex.trim_end()).ok_or_else(|| format!("bad hexadecimal after {key}=#"))?;
         if !super::split_tlv(&der).is_some_and(|(_, _, rest)| rest.is_empty()) {
             return Err(format!("the value after {key}=# is not one DER element"));
         }
@@ -205,13 +207,6 @@ pub fn is_printable(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&b)
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok()).collect()
-}
-
 /// Removes quotes and escapes; unescaped trailing blanks go.
 fn unescape(text: &str) -> std::result::Result<String, String> {
     let mut out: Vec<u8> = Vec::new();
@@ -245,10 +240,7 @@ fn unescape(text: &str) -> std::result::Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
-    }
+    use crate::keyid::to_hex as hex;
 
     #[test]
     fn order_and_string_types() {

@@ -5,6 +5,7 @@ use rasn_pkix::Extension;
 use super::x509::extension;
 use super::{encode, oid, split_tlv, tlv};
 use crate::error::{Error, Kind, Result};
+use crate::keyid::from_hex;
 
 /// KeyUsage bits in order (RFC 5280 §4.2.1.3).
 const KEY_USAGES: &[&str] = &[
@@ -114,16 +115,7 @@ fn bad(text: &str, why: &str) -> Error {
 fn oid_and_der(text: &str) -> Result<(&str, Vec<u8>)> {
     let (name, hex) = text.split_once('=').ok_or_else(|| bad(text, "it has no ="))?;
     let digits: String = hex.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
-    // from_str_radix takes a sign.
-    let hexadecimal = digits.bytes().all(|b| b.is_ascii_hexdigit());
-    let der: Option<Vec<u8>> = (hexadecimal && digits.len().is_multiple_of(2)).then(|| {
-        (0..digits.len())
-            .step_by(2)
-            .map_while(|i| u8::from_str_radix(digits.get(i..i + 2)?, 16).ok())
-            .collect()
-    });
-    let der = der.filter(|d| d.len() * 2 == digits.len());
-    let der = der.ok_or_else(|| bad(text, "the value is no hexadecimal"))?;
+    let der = from_hex(&digits).ok_or_else(|| bad(text, "the value is no hexadecimal"))?;
     if !split_tlv(&der).is_some_and(|(_, _, rest)| rest.is_empty()) {
         return Err(bad(text, "the value is not one DER element"));
     }
@@ -158,8 +150,15 @@ mod tests {
         let got = raw_extension("2.5.29.19:critical=30:03:01:01:ff").unwrap();
         assert!(got.critical);
         assert_eq!(got.extn_value.to_vec(), [0x30, 3, 1, 1, 0xff]);
-        for wrong in ["", "2.5.29.19", "x=0500", "2.5.29.19=zz", "2.5.29.19=0", "2.5.29.19=050000"]
-        {
+        for wrong in [
+            "",
+            "2.5.29.19",
+            "x=0500",
+            "2.5.29.19=zz",
+            "2.5.29.19=0",
+            "2.5.29.19=+5+0",
+            "2.5.29.19=050000",
+        ] {
             assert!(raw_extension(wrong).is_err(), "{wrong}");
         }
     }

@@ -26,7 +26,11 @@ pub(super) struct Algorithm {
 pub(super) struct Table<T, const N: usize>(pub(super) [T; N]);
 
 // SAFETY: the tables are constants; what their pointers name is constant too.
-unsafe impl<T, const N: usize> Sync for Table<T, N> {}
+unsafe impl<const N: usize> Sync for Table<Dispatch, N> {}
+// SAFETY: as above.
+unsafe impl<const N: usize> Sync for Table<Algorithm, N> {}
+// SAFETY: as above; a list of parameters carries no data.
+unsafe impl<const N: usize> Sync for Table<sys::OSSL_PARAM, N> {}
 
 impl<const N: usize> Table<Dispatch, N> {
     pub(super) const fn as_ptr(&'static self) -> *const Dispatch {

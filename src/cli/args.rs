@@ -86,10 +86,10 @@ impl SharedSecretArgs {
     /// Reads it; asks on the terminal when nothing was said.
     ///
     /// # Errors
-    /// As [`Source::read`].
+    /// As [`Source::read_shared`]; [`Kind::Usage`] for an empty one.
     pub fn read(&self) -> Result<Secret> {
         let source = self.source().unwrap_or(Source::Prompt);
-        let secret = source.read(SHARED_SECRET, SHARED_SECRET)?;
+        let secret = source.read_shared(SHARED_SECRET)?;
         if secret.bytes().is_empty() {
             return Err(Error::new(Kind::Usage, "the shared secret is empty"));
         }

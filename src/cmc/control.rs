@@ -217,10 +217,7 @@ mod tests {
     use crate::asn1::name;
     use crate::cmc::request::PkiDataBuilder;
     use crate::cmc::seal::unsigned_data;
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
-    }
+    use crate::keyid::to_hex as hex;
 
     /// A file Dogtag's CMCRequest wrote, with everything a RevokeRequest can hold.
     #[test]

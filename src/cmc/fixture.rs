@@ -63,7 +63,8 @@ impl Signer for Key {
     }
 
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>> {
-        let mut signer = sign::Signer::new(message_digest(scheme.digest()), &self.0).unwrap();
+        let (Scheme::RsaPkcs1(digest) | Scheme::Ecdsa(digest)) = scheme else { unreachable!() };
+        let mut signer = sign::Signer::new(message_digest(digest), &self.0).unwrap();
         Ok(signer.sign_oneshot_to_vec(message).unwrap())
     }
 }

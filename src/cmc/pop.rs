@@ -221,14 +221,11 @@ mod tests {
     use crate::asn1::{any, tlv};
     use crate::cmc::fixture::OpenSsl;
     use crate::cmc::response::{self, open_signed_data};
+    use crate::keyid::to_hex as hex;
     use rasn_cms::AlgorithmIdentifier;
 
     fn golden(path: &str) -> Vec<u8> {
         std::fs::read(format!("{}/tests/vectors/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
-    }
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
     }
 
     fn recorded() -> Challenge {

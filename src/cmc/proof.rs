@@ -280,10 +280,7 @@ mod tests {
     use super::*;
     use crate::asn1::{name, pem, x509};
     use crate::cmc::fixture::{Key, OpenSsl};
-
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|b| format!("{b:02x}")).collect()
-    }
+    use crate::keyid::to_hex as hex;
 
     const KNOWN: SharedSecret<'_> =
         SharedSecret { secret: b"Secret.123", identification: Some("testuser") };

@@ -121,9 +121,7 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let reason = reason(options.needed('m', "reason")?)?;
     let passphrase = match (options.get('t'), &options.secret_file) {
         (Some(text), _) => Some(Secret::new(text.as_bytes().to_vec())),
-        (None, Some(file)) => {
-            Some(Source::File(file.clone()).read("shared secret", "shared secret")?)
-        }
+        (None, Some(file)) => Some(Source::File(file.clone()).read_shared("shared secret")?),
         (None, None) => None,
     };
     if passphrase.is_some() {

@@ -154,8 +154,8 @@ fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
 fn passphrase(options: &Options) -> Result<Secret> {
     match (options.passphrase.first(), &options.passphrase_file) {
         (Some(text), _) => Ok(Secret::new(text.as_bytes().to_vec())),
-        (None, Some(file)) => Source::File(file.clone()).read("passphrase", "passphrase"),
-        (None, None) => Source::Prompt.read("passphrase", "passphrase").map_err(|e| {
+        (None, Some(file)) => Source::File(file.clone()).read_shared("passphrase"),
+        (None, None) => Source::Prompt.read_shared("passphrase").map_err(|e| {
             Error::new(Kind::Usage, "Missing passphrase")
                 .because(e)
                 .hint("give --passphrase-file FILE, or -s PASSPHRASE")

@@ -43,8 +43,8 @@ macro_rules! handle {
                 &self.guard
             }
 
-            /// Gives the reference up without freeing it, to a C call that consumes it; the guard
-            /// keeps NSS initialised until that has returned.
+            /// Gives the reference up without freeing it, to a C call that consumes it. The guard
+            /// comes with it, to be held until that call is over: it may be the last.
             #[allow(dead_code)]
             pub(super) fn into_raw(self) -> (*mut $c, $crate::nss::handle::Guard) {
                 let this = std::mem::ManuallyDrop::new(self);

@@ -12,6 +12,7 @@ use super::handle::{Borrowed, Filled, Owned, handle};
 use super::token::Token;
 use crate::algorithm::{Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
+use crate::keyid::to_hex;
 
 handle! {
     /// A private key in a token. C: `SECKEYPrivateKey`, given back by `SECKEY_DestroyPrivateKey`
@@ -194,15 +195,15 @@ impl Database {
         self.tokens()?.iter().find_map(|t| t.find_key(id)).ok_or_else(|| {
             Error::new(
                 Kind::NotFound,
-                format!("no private key with id {} in the NSS database {}", hex(id), self.name()),
+                format!(
+                    "no private key with id {} in the NSS database {}",
+                    to_hex(id),
+                    self.name()
+                ),
             )
             .hint("list the keys with: certutil -K -d DIR")
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 impl KeyPair {
@@ -214,7 +215,8 @@ impl KeyPair {
         let KeyPair { private, public } = self;
         let first = private.delete();
         let (public, _guard) = public.into_raw();
-        // SAFETY: the call consumes the reference; for a session object it only frees it.
+        // SAFETY: the call consumes the reference, NSS kept initialised by the guard; for a session
+        // object it only frees it.
         let second = fault::status("PK11_DeleteTokenPublicKey", || unsafe {
             sys::PK11_DeleteTokenPublicKey(public)
         });
@@ -305,8 +307,9 @@ impl PrivateKey {
     /// The NSS fault.
     pub fn delete(self) -> std::result::Result<(), Fault> {
         let (raw, _guard) = self.into_raw();
-        // SAFETY: the call deletes the object and consumes the reference; PR_TRUE: even if a
-        // certificate for it exists, which is only so when this run imported it (pk11pub.h).
+        // SAFETY: the call deletes the object and consumes the reference, NSS kept initialised by
+        // the guard; PR_TRUE: even if a certificate for it exists, which is only so when this run
+        // imported it (pk11pub.h).
         fault::status("PK11_DeleteTokenPrivateKey", || unsafe {
             sys::PK11_DeleteTokenPrivateKey(raw, super::pr_bool(true))
         })

@@ -7,6 +7,7 @@
 mod cert;
 mod cms;
 mod database;
+mod descriptor;
 mod digest;
 mod fault;
 mod handle;
@@ -22,11 +23,12 @@ use nss_sys as sys;
 pub use cert::{Certificate, Trust, Usage};
 pub use cms::SignatureCheck;
 pub use database::{Access, Database};
+pub(crate) use descriptor::duplicate;
 pub use digest::{hash, hmac, random};
 pub use fault::Fault;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
 pub use token::Token;
-pub(crate) use token::is_internal_name;
+pub(crate) use token::{is_fips_name, is_internal_name};
 pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};
 
 /// The initialised library: dropped last, by the last handle or by [`Database::close`].
@@ -57,7 +59,11 @@ impl Drop for Context {
         if let Some(raw) = self.raw.take() {
             // A drop can't report; `Database::close` is the call that tells of a leak.
             // SAFETY: as in `shut_down`.
-            unsafe { sys::NSS_ShutdownContext(raw.as_ptr()) };
+            let down = unsafe { sys::NSS_ShutdownContext(raw.as_ptr()) };
+            debug_assert!(
+                down == sys::SECSuccess || std::thread::panicking(),
+                "NSS was shut down while something of it was in use"
+            );
         }
     }
 }

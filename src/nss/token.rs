@@ -19,12 +19,20 @@ handle! {
 const INTERNAL: [&str; 4] = ["", "internal", "internal key storage token", "nss certificate db"];
 
 /// Whether `name` means the internal key storage token: absent, `internal`, JSS's
-/// `Internal Key Storage Token`, certutil's `NSS Certificate DB` or, in FIPS mode,
-/// `NSS FIPS 140-2 Certificate DB`, in any case.
+/// `Internal Key Storage Token` or certutil's `NSS Certificate DB` or [its name in FIPS
+/// mode](is_fips_name), in any case.
 pub(crate) fn is_internal_name(name: &str) -> bool {
-    let name = name.trim_end().to_ascii_lowercase();
-    let fips = name.strip_prefix("nss fips 140-").and_then(|n| n.strip_suffix(" certificate db"));
-    INTERNAL.contains(&name.as_str()) || fips.is_some()
+    let lower = name.to_ascii_lowercase();
+    INTERNAL.contains(&lower.as_str()) || is_fips_name(name)
+}
+
+/// Whether `name` is the internal token's in FIPS mode: `NSS FIPS 140-2 Certificate DB`, or with the
+/// number of a later standard, in any case.
+pub(crate) fn is_fips_name(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    let number =
+        lower.strip_prefix("nss fips 140-").and_then(|n| n.strip_suffix(" certificate db"));
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 impl Database {

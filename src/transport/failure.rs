@@ -238,10 +238,10 @@ fn names_of(certificate: &[u8]) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn explain(code: curl_sys::CURLcode, seen: Seen, has_identity: bool) -> Error {
+    fn explain(error: curl::Error, seen: Seen, has_identity: bool) -> Error {
         Failure {
             target: &Target { host: "ca.example".into(), port: 8443, tls: true },
-            error: curl::Error::new(code),
+            error,
             seen,
             too_large: None,
             begun: false,
@@ -256,16 +256,26 @@ mod tests {
     #[test]
     fn a_connection_reset_after_a_certificate_request_is_a_refusal() {
         let wanted = || Seen { wanted: true, ..Seen::default() };
-        let error = explain(curl_sys::CURLE_SEND_ERROR, wanted(), true);
+        let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), wanted(), true);
         assert_eq!((error.kind(), error.is_retryable()), (Kind::Tls, true));
         assert!(error.hint_text().unwrap().contains("refused our client certificate"));
-        let error = explain(curl_sys::CURLE_SEND_ERROR, wanted(), false);
+        let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), wanted(), false);
         assert!(error.hint_text().unwrap().contains("name a certificate"));
         // Sent in full: the server may have worked on it.
-        let error = explain(curl_sys::CURLE_RECV_ERROR, wanted(), true);
+        let error = explain(curl::Error::new(curl_sys::CURLE_RECV_ERROR), wanted(), true);
         assert_eq!(error.kind(), Kind::Unreachable);
-        let error = explain(curl_sys::CURLE_SEND_ERROR, Seen::default(), true);
+        let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), Seen::default(), true);
         assert_eq!(error.kind(), Kind::Unreachable);
+    }
+
+    /// curl quotes the common name of the server's certificate.
+    #[test]
+    fn curl_s_own_words_are_made_printable() {
+        let mut error = curl::Error::new(curl_sys::CURLE_PEER_FAILED_VERIFICATION);
+        error.set_extra("subject name '\u{1b}[2Jca' does not match".into());
+        let seen = Seen { attached: true, verified: true, ..Seen::default() };
+        let said = explain(error, seen, false).to_string();
+        assert!(said.contains(r"subject name '\u{1b}[2Jca' does not match"), "{said}");
     }
 
     #[test]
@@ -280,7 +290,7 @@ mod tests {
             (200, true, "TLS alert unknown (200)"),
         ] {
             let seen = Seen { alert: Some(alert), ..Seen::default() };
-            let error = explain(curl_sys::CURLE_RECV_ERROR, seen, has_identity);
+            let error = explain(curl::Error::new(curl_sys::CURLE_RECV_ERROR), seen, has_identity);
             assert_eq!(error.kind(), Kind::Tls);
             assert!(error.to_string().contains(text), "{error}");
         }

@@ -130,13 +130,12 @@ fn others_read(file: &str) -> bool {
     std::fs::metadata(file).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
 }
 
-/// A secret as [`Settings::secret_anywhere`] finds it; it has to be there.
+/// A secret as [`Settings::shared_secret_anywhere`] finds it; it has to be there.
 ///
 /// # Errors
 /// [`Kind::Usage`].
 pub fn required_secret(settings: &Settings, key: &str) -> Result<Secret> {
-    // No file of shared secrets has lines for tokens: `key` is no token's name.
-    settings.secret_anywhere(key, key)?.filter(|s| !s.bytes().is_empty()).ok_or_else(|| {
+    settings.shared_secret_anywhere(key)?.filter(|s| !s.bytes().is_empty()).ok_or_else(|| {
         Error::new(Kind::Usage, format!("{}: Missing {key}.", settings.file()))
             .hint(format!("give {key}, {key}File, {key}Fd or {key}Env"))
     })

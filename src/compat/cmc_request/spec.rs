@@ -85,7 +85,7 @@ pub fn revocation_secret(settings: &Settings) -> Result<Option<Secret>> {
         return Ok(None);
     }
     Ok(settings
-        .secret_anywhere("revRequest.sharedSecret", "revRequest.sharedSecret")?
+        .shared_secret_anywhere("revRequest.sharedSecret")?
         .filter(|s| !s.bytes().is_empty()))
 }
 
