@@ -263,7 +263,13 @@ fn password_files() {
         }
         std::fs::write(&file, &content).unwrap();
         for token in ["internal", "", "HSM", "NSS Certificate DB"] {
-            let secret = Source::File(file.clone()).read("password", token).unwrap();
+            let secret = match Source::File(file.clone()).read("password", token) {
+                Ok(secret) => secret,
+                Err(e) => {
+                    assert!(e.to_string().contains("passwords of other tokens"), "{e}");
+                    continue;
+                }
+            };
             // Part of one line.
             assert!(!secret.bytes().contains(&b'\n'));
             let found = content
