@@ -113,8 +113,10 @@ impl Settings {
         key: &str,
         read: impl FnOnce(Source) -> Result<Secret>,
     ) -> Result<Option<Secret>> {
-        if let Some(secret) = self.secret(key) {
-            return Ok(Some(secret));
+        // An empty one is a password, too, unless it only fills a template's line.
+        let here = self.secret(key);
+        if here.as_ref().is_some_and(|secret| !secret.bytes().is_empty()) {
+            return Ok(here);
         }
         let given = |suffix: &str| self.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
         let source = if let Some(file) = given("File") {
@@ -126,7 +128,7 @@ impl Settings {
         } else if let Some(name) = given("Env") {
             Source::Env(name)
         } else {
-            return Ok(None);
+            return Ok(here);
         };
         read(source).map(Some)
     }
@@ -332,6 +334,28 @@ mod tests {
         }
         for bad in ["u=\\uzzzz", "u=\\u+123", "=x", "a=\\n"] {
             assert!(Settings::parse("x.cfg", bad, Dialect::Properties).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_gives_way_to_the_place_of_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pw");
+        std::fs::write(&file, "from the file\n").unwrap();
+        let place = format!("passwordFile={}\n", file.display());
+        for (text, want) in [
+            (format!("password=\n{place}"), Some("from the file")),
+            (format!("password=here\n{place}"), Some("here")),
+            (place.clone(), Some("from the file")),
+            ("password=\n".into(), Some("")),
+            ("password=\npasswordFile=\n".into(), Some("")),
+            ("passwordFile=\n".into(), None),
+        ] {
+            let Ok(s) = Settings::parse("x.cfg", &text, Dialect::Lines) else { panic!("{text}") };
+            let bytes = |s: Option<Secret>| s.map(|s| s.bytes().to_vec());
+            let want = want.map(|w| w.as_bytes().to_vec());
+            assert_eq!(bytes(s.secret_anywhere("password", "internal").unwrap()), want, "{text}");
+            assert_eq!(bytes(s.shared_secret_anywhere("password").unwrap()), want, "{text}");
         }
     }
 
