@@ -47,7 +47,7 @@ pub fn answer(
     signatory: Signatory<'_>,
     controls: &[Control],
     crypto: &dyn Crypto,
-) -> Result<Vec<u8>> {
+) -> Result<Zeroizing<Vec<u8>>> {
     let request = challenge.request()?;
     // Before the private key is used on what somebody sent.
     check_key(key, &key.id()?, &request.spki()?)?;
