@@ -91,8 +91,8 @@ impl Settings {
         self.get(key).map(|v| Secret::new(v.as_bytes().to_vec()))
     }
 
-    /// A secret that is in the file itself (`key`), or where `keyFile`, `keyFd` or `keyEnv` say;
-    /// `token` chooses the line of a password file.
+    /// A token's password that is in the file itself (`key`), or where `keyFile`, `keyFd` or
+    /// `keyEnv` say; `token` chooses the line of a password file.
     ///
     /// # Errors
     /// [`Kind::Usage`].
@@ -113,12 +113,12 @@ impl Settings {
         key: &str,
         read: impl FnOnce(Source) -> Result<Secret>,
     ) -> Result<Option<Secret>> {
-        let given = |suffix: &str| self.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
-        let elsewhere = ["File", "Fd", "Env"].iter().any(|suffix| given(suffix).is_some());
-        // An empty value is an empty password, unless another place is named.
-        if let Some(secret) = self.secret(key).filter(|s| !elsewhere || !s.bytes().is_empty()) {
-            return Ok(Some(secret));
+        // An empty one is a password, too, unless it only fills a template's line.
+        let here = self.secret(key);
+        if here.as_ref().is_some_and(|secret| !secret.bytes().is_empty()) {
+            return Ok(here);
         }
+        let given = |suffix: &str| self.non_empty(&format!("{key}{suffix}")).map(str::to_owned);
         let source = if let Some(file) = given("File") {
             Source::File(file.into())
         } else if let Some(fd) = given("Fd") {
@@ -128,7 +128,7 @@ impl Settings {
         } else if let Some(name) = given("Env") {
             Source::Env(name)
         } else {
-            return Ok(None);
+            return Ok(here);
         };
         read(source).map(Some)
     }
@@ -334,6 +334,28 @@ mod tests {
         }
         for bad in ["u=\\uzzzz", "u=\\u+123", "=x", "a=\\n"] {
             assert!(Settings::parse("x.cfg", bad, Dialect::Properties).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_gives_way_to_the_place_of_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pw");
+        std::fs::write(&file, "from the file\n").unwrap();
+        let place = format!("passwordFile={}\n", file.display());
+        for (text, want) in [
+            (format!("password=\n{place}"), Some("from the file")),
+            (format!("password=here\n{place}"), Some("here")),
+            (place.clone(), Some("from the file")),
+            ("password=\n".into(), Some("")),
+            ("password=\npasswordFile=\n".into(), Some("")),
+            ("passwordFile=\n".into(), None),
+        ] {
+            let Ok(s) = Settings::parse("x.cfg", &text, Dialect::Lines) else { panic!("{text}") };
+            let bytes = |s: Option<Secret>| s.map(|s| s.bytes().to_vec());
+            let want = want.map(|w| w.as_bytes().to_vec());
+            assert_eq!(bytes(s.secret_anywhere("password", "internal").unwrap()), want, "{text}");
+            assert_eq!(bytes(s.shared_secret_anywhere("password").unwrap()), want, "{text}");
         }
     }
 

@@ -165,6 +165,23 @@ fn two_trips_for_an_encryption_key() {
     }
 }
 
+/// The second trip's answer is compared with the second message.
+#[test]
+fn the_second_answer_must_fit_too() {
+    let (f, ca) = users(&[]);
+    let more = ["--signer", "agent", "--encryption-only"];
+    for (flaw, words) in [
+        ("wrong-nonce", "another nonce"),
+        ("wrong-transaction", "another transaction id"),
+        ("no-echoes", "another nonce"),
+    ] {
+        let profile = format!("standin-{flaw}");
+        fails(&f, || enroll(&f, &ca, &profile, "x", &more), 42, &[words]);
+    }
+    let log = String::from_utf8(f.read("ca.log")).unwrap();
+    assert_eq!(log.matches(": issued").count(), 3, "{log}");
+}
+
 #[test]
 fn user_signed_requests() {
     let (f, ca) = users(&[]);

@@ -141,8 +141,9 @@ pub struct DecryptedPop {
     pub the_pop: OctetString,
 }
 
-/// RevokeRequest (§6.11); the issuer is a bare Name, as bytes.
-#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+/// RevokeRequest (§6.11); the issuer is a bare Name, as bytes. For reading alone: what holds a
+/// secret is written in parts.
+#[derive(AsnType, Decode)]
 pub struct RevokeRequest {
     /// Issuer of the certificate.
     pub issuer_name: Any,

@@ -15,6 +15,7 @@ pub mod x509;
 
 use rasn::types::{Any, Integer};
 use rasn::{Decode, Encode};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
 
@@ -137,8 +138,16 @@ fn minimal(bytes: &[u8]) -> Vec<u8> {
 
 /// One DER element: tag, minimal length, content.
 pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut out = vec![tag];
-    let len = content.len();
+    std::mem::take(&mut tlv_of(tag, &[content]))
+}
+
+/// One DER element around several others, which may hold secrets: it is wiped, and nothing of it is
+/// left elsewhere.
+pub fn tlv_of(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let len = parts.iter().map(|p| p.len()).sum::<usize>();
+    // Growing would leave copies behind.
+    let mut out = Zeroizing::new(Vec::with_capacity(len + 2 + size_of::<usize>()));
+    out.push(tag);
     if len < 0x80 {
         out.push(len as u8);
     } else {
@@ -147,7 +156,9 @@ pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
         out.push(0x80 | (bytes.len() - skip) as u8);
         out.extend_from_slice(&bytes[skip..]);
     }
-    out.extend_from_slice(content);
+    for part in parts {
+        out.extend_from_slice(part);
+    }
     out
 }
 

@@ -1,10 +1,11 @@
 //! The controls of a request (RFC 5272 §6), each from plain values to DER.
 
 use num_bigint::BigInt;
-use rasn::types::{Integer, OctetString, Oid};
+use rasn::types::{Integer, Oid};
+use zeroize::Zeroizing;
 
-use crate::asn1::cmc::{CmcCertId, CrlReason, GetCert, LraPopWitness, RevokeRequest};
-use crate::asn1::{any, encode, oid, tlv};
+use crate::asn1::cmc::{CmcCertId, CrlReason, GetCert, LraPopWitness};
+use crate::asn1::{any, encode, oid, tlv, tlv_of};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
@@ -75,8 +76,8 @@ impl Control {
     ///
     /// # Errors
     /// [`Kind::Usage`] for an identification no CA can look up, and a date that is none.
-    pub fn encode(&self) -> Result<(&'static Oid, Vec<u8>)> {
-        Ok(match self {
+    pub fn encode(&self) -> Result<(&'static Oid, Zeroizing<Vec<u8>>)> {
+        let (id, value) = match self {
             Control::ConfirmCertAcceptance(issuer, serial) => {
                 let issuer = vec![any(issuer.clone())];
                 let id = CmcCertId { issuer, serial_number: serial.clone() };
@@ -103,32 +104,38 @@ impl Control {
             }
             Control::RegInfo(octets) => (oid::CMC_REG_INFO, tlv(0x04, octets)),
             Control::QueryPending(token) => (oid::CMC_QUERY_PENDING, tlv(0x04, token)),
-            Control::Revoke(revocation) => (oid::CMC_REVOKE_REQUEST, revocation.encode()?),
-        })
+            Control::Revoke(revocation) => {
+                return Ok((oid::CMC_REVOKE_REQUEST, revocation.encode()?));
+            }
+        };
+        Ok((id, Zeroizing::new(value)))
     }
 }
 
 impl Revocation {
-    fn encode(&self) -> Result<Vec<u8>> {
-        let invalidity_date = match self.invalidity {
-            None => None,
+    /// RevokeRequest in parts: a structure to encode would keep the passphrase.
+    fn encode(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let invalidity = match self.invalidity {
+            None => Vec::new(),
             Some(seconds) => {
                 let time = chrono::DateTime::from_timestamp(seconds, 0)
                     .ok_or_else(|| Error::new(Kind::Usage, "the invalidity date is no date"))?;
-                Some(time.fixed_offset())
+                encode("the invalidity date", &time.fixed_offset())?
             }
         };
-        encode(
-            "revokeRequest",
-            &RevokeRequest {
-                issuer_name: any(self.issuer.clone()),
-                serial_number: self.serial.clone(),
-                reason: self.reason,
-                invalidity_date,
-                passphrase: self.passphrase.as_ref().map(|p| OctetString::from(p.bytes().to_vec())),
-                comment: self.comment.clone(),
-            },
-        )
+        let passphrase = self.passphrase.as_ref().map(|p| tlv_of(0x04, &[p.bytes()]));
+        let comment = self.comment.as_ref().map(|text| tlv(0x0c, text.as_bytes()));
+        Ok(tlv_of(
+            0x30,
+            &[
+                &self.issuer,
+                &encode("the serial number", &self.serial)?,
+                &encode("the reason", &self.reason)?,
+                &invalidity,
+                passphrase.as_deref().map(Vec::as_slice).unwrap_or_default(),
+                &comment.unwrap_or_default(),
+            ],
+        ))
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rasn::types::{Integer, OctetString, Oid};
+use rasn::types::{Integer, ObjectIdentifier, OctetString, Oid};
+use zeroize::Zeroizing;
 
-use crate::asn1::cmc::{PkiData, TaggedAttribute, TaggedCertificationRequest, TaggedRequest};
+use crate::asn1::cmc::{TaggedCertificationRequest, TaggedRequest};
 use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
 use crate::asn1::x509::CertificationRequest;
-use crate::asn1::{any, decode, encode, oid, tlv};
+use crate::asn1::{any, decode, encode, oid, tlv, tlv_of};
 use crate::error::{Error, Kind, Result};
 
 /// A certificate request to carry.
@@ -82,10 +83,18 @@ impl Request {
     }
 }
 
-/// Collects controls and requests; numbers them without reusing a number.
-#[derive(Debug, Default)]
+/// A control with its number: a TaggedAttribute to be. The value may hold a secret.
+struct Tagged {
+    body_part_id: u32,
+    id: ObjectIdentifier,
+    value: Zeroizing<Vec<u8>>,
+}
+
+/// Collects controls and requests; numbers them without reusing a number. It may hold secrets and
+/// has no `Debug`.
+#[derive(Default)]
 pub struct PkiDataBuilder {
-    controls: Vec<TaggedAttribute>,
+    controls: Vec<Tagged>,
     requests: Vec<Vec<u8>>,
     used: BTreeSet<u32>,
 }
@@ -117,13 +126,9 @@ impl PkiDataBuilder {
     }
 
     /// Adds a control with one value (DER); answers its body part id.
-    pub fn control(&mut self, id: &Oid, value: Vec<u8>) -> u32 {
+    pub fn control(&mut self, id: &Oid, value: impl Into<Zeroizing<Vec<u8>>>) -> u32 {
         let body_part_id = self.next_id();
-        self.controls.push(TaggedAttribute {
-            body_part_id: Integer::from(body_part_id),
-            attr_type: oid::owned(id),
-            attr_values: vec![any(value)].into(),
-        });
+        self.controls.push(Tagged { body_part_id, id: oid::owned(id), value: value.into() });
         body_part_id
     }
 
@@ -180,16 +185,18 @@ impl PkiDataBuilder {
     ///
     /// # Errors
     /// Only defects.
-    pub fn build(self) -> Result<Vec<u8>> {
-        encode(
-            "PKIData",
-            &PkiData {
-                control_sequence: self.controls,
-                req_sequence: self.requests.into_iter().map(any).collect(),
-                cms_sequence: Vec::new(),
-                other_msg_sequence: Vec::new(),
-            },
-        )
+    pub fn build(self) -> Result<Zeroizing<Vec<u8>>> {
+        let mut controls = Vec::new();
+        for Tagged { body_part_id, id, value } in &self.controls {
+            let body_part_id = encode("a body part id", &Integer::from(*body_part_id))?;
+            let values = tlv_of(0x31, &[value]);
+            controls.push(tlv_of(0x30, &[&body_part_id, &encode("a type", id)?, &values]));
+        }
+        let controls: Vec<&[u8]> = controls.iter().map(|c| c.as_slice()).collect();
+        let none = tlv(0x30, &[]);
+        // controlSequence, reqSequence, cmsSequence, otherMsgSequence.
+        let (controls, requests) = (tlv_of(0x30, &controls), self.request_sequence()?);
+        Ok(tlv_of(0x30, &[&controls, &requests, &none, &none]))
     }
 }
 

@@ -2,13 +2,14 @@
 
 use rasn::types::{Integer, OctetString};
 use rasn_cms::{Attribute, EncapsulatedContentInfo};
+use zeroize::Zeroizing;
 
 use crate::algorithm::{Crypto, Digest, Signer};
 use crate::asn1::cms::{
     ContentInfo, IssuerAndSerialNumber, SignedData, SignerIdentifier, SignerInfo,
 };
 use crate::asn1::x509::{certificate_fields, digest_algorithm, scheme_of, signature_algorithm};
-use crate::asn1::{any, any_of, encode, oid, tlv};
+use crate::asn1::{any, any_of, encode, oid, tlv, tlv_of};
 use crate::error::Result;
 
 /// Whose signature it is.
@@ -82,12 +83,9 @@ pub fn signed_data(
 ///
 /// # Errors
 /// Only defects.
-pub fn unsigned_data(pki_data: &[u8]) -> Result<Vec<u8>> {
-    content_info(oid::ID_DATA, tlv_octets(pki_data))
-}
-
-fn tlv_octets(content: &[u8]) -> Vec<u8> {
-    tlv(0x04, content)
+pub fn unsigned_data(pki_data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let content = tlv_of(0xa0, &[&tlv_of(0x04, &[pki_data])]);
+    Ok(tlv_of(0x30, &[&encode("a content type", &oid::owned(oid::ID_DATA))?, &content]))
 }
 
 fn content_info(content_type: &rasn::types::Oid, content: Vec<u8>) -> Result<Vec<u8>> {
@@ -105,7 +103,7 @@ fn signed_attributes(digest: &[u8]) -> Result<Vec<Attribute>> {
         },
         Attribute {
             r#type: oid::owned(oid::ID_MESSAGE_DIGEST),
-            values: vec![any(tlv_octets(digest))].into(),
+            values: vec![any(tlv(0x04, digest))].into(),
         },
     ])
 }

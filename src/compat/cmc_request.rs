@@ -172,7 +172,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let first = if settings.flag("oaep") { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let signatory = Signatory::Certificate(&identity);
     let message =
-        pop::answer(&challenge, &key, first, signatory, &NssCrypto).inspect_err(|_| {
+        pop::answer(&challenge, &key, first, signatory, &[], &NssCrypto).inspect_err(|_| {
             streams
                 .say("constructDecryptedPopRequest: Oops! witness failed to verify.  Must abort!");
         })?;

@@ -2,6 +2,7 @@
 //! verbs share.
 
 use rasn::types::Integer;
+use zeroize::Zeroizing;
 
 use super::session::{Identity, NssCrypto};
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
@@ -53,11 +54,10 @@ pub enum Signatory<'a> {
     Nobody,
 }
 
-/// A built request.
-#[derive(Debug)]
+/// A built request. It may hold a secret: `Debug` shows no octets.
 pub struct Message {
     /// DER of the ContentInfo.
-    pub der: Vec<u8>,
+    pub der: Zeroizing<Vec<u8>>,
     /// What was put in, and its body part id, in the order it was made.
     pub parts: Vec<(&'static str, u32)>,
     /// The certificate requests as they are in it: signed anew when linked to a shared secret.
@@ -66,6 +66,12 @@ pub struct Message {
     pub sent: Sent,
     /// Whether a passphrase travels in it in the clear.
     pub holds_secret: bool,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message").field("parts", &self.parts).finish_non_exhaustive()
+    }
 }
 
 /// Builds the message.
@@ -143,10 +149,10 @@ pub fn seal(
     signatory: Signatory<'_>,
     requests: &[Request],
     crypto: &dyn Crypto,
-) -> Result<Vec<u8>> {
+) -> Result<Zeroizing<Vec<u8>>> {
     let pki_data = builder.build()?;
     match signatory {
-        Signatory::Certificate(identity) => sign_as(identity, &pki_data),
+        Signatory::Certificate(identity) => sign_as(identity, &pki_data).map(Zeroizing::new),
         Signatory::RequestKey(key) => {
             let request = requests.last().ok_or_else(|| {
                 Error::new(Kind::Usage, "there is no request whose own key could sign")
@@ -154,6 +160,7 @@ pub fn seal(
             let id = own_key_identifier(request)?;
             let digest = digest_for(key.key_type());
             signed_data(&pki_data, SignerId::KeyIdentifier(&id), &[], key, digest, crypto)
+                .map(Zeroizing::new)
         }
         Signatory::Nobody => unsigned_data(&pki_data),
     }
@@ -169,10 +176,10 @@ pub fn sign_again(
     message: &[u8],
     signatory: Signatory<'_>,
     crypto: &dyn Crypto,
-) -> Result<Vec<u8>> {
+) -> Result<Zeroizing<Vec<u8>>> {
     let pki_data = encode("PKIData", &request_content(message)?)?;
     match signatory {
-        Signatory::Certificate(identity) => sign_as(identity, &pki_data),
+        Signatory::Certificate(identity) => sign_as(identity, &pki_data).map(Zeroizing::new),
         Signatory::Nobody => unsigned_data(&pki_data),
         Signatory::RequestKey(key) => {
             let signed = open_signed_data("the CMC request", message)?.0;
@@ -186,6 +193,7 @@ pub fn sign_again(
             })?;
             let digest = digest_for(key.key_type());
             signed_data(&pki_data, SignerId::KeyIdentifier(&id), &[], key, digest, crypto)
+                .map(Zeroizing::new)
         }
     }
 }
@@ -380,6 +388,27 @@ mod tests {
         assert!(e.to_string().contains("subjectKeyIdentifier"), "{e}");
         let e = build(CmcSpec::default(), Signatory::RequestKey(&key), None, &OpenSsl);
         assert_eq!(e.unwrap_err().kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn a_message_with_a_secret_does_not_show_it() {
+        let revocation = crate::cmc::control::Revocation {
+            issuer: crate::asn1::name::parse("CN=x").unwrap(),
+            serial: Integer::from(5),
+            reason: crate::asn1::cmc::CrlReason::KeyCompromise,
+            invalidity: None,
+            passphrase: Some(Secret::new(b"Secret.123".to_vec())),
+            comment: None,
+        };
+        let controls = vec![Control::Revoke(Box::new(revocation))];
+        let spec = CmcSpec { controls, ..CmcSpec::default() };
+        let message = build(spec, Signatory::Nobody, None, &OpenSsl).unwrap();
+        assert!(message.holds_secret && message.der.windows(10).any(|w| w == b"Secret.123"));
+        let shown = format!("{message:?} {message:x?}");
+        assert!(shown.contains("revocation"), "{shown}");
+        for octets in ["Secret", "83, 101", "53, 65"] {
+            assert!(!shown.contains(octets), "{shown}");
+        }
     }
 
     #[test]

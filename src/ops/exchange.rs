@@ -135,8 +135,9 @@ impl Enrolment<'_> {
         let signer = Identity::find(self.database, self.token, signer)?;
         let signatory = Signatory::Certificate(&signer);
         let first = KeyTransport::Pkcs1;
-        let second = pop::answer(&challenge, key, first, signatory, &NssCrypto)?;
-        answer::issued(&wire.ask(&second, &Sent::default())?)
+        let (more, sent) = pop::go_on(&message.sent, &response, &NssCrypto)?;
+        let second = pop::answer(&challenge, key, first, signatory, &more, &NssCrypto)?;
+        answer::issued(&wire.ask(&second, &sent)?)
     }
 
     /// The first message, and the identity for TLS.

@@ -4,13 +4,39 @@ use zeroize::Zeroizing;
 
 use super::build::{Signatory, check_key, seal};
 use crate::algorithm::Crypto;
+use crate::asn1::{decode, oid};
+use crate::cmc::control::Control;
 use crate::cmc::pop::{Challenge, Reading};
+use crate::cmc::request::Sent;
+use crate::cmc::response::Response;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{KeyTransport, PrivateKey};
+
+/// What ties a second message to the first (RFC 5272 §6.6): the same transaction, the nonce of the
+/// answer it goes on from, a nonce of its own; and what its answer is to be compared with.
+///
+/// # Errors
+/// [`Kind::Input`] for an answer whose nonce is none; when the generator fails.
+pub fn go_on(
+    sent: &Sent,
+    response: &Response,
+    crypto: &dyn Crypto,
+) -> Result<(Vec<Control>, Sent)> {
+    let nonce = crypto.random(16)?;
+    let mut controls = vec![Control::SenderNonce(nonce.clone())];
+    if let Some(theirs) = response.octets("senderNonce", oid::CMC_SENDER_NONCE)? {
+        controls.push(Control::RecipientNonce(theirs));
+    }
+    if let Some(id) = &sent.transaction_id {
+        controls.push(Control::TransactionId(decode("transactionId", id)?));
+    }
+    Ok((controls, Sent { nonce: Some(nonce), transaction_id: sent.transaction_id.clone() }))
+}
 
 /// The second trip's message (RFC 5272 §6.7).
 ///
 /// `first` is the key transport tried first; the other one is tried when the witness doesn't fit.
+/// `controls` come last.
 ///
 /// # Errors
 /// [`Kind::Input`] when the challenge is for another key or can't be opened.
@@ -19,13 +45,19 @@ pub fn answer(
     key: &PrivateKey,
     first: KeyTransport,
     signatory: Signatory<'_>,
+    controls: &[Control],
     crypto: &dyn Crypto,
-) -> Result<Vec<u8>> {
+) -> Result<Zeroizing<Vec<u8>>> {
     let request = challenge.request()?;
     // Before the private key is used on what somebody sent.
     check_key(key, &key.id()?, &request.spki()?)?;
     let secret = open(challenge, key, first, crypto)?;
-    seal(challenge.answer(&secret, crypto)?, signatory, &[request], crypto)
+    let mut builder = challenge.answer(&secret, crypto)?;
+    for control in controls {
+        let (id, value) = control.encode()?;
+        builder.control(id, value);
+    }
+    seal(builder, signatory, &[request], crypto)
 }
 
 /// The challenge in the clear, its witness verified. Why an attempt failed is not told apart: that
