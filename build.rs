@@ -50,7 +50,7 @@ mod regen {
         // secitem.h, secoid.h, secport.h
         "SECITEM_(FreeItem|ZfreeItem)",
         "SECOID_(FindOIDTag|FindOIDByTag|AddEntry)",
-        "PORT_(Free|SetUCS2_ASCIIConversionFunction)",
+        "PORT_(Free|NewArena|FreeArena|SetUCS2_ASCIIConversionFunction)",
         // pk11pub.h: tokens
         "PK11_(SetPasswordFunc|GetInternalKeySlot|GetInternalSlot|GetAllTokens|FreeSlotList)",
         "PK11_(GetFirstSafe|GetNextSafe|ReferenceSlot|FreeSlot|GetTokenName|NeedLogin)",
@@ -74,7 +74,8 @@ mod regen {
         "CERT_(GetDefaultCertDB|GetCertChainFromCert|FindCertByName|FindCertByNickname)",
         "CERT_(VerifyCertificate|VerifyCertificateNow|VerifyCertName|ChangeCertTrust|GetCertTrust)",
         "CERT_(DecodeTrustString|ExtractPublicKey|FindCertByDERCert|MakeCANickname)",
-        "CERT_(DestroyCertificateList|FindCertIssuer|VerifySignedData)",
+        "CERT_(DestroyCertificateList|FindCertIssuer|VerifySignedDataWithPublicKeyInfo)",
+        "CERT_CreateSubjectCertList",
         "SEC_(DeletePermCertificate|CertNicknameConflict)",
         // keyhi.h
         "SECKEY_(DestroyPrivateKey|DestroyPublicKey|DestroyPrivateKeyList|GetPrivateKeyType)",
@@ -83,13 +84,6 @@ mod regen {
         "SECKEY_CopyPrivateKey",
         // cryptohi.h
         "(SEC_SignData|VFY_VerifyDataDirect|DSAU_EncodeDerSigWithLen)",
-        // cms.h
-        "NSS_CMSMessage_(CreateFromDER|Destroy|ContentLevelCount|ContentLevel)",
-        "NSS_CMSContentInfo_(GetContentTypeTag|GetContent)",
-        "NSS_CMSSignedData_(ImportCerts|SignerInfoCount|GetSignerInfo|GetContentInfo)",
-        "NSS_CMSSignedData_(HasDigests|VerifySignerInfo|GetDigestAlgs)",
-        "NSS_CMSSignerInfo_(GetSigningCertificate|GetVerificationStatus|GetCertList)",
-        "NSS_CMSUtil_VerificationStatusToString",
         // p12.h
         "SEC_PKCS12Decoder(Start|Update|Verify|ValidateBags|ImportBags|Finish)",
         "SEC_PKCS12DecoderGetCerts",
@@ -109,6 +103,7 @@ mod regen {
         "SECKEYPublicKey.*",
         "SECOidData",
         "PK11SlotList.*",
+        "CERTVerifyLog.*",
     ];
 
     const VARIABLES: &[&str] = &[
@@ -134,12 +129,11 @@ mod regen {
         "(si|SEC)(Buffer|Success|Failure|WouldBlock)",
         "certUsage.*",
         "PK11_Origin.*",
-        "SEC_OID_(SHA1|SHA256|SHA384|SHA512|UNKNOWN|PKCS7_SIGNED_DATA|PKCS7_DATA)",
+        "SEC_OID_(SHA1|SHA256|SHA384|SHA512|UNKNOWN)",
         "SEC_OID_(PKCS1_RSA_ENCRYPTION|PKCS1_RSA_PSS_SIGNATURE|ANSIX962_EC_PUBLIC_KEY)",
         "SEC_OID_(PKCS1_SHA(256|384|512)_WITH_RSA_ENCRYPTION)",
         "SEC_OID_ANSIX962_ECDSA_SHA(256|384|512)_SIGNATURE",
         "SEC_OID_SECG_EC_SECP(256|384|521)R1",
-        "NSSCMSVS_.*",
         "(rsa|ec|dsa|rsaPss)Key",
         "PR_(TRUE|FALSE)",
     ];
@@ -148,7 +142,6 @@ mod regen {
     const OPAQUE: &[&str] = &[
         "PK11SlotInfoStr",
         "SECMODModuleStr",
-        "NSSCMS.*Str",
         "PK11SymKeyStr",
         "PK11ContextStr",
         "SEC_PKCS12DecoderContextStr",

@@ -15,5 +15,4 @@
 #include <certdb.h>    /* trust flags, CERT_ImportCerts */
 #include <keyhi.h>     /* SECKEYPublicKey, SECKEYPrivateKey, SubjectPublicKeyInfo */
 #include <cryptohi.h>  /* SGN_Digest, VFY_*, ECDSA signature DER */
-#include <cms.h>       /* libsmime3: verification of the CA's SignedData */
 #include <p12.h>       /* PKCS #12 decoder */

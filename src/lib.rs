@@ -4,8 +4,8 @@
 //!
 //! argv or .cfg → [`cli`], [`compat`] → a plain specification → [`ops`] → [`cmc::request`] (PKIData) →
 //! [`cmc::seal`] with a key of [`nss`] (SignedData) → [`transport`] (curl, the key lent by the
-//! bridge) → [`cmc::response`] → [`ops::answer`] (is it to be believed?) → [`nss`] (certificate
-//! beside its key) → [`report`] → text, JSON, exit code.
+//! bridge) → [`cmc::response`] → [`trust`] and [`ops::answer`] (is it to be believed?) → [`nss`]
+//! (certificate beside its key) → [`report`] → text, JSON, exit code.
 //!
 //! [`asn1`], [`cmc`] and [`text`] are pure: bytes in, bytes out. Pointers exist in [`nss`] and in the
 //! bridge only.
@@ -41,6 +41,7 @@ pub mod report;
 pub mod secret;
 pub mod text;
 pub mod transport;
+pub mod trust;
 
 #[allow(unsafe_code)]
 pub mod nss;

@@ -9,6 +9,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("cmc", &["crate::nss", "crate::bridge", "crate::transport", "crate::config", "crate::ops"]),
     ("text", &["crate::nss", "crate::bridge", "crate::transport", "crate::ops"]),
     ("nss", &["crate::cmc", "crate::ops", "crate::transport", "crate::bridge", "crate::asn1"]),
+    ("trust", &["crate::bridge", "crate::transport", "crate::ops", "crate::cli", "crate::compat"]),
     ("bridge", &["crate::cmc", "crate::ops", "crate::cli"]),
     ("transport.rs", &["crate::cmc", "crate::ops", "crate::cli"]),
     ("ops", &["crate::cli", "crate::compat", "println!", "eprintln!"]),

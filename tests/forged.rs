@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use common::Folder;
 use nss_cmc::asn1::encode;
 use nss_cmc::cmc::response::{self, Response};
-use nss_cmc::nss::{Access, Database, SignatureCheck};
+use nss_cmc::nss::{Access, Database};
+use nss_cmc::trust::SignatureCheck;
 
 fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")

@@ -90,28 +90,11 @@ pub type CERTSubjectList = CERTSubjectListStr;
 pub type CERTSubjectPublicKeyInfo = CERTSubjectPublicKeyInfoStr;
 pub type CERTValidity = CERTValidityStr;
 pub type CERTVerifyLog = CERTVerifyLogStr;
+pub type CERTVerifyLogNode = CERTVerifyLogNodeStr;
 pub type SECCertUsageEnum = ::core::ffi::c_uint;
 pub type SECCertificateUsage = PRInt64;
 pub type CERTGeneralNameTypeEnum = ::core::ffi::c_uint;
 pub type OtherName = OtherNameStr;
-pub type NSSCMSMessage = NSSCMSMessageStr;
-pub type NSSCMSContentInfo = NSSCMSContentInfoStr;
-pub type NSSCMSSignedData = NSSCMSSignedDataStr;
-pub type NSSCMSSignerInfo = NSSCMSSignerInfoStr;
-pub type NSSCMSContentCallback = ::core::option::Option<
-    unsafe extern "C" fn(
-        arg: *mut ::core::ffi::c_void,
-        buf: *const ::core::ffi::c_char,
-        len: ::core::ffi::c_ulong,
-    ),
->;
-pub type NSSCMSGetDecryptKeyCallback = ::core::option::Option<
-    unsafe extern "C" fn(
-        arg: *mut ::core::ffi::c_void,
-        algid: *mut SECAlgorithmID,
-    ) -> *mut PK11SymKey,
->;
-pub type NSSCMSVerificationStatus = ::core::ffi::c_uint;
 pub type SEC_PKCS12NicknameCollisionCallback = ::core::option::Option<
     unsafe extern "C" fn(
         old_nickname: *mut SECItem,
@@ -563,30 +546,6 @@ pub struct CERTVerifyLogStr {
 pub struct CERTOKDomainNameStr {
     pub next: *mut CERTOKDomainName,
     pub name: *mut ::core::ffi::c_char,
-}
-#[repr(C)]
-#[repr(align(8))]
-#[derive(Debug, Copy, Clone)]
-pub struct NSSCMSContentInfoStr {
-    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 128usize]>,
-}
-#[repr(C)]
-#[repr(align(8))]
-#[derive(Debug, Copy, Clone)]
-pub struct NSSCMSMessageStr {
-    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 184usize]>,
-}
-#[repr(C)]
-#[repr(align(8))]
-#[derive(Debug, Copy, Clone)]
-pub struct NSSCMSSignedDataStr {
-    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 224usize]>,
-}
-#[repr(C)]
-#[repr(align(8))]
-#[derive(Debug, Copy, Clone)]
-pub struct NSSCMSSignerInfoStr {
-    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 232usize]>,
 }
 #[repr(C)]
 #[derive(Debug)]
@@ -2617,50 +2576,6 @@ const _: () = {
         "Offset of field: CERTOKDomainNameStr::name",
     ][::core::mem::offset_of!(CERTOKDomainNameStr, name) - 8usize];
 };
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of NSSCMSContentInfoStr",
-    ][::core::mem::size_of::<NSSCMSContentInfoStr>() - 128usize];
-    [
-        "Alignment of NSSCMSContentInfoStr",
-    ][::core::mem::align_of::<NSSCMSContentInfoStr>() - 8usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of NSSCMSMessageStr"][::core::mem::size_of::<NSSCMSMessageStr>() - 184usize];
-    [
-        "Alignment of NSSCMSMessageStr",
-    ][::core::mem::align_of::<NSSCMSMessageStr>() - 8usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of NSSCMSSignedDataStr",
-    ][::core::mem::size_of::<NSSCMSSignedDataStr>() - 224usize];
-    [
-        "Alignment of NSSCMSSignedDataStr",
-    ][::core::mem::align_of::<NSSCMSSignedDataStr>() - 8usize];
-};
-pub const NSSCMSVS_Unverified: NSSCMSVerificationStatus = 0;
-pub const NSSCMSVS_GoodSignature: NSSCMSVerificationStatus = 1;
-pub const NSSCMSVS_BadSignature: NSSCMSVerificationStatus = 2;
-pub const NSSCMSVS_DigestMismatch: NSSCMSVerificationStatus = 3;
-pub const NSSCMSVS_SigningCertNotFound: NSSCMSVerificationStatus = 4;
-pub const NSSCMSVS_SigningCertNotTrusted: NSSCMSVerificationStatus = 5;
-pub const NSSCMSVS_SignatureAlgorithmUnknown: NSSCMSVerificationStatus = 6;
-pub const NSSCMSVS_SignatureAlgorithmUnsupported: NSSCMSVerificationStatus = 7;
-pub const NSSCMSVS_MalformedSignature: NSSCMSVerificationStatus = 8;
-pub const NSSCMSVS_ProcessingError: NSSCMSVerificationStatus = 9;
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of NSSCMSSignerInfoStr",
-    ][::core::mem::size_of::<NSSCMSSignerInfoStr>() - 232usize];
-    [
-        "Alignment of NSSCMSSignerInfoStr",
-    ][::core::mem::align_of::<NSSCMSSignerInfoStr>() - 8usize];
-};
 #[repr(C)]
 #[derive(Copy, Clone)]
 pub union SECKEYPublicKeyStr__bindgen_ty_1 {
@@ -3270,6 +3185,8 @@ unsafe extern "C" {
     ) -> *const ::core::ffi::c_char;
     pub fn PR_ErrorToName(code: PRErrorCode) -> *const ::core::ffi::c_char;
     pub fn PORT_Free(ptr: *mut ::core::ffi::c_void);
+    pub fn PORT_NewArena(chunksize: ::core::ffi::c_ulong) -> *mut PLArenaPool;
+    pub fn PORT_FreeArena(arena: *mut PLArenaPool, zero: PRBool);
     pub fn PORT_SetUCS2_ASCIIConversionFunction(convFunc: PORTCharConversionWSwapFunc);
     pub fn NSS_VersionCheck(importedVersion: *const ::core::ffi::c_char) -> PRBool;
     pub fn NSS_GetVersion() -> *const ::core::ffi::c_char;
@@ -3612,10 +3529,9 @@ unsafe extern "C" {
         validTime: PRTime,
         usage: SECCertUsage,
     ) -> *mut CERTCertificate;
-    pub fn CERT_VerifySignedData(
+    pub fn CERT_VerifySignedDataWithPublicKeyInfo(
         sd: *mut CERTSignedData,
-        cert: *mut CERTCertificate,
-        t: PRTime,
+        pubKeyInfo: *mut CERTSubjectPublicKeyInfo,
         wincx: *mut ::core::ffi::c_void,
     ) -> SECStatus;
     pub fn CERT_VerifyCertificate(
@@ -3652,6 +3568,13 @@ unsafe extern "C" {
     ) -> SECStatus;
     pub fn CERT_MakeCANickname(cert: *mut CERTCertificate) -> *mut ::core::ffi::c_char;
     pub fn CERT_DestroyCertList(certs: *mut CERTCertList);
+    pub fn CERT_CreateSubjectCertList(
+        certList: *mut CERTCertList,
+        handle: *mut CERTCertDBHandle,
+        name: *const SECItem,
+        sorttime: PRTime,
+        validOnly: PRBool,
+    ) -> *mut CERTCertList;
     pub fn SEC_CertNicknameConflict(
         nickname: *const ::core::ffi::c_char,
         derSubject: *const SECItem,
@@ -3703,68 +3626,6 @@ unsafe extern "C" {
         hash: *mut SECOidTag,
         wincx: *mut ::core::ffi::c_void,
     ) -> SECStatus;
-    pub fn NSS_CMSMessage_CreateFromDER(
-        DERmessage: *mut SECItem,
-        cb: NSSCMSContentCallback,
-        cb_arg: *mut ::core::ffi::c_void,
-        pwfn: PK11PasswordFunc,
-        pwfn_arg: *mut ::core::ffi::c_void,
-        decrypt_key_cb: NSSCMSGetDecryptKeyCallback,
-        decrypt_key_cb_arg: *mut ::core::ffi::c_void,
-    ) -> *mut NSSCMSMessage;
-    pub fn NSS_CMSMessage_Destroy(cmsg: *mut NSSCMSMessage);
-    pub fn NSS_CMSMessage_ContentLevelCount(
-        cmsg: *mut NSSCMSMessage,
-    ) -> ::core::ffi::c_int;
-    pub fn NSS_CMSMessage_ContentLevel(
-        cmsg: *mut NSSCMSMessage,
-        n: ::core::ffi::c_int,
-    ) -> *mut NSSCMSContentInfo;
-    pub fn NSS_CMSContentInfo_GetContent(
-        cinfo: *mut NSSCMSContentInfo,
-    ) -> *mut ::core::ffi::c_void;
-    pub fn NSS_CMSContentInfo_GetContentTypeTag(
-        cinfo: *mut NSSCMSContentInfo,
-    ) -> SECOidTag;
-    pub fn NSS_CMSUtil_VerificationStatusToString(
-        vs: NSSCMSVerificationStatus,
-    ) -> *const ::core::ffi::c_char;
-    pub fn NSS_CMSSignedData_SignerInfoCount(
-        sigd: *mut NSSCMSSignedData,
-    ) -> ::core::ffi::c_int;
-    pub fn NSS_CMSSignedData_GetSignerInfo(
-        sigd: *mut NSSCMSSignedData,
-        i: ::core::ffi::c_int,
-    ) -> *mut NSSCMSSignerInfo;
-    pub fn NSS_CMSSignedData_GetDigestAlgs(
-        sigd: *mut NSSCMSSignedData,
-    ) -> *mut *mut SECAlgorithmID;
-    pub fn NSS_CMSSignedData_GetContentInfo(
-        sigd: *mut NSSCMSSignedData,
-    ) -> *mut NSSCMSContentInfo;
-    pub fn NSS_CMSSignedData_ImportCerts(
-        sigd: *mut NSSCMSSignedData,
-        certdb: *mut CERTCertDBHandle,
-        certusage: SECCertUsage,
-        keepcerts: PRBool,
-    ) -> SECStatus;
-    pub fn NSS_CMSSignedData_HasDigests(sigd: *mut NSSCMSSignedData) -> PRBool;
-    pub fn NSS_CMSSignedData_VerifySignerInfo(
-        sigd: *mut NSSCMSSignedData,
-        i: ::core::ffi::c_int,
-        certdb: *mut CERTCertDBHandle,
-        certusage: SECCertUsage,
-    ) -> SECStatus;
-    pub fn NSS_CMSSignerInfo_GetVerificationStatus(
-        signerinfo: *mut NSSCMSSignerInfo,
-    ) -> NSSCMSVerificationStatus;
-    pub fn NSS_CMSSignerInfo_GetCertList(
-        signerinfo: *mut NSSCMSSignerInfo,
-    ) -> *mut CERTCertificateList;
-    pub fn NSS_CMSSignerInfo_GetSigningCertificate(
-        signerinfo: *mut NSSCMSSignerInfo,
-        certdb: *mut CERTCertDBHandle,
-    ) -> *mut CERTCertificate;
     pub fn SEC_PKCS12DecoderStart(
         pwitem: *mut SECItem,
         slot: *mut PK11SlotInfo,

@@ -4,6 +4,7 @@
 //! value is never encoded again to be verified.
 
 pub mod canonical;
+pub mod certificate;
 pub mod cmc;
 pub mod cms;
 pub mod crmf;

@@ -139,8 +139,24 @@ oids! {
     CE_SUBJECT_ALT_NAME = [2, 5, 29, 17];
     /// id-ce-basicConstraints (RFC 5280).
     CE_BASIC_CONSTRAINTS = [2, 5, 29, 19];
+    /// id-ce-nameConstraints (RFC 5280).
+    CE_NAME_CONSTRAINTS = [2, 5, 29, 30];
+    /// id-ce-cRLDistributionPoints (RFC 5280).
+    CE_CRL_DISTRIBUTION_POINTS = [2, 5, 29, 31];
+    /// id-ce-certificatePolicies (RFC 5280).
+    CE_CERTIFICATE_POLICIES = [2, 5, 29, 32];
+    /// id-ce-policyMappings (RFC 5280).
+    CE_POLICY_MAPPINGS = [2, 5, 29, 33];
+    /// id-ce-authorityKeyIdentifier (RFC 5280).
+    CE_AUTHORITY_KEY_IDENTIFIER = [2, 5, 29, 35];
+    /// id-ce-policyConstraints (RFC 5280).
+    CE_POLICY_CONSTRAINTS = [2, 5, 29, 36];
     /// id-ce-extKeyUsage (RFC 5280).
     CE_EXT_KEY_USAGE = [2, 5, 29, 37];
+    /// id-ce-inhibitAnyPolicy (RFC 5280).
+    CE_INHIBIT_ANY_POLICY = [2, 5, 29, 54];
+    /// id-kp-cmcCA (RFC 6402 §2.10).
+    KP_CMC_CA = [1, 3, 6, 1, 5, 5, 7, 3, 27];
 }
 
 /// An owned copy.

@@ -26,8 +26,6 @@ pub enum Usage {
     SslServer,
     /// TLS client.
     SslClient,
-    /// A CA that issues TLS certificates.
-    SslCa,
 }
 
 impl Usage {
@@ -35,7 +33,6 @@ impl Usage {
         match self {
             Usage::SslServer => sys::certificateUsageSSLServer,
             Usage::SslClient => sys::certificateUsageSSLClient,
-            Usage::SslCa => sys::certificateUsageSSLCA,
         }
     }
 }
@@ -80,7 +77,7 @@ impl Trust {
 }
 
 impl Database {
-    fn cert_db(&self) -> *mut sys::CERTCertDBHandle {
+    pub(super) fn cert_db(&self) -> *mut sys::CERTCertDBHandle {
         // SAFETY: NSS is initialised while `self` lives (cert.h).
         unsafe { sys::CERT_GetDefaultCertDB() }
     }
@@ -237,28 +234,6 @@ impl Database {
     }
 }
 
-impl Database {
-    /// Verifies that a CA this database trusts issued `certificate`, whatever that is good for:
-    /// usages that NSS doesn't know (time stamping, Kerberos…) are none of its business.
-    ///
-    /// # Errors
-    /// The NSS fault: no such CA (`SEC_ERROR_UNKNOWN_ISSUER`), not trusted, or another's signature.
-    pub fn verify_issued(&self, certificate: &Certificate) -> std::result::Result<(), Fault> {
-        let unknown = || Fault::from_code("CERT_FindCertIssuer", sys::SEC_ERROR_UNKNOWN_ISSUER);
-        let issuer = certificate.find_issuer().ok_or_else(unknown)?;
-        self.verify(&issuer, Usage::SslCa)?;
-        // SAFETY: the certificate is live; only the address of its field is taken.
-        let signed = unsafe { &raw mut (*certificate.as_ptr()).signatureWrap };
-        fault::status("CERT_VerifySignedData", || {
-            // SAFETY: both certificates are live, the signed data is part of one; it is only read
-            // (cert.h).
-            unsafe {
-                sys::CERT_VerifySignedData(signed, issuer.as_ptr(), now(), std::ptr::null_mut())
-            }
-        })
-    }
-}
-
 impl Token {
     /// Imports a certificate beside its key (NSS sets CKA_ID from the public key) under
     /// `nickname`. Trust is left as it is.
@@ -352,7 +327,7 @@ fn lookup_name(nickname: &str) -> String {
 }
 
 /// NSPR's clock: microseconds since 1970.
-fn now() -> sys::PRTime {
+pub(super) fn now() -> sys::PRTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     sys::PRTime::try_from(since.as_micros()).unwrap_or(sys::PRTime::MAX)
 }

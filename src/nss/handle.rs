@@ -94,6 +94,11 @@ impl<'a> Borrowed<'a> {
     pub(crate) fn as_ptr(&self) -> *const sys::SECItem {
         &self.item
     }
+
+    /// A copy of the item for a structure that outlives neither this nor the bytes.
+    pub(crate) fn item(&self) -> sys::SECItem {
+        self.item
+    }
 }
 
 /// A `SECItem` whose bytes NSS allocates (`PORT_Alloc`) and Rust frees; wiped first.

@@ -1,11 +1,10 @@
-//! Safe wrappers over libnss3 and libsmime3: the only place that knows NSS pointers.
+//! Safe wrappers over libnss3: the only place that knows NSS pointers.
 //!
 //! NSS is global: one [`Database`] is open in a process at a time. Every handle ([`Token`],
 //! [`PrivateKey`], [`Certificate`]…) holds a guard that keeps NSS initialised;
 //! [`Database::close`] shuts NSS down and fails when a reference was leaked.
 
 mod cert;
-mod cms;
 mod database;
 mod descriptor;
 mod digest;
@@ -14,6 +13,7 @@ mod handle;
 mod key;
 mod token;
 mod unwrap;
+mod verify;
 mod wrap;
 
 use std::ptr::NonNull;
@@ -21,13 +21,13 @@ use std::ptr::NonNull;
 use nss_sys as sys;
 
 pub use cert::{Certificate, Trust, Usage};
-pub use cms::SignatureCheck;
 pub use database::{Access, Database};
 pub(crate) use descriptor::duplicate;
 pub use fault::Fault;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
 pub use token::Token;
 pub(crate) use token::{is_fips_name, is_internal_name};
+pub use verify::{CaTrust, Signature};
 pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};
 
 /// The initialised library: dropped last, by the last handle or by [`Database::close`].

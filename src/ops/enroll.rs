@@ -269,7 +269,7 @@ impl Job<'_> {
             mended.push(format!("set the trust {}", trust.as_str()));
         }
         if let Some(path) = self.chain_file {
-            let issuers = session::issuers(self.database, self.token, certificate, &[])?;
+            let issuers = session::chain(self.database, self.token, certificate, &[])?;
             let pem = chain_pem(certificate.der(), &issuers);
             if std::fs::read(path).ok().as_deref() != Some(pem.as_bytes()) {
                 file::write(path, pem.as_bytes(), file::Mode::Default)?;
@@ -289,10 +289,7 @@ impl Job<'_> {
             // From here on the CA may issue: an interruption waits for its answer.
             .map_or(Ok(()), NewKey::check)
             .and_then(|()| enrolment.play(&request, private))
-            .and_then(|certificates| {
-                let (ours, others) = answer::ours(certificates, &request.spki()?)?;
-                Ok((answer::chained(self.database, &ours, &others)?, others))
-            });
+            .and_then(|certificates| answer::ours(self.database, certificates, &request.spki()?));
         let (ours, others) = match outcome {
             Ok(issued) => issued,
             Err(e) => return Err(unissued(e, new_key)),
@@ -379,7 +376,7 @@ impl Job<'_> {
             )?),
             None => None,
         };
-        let issuers = session::issuers(self.database, self.token, certificate, others)?;
+        let issuers = session::chain(self.database, self.token, certificate, others)?;
         if let Some(place) = chain_place {
             place.fill(chain_pem(certificate.der(), &issuers).as_bytes())?;
         }

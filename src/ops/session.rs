@@ -1,13 +1,13 @@
 //! A database opened and logged in to, and the signer found in it.
 
 use crate::algorithm::{Crypto, Digest, KeyType, Signer};
-use crate::asn1::x509::certificate_fields;
 use crate::cmc::request::Request;
 use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
 use crate::secret::Passwords;
 pub use crate::transport::Identity;
+use crate::trust::Paths;
 
 /// Opens a database and logs in to one token of it, if that needs a password. The password is
 /// fetched only then.
@@ -74,7 +74,7 @@ impl Identity {
     pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
         let certificate = database.find_certificate(&qualified(token, nickname))?;
         let key = certificate.private_key()?;
-        let issuers = issuers(database, token, &certificate, &[])?;
+        let issuers = Paths::new(database, &[]).by_signature(token, certificate.der())?;
         Ok(Identity { certificate, issuers, key })
     }
 
@@ -108,36 +108,24 @@ impl Identity {
     }
 }
 
-/// DER of the issuers of a certificate, by subject name up to a self-issued one: those that its token
-/// or the internal one holds, else those among `others`; a missing issuer ends the chain.
+/// DER of the issuers of a certificate, nearest first: those on its path to a CA that the database
+/// trusts, where there is one, and above as far as signatures lead. Issuers are looked for in the
+/// database and among `others`; nothing enters that isn't verified.
 ///
 /// # Errors
-/// [`crate::error::Kind::Input`] for one that can't be read.
-pub fn issuers(
+/// [`Kind::Input`] for a certificate that can't be read.
+pub fn chain(
     database: &Database,
     token: &Token,
     of: &Certificate,
     others: &[Vec<u8>],
 ) -> Result<Vec<Vec<u8>>> {
-    let internal = database.token("internal")?;
-    let mut issuers: Vec<Vec<u8>> = Vec::new();
-    let mut wanted = of.issuer().to_vec();
-    let mut self_issued = of.is_self_issued();
-    // A longer chain is a loop of cross-certificates.
-    while !self_issued && issuers.len() < 16 {
-        let mut found = internal.certificates_of_subject(&wanted);
-        if !token.is_internal() {
-            found.extend(token.certificates_of_subject(&wanted));
-        }
-        let has_name = |der: &&Vec<u8>| certificate_fields(der).is_ok_and(|f| f.subject == wanted);
-        found.extend(others.iter().find(has_name).cloned());
-        let Some(der) = found.into_iter().next() else { break };
-        let fields = certificate_fields(&der)?;
-        self_issued = fields.issuer == fields.subject;
-        wanted = fields.issuer.to_vec();
-        issuers.push(der);
-    }
-    Ok(issuers)
+    let paths = Paths::new(database, others);
+    let mut found = paths.to_trusted(of.der()).unwrap_or_default();
+    let last = found.last().map_or(of.der(), Vec::as_slice);
+    let above = paths.by_signature(token, last)?;
+    found.extend(above);
+    Ok(found)
 }
 
 /// The nickname NSS looks up: with the token's name in front unless it is the internal one or the

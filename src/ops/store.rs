@@ -2,7 +2,8 @@
 
 use super::session;
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Certificate, Database, Token, Trust, Usage};
+use crate::nss::{Certificate, Database, Token, Trust};
+use crate::trust::Paths;
 
 /// What became of it.
 #[derive(Debug)]
@@ -15,8 +16,8 @@ pub struct Stored {
     pub warnings: Vec<String>,
 }
 
-/// Imports `certificate`, which was [verified](super::answer::chained), under `nickname`; then those
-/// of `others` that issued it, untrusted. The certificate is in or it isn't; an issuer that can't be
+/// Imports `certificate`, which was [verified](super::answer::ours), under `nickname`; then those
+/// of `others` on its path to a trusted CA, untrusted. The certificate is in or it isn't; an issuer that can't be
 /// stored is a warning.
 ///
 /// # Errors
@@ -38,14 +39,16 @@ pub fn store(
         .because(format!("the CA issued the certificate for {subject}"))
         .hint("the CA decides the subject in this profile; choose another --nickname"));
     }
+    let issuers = Paths::new(database, others).to_trusted(certificate.der())?;
     token.import(certificate, nickname)?;
     if let Some(trust) = trust {
         database.set_trust(certificate, trust).map_err(|e| take_out(database, certificate, e))?;
     }
     let (mut added, mut warnings) = (Vec::new(), Vec::new());
     let internal = database.token("internal")?;
-    for ca in issuers(database, certificate, others) {
-        if internal.holds(&ca) {
+    for der in issuers.iter().filter(|der| others.contains(der)) {
+        let ca = database.decode_certificate(der)?;
+        if internal.holds(&ca) || token.holds(&ca) {
             continue;
         }
         let name = database.ca_nickname(&ca).unwrap_or_else(|| "CA".into());
@@ -68,30 +71,4 @@ fn take_out(database: &Database, certificate: &Certificate, error: Error) -> Err
         Err(e) => e.to_string(),
     };
     error.note(format!("the certificate could not be taken out again: {why}"))
-}
-
-/// The issuers among `others`, the nearest first: those that NSS finds to be trusted CAs. Whatever
-/// else came with the answer is nobody's business.
-fn issuers(database: &Database, certificate: &Certificate, others: &[Vec<u8>]) -> Vec<Certificate> {
-    // Decoded together, so that NSS can build chains of them.
-    let mut known: Vec<Certificate> =
-        others.iter().filter_map(|der| database.decode_certificate(der).ok()).collect();
-    let mut found: Vec<Certificate> = Vec::new();
-    let mut wanted = certificate.issuer().to_vec();
-    // A longer chain is a loop of cross-certificates.
-    while found.len() < 16 {
-        let fits = |c: &Certificate| c.subject() == wanted;
-        let Some(at) = known.iter().position(fits) else { break };
-        let ca = known.remove(at);
-        if database.verify(&ca, Usage::SslCa).is_err() {
-            break;
-        }
-        wanted = ca.issuer().to_vec();
-        let last = ca.is_self_issued();
-        found.push(ca);
-        if last {
-            break;
-        }
-    }
-    found
 }

@@ -1,0 +1,193 @@
+//! What verification is made of: one signature, the CA certificates of a name, their trust, and what
+//! NSS objects to in a chain. The rules themselves are in [`crate::trust`].
+
+use nss_sys as sys;
+
+use super::cert::{Certificate, now};
+use super::database::Database;
+use super::fault::{self, Fault};
+use super::handle::{Borrowed, CertList};
+
+/// Data and the signature over it, as X.509 and CMS have them.
+pub struct Signature<'a> {
+    /// What is signed.
+    pub data: &'a [u8],
+    /// Content octets of the algorithm's OBJECT IDENTIFIER.
+    pub algorithm: &'a [u8],
+    /// DER of the algorithm's parameters; empty when there are none.
+    pub parameters: &'a [u8],
+    /// The signature.
+    pub value: &'a [u8],
+}
+
+/// What the first trust field (SSL) says of a certificate as a CA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaTrust {
+    /// `C` or `T`.
+    Trusted,
+    /// `p`: never to be trusted, whoever issued it.
+    Distrusted,
+    /// Neither.
+    Unknown,
+}
+
+impl Database {
+    /// Verifies a signature with a public key (DER of a SubjectPublicKeyInfo). NSS's policy for
+    /// signatures of certificates decides which algorithms are good enough.
+    ///
+    /// # Errors
+    /// The NSS fault, `SEC_ERROR_BAD_SIGNATURE` for a wrong one.
+    pub fn verify_signature(&self, spki: &[u8], signature: &Signature<'_>) -> Result<(), Fault> {
+        let spki = Borrowed::new(spki);
+        let info = fault::pointer("SECKEY_DecodeDERSubjectPublicKeyInfo", || {
+            // SAFETY: the item outlives the call; a structure of its own is handed over (keyhi.h).
+            unsafe { sys::SECKEY_DecodeDERSubjectPublicKeyInfo(spki.as_ptr()) }
+        })?;
+        let data = Borrowed::new(signature.data);
+        let algorithm = Borrowed::new(signature.algorithm);
+        let parameters = Borrowed::new(signature.parameters);
+        let value = Borrowed::new(signature.value);
+        let mut signed = sys::CERTSignedData {
+            data: data.item(),
+            signatureAlgorithm: sys::SECAlgorithmID {
+                algorithm: algorithm.item(),
+                parameters: parameters.item(),
+            },
+            signature: value.item(),
+        };
+        // A BIT STRING's length is in bits; one too long for that is cut to nothing.
+        signed.signature.len = signed.signature.len.checked_mul(8).unwrap_or(0);
+        let outcome = fault::status("CERT_VerifySignedDataWithPublicKeyInfo", || {
+            // SAFETY: `signed` points to octets that outlive the call and are only read; `info` is
+            // live (cert.h).
+            unsafe {
+                sys::CERT_VerifySignedDataWithPublicKeyInfo(
+                    &mut signed,
+                    info.as_ptr(),
+                    std::ptr::null_mut(),
+                )
+            }
+        });
+        // SAFETY: handed over above, destroyed once (keyhi.h).
+        unsafe { sys::SECKEY_DestroySubjectPublicKeyInfo(info.as_ptr()) };
+        outcome
+    }
+
+    /// Every certificate with this subject (DER of a Name) that any token holds; also those that are
+    /// [decoded](Database::decode_certificate) and still alive.
+    pub fn certificates_named(&self, subject: &[u8]) -> Vec<Certificate> {
+        let subject = Borrowed::new(subject);
+        let list = fault::pointer("CERT_CreateSubjectCertList", || {
+            // SAFETY: the item outlives the call; without a list to add to a new one, or null, is
+            // handed over; no certificate is left out for its dates (cert.h).
+            unsafe {
+                sys::CERT_CreateSubjectCertList(
+                    std::ptr::null_mut(),
+                    self.cert_db(),
+                    subject.as_ptr(),
+                    now(),
+                    super::pr_bool(false),
+                )
+            }
+        });
+        match list {
+            // SAFETY: the list was handed over.
+            Ok(raw) => unsafe { CertList::from_raw(self.guard(), raw) }.certificates(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Returns what NSS objects to in a chain that is good otherwise: `chain` is DER, a certificate
+    /// and its issuers. Looked for are revocation by a CRL of the database and names that a CA
+    /// was not allowed to certify; nothing else that NSS finds counts.
+    pub fn objection(&self, chain: &[&[u8]]) -> Option<Fault> {
+        // Alive together, so that NSS finds the issuers.
+        let alive: Vec<Certificate> =
+            chain.iter().filter_map(|der| self.decode_certificate(der).ok()).collect();
+        let certificate = alive.first().filter(|c| chain.first() == Some(&c.der()))?;
+        let mut log = Log::new()?;
+        // SAFETY: the certificate is live; the log has an arena; no returned usages are asked
+        // (cert.h). Whatever is wrong is in the log.
+        unsafe {
+            sys::CERT_VerifyCertificate(
+                self.cert_db(),
+                certificate.as_ptr(),
+                super::pr_bool(true),
+                sys::certificateUsageSSLCA,
+                now(),
+                std::ptr::null_mut(),
+                &mut log.0,
+                std::ptr::null_mut(),
+            )
+        };
+        let found = log.codes();
+        let counts = [sys::SEC_ERROR_REVOKED_CERTIFICATE, sys::SEC_ERROR_CERT_NOT_IN_NAME_SPACE];
+        let code = found.into_iter().find(|code| counts.contains(code))?;
+        Some(Fault::from_code("CERT_VerifyCertificate", code))
+    }
+}
+
+/// The errors that NSS finds in a chain. C: `CERTVerifyLog`, its arena given back by
+/// `PORT_FreeArena` and each certificate in it by `CERT_DestroyCertificate`.
+struct Log(sys::CERTVerifyLog);
+
+impl Log {
+    fn new() -> Option<Log> {
+        // SAFETY: no precondition; an arena or null is handed over (secport.h).
+        let arena = unsafe { sys::PORT_NewArena(1024) };
+        let none = std::ptr::null_mut();
+        (!arena.is_null()).then_some(Log(sys::CERTVerifyLog {
+            arena,
+            count: 0,
+            head: none,
+            tail: none,
+        }))
+    }
+
+    /// Every node, in NSS's order.
+    fn nodes(&self) -> Vec<sys::CERTVerifyLogNode> {
+        let mut found = Vec::new();
+        let mut at = self.0.head;
+        while !at.is_null() {
+            // SAFETY: a node of the log's arena, which lives until drop.
+            let node = unsafe { *at };
+            at = node.next;
+            found.push(node);
+        }
+        found
+    }
+
+    fn codes(&self) -> Vec<i32> {
+        self.nodes().iter().filter_map(|n| i32::try_from(n.error).ok()).collect()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        for node in self.nodes().iter().filter(|n| !n.cert.is_null()) {
+            // SAFETY: NSS took a reference for each node (certvfy.c's contract in certt.h).
+            unsafe { sys::CERT_DestroyCertificate(node.cert) };
+        }
+        // SAFETY: from PORT_NewArena, freed once; nothing of it is zeroed.
+        unsafe { sys::PORT_FreeArena(self.0.arena, super::pr_bool(false)) };
+    }
+}
+
+impl Certificate {
+    /// What the database's first trust field says of it as a CA.
+    pub fn ca_trust(&self) -> CaTrust {
+        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
+        let mut trust: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
+        // SAFETY: the certificate is live, the structure outlives the call (cert.h). A certificate
+        // without trust is a failure and leaves the zeros.
+        unsafe { sys::CERT_GetCertTrust(self.as_ptr(), &mut trust) };
+        let has = |bits| trust.sslFlags & bits != 0;
+        if has(sys::CERTDB_TRUSTED_CA | sys::CERTDB_TRUSTED_CLIENT_CA) {
+            return CaTrust::Trusted;
+        }
+        match has(sys::CERTDB_TERMINAL_RECORD) && !has(sys::CERTDB_TRUSTED) {
+            true => CaTrust::Distrusted,
+            false => CaTrust::Unknown,
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The signature of a response, and whether its signer may speak for the CA.
+
+use rasn::types::{Any, ObjectIdentifier, OctetString, Oid};
+
+use super::path::{Paths, who};
+use crate::algorithm::{Crypto, Digest};
+use crate::asn1::certificate::{self, Certificate, KeyUse, algorithm};
+use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
+use crate::asn1::x509::{certificate_fields, digest_oid, signature_algorithm};
+use crate::asn1::{decode, encode, oid, split_tlv};
+use crate::cmc::response::{certificates_of, open_signed_data, parse};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Database, Signature};
+
+/// Signers of one message at most.
+const MOST_SIGNERS: usize = 8;
+
+/// What verifying a response's signature found.
+#[derive(Debug)]
+pub enum SignatureCheck {
+    /// Every signature is right, and one is by a signer that may speak for the CA.
+    Good,
+    /// No signer at all.
+    Unsigned,
+    /// The signature is right, but its signer may not speak for a CA that the database trusts.
+    NotTrusted(Error),
+    /// Digest or signature wrong, signer's certificate not found, or not a response.
+    Bad(Error),
+}
+
+impl Database {
+    /// Verifies the signature of a response (DER or BER of a CMS message) and its signer, by the
+    /// [rules of this program](crate::trust). Certificates in the message may be issuers on the
+    /// path; none is trusted or stored for having arrived.
+    pub fn verify_signed_data(&self, der: &[u8]) -> SignatureCheck {
+        check(self, der).unwrap_or_else(SignatureCheck::Bad)
+    }
+}
+
+/// One error for whatever isn't a signed response: which part is wrong would only tell a forger.
+fn malformed() -> Error {
+    Error::new(Kind::Input, "it is not a signed CMC response")
+}
+
+fn check(database: &Database, der: &[u8]) -> Result<SignatureCheck> {
+    let (signed, content) = open_signed_data("x", der).map_err(|_| malformed())?;
+    parse(der).map_err(|_| malformed())?;
+    let content_type = &signed.encap_content_info.content_type;
+    let signers = signed.signer_infos.to_vec();
+    let content = match content {
+        None if signers.is_empty() && **content_type == *oid::ID_DATA => {
+            return Ok(SignatureCheck::Unsigned);
+        }
+        Some(content) if **content_type == *oid::ID_CCT_PKI_RESPONSE => content,
+        _ => return Err(malformed()),
+    };
+    if signers.is_empty() {
+        return Ok(SignatureCheck::Unsigned);
+    }
+    if signers.len() > MOST_SIGNERS {
+        return Err(malformed());
+    }
+    let certificates = certificates_of(&signed);
+    let paths = Paths::new(database, &certificates);
+    let mut why = None;
+    let mut trusted = false;
+    for signer in signers {
+        let statement = Statement::of(database, &signed, signer, &content)?;
+        match statement.signer(database, &paths, &certificates, &signer.sid)? {
+            Ok(()) => trusted = true,
+            Err(e) => why = Some(e),
+        }
+    }
+    match why {
+        Some(e) if !trusted => Ok(SignatureCheck::NotTrusted(e)),
+        _ => Ok(SignatureCheck::Good),
+    }
+}
+
+/// What a SignerInfo says: that somebody signed these attributes, which fit the content.
+struct Statement {
+    /// DER of the SET OF attributes (RFC 5652 §5.4).
+    attributes: Vec<u8>,
+    /// DER of the AlgorithmIdentifier.
+    algorithm: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Statement {
+    /// Reads it and compares the attributes with the content.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when it is malformed, [`Kind::BadReply`] for another content.
+    fn of(
+        database: &Database,
+        signed: &SignedData,
+        signer: &SignerInfo,
+        content: &[u8],
+    ) -> Result<Statement> {
+        let attributes = signer.signed_attrs.as_ref().ok_or_else(malformed)?;
+        let attribute = |id: &Oid| {
+            let all = attributes.to_vec();
+            let mut values =
+                all.iter().filter(|a| *a.r#type == *id).flat_map(|a| a.values.to_vec());
+            match (values.next(), values.next()) {
+                (Some(value), None) => Ok::<Any, Error>(value.clone()),
+                _ => Err(malformed()),
+            }
+        };
+        let value = attribute(oid::ID_CONTENT_TYPE)?;
+        let content_type: ObjectIdentifier =
+            decode("x", value.as_bytes()).map_err(|_| malformed())?;
+        let value = attribute(oid::ID_MESSAGE_DIGEST)?;
+        let digest: OctetString = decode("x", value.as_bytes()).map_err(|_| malformed())?;
+        if content_type != signed.encap_content_info.content_type {
+            return Err(malformed());
+        }
+        let hash = signing_digest(&signer.digest_algorithm.algorithm)?;
+        if database.hash(hash, content)? != digest.to_vec() {
+            return Err(Error::new(Kind::BadReply, "the content is not the one that was signed"));
+        }
+        Ok(Statement {
+            // DER in DER's order, whatever order they came in.
+            attributes: encode("the signed attributes", attributes)?,
+            algorithm: signing_algorithm(signer, hash)?,
+            signature: signer.signature.to_vec(),
+        })
+    }
+
+    /// Finds who signed it, and whether that one may speak for the CA: the inner error says why not.
+    ///
+    /// # Errors
+    /// [`Kind::BadReply`] when nobody's signature fits.
+    fn signer(
+        &self,
+        database: &Database,
+        paths: &Paths<'_>,
+        certificates: &[Vec<u8>],
+        sid: &SignerIdentifier,
+    ) -> Result<Result<()>> {
+        let mut named: Vec<Vec<u8>> =
+            certificates.iter().filter(|der| is_named(sid, der)).cloned().collect();
+        if named.is_empty() {
+            let held = database.certificates()?;
+            named.extend(held.iter().map(|c| c.der().to_vec()).filter(|der| is_named(sid, der)));
+        }
+        named.dedup();
+        let (id, parameters) = algorithm(&self.algorithm).ok_or_else(malformed)?;
+        let signature =
+            Signature { data: &self.attributes, algorithm: id, parameters, value: &self.signature };
+        let mut wrong = Error::new(Kind::BadReply, "the signer's certificate was not found");
+        let mut untrusted = None;
+        for der in &named {
+            let Ok(certificate) = certificate::read(der) else { continue };
+            paths.spend()?;
+            if let Err(f) = database.verify_signature(certificate.fields.spki, &signature) {
+                wrong = Error::new(Kind::BadReply, "the signature does not match").because(f);
+                continue;
+            }
+            match may_speak(paths, &certificate, certificates) {
+                Ok(()) => return Ok(Ok(())),
+                Err(e) => untrusted = Some(e),
+            }
+        }
+        untrusted.map(Err).ok_or(wrong)
+    }
+}
+
+/// SHA-2; nothing weaker vouches for a response.
+fn signing_digest(id: &Oid) -> Result<Digest> {
+    let known = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
+    known.into_iter().find(|d| digest_oid(*d) == id).ok_or_else(|| weak(id))
+}
+
+fn weak(id: &Oid) -> Error {
+    let id = oid::dotted(id);
+    Error::new(Kind::BadReply, format!("the signature algorithm {id} is unknown or too weak"))
+}
+
+/// The AlgorithmIdentifier that NSS verifies by. Two identifiers of keys stand for signatures with
+/// the digest named beside (RFC 3370 §3.2, RFC 5753 §2.1.1).
+fn signing_algorithm(signer: &SignerInfo, digest: Digest) -> Result<Vec<u8>> {
+    use crate::algorithm::Scheme;
+    let given = &signer.signature_algorithm;
+    let id: &Oid = &given.algorithm;
+    let meant = if *id == *oid::RSA_ENCRYPTION {
+        signature_algorithm(Scheme::RsaPkcs1(digest))?
+    } else if *id == *oid::EC_PUBLIC_KEY {
+        signature_algorithm(Scheme::Ecdsa(digest))?
+    } else {
+        given.clone()
+    };
+    let parameters = meant.parameters.as_ref().map(|p| p.as_bytes());
+    let is_known = if *meant.algorithm == *oid::RSASSA_PSS {
+        pss_digest(parameters.unwrap_or_default()).is_some()
+    } else {
+        STRONG.iter().any(|known| *meant.algorithm == **known)
+    };
+    if !is_known {
+        return Err(weak(id));
+    }
+    encode("a signature algorithm", &meant)
+}
+
+const STRONG: &[&Oid] = &[
+    oid::SHA256_WITH_RSA,
+    oid::SHA384_WITH_RSA,
+    oid::SHA512_WITH_RSA,
+    oid::ECDSA_WITH_SHA256,
+    oid::ECDSA_WITH_SHA384,
+    oid::ECDSA_WITH_SHA512,
+    oid::ML_DSA_44,
+    oid::ML_DSA_65,
+    oid::ML_DSA_87,
+];
+
+/// The digest that RSASSA-PSS-params (RFC 4055 §3.1) name; none is SHA-1.
+fn pss_digest(parameters: &[u8]) -> Option<Digest> {
+    let (0x30, content, []) = split_tlv(parameters)? else { return None };
+    let (0xa0, hash, _) = split_tlv(content)? else { return None };
+    let hash: rasn_cms::AlgorithmIdentifier = decode("a digest", hash).ok()?;
+    signing_digest(&hash.algorithm).ok()
+}
+
+/// Whether a SignerInfo names this certificate.
+fn is_named(sid: &SignerIdentifier, der: &[u8]) -> bool {
+    match sid {
+        SignerIdentifier::IssuerAndSerialNumber(id) => {
+            let serial = encode("x", &id.serial_number).unwrap_or_default();
+            let serial = split_tlv(&serial).map(|(_, content, _)| content);
+            certificate_fields(der)
+                .is_ok_and(|f| f.issuer == id.issuer.as_bytes() && serial == Some(f.serial))
+        }
+        SignerIdentifier::SubjectKeyIdentifier(id) => {
+            certificate::read(der).is_ok_and(|c| c.key_identifier() == Some(&id[..]))
+        }
+    }
+}
+
+/// Whether the holder of `signer` may sign a response with these certificates.
+///
+/// # Errors
+/// [`Kind::Untrusted`], saying why not.
+fn may_speak(paths: &Paths<'_>, signer: &Certificate<'_>, certificates: &[Vec<u8>]) -> Result<()> {
+    let refused = |why: String| {
+        Err(Error::new(Kind::Untrusted, format!("{} may not sign a response", who(signer)))
+            .because(why))
+    };
+    paths.valid_now(signer)?;
+    paths.to_trusted(signer.der)?;
+    // The names of the CAs it speaks for.
+    let mut authorities = Vec::new();
+    if signer.ca()?.0 && signer.may(&[KeyUse::Signature, KeyUse::CertificateSignature])? {
+        authorities.push(signer.fields.subject);
+    }
+    if signer.has_purpose(oid::KP_CMC_CA)?
+        && signer.may(&[KeyUse::Signature, KeyUse::NonRepudiation])?
+    {
+        authorities.push(signer.fields.issuer);
+    }
+    if authorities.is_empty() {
+        return refused("it is neither a CA nor a CMC responder (id-kp-cmcCA)".into());
+    }
+    if let Some(id) = signer.unknown_critical() {
+        return refused(format!("its critical extension {id} is unknown"));
+    }
+    for der in certificates.iter().filter(|der| der.as_slice() != signer.der) {
+        let Ok(certificate) = certificate::read(der) else { continue };
+        let ca = certificate.ca().is_ok_and(|(ca, _)| ca);
+        if !ca && !authorities.contains(&certificate.fields.issuer) {
+            let subject = who(&certificate);
+            return refused(format!("another CA issued the certificate of {subject} beside it"));
+        }
+    }
+    Ok(())
+}
