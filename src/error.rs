@@ -192,9 +192,15 @@ impl Error {
         self
     }
 
-    /// Adds what stays behind although the run failed, for JSON: a key, a certificate.
+    /// Adds what stays behind although the run failed, for JSON: a key, a certificate. Said twice, the
+    /// fields of both are there.
     pub fn left(mut self, what: serde_json::Value) -> Error {
-        self.0.left = Some(what);
+        match (&mut self.0.left, what) {
+            (Some(serde_json::Value::Object(old)), serde_json::Value::Object(new)) => {
+                old.extend(new);
+            }
+            (left, what) => *left = Some(what),
+        }
         self
     }
 

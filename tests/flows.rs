@@ -378,8 +378,25 @@ fn answers_that_are_not_to_be_believed() {
     enroll(&f, &ca.url, "standin-reversed", &[]).exits(ISSUED);
     enroll(&f, &ca.url, "standin-certs-only", &["--force", "--allow-unsigned-response"])
         .exits(ISSUED);
-    // Dogtag's certificate is valid without the confirmation it asks for.
-    enroll(&f, &ca.url, "standin-confirm", &["--force"]).exits(ISSUED);
+}
+
+/// Where the CA asks for it the certificate is confirmed, and counts as issued only after that.
+#[test]
+fn a_certificate_is_confirmed_where_the_ca_asks() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    may_be_issued(&f, &ca.url, "standin-confirm-refused", &[], 3, "badCertId");
+    may_be_issued(&f, &ca.url, "standin-confirm-silent", &[], 3, "no status");
+    let refused = ["--output", "json"];
+    let report = enroll(&f, &ca.url, "standin-confirm-refused", &refused).exits(3).json();
+    let pem = report["result"]["certificate"]["pem"].as_str().unwrap();
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"), "{report}");
+    assert!(!f.certificates().iter().any(|line| line.starts_with("www ")));
+    enroll(&f, &ca.url, "standin-confirm", &[]).exits(ISSUED);
+    assert!(f.certificates().contains(&"www u,u,u".to_owned()), "{:?}", f.certificates());
+    let log = String::from_utf8(f.read("ca.log")).unwrap();
+    let last: Vec<&str> = log.lines().rev().take(2).collect();
+    assert!(last[0].contains("answered") && last[1].contains("issued"), "{log}");
 }
 
 #[test]

@@ -180,6 +180,11 @@ pub enum Outcome {
     },
     /// The CA wants proof of possession by decryption.
     PopRequired,
+    /// Issued, but not to be used before the CA knows that it was received (RFC 5272 §6.14).
+    ConfirmRequired {
+        /// As in [`Outcome::Success`].
+        certificates: Vec<Vec<u8>>,
+    },
     /// Refused.
     Rejected(Status),
 }
@@ -302,20 +307,32 @@ impl Response {
         }
     }
 
-    /// What the answer amounts to: the first refusal; else the first status that isn't success;
-    /// else success (also when there is no status at all: RFC 5272 §6.1.1 lets a CA omit it).
+    /// What the answer amounts to: the first refusal; else the first status that leaves the request
+    /// open; else whether a confirmation is wanted; else success (also when there is no status at all:
+    /// RFC 5272 §6.1.1 lets a CA omit it).
     ///
     /// # Errors
     /// [`Kind::Input`] for a pending status without PendInfo and for undecodable statuses.
     pub fn outcome(&self) -> Result<Outcome> {
-        let mut unhappy = self.statuses()?;
-        unhappy.retain(|s| !matches!(s.status, CmcStatus::Success | CmcStatus::ConfirmRequired));
-        let open = |s: &Status| matches!(s.status, CmcStatus::Pending | CmcStatus::PopRequired);
-        let refusal = unhappy.iter().position(|s| !open(s));
-        let Some(status) = unhappy.into_iter().nth(refusal.unwrap_or(0)) else {
-            return Ok(Outcome::Success { certificates: self.certificates.clone() });
+        let rank = |s: &Status| match s.status {
+            CmcStatus::Success => 3,
+            CmcStatus::ConfirmRequired => 2,
+            CmcStatus::Pending | CmcStatus::PopRequired => 1,
+            CmcStatus::Failed
+            | CmcStatus::NoSupport
+            | CmcStatus::Partial
+            | CmcStatus::Unknown(_) => 0,
+        };
+        let certificates = || self.certificates.clone();
+        // The first of the lowest rank.
+        let Some(status) = self.statuses()?.into_iter().min_by_key(rank) else {
+            return Ok(Outcome::Success { certificates: certificates() });
         };
         match (status.status, &status.other) {
+            (CmcStatus::Success, _) => Ok(Outcome::Success { certificates: certificates() }),
+            (CmcStatus::ConfirmRequired, _) => {
+                Ok(Outcome::ConfirmRequired { certificates: certificates() })
+            }
             (CmcStatus::Pending, Some(OtherInfo::Pend { token, time })) => {
                 Ok(Outcome::Pending { token: token.clone(), time: *time })
             }

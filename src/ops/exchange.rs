@@ -2,6 +2,7 @@
 //! are verified; an enrolment in as many trips as the CA wants.
 
 use super::build::{CmcSpec, Message, Signatory, build, key_for};
+use super::confirm::Confirmation;
 use super::session::Identity;
 use super::{answer, endpoint, pop};
 use crate::algorithm::Crypto;
@@ -114,10 +115,12 @@ impl Enrolment<'_> {
         let options = TransportOptions { identity, ..self.options };
         let mut wire = Wire::new(self.database, options, self.url, self.allow_unsigned)?;
         let response = wire.ask(&message.der, &message.sent)?;
+        let confirmation =
+            Confirmation { database: self.database, token: self.token, requester: self.requester };
         let (Outcome::PopRequired, Requester::Certificate(signer)) =
             (response.outcome()?, self.requester)
         else {
-            return answer::issued(&response);
+            return confirmation.issued(&mut wire, &response, &message.sent, request, key);
         };
         let challenge = Challenge::from_response(&response)?;
         let spki = request.spki()?;
@@ -137,7 +140,8 @@ impl Enrolment<'_> {
         let first = KeyTransport::Pkcs1;
         let (more, sent) = pop::go_on(&message.sent, &response, self.database)?;
         let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
-        answer::issued(&wire.ask(&second, &sent)?)
+        let response = wire.ask(&second, &sent)?;
+        confirmation.issued(&mut wire, &response, &sent, request, Some(key))
     }
 
     /// The first message, and the identity for TLS.

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod archive;
 pub mod build;
 pub mod ca;
+pub mod confirm;
 pub mod csr;
 pub mod endpoint;
 pub mod enroll;

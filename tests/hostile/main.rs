@@ -52,6 +52,7 @@ fn outcome(der: &[u8]) -> String {
         Ok(Outcome::Success { certificates }) => format!("success {}", certificates.len()),
         Ok(Outcome::Pending { .. }) => "pending".into(),
         Ok(Outcome::PopRequired) => "popRequired".into(),
+        Ok(Outcome::ConfirmRequired { .. }) => "confirmRequired".into(),
         Ok(Outcome::Rejected(status)) => status.into_error().to_string(),
         Err(e) => format!("error: {e}"),
     }

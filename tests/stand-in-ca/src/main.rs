@@ -5,6 +5,7 @@ mod answer;
 mod auth;
 mod certs;
 mod cms;
+mod confirm;
 mod element;
 mod est;
 mod http;

@@ -8,6 +8,7 @@ use crate::answer::{
 use crate::auth::{Who, authenticate};
 use crate::certs::{self, name_text, parts};
 use crate::cms::{self, Flaw};
+use crate::confirm::{CONFIRM_CERT_ACCEPTANCE, confirm};
 use crate::element::{Refused, integer, octets, set};
 use crate::keys::{Key, KeyKind, kind};
 use crate::pop::Waiting;
@@ -198,6 +199,10 @@ impl Servlets {
                 .issue(rules, &open.asked, &open.subject, &data)
                 .map_err(|Failure(_, text)| Failure(2, text));
         }
+        if let (true, Some(control)) = (requests.is_empty(), data.last(CONFIRM_CERT_ACCEPTANCE)) {
+            let said = confirm(control, wish, &data, store).map_err(|e| Failure(11, e))?;
+            return Ok(Outcome::Said(said));
+        }
         let request = match &requests[..] {
             [one] => one,
             [] => return self.without_requests(&data, revocation, &who),
@@ -368,7 +373,9 @@ impl Servlets {
                 controls = vec![(25, status_info(2, &integer(&[0]), Some(text), Some(11)))];
                 certificates.remove(0);
             }
-            "confirm" => controls[0].1 = status_info(5, id, None, None),
+            "confirm" | "confirm-refused" | "confirm-silent" => {
+                controls[0].1 = status_info(5, id, None, None);
+            }
             "failed-with-certificate" => {
                 controls[0].1 = status_info(2, id, None, Some(2));
                 controls.truncate(1);
