@@ -9,10 +9,11 @@ use crate::asn1::pem;
 use crate::cli::Streams;
 use crate::cmc::response::{self, Response};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database, SignatureCheck};
+use crate::nss::{Access, Database};
 use crate::ops::answer;
 use crate::ops::file::{self, Mode};
 use crate::text::{render_response, stored_line};
+use crate::trust::SignatureCheck;
 
 #[derive(Parser)]
 #[command(name = "CMCResponse", about = "Shows a CMC response and stores its certificates")]
@@ -97,9 +98,9 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
     Ok(0)
 }
 
-/// Verifies the answer against the database named with `-d`, else against one in the current
-/// directory if there is one. With neither, and for a Simple PKI Response, which carries no
-/// signature, it only says that nothing was verified.
+/// Verifies the answer and each of its certificates against the database named with `-d`, else
+/// against one in the current directory if there is one. With neither it only says that nothing was
+/// verified. Certificates are named on stderr when one isn't proven, or with `-v`.
 fn verify(
     options: &Options,
     der: &[u8],
@@ -114,29 +115,46 @@ fn verify(
             return Ok(());
         }
     };
-    if response.signers == 0 && response.controls.is_none() {
+    let is_simple = response.signers == 0 && response.controls.is_none();
+    if is_simple {
         streams.tell("warning: the response carries no signature; nothing vouches for it");
+    }
+    if is_simple && options.database.is_none() {
         return Ok(());
     }
     let database = Database::open(dir, Access::ReadOnly)?;
     let verdict = match database.verify_signed_data(der) {
         // A database that happens to lie in the current directory need not know this CA.
-        SignatureCheck::NotTrusted(f) if options.database.is_none() => {
-            streams.tell(format!("warning: the signer is not trusted by the database in .: {f}"));
-            Ok(false)
+        SignatureCheck::NotTrusted(e) if options.database.is_none() => {
+            streams.tell(format!("warning: the signer is not trusted by the database in .: {e}"));
+            Ok(None)
+        }
+        SignatureCheck::Unsigned if is_simple => {
+            Ok(Some(answer::proofs(&database, &response.certificates)?))
         }
         SignatureCheck::Unsigned => {
             Err(Error::new(Kind::BadReply, "the response is not signed; nothing vouches for it")
                 .hint("--allow-unverified goes on all the same"))
         }
-        check => answer::judge(&database, check, false).map(|()| true),
+        check => {
+            let proofs = answer::proofs(&database, &response.certificates)?;
+            answer::judge(&database, check, false).map(|()| Some(proofs))
+        }
     };
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    let verdict = verdict.and_then(|proofs| {
+        let Some(proofs) = proofs else { return Ok(()) };
+        if !is_simple {
+            streams.tell("the signature is good and the signer is trusted");
+        }
+        if options.verbose || proofs.iter().any(|p| p.why_not.is_some()) {
+            proofs.iter().for_each(|p| streams.tell(p.line()));
+        }
+        answer::all_proven(proofs)
+    });
     match verdict {
-        Ok(true) => streams.tell("the signature is good and the signer is trusted"),
-        Ok(false) => {}
         Err(e) if options.allow_unverified => streams.tell(format!("warning: {e}")),
-        Err(e) => return Err(e),
+        verdict => verdict?,
     }
     Ok(())
 }

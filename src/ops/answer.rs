@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::asn1::oid;
 use crate::asn1::pem::looks_like_html;
 use crate::asn1::x509::certificate_fields;
+use crate::asn1::{certificate, oid};
 use crate::cmc::request::Sent;
 use crate::cmc::response::{self, Outcome, Response};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Certificate, Database, SignatureCheck};
+use crate::nss::{Certificate, Database};
 use crate::text::printable;
 use crate::transport::Reply;
+use crate::trust::{Paths, SignatureCheck, prove};
 
 /// The media type of a Full PKI Request (RFC 5273 §3.1).
 pub const REQUEST_TYPE: &str = "application/pkcs7-mime; smime-type=CMC-request";
@@ -141,6 +142,12 @@ pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
                 ),
             ))
         }
+        Outcome::ConfirmRequired { .. } => Err(Error::new(
+            Kind::Pending,
+            "the CA issued a certificate that may not be used before it is confirmed",
+        )
+        .retry(false)
+        .hint("nss-cmc enroll sends the confirmation; this command does not")),
         Outcome::PopRequired => Err(Error::new(
             Kind::PopRequired,
             "the CA wants proof of possession by decryption (EncryptedPOP)",
@@ -149,48 +156,113 @@ pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
     }
 }
 
-/// The certificate whose public key is the one asked for, and the rest.
+/// Returns what is known of each certificate of a response, for JSON, and a line for people:
+/// whether it is [proven](prove).
+///
+/// # Errors
+/// [`Kind::Database`].
+pub fn proofs(database: &Database, certificates: &[Vec<u8>]) -> Result<Vec<Proof>> {
+    let outcomes = prove(database, certificates)?;
+    let named = certificates.iter().map(|der| match crate::text::summary(der) {
+        Ok(summary) => (summary.subject.clone(), summary.serial_hex()),
+        Err(_) => ("(unreadable)".to_owned(), "?".to_owned()),
+    });
+    let proof = |((subject, serial), outcome): ((String, String), Result<()>)| Proof {
+        subject,
+        serial,
+        why_not: outcome.err(),
+    };
+    Ok(named.zip(outcomes).map(proof).collect())
+}
+
+/// Whether a certificate of a response was issued by a CA that the database trusts.
+#[derive(Debug)]
+pub struct Proof {
+    /// Whose certificate.
+    pub subject: String,
+    /// Its serial number, in hexadecimal.
+    pub serial: String,
+    /// Why it isn't proven; nothing when it is.
+    pub why_not: Option<Error>,
+}
+
+impl Proof {
+    /// For people.
+    pub fn line(&self) -> String {
+        let of = format!("certificate {}, serial {}", self.subject, self.serial);
+        match &self.why_not {
+            None => format!("{of}: proven"),
+            Some(e) => format!("{of}: not proven: {e}"),
+        }
+    }
+
+    /// For JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "subject": self.subject,
+            "serial": self.serial,
+            "proven": self.why_not.is_none(),
+            "reason": self.why_not.as_ref().map(Error::to_string),
+        })
+    }
+}
+
+/// Refuses a response with a certificate that isn't proven.
+///
+/// # Errors
+/// [`Kind::BadReply`], naming the first.
+pub fn all_proven(proofs: Vec<Proof>) -> Result<()> {
+    let unproven = proofs.into_iter().find_map(|p| p.why_not.map(|e| (p.subject, p.serial, e)));
+    match unproven {
+        None => Ok(()),
+        Some((subject, serial, e)) => Err(Error::new(
+            Kind::BadReply,
+            format!("certificate {subject}, serial {serial}, is not proven"),
+        )
+        .because(e)
+        .hint("the response's signature does not cover it; get the certificate from the CA again")),
+    }
+}
+
+/// Returns the certificate that was issued, and the rest: of those with the public key asked for
+/// the newest that a CA trusted by the database issued. The response's signature covers its status,
+/// not the certificates that travel with it, nor their order.
 ///
 /// # Errors
 /// [`Kind::BadReply`] when there is none.
-pub fn ours(certificates: Vec<Vec<u8>>, spki: &[u8]) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
-    let mut ours = None;
-    let mut others: Vec<Vec<u8>> = Vec::new();
+pub fn ours(
+    database: &Database,
+    certificates: Vec<Vec<u8>>,
+    spki: &[u8],
+) -> Result<(Certificate, Vec<Vec<u8>>)> {
     let mut seen = BTreeSet::new();
-    for der in certificates {
-        if certificate_fields(&der).is_ok_and(|f| f.spki == spki) {
-            ours = Some(der);
-        } else if seen.insert(der.clone()) {
-            others.push(der);
+    let (mut with_key, others): (Vec<_>, Vec<_>) = certificates
+        .into_iter()
+        .filter(|der| seen.insert(der.clone()))
+        .partition(|der| certificate_fields(der).is_ok_and(|f| f.spki == spki));
+    let begin = |der: &Vec<u8>| {
+        certificate::read(der).map(|c| (c.not_before, c.not_after)).unwrap_or_default()
+    };
+    with_key.sort_by_key(|der| std::cmp::Reverse(begin(der)));
+    let paths = Paths::new(database, &others);
+    let mut why = None;
+    for der in &with_key {
+        match paths.to_trusted(der) {
+            Ok(_) => return Ok((database.decode_certificate(der)?, others)),
+            Err(e) => why = why.or(Some(e)),
         }
     }
-    match ours {
-        Some(der) => Ok((der, others)),
+    match why {
         None => Err(Error::new(
             Kind::BadReply,
             "the CA says success, but no certificate of its answer has our public key",
         )
         .hint("nothing was imported; the CA's records say what it issued")),
-    }
-}
-
-/// Verifies that the certificate was issued by a CA the database trusts: the answer's signature
-/// covers the status, not the certificates that travel beside it. Answers the certificate.
-///
-/// # Errors
-/// [`Kind::Input`] when NSS can't decode it, [`Kind::BadReply`].
-pub fn chained(database: &Database, ours: &[u8], others: &[Vec<u8>]) -> Result<Certificate> {
-    let certificate = database.decode_certificate(ours)?;
-    // Alive while NSS looks for the chain.
-    let _others: Vec<Certificate> =
-        others.iter().filter_map(|d| database.decode_certificate(d).ok()).collect();
-    match database.verify_issued(&certificate) {
-        Ok(()) => Ok(certificate),
-        Err(f) => Err(Error::new(
+        Some(e) => Err(Error::new(
             Kind::BadReply,
             "the certificate in the answer isn't issued by a CA this database trusts",
         )
-        .because(f)
+        .because(e)
         .hint("it was not imported; compare it with what the CA says it issued")),
     }
 }

@@ -86,6 +86,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     answer::verify(&database, &der, spec.allow_unsigned)?;
     sent.check(&response)?;
     let certificates = answer::issued(&response)?;
+    answer::all_proven(answer::proofs(&database, &certificates)?)?;
     drop((token, primed));
     let shown = show::read(&der)?;
     let summaries: Vec<Value> = certificates

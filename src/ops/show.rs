@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::answer::Proof;
 use super::{answer, file};
+use crate::cmc::response;
 use crate::cmc::show::{Form, Message, read};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database, SignatureCheck};
+use crate::nss::{Access, Database};
 use crate::report::Report;
 use crate::text::{message_lines, printable};
+use crate::trust::SignatureCheck;
 
 /// What `show` is asked to do.
 pub struct ShowSpec {
@@ -28,39 +31,49 @@ pub struct ShowSpec {
 /// [`Kind::Database`].
 pub fn show(spec: &ShowSpec) -> Result<Report> {
     let message = read(&file::read("the message", &spec.file)?)?;
-    let (signature, line) = match &spec.database {
-        Some(dir) => signature(dir, &message, spec.verify)?,
-        None => (Value::Null, None),
+    let found = match &spec.database {
+        Some(dir) => verified(dir, &message, spec.verify)?,
+        None => Verified::default(),
     };
     let mut result = message.parts.to_json();
     if let Some(result) = result.as_object_mut() {
         result.insert("kind".into(), json!(message.form.name()));
-        result.insert("signature".into(), signature);
+        result.insert("signature".into(), found.signature);
+        result.insert("certificates_proven".into(), found.certificates);
     }
     let title = format!("{}, {} octets", message.form.title(), message.der.len());
     let mut report = Report::done("cmc show", "shown", false, title).result(result);
     report.lines = message_lines(&message.parts);
-    report.lines.extend(line);
+    report.lines.extend(found.lines);
     report.warnings = message.warnings;
     Ok(report)
 }
 
-/// Verifies a response; as JSON, and as a line for people.
-fn signature(dir: &str, message: &Message, verify: bool) -> Result<(Value, Option<String>)> {
+/// What verification found: as JSON, and as lines for people.
+#[derive(Default)]
+struct Verified {
+    signature: Value,
+    certificates: Value,
+    lines: Vec<String>,
+}
+
+/// Verifies a response's signature, and its certificates, which travel unsigned.
+fn verified(dir: &str, message: &Message, verify: bool) -> Result<Verified> {
     if !matches!(message.form, Form::Response | Form::Certificates) {
         if verify {
             return Err(Error::new(Kind::Usage, "only a CA's response can be verified")
                 .because(format!("this is a {}", message.form.title())));
         }
-        return Ok((Value::Null, Some("signature: not checked, only responses are".into())));
+        let lines = vec!["signature: not checked, only responses are".into()];
+        return Ok(Verified { lines, ..Verified::default() });
     }
     let database = Database::open(dir, Access::ReadOnly)?;
     let check = database.verify_signed_data(&message.der);
     let (result, fault) = match &check {
         SignatureCheck::Good => ("good", None),
         SignatureCheck::Unsigned => ("unsigned", None),
-        SignatureCheck::NotTrusted(f) => ("not_trusted", Some(f.to_string())),
-        SignatureCheck::Bad(f) => ("bad", Some(f.to_string())),
+        SignatureCheck::NotTrusted(e) => ("not_trusted", Some(e.to_string())),
+        SignatureCheck::Bad(e) => ("bad", Some(e.to_string())),
     };
     let words = match &check {
         SignatureCheck::Good => "good, and the signer is trusted",
@@ -72,8 +85,17 @@ fn signature(dir: &str, message: &Message, verify: bool) -> Result<(Value, Optio
         Some(fault) => format!("signature: {words} ({})", printable(fault)),
         None => format!("signature: {words}"),
     };
-    let verdict = if verify { answer::judge(&database, check, false) } else { Ok(()) };
+    let response = response::parse(&message.der)?;
+    let proofs = answer::proofs(&database, &response.certificates)?;
+    let mut lines = vec![line];
+    lines.extend(proofs.iter().map(Proof::line));
+    let certificates = proofs.iter().map(Proof::to_json).collect();
+    let verdict = match verify {
+        true => answer::judge(&database, check, false).and_then(|()| answer::all_proven(proofs)),
+        false => Ok(()),
+    };
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
     verdict?;
-    Ok((json!({ "result": result, "reason": fault, "database": dir }), Some(line)))
+    let signature = json!({ "result": result, "reason": fault, "database": dir });
+    Ok(Verified { signature, certificates, lines })
 }
