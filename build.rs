@@ -72,7 +72,7 @@ mod regen {
         // cert.h
         "CERT_(NewTempCertificate|DupCertificate|DestroyCertificate|DestroyCertList)",
         "CERT_(GetDefaultCertDB|GetCertChainFromCert|FindCertByName|FindCertByNickname)",
-        "CERT_(VerifyCertificate|VerifyCertificateNow|VerifyCertName|ChangeCertTrust|GetCertTrust)",
+        "CERT_(VerifyCert|VerifyCertificate|VerifyCertificateNow|VerifyCertName|ChangeCertTrust|GetCertTrust)",
         "CERT_(DecodeTrustString|ExtractPublicKey|FindCertByDERCert|MakeCANickname)",
         "CERT_(DestroyCertificateList|FindCertIssuer|VerifySignedDataWithPublicKeyInfo)",
         "CERT_CreateSubjectCertList",

@@ -3552,6 +3552,15 @@ unsafe extern "C" {
         wincx: *mut ::core::ffi::c_void,
         returnedUsages: *mut SECCertificateUsage,
     ) -> SECStatus;
+    pub fn CERT_VerifyCert(
+        handle: *mut CERTCertDBHandle,
+        cert: *mut CERTCertificate,
+        checkSig: PRBool,
+        certUsage: SECCertUsage,
+        t: PRTime,
+        wincx: *mut ::core::ffi::c_void,
+        log: *mut CERTVerifyLog,
+    ) -> SECStatus;
     pub fn CERT_GetCertTrust(
         cert: *const CERTCertificate,
         trust: *mut CERTCertTrust,

@@ -106,24 +106,24 @@ impl Database {
             chain.iter().filter_map(|der| self.decode_certificate(der).ok()).collect();
         let certificate = alive.first().filter(|c| chain.first() == Some(&c.der()))?;
         let mut log = Log::new()?;
-        // SAFETY: the certificate is live; the log has an arena; no returned usages are asked
-        // (cert.h). Whatever is wrong is in the log.
+        // CERT_VerifyCertificate would stop at a certificate that isn't good for the usage; this one
+        // goes on up the chain when it has a log.
+        // SAFETY: the certificate is live; the log has an arena (cert.h). Whatever is wrong is in it.
         unsafe {
-            sys::CERT_VerifyCertificate(
+            sys::CERT_VerifyCert(
                 self.cert_db(),
                 certificate.as_ptr(),
                 super::pr_bool(true),
-                sys::certificateUsageSSLCA,
+                sys::certUsageSSLServer,
                 now(),
                 std::ptr::null_mut(),
                 &mut log.0,
-                std::ptr::null_mut(),
             )
         };
         let found = log.codes();
         let counts = [sys::SEC_ERROR_REVOKED_CERTIFICATE, sys::SEC_ERROR_CERT_NOT_IN_NAME_SPACE];
         let code = found.into_iter().find(|code| counts.contains(code))?;
-        Some(Fault::from_code("CERT_VerifyCertificate", code))
+        Some(Fault::from_code("CERT_VerifyCert", code))
     }
 }
 

@@ -85,8 +85,8 @@ fn verified(dir: &str, message: &Message, verify: bool) -> Result<Verified> {
         Some(fault) => format!("signature: {words} ({})", printable(fault)),
         None => format!("signature: {words}"),
     };
-    let response = response::parse(&message.der)?;
-    let proofs = answer::proofs(&database, &response.certificates)?;
+    let (signed, _) = response::open_signed_data("the response", &message.der)?;
+    let proofs = answer::proofs(&database, &response::certificates_of(&signed))?;
     let mut lines = vec![line];
     lines.extend(proofs.iter().map(Proof::line));
     let certificates = proofs.iter().map(Proof::to_json).collect();
