@@ -113,14 +113,18 @@ impl Token {
         drop(private);
         // SAFETY: as above.
         let private = unsafe { PrivateKey::from_raw(self.guard(), raw) };
-        // Softoken finds the public half in the private one; other tokens want it beside (the point
-        // of an EC key). Without it the key can't be found by its certificate, but it is there.
-        if private.public().is_err() {
-            // SAFETY: slot and key are live; NSS keeps slot and object in the key, which owns both
-            // (pk11pub.h).
-            unsafe {
-                sys::PK11_ImportPublicKey(self.as_ptr(), public.as_ptr(), super::pr_bool(true))
-            };
+        // Beside it the public half, as the token itself would have stored it: without a login NSS
+        // knows by it that a certificate has a key, and not every token shows the point of an EC key.
+        fault::clear();
+        // SAFETY: slot and key are live; NSS keeps slot and object in the key, which owns both
+        // (pk11pub.h).
+        let object = unsafe {
+            sys::PK11_ImportPublicKey(self.as_ptr(), public.as_ptr(), super::pr_bool(true))
+        };
+        if object == sys::CK_INVALID_HANDLE {
+            let fault = Fault::last("PK11_ImportPublicKey");
+            private.delete()?;
+            return Err(fault);
         }
         Ok(KeyPair { private, public })
     }

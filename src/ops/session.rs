@@ -59,17 +59,33 @@ impl Session {
         let token = database.token(needs.token)?;
         let internal = database.token("internal")?;
         let mut held = Held::default();
-        let mut wanted = Vec::new();
+        let mut logins = Logins::new(&database, token.user_name(), passwords);
         if needs.key {
-            wanted.push(token.user_name());
+            logins.want(&token);
         }
-        if let Some(nickname) = needs.signer {
-            wanted.push(held.signer(&database, &token, nickname)?.user_name());
+        let signer = match needs.signer {
+            Some(nickname) => {
+                held.take(&database, &token, nickname)?;
+                places(&database, &token, nickname)?
+            }
+            None => Vec::new(),
+        };
+        // The first place is the one the user means; a token may show a certificate only after a
+        // login.
+        if let Some((_, first)) = signer.first() {
+            logins.want(first);
         }
         if needs.trust || internal.is_fips() {
-            wanted.push(internal.user_name());
+            logins.want(&internal);
         }
-        log_in(&database, &wanted, &token.user_name(), passwords)?;
+        logins.run()?;
+        let holds = |place: &&(String, Token)| {
+            !database.find_certificates(&place.0).unwrap_or_default().is_empty()
+        };
+        if let Some((_, other)) = signer.iter().find(holds) {
+            logins.want(other);
+            logins.run()?;
+        }
         Ok(Session { database, token, held })
     }
 
@@ -86,15 +102,10 @@ impl Session {
 
 impl Held {
     /// Takes the signer's certificates and their issuers, as far as they can be seen before a login.
-    /// Returns the token to log in to.
-    fn signer(&mut self, database: &Database, token: &Token, nickname: &str) -> Result<Token> {
-        let mut places = places(database, token, nickname)?;
-        let seen = places.iter().position(|(name, _)| {
-            let found = database.find_certificates(name).unwrap_or_default();
-            let any = !found.is_empty();
-            self.0.extend(found);
-            any
-        });
+    fn take(&mut self, database: &Database, token: &Token, nickname: &str) -> Result<()> {
+        for (name, _) in places(database, token, nickname)? {
+            self.0.extend(database.find_certificates(&name)?);
+        }
         while let Some(issuer) = self.0.last().and_then(Certificate::find_issuer) {
             let last = issuer.is_self_issued() || self.0.len() > 16;
             self.0.push(issuer);
@@ -102,36 +113,49 @@ impl Held {
                 break;
             }
         }
-        // One that can't be seen may be shown by a login to the token it is looked for in first.
-        Ok(places.swap_remove(seen.unwrap_or(0)).1)
+        Ok(())
     }
 }
 
-/// Logs in to those of the tokens `names` that need it, each once; `named` is the one the user named.
-fn log_in(
-    database: &Database,
-    names: &[String],
-    named: &str,
-    passwords: &Passwords<'_>,
-) -> Result<()> {
-    let mut tokens: Vec<(&str, Token)> = Vec::new();
-    for name in names {
-        let token = database.token(name)?;
-        if token.needs_login() && !tokens.iter().any(|(n, _)| n == name) {
-            tokens.push((name, token));
+/// The logins of a run: each token once.
+struct Logins<'a> {
+    database: &'a Database,
+    /// The token the user named; a password that names none is its.
+    named: String,
+    passwords: &'a Passwords<'a>,
+    wanted: Vec<String>,
+    done: usize,
+}
+
+impl<'a> Logins<'a> {
+    fn new(database: &'a Database, named: String, passwords: &'a Passwords<'a>) -> Logins<'a> {
+        Logins { database, named, passwords, wanted: Vec::new(), done: 0 }
+    }
+
+    fn want(&mut self, token: &Token) {
+        let name = token.user_name();
+        if token.needs_login() && !self.wanted.contains(&name) {
+            self.wanted.push(name);
         }
     }
-    let known: Vec<String> = match tokens.is_empty() {
-        true => Vec::new(),
-        false => database.tokens()?.iter().map(Token::name).collect(),
-    };
-    let only = tokens.len() == 1;
-    for (name, token) in &tokens {
-        let wanted = Wanted { token: name, bare: only || *name == named, known: &known };
-        let password = passwords(wanted).map_err(|e| needed_for(database, token, e))?;
-        token.login(password.as_ref())?;
+
+    /// Logs in to what is wanted since the last time.
+    fn run(&mut self) -> Result<()> {
+        let tokens = self.wanted.get(self.done..).unwrap_or_default();
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        let known: Vec<String> = self.database.tokens()?.iter().map(Token::name).collect();
+        let only = self.wanted.len() == 1;
+        for name in tokens {
+            let token = self.database.token(name)?;
+            let wanted = Wanted { token: name, bare: only || *name == self.named, known: &known };
+            let password = (self.passwords)(wanted);
+            token.login(password.map_err(|e| needed_for(self.database, &token, e))?.as_ref())?;
+        }
+        self.done = self.wanted.len();
+        Ok(())
     }
-    Ok(())
 }
 
 /// Why a password is needed, when there is none.
