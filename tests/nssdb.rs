@@ -103,7 +103,7 @@ fn logging_in() {
     let token = database.token("").unwrap();
     token.login(None).unwrap();
     token
-        .generate(KeySpec::Ec(Curve::P256), KeyFlags::permanent(KeySpec::Ec(Curve::P256)))
+        .generate(KeySpec::Ec(Curve::P256), KeyFlags::permanent(KeySpec::Ec(Curve::P256)), "x")
         .unwrap();
     drop(token);
     database.close().unwrap();
@@ -119,7 +119,7 @@ fn read_only_means_nothing_is_written() {
     let before = files(&f);
     let (database, token) = open(&f, Access::ReadOnly);
     let spec = KeySpec::Rsa(2048);
-    let e = token.generate(spec, KeyFlags::permanent(spec)).unwrap_err();
+    let e = token.generate(spec, KeyFlags::permanent(spec), "x").unwrap_err();
     assert_eq!(e.kind(), Kind::Refused);
     assert_eq!(e.nss().unwrap().call, "PK11_GenerateKeyPairWithOpFlags");
     drop(token);
@@ -148,7 +148,7 @@ fn judge(dir: &Path, spki: &[u8], scheme: Scheme, message: &[u8], signature: &[u
 }
 
 fn signs(dir: &Path, token: &Token, spec: KeySpec) -> Vec<u8> {
-    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    let pair = token.generate(spec, KeyFlags::permanent(spec), "x").unwrap();
     let spki = pair.public.spki().unwrap();
     let mut schemes = Vec::new();
     for digest in [Digest::Sha256, Digest::Sha384, Digest::Sha512] {
@@ -190,7 +190,7 @@ fn generated_keys_sign_and_are_found_and_deleted() {
     let e = database.find_key(&[7; 20]).unwrap_err();
     assert!(e.to_string().contains(&"07".repeat(20)), "{e}");
     let spec = KeySpec::Ec(Curve::P256);
-    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    let pair = token.generate(spec, KeyFlags::permanent(spec), "x").unwrap();
     pair.discard().unwrap();
     drop(token);
     database.close().unwrap();
@@ -205,14 +205,14 @@ fn the_last_handle_may_be_a_key_that_is_deleted() {
     let f = Folder::new();
     let spec = KeySpec::Ec(Curve::P256);
     let (database, token) = open(&f, Access::ReadWrite);
-    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    let pair = token.generate(spec, KeyFlags::permanent(spec), "x").unwrap();
     drop((token, database));
     pair.discard().unwrap();
     assert!(f.keys().is_empty());
 
     let (database, token) = open(&f, Access::ReadWrite);
     let nss_cmc::nss::KeyPair { private, public } =
-        token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+        token.generate(spec, KeyFlags::permanent(spec), "x").unwrap();
     drop((public, token, database));
     private.delete().unwrap();
     assert!(f.keys().is_empty());

@@ -7,11 +7,13 @@ use clap::Parser;
 
 use crate::asn1::pem;
 use crate::cli::Streams;
+use crate::cli::args::PasswordArgs;
 use crate::cmc::response::{self, Response};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database};
+use crate::nss::Access;
 use crate::ops::answer;
 use crate::ops::file::{self, Mode};
+use crate::ops::session::{Needs, Session};
 use crate::text::{render_response, stored_line};
 use crate::trust::SignatureCheck;
 
@@ -33,6 +35,9 @@ struct Options {
     /// Also print each certificate in base64
     #[arg(short = 'v', long)]
     verbose: bool,
+
+    #[command(flatten)]
+    password: PasswordArgs,
 
     /// Go on when the signature can't be verified
     #[arg(long)]
@@ -122,7 +127,9 @@ fn verify(
     if is_simple && options.database.is_none() {
         return Ok(());
     }
-    let database = Database::open(dir, Access::ReadOnly)?;
+    let passwords = options.password.passwords();
+    let session = Session::open(dir, Access::ReadOnly, Needs::default(), &passwords)?;
+    let database = &session.database;
     let verdict = match database.verify_signed_data(der) {
         // A database that happens to lie in the current directory need not know this CA.
         SignatureCheck::NotTrusted(e) if options.database.is_none() => {
@@ -130,18 +137,18 @@ fn verify(
             Ok(None)
         }
         SignatureCheck::Unsigned if is_simple => {
-            Ok(Some(answer::proofs(&database, &response.certificates)?))
+            Ok(Some(answer::proofs(database, &response.certificates)?))
         }
         SignatureCheck::Unsigned => {
             Err(Error::new(Kind::BadReply, "the response is not signed; nothing vouches for it")
                 .hint("--allow-unverified goes on all the same"))
         }
         check => {
-            let proofs = answer::proofs(&database, &response.certificates)?;
-            answer::judge(&database, check, false).map(|()| Some(proofs))
+            let proofs = answer::proofs(database, &response.certificates)?;
+            answer::judge(database, check, false).map(|()| Some(proofs))
         }
     };
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    session.close()?;
     let verdict = verdict.and_then(|proofs| {
         let Some(proofs) = proofs else { return Ok(()) };
         if !is_simple {

@@ -9,6 +9,7 @@ mod database;
 mod descriptor;
 mod digest;
 mod fault;
+mod generate;
 mod handle;
 mod key;
 mod token;
@@ -16,6 +17,7 @@ mod unwrap;
 mod verify;
 mod wrap;
 
+use std::path::PathBuf;
 use std::ptr::NonNull;
 
 use nss_sys as sys;
@@ -33,6 +35,8 @@ pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};
 /// The initialised library: dropped last, by the last handle or by [`Database::close`].
 pub(crate) struct Context {
     raw: Option<NonNull<sys::NSSInitContext>>,
+    /// Where the database is, if there is one.
+    directory: Option<PathBuf>,
 }
 
 // SAFETY: NSSInitContext is an opaque ticket; NSS_ShutdownContext locks internally (nssinit.c's

@@ -40,11 +40,7 @@ impl NewKey {
         purpose: &str,
     ) -> Result<NewKey> {
         let watch = Watch::begin();
-        let pair = token.generate(spec, flags)?;
-        if flags.permanent {
-            // Some tokens take no label; the key is as good without.
-            pair.private.set_label(&format!("unfinished request for {purpose}")).ok();
-        }
+        let pair = token.generate(spec, flags, &format!("unfinished request for {purpose}"))?;
         let described = pair.public.spki().and_then(|spki| Ok((spki, pair.private.id()?)));
         match described {
             Ok((spki, id)) => Ok(NewKey { pair: Some(pair), watch, committed: false, spki, id }),
@@ -276,16 +272,14 @@ fn find_key(database: &Database, token: &Token, name: &str) -> Result<(PrivateKe
             return Ok((key, spki));
         }
     }
-    let qualified = session::qualified(token, name);
-    if database.find_certificates(&qualified)?.is_empty() {
+    let Ok((certificate, _)) = session::find_certificate(database, token, name) else {
         return Err(Error::new(
             Kind::NotFound,
             format!("no key {name:?} in the NSS database {}", database.name()),
         )
         .because("neither a private key with this id nor a certificate with this nickname")
         .hint("list the keys with: certutil -K -d DIR"));
-    }
-    let certificate = database.find_certificate(&qualified)?;
+    };
     Ok((certificate.private_key()?, certificate.spki().to_vec()))
 }
 

@@ -9,7 +9,8 @@ use serde_json::json;
 use super::archive::Archive;
 use super::csr::{AltNames, NewKey};
 use super::exchange::{Enrolment, Requester};
-use super::{answer, ca, file, session, store};
+use super::session::{self, Needs, Session};
+use super::{answer, ca, file, store};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::asn1::x509::subject_key_identifier;
@@ -84,17 +85,17 @@ pub struct EnrollSpec {
 /// or may: then the key stays, and a note names it.
 pub fn enroll(spec: EnrollSpec) -> Result<Report> {
     let access = Access::ReadWrite;
-    let (database, token, primed) = match &spec.requester {
-        Requester::Certificate(signer) => {
-            let opened =
-                session::open_for(&spec.database, access, &spec.token, signer, &spec.passwords)?;
-            (opened.0, opened.1, Some(opened.2))
-        }
-        Requester::SharedSecret(_) => {
-            let opened = session::open(&spec.database, access, &spec.token, &spec.passwords)?;
-            (opened.0, opened.1, None)
-        }
+    let needs = Needs {
+        token: &spec.token,
+        key: true,
+        signer: match &spec.requester {
+            Requester::Certificate(signer) => Some(signer),
+            Requester::SharedSecret(_) => None,
+        },
+        trust: spec.trust.is_some(),
     };
+    let Session { database, token, held } =
+        Session::open(&spec.database, access, needs, &spec.passwords)?;
     let nickname =
         spec.nickname.as_deref().map(|n| session::new_nickname(&token, n)).transpose()?;
     let names = match &spec.key {
@@ -141,7 +142,7 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
             job.run(&spec.key, enrolment)?
         }
     };
-    drop((token, primed));
+    drop((token, held));
     Ok(close(database, report))
 }
 
@@ -238,9 +239,8 @@ impl Job<'_> {
                 name.split([',', '+']).any(is_user)
             }
             Requester::Certificate(signer) if self.profile.contains("UserSigned") => {
-                let signer = session::qualified(self.token, signer);
-                let signer = self.database.find_certificate(&signer);
-                signer.is_ok_and(|s| same_name(s.subject(), certificate.subject()))
+                let signer = session::find_certificate(self.database, self.token, signer);
+                signer.is_ok_and(|(s, _)| same_name(s.subject(), certificate.subject()))
             }
             Requester::Certificate(_) => false,
         }

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::answer::Proof;
+use super::session::{Needs, Session};
 use super::{answer, file};
 use crate::cmc::response;
 use crate::cmc::show::{Form, Message, read};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database};
+use crate::nss::Access;
 use crate::report::Report;
+use crate::secret::Passwords;
 use crate::text::{message_lines, printable};
 use crate::trust::SignatureCheck;
 
@@ -20,6 +22,8 @@ pub struct ShowSpec {
     pub file: PathBuf,
     /// Database whose trust decides about a response's signature.
     pub database: Option<String>,
+    /// Gives the database's password, which only FIPS mode needs.
+    pub passwords: Passwords<'static>,
     /// Fail when the signature isn't good and trusted.
     pub verify: bool,
 }
@@ -32,7 +36,7 @@ pub struct ShowSpec {
 pub fn show(spec: &ShowSpec) -> Result<Report> {
     let message = read(&file::read("the message", &spec.file)?)?;
     let found = match &spec.database {
-        Some(dir) => verified(dir, &message, spec.verify)?,
+        Some(dir) => verified(dir, &message, spec)?,
         None => Verified::default(),
     };
     let mut result = message.parts.to_json();
@@ -58,7 +62,8 @@ struct Verified {
 }
 
 /// Verifies a response's signature, and its certificates, which travel unsigned.
-fn verified(dir: &str, message: &Message, verify: bool) -> Result<Verified> {
+fn verified(dir: &str, message: &Message, spec: &ShowSpec) -> Result<Verified> {
+    let verify = spec.verify;
     if !matches!(message.form, Form::Response | Form::Certificates) {
         if verify {
             return Err(Error::new(Kind::Usage, "only a CA's response can be verified")
@@ -67,7 +72,8 @@ fn verified(dir: &str, message: &Message, verify: bool) -> Result<Verified> {
         let lines = vec!["signature: not checked, only responses are".into()];
         return Ok(Verified { lines, ..Verified::default() });
     }
-    let database = Database::open(dir, Access::ReadOnly)?;
+    let session = Session::open(dir, Access::ReadOnly, Needs::default(), &spec.passwords)?;
+    let database = &session.database;
     let check = database.verify_signed_data(&message.der);
     let (result, fault) = match &check {
         SignatureCheck::Good => ("good", None),
@@ -86,15 +92,15 @@ fn verified(dir: &str, message: &Message, verify: bool) -> Result<Verified> {
         None => format!("signature: {words}"),
     };
     let (signed, _) = response::open_signed_data("the response", &message.der)?;
-    let proofs = answer::proofs(&database, &response::certificates_of(&signed))?;
+    let proofs = answer::proofs(database, &response::certificates_of(&signed))?;
     let mut lines = vec![line];
     lines.extend(proofs.iter().map(Proof::line));
     let certificates = proofs.iter().map(Proof::to_json).collect();
     let verdict = match verify {
-        true => answer::judge(&database, check, false).and_then(|()| answer::all_proven(proofs)),
+        true => answer::judge(database, check, false).and_then(|()| answer::all_proven(proofs)),
         false => Ok(()),
     };
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    session.close()?;
     verdict?;
     let signature = json!({ "result": result, "reason": fault, "database": dir });
     Ok(Verified { signature, certificates, lines })
