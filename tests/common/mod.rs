@@ -5,6 +5,7 @@
 
 pub mod dogtag;
 pub mod proxy;
+pub mod relay;
 pub mod stand_in;
 
 use std::path::{Path, PathBuf};

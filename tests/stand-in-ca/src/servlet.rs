@@ -308,7 +308,11 @@ impl Servlets {
         request: &Asked,
         subject: &[u8],
     ) -> Result<Vec<u8>, Failure> {
-        let extensions = rules.extensions(&name_text(subject), &request.spki);
+        let extensions = rules.extensions(
+            &name_text(subject),
+            &request.spki,
+            request.alt_names.as_deref(),
+        );
         self.store
             .issue(subject, &request.spki, (0, rules.days), extensions)
             .map_err(|e| Failure(11, e))
@@ -369,6 +373,15 @@ impl Servlets {
                 certificates.remove(0);
             }
             "confirm" => controls[0].1 = status_info(5, id, None, None),
+            // Refusals that name the request, or another one.
+            "refused-bound" | "refused-elsewhere" => {
+                controls[0].1 = status_info(2, id, Some("on demand"), Some(2));
+                certificates.remove(0);
+                if wish == "refused-elsewhere" {
+                    replace(&mut controls, 7, octets(b"another nonce"));
+                    replace(&mut controls, 5, integer(&[1, 2, 3]));
+                }
+            }
             "failed-with-certificate" => {
                 controls[0].1 = status_info(2, id, None, Some(2));
                 controls.truncate(1);
