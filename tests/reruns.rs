@@ -43,8 +43,7 @@ fn start() -> (Folder, StandIn) {
 fn a_rerun_that_asks_for_something_else_says_so() {
     let (f, ca) = start();
     let ec = ["--key-type", "ec:nistp256"];
-    let names =
-        ["--dns", "a.example.com", "--ip", "2001:DB8:0::1", "--email", "Root@example.com"];
+    let names = ["--dns", "a.example.com", "--ip", "2001:DB8:0::1", "--email", "Root@example.com"];
     let with = |more: &[&'static str]| [&ec[..], &names, more].concat();
     enroll(&f, &ca.url, "standin-names", &with(&[])).exits(0);
     let before = f.state();

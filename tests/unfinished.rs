@@ -207,8 +207,7 @@ fn what_fails_after_the_import_leaves_no_label() {
     std::fs::create_dir(&place).unwrap();
     let relay = Relay::start(&f, &ca, move || std::fs::remove_dir_all(&place).is_ok());
     let keys = f.keys();
-    let said =
-        enroll(&f, &relay.url, "standin-ok", &["--chain-out", "out/chain.pem"]).exits(21);
+    let said = enroll(&f, &relay.url, "standin-ok", &["--chain-out", "out/chain.pem"]).exits(21);
     assert!(has_www(&f));
     assert!(printed(&f, &said).contains("CN = www.example.com"), "{}", said.out);
     let list = f.certutil(&["-K", "-f", "pw"]);

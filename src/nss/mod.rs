@@ -12,6 +12,7 @@ mod digest;
 mod fault;
 mod handle;
 mod key;
+mod label;
 mod token;
 mod unwrap;
 mod wrap;

@@ -1,6 +1,8 @@
 //! A conversation with the CA: messages sent over one connection, answers believed only when they
 //! are verified; an enrolment in as many trips as the CA wants.
 
+use zeroize::Zeroizing;
+
 use super::build::{CmcSpec, Message, Signatory, build, key_for};
 use super::session::Identity;
 use super::{answer, endpoint, pop};
@@ -65,12 +67,17 @@ impl<'a> Wire<'a> {
     /// Sends a message; the answer is verified, decoded and compared with what was sent.
     ///
     /// # Errors
-    /// [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`], [`Kind::BadReply`].
+    /// [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`], [`Kind::BadReply`]. Those after the
+    /// message may have left are marked as [sent](Error::was_sent).
     pub fn ask(&mut self, message: &[u8], sent: &Sent) -> Result<Response> {
         let body = endpoint::post(&mut self.transport, &self.url, message)?;
-        answer::decode(&body)?;
-        answer::verify(self.database, &body, self.allow_unsigned)?;
-        answer::open(&body, sent)
+        self.believe(&body, sent).map_err(Error::sent)
+    }
+
+    fn believe(&self, body: &[u8], sent: &Sent) -> Result<Response> {
+        answer::decode(body)?;
+        answer::verify(self.database, body, self.allow_unsigned)?;
+        answer::open(body, sent)
     }
 }
 
@@ -106,38 +113,57 @@ impl Enrolment<'_> {
     /// certificates.
     ///
     /// # Errors
-    /// As [`Wire::ask`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
+    /// As [`Wire::ask`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`]. A refusal that
+    /// names this very request is [settled](Error::is_settled).
     pub fn play(self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
         let mut spec = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
         fresh(&mut spec, self.database)?;
         let (message, identity) = self.message(spec, request, key)?;
-        let options = TransportOptions { identity, ..self.options };
-        let mut wire = Wire::new(self.database, options, self.url, self.allow_unsigned)?;
+        let options =
+            TransportOptions { identity, proxy: self.options.proxy.clone(), ..self.options };
+        let url = self.url.clone();
+        let mut wire = Wire::new(self.database, options, url, self.allow_unsigned)?;
         let response = wire.ask(&message.der, &message.sent)?;
-        let (Outcome::PopRequired, Requester::Certificate(signer)) =
-            (response.outcome()?, self.requester)
-        else {
-            return answer::issued(&response);
+        let signer = match (response.outcome().map_err(Error::sent)?, self.requester) {
+            (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
+            _ => return issued(&response, &message.sent),
         };
-        let challenge = Challenge::from_response(&response)?;
+        // The CA waits for the proof of the request it has.
+        let (second, sent) =
+            self.prove(&response, &message.sent, request, key, signer).map_err(Error::sent)?;
+        let response = wire.ask(&second, &sent).map_err(Error::sent)?;
+        issued(&response, &sent)
+    }
+
+    /// The second trip's message, which proves that the key can decrypt.
+    fn prove(
+        &self,
+        response: &Response,
+        sent: &Sent,
+        request: &Request,
+        key: Option<&PrivateKey>,
+        signer: &str,
+    ) -> Result<(Zeroizing<Vec<u8>>, Sent)> {
+        let challenge = Challenge::from_response(response)?;
         let spki = request.spki()?;
         if challenge.request()?.spki()? != spki {
             return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
                 .hint("the answer may belong to another request; nothing was decrypted"));
         }
-        let found = match key {
-            Some(_) => None,
-            None => Some(key_for(self.database, self.token, &spki)?),
-        };
-        let Some(key) = key.or(found.as_ref()) else {
-            return answer::issued(&response);
+        let found;
+        let key = match key {
+            Some(key) => key,
+            None => {
+                found = key_for(self.database, self.token, &spki)?;
+                &found
+            }
         };
         let signer = Identity::find(self.database, self.token, signer)?;
         let signatory = Signatory::Certificate(&signer);
         let first = KeyTransport::Pkcs1;
-        let (more, sent) = pop::go_on(&message.sent, &response, self.database)?;
+        let (more, sent) = pop::go_on(sent, response, self.database)?;
         let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
-        answer::issued(&wire.ask(&second, &sent)?)
+        Ok((second, sent))
     }
 
     /// The first message, and the identity for TLS.
@@ -171,4 +197,12 @@ impl Enrolment<'_> {
             }
         }
     }
+}
+
+/// As [`answer::issued`]; what it says is said of a request the CA has.
+fn issued(response: &Response, sent: &Sent) -> Result<Vec<Vec<u8>>> {
+    answer::issued(response).map_err(|e| match sent.is_named_by(response) {
+        Ok(true) if e.kind() == Kind::Rejected => e.sent().settled(),
+        _ => e.sent(),
+    })
 }

@@ -163,7 +163,11 @@ pub fn pkcs10(der: &[u8]) -> Result<Asked, Refused> {
     };
     let mut alt_names = None;
     for extension in &wanted {
-        if extension.within(Tag::Sequence)?.first().is_some_and(|id| id.oid() == Ok(SUBJECT_ALT_NAME)) {
+        if extension
+            .within(Tag::Sequence)?
+            .first()
+            .is_some_and(|id| id.oid() == Ok(SUBJECT_ALT_NAME))
+        {
             alt_names = Some(extension.whole.to_vec());
         }
     }

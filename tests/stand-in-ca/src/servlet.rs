@@ -308,11 +308,8 @@ impl Servlets {
         request: &Asked,
         subject: &[u8],
     ) -> Result<Vec<u8>, Failure> {
-        let extensions = rules.extensions(
-            &name_text(subject),
-            &request.spki,
-            request.alt_names.as_deref(),
-        );
+        let extensions =
+            rules.extensions(&name_text(subject), &request.spki, request.alt_names.as_deref());
         self.store
             .issue(subject, &request.spki, (0, rules.days), extensions)
             .map_err(|e| Failure(11, e))

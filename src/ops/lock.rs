@@ -1,0 +1,62 @@
+//! One run at a time on a database: an advisory lock on its folder.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+
+use crate::error::{Error, Kind, Result};
+
+/// How often a waiting run looks.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A lock on a folder, as long as it lives. It is on the folder itself (flock(2)): nothing is left
+/// behind, whoever is killed, and it doesn't matter by which name the folder is called.
+#[derive(Debug)]
+pub struct Lock {
+    _file: Option<File>,
+}
+
+impl Lock {
+    /// Takes the lock; `tell` is called when another process holds it, once. A file system that has no
+    /// locks is nobody's failure: that is told, and everybody goes on.
+    ///
+    /// # Errors
+    /// [`Kind::InTheWay`] when it isn't free after `limit`; [`Kind::Database`].
+    pub fn take(folder: &Path, limit: Duration, tell: &mut dyn FnMut(&str)) -> Result<Lock> {
+        let what = || format!("the NSS database {}", folder.display());
+        let file = File::open(folder)
+            .map_err(|e| Error::new(Kind::Database, format!("can't lock {}", what())).because(e))?;
+        let end = Instant::now() + limit;
+        let mut told = false;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Lock { _file: Some(file) }),
+                Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+                Err(e) => {
+                    tell(&format!("can't lock {}, other runs may interfere: {e}", what()));
+                    return Ok(Lock { _file: None });
+                }
+            }
+            let seconds = limit.as_secs();
+            if Instant::now() >= end {
+                return Err(Error::new(
+                    Kind::InTheWay,
+                    format!("another run holds {}: waited {seconds} s for it", what()),
+                )
+                .retry(true)
+                .hint("run it again later, or wait longer with --lock-timeout SECONDS"));
+            }
+            if !told {
+                told = true;
+                tell(&format!(
+                    "waiting for another run that holds {}, {seconds} s at most",
+                    what()
+                ));
+            }
+            std::thread::sleep(PAUSE.min(end.saturating_duration_since(Instant::now())));
+        }
+    }
+}
