@@ -75,7 +75,8 @@ fn once_the_request_has_left_the_key_stays() {
         ("standin-refused-elsewhere", 42),
         ("standin-fail-2", 40),
         ("standin-failed-with-certificate", 40),
-        ("standin-status-4", 40),
+        ("standin-success-and-failed", 40),
+        ("standin-status-99", 40),
         ("standin-pending", 3),
     ] {
         let report = enroll(&f, &ca.url, profile, &JSON).exits(code).json();
@@ -100,7 +101,7 @@ fn only_a_refusal_of_this_very_request_takes_the_key_away() {
     let f = folder(&["--key-type", "ec"]);
     let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
     let before = f.state();
-    for profile in ["standin-refused-bound", "standin-success-and-failed"] {
+    for profile in ["standin-refused-bound", "standin-status-4"] {
         let report = enroll(&f, &ca.url, profile, &JSON).exits(40).json();
         assert_eq!((&report["changed"], &report["result"]), (&false.into(), &().into()));
         assert_eq!(f.state(), before, "{profile}");

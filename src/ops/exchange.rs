@@ -7,11 +7,12 @@ use super::build::{CmcSpec, Message, Signatory, build, key_for};
 use super::session::Identity;
 use super::{answer, endpoint, pop};
 use crate::algorithm::Crypto;
+use crate::asn1::x509::certificate_fields;
 use crate::cmc::control::Control;
 use crate::cmc::pop::Challenge;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::{Request, Sent};
-use crate::cmc::response::{Outcome, Response};
+use crate::cmc::response::{CmcStatus, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, KeyTransport, PrivateKey, Token};
 use crate::secret::Secret;
@@ -126,13 +127,13 @@ impl Enrolment<'_> {
         let response = wire.ask(&message.der, &message.sent)?;
         let signer = match (response.outcome().map_err(Error::sent)?, self.requester) {
             (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
-            _ => return issued(&response, &message.sent),
+            _ => return issued(&response, &message.sent, request),
         };
         // The CA waits for the proof of the request it has.
         let (second, sent) =
             self.prove(&response, &message.sent, request, key, signer).map_err(Error::sent)?;
         let response = wire.ask(&second, &sent).map_err(Error::sent)?;
-        issued(&response, &sent)
+        issued(&response, &sent, request)
     }
 
     /// The second trip's message, which proves that the key can decrypt.
@@ -200,9 +201,19 @@ impl Enrolment<'_> {
 }
 
 /// As [`answer::issued`]; what it says is said of a request the CA has.
-fn issued(response: &Response, sent: &Sent) -> Result<Vec<Vec<u8>>> {
-    answer::issued(response).map_err(|e| match sent.is_named_by(response) {
+fn issued(response: &Response, sent: &Sent, request: &Request) -> Result<Vec<Vec<u8>>> {
+    answer::issued(response).map_err(|e| match refuses(response, sent, request) {
         Ok(true) if e.kind() == Kind::Rejected => e.sent().settled(),
         _ => e.sent(),
     })
+}
+
+/// Whether a response says no to this very request, and nothing else.
+fn refuses(response: &Response, sent: &Sent, request: &Request) -> Result<bool> {
+    let refusal = |s: &Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
+    let spki = request.spki()?;
+    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == spki);
+    Ok(sent.is_named_by(response)?
+        && response.statuses()?.iter().all(refusal)
+        && !response.certificates.iter().any(is_ours))
 }

@@ -24,39 +24,40 @@ impl Lock {
     /// locks is nobody's failure: that is told, and everybody goes on.
     ///
     /// # Errors
-    /// [`Kind::InTheWay`] when it isn't free after `limit`; [`Kind::Database`].
+    /// [`Kind::InTheWay`] when it isn't free after `limit`.
     pub fn take(folder: &Path, limit: Duration, tell: &mut dyn FnMut(&str)) -> Result<Lock> {
-        let what = || format!("the NSS database {}", folder.display());
-        let file = File::open(folder)
-            .map_err(|e| Error::new(Kind::Database, format!("can't lock {}", what())).because(e))?;
-        let end = Instant::now() + limit;
+        let what = format!("the NSS database {}", folder.display());
+        let without = |e: std::io::Error, tell: &mut dyn FnMut(&str)| {
+            tell(&format!("cannot lock {what}, other runs may interfere: {e}"));
+            Ok(Lock { _file: None })
+        };
+        let file = match File::open(folder) {
+            Ok(file) => file,
+            Err(e) => return without(e, tell),
+        };
+        // None is beyond what the clock can tell.
+        let end = Instant::now().checked_add(limit);
+        let seconds = limit.as_secs();
         let mut told = false;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Lock { _file: Some(file) }),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-                Err(e) => {
-                    tell(&format!("can't lock {}, other runs may interfere: {e}", what()));
-                    return Ok(Lock { _file: None });
-                }
+                Err(e) => return without(e.into(), tell),
             }
-            let seconds = limit.as_secs();
-            if Instant::now() >= end {
+            if end.is_some_and(|end| Instant::now() >= end) {
                 return Err(Error::new(
                     Kind::InTheWay,
-                    format!("another run holds {}: waited {seconds} s for it", what()),
+                    format!("another run holds {what}: waited {seconds} s for it"),
                 )
                 .retry(true)
                 .hint("run it again later, or wait longer with --lock-timeout SECONDS"));
             }
             if !told {
                 told = true;
-                tell(&format!(
-                    "waiting for another run that holds {}, {seconds} s at most",
-                    what()
-                ));
+                tell(&format!("waiting for another run that holds {what}, {seconds} s at most"));
             }
-            std::thread::sleep(PAUSE.min(end.saturating_duration_since(Instant::now())));
+            std::thread::sleep(PAUSE);
         }
     }
 }

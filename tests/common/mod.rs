@@ -166,6 +166,20 @@ impl Folder {
         lines
     }
 
+    /// Compares with an earlier state, after a run whose request had left when it failed: its key may
+    /// be there, labelled with what it is for, and is deleted now.
+    #[track_caller]
+    pub fn forget_unfinished(&self, before: &(Vec<String>, Vec<String>), nickname: &str) {
+        for id in self.keys().iter().filter(|id| !before.0.contains(id)) {
+            let list = self.certutil(&["-K", "-f", "pw"]);
+            let line = list.lines().find(|l| l.contains(id)).unwrap();
+            let label = format!("unfinished request for {nickname}");
+            assert!(line.contains(&label), "{line}");
+            self.certutil(&["-F", "-k", id, "-f", "pw"]);
+        }
+        assert_eq!(&self.state(), before);
+    }
+
     /// Everything a failing run must leave alone.
     pub fn state(&self) -> (Vec<String>, Vec<String>) {
         (self.keys(), self.certificates())

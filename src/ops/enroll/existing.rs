@@ -146,13 +146,18 @@ impl Job<'_> {
                 };
                 name.split([',', '+']).any(is_user)
             }
-            Requester::Certificate(signer) if self.spec.profile.contains("UserSigned") => {
+            Requester::Certificate(signer) if self.takes_signer_s_subject() => {
                 let signer = session::qualified(self.token, signer);
                 let signer = self.database.find_certificate(&signer);
                 signer.is_ok_and(|s| same_name(s.subject(), certificate.subject()))
             }
             Requester::Certificate(_) => false,
         }
+    }
+
+    /// Whether the profile puts the signer's subject in the place of the one asked for.
+    pub(super) fn takes_signer_s_subject(&self) -> bool {
+        self.spec.profile.contains("UserSigned")
     }
 
     /// What an earlier run should have left beside the certificate: its trust, the chain's file, no

@@ -174,23 +174,29 @@ impl Job<'_> {
         let kind = key.unwrap_or(DEFAULT_KEY);
         let purpose = self.nickname.unwrap_or(text);
         let mut unfinished = self.unfinished(kind)?;
-        let resumed = unfinished.go_on(purpose)?;
-        let warnings = std::mem::take(&mut unfinished.others);
-        let told = warnings.clone();
-        let key = match resumed {
-            Some(key) => key,
+        let recovered = self.recover(&subject, &asked, strict, &mut unfinished)?;
+        let (key, issued) = match recovered {
+            Some(found) => found,
             None => {
-                let mut flags = KeyFlags::permanent(kind);
-                if self.spec.archive.is_some() {
-                    flags.extractable = Some(true);
-                }
-                NewKey::generate(self.token, kind, flags, purpose)?
+                let key = match unfinished.go_on(purpose)? {
+                    Some(key) => key,
+                    None => self.new_key(kind, purpose)?,
+                };
+                let told = unfinished.notes.clone();
+                self.certify(key, &subject, extensions)
+                    .map_err(|e| told.into_iter().fold(e, Error::note))?
             }
         };
-        let (key, issued) = self
-            .certify(key, &subject, extensions)
-            .map_err(|e| told.into_iter().fold(e, Error::note))?;
-        self.finish(&issued, Some(key), &asked, Ending { place, strict, warnings })
+        let ending = Ending { place, strict, warnings: unfinished.notes };
+        self.finish(&issued, Some(key), &asked, ending)
+    }
+
+    fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<NewKey> {
+        let mut flags = KeyFlags::permanent(kind);
+        if self.spec.archive.is_some() {
+            flags.extractable = Some(true);
+        }
+        NewKey::generate(self.token, kind, flags, purpose)
     }
 
     /// The key and its certificate.
