@@ -10,6 +10,7 @@ pub mod enroll;
 pub mod exchange;
 pub mod file;
 pub mod pop;
+pub mod records;
 pub mod revoke;
 pub mod send;
 pub mod session;
