@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod file;
 pub mod lock;
 pub mod pop;
+pub mod records;
 pub mod revoke;
 pub mod send;
 pub mod session;
