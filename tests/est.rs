@@ -31,7 +31,7 @@ fn log(f: &Folder) -> String {
 #[test]
 fn enroll_by_est() {
     let f = folder(&[]);
-    let ca = StandIn::start(&f, &[]);
+    let ca = StandIn::start(&f, &["--rest", "none"]);
     let est = format!("{}/.well-known/est", ca.url);
     let report = enroll(&f, &est).exits(0).json();
     assert_eq!(report["status"], "issued");

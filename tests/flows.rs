@@ -329,7 +329,7 @@ fn what_is_wrong_at_home() {
 #[test]
 fn what_is_wrong_on_the_way() {
     let f = folder(&[]);
-    let ca = StandIn::start(&f, &[]);
+    let ca = StandIn::start(&f, &["--rest", "none"]);
     let profile = "caCMCserverCert";
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     fails(&f, &format!("https://localhost:{closed}"), profile, &[], 30, &["localhost"]);
@@ -348,7 +348,7 @@ fn what_is_wrong_on_the_way() {
 #[test]
 fn answers_that_are_no_cmc() {
     let f = folder(&[]);
-    let ca = StandIn::start(&f, &[]);
+    let ca = StandIn::start(&f, &["--rest", "none"]);
     for (profile, word) in [
         ("standin-html", "HTML page"),
         ("standin-http500", "500"),
@@ -364,7 +364,7 @@ fn answers_that_are_no_cmc() {
 #[test]
 fn answers_that_are_not_to_be_believed() {
     let f = folder(&[]);
-    let ca = StandIn::start(&f, &[]);
+    let ca = StandIn::start(&f, &["--rest", "none"]);
     for (profile, word) in [
         ("standin-stranger", "not a CA this database trusts"),
         ("standin-wrong-signature", "signature is wrong"),
@@ -393,7 +393,7 @@ fn answers_that_are_not_to_be_believed() {
 #[test]
 fn refusals_of_the_ca() {
     let f = folder(&[]);
-    let ca = StandIn::start(&f, &[]);
+    let ca = StandIn::start(&f, &["--rest", "none"]);
     may_be_issued(
         &f,
         &ca.url,

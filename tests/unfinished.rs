@@ -4,11 +4,15 @@
 
 mod common;
 
-use common::relay::Relay;
-use common::stand_in::{StandIn, folder};
-use common::{Folder, Said, run, tool};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Mutex;
+
+use common::relay::Relay;
+use common::stand_in::{StandIn, folder, program};
+use common::{Folder, Said, run, tool};
+use nss_cmc::nss::{Access, Database};
+use nss_cmc::secret::Secret;
 
 const LABEL: &str = "unfinished request for www";
 
@@ -48,10 +52,24 @@ fn printed(f: &Folder, said: &Said) -> String {
     tool("openssl", f.path(), &["x509", "-in", "printed.pem", "-noout", "-subject", "-serial"])
 }
 
+/// Labels a key, as a run leaves it that is killed.
+fn label(f: &Folder, id: &str, text: &str) {
+    // NSS opens one database in a process at a time.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap();
+    let database = Database::open(f.file("db").to_str().unwrap(), Access::ReadWrite).unwrap();
+    let token = database.token("internal").unwrap();
+    token.login(Some(&Secret::new(common::PASSWORD.into()))).unwrap();
+    let key = token.find_key(&nss_cmc::keyid::parse(id).unwrap()).unwrap();
+    key.set_label(text).unwrap();
+    drop((key, token));
+    database.close().unwrap();
+}
+
 #[test]
 fn once_the_request_has_left_the_key_stays() {
     let f = folder(&["--key-type", "ec"]);
-    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec", "--rest", "none"]);
     let before = f.state();
     let mut first = None;
     for (profile, code) in [
@@ -143,6 +161,69 @@ fn a_rerun_goes_on_with_the_key() {
     assert_eq!(report["status"], "unchanged");
 }
 
+/// Runs `enroll` so that the CA issues and the response gets lost; the key's id.
+fn lose(f: &Folder, ca: &StandIn, more: &[&str]) -> String {
+    let relay = Relay::start(f, ca, || false);
+    let all = [more, &JSON].concat();
+    let report = enroll(f, &relay.url, "standin-ok", &all).json();
+    assert!(["unreachable", "http"].contains(&report["error"]["kind"].as_str().unwrap()));
+    report["result"]["key_id"].as_str().unwrap_or_else(|| panic!("{report}")).to_owned()
+}
+
+#[test]
+fn a_certificate_that_got_lost_is_fetched() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    let keys = f.keys().len();
+    let id = lose(&f, &ca, &[]);
+    assert_eq!((issued(&f), has_www(&f)), (1, false));
+    let more = ["--chain-out", "chain.pem", "--output", "json"];
+    let report = enroll(&f, &ca.url, "standin-ok", &more).exits(0).json();
+    assert_eq!((&report["status"], &report["changed"]), (&"recovered".into(), &true.into()));
+    assert_eq!(
+        (&report["result"]["key_id"], &report["result"]["has_key"]),
+        (&id.as_str().into(), &true.into())
+    );
+    tool("openssl", f.path(), &["verify", "-CAfile", "ca/ca.pem", "chain.pem"]);
+    assert!(has_www(&f) && !listed(&f, &id).contains("unfinished"), "{}", listed(&f, &id));
+    assert_eq!((issued(&f), f.keys().len()), (1, keys + 1));
+    enroll(&f, &ca.url, "standin-ok", &[]).exits(0);
+    assert_eq!(issued(&f), 1);
+
+    // Another one is asked for, lost, and left by a run that was killed just before the import.
+    let id = lose(&f, &ca, &["--force"]);
+    label(&f, &id, "www");
+    let report =
+        enroll(&f, &ca.url, "standin-ok", &["--force", "--output", "json"]).exits(0).json();
+    assert_eq!(report["status"], "recovered");
+    assert_eq!(report["result"]["key_id"], id.as_str());
+    assert_eq!((issued(&f), f.keys().len()), (2, keys + 2));
+}
+
+/// What the CA says of an earlier certificate must be good news, or there must be somebody to ask.
+#[test]
+fn a_certificate_that_can_not_be_fetched_is_asked_for_again() {
+    let f = folder(&["--key-type", "ec"]);
+    for (rest, warned) in [("none", true), ("html", true), ("down", true), ("both", false)] {
+        let ca = StandIn::start(&f, &["--server-key-type", "ec", "--rest", rest]);
+        let before = issued(&f);
+        let id = lose(&f, &ca, &["--force"]);
+        if rest == "both" {
+            let serial = tool(program().to_str().unwrap(), f.path(), &["list", "--dir", "ca"]);
+            let serial = serial.lines().last().unwrap().split(' ').next().unwrap().to_owned();
+            let args = ["revoke", "-d", "db", "--password-file", "pw", "--signer", "agent"];
+            let what = ["--ca", &ca.url, "--serial", &serial];
+            f.nss_cmc(&[&args[..], &what].concat()).exits(0);
+        }
+        let more = ["--force", "--output", "json"];
+        let report = enroll(&f, &ca.url, "standin-ok", &more).exits(0).json();
+        assert_eq!(report["status"], "issued", "{rest}");
+        assert_eq!(report["result"]["key_id"], id.as_str(), "{rest}");
+        assert_eq!(report["warnings"].to_string().contains("cannot ask"), warned, "{report}");
+        assert_eq!(issued(&f), before + 2, "{rest}");
+    }
+}
+
 /// Somebody cleans up, or the token is reset, while the CA answers.
 #[test]
 fn a_key_deleted_during_the_exchange_is_missed() {
@@ -220,18 +301,11 @@ fn what_fails_after_the_import_leaves_no_label() {
 /// As a run leaves it that was killed at the wrong moment.
 #[test]
 fn a_rerun_mends_the_label_of_a_key_in_use() {
-    use nss_cmc::nss::{Access, Database};
     let f = folder(&["--key-type", "ec"]);
     let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
     let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
     let id = report["result"]["key_id"].as_str().unwrap();
-    let database = Database::open(f.file("db").to_str().unwrap(), Access::ReadWrite).unwrap();
-    let token = database.token("internal").unwrap();
-    token.login(Some(&nss_cmc::secret::Secret::new(common::PASSWORD.into()))).unwrap();
-    let key = token.find_key(&nss_cmc::keyid::parse(id).unwrap()).unwrap();
-    key.set_label(LABEL).unwrap();
-    drop((key, token));
-    database.close().unwrap();
+    label(&f, id, LABEL);
     assert!(listed(&f, id).contains("unfinished"));
     let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
     assert_eq!((&report["status"], &report["changed"]), (&"updated".into(), &true.into()));

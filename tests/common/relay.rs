@@ -16,7 +16,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts one before `ca`. `then` is called once, when the CA's log says that it issued; the rest
+    /// Starts one before `ca`. `then` is called once, when the CA's log says that it issued again; the rest
     /// of that response is delivered if it returns true, else the connection is closed.
     pub fn start(
         folder: &Folder,
@@ -26,7 +26,10 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (to, log) = (ca.port, folder.file("ca.log"));
-        let issued = move || std::fs::read_to_string(&log).is_ok_and(|l| l.contains("issued"));
+        let count =
+            move || std::fs::read_to_string(&log).map_or(0, |l| l.matches(": issued").count());
+        let before = count();
+        let issued = move || count() > before;
         let rule = Arc::new((issued, then, AtomicBool::new(false)));
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {

@@ -126,7 +126,7 @@ impl Job<'_> {
             let what = format!("the CA left out {}", missing.join(", "));
             return Err(Error::new(Kind::Differs, what)
                 .because("the profile decides which names a certificate gets")
-                .hint("ask without these names, or for another profile")
+                .hint("ask without these names, or with --force once the profile gives them")
                 .detail(json!({ "missing_names": missing })));
         }
         Ok(())

@@ -174,7 +174,7 @@ impl Job<'_> {
         let kind = key.unwrap_or(DEFAULT_KEY);
         let purpose = self.nickname.unwrap_or(text);
         let mut unfinished = self.unfinished(kind)?;
-        let recovered = self.recover(&subject, &asked, strict, &mut unfinished)?;
+        let recovered = self.recover(&subject, &asked, &mut unfinished)?;
         let (key, issued) = match recovered {
             Some(found) => found,
             None => {

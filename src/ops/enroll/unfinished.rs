@@ -75,8 +75,8 @@ impl Job<'_> {
     }
 
     /// A certificate that the CA has issued for the key of an earlier run, as its records say, and that
-    /// key. One that lacks a name is passed over where it may not and another one is wanted by force.
-    /// A CA that can't be asked is a note.
+    /// key. One that lacks a name is passed over where another one is wanted by force. A CA that can't
+    /// be asked is a note.
     ///
     /// # Errors
     /// When the key can't be used.
@@ -84,7 +84,6 @@ impl Job<'_> {
         &self,
         subject: &[u8],
         asked: &Asked,
-        strict: bool,
         unfinished: &mut Unfinished,
     ) -> Result<Option<(NewKey, Issued)>> {
         if unfinished.keys.is_empty() {
@@ -109,7 +108,7 @@ impl Job<'_> {
                 let Some(der) = record.certificate.filter(|_| record.state == State::Valid) else {
                     continue;
                 };
-                let passed_over = strict && self.spec.force && !asked.missing(&der)?.is_empty();
+                let passed_over = self.spec.force && !asked.missing(&der)?.is_empty();
                 if passed_over || !self.lasts(&der) {
                     continue;
                 }
