@@ -241,19 +241,28 @@ fn a_run_waits_for_another_one_says_so_and_gives_up() {
     assert_eq!(f.state(), before);
     assert_eq!(issued(&f), 0);
 
-    // Let go while a run waits.
     let more = ["--key-type", "ec:nistp256", "--lock-timeout", "60"];
-    let mut waiting = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
-        .current_dir(f.path())
-        .args(arguments(&ca.url, "standin-ok", &more))
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    line.clear();
-    let err = waiting.stderr.take().unwrap();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(err), &mut line).unwrap();
-    assert!(line.contains("waiting"), "{line}");
+    let wait = || {
+        let mut waiting = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+            .current_dir(f.path())
+            .args(arguments(&ca.url, "standin-ok", &more))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let err = waiting.stderr.take().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(err), &mut line).unwrap();
+        assert!(line.contains("waiting"), "{line}");
+        waiting
+    };
+    // A signal ends the waiting.
+    let mut waiting = wait();
+    tool("kill", f.path(), &["-TERM", &waiting.id().to_string()]);
+    assert_eq!(waiting.wait().unwrap().code(), Some(130));
+    // Let go while a run waits.
+    let mut waiting = wait();
     holder.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert!(holder.wait().unwrap().success());
     assert!(waiting.wait().unwrap().success());

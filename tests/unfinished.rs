@@ -278,6 +278,18 @@ fn a_certificate_that_can_not_be_imported_is_given_out() {
     let pem = report["result"]["certificate"]["pem"].as_str().unwrap();
     assert!(pem.contains("BEGIN CERTIFICATE"), "{report}");
     assert_eq!(report["result"]["chain"].as_array().unwrap().len(), 1, "{report}");
+
+    // With nowhere to print it, it is on stderr.
+    let program = env!("CARGO_BIN_EXE_nss-cmc");
+    for (nickname, output, code) in [(false, "text", 21), (true, "text", 15), (true, "json", 15)] {
+        let mut args = [&common[..], &more].concat();
+        args.extend(if nickname { &["--nickname", "www"][..] } else { &[] });
+        let shell = ["-c", "exec \"$0\" \"$@\" >/dev/full", program];
+        let mut command = Command::new("sh");
+        command.current_dir(f.path()).args(shell).args(args).args(["--output", output]);
+        let said = run(&mut command).exits(code);
+        assert!(said.err.contains("BEGIN CERTIFICATE"), "{output}: {}", said.err);
+    }
 }
 
 /// The certificate is in, its key is in use: that its chain can't be written is another matter.

@@ -142,7 +142,7 @@ fn fail(name: &str, e: &Error, output: Output, streams: &mut Streams<'_>) -> u8 
         if let Some(pem) = issued_pem(e)
             && streams.print(&pem).is_err()
         {
-            streams.tell(pem);
+            streams.tell(pem.trim_end());
         }
         return failed(e, streams);
     }
@@ -150,6 +150,9 @@ fn fail(name: &str, e: &Error, output: Output, streams: &mut Streams<'_>) -> u8 
         Ok(()) => e.kind().exit(),
         Err(lost) => {
             streams.tell(format!("nss-cmc: {lost}"));
+            if let Some(pem) = issued_pem(e) {
+                streams.tell(pem.trim_end());
+            }
             failed(e, streams)
         }
     }
@@ -165,7 +168,8 @@ fn finish(mut report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
     match show(&mut report, output, streams) {
         Ok(()) => report.exit,
         Err(e) => {
-            streams.tell(format!("nss-cmc: {e}\n  it was to say: {}", report.msg));
+            // All of it: there may be a certificate in it that is nowhere else.
+            streams.tell(format!("nss-cmc: {e}\n  it was to say: {}", report.to_text().trim_end()));
             e.kind().exit()
         }
     }

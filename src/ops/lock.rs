@@ -8,6 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::error::{Error, Kind, Result};
+use crate::interrupt::Watch;
 
 /// How often a waiting run looks.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -24,7 +25,7 @@ impl Lock {
     /// locks is nobody's failure: that is told, and everybody goes on.
     ///
     /// # Errors
-    /// [`Kind::InTheWay`] when it isn't free after `limit`.
+    /// [`Kind::InTheWay`] when it isn't free after `limit`; [`Kind::Interrupted`].
     pub fn take(folder: &Path, limit: Duration, tell: &mut dyn FnMut(&str)) -> Result<Lock> {
         let what = format!("the NSS database {}", folder.display());
         let without = |e: std::io::Error, tell: &mut dyn FnMut(&str)| {
@@ -38,6 +39,8 @@ impl Lock {
         // None is beyond what the clock can tell.
         let end = Instant::now().checked_add(limit);
         let seconds = limit.as_secs();
+        // A signal ends the waiting.
+        let watch = Watch::begin();
         let mut told = false;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -57,6 +60,7 @@ impl Lock {
                 told = true;
                 tell(&format!("waiting for another run that holds {what}, {seconds} s at most"));
             }
+            watch.check()?;
             std::thread::sleep(PAUSE);
         }
     }

@@ -49,14 +49,10 @@ impl Job<'_> {
     ) -> Result<Report> {
         let certificate = &issued.certificate;
         let id = key.as_ref().map(|k| k.id.clone());
-        let issuers = session::issuers(self.database, self.token, certificate, &issued.others);
-        let issuers = match issuers.and_then(|issuers| {
-            self.check(certificate, key.as_ref(), asked, ending.strict)?;
-            Ok(issuers)
-        }) {
-            Ok(issuers) => issuers,
-            Err(e) => return Err(self.issued_but(e, certificate, &[], key.as_ref())),
-        };
+        let issuers = session::issuers(self.database, self.token, certificate, &issued.others)
+            .map_err(|e| self.issued_but(e, certificate, &[], key.as_ref()))?;
+        self.check(certificate, key.as_ref(), asked, ending.strict)
+            .map_err(|e| self.issued_but(e, certificate, &issuers, key.as_ref()))?;
         let chain = chain_pem(certificate.der(), &issuers);
         let stored = match self.store(issued, key.as_ref()) {
             Ok(stored) => stored,
