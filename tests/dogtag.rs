@@ -256,3 +256,30 @@ fn what_keeps_a_run_from_the_ca() {
     assert!(said.err.contains("SEC_ERROR_UNTRUSTED_ISSUER"), "{}", said.err);
     assert_eq!(f.state(), before);
 }
+
+/// What a run leaves behind that was killed before the import: the key with its label.
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn the_certificate_of_an_unfinished_request_is_fetched() {
+    let f = folder("unfinished");
+    let name = format!("unfinished-{}", std::process::id());
+    let subject = format!("CN={name}.example.com,O=LAB");
+    let enroll = |more: &[&str]| {
+        let args = ["enroll", "-d", "db", "--password-file", "pw", "--ca", URL];
+        let who = ["--profile", "caCMCserverCert", "--signer", "caadmin", "--output", "json"];
+        let what = ["--subject", &subject, "--nickname", &name];
+        f.nss_cmc(&[&args[..], &who, &what, more].concat())
+    };
+    let first = enroll(&[]).exits(0).json();
+    let id = first["result"]["key_id"].as_str().unwrap();
+    let before = f.state();
+    f.certutil(&["-D", "-n", &name]);
+    f.label(id, &format!("unfinished request for {name}"));
+    let second = enroll(&[]).exits(0).json();
+    assert_eq!(second["status"], "recovered", "{second}");
+    assert_eq!(second["result"]["key_id"], id);
+    assert_eq!(second["result"]["certificate"]["pem"], first["result"]["certificate"]["pem"]);
+    assert_eq!(f.state(), before);
+    let said = enroll(&["--dns", "other.example.com"]).exits(16);
+    assert_eq!(said.json()["error"]["kind"], "differs");
+}

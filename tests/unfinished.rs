@@ -6,13 +6,10 @@ mod common;
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
 
 use common::relay::Relay;
 use common::stand_in::{StandIn, folder, program};
 use common::{Folder, Said, run, tool};
-use nss_cmc::nss::{Access, Database};
-use nss_cmc::secret::Secret;
 
 const LABEL: &str = "unfinished request for www";
 
@@ -50,20 +47,6 @@ fn issued(f: &Folder) -> usize {
 fn printed(f: &Folder, said: &Said) -> String {
     f.write("printed.pem", &said.out);
     tool("openssl", f.path(), &["x509", "-in", "printed.pem", "-noout", "-subject", "-serial"])
-}
-
-/// Labels a key, as a run leaves it that is killed.
-fn label(f: &Folder, id: &str, text: &str) {
-    // NSS opens one database in a process at a time.
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap();
-    let database = Database::open(f.file("db").to_str().unwrap(), Access::ReadWrite).unwrap();
-    let token = database.token("internal").unwrap();
-    token.login(Some(&Secret::new(common::PASSWORD.into()))).unwrap();
-    let key = token.find_key(&nss_cmc::keyid::parse(id).unwrap()).unwrap();
-    key.set_label(text).unwrap();
-    drop((key, token));
-    database.close().unwrap();
 }
 
 #[test]
@@ -192,7 +175,7 @@ fn a_certificate_that_got_lost_is_fetched() {
 
     // Another one is asked for, lost, and left by a run that was killed just before the import.
     let id = lose(&f, &ca, &["--force"]);
-    label(&f, &id, "www");
+    f.label(&id, "www");
     let report =
         enroll(&f, &ca.url, "standin-ok", &["--force", "--output", "json"]).exits(0).json();
     assert_eq!(report["status"], "recovered");
@@ -317,7 +300,7 @@ fn a_rerun_mends_the_label_of_a_key_in_use() {
     let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
     let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
     let id = report["result"]["key_id"].as_str().unwrap();
-    label(&f, id, LABEL);
+    f.label(id, LABEL);
     assert!(listed(&f, id).contains("unfinished"));
     let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
     assert_eq!((&report["status"], &report["changed"]), (&"updated".into(), &true.into()));

@@ -10,6 +10,10 @@ pub mod stand_in;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use nss_cmc::nss::{Access, Database};
+use nss_cmc::secret::Secret;
 
 /// Password of every test database.
 pub const PASSWORD: &str = "Secret.123";
@@ -164,6 +168,21 @@ impl Folder {
             .collect();
         lines.sort();
         lines
+    }
+
+    /// Labels a key, as a run leaves it that is killed.
+    pub fn label(&self, id: &str, text: &str) {
+        // NSS opens one database in a process at a time.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap();
+        let database =
+            Database::open(self.file("db").to_str().unwrap(), Access::ReadWrite).unwrap();
+        let token = database.token("internal").unwrap();
+        token.login(Some(&Secret::new(PASSWORD.into()))).unwrap();
+        let key = token.find_key(&nss_cmc::keyid::parse(id).unwrap()).unwrap();
+        key.set_label(text).unwrap();
+        drop((key, token));
+        database.close().unwrap();
     }
 
     /// Compares with an earlier state, after a run whose request had left when it failed: its key may
