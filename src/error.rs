@@ -24,8 +24,10 @@ pub enum Kind {
     Untrusted,
     /// The token or a policy forbids the operation.
     Refused,
-    /// Nickname taken by another subject, key exists.
+    /// Nickname taken by another subject, key exists, another run at work.
     InTheWay,
+    /// The certificate isn't as asked for.
+    Differs,
     /// A CSR, CMC message, PKCS #12 file or certificate can't be read or decoded.
     Input,
     /// A file, or standard output, can't be written.
@@ -96,7 +98,8 @@ kinds! {
     NotFound 12 "not_found" false "no such nickname, key, token or serial number";
     Untrusted 13 "untrusted" false "a certificate isn't valid for the usage asked";
     Refused 14 "refused" false "the token or a policy (FIPS) forbids the operation";
-    InTheWay 15 "in_the_way" false "the nickname belongs to another subject, or the key exists";
+    InTheWay 15 "in_the_way" false "the nickname belongs to another subject, the key exists, or another run is at work";
+    Differs 16 "differs" false "the certificate there, or the one issued, is not as asked for";
     Input 20 "input" false "a CSR, CMC message, PKCS #12 or certificate can't be read or decoded";
     Output 21 "output" false "a file, or standard output, can't be written";
     Unreachable 30 "unreachable" true "name look-up, connection or time-out";
@@ -136,8 +139,10 @@ struct Parts {
     hint: Option<String>,
     retryable: bool,
     sent: bool,
+    settled: bool,
     notes: Vec<String>,
-    left: Option<serde_json::Value>,
+    detail: Option<serde_json::Value>,
+    left: bool,
     cmc: Option<CmcDetail>,
     http: Option<u32>,
 }
@@ -167,8 +172,10 @@ impl Error {
             hint: None,
             retryable,
             sent: false,
+            settled: false,
             notes: Vec::new(),
-            left: None,
+            detail: None,
+            left: false,
             cmc: None,
             http: None,
         }))
@@ -192,21 +199,35 @@ impl Error {
         self
     }
 
-    /// Adds what stays behind although the run failed, for JSON: a key, a certificate. Said twice, the
-    /// fields of both are there.
+    /// Adds what stays behind although the run failed, for JSON: a key, a certificate. An object
+    /// joins what was added before.
     pub fn left(mut self, what: serde_json::Value) -> Error {
-        match (&mut self.0.left, what) {
-            (Some(serde_json::Value::Object(old)), serde_json::Value::Object(new)) => {
-                old.extend(new);
+        self.0.left = true;
+        self.detail(what)
+    }
+
+    /// Adds facts about the failure, for JSON. An object joins what was added before.
+    pub fn detail(mut self, what: serde_json::Value) -> Error {
+        use serde_json::Value::Object;
+        self.0.detail = Some(match (self.0.detail.take(), what) {
+            (Some(Object(mut all)), Object(more)) => {
+                all.extend(more);
+                Object(all)
             }
-            (left, what) => *left = Some(what),
-        }
+            (_, what) => what,
+        });
         self
     }
 
     /// Says that the request had gone out, at least in part: the other side may have acted on it.
     pub fn sent(mut self) -> Error {
         self.0.sent = true;
+        self
+    }
+
+    /// Says that the CA verifiably refused this very request: nothing comes of it any more.
+    pub fn settled(mut self) -> Error {
+        self.0.settled = true;
         self
     }
 
@@ -243,14 +264,24 @@ impl Error {
         &self.0.notes
     }
 
-    /// What stays behind.
-    pub fn left_behind(&self) -> Option<&serde_json::Value> {
-        self.0.left.as_ref()
+    /// What stays behind and further facts, for JSON.
+    pub fn details(&self) -> Option<&serde_json::Value> {
+        self.0.detail.as_ref()
+    }
+
+    /// Whether something stays behind.
+    pub fn leaves_something(&self) -> bool {
+        self.0.left
     }
 
     /// Whether the request had gone out when it failed.
     pub fn was_sent(&self) -> bool {
         self.0.sent
+    }
+
+    /// Whether the CA verifiably refused this very request.
+    pub fn is_settled(&self) -> bool {
+        self.0.settled
     }
 
     /// Whether trying again later may help.

@@ -86,8 +86,8 @@ impl Report {
             .map(|f| json!({ "call": f.call, "code": f.code, "name": f.name, "text": f.text }));
         let mut report = Report::done(command, status, false, e.to_string());
         report.failed = !pending;
-        report.changed = e.left_behind().is_some();
-        report.result = e.left_behind().cloned().unwrap_or_default();
+        report.changed = e.leaves_something();
+        report.result = e.details().cloned().unwrap_or_default();
         report.exit = e.kind().exit();
         report.error = Some(json!({
             "kind": e.kind().name(),
@@ -118,6 +118,16 @@ impl Report {
         }
         text
     }
+}
+
+/// The certificate, in PEM, that was issued although the run failed, and its chain: for stdout, where
+/// nothing else keeps them.
+pub fn issued_pem(e: &Error) -> Option<String> {
+    let details = e.details()?;
+    let mut pem = details.pointer("/certificate/pem")?.as_str()?.to_owned();
+    let chain = details.get("chain").and_then(Value::as_array);
+    pem.extend(chain.into_iter().flatten().filter_map(Value::as_str));
+    Some(pem)
 }
 
 /// An error as lines for stderr: what and why, what to try, what to know besides.

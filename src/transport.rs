@@ -119,6 +119,20 @@ impl<'db> Transport<'db> {
         })
     }
 
+    /// Posts a question that changes nothing on the server; question and response are of the media
+    /// type given.
+    ///
+    /// # Errors
+    /// As for [`Transport::post`].
+    pub fn query(&mut self, url: &str, question: &[u8], media_type: &str) -> Result<Reply> {
+        self.exchange(url, |easy| {
+            easy.post(true)?;
+            easy.post_fields_copy(question)?;
+            let kind = format!("Content-Type: {media_type}");
+            headers(easy, &[&kind, &format!("Accept: {media_type}"), "Expect:"])
+        })
+    }
+
     /// Fetches `url`, asking for the media type given.
     ///
     /// # Errors

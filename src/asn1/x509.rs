@@ -5,7 +5,7 @@ use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::{Attribute, Extension, GeneralName, SubjectPublicKeyInfo};
 
 use super::{any, any_of, decode, encode, oid, split_tlv, tlv};
-use crate::algorithm::{Digest, KeyType, ParameterSet, Scheme, Signer};
+use crate::algorithm::{Curve, Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 
 /// CertificationRequest, its signed part as bytes.
@@ -291,5 +291,33 @@ pub fn spki_key_type(spki: &[u8]) -> Option<KeyType> {
         Some(KeyType::Ec)
     } else {
         None
+    }
+}
+
+/// The type and size of a key, if it is of a kind that can be generated.
+pub fn spki_key_spec(spki: &[u8]) -> Option<KeySpec> {
+    let decoded: SubjectPublicKeyInfo = rasn::der::decode(spki).ok()?;
+    let algorithm = &decoded.algorithm;
+    let sets = [oid::ML_DSA_44, oid::ML_DSA_65, oid::ML_DSA_87].into_iter();
+    if let Some((_, set)) = sets.zip(ParameterSet::ALL).find(|(id, _)| *algorithm.algorithm == **id)
+    {
+        return Some(KeySpec::MlDsa(set));
+    }
+    match spki_key_type(spki)? {
+        KeyType::Rsa => {
+            let (_, key, _) = split_tlv(decoded.subject_public_key.as_raw_slice())?;
+            let (_, modulus, _) = split_tlv(key)?;
+            let bits = modulus.iter().position(|b| *b != 0).and_then(|at| {
+                let significant = modulus.get(at..)?;
+                let unused = significant.first()?.leading_zeros();
+                u32::try_from(significant.len()).ok()?.checked_mul(8)?.checked_sub(unused)
+            });
+            bits.map(KeySpec::Rsa)
+        }
+        KeyType::Ec => {
+            let curve = algorithm.parameters.as_ref()?.as_bytes();
+            Curve::ALL.into_iter().find(|c| c.oid_der() == curve).map(KeySpec::Ec)
+        }
+        _ => None,
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::Trust;
 use crate::ops::archive::Archive;
 use crate::ops::csr::AltNames;
-use crate::ops::enroll::{EnrollSpec, KeySource, enroll};
+use crate::ops::enroll::{DEFAULT_KEY, EnrollSpec, KeySource, enroll};
 use crate::ops::exchange::{Requester, Shared};
 use crate::report::Report;
 
@@ -58,21 +58,22 @@ pub struct EnrollArgs {
     #[arg(long, conflicts_with_all = ["csr", "identification", "dns", "ip", "email"])]
     encryption_only: bool,
 
-    /// Have the private key archived: the KRA's transport certificate
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["csr", "dns", "ip", "email"])]
-    transport_cert: Option<PathBuf>,
+    /// Have the private key archived: the KRA's transport certificate (DER or PEM)
+    #[arg(long, alias = "transport-cert", value_name = "FILE",
+          conflicts_with_all = ["csr", "dns", "ip", "email"])]
+    archive_to: Option<PathBuf>,
 
     /// How the private key is wrapped for the KRA
     #[arg(
         long,
         value_name = "ALGORITHM",
         default_value = "AES KeyWrap/Padding",
-        requires = "transport_cert"
+        requires = "archive_to"
     )]
     wrap: ArchiveWrap,
 
     /// Wrap the archived key's session key with RSA-OAEP, as the KRA is set up
-    #[arg(long, requires = "transport_cert")]
+    #[arg(long, requires = "archive_to")]
     oaep: bool,
 
     /// Nickname for the new certificate
@@ -95,9 +96,9 @@ pub struct EnrollArgs {
     #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
     email: Vec<String>,
 
-    /// Key to generate: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521…
-    #[arg(long, value_name = "TYPE", default_value = "rsa:2048")]
-    key_type: KeySpec,
+    /// Key to generate: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521… [default: rsa:2048]
+    #[arg(long, value_name = "TYPE")]
+    key_type: Option<KeySpec>,
 
     /// Use this PKCS #10 or CRMF request instead of making a key
     #[arg(long, value_name = "FILE")]
@@ -115,20 +116,33 @@ pub struct EnrollArgs {
     #[arg(long)]
     force: bool,
 
+    /// Ask for another certificate when the one there lacks a name asked for, or has a key of another
+    /// type than --key-type; one that lacks a name all the same isn't imported
+    #[arg(long)]
+    renew_on_change: bool,
+
+    /// Fail when the certificate lacks a name asked for: it is printed, not imported, and its key kept
+    #[arg(long)]
+    require_names: bool,
+
     /// A certificate that ends within this time is renewed (30d, 12h…)
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     renew_before: Duration,
+
+    /// Seconds to wait for another run of enroll on the same database
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    lock_timeout: u64,
 }
 
 fn trust(text: &str) -> std::result::Result<Trust, String> {
     Trust::parse(text).map_err(|e| e.to_string())
 }
 
-/// Runs `enroll`.
+/// Runs `enroll`; `tell` is for whoever waits.
 ///
 /// # Errors
 /// As [`enroll`].
-pub fn run(args: EnrollArgs) -> Result<Report> {
+pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     let key = match (args.csr, args.subject) {
         (Some(csr), _) => KeySource::Csr(csr),
         (None, subject) => {
@@ -166,15 +180,15 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         }
         (None, signer) => Requester::Certificate(signer.unwrap_or_default()),
     };
-    if args.encryption_only && !matches!(args.key_type, KeySpec::Rsa(_)) {
+    if args.encryption_only && !matches!(args.key_type.unwrap_or(DEFAULT_KEY), KeySpec::Rsa(_)) {
         return Err(Error::new(Kind::Usage, "--encryption-only needs an RSA key")
             .hint("the CA encrypts its challenge for the key: --key-type rsa:2048"));
     }
-    let archive = match args.transport_cert {
+    let archive = match args.archive_to {
         Some(file) => Some(Archive::read(&file, args.wrap, args.oaep)?),
         None => None,
     };
-    enroll(EnrollSpec {
+    let spec = EnrollSpec {
         passwords: args.database.passwords(),
         database: args.database.database,
         token: args.database.token,
@@ -188,9 +202,13 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         ca: args.ca.connect.ca,
         profile: args.ca.profile,
         force: args.force,
+        renew_on_change: args.renew_on_change,
+        require_names: args.require_names,
+        lock_timeout: Duration::from_secs(args.lock_timeout),
         allow_unsigned: args.ca.allow_unsigned_response,
         renew_before: args.renew_before,
         trust: args.trust,
         chain_file: args.chain_out,
-    })
+    };
+    enroll(spec, tell)
 }

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::compat;
 use crate::error::{Error, Kind, Result};
-use crate::report::{Report, error_text};
+use crate::report::{Report, error_text, issued_pem};
 pub use streams::Streams;
 
 #[derive(Parser)]
@@ -118,7 +118,10 @@ fn old(applet: compat::Applet, name: &str, args: &[OsString], streams: &mut Stre
 
 fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
     let (name, outcome) = match cli.command {
-        Command::Enroll(args) => ("enroll", enroll::run(*args)),
+        Command::Enroll(args) => {
+            let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
+            ("enroll", enroll::run(*args, &mut tell))
+        }
         Command::Cmc { command } => (command.name(), cmc::run(command, streams)),
         Command::Csr(args) => {
             ("csr create", csr::run(args, &mut |report| show(report, cli.output, streams)))
@@ -136,12 +139,20 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
 /// Prints a failure: on stderr, too, when stdout doesn't take the JSON.
 fn fail(name: &str, e: &Error, output: Output, streams: &mut Streams<'_>) -> u8 {
     if output == Output::Text || streams.lost().is_some() {
+        if let Some(pem) = issued_pem(e)
+            && streams.print(&pem).is_err()
+        {
+            streams.tell(pem.trim_end());
+        }
         return failed(e, streams);
     }
     match show(&mut Report::failure(name, e), output, streams) {
         Ok(()) => e.kind().exit(),
         Err(lost) => {
             streams.tell(format!("nss-cmc: {lost}"));
+            if let Some(pem) = issued_pem(e) {
+                streams.tell(pem.trim_end());
+            }
             failed(e, streams)
         }
     }
@@ -157,7 +168,8 @@ fn finish(mut report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
     match show(&mut report, output, streams) {
         Ok(()) => report.exit,
         Err(e) => {
-            streams.tell(format!("nss-cmc: {e}\n  it was to say: {}", report.msg));
+            // All of it: there may be a certificate in it that is nowhere else.
+            streams.tell(format!("nss-cmc: {e}\n  it was to say: {}", report.to_text().trim_end()));
             e.kind().exit()
         }
     }

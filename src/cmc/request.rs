@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use rasn::types::{Integer, ObjectIdentifier, OctetString, Oid};
+use rasn_pkix::Extension;
 use zeroize::Zeroizing;
 
 use crate::asn1::cmc::{TaggedCertificationRequest, TaggedRequest};
-use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
+use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest, CertTemplate};
 use crate::asn1::x509::CertificationRequest;
 use crate::asn1::{any, decode, encode, oid, tlv, tlv_of};
+use crate::cmc::response::{CmcStatus, Response};
 use crate::error::{Error, Kind, Result};
 
 /// A certificate request to carry.
@@ -63,14 +65,38 @@ impl Request {
                 let request: CertificationRequest = decode("the PKCS #10 request", der)?;
                 Ok(request.info()?.subject_pk_info.as_bytes().to_vec())
             }
-            Request::Crmf(der) => {
-                let message: CertReqMsg = decode("the CertReqMsg", der)?;
-                let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
-                match request.cert_template.public_key {
-                    Some(key) => encode("a public key", &key),
-                    None => Err(Error::new(Kind::Input, "the CRMF request has no public key")),
-                }
+            Request::Crmf(der) => match template(der)?.public_key {
+                Some(key) => encode("a public key", &key),
+                None => Err(Error::new(Kind::Input, "the CRMF request has no public key")),
+            },
+        }
+    }
+
+    /// DER of the subject Name asked for; none where a CRMF request leaves it to the CA.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn subject(&self) -> Result<Option<Vec<u8>>> {
+        match self {
+            Request::Pkcs10(der) => {
+                let request: CertificationRequest = decode("the PKCS #10 request", der)?;
+                Ok(Some(request.info()?.subject.as_bytes().to_vec()))
             }
+            Request::Crmf(der) => Ok(template(der)?.subject.map(|s| s.as_bytes().to_vec())),
+        }
+    }
+
+    /// The extensions asked for.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn extensions(&self) -> Result<Vec<Extension>> {
+        match self {
+            Request::Pkcs10(der) => {
+                let request: CertificationRequest = decode("the PKCS #10 request", der)?;
+                request.info()?.extensions()
+            }
+            Request::Crmf(der) => Ok(template(der)?.extensions.unwrap_or_default()),
         }
     }
 
@@ -81,6 +107,13 @@ impl Request {
         let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
         Ok(u32::try_from(&request.cert_req_id).ok())
     }
+}
+
+/// The CertTemplate of a CertReqMsg.
+fn template(der: &[u8]) -> Result<CertTemplate> {
+    let message: CertReqMsg = decode("the CertReqMsg", der)?;
+    let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
+    Ok(request.cert_template)
 }
 
 /// A control with its number: a TaggedAttribute to be. The value may hold a secret.
@@ -210,41 +243,64 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Compares with the answer, unless that is a refusal.
+    /// Compares with the response. A refusal may lack both: Dogtag echoes nothing in a failure.
     ///
     /// # Errors
     /// [`Kind::BadReply`].
-    pub fn check(&self, response: &super::response::Response) -> Result<()> {
-        // A refusal needn't be fresh: who could replay one could as well cut the connection, and
-        // Dogtag echoes nothing when it didn't get as far as the controls.
+    pub fn check(&self, response: &Response) -> Result<()> {
         if response.controls.is_none() {
             // A Simple PKI Response has no room for them.
             return Ok(());
         }
-        let refused = |s: &super::response::Status| s.status == super::response::CmcStatus::Failed;
-        if response.statuses()?.iter().any(refused) {
-            return Ok(());
-        }
-        let wrong = |what: &str| {
-            Error::new(Kind::BadReply, format!("the CA's answer carries another {what} than ours"))
-                .hint("the answer may belong to another request; nothing was imported")
-        };
-        let values = |id| {
-            response.control(id).unwrap_or_default().iter().map(|v| v.as_bytes().to_vec()).collect()
-        };
-        if let Some(nonce) = &self.nonce {
-            let echoed: Vec<Vec<u8>> = values(oid::CMC_RECIPIENT_NONCE);
-            let ours = encode("a nonce", &OctetString::from(nonce.clone()))?;
-            if !echoed.contains(&ours) {
-                return Err(wrong("nonce"));
-            }
-        }
-        if let Some(ours) = &self.transaction_id {
-            let echoed: Vec<Vec<u8>> = values(oid::CMC_TRANSACTION_ID);
-            if !echoed.contains(ours) {
-                return Err(wrong("transaction id"));
+        let refused = response.statuses()?.iter().any(|s| s.status == CmcStatus::Failed);
+        for (what, echo) in self.echoes(response)? {
+            match echo {
+                Echo::Ours | Echo::NotSent => {}
+                // Whoever could replay one could as well cut the connection.
+                Echo::Missing if refused => {}
+                Echo::Missing | Echo::Another => {
+                    let what = format!("the CA's answer carries another {what} than ours");
+                    return Err(Error::new(Kind::BadReply, what)
+                        .hint("the answer may belong to another request; nothing was imported"));
+                }
             }
         }
         Ok(())
     }
+
+    /// Whether the response names this very message, by its nonce or its transaction, and
+    /// contradicts neither. What doesn't may be about another request.
+    ///
+    /// # Errors
+    /// Only defects.
+    pub fn is_named_by(&self, response: &Response) -> Result<bool> {
+        let echoes = self.echoes(response)?.map(|(_, echo)| echo);
+        Ok(echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another))
+    }
+
+    fn echoes(&self, response: &Response) -> Result<[(&'static str, Echo); 2]> {
+        let echo = |id, ours: Option<&[u8]>| {
+            let Some(ours) = ours else { return Echo::NotSent };
+            match response.control(id) {
+                None => Echo::Missing,
+                Some(values) if values.iter().any(|v| v.as_bytes() == ours) => Echo::Ours,
+                Some(_) => Echo::Another,
+            }
+        };
+        let nonce = self.nonce.as_ref().map(|n| encode("a nonce", &OctetString::from(n.clone())));
+        let nonce = nonce.transpose()?;
+        Ok([
+            ("nonce", echo(oid::CMC_RECIPIENT_NONCE, nonce.as_deref())),
+            ("transaction id", echo(oid::CMC_TRANSACTION_ID, self.transaction_id.as_deref())),
+        ])
+    }
+}
+
+/// What a response repeats of a value that was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    NotSent,
+    Missing,
+    Ours,
+    Another,
 }

@@ -12,6 +12,7 @@ mod fault;
 mod generate;
 mod handle;
 mod key;
+mod label;
 mod token;
 mod unwrap;
 mod verify;

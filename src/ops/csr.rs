@@ -11,21 +11,36 @@ use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::Watch;
 use crate::keyid;
-use crate::nss::{Database, KeyFlags, KeyPair, PrivateKey, Token};
+use crate::nss::{Database, Fault, KeyFlags, KeyPair, PrivateKey, Token};
 
-/// A generated pair that is deleted again unless the run that made it succeeds, or the CA may have
-/// issued a certificate for it. While it lives,
+/// A key for a request, and what becomes of it: one made for this run is deleted when the run fails,
+/// until the request may have left; from then on it stays, for the CA may certify it, unless the CA
+/// verifiably refused the very request. One found from an earlier run always stays. While it lives,
 /// signals only set a flag ([`NewKey::check`]).
 #[derive(Debug)]
 pub struct NewKey {
     pair: Option<KeyPair>,
     watch: Watch,
+    purpose: String,
+    resumed: bool,
     committed: bool,
     /// DER of the SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
     /// CKA_ID.
     pub id: Vec<u8>,
 }
+
+/// The label of a key whose request for `purpose` isn't finished.
+pub fn unfinished_label(purpose: &str) -> String {
+    format!("{UNFINISHED}{purpose}")
+}
+
+/// Whether a label says that a request isn't finished.
+pub fn is_unfinished(label: &str) -> bool {
+    label.starts_with(UNFINISHED)
+}
+
+const UNFINISHED: &str = "unfinished request for ";
 
 impl NewKey {
     /// Generates a key in a token. A permanent one is labelled as unfinished until it is
@@ -40,16 +55,36 @@ impl NewKey {
         purpose: &str,
     ) -> Result<NewKey> {
         let watch = Watch::begin();
-        let pair = token.generate(spec, flags, &format!("unfinished request for {purpose}"))?;
+        let pair = token.generate(spec, flags, &unfinished_label(purpose))?;
         let described = pair.public.spki().and_then(|spki| Ok((spki, pair.private.id()?)));
         match described {
-            Ok((spki, id)) => Ok(NewKey { pair: Some(pair), watch, committed: false, spki, id }),
+            Ok((spki, id)) => {
+                let purpose = purpose.to_owned();
+                let pair = Some(pair);
+                Ok(NewKey { pair, watch, purpose, resumed: false, committed: false, spki, id })
+            }
             Err(e) => {
                 // Nothing names this key yet; whether it could be deleted changes nothing of `e`.
                 pair.discard().ok();
                 Err(e)
             }
         }
+    }
+
+    /// Goes on with the key of an earlier run for the same purpose.
+    ///
+    /// # Errors
+    /// When the token doesn't reveal the public half.
+    pub fn resume(pair: KeyPair, purpose: &str) -> Result<NewKey> {
+        let watch = Watch::begin();
+        let (spki, id) = (pair.public.spki()?, pair.private.id()?);
+        let (pair, purpose) = (Some(pair), purpose.to_owned());
+        Ok(NewKey { pair, watch, purpose, resumed: true, committed: true, spki, id })
+    }
+
+    /// Whether an earlier run made it.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
     }
 
     /// The private half.
@@ -65,28 +100,48 @@ impl NewKey {
         self.watch.check()
     }
 
-    /// Whatever happens from here on, the key stays: a certificate for it may exist. Its label still
-    /// says that something is missing.
+    /// From here on the key goes only when [`NewKey::end`] says so: its request is about to leave.
     pub fn commit(&mut self) {
         self.committed = true;
+    }
+
+    /// Changes its label, which says what it is.
+    ///
+    /// # Errors
+    /// The NSS fault.
+    pub fn relabel(&self, label: &str) -> std::result::Result<(), Fault> {
+        self.private().map_or(Ok(()), |key| key.set_label(label))
+    }
+
+    /// Ends a run that failed: the key stays, named by `error`, when a certificate for it may exist or
+    /// come; else it is deleted.
+    pub fn end(self, error: Error) -> Error {
+        let may_be_certified = error.was_sent() && !error.is_settled();
+        if may_be_certified || self.resumed { self.leave(error) } else { self.discard_after(error) }
     }
 
     /// Keeps the key under its label after `error`, which names it then.
     pub fn leave(mut self, error: Error) -> Error {
         self.commit();
-        let id = keyid::to_hex(&self.id);
-        error
-            .note(format!(
-                "the key is kept, id {id}: the CA may yet have issued a certificate for it"
-            ))
-            .left(json!({ "key_id": id, "key_id_signed": keyid::to_dogtag(&self.id) }))
+        let (id, label) = (keyid::to_hex(&self.id), unfinished_label(&self.purpose));
+        let why = match self.resumed {
+            true => "an earlier run made it",
+            false => "the CA may yet have issued a certificate for it",
+        };
+        error.note(format!("the key is kept, id {id}, label {label:?}: {why}")).left(json!({
+            "key_id": id,
+            "key_id_signed": keyid::to_dogtag(&self.id),
+            "key_label": label,
+        }))
     }
 
     /// Keeps the key, without label: certutil prefers a label to the nickname of the certificate.
-    pub fn keep(mut self) -> Option<KeyPair> {
-        let pair = self.pair.take()?;
-        pair.private.set_label("").ok();
-        Some(pair)
+    ///
+    /// # Errors
+    /// The NSS fault when the label stays; the key stays all the same.
+    pub fn keep(mut self) -> std::result::Result<(), Fault> {
+        self.commit();
+        self.relabel("")
     }
 
     /// Deletes the key after `error`, and tells when even that failed.
@@ -203,7 +258,8 @@ impl Made {
         let Some(key) = self.new_key else { return outcome };
         match outcome {
             Ok(value) => {
-                drop(key.keep());
+                // A key with a label is as good.
+                key.keep().ok();
                 Ok(value)
             }
             Err(e) => Err(key.discard_after(e)),

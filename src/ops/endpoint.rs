@@ -64,7 +64,8 @@ impl Endpoint {
 pub fn post(transport: &mut Transport<'_>, url: &str, message: &[u8]) -> Result<Vec<u8>> {
     let endpoint = Endpoint::of(url);
     let reply = endpoint.send(transport, url, message)?;
-    endpoint.body(url, reply)
+    // Who answers has the request, whatever the answer is.
+    endpoint.body(url, reply).map_err(Error::sent)
 }
 
 /// Whatever the HTTP status, a CMC message is the answer: it says more, and is signed.

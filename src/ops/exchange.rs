@@ -1,16 +1,19 @@
 //! A conversation with the CA: messages sent over one connection, answers believed only when they
 //! are verified; an enrolment in as many trips as the CA wants.
 
+use zeroize::Zeroizing;
+
 use super::build::{CmcSpec, Message, Signatory, build, key_for};
 use super::confirm::Confirmation;
 use super::session::Identity;
 use super::{answer, endpoint, pop};
 use crate::algorithm::Crypto;
+use crate::asn1::x509::certificate_fields;
 use crate::cmc::control::Control;
 use crate::cmc::pop::Challenge;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::{Request, Sent};
-use crate::cmc::response::{Outcome, Response};
+use crate::cmc::response::{CmcStatus, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, KeyTransport, PrivateKey, Token};
 use crate::secret::Secret;
@@ -66,12 +69,17 @@ impl<'a> Wire<'a> {
     /// Sends a message; the answer is verified, decoded and compared with what was sent.
     ///
     /// # Errors
-    /// [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`], [`Kind::BadReply`].
+    /// [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`], [`Kind::BadReply`]. Those after the
+    /// message may have left are marked as [sent](Error::was_sent).
     pub fn ask(&mut self, message: &[u8], sent: &Sent) -> Result<Response> {
         let body = endpoint::post(&mut self.transport, &self.url, message)?;
-        answer::decode(&body)?;
-        answer::verify(self.database, &body, self.allow_unsigned)?;
-        answer::open(&body, sent)
+        self.believe(&body, sent).map_err(Error::sent)
+    }
+
+    fn believe(&self, body: &[u8], sent: &Sent) -> Result<Response> {
+        answer::decode(body)?;
+        answer::verify(self.database, body, self.allow_unsigned)?;
+        answer::open(body, sent)
     }
 }
 
@@ -107,41 +115,63 @@ impl Enrolment<'_> {
     /// certificates.
     ///
     /// # Errors
-    /// As [`Wire::ask`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
+    /// As [`Wire::ask`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`]. A refusal that
+    /// names this very request is [settled](Error::is_settled).
     pub fn play(self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
         let mut spec = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
         fresh(&mut spec, self.database)?;
         let (message, identity) = self.message(spec, request, key)?;
-        let options = TransportOptions { identity, ..self.options };
-        let mut wire = Wire::new(self.database, options, self.url, self.allow_unsigned)?;
+        let options =
+            TransportOptions { identity, proxy: self.options.proxy.clone(), ..self.options };
+        let url = self.url.clone();
+        let mut wire = Wire::new(self.database, options, url, self.allow_unsigned)?;
         let response = wire.ask(&message.der, &message.sent)?;
         let confirmation =
             Confirmation { database: self.database, token: self.token, requester: self.requester };
-        let (Outcome::PopRequired, Requester::Certificate(signer)) =
-            (response.outcome()?, self.requester)
-        else {
-            return confirmation.issued(&mut wire, &response, &message.sent, request, key);
+        let signer = match (response.outcome().map_err(Error::sent)?, self.requester) {
+            (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
+            _ => {
+                let issued = confirmation.issued(&mut wire, &response, &message.sent, request, key);
+                return issued.map_err(|e| settled(e, &response, &message.sent, request));
+            }
         };
-        let challenge = Challenge::from_response(&response)?;
+        // The CA waits for the proof of the request it has.
+        let (second, sent) =
+            self.prove(&response, &message.sent, request, key, signer).map_err(Error::sent)?;
+        let response = wire.ask(&second, &sent).map_err(Error::sent)?;
+        let issued = confirmation.issued(&mut wire, &response, &sent, request, key);
+        issued.map_err(|e| settled(e, &response, &sent, request))
+    }
+
+    /// The second trip's message, which proves that the key can decrypt.
+    fn prove(
+        &self,
+        response: &Response,
+        sent: &Sent,
+        request: &Request,
+        key: Option<&PrivateKey>,
+        signer: &str,
+    ) -> Result<(Zeroizing<Vec<u8>>, Sent)> {
+        let challenge = Challenge::from_response(response)?;
         let spki = request.spki()?;
         if challenge.request()?.spki()? != spki {
             return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
                 .hint("the answer may belong to another request; nothing was decrypted"));
         }
-        let found = match key {
-            Some(_) => None,
-            None => Some(key_for(self.database, self.token, &spki)?),
-        };
-        let Some(key) = key.or(found.as_ref()) else {
-            return answer::issued(&response);
+        let found;
+        let key = match key {
+            Some(key) => key,
+            None => {
+                found = key_for(self.database, self.token, &spki)?;
+                &found
+            }
         };
         let signer = Identity::find(self.database, self.token, signer)?;
         let signatory = Signatory::Certificate(&signer);
         let first = KeyTransport::Pkcs1;
-        let (more, sent) = pop::go_on(&message.sent, &response, self.database)?;
+        let (more, sent) = pop::go_on(sent, response, self.database)?;
         let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
-        let response = wire.ask(&second, &sent)?;
-        confirmation.issued(&mut wire, &response, &sent, request, Some(key))
+        Ok((second, sent))
     }
 
     /// The first message, and the identity for TLS.
@@ -175,4 +205,24 @@ impl Enrolment<'_> {
             }
         }
     }
+}
+
+/// An error in a response is one of a request that the CA has; a refusal of this very request
+/// settles it.
+fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) -> Error {
+    let error = error.sent();
+    match error.kind() == Kind::Rejected && refuses(response, sent, request).unwrap_or(false) {
+        true => error.settled(),
+        false => error,
+    }
+}
+
+/// Whether a response says no to this very request, and nothing else.
+fn refuses(response: &Response, sent: &Sent, request: &Request) -> Result<bool> {
+    let refusal = |s: &Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
+    let spki = request.spki()?;
+    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == spki);
+    Ok(sent.is_named_by(response)?
+        && response.statuses()?.iter().all(refusal)
+        && !response.certificates.iter().any(is_ours))
 }

@@ -15,7 +15,7 @@ mod summary;
 
 pub use certificate::pretty_certificate;
 pub use message::message_lines;
-pub use name::dn_string;
+pub use name::{dn_string, name_attributes};
 pub use response::{Rendered, render_response, stored_line};
 pub use summary::{Summary, alternative_names, summary};
 

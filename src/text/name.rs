@@ -24,6 +24,18 @@ pub fn dn_string(name_der: &[u8]) -> Result<String> {
     }
 }
 
+/// Keyword and text of each attribute of a DER Name that has both, the least specific first.
+///
+/// # Errors
+/// [`Kind::Input`] when it isn't a Name.
+pub fn name_attributes(name_der: &[u8]) -> Result<Vec<(&'static str, String)>> {
+    let Name::RdnSequence(rdns) = decode("a distinguished name", name_der)?;
+    let attributes = rdns.iter().flat_map(|rdn| rdn.iter());
+    let pair =
+        |a: &AttributeTypeAndValue| Some((keyword(&a.r#type)?, characters(a.value.as_bytes())?));
+    Ok(attributes.filter_map(pair).collect())
+}
+
 /// The decoded name as text; see [`dn_string`].
 pub(super) fn dn(name: &Name) -> String {
     let Name::RdnSequence(rdns) = name;

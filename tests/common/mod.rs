@@ -5,10 +5,15 @@
 
 pub mod dogtag;
 pub mod proxy;
+pub mod relay;
 pub mod stand_in;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
+
+use nss_cmc::nss::{Access, Database};
+use nss_cmc::secret::Secret;
 
 /// Password of every test database.
 pub const PASSWORD: &str = "Secret.123";
@@ -163,6 +168,35 @@ impl Folder {
             .collect();
         lines.sort();
         lines
+    }
+
+    /// Labels a key, as a run leaves it that is killed.
+    pub fn label(&self, id: &str, text: &str) {
+        // NSS opens one database in a process at a time.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap();
+        let database =
+            Database::open(self.file("db").to_str().unwrap(), Access::ReadWrite).unwrap();
+        let token = database.token("internal").unwrap();
+        token.login(Some(&Secret::new(PASSWORD.into()))).unwrap();
+        let key = token.find_key(&nss_cmc::keyid::parse(id).unwrap()).unwrap();
+        key.set_label(text).unwrap();
+        drop((key, token));
+        database.close().unwrap();
+    }
+
+    /// Compares with an earlier state, after a run whose request had left when it failed: its key may
+    /// be there, labelled with what it is for, and is deleted now.
+    #[track_caller]
+    pub fn forget_unfinished(&self, before: &(Vec<String>, Vec<String>), nickname: &str) {
+        for id in self.keys().iter().filter(|id| !before.0.contains(id)) {
+            let list = self.certutil(&["-K", "-f", "pw"]);
+            let line = list.lines().find(|l| l.contains(id)).unwrap();
+            let label = format!("unfinished request for {nickname}");
+            assert!(line.contains(&label), "{line}");
+            self.certutil(&["-F", "-k", id, "-f", "pw"]);
+        }
+        assert_eq!(&self.state(), before);
     }
 
     /// Everything a failing run must leave alone.

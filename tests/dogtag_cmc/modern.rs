@@ -95,7 +95,7 @@ fn first_certificates_by_shared_secret() {
         }
         let before = match *format {
             "archived" => {
-                args.extend(["--transport-cert", transport]);
+                args.extend(["--archive-to", transport]);
                 count(&f, "UID=alice")
             }
             _ => 0,
@@ -143,7 +143,7 @@ fn encryption_only_in_one_command() {
     let f = folder("modern-two-trips");
     let transport = client_file("kra_transport.pem");
     let transport = transport.to_str().unwrap();
-    for more in [&[][..], &["--transport-cert", transport]] {
+    for more in [&[][..], &["--archive-to", transport]] {
         let name = unique("enc");
         user(&f, &name, "rsa:2048");
         let subject = format!("CN={name},O=LAB");

@@ -10,9 +10,9 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::element::Refused;
-use crate::est;
 use crate::servlet::{Answer, Manner, Posted, Servlets, crash_page, not_found};
 use crate::store::Pair;
+use crate::{est, rest};
 
 /// The largest message taken.
 const LARGEST: usize = 4 << 20;
@@ -111,6 +111,11 @@ fn respond(request: &Request, client: Option<&[u8]>, servlets: &Servlets) -> (An
     }
     if !path.starts_with("/ca/") {
         return (not_found(), "no such path".into());
+    }
+    let mut asked =
+        rest::Asked { method: &request.method, path, query, body: &request.body, agent: false };
+    if let Some(answer) = servlets.rest(&mut asked, client) {
+        return answer;
     }
     if request.method != "POST" || request.length.is_none() {
         return (crash_page(), "GET, or no Content-Length: NegativeArraySizeException".into());

@@ -14,9 +14,11 @@ mod pop;
 mod profile;
 mod proof;
 mod request;
+mod rest;
 mod revoke;
 mod servlet;
 mod store;
+mod subsystems;
 
 use std::io::Write;
 use std::net::TcpListener;
@@ -73,6 +75,12 @@ enum Command {
         #[arg(long)]
         secret_file: PathBuf,
     },
+    /// Issue the certificates of a CA's own subsystems (OCSP, audit, subsystem, KRA), and print serial
+    /// numbers and subjects
+    Subsystems {
+        #[arg(long)]
+        dir: PathBuf,
+    },
     /// Keep a secret with a certificate, by which it can be revoked
     RevocationSecret {
         #[arg(long)]
@@ -105,6 +113,12 @@ enum Command {
         /// The only TLS version to speak
         #[arg(long, value_parser = ["1.2", "1.3"])]
         tls_version: Option<String>,
+        /// Which REST interface there is
+        #[arg(long, value_enum, default_value_t)]
+        rest: rest::Offer,
+        /// Answer success to revocations and don't carry them out
+        #[arg(long)]
+        ignore_revocations: bool,
         /// File for a line a request; stderr unless given
         #[arg(long)]
         log: Option<PathBuf>,
@@ -167,6 +181,11 @@ fn run(command: Command) -> Result<(), Refused> {
             let secret = first_line(&secret_file)?;
             Store::open(&dir, false)?.add_user(&uid, &certs::user_name(&uid), &secret)
         }
+        Command::Subsystems { dir } => {
+            let store = Store::open(&dir, false)?;
+            print!("{}", subsystems::issue(&store)?);
+            Ok(())
+        }
         Command::RevocationSecret { dir, serial, secret_file } => {
             let digits = serial.strip_prefix("0x").unwrap_or(&serial);
             let serial = u32::from_str_radix(digits, 16).map_err(|e| format!("{serial}: {e}"))?;
@@ -180,9 +199,11 @@ fn run(command: Command) -> Result<(), Refused> {
             oaep,
             pop_link_required,
             tls_version,
+            rest,
+            ignore_revocations,
             log,
         } => {
-            let settings = Settings { oaep, pop_link: pop_link_required };
+            let settings = Settings { oaep, pop_link: pop_link_required, rest, ignore_revocations };
             let store = Store::open(&dir, false)?;
             store.remove("port");
             let server = store.server(&server_name, server_key_type == "ec")?;

@@ -59,6 +59,8 @@ enum Kind {
     Server,
     Ocsp,
     Ca,
+    /// With the alternative names asked for.
+    Asked,
 }
 
 const fn profile(
@@ -126,6 +128,10 @@ pub fn find(id: &str) -> Option<&'static Profile> {
         cn_first: false,
         ..profile("standin", Keys::Any, &[0, 2, 3], &[SERVER_AUTH], Kind::Server)
     };
+    const NAMES: Profile = Profile { kind: Kind::Asked, ..ON_DEMAND };
+    if id == "standin-names" {
+        return Some(&NAMES);
+    }
     if id.starts_with("standin-") {
         return Some(&ON_DEMAND);
     }
@@ -161,8 +167,9 @@ impl Profile {
         (!pattern).then(|| "Subject Name Not Matched".to_owned())
     }
 
-    /// The profile's own extensions; what the request asks for is ignored.
-    pub fn extensions(&self, subject: &str, spki: &[u8]) -> Vec<Vec<u8>> {
+    /// The profile's own extensions; what the request asks for is ignored, but for the alternative
+    /// names where the profile takes them.
+    pub fn extensions(&self, subject: &str, spki: &[u8], names: Option<&[u8]>) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         if !self.usage.is_empty() {
             all.push(key_usage(self.usage));
@@ -172,6 +179,7 @@ impl Profile {
         }
         match self.kind {
             Kind::Plain => {}
+            Kind::Asked => all.extend(names.map(<[u8]>::to_vec)),
             Kind::Ocsp => all.push(extension("1.3.6.1.5.5.7.48.1.5", false, &[5, 0])),
             Kind::Ca => all.extend(ca_extensions(spki)),
             Kind::Server => {

@@ -8,6 +8,7 @@ use crate::keys::{Hash, round_trips, verify};
 
 const EXTENSION_REQUEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.14");
 const SUBJECT_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.14");
+const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 const POP_LINK_WITNESS_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.7.33");
 const ARCHIVE_OPTIONS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.5.1.4");
 
@@ -108,6 +109,8 @@ pub struct Asked {
     pub link: Option<Vec<u8>>,
     pub subject: Vec<u8>,
     pub spki: Vec<u8>,
+    /// DER of the subjectAltName extension of PKCS #10.
+    pub alt_names: Option<Vec<u8>>,
     /// Whether possession of the key is proved.
     pub proved: bool,
 }
@@ -158,11 +161,22 @@ pub fn pkcs10(der: &[u8]) -> Result<Asked, Refused> {
         Some(value) => Some(one(value)?.content_of(Tag::OctetString)?.to_vec()),
         None => None,
     };
+    let mut alt_names = None;
+    for extension in &wanted {
+        if extension
+            .within(Tag::Sequence)?
+            .first()
+            .is_some_and(|id| id.oid() == Ok(SUBJECT_ALT_NAME))
+        {
+            alt_names = Some(extension.whole.to_vec());
+        }
+    }
     Ok(Asked {
         id: Vec::new(),
         tagged: Vec::new(),
         key_id,
         link,
+        alt_names,
         subject: subject.whole.to_vec(),
         spki: spki.whole.to_vec(),
         proved: true,
@@ -251,6 +265,7 @@ fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
         tagged: message.whole.to_vec(),
         key_id,
         link,
+        alt_names: None,
         subject: subject.to_vec(),
         spki,
         proved,

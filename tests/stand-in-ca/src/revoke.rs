@@ -12,8 +12,13 @@ use crate::store::Store;
 /// CMCFailInfo and perhaps a text.
 type Refusal = (u8, Option<&'static str>);
 
-/// Carries out a revokeRequest; the status, or none for a control without value.
-pub fn revoke(control: &Control<'_>, who: &Who, store: &Store) -> Result<Option<Vec<u8>>, Refused> {
+/// Carries out a revokeRequest, or only says so; the status, or none for a control without value.
+pub fn revoke(
+    control: &Control<'_>,
+    who: &Who,
+    store: &Store,
+    carry_out: bool,
+) -> Result<Option<Vec<u8>>, Refused> {
     let values = one(control.values)?.within(Tag::Set)?;
     let Some(value) = values.first() else { return Ok(None) };
     let fields = value.within(Tag::Sequence)?;
@@ -31,7 +36,9 @@ pub fn revoke(control: &Control<'_>, who: &Who, store: &Store) -> Result<Option<
     Ok(Some(match refusal {
         Some((info, text)) => status_info(2, control.id, text, Some(info)),
         None => {
-            store.revoke(serial, reason)?;
+            if carry_out {
+                store.revoke(serial, reason)?;
+            }
             status_info(0, control.id, None, None)
         }
     }))

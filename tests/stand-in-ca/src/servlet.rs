@@ -15,6 +15,7 @@ use crate::pop::Waiting;
 use crate::profile::{self, Authenticator, Profile, Subject};
 use crate::proof;
 use crate::request::{Asked, Control, PkiData, asked, pkcs10, pki_data};
+use crate::rest;
 use crate::revoke::revoke;
 use crate::store::{Pair, Store};
 
@@ -59,6 +60,10 @@ pub struct Settings {
     pub oaep: bool,
     /// Whether requests must be linked to the shared secret (cmc.popLinkWitnessRequired).
     pub pop_link: bool,
+    /// The REST interface.
+    pub rest: rest::Offer,
+    /// Whether revocations are answered with success and not carried out.
+    pub ignore_revocations: bool,
 }
 
 /// The CA at work; requests are handled one at a time.
@@ -99,6 +104,17 @@ impl Servlets {
         let certificate = certs::issue(&template, &key)?;
         let waiting = Mutex::new(Waiting::default());
         Ok(Servlets { store, waiting, settings, stranger: Pair { key, certificate } })
+    }
+
+    /// Answers on a REST path, if it is one.
+    pub fn rest(
+        &self,
+        asked: &mut rest::Asked<'_>,
+        client: Option<&[u8]>,
+    ) -> Option<(Answer, String)> {
+        let _one_at_a_time = self.waiting.lock().unwrap_or_else(|e| e.into_inner());
+        asked.agent = client.is_some_and(|c| self.store.is_agent(c));
+        rest::answer(asked, self.settings.rest, &self.store)
     }
 
     /// Answers a POST; the second part is for the log.
@@ -273,7 +289,8 @@ impl Servlets {
             };
         };
         let mut controls = echoes(data);
-        let status = revoke(control, who, &self.store).map_err(|e| Failure(11, e))?;
+        let carry_out = !self.settings.ignore_revocations;
+        let status = revoke(control, who, &self.store, carry_out).map_err(|e| Failure(11, e))?;
         controls.extend(status.map(|s| (25, s)));
         Ok(Outcome::Said(controls))
     }
@@ -313,7 +330,8 @@ impl Servlets {
         request: &Asked,
         subject: &[u8],
     ) -> Result<Vec<u8>, Failure> {
-        let extensions = rules.extensions(&name_text(subject), &request.spki);
+        let extensions =
+            rules.extensions(&name_text(subject), &request.spki, request.alt_names.as_deref());
         self.store
             .issue(subject, &request.spki, (0, rules.days), extensions)
             .map_err(|e| Failure(11, e))
@@ -375,6 +393,15 @@ impl Servlets {
             }
             "confirm" | "confirm-refused" | "confirm-silent" => {
                 controls[0].1 = status_info(5, id, None, None);
+            }
+            // Refusals that name the request, or another one.
+            "refused-bound" | "refused-elsewhere" => {
+                controls[0].1 = status_info(2, id, Some("on demand"), Some(2));
+                certificates.remove(0);
+                if wish == "refused-elsewhere" {
+                    replace(&mut controls, 7, octets(b"another nonce"));
+                    replace(&mut controls, 5, integer(&[1, 2, 3]));
+                }
             }
             "failed-with-certificate" => {
                 controls[0].1 = status_info(2, id, None, Some(2));

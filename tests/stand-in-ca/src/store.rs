@@ -46,6 +46,10 @@ impl Store {
             store.write("ca.key", &key.to_pkcs8()?)?;
             store.write("ca.pem", pem(&certificate)?.as_bytes())?;
             store.write("ca.der", &certificate)?;
+            store.write("certs/1.der", &certificate)?;
+            store.write("own", b"1\n")?;
+            let line = format!("0x1 VALID {}\n", certs::name_text(&name));
+            store.write("issued", line.as_bytes())?;
         }
         Ok(store)
     }
@@ -87,8 +91,28 @@ impl Store {
             certs::alt_names(&[name], addresses),
         ];
         let spki = key.spki()?;
-        let certificate = self.issue(&certs::name(name, None), &spki, (-1, 700), extensions)?;
+        let certificate = self.issue_own(&certs::name(name, None), &spki, extensions)?;
         Ok(Pair { key, certificate })
+    }
+
+    /// Issues a certificate for the CA's own use, which its records tell from others.
+    pub fn issue_own(
+        &self,
+        subject: &[u8],
+        spki: &[u8],
+        extensions: Vec<Vec<u8>>,
+    ) -> Result<Vec<u8>, Refused> {
+        let certificate = self.issue(subject, spki, (-1, 700), extensions)?;
+        let serial = number(certs::parts(&certificate)?.serial).ok_or("no serial number")?;
+        let own = fs::read_to_string(self.file("own")).unwrap_or_default();
+        self.write("own", format!("{own}{serial:x}\n").as_bytes())?;
+        Ok(certificate)
+    }
+
+    /// Whether a certificate is for the CA's own use.
+    pub fn is_own(&self, serial: u32) -> bool {
+        let own = fs::read_to_string(self.file("own")).unwrap_or_default();
+        own.lines().any(|line| line == format!("{serial:x}"))
     }
 
     /// Issues a certificate and records it.
@@ -102,7 +126,7 @@ impl Store {
         let ca = self.ca()?;
         let own = certs::parts(&ca.certificate)?;
         let issued = fs::read_to_string(self.file("issued")).unwrap_or_default();
-        let serial = (issued.lines().count() as u32 + 2).to_be_bytes();
+        let serial = (issued.lines().count() as u32 + 1).to_be_bytes();
         extensions.insert(0, certs::authority_key_identifier(own.spki));
         let template =
             Template { serial: &serial, issuer: own.subject, subject, spki, days, extensions };
@@ -145,6 +169,17 @@ impl Store {
         let change = |line: &str| match line.strip_prefix(&valid) {
             Some(rest) if rest.starts_with(' ') => format!("{revoked}{rest}\n"),
             _ => format!("{line}\n"),
+        };
+        let lines: String = self.issued().lines().map(change).collect();
+        self.write("issued", lines.as_bytes())
+    }
+
+    /// Takes a certificate off hold; others stay as they are.
+    pub fn release(&self, serial: u32) -> Result<(), Refused> {
+        let held = format!("0x{serial:x} REVOKED 6 ");
+        let change = |line: &str| match line.strip_prefix(&held) {
+            Some(subject) => format!("0x{serial:x} VALID {subject}\n"),
+            None => format!("{line}\n"),
         };
         let lines: String = self.issued().lines().map(change).collect();
         self.write("issued", lines.as_bytes())

@@ -1,0 +1,254 @@
+//! Dogtag's REST resources for certificates, as 10.10 (`/ca/rest`) and 11.10 (`/ca/v2`) answer.
+
+use std::time::UNIX_EPOCH;
+
+use clap::ValueEnum;
+use der::{Decode, Tag};
+
+use crate::certs::name_text;
+use crate::element::{Refused, one};
+use crate::servlet::{Answer, Manner, crash_page, not_found};
+use crate::store::{Store, pem};
+
+/// Which of it there is.
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Offer {
+    /// Nothing: every path is unknown.
+    None,
+    /// As Dogtag 10.10.
+    V1,
+    /// As Dogtag 11.10.
+    V2,
+    /// As Dogtag 11.6.
+    #[default]
+    Both,
+    /// A page of HTML with status 200, whatever is asked.
+    Html,
+    /// JSON of another shape.
+    Shape,
+    /// Status 503 for everything.
+    Down,
+}
+
+/// What was asked.
+pub struct Asked<'a> {
+    pub method: &'a str,
+    /// The path, without query.
+    pub path: &'a str,
+    pub query: &'a str,
+    pub body: &'a [u8],
+    /// Whether the client's certificate is an agent's.
+    pub agent: bool,
+}
+
+/// Answers what is asked of a REST path; `None` for other paths. The second part is for the log.
+pub fn answer(asked: &Asked<'_>, offer: Offer, store: &Store) -> Option<(Answer, String)> {
+    let (v2, rest) = match asked.path.strip_prefix("/ca/v2/") {
+        Some(rest) => (true, rest),
+        None => (false, asked.path.strip_prefix("/ca/rest/")?),
+    };
+    let there = match offer {
+        Offer::None => false,
+        Offer::V1 => !v2,
+        Offer::V2 => v2,
+        Offer::Both => true,
+        Offer::Html => return Some((crash_page(), "REST: a page".into())),
+        Offer::Shape => {
+            return Some((json(200, "{\"status\":\"ok\"}".into()), "REST: shape".into()));
+        }
+        Offer::Down => return Some((json(503, "{}".into()), "REST: down".into())),
+    };
+    if !there {
+        return Some((not_found(), "no such path".into()));
+    }
+    let parts: Vec<&str> = rest.split('/').collect();
+    let answer = match (asked.method, &parts[..]) {
+        ("GET", ["certs", id]) => certificate(id, v2, store),
+        ("POST", ["certs", "search"]) => search(asked, v2, store),
+        ("POST", ["agent", "certs", id, "unrevoke"]) if asked.agent => unrevoke(id, store),
+        ("POST", ["agent", ..]) => Ok(json(401, "{}".into())),
+        _ => Ok(not_found()),
+    };
+    Some(match answer {
+        Ok(answer) => (answer, "REST".into()),
+        Err(e) => (crash_page(), format!("REST: crashed: {e}")),
+    })
+}
+
+fn json(status: u16, text: String) -> Answer {
+    let media_type = Some("application/json");
+    Answer { status, media_type, body: text.into_bytes(), manner: Manner::Plain }
+}
+
+/// A string in JSON.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A serial number in a path: decimal, or hexadecimal after `0x`.
+fn number(id: &str) -> Option<u32> {
+    match id.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => id.parse().ok(),
+    }
+}
+
+/// The line of the records, and the certificate.
+struct Record {
+    serial: u32,
+    /// CRL reason code of a revoked one.
+    revoked: Option<u8>,
+    der: Vec<u8>,
+}
+
+impl Record {
+    fn read(line: &str, store: &Store) -> Option<Record> {
+        let mut words = line.split(' ');
+        let serial = number(words.next()?)?;
+        let revoked = match words.next()? {
+            "REVOKED" => words.next()?.parse().ok(),
+            _ => None,
+        };
+        Some(Record { serial, revoked, der: store.certificate(&serial.to_be_bytes())? })
+    }
+
+    fn all(store: &Store) -> Vec<Record> {
+        store.issued().lines().filter_map(|line| Record::read(line, store)).collect()
+    }
+
+    /// Members that a record and an entry of a search share.
+    fn common(&self) -> Result<(String, [u64; 2]), Refused> {
+        let parts = crate::certs::parts(&self.der)?;
+        let dates = validity(&self.der)?;
+        let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        let status = match (self.revoked, dates) {
+            (Some(_), [_, end]) if end < now => "REVOKED_EXPIRED",
+            (Some(_), _) => "REVOKED",
+            (None, [_, end]) if end < now => "EXPIRED",
+            (None, [begin, _]) if begin > now => "INVALID",
+            (None, _) => "VALID",
+        };
+        let text = format!(
+            "\"id\":\"0x{:x}\",\"SubjectDN\":{},\"IssuerDN\":{},\"Status\":\"{status}\"",
+            self.serial,
+            quoted(&name_text(parts.subject)),
+            quoted(&name_text(parts.issuer)),
+        );
+        Ok((text, dates))
+    }
+}
+
+/// First and last moment of a certificate's validity, in seconds since 1970.
+fn validity(der: &[u8]) -> Result<[u64; 2], Refused> {
+    let certificate = one(der)?.within(Tag::Sequence)?;
+    let tbs = certificate.first().ok_or("no certificate")?.within(Tag::Sequence)?;
+    let dates = tbs.get(4).ok_or("no validity")?.within(Tag::Sequence)?;
+    let [begin, end] = dates[..] else { return Err("no validity".into()) };
+    let seconds = |whole: &[u8]| -> Result<u64, Refused> {
+        let time = match der::asn1::UtcTime::from_der(whole) {
+            Ok(time) => time.to_date_time(),
+            Err(_) => {
+                let time = der::asn1::GeneralizedTime::from_der(whole);
+                time.map_err(|e| e.to_string())?.to_date_time()
+            }
+        };
+        Ok(time.unix_duration().as_secs())
+    };
+    Ok([seconds(begin.whole)?, seconds(end.whole)?])
+}
+
+/// CertData.
+fn certificate(id: &str, v2: bool, store: &Store) -> Result<Answer, Refused> {
+    let Some(serial) = number(id) else { return Ok(json(400, "{}".into())) };
+    let Some(record) = Record::all(store).into_iter().find(|r| r.serial == serial) else {
+        let class = "com.netscape.certsrv.cert.CertNotFoundException";
+        return Ok(json(
+            404,
+            format!(
+                "{{\"Attributes\":{{\"Attribute\":[{{\"name\":\"certId\",\"value\":\"{serial}\"}}]}},\
+                 \"ClassName\":\"{class}\",\"Code\":404,\
+                 \"Message\":\"Certificate ID 0x{serial:x} not found\"}}"
+            ),
+        ));
+    };
+    let (common, _) = record.common()?;
+    let mut more = String::new();
+    match record.revoked {
+        Some(reason) if v2 => {
+            more = format!(",\"RevokedOn\":1795806309000,\"RevocationReason\":{reason}");
+        }
+        Some(reason) => {
+            more = format!(",\"RevokedOn\":\"1795806309000\",\"RevocationReason\":{reason}");
+        }
+        None if !v2 => more = ",\"RevokedOn\":null,\"RevocationReason\":null".into(),
+        None => {}
+    }
+    let encoded = quoted(&pem(&record.der)?);
+    Ok(json(200, format!("{{{common},\"Encoded\":{encoded}{more}}}")))
+}
+
+/// CertDataInfos: by common name, organisation and number; twenty at a time unless told.
+fn search(asked: &Asked<'_>, v2: bool, store: &Store) -> Result<Answer, Refused> {
+    let wanted = String::from_utf8_lossy(asked.body).into_owned();
+    let member = |name: &str| -> Option<String> {
+        let at = wanted.find(&format!("\"{name}\""))? + name.len() + 2;
+        let value = wanted[at..].trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+        Some(value[..value.find('"')?].to_owned())
+    };
+    let parameter = |name: &str, default: usize| {
+        let value = asked.query.split('&').find_map(|p| p.strip_prefix(name)?.strip_prefix('='));
+        value.and_then(|v| v.parse().ok()).unwrap_or(default)
+    };
+    let fits = |record: &Record, subject: &str| {
+        let is = |name: &str, keyword: &str| {
+            let value = member(name).map(|v| format!("{keyword}={v}").to_ascii_lowercase());
+            let subject = subject.to_ascii_lowercase();
+            value.is_none_or(|v| subject.split(',').any(|part| part == v))
+        };
+        let from = member("serialFrom").and_then(|n| number(&n)).unwrap_or(0);
+        let to = member("serialTo").and_then(|n| number(&n)).unwrap_or(u32::MAX);
+        (from..=to).contains(&record.serial)
+            && is("commonName", "CN")
+            && is("org", "O")
+            && is("orgUnit", "OU")
+            && is("userID", "UID")
+    };
+    let mut found = Vec::new();
+    for record in Record::all(store) {
+        let subject = name_text(crate::certs::parts(&record.der)?.subject);
+        if fits(&record, &subject) {
+            found.push(record);
+        }
+    }
+    let total = if v2 { String::new() } else { format!("\"total\":{},", found.len()) };
+    let mut entries = Vec::new();
+    for record in found.iter().skip(parameter("start", 0)).take(parameter("size", 20)) {
+        let (common, dates) = record.common()?;
+        let by = if store.is_own(record.serial) { "system" } else { "agent" };
+        let [begin, end] = dates.map(|d| match v2 {
+            true => format!("{d}000"),
+            false => format!("\"{d}000\""),
+        });
+        entries.push(format!(
+            "{{{common},\"Type\":\"X.509\",\"Version\":2,\"NotValidBefore\":{begin},\
+             \"NotValidAfter\":{end},\"IssuedBy\":\"{by}\"}}"
+        ));
+    }
+    Ok(json(200, format!("{{{total}\"entries\":[{}]}}", entries.join(","))))
+}
+
+/// Takes a certificate off hold; Dogtag says 200 whatever it did.
+fn unrevoke(id: &str, store: &Store) -> Result<Answer, Refused> {
+    let serial = number(id).ok_or("no serial number")?;
+    store.release(serial)?;
+    Ok(json(200, "{\"requestStatus\":\"complete\",\"operationResult\":\"success\"}".into()))
+}

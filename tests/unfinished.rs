@@ -1,0 +1,311 @@
+//! What is lost when an enrollment breaks off: nothing that the CA issued, and no key it may have
+//! certified. The key stays under a label that says what it is for, and the next run goes on with it.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use common::relay::Relay;
+use common::stand_in::{StandIn, folder, program};
+use common::{Folder, Said, run, tool};
+
+const LABEL: &str = "unfinished request for www";
+
+fn enroll(f: &Folder, url: &str, profile: &str, more: &[&str]) -> Said {
+    let mut args = vec!["enroll", "-d", "db", "--password-file", "pw", "--ca", url];
+    args.extend(["--profile", profile, "--signer", "agent", "--nickname", "www"]);
+    args.extend(["--subject", "CN=www.example.com,O=EXAMPLE"]);
+    if !more.contains(&"--key-type") {
+        args.extend(["--key-type", "ec:nistp256"]);
+    }
+    args.extend(more);
+    f.nss_cmc(&args)
+}
+
+const JSON: [&str; 2] = ["--output", "json"];
+
+/// The line of `certutil -K` about a key.
+fn listed(f: &Folder, id: &str) -> String {
+    let list = f.certutil(&["-K", "-f", "pw"]);
+    let line = list.lines().find(|l| l.contains(id));
+    line.unwrap_or_else(|| panic!("no key {id} in {list}")).to_owned()
+}
+
+fn has_www(f: &Folder) -> bool {
+    f.certificates().iter().any(|l| l.starts_with("www "))
+}
+
+/// How many certificates for www the CA has issued.
+fn issued(f: &Folder) -> usize {
+    let text = String::from_utf8(f.read("ca/issued")).unwrap();
+    text.lines().filter(|l| l.contains("CN=www.example.com")).count()
+}
+
+/// The one certificate on stdout in PEM, as openssl describes it.
+fn printed(f: &Folder, said: &Said) -> String {
+    f.write("printed.pem", &said.out);
+    tool("openssl", f.path(), &["x509", "-in", "printed.pem", "-noout", "-subject", "-serial"])
+}
+
+#[test]
+fn once_the_request_has_left_the_key_stays() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec", "--rest", "none"]);
+    let before = f.state();
+    let mut first = None;
+    for (profile, code) in [
+        ("standin-reset", 30),
+        ("standin-html", 32),
+        ("standin-http500", 32),
+        ("standin-404", 32),
+        ("standin-empty", 32),
+        ("standin-garbage", 32),
+        ("standin-truncated", 32),
+        ("standin-short", 32),
+        ("standin-stranger", 42),
+        ("standin-wrong-signature", 42),
+        ("standin-unsigned", 42),
+        ("standin-certs-only", 42),
+        ("standin-forged", 42),
+        ("standin-other-key", 42),
+        ("standin-no-cert", 42),
+        ("standin-wrong-nonce", 42),
+        ("standin-no-echoes", 42),
+        ("standin-refused-elsewhere", 42),
+        ("standin-fail-2", 40),
+        ("standin-failed-with-certificate", 40),
+        ("standin-success-and-failed", 40),
+        ("standin-status-99", 40),
+        ("standin-pending", 3),
+    ] {
+        let report = enroll(&f, &ca.url, profile, &JSON).exits(code).json();
+        assert_eq!(report["changed"], true, "{profile}: {report}");
+        let result = &report["result"];
+        let id = result["key_id"].as_str().unwrap_or_else(|| panic!("{profile}: {report}"));
+        assert_eq!((&result["nickname"], &result["key_label"]), (&"www".into(), &LABEL.into()));
+        let notes = report["error"]["notes"].to_string();
+        assert!(notes.contains(id) && notes.contains(LABEL), "{profile}: {notes}");
+        assert!(listed(&f, id).contains(LABEL), "{profile}");
+        // Each run goes on with the first one's key.
+        assert_eq!(first.get_or_insert(id.to_owned()), id, "{profile}");
+        assert_eq!(f.keys().len(), before.0.len() + 1, "{profile}");
+        assert_eq!(f.certificates(), before.1, "{profile}");
+        let said = enroll(&f, &ca.url, profile, &[]).exits(code);
+        assert!(said.err.contains(id) && said.out.is_empty(), "{profile}: {}", said.err);
+    }
+}
+
+#[test]
+fn only_a_refusal_of_this_very_request_takes_the_key_away() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    let before = f.state();
+    for profile in ["standin-refused-bound", "standin-status-4"] {
+        let report = enroll(&f, &ca.url, profile, &JSON).exits(40).json();
+        assert_eq!((&report["changed"], &report["result"]), (&false.into(), &().into()));
+        assert_eq!(f.state(), before, "{profile}");
+    }
+    // It says nothing of what an earlier request became.
+    enroll(&f, &ca.url, "standin-html", &[]).exits(32);
+    let kept = f.keys();
+    assert_eq!(kept.len(), before.0.len() + 1);
+    let said = enroll(&f, &ca.url, "standin-refused-bound", &[]).exits(40);
+    assert!(said.err.contains("certutil -F"), "{}", said.err);
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    enroll(&f, &format!("https://localhost:{closed}"), "standin-ok", &[]).exits(30);
+    assert_eq!(f.keys(), kept);
+}
+
+#[test]
+fn a_rerun_goes_on_with_the_key() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    let report = enroll(&f, &ca.url, "standin-html", &JSON).exits(32).json();
+    let id = report["result"]["key_id"].as_str().unwrap().to_owned();
+    let keys = f.keys();
+    // Another type: another key, and the first one isn't forgotten.
+    let other = ["--key-type", "ec:nistp384", "--output", "json"];
+    let report = enroll(&f, &ca.url, "standin-html", &other).exits(32).json();
+    let second = report["result"]["key_id"].as_str().unwrap().to_owned();
+    assert!(report["error"]["notes"].to_string().contains(&id), "{report}");
+    assert_eq!(f.keys().len(), keys.len() + 1);
+    f.certutil(&["-F", "-k", &second, "-f", "pw"]);
+
+    let said = enroll(&f, &ca.url, "standin-ok", &[]).exits(0);
+    assert!(said.out.contains("unfinished request") && said.out.contains(&id), "{}", said.out);
+    assert_eq!(f.keys(), keys);
+    assert!(!listed(&f, &id).contains("unfinished"), "{}", listed(&f, &id));
+    let key = f.certutil(&["-L", "-n", "www", "-a"]);
+    f.write("www.pem", key);
+    assert!(has_www(&f));
+    let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
+    assert_eq!(report["status"], "unchanged");
+}
+
+/// Runs `enroll` so that the CA issues and the response gets lost; the key's id.
+fn lose(f: &Folder, ca: &StandIn, more: &[&str]) -> String {
+    let relay = Relay::start(f, ca, || false);
+    let all = [more, &JSON].concat();
+    let report = enroll(f, &relay.url, "standin-ok", &all).json();
+    assert!(["unreachable", "http"].contains(&report["error"]["kind"].as_str().unwrap()));
+    report["result"]["key_id"].as_str().unwrap_or_else(|| panic!("{report}")).to_owned()
+}
+
+#[test]
+fn a_certificate_that_got_lost_is_fetched() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    let keys = f.keys().len();
+    let id = lose(&f, &ca, &[]);
+    assert_eq!((issued(&f), has_www(&f)), (1, false));
+    let more = ["--chain-out", "chain.pem", "--output", "json"];
+    let report = enroll(&f, &ca.url, "standin-ok", &more).exits(0).json();
+    assert_eq!((&report["status"], &report["changed"]), (&"recovered".into(), &true.into()));
+    assert_eq!(
+        (&report["result"]["key_id"], &report["result"]["has_key"]),
+        (&id.as_str().into(), &true.into())
+    );
+    tool("openssl", f.path(), &["verify", "-CAfile", "ca/ca.pem", "chain.pem"]);
+    assert!(has_www(&f) && !listed(&f, &id).contains("unfinished"), "{}", listed(&f, &id));
+    assert_eq!((issued(&f), f.keys().len()), (1, keys + 1));
+    enroll(&f, &ca.url, "standin-ok", &[]).exits(0);
+    assert_eq!(issued(&f), 1);
+
+    // Another one is asked for, lost, and left by a run that was killed just before the import.
+    let id = lose(&f, &ca, &["--force"]);
+    f.label(&id, "www");
+    let report =
+        enroll(&f, &ca.url, "standin-ok", &["--force", "--output", "json"]).exits(0).json();
+    assert_eq!(report["status"], "recovered");
+    assert_eq!(report["result"]["key_id"], id.as_str());
+    assert_eq!((issued(&f), f.keys().len()), (2, keys + 2));
+}
+
+/// What the CA says of an earlier certificate must be good news, or there must be somebody to ask.
+#[test]
+fn a_certificate_that_can_not_be_fetched_is_asked_for_again() {
+    let f = folder(&["--key-type", "ec"]);
+    for (rest, warned) in [("none", true), ("html", true), ("down", true), ("both", false)] {
+        let ca = StandIn::start(&f, &["--server-key-type", "ec", "--rest", rest]);
+        let before = issued(&f);
+        let id = lose(&f, &ca, &["--force"]);
+        if rest == "both" {
+            let serial = tool(program().to_str().unwrap(), f.path(), &["list", "--dir", "ca"]);
+            let serial = serial.lines().last().unwrap().split(' ').next().unwrap().to_owned();
+            let args = ["revoke", "-d", "db", "--password-file", "pw", "--signer", "agent"];
+            let what = ["--ca", &ca.url, "--serial", &serial];
+            f.nss_cmc(&[&args[..], &what].concat()).exits(0);
+        }
+        let more = ["--force", "--output", "json"];
+        let report = enroll(&f, &ca.url, "standin-ok", &more).exits(0).json();
+        assert_eq!(report["status"], "issued", "{rest}");
+        assert_eq!(report["result"]["key_id"], id.as_str(), "{rest}");
+        assert_eq!(report["warnings"].to_string().contains("cannot ask"), warned, "{report}");
+        assert_eq!(issued(&f), before + 2, "{rest}");
+    }
+}
+
+/// Somebody cleans up, or the token is reset, while the CA answers.
+#[test]
+fn a_key_deleted_during_the_exchange_is_missed() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    let (before, dir) = (f.state(), f.path().to_owned());
+    let agents = before.0.clone();
+    let relay = Relay::start(&f, &ca, move || {
+        let certutil = |args: &[&str]| {
+            let common = ["-d", "sql:db", "-f", "pw"];
+            run(Command::new("certutil").current_dir(&dir).args(args).args(common))
+        };
+        let list = certutil(&["-K"]).out;
+        let ids = list.split_whitespace().filter(|w| w.len() == 40);
+        for id in ids.filter(|id| !agents.contains(&(*id).to_owned())) {
+            certutil(&["-F", "-k", id]).exits(0);
+        }
+        true
+    });
+    let said = enroll(&f, &relay.url, "standin-ok", &[]).exits(12);
+    assert!(said.err.contains("did issue the certificate"), "{}", said.err);
+    assert!(printed(&f, &said).contains("CN = www.example.com"), "{}", said.out);
+    assert_eq!(f.state(), before);
+}
+
+/// A CA that answers for another subject than asked: the nickname belongs to somebody else then.
+#[test]
+fn a_certificate_that_can_not_be_imported_is_given_out() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    enroll(&f, &ca.url, "standin-ok", &[]).exits(0);
+    let before = f.state();
+    let new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let files = ["-keyout", "k.pem", "-out", "r.pem", "-subj", "/CN=else"];
+    tool("openssl", f.path(), &[&new[..], &files].concat());
+    let common = ["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+    let more = ["--profile", "standin-ok", "--signer", "agent", "--csr", "r.pem"];
+    let nickname = ["--nickname", "www", "--chain-out", "chain.pem"];
+    let said = f.nss_cmc(&[&common[..], &more, &nickname].concat()).exits(15);
+    assert!(said.err.contains("did issue the certificate"), "{}", said.err);
+    assert!(printed(&f, &said).contains("CN = else"), "{}", said.out);
+    tool("openssl", f.path(), &["verify", "-CAfile", "ca/ca.pem", "chain.pem"]);
+    let text = tool("openssl", f.path(), &["x509", "-in", "chain.pem", "-noout", "-subject"]);
+    assert!(text.contains("CN = else"), "{text}");
+    assert_eq!(f.state(), before);
+
+    // With nowhere to store it, it is printed.
+    let said = f.nss_cmc(&[&common[..], &more].concat()).exits(0);
+    assert!(printed(&f, &said).contains("CN = else"), "{}", said.out);
+    assert_eq!(said.out.matches("BEGIN CERTIFICATE").count(), 2, "{}", said.out);
+    let report = f.nss_cmc(&[&common[..], &more, &JSON].concat()).exits(0).json();
+    let pem = report["result"]["certificate"]["pem"].as_str().unwrap();
+    assert!(pem.contains("BEGIN CERTIFICATE"), "{report}");
+    assert_eq!(report["result"]["chain"].as_array().unwrap().len(), 1, "{report}");
+
+    // With nowhere to print it, it is on stderr.
+    let program = env!("CARGO_BIN_EXE_nss-cmc");
+    for (nickname, output, code) in [(false, "text", 21), (true, "text", 15), (true, "json", 15)] {
+        let mut args = [&common[..], &more].concat();
+        args.extend(if nickname { &["--nickname", "www"][..] } else { &[] });
+        let shell = ["-c", "exec \"$0\" \"$@\" >/dev/full", program];
+        let mut command = Command::new("sh");
+        command.current_dir(f.path()).args(shell).args(args).args(["--output", output]);
+        let said = run(&mut command).exits(code);
+        assert!(said.err.contains("BEGIN CERTIFICATE"), "{output}: {}", said.err);
+    }
+}
+
+/// The certificate is in, its key is in use: that its chain can't be written is another matter.
+#[test]
+fn what_fails_after_the_import_leaves_no_label() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    let place: PathBuf = f.file("out");
+    std::fs::create_dir(&place).unwrap();
+    let relay = Relay::start(&f, &ca, move || std::fs::remove_dir_all(&place).is_ok());
+    let keys = f.keys();
+    let said = enroll(&f, &relay.url, "standin-ok", &["--chain-out", "out/chain.pem"]).exits(21);
+    assert!(has_www(&f));
+    assert!(printed(&f, &said).contains("CN = www.example.com"), "{}", said.out);
+    let list = f.certutil(&["-K", "-f", "pw"]);
+    assert!(!list.contains("unfinished"), "{list}");
+    assert_eq!(f.keys().len(), keys.len() + 1);
+    assert_eq!(issued(&f), 1);
+}
+
+/// As a run leaves it that was killed at the wrong moment.
+#[test]
+fn a_rerun_mends_the_label_of_a_key_in_use() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
+    let id = report["result"]["key_id"].as_str().unwrap();
+    f.label(id, LABEL);
+    assert!(listed(&f, id).contains("unfinished"));
+    let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
+    assert_eq!((&report["status"], &report["changed"]), (&"updated".into(), &true.into()));
+    assert!(!listed(&f, id).contains("unfinished"));
+    let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
+    assert_eq!(report["status"], "unchanged");
+    assert_eq!(issued(&f), 1);
+}
