@@ -393,13 +393,18 @@ fn answers_that_are_not_to_be_believed() {
 fn a_certificate_is_confirmed_where_the_ca_asks() {
     let f = folder(&[]);
     let ca = StandIn::start(&f, &[]);
-    may_be_issued(&f, &ca.url, "standin-confirm-refused", &[], 3, &["badCertId"]);
-    may_be_issued(&f, &ca.url, "standin-confirm-silent", &[], 3, &["no status"]);
-    let refused = ["--output", "json"];
-    let report = enroll(&f, &ca.url, "standin-confirm-refused", &refused).exits(3).json();
-    let pem = report["result"]["certificate"]["pem"].as_str().unwrap();
-    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"), "{report}");
-    assert!(!f.certificates().iter().any(|line| line.starts_with("www ")));
+    for (profile, why) in
+        [("standin-confirm-refused", "badCertId"), ("standin-confirm-silent", "no status")]
+    {
+        let report = enroll(&f, &ca.url, profile, &["--output", "json"]).exits(3).json();
+        assert!(report["msg"].as_str().unwrap().contains(why), "{report}");
+        let pem = report["result"]["certificate"]["pem"].as_str().unwrap();
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"), "{report}");
+        assert!(!f.certificates().iter().any(|line| line.starts_with("www ")));
+        // Kept, and named.
+        let id = report["result"]["key_id"].as_str().unwrap();
+        f.certutil(&["-F", "-k", id, "-f", "pw"]);
+    }
     enroll(&f, &ca.url, "standin-confirm", &[]).exits(ISSUED);
     assert!(f.certificates().contains(&"www u,u,u".to_owned()), "{:?}", f.certificates());
     let log = String::from_utf8(f.read("ca.log")).unwrap();

@@ -91,7 +91,7 @@ fn chain_of_a_request(f: &Folder) -> Vec<Vec<u8>> {
     // A SET has no order; the chain's is by length of the path.
     found.sort_by_key(|der| {
         let c = openssl::x509::X509::from_der(der).unwrap();
-        let cn = c.subject_name().entries().last().unwrap().data().as_utf8().unwrap().to_string();
+        let cn = c.subject_name().entries().last().unwrap().data().as_slice().to_vec();
         ["agent", "Sub", "CA"].iter().position(|n| *n == cn)
     });
     found

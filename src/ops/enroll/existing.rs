@@ -18,7 +18,7 @@ use crate::text::{dn_string, summary};
 /// What is to be done about what is there.
 pub(super) enum Existing {
     /// Nothing more: it is what is asked for.
-    Fits(Report),
+    Fits(Box<Report>),
     /// A certificate is to be asked for. With `strict` it may not lack a name: the one there does, and
     /// another such would be asked for in every run.
     Ask { strict: bool },
@@ -51,7 +51,7 @@ impl Job<'_> {
             return Ok(ask);
         };
         if differences.all.is_empty() {
-            return self.fits(certificate, asked).map(Existing::Fits);
+            return self.fits(certificate, asked).map(|report| Existing::Fits(Box::new(report)));
         }
         if self.spec.renew_on_change {
             return Ok(Existing::Ask { strict: self.spec.require_names || differences.names });

@@ -168,7 +168,7 @@ impl Job<'_> {
         let extensions = names.extensions()?;
         let asked = Asked::new(Some(subject.clone()), &extensions)?;
         let strict = match self.existing(&subject, &asked, key)? {
-            Existing::Fits(report) => return Ok(report),
+            Existing::Fits(report) => return Ok(*report),
             Existing::Ask { strict } => strict,
         };
         let place = self.spec.chain_file.as_deref().map(file::Reserved::take).transpose()?;
