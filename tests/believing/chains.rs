@@ -92,7 +92,7 @@ fn chain_of_a_request(f: &Folder) -> Vec<Vec<u8>> {
     found.sort_by_key(|der| {
         let c = openssl::x509::X509::from_der(der).unwrap();
         let cn = c.subject_name().entries().last().unwrap().data().as_slice().to_vec();
-        ["agent", "Sub", "CA"].iter().position(|n| *n == cn)
+        ["agent", "Sub", "CA"].iter().position(|n| n.as_bytes() == cn)
     });
     found
 }
