@@ -3,6 +3,7 @@
 
 mod answer;
 mod auth;
+mod beside;
 mod certs;
 mod cms;
 mod confirm;

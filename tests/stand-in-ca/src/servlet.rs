@@ -6,6 +6,7 @@ use crate::answer::{
     Controls, Failure, echoes, failure, invalid_credential, pending, response, status_info,
 };
 use crate::auth::{Who, authenticate};
+use crate::beside::beside;
 use crate::certs::{self, name_text, parts};
 use crate::cms::{self, Flaw};
 use crate::confirm::{CONFIRM_CERT_ACCEPTANCE, confirm};
@@ -361,6 +362,12 @@ impl Servlets {
                     extensions: vec![certs::key_usage(&[0, 2])],
                 };
                 certificates[0] = certs::issue(&template, &self.stranger.key)?;
+            }
+            "older-too" | "older-too-reversed" | "forged-too" | "forged-too-reversed" => {
+                certificates.extend(beside(wish, &certificates[0], &self.store, &self.stranger)?);
+                if wish.ends_with("reversed") {
+                    flaw = Flaw::Reversed;
+                }
             }
             "zero-controls" => controls.clear(),
             "status-v1" => controls[0].0 = 1,
