@@ -60,6 +60,8 @@ pub struct Settings {
     pub oaep: bool,
     /// Whether requests must be linked to the shared secret (cmc.popLinkWitnessRequired).
     pub pop_link: bool,
+    /// Whether certificates must be confirmed (cmc.cert.confirmRequired).
+    pub confirm: bool,
 }
 
 /// The CA at work; requests are handled one at a time.
@@ -201,7 +203,9 @@ impl Servlets {
                 .map_err(|Failure(_, text)| Failure(2, text));
         }
         if let (true, Some(control)) = (requests.is_empty(), data.last(CONFIRM_CERT_ACCEPTANCE)) {
+            let wish = if self.settings.confirm { "confirm" } else { wish };
             let said = confirm(control, wish, &data, store).map_err(|e| Failure(11, e))?;
+            log.push("confirmed".into());
             return Ok(Outcome::Said(said));
         }
         let request = match &requests[..] {
@@ -329,7 +333,8 @@ impl Servlets {
         echoes: Controls,
         ca: &Pair,
     ) -> Result<Vec<u8>, Refused> {
-        let mut controls = vec![(25, status_info(0, id, None, None))];
+        let status = if self.settings.confirm { 5 } else { 0 };
+        let mut controls = vec![(25, status_info(status, id, None, None))];
         controls.extend(echoes);
         let mut certificates = vec![certificate, ca.certificate.clone()];
         let mut by = ca;
