@@ -78,3 +78,32 @@ fn the_newest_certificate_is_the_one_issued() {
         assert!(report["result"]["imported_ca_nicknames"].as_array().unwrap().is_empty());
     }
 }
+
+/// What is sent as a file is judged in every certificate; the response is stored all the same.
+#[test]
+fn a_sent_request_s_certificates_are_proven() {
+    let f = folder(&["--key-type", "ec"]);
+    let ca = StandIn::start(&f, &[]);
+    let args = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let more = ["-keyout", "k.pem", "-subj", "/CN=sent.example.com", "-out", "r.pem"];
+    tool("openssl", f.path(), &[&args[..], &more].concat());
+    f.write(
+        "r.cfg",
+        "numRequests=1\ninput=r.pem\noutput=r.bin\nnickname=agent\ndbdir=db\npasswordFile=pw\n\
+         format=pkcs10\n",
+    );
+    f.nss_cmc(&["CMCRequest", "r.cfg"]).exits(0);
+    let send = |profile: &str, out: &str| {
+        let args = ["cmc", "send", "r.bin", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+        let more = ["--signer", "agent", "--profile", profile, "--out", out];
+        f.nss_cmc(&[&args[..], &more].concat())
+    };
+    send("caCMCECserverCert", "good").exits(0);
+    for wish in ["standin-forged", "standin-forged-too"] {
+        let said = send(wish, wish).exits(42);
+        assert!(said.err.contains("is not proven"), "{}", said.err);
+        assert!(f.file(wish).exists());
+    }
+    // An old certificate of the CA's is no forgery.
+    send("standin-older-too", "older").exits(0);
+}
