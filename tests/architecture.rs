@@ -63,6 +63,17 @@ fn only_main_ends_the_process_and_only_nss_and_bridge_are_unsafe() {
     }
 }
 
+/// libsmime3 decrypts what it is given with the keys of the database, and knows no content type of CMC:
+/// no message of a server reaches it.
+#[test]
+fn messages_are_not_left_to_libsmime3() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in [sources(&root.join("src")), sources(&root.join("nss-sys/src"))].concat() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("NSS_CMS"), "{}", file.display());
+    }
+}
+
 /// A Rust enum would make a value that C has and we don't know undefined behaviour.
 #[test]
 fn enumerations_of_c_stay_numbers() {

@@ -449,6 +449,7 @@ fn refusals_of_the_ca() {
     fails(&f, &ca.url, "standin-status-4", &[], 40, &["noSupport"]);
     may_be_issued(&f, &ca.url, "standin-status-99", &[], 40, &["status 99"]);
     may_be_issued(&f, &ca.url, "standin-pending", &[], 3, &["later"]);
+    may_be_issued(&f, &ca.url, "standin-status-7", &[], 3, &["partial"]);
     may_be_issued(&f, &ca.url, "standin-deferred", &[], 3, &["Request Deferred"]);
     let report = enroll(&f, &ca.url, "standin-fail-12", &["--output", "json"]).exits(40).json();
     assert_eq!(report["error"]["kind"], "rejected");

@@ -277,3 +277,17 @@ fn challenges_that_are_not_answered() {
     let log = String::from_utf8(f.read("ca.log")).unwrap();
     assert!(!log.contains("issued"), "{log}");
 }
+
+/// By whoever asked: by shared secret, in a third trip after two, and as an agent.
+#[test]
+fn certificates_are_confirmed_by_the_one_who_asked() {
+    let (f, ca) = users(&["--confirm-required"]);
+    by_secret(&f, &ca, "alice", &[]).exits(0);
+    by_secret(&f, &ca, "linked", &["--pop-link"]).exits(0);
+    let more = ["--signer", "alice", "--encryption-only"];
+    enroll(&f, &ca, "caFullCMCUserSignedCert", "alice-enc", &more).exits(0);
+    enroll(&f, &ca, "caCMCserverCert", "www", &["--signer", "agent"]).exits(0);
+    let log = String::from_utf8(f.read("ca.log")).unwrap();
+    let confirmed = log.lines().filter(|l| l.contains("confirmed")).count();
+    assert_eq!(confirmed, 4, "{log}");
+}

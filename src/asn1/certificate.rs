@@ -176,6 +176,11 @@ impl Certificate<'_> {
         }
     }
 
+    /// Returns whether it holds those below it to names.
+    pub fn constrains_names(&self) -> bool {
+        self.extensions.iter().any(|e| *e.extn_id == *oid::CE_NAME_CONSTRAINTS)
+    }
+
     /// Returns a critical extension that no verifier here knows, in dotted form.
     pub fn unknown_critical(&self) -> Option<String> {
         let unknown = |e: &&Extension| e.critical && !KNOWN.iter().any(|k| *e.extn_id == **k);

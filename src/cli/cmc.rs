@@ -22,8 +22,12 @@ pub enum CmcCommand {
 
 /// Arguments of `cmc show`.
 #[derive(Args)]
-#[command(after_help = "Examples:\n  nss-cmc cmc show request.bin\n  \
-                        nss-cmc cmc show response.bin -d /etc/httpd/alias --output json")]
+#[command(
+    after_help = "With -d the response's signature is verified, and each certificate by its \
+                        issuer. Not checked: OCSP, and CRLs unless they are in the database.\n\n\
+                        Examples:\n  nss-cmc cmc show request.bin\n  \
+                        nss-cmc cmc show response.bin -d /etc/httpd/alias --output json"
+)]
 pub struct ShowArgs {
     /// The message: DER, PEM or base64, also behind HTTP headers; `-` is standard input
     #[arg(value_name = "FILE")]
@@ -36,7 +40,7 @@ pub struct ShowArgs {
     #[command(flatten)]
     password: PasswordArgs,
 
-    /// Fail unless the response's signature is good and its signer trusted
+    /// Fail unless the response's signature is good, its signer trusted and every certificate proven
     #[arg(long, requires = "database")]
     verify: bool,
 }

@@ -22,7 +22,9 @@ use crate::report::Report;
 #[derive(Args)]
 #[command(
     group(ArgGroup::new("what").required(true).args(["subject", "csr"])),
-    after_help = "Example:\n  nss-cmc enroll -d /etc/httpd/alias --password-file pin.txt \\\n    \
+    after_help = "The response's signature and every certificate in it are verified by a CA that the \
+                  database trusts. Not checked: OCSP, and CRLs unless they are in the database.\n\n\
+                  Example:\n  nss-cmc enroll -d /etc/httpd/alias --password-file pin.txt \\\n    \
                   --ca https://ca.example.com:8443 --profile caCMCserverCert --signer caadmin \\\n    \
                   --subject CN=www.example.com,O=EXAMPLE --dns www.example.com --nickname Server-Cert"
 )]

@@ -171,7 +171,7 @@ pub enum Outcome {
         /// DER of every certificate of the answer, in no order to rely on.
         certificates: Vec<Vec<u8>>,
     },
-    /// Accepted, not yet decided.
+    /// Accepted, not yet decided, or not in every part.
     Pending {
         /// pendToken.
         token: Vec<u8>,
@@ -317,11 +317,8 @@ impl Response {
         let rank = |s: &Status| match s.status {
             CmcStatus::Success => 3,
             CmcStatus::ConfirmRequired => 2,
-            CmcStatus::Pending | CmcStatus::PopRequired => 1,
-            CmcStatus::Failed
-            | CmcStatus::NoSupport
-            | CmcStatus::Partial
-            | CmcStatus::Unknown(_) => 0,
+            CmcStatus::Pending | CmcStatus::Partial | CmcStatus::PopRequired => 1,
+            CmcStatus::Failed | CmcStatus::NoSupport | CmcStatus::Unknown(_) => 0,
         };
         let certificates = || self.certificates.clone();
         // The first of the lowest rank.
@@ -333,7 +330,7 @@ impl Response {
             (CmcStatus::ConfirmRequired, _) => {
                 Ok(Outcome::ConfirmRequired { certificates: certificates() })
             }
-            (CmcStatus::Pending, Some(OtherInfo::Pend { token, time })) => {
+            (CmcStatus::Pending | CmcStatus::Partial, Some(OtherInfo::Pend { token, time })) => {
                 Ok(Outcome::Pending { token: token.clone(), time: *time })
             }
             (CmcStatus::Pending, _) => {
@@ -419,10 +416,13 @@ impl Status {
         // A queued request is told as a failure, too; a key must not be given up for that.
         let deferred = fail == Some(FailInfo::INTERNAL_CA_ERROR)
             && text.as_deref().is_some_and(|t| t.trim_start().starts_with("Request Deferred"));
+        let partial = self.status == CmcStatus::Partial;
         if deferred {
             what = "the CA queued the request until an agent decides".to_owned();
+        } else if partial {
+            what = "the CA did only a part of the request: partial".to_owned();
         }
-        let kind = if deferred { Kind::Pending } else { Kind::Rejected };
+        let kind = if deferred || partial { Kind::Pending } else { Kind::Rejected };
         let mut error = Error::new(kind, what).cmc(CmcDetail {
             status: self.status.to_string(),
             fail_info: fail.map(|f| f.to_string()),

@@ -98,9 +98,9 @@ impl Database {
     }
 
     /// Returns what NSS objects to in a chain that is good otherwise: `chain` is DER, a certificate
-    /// and its issuers. Looked for are revocation by a CRL of the database and names that a CA
-    /// was not allowed to certify; nothing else that NSS finds counts.
-    pub fn objection(&self, chain: &[&[u8]]) -> Option<Fault> {
+    /// and its issuers. Looked for are revocation by a CRL of the database and, when a CA
+    /// `constrains_names`, a name that it may not certify; nothing else that NSS finds counts.
+    pub fn objection(&self, chain: &[&[u8]], constrains_names: bool) -> Option<Fault> {
         // Alive together, so that NSS finds the issuers.
         let alive: Vec<Certificate> =
             chain.iter().filter_map(|der| self.decode_certificate(der).ok()).collect();
@@ -121,8 +121,12 @@ impl Database {
             )
         };
         let found = log.codes();
-        let counts = [sys::SEC_ERROR_REVOKED_CERTIFICATE, sys::SEC_ERROR_CERT_NOT_IN_NAME_SPACE];
-        let code = found.into_iter().find(|code| counts.contains(code))?;
+        // For such a name NSS 3.132 has the general code.
+        let names = [sys::SEC_ERROR_CERT_NOT_IN_NAME_SPACE, sys::SEC_ERROR_INVALID_ARGS];
+        let counts = |code: &i32| {
+            *code == sys::SEC_ERROR_REVOKED_CERTIFICATE || constrains_names && names.contains(code)
+        };
+        let code = found.into_iter().find(counts)?;
         Some(Fault::from_code("CERT_VerifyCert", code))
     }
 }

@@ -82,7 +82,8 @@ impl<'a> Paths<'a> {
         };
         let chain: Vec<&[u8]> =
             std::iter::once(der).chain(path.iter().map(Vec::as_slice)).collect();
-        match self.database.objection(&chain) {
+        let constrains = |der: &Vec<u8>| certificate::read(der).is_ok_and(|c| c.constrains_names());
+        match self.database.objection(&chain, path.iter().any(constrains)) {
             None => Ok(path),
             Some(fault) => {
                 Err(untrusted(format!("NSS objects to the path of {}", who(&certificate)))

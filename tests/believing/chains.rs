@@ -59,7 +59,7 @@ fn the_signer_s_own_chain() {
                 let f = database(&[("1", ",,", held[0]), ("2", ",,", held[1]), ("s", ",,", &sub)]);
                 import(&f, &agent, "agent");
                 let chain = chain_of_a_request(&f);
-                assert_eq!(chain, [agent.der(), sub.der(), issuer.der()], "{key_ids}");
+                assert!(chain == [agent.der(), sub.der(), issuer.der()], "key ids {key_ids}");
             }
         }
     }

@@ -59,3 +59,17 @@ fn judged(what: &str, f: &Folder, message: &[u8], want: &str) -> String {
     assert_eq!(verdict.code, if good { 0 } else { 42 }, "{what}: {}", verdict.reason);
     verdict.reason
 }
+
+/// Revocation is the one thing that everybody expects and that isn't asked for.
+#[test]
+fn what_is_not_checked_is_said() {
+    let f = Folder::bare();
+    for verb in [&["enroll"][..], &["cmc", "show"]] {
+        let help = f.nss_cmc(&[verb, &["--help"]].concat()).exits(0);
+        let text = help.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = "Not checked: OCSP, and CRLs unless they are in the database.";
+        assert!(text.contains(said), "{}", help.out);
+    }
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains("Not checked: OCSP"));
+}

@@ -297,12 +297,16 @@ fn a_signed_revocation_names_the_signer_s_issuer() {
     assert!(parsed.contains("GENERALIZEDTIME"));
 }
 
-/// A certificate whose key is for PSS only.
+/// A certificate whose key is for PSS only, with SHA-512: the digest that Dogtag takes each for, and a
+/// key that names another one (RFC 4055 §1.2) is held to it by OpenSSL 3.6.
 #[test]
 fn a_pss_certificate_signs_with_pss() {
     let (f, _) = ready(EC);
     let make = ["-S", "-n", "pss", "-s", "CN=pss", "-x", "-t", "CTu,Cu,Cu", "-m", "2", "--pss"];
-    f.certutil(&[&make[..], &["-f", "pw", "-z", "noise", "-k", "rsa", "-g", "2048"]].concat());
+    f.certutil(
+        &[&make[..], &["-Z", "SHA512", "-f", "pw", "-z", "noise", "-k", "rsa", "-g", "2048"]]
+            .concat(),
+    );
     request(&f, &["nickname=pss", "input=p10.req", "output=out"]).exits(0);
     verified(&f);
     let print = ["cms", "-cmsout", "-print", "-noout", "-inform", "DER", "-in", "out"];

@@ -3,6 +3,7 @@
 
 mod answer;
 mod auth;
+mod beside;
 mod certs;
 mod cms;
 mod confirm;
@@ -110,6 +111,9 @@ enum Command {
         /// Demand that requests are linked to the shared secret (cmc.popLinkWitnessRequired)
         #[arg(long)]
         pop_link_required: bool,
+        /// Have each certificate confirmed (cmc.cert.confirmRequired)
+        #[arg(long)]
+        confirm_required: bool,
         /// The only TLS version to speak
         #[arg(long, value_parser = ["1.2", "1.3"])]
         tls_version: Option<String>,
@@ -198,12 +202,19 @@ fn run(command: Command) -> Result<(), Refused> {
             server_key_type,
             oaep,
             pop_link_required,
+            confirm_required,
             tls_version,
             rest,
             ignore_revocations,
             log,
         } => {
-            let settings = Settings { oaep, pop_link: pop_link_required, rest, ignore_revocations };
+            let settings = Settings {
+                oaep,
+                pop_link: pop_link_required,
+                confirm: confirm_required,
+                rest,
+                ignore_revocations,
+            };
             let store = Store::open(&dir, false)?;
             store.remove("port");
             let server = store.server(&server_name, server_key_type == "ec")?;

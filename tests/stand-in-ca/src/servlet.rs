@@ -6,6 +6,7 @@ use crate::answer::{
     Controls, Failure, echoes, failure, invalid_credential, pending, response, status_info,
 };
 use crate::auth::{Who, authenticate};
+use crate::beside::beside;
 use crate::certs::{self, name_text, parts};
 use crate::cms::{self, Flaw};
 use crate::confirm::{CONFIRM_CERT_ACCEPTANCE, confirm};
@@ -64,6 +65,8 @@ pub struct Settings {
     pub rest: rest::Offer,
     /// Whether revocations are answered with success and not carried out.
     pub ignore_revocations: bool,
+    /// Whether certificates must be confirmed (cmc.cert.confirmRequired).
+    pub confirm: bool,
 }
 
 /// The CA at work; requests are handled one at a time.
@@ -216,7 +219,9 @@ impl Servlets {
                 .map_err(|Failure(_, text)| Failure(2, text));
         }
         if let (true, Some(control)) = (requests.is_empty(), data.last(CONFIRM_CERT_ACCEPTANCE)) {
+            let wish = if self.settings.confirm { "confirm" } else { wish };
             let said = confirm(control, wish, &data, store).map_err(|e| Failure(11, e))?;
+            log.push("confirmed".into());
             return Ok(Outcome::Said(said));
         }
         let request = match &requests[..] {
@@ -346,7 +351,8 @@ impl Servlets {
         echoes: Controls,
         ca: &Pair,
     ) -> Result<Vec<u8>, Refused> {
-        let mut controls = vec![(25, status_info(0, id, None, None))];
+        let status = if self.settings.confirm { 5 } else { 0 };
+        let mut controls = vec![(25, status_info(status, id, None, None))];
         controls.extend(echoes);
         let mut certificates = vec![certificate, ca.certificate.clone()];
         let mut by = ca;
@@ -379,6 +385,12 @@ impl Servlets {
                     extensions: vec![certs::key_usage(&[0, 2])],
                 };
                 certificates[0] = certs::issue(&template, &self.stranger.key)?;
+            }
+            "older-too" | "older-too-reversed" | "forged-too" | "forged-too-reversed" => {
+                certificates.extend(beside(wish, &certificates[0], &self.store, &self.stranger)?);
+                if wish.ends_with("reversed") {
+                    flaw = Flaw::Reversed;
+                }
             }
             "zero-controls" => controls.clear(),
             "status-v1" => controls[0].0 = 1,
