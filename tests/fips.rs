@@ -116,10 +116,16 @@ fn messages_are_made_sent_and_believed() {
         let said = f.nss_cmc(&[&show[..], &["--password-file", "pw"]].concat()).exits(0);
         assert!(said.out.contains("signature: good"), "{}", said.out);
         needs_password(f.nss_cmc(&show));
+        // Without --verify the message is shown, and the signature called neither good nor bad.
+        let said = f.nss_cmc(&show[..5]).exits(0);
+        let line = said.out.lines().find(|l| l.starts_with("signature: ")).unwrap();
+        assert!(line.contains("not checked") && line.contains("is in FIPS mode"), "{line}");
         let response = ["CMCResponse", "-d", "db", "-i", file];
         let said = f.nss_cmc(&[&response[..], &["--password-file", "pw"]].concat()).exits(0);
         assert!(said.err.contains("the signature is good"), "{}", said.err);
         needs_password(f.nss_cmc(&response));
+        let said = f.nss_cmc(&[&response[..], &["--allow-unverified"]].concat()).exits(0);
+        assert!(said.err.contains("warning: the signature was not verified"), "{}", said.err);
     }
     let mut forged = f.read("resp");
     let at = forged.len() - 3;

@@ -148,7 +148,7 @@ fn judge(dir: &Path, spki: &[u8], scheme: Scheme, message: &[u8], signature: &[u
 }
 
 fn signs(dir: &Path, token: &Token, spec: KeySpec) -> Vec<u8> {
-    let pair = token.generate(spec, KeyFlags::permanent(spec), "x").unwrap();
+    let pair = token.generate(spec, KeyFlags::permanent(spec), "my key").unwrap();
     let spki = pair.public.spki().unwrap();
     let mut schemes = Vec::new();
     for digest in [Digest::Sha256, Digest::Sha384, Digest::Sha512] {
@@ -388,9 +388,18 @@ fn another_token() {
     token.login(Some(&secret(PASSWORD))).unwrap();
     import(&f, &database, &token, "hsm-nick");
     database.find_certificate("HSM:hsm-nick").unwrap();
-    signs(f.path(), &token, KeySpec::Rsa(2048));
+    for spec in [KeySpec::Rsa(2048), KeySpec::Ec(Curve::P256)] {
+        let id = signs(f.path(), &token, spec);
+        // Its public half is beside it, which this token doesn't find in the private one.
+        let key = token.find_key(&id).unwrap();
+        key.public().unwrap().spki().unwrap();
+    }
     drop((token, internal));
     database.close().unwrap();
+    let list = run(Command::new("certutil")
+        .current_dir(f.path())
+        .args(["-K", "-d", "sql:db", "-h", "HSM", "-f", "pw"]));
+    assert_eq!(list.out.matches("   my key\n").count(), 2, "{}", list.out);
     let list = run(Command::new("certutil")
         .current_dir(f.path())
         .args(["-L", "-d", "sql:db", "-h", "HSM", "-f", "pw"]));

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nss_sys as sys;
 
-use super::database::{Database, c_text};
+use super::database::{Database, c_text, not_written};
 use super::fault::{self, Fault};
 use super::handle::{Borrowed, CertList, Owned, bytes, handle};
 use super::key::PrivateKey;
@@ -201,8 +201,7 @@ impl Database {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
         })
         .map_err(|f| {
-            Error::new(Kind::Refused, format!("can't set the trust {:?}", trust.as_str()))
-                .because(f)
+            not_written(self.guard(), format!("can't set the trust {:?}", trust.as_str()), f)
         })
     }
 
@@ -256,11 +255,11 @@ impl Token {
             }
         })
         .map_err(|f| {
-            Error::new(
-                Kind::Refused,
-                format!("can't import {nickname:?} into the token {:?}", self.name()),
-            )
-            .because(f)
+            let what = format!("can't import {nickname:?} into the token {:?}", self.name());
+            match self.is_internal() {
+                true => not_written(self.guard(), what, f),
+                false => Error::new(Kind::Refused, what).because(f),
+            }
         })
     }
 }
@@ -417,7 +416,7 @@ impl Certificate {
         .map_err(|f| {
             let name = self.nickname().unwrap_or_else(|| "(no nickname)".into());
             let what = format!("no private key for the certificate {name:?}");
-            key_missing(self.guard(), Error::new(Kind::NotFound, what), Some(f))
+            key_missing(self.guard(), Error::new(Kind::NotFound, what), Some(f.into()))
         })?;
         // SAFETY: as above.
         Ok(unsafe { PrivateKey::from_raw(self.guard(), raw) })

@@ -238,18 +238,38 @@ fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
 }
 
-/// Why nothing can be written to the database's folder, if the disk is full or a quota used up. NSS
-/// answers `SEC_ERROR_IO`, `SEC_ERROR_BAD_DATABASE` or nothing.
-pub(super) fn disk_trouble(guard: &Guard) -> Option<String> {
+/// Why nothing can be written to the database's folder: the disk is full, or a quota used up. NSS
+/// answers `SEC_ERROR_IO`, `SEC_ERROR_PKCS11_GENERAL_ERROR` or nothing.
+pub(super) fn disk_full(guard: &Guard) -> Option<std::io::Error> {
     let folder = guard.directory.as_ref()?;
     // More than a transaction takes.
     let written = tempfile::Builder::new()
         .prefix(PROBE)
         .tempfile_in(folder)
-        .and_then(|mut file| std::io::Write::write_all(&mut file, &[0u8; 256 * 1024]));
-    let error = written.err()?;
-    let kinds = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
-    kinds.contains(&error.kind()).then(|| format!("{}: {error}", folder.display()))
+        .and_then(|mut file| std::io::Write::write_all(file.as_file_mut(), &[0u8; 256 * 1024]));
+    let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
+    written.err().filter(|e| full.contains(&e.kind()))
+}
+
+/// A failure to write into the database: with the disk's reason, if that is full.
+pub(super) fn not_written(guard: &Guard, what: String, fault: Fault) -> Error {
+    match (disk_full(guard), &guard.directory) {
+        (Some(e), Some(folder)) => {
+            let what = format!("{what}: {}: {}", folder.display(), bare(&e));
+            Error::new(Kind::Refused, what)
+                .because(fault)
+                .hint(format!("make room: df -h {}", quoted(folder)))
+        }
+        _ => Error::new(Kind::Refused, what).because(fault),
+    }
+}
+
+/// The reason without the path that tempfile puts into it.
+fn bare(error: &std::io::Error) -> std::io::Error {
+    match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
 }
 
 /// Files made to see whether a folder can be written.

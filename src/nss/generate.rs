@@ -4,14 +4,13 @@ use std::ptr::NonNull;
 
 use nss_sys as sys;
 
-use super::database::disk_trouble;
+use super::database::{disk_full, not_written};
 use super::fault::{self, Fault};
-use super::handle::{Borrowed, Owned};
+use super::handle::Borrowed;
 use super::key::{KeyFlags, KeyPair, PrivateKey, PublicKey, ckp_ml_dsa, no_ml_dsa};
 use super::token::Token;
 use crate::algorithm::KeySpec;
 use crate::error::{Error, Kind, Result};
-use crate::keyid::to_hex;
 
 /// A pair, or what NSS said.
 type Made = std::result::Result<KeyPair, Fault>;
@@ -40,7 +39,7 @@ impl Token {
         match named {
             Ok(pair) => Ok(pair),
             // Nothing is in the token, and nothing fits in.
-            Err(f) if self.disk_trouble().is_some() => Err(self.not_generated(spec, f)),
+            Err(f) if self.disk_is_full() => Err(self.not_generated(spec, f)),
             // A token that makes no session keys, or copies none.
             Err(_) => self.generate_directly(spec, flags, label),
         }
@@ -48,7 +47,7 @@ impl Token {
 
     /// Makes the key in the token at once; its label comes after.
     fn generate_directly(&self, spec: KeySpec, flags: KeyFlags, label: &str) -> Result<KeyPair> {
-        let before = self.key_ids();
+        let before: Vec<_> = self.private_keys().iter().map(PrivateKey::object).collect();
         match self.generate_pair(spec, flags) {
             Ok(pair) => {
                 // Some tokens take no label; the key is as good without.
@@ -59,40 +58,43 @@ impl Token {
         }
     }
 
-    /// Deletes the keys that a failed generation left; one that stays is named.
-    fn remove_new_keys(&self, before: &[Vec<u8>], mut error: Error) -> Error {
-        for id in self.key_ids().into_iter().filter(|id| !before.contains(id)) {
-            if let Some(Err(f)) = self.find_key(&id).map(PrivateKey::delete) {
-                error = error.note(format!("a key is left behind, id {}: {f}", to_hex(&id)));
+    /// Deletes the keys that a failed generation left; one that stays is told of. NSS gives a key its
+    /// CKA_ID last: one that has it is in use already, by another process.
+    fn remove_new_keys(&self, before: &[sys::CK_OBJECT_HANDLE], mut error: Error) -> Error {
+        for key in self.private_keys() {
+            let is_ours = !before.contains(&key.object()) && key.id().is_ok_and(|id| id.is_empty());
+            if is_ours && let Err(f) = key.delete() {
+                error = error.note(format!("a key without id is left in the token: {f}"));
             }
         }
         error
     }
 
-    fn key_ids(&self) -> Vec<Vec<u8>> {
+    /// All private keys of the token.
+    fn private_keys(&self) -> Vec<PrivateKey> {
         // SAFETY: the slot is live; a list or null is handed over (pk11pub.h).
         let list = fault::pointer("PK11_ListPrivKeysInSlot", || unsafe {
             sys::PK11_ListPrivKeysInSlot(self.as_ptr(), std::ptr::null_mut(), std::ptr::null_mut())
         });
         let Ok(list) = list else { return Vec::new() };
         let head = list.as_ptr().cast::<sys::PRCList>();
-        let mut ids = Vec::new();
+        let mut keys = Vec::new();
         // SAFETY: a SECKEYPrivateKeyList begins with its PRCList (keythi.h), live until destroyed.
         let mut node = unsafe { (*head).next };
         while node != head {
             let entry = node.cast::<sys::SECKEYPrivateKeyListNode>();
             // SAFETY: a node that isn't the head is a SECKEYPrivateKeyListNode (keyhi.h).
             let key = unsafe { (*entry).key };
-            // SAFETY: the list holds a live key; an item or null is handed over (pk11pub.h).
-            let id = NonNull::new(unsafe { sys::PK11_GetLowLevelKeyIDForPrivateKey(key) });
-            // SAFETY: the item was allocated for us.
-            ids.extend(id.map(|i| unsafe { Owned::from_raw(i) }.to_vec()));
+            // SAFETY: the list holds a live key; one of our own or null is handed over (keyhi.h).
+            let copy = NonNull::new(unsafe { sys::SECKEY_CopyPrivateKey(key) });
+            // SAFETY: as above. The list has token keys only, which no owner destroys.
+            keys.extend(copy.map(|c| unsafe { PrivateKey::from_raw(self.guard(), c) }));
             // SAFETY: nodes are linked in a ring until the head returns.
             node = unsafe { (*node).next };
         }
         // SAFETY: handed over above, destroyed once with the keys it holds.
         unsafe { sys::SECKEY_DestroyPrivateKeyList(list.as_ptr()) };
-        ids
+        keys
     }
 
     /// Names a session pair and copies it to the token.
@@ -129,24 +131,21 @@ impl Token {
         Ok(KeyPair { private, public })
     }
 
-    fn disk_trouble(&self) -> Option<String> {
-        if self.is_internal() { disk_trouble(self.guard()) } else { None }
+    fn disk_is_full(&self) -> bool {
+        self.is_internal() && disk_full(self.guard()).is_some()
     }
 
     fn not_generated(&self, spec: KeySpec, f: Fault) -> Error {
         let what = format!("can't generate an {spec} key in the token {:?}", self.name());
-        let error = Error::new(Kind::Refused, what);
-        if let Some(trouble) = self.disk_trouble() {
-            return error
-                .because(format!("{f}; {trouble}"))
-                .hint(format!("make room: df -h {}", trouble.split(':').next().unwrap_or(".")));
+        if self.disk_is_full() {
+            return not_written(self.guard(), what, f);
         }
         let hint = if f.code == sys::SEC_ERROR_READ_ONLY {
             "open the database for writing"
         } else {
             "the token may not offer this size or curve, or want a login first"
         };
-        error.because(f).hint(hint)
+        Error::new(Kind::Refused, what).because(f).hint(hint)
     }
 
     fn generate_pair(&self, spec: KeySpec, flags: KeyFlags) -> Made {
@@ -195,5 +194,13 @@ impl Token {
         // SAFETY: as above.
         let public = unsafe { PublicKey::from_raw(self.guard(), public) };
         Ok(KeyPair { private, public })
+    }
+}
+
+impl PrivateKey {
+    /// The number of its object, by which the token tells it from others while NSS is initialised.
+    fn object(&self) -> sys::CK_OBJECT_HANDLE {
+        // SAFETY: the key is live; the field is read, not referred to.
+        unsafe { (*self.as_ptr()).pkcs11ID }
     }
 }

@@ -37,13 +37,17 @@ pub(crate) fn is_fips_name(name: &str) -> bool {
 
 /// Why a private key was not found: it may be in a token that nobody logged in to. NSS's own reason is
 /// `SEC_ERROR_BAD_PASSWORD` then, though no password was tried.
-pub(super) fn key_missing(guard: &Guard, error: Error, fault: Option<Fault>) -> Error {
+pub(super) fn key_missing(
+    guard: &Guard,
+    error: Error,
+    why: Option<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
     let tokens = Token::all(guard).unwrap_or_default();
     let closed: Vec<String> =
         tokens.iter().filter(|t| t.needs_login()).map(|t| format!("{:?}", t.user_name())).collect();
     if closed.is_empty() {
-        let error = match fault {
-            Some(fault) => error.because(fault),
+        let error = match why {
+            Some(why) => error.because(why),
             None => error,
         };
         return error.hint("list the keys with: certutil -K -d DIR");
@@ -98,6 +102,12 @@ impl Database {
             )
             .hint(format!("tokens there are: {}", names.join(", ")))
         })
+    }
+
+    /// Completes an error about a private key that was not found: `why`, unless there are tokens
+    /// that nobody logged in to, where it may be.
+    pub fn key_missing(&self, error: Error, why: &str) -> Error {
+        key_missing(self.guard(), error, Some(why.into()))
     }
 
     /// Every token of every module.

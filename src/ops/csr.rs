@@ -329,12 +329,12 @@ fn find_key(database: &Database, token: &Token, name: &str) -> Result<(PrivateKe
         }
     }
     let Ok((certificate, _)) = session::find_certificate(database, token, name) else {
-        return Err(Error::new(
+        let error = Error::new(
             Kind::NotFound,
             format!("no key {name:?} in the NSS database {}", database.name()),
-        )
-        .because("neither a private key with this id nor a certificate with this nickname")
-        .hint("list the keys with: certutil -K -d DIR"));
+        );
+        let neither = "neither a private key with this id nor a certificate with this nickname";
+        return Err(database.key_missing(error, neither));
     };
     Ok((certificate.private_key()?, certificate.spki().to_vec()))
 }
