@@ -18,7 +18,7 @@ use crate::text::{dn_string, summary};
 /// What is to be done about what is there.
 pub(super) enum Existing {
     /// Nothing more: it is what is asked for.
-    Fits(Report),
+    Fits(Box<Report>),
     /// A certificate is to be asked for. With `strict` it may not lack a name: the one there does, and
     /// another such would be asked for in every run.
     Ask { strict: bool },
@@ -35,15 +35,7 @@ impl Job<'_> {
     ) -> Result<Existing> {
         let ask = Existing::Ask { strict: self.spec.require_names };
         let Some(nickname) = self.nickname else { return Ok(ask) };
-        let found = self.database.find_certificates(&session::qualified(self.token, nickname))?;
-        if let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) {
-            let theirs = dn_string(other.subject()).unwrap_or_default();
-            return Err(Error::new(
-                Kind::InTheWay,
-                format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
-            )
-            .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"));
-        }
+        let found = self.named(nickname, subject)?;
         if self.spec.force {
             return Ok(ask);
         }
@@ -51,7 +43,7 @@ impl Job<'_> {
             return Ok(ask);
         };
         if differences.all.is_empty() {
-            return self.fits(certificate, asked).map(Existing::Fits);
+            return self.fits(certificate, asked).map(|r| Existing::Fits(Box::new(r)));
         }
         if self.spec.renew_on_change {
             return Ok(Existing::Ask { strict: self.spec.require_names || differences.names });
@@ -64,6 +56,24 @@ impl Job<'_> {
         )
         .hint("add --renew-on-change to replace it, or ask for what is there")
         .detail(json!({ "nickname": nickname, "differences": differences.all })))
+    }
+
+    /// The certificates under the nickname, which must be of the subject (DER): it can have no other
+    /// beside them.
+    ///
+    /// # Errors
+    /// [`Kind::InTheWay`].
+    pub(super) fn named(&self, nickname: &str, subject: &[u8]) -> Result<Vec<Certificate>> {
+        let found = self.database.find_certificates(&session::qualified(self.token, nickname))?;
+        let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) else {
+            return Ok(found);
+        };
+        let theirs = dn_string(other.subject()).unwrap_or_default();
+        Err(Error::new(
+            Kind::InTheWay,
+            format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
+        )
+        .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"))
     }
 
     /// The certificate in use, the newest of those that last and have a key, and in what it differs.
@@ -122,6 +132,12 @@ impl Job<'_> {
         } else {
             mended.into_iter().fold(Report::done("enroll", "updated", true, msg), Report::line)
         };
+        if self.spec.archive.is_some() {
+            report.warnings.push(
+                "whether its private key is archived cannot be seen; --force archives another"
+                    .into(),
+            );
+        }
         if !extra.is_empty() {
             report.warnings.push(format!(
                 "the certificate also names {}, which is not asked for; --force asks for another one",
