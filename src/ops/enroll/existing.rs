@@ -125,13 +125,15 @@ impl Job<'_> {
             "certificate": summary.to_json(),
             "extra_names": extra,
         });
-        let mended = self.mend(certificate)?;
+        let mut warnings = Vec::new();
+        let mended = self.mend(certificate, &mut warnings)?;
         let mut report = if mended.is_empty() {
             let hint = "nothing to do; --force asks for another certificate";
             Report::done("enroll", "unchanged", false, msg).line(hint)
         } else {
             mended.into_iter().fold(Report::done("enroll", "updated", true, msg), Report::line)
         };
+        report.warnings = warnings;
         if self.spec.archive.is_some() {
             report.warnings.push(
                 "whether its private key is archived cannot be seen; --force archives another"
@@ -177,10 +179,13 @@ impl Job<'_> {
     }
 
     /// What an earlier run should have left beside the certificate: its trust, the chain's file, no
-    /// label on its key. Answers what was missing.
-    fn mend(&self, certificate: &Certificate) -> Result<Vec<String>> {
+    /// label on its key. Answers what was missing; a label that stays is a warning.
+    fn mend(&self, certificate: &Certificate, warnings: &mut Vec<String>) -> Result<Vec<String>> {
         let mut mended = Vec::new();
-        mended.extend(self.mend_label(certificate)?);
+        match self.mend_label(certificate) {
+            Ok(label) => mended.extend(label),
+            Err(e) => warnings.push(e.to_string()),
+        }
         if let Some(trust) = &self.spec.trust
             && !certificate.has_trust(trust)?
         {

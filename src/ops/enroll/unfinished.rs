@@ -54,7 +54,7 @@ impl Job<'_> {
                 };
                 if let Some(certificate) = named.iter().find(|c| c.spki() == spki) {
                     // It is in use: killed beside the import.
-                    self.mend_label(certificate)?;
+                    found.notes.extend(self.mend_label(certificate).err().map(|e| e.to_string()));
                     continue;
                 }
                 if spki_key_spec(&spki) == Some(wanted) {
@@ -160,5 +160,5 @@ impl OldKey {
 fn note(nickname: &str, id: &[u8], spki: &[u8]) -> String {
     let kind = spki_key_spec(spki).map_or_else(String::new, |spec| format!(", {spec}"));
     let (label, id) = (unfinished_label(nickname), keyid::to_hex(id));
-    format!("another key with the label {label:?} is there, id {id}{kind}")
+    format!("a key with the label {label:?} is there, id {id}{kind}")
 }
