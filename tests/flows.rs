@@ -162,25 +162,28 @@ fn the_chain_and_the_trust_are_as_asked() {
     assert_eq!(report["changed"], false);
 }
 
-/// A nickname that the CA's choice of a subject makes impossible is found out after it has issued.
+/// A nickname that the CA's choice of a subject makes impossible is found out after it has issued; what
+/// can be known is found out before.
 #[test]
 fn once_the_ca_has_issued_the_key_is_kept() {
     let f = folder(&[]);
     let ca = StandIn::start(&f, &[]);
     enroll(&f, &ca.url, "caCMCserverCert", &[]).exits(ISSUED);
-    tool(
-        "openssl",
-        f.path(),
-        &[
-            "req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "k.pem", "-subj",
-            "/CN=else", "-out", "r.pem",
-        ],
-    );
+    let new = ["req", "-new", "-newkey", "rsa:2048", "-nodes", "-keyout", "k.pem"];
+    for (file, subject) in [("other.pem", "/CN=else"), ("www.pem", "/O=EXAMPLE/CN=www.example.com")]
+    {
+        tool("openssl", f.path(), &[&new[..], &["-subj", subject, "-out", file]].concat());
+    }
     let before = f.state();
     let common =
         ["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url, "--signer", "agent"];
-    let taken = ["--profile", "caCMCserverCert", "--csr", "r.pem", "--nickname", "www"];
-    let report = f.nss_cmc(&[&common[..], &taken, &["--output", "json"]].concat()).exits(15).json();
+    let asked = |profile: &'static str, csr: &'static str| {
+        let taken = ["--profile", profile, "--csr", csr, "--nickname", "www", "--output", "json"];
+        f.nss_cmc(&[&common[..], &taken].concat()).exits(15).json()
+    };
+    let report = asked("caCMCserverCert", "other.pem");
+    assert!(report["result"].is_null() && report["changed"] == false, "{report}");
+    let report = asked("caFullCMCUserSignedCert", "www.pem");
     assert!(report["result"]["certificate"]["pem"].as_str().unwrap().contains("BEGIN CERTIFICATE"));
     assert!(report["error"]["notes"][0].as_str().unwrap().contains("did issue"), "{report}");
     assert_eq!(f.state(), before);

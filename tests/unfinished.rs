@@ -140,8 +140,12 @@ fn a_rerun_goes_on_with_the_key() {
     let key = f.certutil(&["-L", "-n", "www", "-a"]);
     f.write("www.pem", key);
     assert!(has_www(&f));
+    // Nor is such a key passed over when there is nothing to do.
+    f.label(&id, "");
+    enroll(&f, &ca.url, "standin-html", &["--force"]).exits(32);
     let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
     assert_eq!(report["status"], "unchanged");
+    assert!(report["warnings"].to_string().contains(LABEL), "{report}");
 }
 
 /// Runs `enroll` so that the CA issues and the response gets lost; the key's id.
@@ -239,40 +243,52 @@ fn a_certificate_that_can_not_be_imported_is_given_out() {
     let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
     enroll(&f, &ca.url, "standin-ok", &[]).exits(0);
     let before = f.state();
+    let more = ["--force", "--chain-out", "chain.pem"];
+    let said = enroll(&f, &ca.url, "caECFullCMCUserSignedCert", &more).exits(15);
+    assert!(said.err.contains("did issue the certificate"), "{}", said.err);
+    assert!(printed(&f, &said).contains("CN = agent"), "{}", said.out);
+    tool("openssl", f.path(), &["verify", "-CAfile", "ca/ca.pem", "chain.pem"]);
+    let text = tool("openssl", f.path(), &["x509", "-in", "chain.pem", "-noout", "-subject"]);
+    assert!(text.contains("CN = agent"), "{text}");
+    f.forget_unfinished(&before, "www");
+    let program = env!("CARGO_BIN_EXE_nss-cmc");
+    let lost = |args: &[&str]| {
+        let shell = ["-c", "exec \"$0\" \"$@\" >/dev/full", program];
+        run(Command::new("sh").current_dir(f.path()).args(shell).args(args))
+    };
+    let arguments = |more: &[&'static str]| {
+        let mut args = vec!["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+        args.extend(["--signer", "agent"]);
+        args.extend(more);
+        args.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for output in ["text", "json"] {
+        let mut args = arguments(&["--profile", "caECFullCMCUserSignedCert", "--nickname", "www"]);
+        let what = ["--subject", "CN=www.example.com,O=EXAMPLE", "--key-type", "ec:nistp256"];
+        args.extend(what.into_iter().chain(["--force", "--output", output]).map(str::to_owned));
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        // Nowhere to print it: it is on stderr.
+        let said = lost(&args).exits(15);
+        assert!(said.err.contains("BEGIN CERTIFICATE"), "{output}: {}", said.err);
+        f.forget_unfinished(&before, "www");
+    }
+
+    // With nowhere to store it, it is printed.
     let new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let files = ["-keyout", "k.pem", "-out", "r.pem", "-subj", "/CN=else"];
     tool("openssl", f.path(), &[&new[..], &files].concat());
-    let common = ["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
-    let more = ["--profile", "standin-ok", "--signer", "agent", "--csr", "r.pem"];
-    let nickname = ["--nickname", "www", "--chain-out", "chain.pem"];
-    let said = f.nss_cmc(&[&common[..], &more, &nickname].concat()).exits(15);
-    assert!(said.err.contains("did issue the certificate"), "{}", said.err);
-    assert!(printed(&f, &said).contains("CN = else"), "{}", said.out);
-    tool("openssl", f.path(), &["verify", "-CAfile", "ca/ca.pem", "chain.pem"]);
-    let text = tool("openssl", f.path(), &["x509", "-in", "chain.pem", "-noout", "-subject"]);
-    assert!(text.contains("CN = else"), "{text}");
-    assert_eq!(f.state(), before);
-
-    // With nowhere to store it, it is printed.
-    let said = f.nss_cmc(&[&common[..], &more].concat()).exits(0);
+    let args = arguments(&["--profile", "standin-ok", "--csr", "r.pem"]);
+    let said = f.nss_cmc(&args).exits(0);
     assert!(printed(&f, &said).contains("CN = else"), "{}", said.out);
     assert_eq!(said.out.matches("BEGIN CERTIFICATE").count(), 2, "{}", said.out);
-    let report = f.nss_cmc(&[&common[..], &more, &JSON].concat()).exits(0).json();
+    let json = [args.clone(), JSON.map(str::to_owned).to_vec()].concat();
+    let report = f.nss_cmc(&json).exits(0).json();
     let pem = report["result"]["certificate"]["pem"].as_str().unwrap();
     assert!(pem.contains("BEGIN CERTIFICATE"), "{report}");
     assert_eq!(report["result"]["chain"].as_array().unwrap().len(), 1, "{report}");
-
-    // With nowhere to print it, it is on stderr.
-    let program = env!("CARGO_BIN_EXE_nss-cmc");
-    for (nickname, output, code) in [(false, "text", 21), (true, "text", 15), (true, "json", 15)] {
-        let mut args = [&common[..], &more].concat();
-        args.extend(if nickname { &["--nickname", "www"][..] } else { &[] });
-        let shell = ["-c", "exec \"$0\" \"$@\" >/dev/full", program];
-        let mut command = Command::new("sh");
-        command.current_dir(f.path()).args(shell).args(args).args(["--output", output]);
-        let said = run(&mut command).exits(code);
-        assert!(said.err.contains("BEGIN CERTIFICATE"), "{output}: {}", said.err);
-    }
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let said = lost(&args).exits(21);
+    assert!(said.err.contains("BEGIN CERTIFICATE"), "{}", said.err);
 }
 
 /// The certificate is in, its key is in use: that its chain can't be written is another matter.

@@ -14,7 +14,7 @@ use crate::text::{alternative_names, dn_string};
 #[derive(Debug)]
 pub(super) struct Asked {
     /// DER of the Name; none leaves it to the CA.
-    subject: Option<Vec<u8>>,
+    pub(super) subject: Option<Vec<u8>>,
     names: Vec<Name>,
 }
 

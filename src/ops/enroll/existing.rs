@@ -35,15 +35,7 @@ impl Job<'_> {
     ) -> Result<Existing> {
         let ask = Existing::Ask { strict: self.spec.require_names };
         let Some(nickname) = self.nickname else { return Ok(ask) };
-        let found = self.database.find_certificates(&session::qualified(self.token, nickname))?;
-        if let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) {
-            let theirs = dn_string(other.subject()).unwrap_or_default();
-            return Err(Error::new(
-                Kind::InTheWay,
-                format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
-            )
-            .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"));
-        }
+        let found = self.named(nickname, subject)?;
         if self.spec.force {
             return Ok(ask);
         }
@@ -51,7 +43,7 @@ impl Job<'_> {
             return Ok(ask);
         };
         if differences.all.is_empty() {
-            return self.fits(certificate, asked).map(|report| Existing::Fits(Box::new(report)));
+            return self.fits(certificate, asked).map(|r| Existing::Fits(Box::new(r)));
         }
         if self.spec.renew_on_change {
             return Ok(Existing::Ask { strict: self.spec.require_names || differences.names });
@@ -64,6 +56,24 @@ impl Job<'_> {
         )
         .hint("add --renew-on-change to replace it, or ask for what is there")
         .detail(json!({ "nickname": nickname, "differences": differences.all })))
+    }
+
+    /// The certificates under the nickname, which must be of the subject (DER): it can have no other
+    /// beside them.
+    ///
+    /// # Errors
+    /// [`Kind::InTheWay`].
+    pub(super) fn named(&self, nickname: &str, subject: &[u8]) -> Result<Vec<Certificate>> {
+        let found = self.database.find_certificates(&session::qualified(self.token, nickname))?;
+        let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) else {
+            return Ok(found);
+        };
+        let theirs = dn_string(other.subject()).unwrap_or_default();
+        Err(Error::new(
+            Kind::InTheWay,
+            format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
+        )
+        .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"))
     }
 
     /// The certificate in use, the newest of those that last and have a key, and in what it differs.
@@ -115,13 +125,21 @@ impl Job<'_> {
             "certificate": summary.to_json(),
             "extra_names": extra,
         });
-        let mended = self.mend(certificate)?;
+        let mut warnings = Vec::new();
+        let mended = self.mend(certificate, &mut warnings)?;
         let mut report = if mended.is_empty() {
             let hint = "nothing to do; --force asks for another certificate";
             Report::done("enroll", "unchanged", false, msg).line(hint)
         } else {
             mended.into_iter().fold(Report::done("enroll", "updated", true, msg), Report::line)
         };
+        report.warnings = warnings;
+        if self.spec.archive.is_some() {
+            report.warnings.push(
+                "whether its private key is archived cannot be seen; --force archives another"
+                    .into(),
+            );
+        }
         if !extra.is_empty() {
             report.warnings.push(format!(
                 "the certificate also names {}, which is not asked for; --force asks for another one",
@@ -161,10 +179,13 @@ impl Job<'_> {
     }
 
     /// What an earlier run should have left beside the certificate: its trust, the chain's file, no
-    /// label on its key. Answers what was missing.
-    fn mend(&self, certificate: &Certificate) -> Result<Vec<String>> {
+    /// label on its key. Answers what was missing; a label that stays is a warning.
+    fn mend(&self, certificate: &Certificate, warnings: &mut Vec<String>) -> Result<Vec<String>> {
         let mut mended = Vec::new();
-        mended.extend(self.mend_label(certificate)?);
+        match self.mend_label(certificate) {
+            Ok(label) => mended.extend(label),
+            Err(e) => warnings.push(e.to_string()),
+        }
         if let Some(trust) = &self.spec.trust
             && !certificate.has_trust(trust)?
         {

@@ -162,7 +162,7 @@ impl Job<'_> {
         let certificate = &issued.certificate;
         let summary = summary(certificate.der())?;
         let (status, verb) = match issued.recovered {
-            true => ("recovered", "fetched the certificate that an earlier run was issued:"),
+            true => ("recovered", "fetched the certificate issued to an earlier run:"),
             false => ("issued", "issued"),
         };
         let msg = format!(

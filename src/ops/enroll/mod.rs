@@ -154,6 +154,9 @@ impl Job<'_> {
     fn with_csr(&self, path: &Path) -> Result<Report> {
         let request = session::read_request(path, None)?;
         let asked = Asked::of(&request)?;
+        if let (Some(nickname), Some(subject)) = (self.nickname, &asked.subject) {
+            self.named(nickname, subject)?;
+        }
         // Before a certificate is asked for, that could then not be stored.
         let place = self.spec.chain_file.as_deref().map(file::Reserved::take).transpose()?;
         let issued = self.ask(&request, None)?;
@@ -167,14 +170,18 @@ impl Job<'_> {
         let subject = name::parse(text)?;
         let extensions = names.extensions()?;
         let asked = Asked::new(Some(subject.clone()), &extensions)?;
-        let strict = match self.existing(&subject, &asked, key)? {
-            Existing::Fits(report) => return Ok(*report),
+        let existing = self.existing(&subject, &asked, key)?;
+        let kind = key.unwrap_or(DEFAULT_KEY);
+        let mut unfinished = self.unfinished(kind)?;
+        let strict = match existing {
+            Existing::Fits(mut report) => {
+                report.warnings.extend(unfinished.all(self.nickname.unwrap_or_default()));
+                return Ok(*report);
+            }
             Existing::Ask { strict } => strict,
         };
         let place = self.spec.chain_file.as_deref().map(file::Reserved::take).transpose()?;
-        let kind = key.unwrap_or(DEFAULT_KEY);
         let purpose = self.nickname.unwrap_or(text);
-        let mut unfinished = self.unfinished(kind)?;
         let recovered = self.recover(&subject, &asked, &mut unfinished)?;
         let (key, issued) = match recovered {
             Some(found) => found,

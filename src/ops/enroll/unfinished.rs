@@ -6,7 +6,7 @@ use super::asked::Asked;
 use super::finish::Issued;
 use crate::algorithm::KeySpec;
 use crate::asn1::x509::spki_key_spec;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::keyid;
 use crate::nss::KeyPair;
 use crate::ops::csr::{NewKey, unfinished_label};
@@ -44,30 +44,24 @@ impl Job<'_> {
         let mut found = Unfinished::default();
         let Some(nickname) = self.nickname else { return Ok(found) };
         let named = self.database.find_certificates(&session::qualified(self.token, nickname))?;
-        let label = unfinished_label(nickname);
-        for (text, labelled) in [(label.as_str(), true), (nickname, false)] {
+        for (text, labelled) in [(unfinished_label(nickname).as_str(), true), (nickname, false)] {
             for id in self.token.keys_labelled(text) {
                 let Some(private) = self.token.find_key(&id) else { continue };
                 let public = private.public().and_then(|p| Ok((p.spki()?, p)));
                 let Ok((spki, public)) = public else {
-                    found.notes.extend(labelled.then(|| other(&label, &id, "unreadable")));
+                    found.notes.extend(labelled.then(|| note(nickname, &id, &[])));
                     continue;
                 };
                 if let Some(certificate) = named.iter().find(|c| c.spki() == spki) {
                     // It is in use: killed beside the import.
-                    self.mend_label(certificate)?;
+                    found.notes.extend(self.mend_label(certificate).err().map(|e| e.to_string()));
                     continue;
                 }
-                match spki_key_spec(&spki) {
-                    Some(spec) if spec == wanted => {
-                        let pair = KeyPair { private, public };
-                        found.keys.push(OldKey { pair, spki, id, labelled });
-                    }
-                    spec if labelled => {
-                        let kind = spec.map_or_else(|| "of another kind".into(), |s| s.to_string());
-                        found.notes.push(other(&label, &id, &kind));
-                    }
-                    _ => {}
+                if spki_key_spec(&spki) == Some(wanted) {
+                    let pair = KeyPair { private, public };
+                    found.keys.push(OldKey { pair, spki, id, labelled });
+                } else if labelled {
+                    found.notes.push(note(nickname, &id, &spki));
                 }
             }
         }
@@ -79,7 +73,7 @@ impl Job<'_> {
     /// be asked is a note.
     ///
     /// # Errors
-    /// When the key can't be used.
+    /// [`Kind::Interrupted`]; when the key can't be used.
     pub(super) fn recover(
         &self,
         subject: &[u8],
@@ -98,6 +92,7 @@ impl Job<'_> {
                 let record = match records.by_key(subject, &key.spki) {
                     Ok(Lookup::Found(record)) => record,
                     Ok(Lookup::Absent) => continue,
+                    Err(e) if e.kind() == Kind::Interrupted => return Err(e),
                     Ok(Lookup::Silent(why)) | Err(why) => {
                         unfinished.notes.push(format!(
                             "cannot ask the CA for the certificate of an earlier request: {why}"
@@ -145,12 +140,26 @@ impl Unfinished {
     pub(super) fn go_on(&mut self, nickname: &str) -> Result<Option<NewKey>> {
         let mut keys = std::mem::take(&mut self.keys).into_iter().filter(|k| k.labelled);
         let Some(first) = keys.next() else { return Ok(None) };
-        let label = unfinished_label(nickname);
-        self.notes.extend(keys.map(|k| other(&label, &k.id, "of the same kind")));
+        self.notes.extend(keys.map(|k| k.note(nickname)));
         NewKey::resume(first.pair, nickname).map(Some)
+    }
+
+    /// What is to be said of all of them, by a run that needs none.
+    pub(super) fn all(self, nickname: &str) -> Vec<String> {
+        let keys = self.keys.into_iter().filter(|k| k.labelled);
+        self.notes.into_iter().chain(keys.map(|k| k.note(nickname))).collect()
     }
 }
 
-fn other(label: &str, id: &[u8], kind: &str) -> String {
-    format!("another key with the label {label:?} is there, id {}, {kind}", keyid::to_hex(id))
+impl OldKey {
+    fn note(&self, nickname: &str) -> String {
+        note(nickname, &self.id, &self.spki)
+    }
+}
+
+/// That a key with the label is there.
+fn note(nickname: &str, id: &[u8], spki: &[u8]) -> String {
+    let kind = spki_key_spec(spki).map_or_else(String::new, |spec| format!(", {spec}"));
+    let (label, id) = (unfinished_label(nickname), keyid::to_hex(id));
+    format!("a key with the label {label:?} is there, id {id}{kind}")
 }
