@@ -368,3 +368,15 @@ fn release_needs_a_ca_that_can_be_asked() {
     let args = ["--serial", &serial, "--signer", "agent", "--release"];
     refused(&f, &ca, &args, 32, &["REST"]);
 }
+
+/// The CA did it, and its response was lost: the error says what the records say.
+#[test]
+fn a_lost_response_is_told_with_the_state() {
+    let (f, ca) = start(&[]);
+    let serial = user(&f, &ca, "alice");
+    let args = ["--serial", &serial, "--signer", "agent", "--profile", "standin-short"];
+    let report = revoke(&f, &ca, &args).exits(32).json();
+    let notes = report["error"]["notes"].to_string();
+    assert!(notes.contains("is revoked (unspecified)"), "{report}");
+    assert_eq!(state(&f, &serial), "REVOKED 0");
+}

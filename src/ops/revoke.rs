@@ -121,9 +121,7 @@ fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
     };
     let signer = identity.as_ref().map(|i| i.certificate.der().to_vec());
     let mut found = target::find(database, token, &spec.target, identity.as_ref())?;
-    if let Some(identity) = &identity {
-        found.check_issuer(identity.certificate.issuer())?;
-    }
+    let signer_s_issuer = identity.as_ref().map(|i| i.certificate.issuer().to_vec());
     // Named by its number alone it is an agent's business, whoever holds it.
     let by_owner = identity
         .as_ref()
@@ -142,6 +140,9 @@ fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
     let mut wire = Wire::new(database, options, url, false)?;
     let mut records = Records::new(wire.transport(), &spec.ca);
     let (known, mut warnings) = guard::look_up(&mut records, database, &mut found, spec.allow)?;
+    if let (None, Some(issuer)) = (&known, &signer_s_issuer) {
+        found.check_issuer(issuer)?;
+    }
     if spec.action != Action::Release {
         let asker = Asker {
             signer: signer.as_deref(),
@@ -202,7 +203,11 @@ impl Job<'_> {
             return Ok(self.dry_run(msg, found, known.as_ref()));
         }
         let message = self.message(found, reason)?;
-        let response = wire.ask(&message.der, &message.sent)?;
+        let response = match wire.ask(&message.der, &message.sent) {
+            Ok(response) => response,
+            Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, wire, found)),
+            Err(e) => return Err(e),
+        };
         answer::issued(&response)?;
         if response.statuses()?.is_empty() {
             return Err(Error::new(Kind::BadReply, "the CA's answer says nothing of a revocation")
@@ -220,6 +225,21 @@ impl Job<'_> {
                 report.warnings.push(unverified);
                 Ok(self.tell(report, found, None, Some(false)))
             }
+        }
+    }
+
+    /// Adds the state in the CA's records to an error after which the CA may have done what it was
+    /// asked.
+    fn what_came_of_it(&self, error: Error, wire: &mut Wire<'_>, found: &Found) -> Error {
+        if error.kind() == Kind::Interrupted {
+            return error;
+        }
+        let mut records = Records::new(wire.transport(), &self.spec.ca);
+        match records.by_serial(&found.serial) {
+            Ok(Lookup::Found(record)) => {
+                error.note(format!("in the CA's records {} is {}", self.title, record.state))
+            }
+            _ => error.note(format!("the CA may have revoked {}", self.title)),
         }
     }
 

@@ -134,7 +134,9 @@ pub(super) fn check(
     if own && asker.by_serial {
         warnings.push(refuse("the signer's own certificate", "--allow-signer", allow.signer)?);
     }
-    let mut role = authority(der, &found.issuer)?;
+    // What can't be read may be anything.
+    let mut role = authority(der, &found.issuer)
+        .unwrap_or_else(|e| Some(format!("a certificate whose extensions cannot be read: {e}")));
     // Whoever names and signs with the certificate itself means it; that it looks like a subsystem's
     // is no proof.
     if role.is_none() && !(own && !asker.by_serial) {
@@ -194,8 +196,8 @@ fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Common names that Dogtag's and FreeIPA's installations give to certificates of subsystems, in
-/// part, in lower case.
+/// Words in the common names that Dogtag's and FreeIPA's installations give to certificates of
+/// subsystems, in lower case.
 const SUBSYSTEMS: &[&str] = &[
     "ocsp signing certificate",
     "audit signing certificate",
@@ -231,7 +233,11 @@ fn subsystem(
     let has = |keyword: &str, test: &dyn Fn(&str) -> bool| {
         names.iter().any(|(k, value)| *k == keyword && test(&value.to_lowercase()))
     };
-    if has("CN", &|cn| SUBSYSTEMS.iter().any(|known| cn.contains(known))) {
+    let known = |cn: &str| {
+        let cn = format!(" {cn} ");
+        SUBSYSTEMS.iter().any(|words| cn.contains(&format!(" {words} ")))
+    };
+    if has("CN", &known) {
         return Ok(Some("named as the certificate of a CA's subsystem".into()));
     }
     let instance: Vec<String> = name_attributes(&found.issuer)?
@@ -242,6 +248,9 @@ fn subsystem(
         .collect();
     if has("OU", &|ou| instance.iter().any(|own| own == ou)) {
         return Ok(Some(format!("of the CA's own instance {}", instance.join(", "))));
+    }
+    if records.tree().is_none() {
+        return Ok(None);
     }
     let system = records.issued_by(&found.serial)?.is_some_and(|by| by == "system");
     Ok(system.then(|| "made by the CA's installation for itself".into()))

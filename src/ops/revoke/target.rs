@@ -97,8 +97,8 @@ impl Found {
         }
     }
 
-    /// Refuses a certificate of another CA than the signer's: in a signed request Dogtag looks at the
-    /// serial number alone.
+    /// Refuses a certificate of another CA than the signer's, for when the CA's records can't tell: in
+    /// a signed request Dogtag looks at the serial number alone.
     pub(super) fn check_issuer(&self, signer_s_issuer: &[u8]) -> Result<()> {
         if same_name(&self.issuer, signer_s_issuer) {
             return Ok(());
@@ -110,7 +110,7 @@ impl Found {
             format!("the certificate {serial} is of {}", text(&self.issuer)),
         )
         .because(format!("the signer's CA is {}", text(signer_s_issuer)))
-        .hint("this CA would revoke its own certificate of that number: --serial does that"))
+        .hint("use a signer of that CA, and its URL with --ca"))
     }
 
     /// Takes what the database knows of the number, where nothing else does.
