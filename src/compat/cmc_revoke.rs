@@ -12,6 +12,7 @@ use crate::nss::Access;
 use crate::ops::build::{CmcSpec, Signatory, build};
 use crate::ops::file::{self, Mode};
 use crate::ops::session::{self, Identity};
+use crate::ops::signer;
 use crate::secret::{Passwords, Secret, Source};
 
 const USAGE: &str = "\
@@ -145,6 +146,9 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     streams.say(format!("path = {dir}"));
     streams.say(format!("CMCRevoke: searching for certificate nickname:{nickname}"));
     let identity = Identity::find(&database, &token, nickname)?;
+    if let Err(e) = signer::valid_now(&identity) {
+        streams.tell(format!("warning: {e}"));
+    }
     let revocation = Revocation {
         issuer,
         serial,

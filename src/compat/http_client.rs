@@ -14,6 +14,7 @@ use crate::ops::answer;
 use crate::ops::endpoint::Endpoint;
 use crate::ops::file::{self, Reserved};
 use crate::ops::session::{self, Identity, Primed};
+use crate::ops::signer;
 use crate::secret::{Passwords, Secret, Source};
 use crate::transport::{Transport, TransportOptions};
 
@@ -147,7 +148,11 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let identity = match &opened {
         Some((database, token, _)) if truth(settings, "clientmode", false)? => {
             let nickname = settings.get("nickname").unwrap_or_default();
-            Some(Identity::find(database, token, nickname)?)
+            let identity = Identity::find(database, token, nickname)?;
+            if let Err(e) = signer::check(&identity) {
+                streams.tell(format!("warning: {e}"));
+            }
+            Some(identity)
         }
         _ => None,
     };

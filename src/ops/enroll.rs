@@ -9,7 +9,7 @@ use serde_json::json;
 use super::archive::Archive;
 use super::csr::{AltNames, NewKey};
 use super::exchange::{Enrolment, Requester};
-use super::{answer, ca, file, session, store};
+use super::{answer, ca, file, session, signer, store};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::asn1::x509::subject_key_identifier;
@@ -122,6 +122,9 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
     let report = match report {
         Some(report) => report,
         None => {
+            if let Requester::Certificate(nickname) = &spec.requester {
+                signer::check(&session::Identity::find(&database, &token, nickname)?)?;
+            }
             let options = TransportOptions {
                 database: Some(&database),
                 connect_timeout: spec.timeouts.0,

@@ -16,5 +16,6 @@ pub mod send;
 pub mod session;
 pub mod shared_token;
 pub mod show;
+pub mod signer;
 pub mod store;
 pub mod submit;

@@ -19,7 +19,7 @@ use super::enroll::close;
 use super::exchange::{Wire, fresh};
 use super::records::{Lookup, Records, State, serial_hex};
 use super::session::{self, Identity};
-use super::{answer, ca};
+use super::{answer, ca, signer};
 use crate::asn1::cmc::CrlReason;
 use crate::asn1::number_text;
 use crate::cmc::control::{Control, Revocation};
@@ -115,7 +115,9 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
 fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
     let identity = match &spec.authority {
         Authority::Signer(nickname) => {
-            Some(Identity::find(database, token, nickname)?.for_several_signatures())
+            let identity = Identity::find(database, token, nickname)?;
+            signer::check(&identity)?;
+            Some(identity.for_several_signatures())
         }
         Authority::SharedSecret(_) => None,
     };

@@ -63,6 +63,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
             let (database, token, primed) =
                 session::open_for(&spec.database, access, &spec.token, signer, &spec.passwords)?;
             let identity = Identity::find(&database, &token, signer)?;
+            super::signer::check(&identity)?;
             (database, Some(token), Some(primed), Some(identity))
         }
         None => (Database::open(&spec.database, access)?, None, None, None),
