@@ -6,7 +6,7 @@ mod common;
 
 use std::sync::Mutex;
 
-use common::stand_in::{StandIn, folder, program};
+use common::stand_in::{StandIn, ec_folder, program};
 use common::{Folder, tool};
 use nss_cmc::asn1::name;
 use nss_cmc::asn1::x509::certificate_fields;
@@ -48,7 +48,7 @@ fn book(f: &Folder, from: &str, to: &str) {
 
 #[test]
 fn by_serial_subject_and_key() {
-    let f = folder(&["--key-type", "ec"]);
+    let f = ec_folder();
     let der = agent(&f);
     let fields = certificate_fields(&der).unwrap();
     let serial = nss_cmc::asn1::unsigned(fields.serial);
@@ -99,7 +99,7 @@ fn by_serial_subject_and_key() {
 
 #[test]
 fn servers_without_it_are_told_from_unknown_certificates() {
-    let f = folder(&["--key-type", "ec"]);
+    let f = ec_folder();
     let serial = Integer::from(1);
     for (offer, why) in [
         ("none", "HTTP status 404"),
@@ -123,7 +123,7 @@ fn servers_without_it_are_told_from_unknown_certificates() {
 /// More certificates of one subject than fit on a page: all are found, the newest first.
 #[test]
 fn a_search_goes_on_page_by_page() {
-    let f = folder(&["--key-type", "ec"]);
+    let f = ec_folder();
     let ca = StandIn::start(&f, &["--rest", "v2", "--server-key-type", "ec"]);
     let sign = ["sign", "--dir", "ca", "--csr", "agent.csr", "--out", "more.pem"];
     for _ in 0..103 {

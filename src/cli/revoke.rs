@@ -8,18 +8,22 @@ use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs};
 use crate::asn1::cmc::CrlReason;
 use crate::cmc::control::{reason, serial_number};
 use crate::error::{Error, Kind, Result};
-use crate::ops::revoke::{Action, Authority, RevokeSpec, Target, revoke};
+use crate::ops::revoke::{Action, Allow, Authority, Pick, RevokeSpec, Target, revoke};
 use crate::report::Report;
 
 /// Arguments of `revoke`.
 #[derive(Args)]
 #[command(
-    group(ArgGroup::new("which").required(true).args(["nickname", "serial", "cert"])),
+    group(
+        ArgGroup::new("which").required(true).multiple(true).args(["nickname", "serial", "cert"])
+    ),
     group(ArgGroup::new("what").args(["reason", "hold", "release"])),
     after_help = "Examples:\n  nss-cmc revoke -d DIR --password-file pin.txt --ca https://ca:8443 \\\n    \
                   --signer caadmin --serial 0x1f --reason keyCompromise\n  nss-cmc revoke … \
-                  --nickname mine                    (its owner signs)\n  nss-cmc revoke … --cert \
-                  lost.pem --shared-secret-file s    (nobody signs)"
+                  --nickname mine                    (its owner signs)\n  nss-cmc revoke … \
+                  --nickname mine --serial 0x1f      (one of several)\n  nss-cmc revoke … --cert \
+                  lost.pem --shared-secret-file s    (nobody signs)\n  nss-cmc revoke … --serial \
+                  0x1f --signer caadmin --dry-run    (looks it up, revokes nothing)"
 )]
 pub struct RevokeArgs {
     #[command(flatten)]
@@ -32,16 +36,17 @@ pub struct RevokeArgs {
     #[arg(long, value_name = "NICKNAME")]
     nickname: Option<String>,
 
-    /// The certificate with this serial number: decimal, or 0x and hexadecimal
+    /// The certificate with this serial number (decimal, or 0x and hexadecimal); with --nickname the
+    /// one of several under it
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     serial: Option<String>,
 
     /// Issuer of --serial; the signer's when absent
-    #[arg(long, value_name = "DN", requires = "serial")]
+    #[arg(long, value_name = "DN", requires = "serial", conflicts_with = "nickname")]
     issuer: Option<String>,
 
-    /// The certificate in this file
-    #[arg(long, value_name = "FILE")]
+    /// The certificate in this file; with --nickname the one of several under it
+    #[arg(long, value_name = "FILE", conflicts_with = "serial")]
     cert: Option<PathBuf>,
 
     /// Nickname of the agent's or owner's certificate that signs
@@ -67,6 +72,23 @@ pub struct RevokeArgs {
     /// Make a certificate on hold valid again (agents only)
     #[arg(long)]
     release: bool,
+
+    /// Look the certificate up and say what would be done; nothing is changed
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Revoke even a certificate of a CA or of its subsystems (OCSP, audit, KRA, its server)
+    #[arg(long)]
+    allow_ca: bool,
+
+    /// Revoke even the signer's own certificate when --serial names it
+    #[arg(long)]
+    allow_signer: bool,
+
+    /// Revoke even a certificate of which neither the CA's REST interface nor the database tells
+    /// anything
+    #[arg(long)]
+    allow_unseen: bool,
 
     /// The key can't be relied on since now
     #[arg(long)]
@@ -102,7 +124,11 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         })?)
     };
     let target = match (args.nickname, args.cert, args.serial) {
-        (Some(nickname), _, _) => Target::Nickname(nickname),
+        (Some(nickname), Some(path), _) => Target::Nickname(nickname, Some(Pick::File(path))),
+        (Some(nickname), None, Some(serial)) => {
+            Target::Nickname(nickname, Some(Pick::Serial(serial_number(&serial)?)))
+        }
+        (Some(nickname), None, None) => Target::Nickname(nickname, None),
         (None, Some(path), _) => Target::File(path),
         (None, None, serial) => {
             Target::Serial(serial_number(&serial.unwrap_or_default())?, args.issuer)
@@ -111,10 +137,11 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
     let action = if args.release {
         Action::Release
     } else if args.hold {
-        Action::Revoke(CrlReason::CertificateHold)
+        Action::Revoke(Some(CrlReason::CertificateHold))
     } else {
-        Action::Revoke(reason(args.reason.as_deref().unwrap_or("unspecified"))?)
+        Action::Revoke(args.reason.as_deref().map(reason).transpose()?)
     };
+    let allow = Allow { ca: args.allow_ca, signer: args.allow_signer, unseen: args.allow_unseen };
     revoke(RevokeSpec {
         passwords: args.database.passwords(),
         database: args.database.database,
@@ -122,6 +149,8 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         target,
         authority,
         action,
+        allow,
+        dry_run: args.dry_run,
         invalidity: args.invalidity_now.then(|| chrono::Utc::now().timestamp()),
         comment: args.comment,
         timeouts: args.connect.timeouts(),

@@ -17,6 +17,7 @@ use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
 use crate::ops::build::{self, Message, Signatory, build, request_key};
 use crate::ops::file::{self, Mode};
 use crate::ops::session::{Held, Identity, Needs, Session};
+use crate::ops::signer;
 use crate::ops::{answer, pop};
 use crate::secret::{Passwords, Secret, Source};
 
@@ -255,6 +256,9 @@ impl Opened {
 
     fn signer(&self, nickname: &str, streams: &mut Streams<'_>) -> Result<Identity> {
         let identity = Identity::find(&self.database, &self.token, nickname)?;
+        if let Err(e) = signer::valid_now(&identity) {
+            streams.tell(format!("warning: {e}"));
+        }
         streams.say(format!("got signerCert: {nickname}"));
         Ok(identity)
     }

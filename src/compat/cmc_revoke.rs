@@ -12,6 +12,7 @@ use crate::nss::Access;
 use crate::ops::build::{CmcSpec, Signatory, build};
 use crate::ops::file::{self, Mode};
 use crate::ops::session::{Identity, Needs, Session};
+use crate::ops::signer;
 use crate::secret::{Secret, Source};
 
 const USAGE: &str = "\
@@ -139,6 +140,9 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     streams.say(format!("path = {dir}"));
     streams.say(format!("CMCRevoke: searching for certificate nickname:{nickname}"));
     let identity = Identity::find(database, &session.token, nickname)?;
+    if let Err(e) = signer::valid_now(&identity) {
+        streams.tell(format!("warning: {e}"));
+    }
     let revocation = Revocation {
         issuer,
         serial,

@@ -14,6 +14,7 @@ use crate::ops::answer;
 use crate::ops::endpoint::Endpoint;
 use crate::ops::file::{self, Reserved};
 use crate::ops::session::{Identity, Needs, Session};
+use crate::ops::signer;
 use crate::secret::{Passwords, Secret, Source, Wanted};
 use crate::transport::{Transport, TransportOptions};
 
@@ -147,7 +148,11 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let identity = match &opened {
         Some(session) if truth(settings, "clientmode", false)? => {
             let nickname = settings.get("nickname").unwrap_or_default();
-            Some(Identity::find(&session.database, &session.token, nickname)?)
+            let identity = Identity::find(&session.database, &session.token, nickname)?;
+            if let Err(e) = signer::check(&identity) {
+                streams.tell(format!("warning: {e}"));
+            }
+            Some(identity)
         }
         _ => None,
     };

@@ -43,6 +43,20 @@ pub fn rest_url(base: &str, path: &str) -> Result<String> {
     Ok(format!("{origin}{path}"))
 }
 
+/// The name of the host in a URL, an IPv6 address without its brackets.
+///
+/// # Errors
+/// [`Kind::Usage`] when `base` is no http or https URL.
+pub fn host(base: &str) -> Result<&str> {
+    let (origin, _) = split(base)?;
+    let authority = origin.split_once("://").map_or(origin, |(_, rest)| rest);
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
+    Ok(match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.split_once(':').map_or(authority, |(host, _)| host),
+    })
+}
+
 /// Scheme, host and port of a URL, and its path.
 fn split(base: &str) -> Result<(&str, &str)> {
     let rest = base
@@ -87,6 +101,10 @@ mod tests {
             assert_eq!(rest_url(base, "/ca/rest").unwrap(), "https://h:8443/ca/rest");
         }
         assert!(rest_url("h:8443", "/ca").is_err());
+        for base in ["https://h:8443/x", "https://h", "https://u@h:1"] {
+            assert_eq!(host(base).unwrap(), "h", "{base}");
+        }
+        assert_eq!(host("https://[::1]:8443/ca").unwrap(), "::1");
         let est = "https://h/.well-known/est/l/fullcmc";
         for base in ["https://h/.well-known/est/l", "https://h/.well-known/est/l/", est] {
             assert_eq!(url(base), est, "{base}");

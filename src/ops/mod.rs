@@ -18,5 +18,6 @@ pub mod send;
 pub mod session;
 pub mod shared_token;
 pub mod show;
+pub mod signer;
 pub mod store;
 pub mod submit;

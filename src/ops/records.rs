@@ -213,6 +213,27 @@ impl<'t, 'db> Records<'t, 'db> {
         }
     }
 
+    /// Takes a certificate off hold, as an agent. What came of it the record tells.
+    ///
+    /// # Errors
+    /// As [`Transport::post`]; [`Kind::Http`] when the CA refuses, or its path isn't known yet.
+    pub fn release(&mut self, serial: &Integer) -> Result<()> {
+        let number = serial_hex(serial);
+        let Some(tree) = self.tree else {
+            return Err(Error::new(Kind::Http, format!("no REST interface to release {number}")));
+        };
+        let url = ca::rest_url(&self.ca, &format!("{tree}/agent/certs/{number}/unrevoke"))?;
+        let reply = self.transport.post(&url, b"", JSON)?;
+        if (200..300).contains(&reply.status) {
+            return Ok(());
+        }
+        let what = format!("the CA did not release {number}: HTTP status {}", reply.status);
+        Err(Error::new(Kind::Http, what)
+            .http(reply.status)
+            .retry(reply.status >= 500)
+            .hint("the signer must be an agent of the CA"))
+    }
+
     /// All pages of a search, the newest certificate first.
     fn search(&mut self, wanted: &Value) -> Result<Lookup<Vec<Record>>> {
         let mut records = Vec::new();

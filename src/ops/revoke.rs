@@ -1,38 +1,37 @@
 //! `nss-cmc revoke`: revocation by agent, by the owner, or by shared secret; hold and release.
+//!
+//! What is asked for is looked up first, at the CA or in the database, and the CA's records are asked
+//! again afterwards: Dogtag answers success to more than it does.
 
-use std::path::PathBuf;
+mod guard;
+mod state;
+mod target;
+
 use std::time::Duration;
 
-use rasn::types::Integer;
 use serde_json::{Value, json};
 
+pub use guard::Allow;
+pub use target::{Pick, Target};
+
 use super::build::{CmcSpec, Signatory, build};
-use super::enroll::{close, same_name};
+use super::enroll::close;
 use super::exchange::{Wire, fresh};
-use super::session::{self, Identity, Needs, Session};
-use super::shared_token::certificate_in;
-use super::{answer, ca, file};
+use super::records::{Lookup, Records, State, serial_hex};
+use super::session::{Identity, Needs, Session};
+use super::{answer, ca, signer};
 use crate::asn1::cmc::CrlReason;
-use crate::asn1::x509::certificate_fields;
-use crate::asn1::{name, number_text, unsigned};
-use crate::cmc::control::{Control, REASONS, Revocation};
+use crate::asn1::number_text;
+use crate::cmc::control::{Control, Revocation};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, Token};
 use crate::report::Report;
 use crate::secret::{Passwords, Secret};
-use crate::text::{dn_string, printable};
-use crate::transport::{Transport, TransportOptions};
-
-/// The certificate meant.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// One in the database.
-    Nickname(String),
-    /// One in a file.
-    File(PathBuf),
-    /// By number; the issuer as text, that of the signer when absent.
-    Serial(Integer, Option<String>),
-}
+use crate::text::dn_string;
+use crate::transport::TransportOptions;
+use guard::Asker;
+use state::{Before, reason_name};
+use target::Found;
 
 /// On whose word.
 pub enum Authority {
@@ -45,8 +44,9 @@ pub enum Authority {
 /// What is to happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Revocation; `CertificateHold` can be undone.
-    Revoke(CrlReason),
+    /// Revocation; `CertificateHold` can be undone. Without a reason it is `unspecified`, and a
+    /// certificate that is revoked for another one is left as it is.
+    Revoke(Option<CrlReason>),
     /// A certificate on hold is valid again. Dogtag answers success to `removeFromCRL` over CMC
     /// and does nothing, so this goes through its REST interface, for agents only.
     Release,
@@ -66,6 +66,10 @@ pub struct RevokeSpec {
     pub authority: Authority,
     /// What.
     pub action: Action,
+    /// What is done although it is refused otherwise.
+    pub allow: Allow,
+    /// Only say what would be done.
+    pub dry_run: bool,
     /// Since when the key can't be relied on: seconds since 1970.
     pub invalidity: Option<i64>,
     /// Text for the CA's records.
@@ -85,6 +89,10 @@ pub struct RevokeSpec {
 /// # Errors
 /// Of every kind.
 pub fn revoke(spec: RevokeSpec) -> Result<Report> {
+    if spec.action == Action::Release && matches!(spec.authority, Authority::SharedSecret(_)) {
+        return Err(Error::new(Kind::Usage, "only an agent can release a certificate")
+            .hint("give the agent's nickname with --signer"));
+    }
     let access = Access::ReadOnly;
     let signer = match &spec.authority {
         Authority::Signer(nickname) => Some(nickname.as_str()),
@@ -94,290 +102,324 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
     let needs = Needs { token: &spec.token, signer, ..Needs::default() };
     let Session { database, token, held } =
         Session::open(&spec.database, access, needs, &spec.passwords)?;
-    let identity = match signer {
-        Some(nickname) => {
-            Some(Identity::find(&database, &token, nickname)?.for_several_signatures())
-        }
-        None => None,
-    };
-    let target = find(&database, &token, &spec.target, identity.as_ref())?;
-    if let Some(identity) = &identity {
-        target.check(identity.certificate.issuer())?;
-    }
-    let work = Work {
-        database: &database,
-        target,
-        ca: &spec.ca,
-        options: TransportOptions {
-            database: Some(&database),
-            connect_timeout: spec.timeouts.0,
-            timeout: spec.timeouts.1,
-            proxy: spec.proxy,
-            ..TransportOptions::default()
-        },
-    };
-    let report = match (spec.action, spec.authority) {
-        (Action::Release, Authority::Signer(_)) => work.release(identity)?,
-        (Action::Release, Authority::SharedSecret(_)) => {
-            return Err(Error::new(Kind::Usage, "only an agent can release a certificate")
-                .hint("give the agent's nickname with --signer"));
-        }
-        (Action::Revoke(reason), authority) => {
-            let passphrase = match authority {
-                Authority::SharedSecret(secret) => Some(secret),
-                Authority::Signer(_) => None,
-            };
-            let wish = Wish {
-                reason,
-                passphrase,
-                invalidity: spec.invalidity,
-                comment: spec.comment,
-                profile: spec.profile,
-            };
-            work.revoke(identity, wish)?
-        }
-    };
+    let report = run(&database, &token, spec)?;
     drop((token, held));
     Ok(close(database, report))
 }
 
-/// The certificate meant, as far as it is known.
-struct Found {
-    issuer: Vec<u8>,
-    serial: Integer,
-    subject: Option<Vec<u8>>,
-}
-
-impl Found {
-    /// Refuses what Dogtag would take for another certificate, or for more than it was: in a signed
-    /// request it looks at the serial number alone.
-    fn check(&self, signer_s_issuer: &[u8]) -> Result<()> {
-        let serial = serial_hex(&self.serial);
-        let text = |name: &[u8]| dn_string(name).unwrap_or_default();
-        if !same_name(&self.issuer, signer_s_issuer) {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("the certificate {serial} is of {}", text(&self.issuer)),
-            )
-            .because(format!("the signer's CA is {}", text(signer_s_issuer)))
-            .hint("this CA would revoke its own certificate of that number: --serial does that"));
+fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
+    let identity = match &spec.authority {
+        Authority::Signer(nickname) => {
+            let identity = Identity::find(database, token, nickname)?;
+            signer::check(&identity)?;
+            Some(identity.for_several_signatures())
         }
-        if self.subject.as_deref().is_some_and(|subject| same_name(subject, &self.issuer)) {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("the certificate {serial} is the CA's own, {}", text(&self.issuer)),
-            )
-            .hint("with --serial it would be revoked, and everything issued with it worthless"));
-        }
-        Ok(())
-    }
-}
-
-fn find(
-    database: &Database,
-    token: &Token,
-    target: &Target,
-    signer: Option<&Identity>,
-) -> Result<Found> {
-    let of = |der: &[u8]| -> Result<Found> {
-        let fields = certificate_fields(der)?;
-        Ok(Found {
-            issuer: fields.issuer.to_vec(),
-            serial: unsigned(fields.serial),
-            subject: Some(fields.subject.to_vec()),
-        })
+        Authority::SharedSecret(_) => None,
     };
-    match target {
-        Target::Nickname(nickname) => {
-            of(session::find_certificate(database, token, nickname)?.0.der())
-        }
-        Target::File(path) => {
-            let what = "the certificate to revoke";
-            of(&certificate_in(what, &file::read(what, path)?)?)
-        }
-        Target::Serial(serial, issuer) => {
-            let issuer = match (issuer, signer) {
-                (Some(text), _) => name::parse(text)?,
-                (None, Some(signer)) => signer.certificate.issuer().to_vec(),
-                (None, None) => {
-                    return Err(Error::new(
-                        Kind::Usage,
-                        "the issuer is needed with --serial and a shared secret",
-                    )
-                    .hint("give the CA's name with --issuer"));
-                }
-            };
-            Ok(Found { issuer, serial: serial.clone(), subject: None })
-        }
+    let signer = identity.as_ref().map(|i| i.certificate.der().to_vec());
+    let mut found = target::find(database, token, &spec.target, identity.as_ref())?;
+    let signer_s_issuer = identity.as_ref().map(|i| i.certificate.issuer().to_vec());
+    // Named by its number alone it is an agent's business, whoever holds it.
+    let by_owner = identity
+        .as_ref()
+        .is_none_or(|i| found.subject().is_some_and(|s| s == i.certificate.subject()));
+    let usual = if by_owner { "caFullCMCUserSignedCert" } else { "caFullCMCUserCert" };
+    let profile = spec.profile.as_deref().unwrap_or(usual);
+    let options = TransportOptions {
+        database: Some(database),
+        identity,
+        connect_timeout: spec.timeouts.0,
+        timeout: spec.timeouts.1,
+        proxy: spec.proxy.clone(),
+        ..TransportOptions::default()
+    };
+    let url = ca::submit_url(&spec.ca, ca::SUBMIT_FULL, profile)?;
+    let mut wire = Wire::new(database, options, url, false)?;
+    let mut records = Records::new(wire.transport(), &spec.ca);
+    let (known, mut warnings) = guard::look_up(&mut records, database, &mut found, spec.allow)?;
+    if let (None, Some(issuer)) = (&known, &signer_s_issuer) {
+        found.check_issuer(issuer)?;
     }
+    if spec.action != Action::Release {
+        let asker = Asker {
+            signer: signer.as_deref(),
+            by_serial: matches!(spec.target, Target::Serial(..)),
+            host: ca::host(&spec.ca)?,
+        };
+        warnings.extend(guard::check(&found, &asker, &mut records, database, spec.allow)?);
+    }
+    let by = match (&spec.authority, by_owner) {
+        (Authority::SharedSecret(_), _) => "shared_secret",
+        (Authority::Signer(_), true) => "owner",
+        (Authority::Signer(_), false) => "agent",
+    };
+    let job = Job { database, token, spec: &spec, title: found.title(), by, profile };
+    let mut report = match spec.action {
+        Action::Revoke(reason) => job.revoke(&mut wire, &found, known, reason)?,
+        Action::Release => job.release(&mut records, known, &found)?,
+    };
+    warnings.append(&mut report.warnings);
+    report.warnings = warnings;
+    Ok(report)
 }
 
-struct Wish {
-    reason: CrlReason,
-    passphrase: Option<Secret>,
-    invalidity: Option<i64>,
-    comment: Option<String>,
-    profile: Option<String>,
-}
-
-struct Work<'a> {
+/// A run after the look-ups.
+struct Job<'a> {
     database: &'a Database,
-    target: Found,
-    ca: &'a str,
-    options: TransportOptions<'a>,
+    token: &'a Token,
+    spec: &'a RevokeSpec,
+    /// The certificate for messages.
+    title: String,
+    by: &'static str,
+    profile: &'a str,
 }
 
-impl Work<'_> {
-    fn revoke(self, identity: Option<Identity>, wish: Wish) -> Result<Report> {
-        let by_owner = match (&identity, &self.target.subject) {
-            (Some(identity), Some(subject)) => identity.certificate.subject() == subject,
-            _ => identity.is_none(),
+impl Job<'_> {
+    fn revoke(
+        &self,
+        wire: &mut Wire<'_>,
+        found: &Found,
+        known: Option<State>,
+        asked: Option<CrlReason>,
+    ) -> Result<Report> {
+        let title = &self.title;
+        let reason = asked.unwrap_or(CrlReason::Unspecified);
+        let named = reason_name(reason);
+        let held = reason == CrlReason::CertificateHold;
+        let decided = match &known {
+            Some(state) => state::before(state, title, asked, &self.release_command(found))?,
+            None => Before::Ask,
         };
-        let usual = if by_owner { "caFullCMCUserSignedCert" } else { "caFullCMCUserCert" };
-        let profile = wish.profile.as_deref().unwrap_or(usual);
-        let url = ca::submit_url(self.ca, ca::SUBMIT_FULL, profile)?;
-        let by = match (&identity, by_owner) {
-            (None, _) => "shared_secret",
-            (Some(_), true) => "owner",
-            (Some(_), false) => "agent",
-        };
-        let mut spec = CmcSpec::default();
-        fresh(&mut spec, self.database)?;
-        spec.controls.push(Control::Revoke(Box::new(Revocation {
-            issuer: self.target.issuer.clone(),
-            serial: self.target.serial.clone(),
-            reason: wish.reason,
-            invalidity: wish.invalidity,
-            passphrase: wish.passphrase,
-            comment: wish.comment,
-        })));
-        let signatory = match &identity {
-            Some(identity) => Signatory::Certificate(identity),
-            None => Signatory::Nobody,
-        };
-        let message = build(spec, signatory, None, self.database)?;
-        let mut result = self.describe();
-        let options = TransportOptions { identity, ..self.options };
-        let mut wire = Wire::new(self.database, options, url, false)?;
-        let serial = serial_hex(&self.target.serial);
-        // The CA answers success to whatever is asked of a certificate that is revoked already.
-        if known_state(wire.transport(), self.ca, &serial).as_deref() == Some("REVOKED") {
-            let msg =
-                format!("{serial} is revoked already; the CA changes neither reason nor date");
-            let line = "one on hold can be released with --release, and then revoked";
-            let mut report = Report::done("revoke", "unchanged", false, msg).line(line);
-            report.warnings.extend(no_release(wish.reason));
-            return Ok(report.result(result));
+        if let Before::Nothing(msg) = decided {
+            let report = Report::done("revoke", "unchanged", false, msg);
+            return Ok(self.tell(report, found, known.as_ref(), Some(true)));
         }
-        let response = wire.ask(&message.der, &message.sent)?;
+        if self.spec.dry_run {
+            let what = if held { "put on hold" } else { "revoke" };
+            let msg = format!("dry run: would {what} {title}, reason {named}");
+            return Ok(self.dry_run(msg, found, known.as_ref()));
+        }
+        let message = self.message(found, reason)?;
+        let response = match wire.ask(&message.der, &message.sent) {
+            Ok(response) => response,
+            Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, wire, found)),
+            Err(e) => return Err(e),
+        };
         answer::issued(&response)?;
         if response.statuses()?.is_empty() {
             return Err(Error::new(Kind::BadReply, "the CA's answer says nothing of a revocation")
                 .hint("look at the certificate's state at the CA"));
         }
-        let reason = REASONS.iter().find(|(_, r)| *r == wish.reason).map_or("", |(name, _)| name);
-        let held = wish.reason == CrlReason::CertificateHold;
         let (status, verb) = if held { ("held", "put on hold") } else { ("revoked", "revoked") };
-        if let Some(fields) = result.as_object_mut() {
-            fields.insert("reason".into(), json!(reason));
-            fields.insert("by".into(), json!(by));
-            fields.insert("profile".into(), json!(profile));
-        }
-        let serial = result["serial"]["hex"].as_str().unwrap_or_default();
-        let msg = format!("{verb} {serial}, reason {reason}");
+        let msg = format!("{verb} {title}, reason {named}");
         let mut report = Report::done("revoke", status, true, msg);
-        report.warnings.extend(no_release(wish.reason));
-        Ok(report.result(result))
+        match self.ask_again(&mut Records::new(wire.transport(), &self.spec.ca), found)? {
+            Ok(now) => {
+                report.warnings.extend(state::after(&now, title, reason)?);
+                Ok(self.tell(report, found, Some(&now), Some(true)))
+            }
+            Err(unverified) => {
+                report.warnings.push(unverified);
+                Ok(self.tell(report, found, None, Some(false)))
+            }
+        }
+    }
+
+    /// Adds the state in the CA's records to an error after which the CA may have done what it was
+    /// asked.
+    fn what_came_of_it(&self, error: Error, wire: &mut Wire<'_>, found: &Found) -> Error {
+        if error.kind() == Kind::Interrupted {
+            return error;
+        }
+        let mut records = Records::new(wire.transport(), &self.spec.ca);
+        match records.by_serial(&found.serial) {
+            Ok(Lookup::Found(record)) => {
+                error.note(format!("in the CA's records {} is {}", self.title, record.state))
+            }
+            _ => error.note(format!("the CA may have revoked {}", self.title)),
+        }
+    }
+
+    /// The CMC message that asks for a revocation.
+    fn message(&self, found: &Found, reason: CrlReason) -> Result<super::build::Message> {
+        let spec = self.spec;
+        let mut cmc = CmcSpec::default();
+        fresh(&mut cmc, self.database)?;
+        let passphrase = match &spec.authority {
+            Authority::SharedSecret(secret) => Some(secret.duplicate()),
+            Authority::Signer(_) => None,
+        };
+        cmc.controls.push(Control::Revoke(Box::new(Revocation {
+            issuer: found.issuer.clone(),
+            serial: found.serial.clone(),
+            reason,
+            invalidity: spec.invalidity,
+            passphrase,
+            comment: spec.comment.clone(),
+        })));
+        match &spec.authority {
+            Authority::Signer(nickname) => {
+                let identity = Identity::find(self.database, self.token, nickname)?;
+                build(cmc, Signatory::Certificate(&identity), None, self.database)
+            }
+            Authority::SharedSecret(_) => build(cmc, Signatory::Nobody, None, self.database),
+        }
     }
 
     /// Through the agent's REST interface; what the CA says of the certificate afterwards decides.
-    fn release(self, identity: Option<Identity>) -> Result<Report> {
-        let mut result = self.describe();
-        if let Some(fields) = result.as_object_mut() {
-            fields.insert("by".into(), json!("agent"));
+    fn release(
+        &self,
+        records: &mut Records<'_, '_>,
+        known: Option<State>,
+        found: &Found,
+    ) -> Result<Report> {
+        let title = &self.title;
+        match &known {
+            Some(State::OnHold) => {}
+            Some(State::Valid) => {
+                let msg = format!("{title} is valid; there is nothing to release");
+                let report = Report::done("revoke", "unchanged", false, msg);
+                return Ok(self.tell(report, found, known.as_ref(), Some(true)));
+            }
+            Some(state) => {
+                return Err(Error::new(
+                    Kind::Rejected,
+                    format!("cannot release {title}: it is {state}"),
+                )
+                .hint("only a certificate revoked with certificateHold can be released"));
+            }
+            None => {
+                return Err(Error::new(
+                    Kind::Http,
+                    format!(
+                        "cannot release {title}: the CA's REST interface gives no record of it"
+                    ),
+                )
+                .hint("a release needs the REST interface: check --ca")
+                .retry(false));
+            }
         }
-        let serial = serial_hex(&self.target.serial);
-        let options = TransportOptions { identity, ..self.options };
-        let mut transport = Transport::new(options)?;
-        // The second tree is that of Dogtag 11.6 and later.
-        for tree in ["/ca/rest", "/ca/v2"] {
-            let shown = ca::rest_url(self.ca, &format!("{tree}/certs/{serial}"))?;
-            let Some(state) = state(&mut transport, &shown)? else { continue };
-            if state == "VALID" {
-                let msg = format!("{serial} is valid; there is nothing to release");
-                return Ok(Report::done("revoke", "unchanged", false, msg).result(result));
-            }
-            let url = ca::rest_url(self.ca, &format!("{tree}/agent/certs/{serial}/unrevoke"))?;
-            let reply = transport.post(&url, b"", "application/json")?;
-            if !(200..300).contains(&reply.status) {
-                let what = format!("the CA did not release {serial}: HTTP status {}", reply.status);
-                return Err(Error::new(Kind::Http, what)
-                    .http(reply.status)
-                    .retry(reply.status >= 500)
-                    .hint("the signer must be an agent of the CA"));
-            }
-            let after = self::state(&mut transport, &shown)?.unwrap_or(state);
-            if after == "VALID" {
-                let msg = format!("released {serial}: it is valid again");
-                return Ok(Report::done("revoke", "released", true, msg).result(result));
-            }
-            return Err(Error::new(
+        if self.spec.dry_run {
+            let msg = format!("dry run: would release {title}");
+            return Ok(self.dry_run(msg, found, known.as_ref()));
+        }
+        records.release(&found.serial)?;
+        let msg = format!("released {title}: it is valid again");
+        let mut report = Report::done("revoke", "released", true, msg);
+        match self.ask_again(records, found)? {
+            Ok(State::Valid) => Ok(self.tell(report, found, Some(&State::Valid), Some(true))),
+            Ok(state) => Err(Error::new(
                 Kind::Rejected,
-                format!("the CA did not release {serial}: its state is {after}"),
+                format!("the CA did not release {title}: it is {state}"),
             )
-            .hint("only a certificate revoked with certificateHold can be released"));
-        }
-        Err(Error::new(Kind::NotFound, format!("the CA knows no certificate {serial}"))
-            .hint("check the serial number, and the CA's address"))
-    }
-
-    fn describe(&self) -> Value {
-        let dec = number_text(&self.target.serial);
-        let text = |name: &[u8]| dn_string(name).ok();
-        json!({
-            "serial": { "hex": serial_hex(&self.target.serial), "dec": dec },
-            "issuer": text(&self.target.issuer),
-            "subject": self.target.subject.as_deref().and_then(text),
-        })
-    }
-}
-
-/// What is to be said of a release by reason.
-fn no_release(reason: CrlReason) -> Option<String> {
-    let told = "Dogtag answers success to removeFromCRL and keeps the certificate on hold; --release \
-                works";
-    (reason == CrlReason::RemoveFromCrl).then(|| told.to_owned())
-}
-
-/// What the CA's REST interface says of a certificate, if it has one that says anything.
-fn known_state(transport: &mut Transport<'_>, ca: &str, serial: &str) -> Option<String> {
-    ["/ca/rest", "/ca/v2"].iter().find_map(|tree| {
-        let url = ca::rest_url(ca, &format!("{tree}/certs/{serial}")).ok()?;
-        state(transport, &url).ok().flatten()
-    })
-}
-
-/// What the CA says of a certificate; `None` when it knows nothing under this URL.
-fn state(transport: &mut Transport<'_>, url: &str) -> Result<Option<String>> {
-    let reply = transport.get(url, "application/json")?;
-    let bad = |what: String| Error::new(Kind::Http, what).http(reply.status);
-    match reply.status {
-        200 => {}
-        404 => return Ok(None),
-        status => {
-            return Err(bad(format!("the server answered {url} with HTTP status {status}"))
-                .retry(status >= 500));
+            .hint("only a certificate revoked with certificateHold can be released")
+            .sent()),
+            Err(unverified) => {
+                report.warnings.push(unverified);
+                Ok(self.tell(report, found, None, Some(false)))
+            }
         }
     }
-    let record: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    let state = record.get("Status").or(record.get("status")).and_then(Value::as_str);
-    match state {
-        Some(state) => Ok(Some(printable(state).into_owned())),
-        None => Err(bad(format!("the answer of {url} tells no state")).retry(false)),
+
+    /// Asks the CA's records for the state after it answered success. Where they can't be asked the
+    /// inner error is what to warn of.
+    fn ask_again(
+        &self,
+        records: &mut Records<'_, '_>,
+        found: &Found,
+    ) -> Result<std::result::Result<State, String>> {
+        let why = match records.by_serial(&found.serial) {
+            Ok(Lookup::Found(record)) => return Ok(Ok(record.state)),
+            Ok(Lookup::Silent(why)) => why,
+            Ok(Lookup::Absent) => {
+                return Err(Error::new(
+                    Kind::Rejected,
+                    format!("the CA answered success, but has no record of {}", self.title),
+                )
+                .hint("check --ca, and the serial number")
+                .sent());
+            }
+            Err(e) if e.kind() == Kind::Interrupted => {
+                let note = "the CA answered success; its records were not asked";
+                return Err(e.sent().note(note));
+            }
+            Err(e) => e,
+        };
+        Ok(Err(format!(
+            "unverified: the CA answered success, but its records cannot be asked: {why}"
+        )))
+    }
+
+    fn dry_run(&self, msg: String, found: &Found, known: Option<&State>) -> Report {
+        self.tell(Report::done("revoke", "dry_run", false, msg), found, known, None)
+    }
+
+    /// Adds what is known of the certificate and of what was done.
+    fn tell(
+        &self,
+        mut report: Report,
+        found: &Found,
+        state: Option<&State>,
+        verified: Option<bool>,
+    ) -> Report {
+        let summary = found.summary();
+        let issuer = dn_string(&found.issuer).ok();
+        let subject = summary.as_ref().map(|s| s.subject.clone());
+        let unknown = || "unknown".to_owned();
+        report = report
+            .line(format!("subject: {}", subject.clone().unwrap_or_else(unknown)))
+            .line(format!("issuer: {}", issuer.clone().unwrap_or_else(unknown)));
+        if let Some(s) = &summary {
+            report = report.line(format!("valid until: {}", s.until()));
+        }
+        if let (Some(state), None | Some(true)) = (state, verified) {
+            report = report.line(format!("state at the CA: {state}"));
+        }
+        let moment = |t: &chrono::DateTime<chrono::Utc>| {
+            t.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+        };
+        let reason = match self.spec.action {
+            Action::Revoke(reason) => Some(reason_name(reason.unwrap_or(CrlReason::Unspecified))),
+            Action::Release => None,
+        };
+        let result: Value = json!({
+            "serial": { "hex": serial_hex(&found.serial), "dec": number_text(&found.serial) },
+            "issuer": issuer,
+            "subject": subject,
+            "not_before": summary.as_ref().map(|s| moment(&s.not_before)),
+            "not_after": summary.as_ref().map(|s| moment(&s.not_after)),
+            "seen_in": found.seen.as_ref().map(|(_, source)| source.word()),
+            "reason": reason,
+            "by": self.by,
+            "profile": (self.spec.action != Action::Release).then_some(self.profile),
+            "state": state.map(State::word),
+            "recorded_reason": state.and_then(State::reason),
+            "verified": verified,
+        });
+        report.result(result)
+    }
+
+    /// The command that takes the certificate off hold.
+    fn release_command(&self, found: &Found) -> String {
+        let agent = match &self.spec.authority {
+            Authority::Signer(nickname) if self.by == "agent" => nickname,
+            _ => "AGENT",
+        };
+        format!(
+            "nss-cmc revoke -d {} --ca {} --signer {} --serial {} --release",
+            quoted(self.database.name()),
+            quoted(&self.spec.ca),
+            quoted(agent),
+            serial_hex(&found.serial)
+        )
     }
 }
 
-fn serial_hex(serial: &Integer) -> String {
-    let number = num_bigint::BigInt::from(serial.clone());
-    format!("{number:#x}")
+/// A word for a shell, quoted where it must be.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

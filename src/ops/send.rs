@@ -62,7 +62,11 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let Session { database, token, held } =
         Session::open(&spec.database, access, needs, &spec.passwords)?;
     let identity = match &spec.signer {
-        Some(signer) => Some(Identity::find(&database, &token, signer)?),
+        Some(signer) => {
+            let identity = Identity::find(&database, &token, signer)?;
+            super::signer::check(&identity)?;
+            Some(identity)
+        }
         None => None,
     };
     let options = TransportOptions {

@@ -75,9 +75,15 @@ fn verified(dir: &str, message: &Message, spec: &ShowSpec) -> Result<Verified> {
     let session = match Session::open(dir, Access::ReadOnly, Needs::default(), &spec.passwords) {
         // What the message says can be shown all the same.
         Err(e) if !verify && e.kind() == Kind::Login => {
-            let result =
-                json!({ "result": "not_checked", "reason": e.to_string(), "database": dir });
-            return Ok((result, Some(format!("signature: not checked: {e}"))));
+            return Ok(Verified {
+                signature: json!({
+                    "result": "not_checked",
+                    "reason": e.to_string(),
+                    "database": dir,
+                }),
+                lines: vec![format!("signature: not checked: {e}")],
+                ..Verified::default()
+            });
         }
         session => session?,
     };

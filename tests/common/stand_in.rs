@@ -22,9 +22,20 @@ pub fn program() -> PathBuf {
     bin
 }
 
+/// As [`folder`], with EC keys throughout, which are made quickly.
+pub fn ec_folder() -> Folder {
+    let folder = Folder::bare();
+    let init = ["init", "--dir", "ca", "--key-type", "ec"];
+    super::tool(program().to_str().unwrap(), folder.path(), &init);
+    furnish(folder, &["--key-type", "ec"])
+}
+
 /// A folder with a database that trusts the stand-in CA (in `ca`) and holds its agent `agent`.
 pub fn folder(options: &[&str]) -> Folder {
-    let folder = Folder::bare();
+    furnish(Folder::bare(), options)
+}
+
+fn furnish(folder: Folder, options: &[&str]) -> Folder {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/setup-nssdb.sh");
     let said = super::run(
         Command::new(script)

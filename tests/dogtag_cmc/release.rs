@@ -41,7 +41,15 @@ fn by_agent_owner_file_and_shared_secret() {
     let serial = user(&f, "hexed", "ec:nistp256");
     let hex = format!("0x{:X}", serial.parse::<u128>().unwrap());
     let args = ["--signer", "caadmin", "--serial", &hex, "--invalidity-now", "--comment", "é"];
-    revoked(&f, &args, &serial, "0", "agent");
+    let report = revoked(&f, &args, &serial, "0", "agent");
+    assert_eq!(report["result"]["subject"], "CN=hexed,O=LAB");
+    // Reasons that 10.10 keeps under another number.
+    for reason in ["privilegeWithdrawn", "aACompromise"] {
+        let serial = user(&f, reason, "ec:nistp256");
+        let args = ["--signer", "caadmin", "--serial", &serial, "--reason", reason];
+        let report = revoked(&f, &args, &serial, "0", "agent");
+        assert!(report["warnings"].to_string().contains("unspecified"), "{report}");
+    }
 
     for key in ["rsa:2048", "ec:nistp256"] {
         let name = format!("owner-{}", &key[..2]);
@@ -84,13 +92,14 @@ fn hold_and_release() {
     let agent = ["--signer", "caadmin", "--serial", &serial];
     let report = revoked(&f, &[&agent[..], &["--hold"]].concat(), &serial, "6", "agent");
     assert_eq!(report["status"], "held");
+    assert_eq!(report["result"]["verified"], true);
     // Dogtag would answer success to both over CMC, and nothing would happen.
     for reason in ["removeFromCRL", "keyCompromise"] {
-        let said = verb(&f, "revoke", &[&agent[..], &["--reason", reason]].concat()).exits(0);
+        let said = verb(&f, "revoke", &[&agent[..], &["--reason", reason]].concat()).exits(40);
         let report = said.json();
-        assert_eq!((&report["status"], &report["changed"]), (&"unchanged".into(), &false.into()));
-        let told = report["warnings"].to_string().contains("--release");
-        assert_eq!(told, reason == "removeFromCRL", "{report}");
+        assert_eq!((&report["status"], &report["changed"]), (&"rejected".into(), &false.into()));
+        let hint = report["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains("--release"), "{report}");
     }
     assert!(state(&f, &serial).starts_with("REVOKED 6"));
     let release = [&agent[..], &["--release"]].concat();
@@ -115,10 +124,60 @@ fn hold_and_release() {
     let own = ["--signer", "caadmin", "--nickname", "ca_signing"];
     let report = verb(&f, "revoke", &own).exits(2).json();
     assert!(report["msg"].as_str().unwrap().contains("the CA's own"), "{report}");
+    assert_eq!(state(&f, "1"), "VALID");
     assert_eq!(state(&f, &serial), "VALID");
     // Revoked for good is not released.
     revoked(&f, &[&agent[..], &["--reason", "keyCompromise"]].concat(), &serial, "1", "agent");
     let report = verb(&f, "revoke", &release);
     assert_ne!(report.code, 0, "{}", report.out);
     assert!(state(&f, &serial).starts_with("REVOKED 1"));
+}
+
+/// What the installation made: the CA's own certificate, OCSP, server, subsystem, audit, administrator,
+/// the KRA's three, and the one for protecting shared secrets.
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn revoke_spares_what_the_ca_runs_on() {
+    let f = folder("modern-revoke-own");
+    let before = f.state();
+    for serial in 1..=10 {
+        let serial = serial.to_string();
+        let args = ["--signer", "caadmin", "--serial", &serial];
+        let report = verb(&f, "revoke", &args).exits(2).json();
+        let hint = report["error"]["hint"].as_str().unwrap().to_owned();
+        let own = report["msg"].as_str().unwrap().contains("the signer's own");
+        assert!(hint.contains(if own { "--allow-signer" } else { "--allow-ca" }), "{report}");
+        assert!(report["msg"].as_str().unwrap().contains("OU=pki-tomcat,O=LAB"), "{report}");
+        assert_eq!(state(&f, &serial), "VALID");
+        let dry = [&args[..], &["--allow-ca", "--allow-signer", "--dry-run"]].concat();
+        let report = verb(&f, "revoke", &dry).exits(0).json();
+        assert_eq!(
+            (&report["status"], &report["result"]["state"]),
+            (&"dry_run".into(), &"valid".into())
+        );
+        assert!(!report["warnings"].as_array().unwrap().is_empty(), "{report}");
+        assert_eq!(state(&f, &serial), "VALID");
+    }
+    assert_eq!(f.state(), before);
+}
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn revoke_after_a_renewal_asks_which_one() {
+    let f = folder("modern-revoke-renewed");
+    let serials = [user(&f, "renewed", "ec:nistp256"), user(&f, "renewed", "ec:nistp256")];
+    for by in [&[][..], &["--signer", "caadmin"]] {
+        let args = [&["--nickname", "renewed"], by].concat();
+        let report = verb(&f, "revoke", &args).exits(2).json();
+        let notes = report["error"]["notes"].to_string();
+        for serial in &serials {
+            let hex = format!("0x{:x}: CN=renewed,O=LAB", serial.parse::<u128>().unwrap());
+            assert!(notes.contains(&hex), "{notes}");
+            assert_eq!(state(&f, serial), "VALID");
+        }
+        assert_eq!(notes.matches("in use").count(), 1, "{notes}");
+    }
+    let args = ["--nickname", "renewed", "--serial", &serials[0], "--reason", "superseded"];
+    revoked(&f, &args, &serials[0], "4", "owner");
+    assert_eq!(state(&f, &serials[1]), "VALID");
 }

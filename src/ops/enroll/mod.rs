@@ -15,8 +15,8 @@ use super::archive::Archive;
 use super::csr::{self, AltNames, NewKey};
 use super::exchange::{Enrolment, Requester};
 use super::lock::Lock;
-use super::session::{self, Needs, Session};
-use super::{answer, ca, file};
+use super::session::{self, Identity, Needs, Session};
+use super::{answer, ca, file, signer};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::asn1::x509::subject_key_identifier;
@@ -157,6 +157,7 @@ impl Job<'_> {
         if let (Some(nickname), Some(subject)) = (self.nickname, &asked.subject) {
             self.named(nickname, subject)?;
         }
+        self.check_signer()?;
         // Before a certificate is asked for, that could then not be stored.
         let place = self.spec.chain_file.as_deref().map(file::Reserved::take).transpose()?;
         let issued = self.ask(&request, None)?;
@@ -180,6 +181,7 @@ impl Job<'_> {
             }
             Existing::Ask { strict } => strict,
         };
+        self.check_signer()?;
         let place = self.spec.chain_file.as_deref().map(file::Reserved::take).transpose()?;
         let purpose = self.nickname.unwrap_or(text);
         let recovered = self.recover(&subject, &asked, &mut unfinished)?;
@@ -197,6 +199,16 @@ impl Job<'_> {
         };
         let ending = Ending { place, strict, warnings: unfinished.notes };
         self.finish(&issued, Some(key), &asked, ending)
+    }
+
+    /// Checks that the CA may take the signer, before anything is made or sent.
+    fn check_signer(&self) -> Result<()> {
+        match &self.spec.requester {
+            Requester::Certificate(nickname) => {
+                signer::check(&Identity::find(self.database, self.token, nickname)?)
+            }
+            Requester::SharedSecret(_) => Ok(()),
+        }
     }
 
     fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<NewKey> {

@@ -1,0 +1,382 @@
+//! `nss-cmc revoke`: which certificate is meant, which are refused, and whether the CA did it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::stand_in::{StandIn, ec_folder, program};
+use common::{Folder, Said, tool};
+use serde_json::Value;
+
+const ISSUER: &str = "CN=CA Signing Certificate,O=STAND-IN";
+
+/// A database with an agent, and a CA with subsystems and the options given.
+fn start(options: &[&str]) -> (Folder, StandIn) {
+    let f = ec_folder();
+    let ca = StandIn::start(&f, &[&["--server-key-type", "ec"], options].concat());
+    (f, ca)
+}
+
+fn ca_says(f: &Folder, args: &[&str]) -> String {
+    tool(program().to_str().unwrap(), f.path(), &[args, &["--dir", "ca"]].concat())
+}
+
+/// A user's certificate under a nickname, and its serial number.
+fn user(f: &Folder, ca: &StandIn, nickname: &str) -> String {
+    let mut args = vec!["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+    let subject = format!("CN={nickname},O=STAND-IN");
+    args.extend(["--profile", "caECFullCMCUserCert", "--signer", "agent", "--force"]);
+    args.extend(["--key-type", "ec:nistp256", "--subject", &subject, "--nickname", nickname]);
+    let report = f.nss_cmc(&[&args[..], &["--output", "json"]].concat()).exits(0).json();
+    report["result"]["certificate"]["serial"]["hex"].as_str().unwrap().to_owned()
+}
+
+fn revoke(f: &Folder, ca: &StandIn, more: &[&str]) -> Said {
+    let mut args = vec!["revoke", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+    args.extend(["--output", "json"]);
+    args.extend(more);
+    f.nss_cmc(&args)
+}
+
+/// The state in the CA's records: `VALID`, or `REVOKED` and the reason's number.
+fn state(f: &Folder, serial: &str) -> String {
+    let list = ca_says(f, &["list"]);
+    let line = list.lines().find(|l| l.split(' ').next() == Some(serial));
+    let line = line.unwrap_or_else(|| panic!("{serial} is not in {list}"));
+    let words: Vec<&str> = line.split(' ').collect();
+    if words[1] == "REVOKED" { words[1..3].join(" ") } else { words[1].to_owned() }
+}
+
+/// Fails with this exit code and these words, sends no revocation and changes nothing at the CA.
+#[track_caller]
+fn refused(f: &Folder, ca: &StandIn, args: &[&str], code: i32, words: &[&str]) -> Value {
+    let before = (ca_says(f, &["list"]), f.state());
+    let posts =
+        |f: &Folder| String::from_utf8(f.read("ca.log")).unwrap().matches("profileSubmit").count();
+    let sent = posts(f);
+    let said = revoke(f, ca, args).exits(code);
+    for word in words {
+        assert!(said.out.contains(word), "{args:?}: {word:?} is missing in {}", said.out);
+    }
+    assert_eq!((ca_says(f, &["list"]), f.state()), before, "{args:?}");
+    assert_eq!(posts(f), sent, "{args:?}: sent");
+    said.json()
+}
+
+#[test]
+fn a_nickname_of_several_certificates_names_none() {
+    let (f, ca) = start(&[]);
+    let serials = [user(&f, &ca, "www"), user(&f, &ca, "www"), user(&f, &ca, "www")];
+    let words =
+        [&serials[0][..], &serials[1], &serials[2], "CN=www,O=STAND-IN", ISSUER, "--serial"];
+    for by in [&[][..], &["--signer", "agent"]] {
+        let args = [&["--nickname", "www"], by].concat();
+        let report = refused(&f, &ca, &args, 2, &words);
+        let notes = report["error"]["notes"].as_array().unwrap();
+        let used: Vec<&Value> =
+            notes.iter().filter(|n| n.as_str().unwrap().contains("in use")).collect();
+        assert_eq!(used.len(), 1, "{notes:?}");
+        // certutil -L -n shows what NSS would take first.
+        assert!(notes.iter().all(|n| n.as_str().unwrap().contains("valid 2")), "{notes:?}");
+    }
+    // Text mode lists them, too.
+    let said = f.nss_cmc(&[
+        "revoke",
+        "-d",
+        "db",
+        "--password-file",
+        "pw",
+        "--ca",
+        &ca.url,
+        "--nickname",
+        "www",
+    ]);
+    assert!(said.err.contains(&serials[0]) && said.err.contains(&serials[2]), "{}", said.err);
+
+    let by_serial = ["--nickname", "www", "--serial", &serials[0], "--reason", "superseded"];
+    let report = revoke(&f, &ca, &by_serial).exits(0).json();
+    assert_eq!(
+        (&report["result"]["by"], &report["result"]["verified"]),
+        (&"owner".into(), &true.into())
+    );
+    let pem = f.file("ca/certs").join(format!("{}.der", &serials[1][2..]));
+    let file = ["--nickname", "www", "--cert", pem.to_str().unwrap(), "--reason", "superseded"];
+    revoke(&f, &ca, &file).exits(0);
+    let states: Vec<String> = serials.iter().map(|s| state(&f, s)).collect();
+    assert_eq!(states, ["REVOKED 4", "REVOKED 4", "VALID"]);
+
+    // What isn't under the nickname.
+    let other = user(&f, &ca, "other");
+    refused(&f, &ca, &["--nickname", "www", "--serial", &other], 12, &[&other, &serials[2]]);
+    let pem = f.file("ca/certs").join(format!("{}.der", &other[2..]));
+    refused(&f, &ca, &["--nickname", "www", "--cert", pem.to_str().unwrap()], 12, &["www"]);
+    // One certificate needs no more than its nickname.
+    revoke(&f, &ca, &["--nickname", "internal:other"]).exits(0);
+    assert_eq!(state(&f, &other), "REVOKED 0");
+}
+
+#[test]
+fn an_expired_certificate_under_the_nickname_counts() {
+    let (f, ca) = start(&[]);
+    ca_says(&f, &["sign", "--csr", "agent.csr", "--expired", "--out", "old.pem"]);
+    f.certutil(&["-A", "-n", "agent", "-t", ",,", "-a", "-i", "old.pem", "-f", "pw"]);
+    let report = refused(&f, &ca, &["--nickname", "agent"], 2, &["CN=agent,O=STAND-IN"]);
+    let notes = report["error"]["notes"].as_array().unwrap();
+    assert_eq!(notes.iter().filter(|n| n.as_str().unwrap().contains("expired")).count(), 1);
+    assert_eq!(notes.iter().filter(|n| n.as_str().unwrap().contains("in use")).count(), 1);
+}
+
+#[test]
+fn what_the_ca_runs_on_is_refused() {
+    let (f, ca) = start(&[]);
+    let subsystems = ca_says(&f, &["subsystems"]);
+    let mut own: Vec<(&str, &str)> = subsystems
+        .lines()
+        .map(|l| (l.split(' ').next().unwrap(), l.splitn(3, ' ').nth(2).unwrap()))
+        .collect();
+    assert!(own.len() > 5);
+    own.push(("0x1", ISSUER));
+    let list = ca_says(&f, &["list"]);
+    let server = list.lines().find(|l| l.ends_with(" CN=localhost")).unwrap();
+    own.push((server.split(' ').next().unwrap(), "CN=localhost"));
+    for (serial, subject) in &own {
+        let args = ["--serial", serial, "--signer", "agent"];
+        refused(&f, &ca, &args, 2, &[serial, subject, "--allow-ca"]);
+        // Neither the signer's flag nor the one for the unseen is enough.
+        let more = [&args[..], &["--allow-signer", "--allow-unseen"]].concat();
+        refused(&f, &ca, &more, 2, &[subject]);
+    }
+    let file = ["--cert", "ca/ca.pem", "--signer", "agent"];
+    refused(&f, &ca, &file, 2, &[ISSUER, "--allow-ca"]);
+    refused(&f, &ca, &["--nickname", "ca_signing", "--signer", "agent"], 2, &[ISSUER]);
+    // Told so, it does it, and warns.
+    let args = ["--serial", own[0].0, "--signer", "agent", "--allow-ca"];
+    let report = revoke(&f, &ca, &args).exits(0).json();
+    assert_eq!(state(&f, own[0].0), "REVOKED 0");
+    assert!(report["warnings"].to_string().contains("OCSP"), "{report}");
+}
+
+#[test]
+fn a_subordinate_ca_is_refused() {
+    let (f, ca) = start(&[]);
+    let mut args = vec!["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+    args.extend(["--profile", "caCMCcaCert", "--signer", "agent", "--key-type", "ec:nistp256"]);
+    args.extend(["--subject", "CN=Sub CA,O=X", "--nickname", "sub", "--output", "json"]);
+    let report = f.nss_cmc(&args).exits(0).json();
+    let serial = report["result"]["certificate"]["serial"]["hex"].as_str().unwrap();
+    refused(&f, &ca, &["--serial", serial, "--signer", "agent"], 2, &["CN=Sub CA", "--allow-ca"]);
+}
+
+#[test]
+fn the_signer_s_own_is_refused_by_serial_only() {
+    let (f, ca) = start(&[]);
+    let list = ca_says(&f, &["list"]);
+    let agent = list.lines().find(|l| l.ends_with(" CN=agent,O=STAND-IN")).unwrap();
+    let agent = agent.split(' ').next().unwrap();
+    let args = ["--serial", agent, "--signer", "agent"];
+    refused(&f, &ca, &args, 2, &["CN=agent", "--allow-signer"]);
+    let dry = [&args[..], &["--allow-signer", "--dry-run"]].concat();
+    revoke(&f, &ca, &dry).exits(0);
+    assert_eq!(state(&f, agent), "VALID");
+    // As its owner, by nickname: that is what is meant.
+    let report = revoke(&f, &ca, &["--nickname", "agent"]).exits(0).json();
+    assert_eq!(report["result"]["by"], "owner");
+    assert_eq!(state(&f, agent), "REVOKED 0");
+}
+
+#[test]
+fn what_is_revoked_is_shown_and_can_be_looked_at_first() {
+    let (f, ca) = start(&[]);
+    let serial = user(&f, &ca, "alice");
+    let by_agent = ["--serial", &serial, "--signer", "agent", "--reason", "keyCompromise"];
+    let dry = [&by_agent[..], &["--dry-run"]].concat();
+    let report = revoke(&f, &ca, &dry).exits(0).json();
+    assert_eq!((&report["status"], &report["changed"]), (&"dry_run".into(), &false.into()));
+    assert_eq!(report["result"]["subject"], "CN=alice,O=STAND-IN");
+    assert_eq!(report["result"]["issuer"], ISSUER);
+    assert_eq!(report["result"]["state"], "valid");
+    assert_eq!(state(&f, &serial), "VALID");
+    let text = f.nss_cmc(
+        &[&["revoke", "-d", "db", "--password-file", "pw", "--ca", &ca.url][..], &by_agent]
+            .concat(),
+    );
+    let said = text.exits(0);
+    for word in ["CN=alice,O=STAND-IN", ISSUER, &serial, "keyCompromise"] {
+        assert!(said.out.contains(word), "{}", said.out);
+    }
+    assert_eq!(state(&f, &serial), "REVOKED 1");
+    // Once more: nothing to do.
+    let report = revoke(&f, &ca, &by_agent).exits(0).json();
+    assert_eq!((&report["status"], &report["changed"]), (&"unchanged".into(), &false.into()));
+    refused(&f, &ca, &["--serial", "0x7777", "--signer", "agent"], 12, &["0x7777"]);
+}
+
+#[test]
+fn a_certificate_nothing_is_known_of_is_refused() {
+    for rest in ["none", "html", "shape", "down"] {
+        let (f, ca) = start(&["--rest", rest]);
+        let pem = "agent.pem";
+        ca_says(&f, &["sign", "--csr", "agent.csr", "--out", "unseen.pem"]);
+        let list = ca_says(&f, &["list"]);
+        let serial = list.lines().last().unwrap().split(' ').next().unwrap().to_owned();
+        let args = ["--serial", &serial, "--signer", "agent"];
+        refused(&f, &ca, &args, 2, &[&serial, "--allow-unseen"]);
+        // What the database knows is known all the same.
+        refused(&f, &ca, &["--serial", "1", "--signer", "agent"], 2, &[ISSUER, "--allow-ca"]);
+        let more = [&args[..], &["--allow-unseen"]].concat();
+        let report = revoke(&f, &ca, &more).exits(0).json();
+        assert_eq!(report["result"]["verified"], false);
+        assert!(report["warnings"].to_string().contains("unverified"), "{report}");
+        assert_eq!(state(&f, &serial), "REVOKED 0");
+        // One in a file is known without the CA's help.
+        let report = revoke(&f, &ca, &["--cert", pem, "--signer", "agent"]).exits(0).json();
+        assert_eq!(report["result"]["verified"], false);
+        assert_eq!(report["result"]["subject"], "CN=agent,O=STAND-IN");
+    }
+}
+
+#[test]
+fn by_shared_secret_the_same_rules_hold() {
+    let (f, ca) = start(&[]);
+    let serial = user(&f, &ca, "alice");
+    f.write("secret", "to revoke with\n");
+    for number in [&serial[..], "0x1"] {
+        ca_says(&f, &["revocation-secret", "--serial", number, "--secret-file", "secret"]);
+    }
+    let args = |serial| ["--serial", serial, "--issuer", ISSUER, "--shared-secret-file", "secret"];
+    refused(&f, &ca, &args("0x1"), 2, &[ISSUER, "--allow-ca"]);
+    let other = ["--serial", &serial, "--issuer", "CN=Other", "--shared-secret-file", "secret"];
+    refused(&f, &ca, &other, 2, &["CN=Other", ISSUER]);
+    let report = revoke(&f, &ca, &args(&serial)).exits(0).json();
+    assert_eq!(report["result"]["subject"], "CN=alice,O=STAND-IN");
+    assert_eq!(report["result"]["verified"], true);
+    assert_eq!(state(&f, &serial), "REVOKED 0");
+}
+
+/// Another installation of a CA of the same name: its numbers are other certificates here.
+#[test]
+fn a_certificate_that_is_another_one_at_this_ca_is_refused() {
+    let (f, ca) = start(&[]);
+    let serial = user(&f, &ca, "alice");
+    let init = ["init", "--dir", "ca2", "--key-type", "ec"];
+    tool(program().to_str().unwrap(), f.path(), &init);
+    for _ in 0..4 {
+        let sign = ["sign", "--dir", "ca2", "--csr", "agent.csr", "--out", "twin.pem"];
+        tool(program().to_str().unwrap(), f.path(), &sign);
+        let shown = tool("openssl", f.path(), &["x509", "-in", "twin.pem", "-noout", "-serial"]);
+        let number = shown.trim().trim_start_matches("serial=").trim_start_matches('0');
+        if number.eq_ignore_ascii_case(&serial[2..]) {
+            break;
+        }
+    }
+    let args = ["--cert", "twin.pem", "--signer", "agent"];
+    refused(&f, &ca, &args, 2, &[&serial, "CN=alice"]);
+}
+
+#[test]
+fn a_revocation_that_did_not_happen_is_a_failure() {
+    let (f, ca) = start(&["--ignore-revocations"]);
+    let serial = user(&f, &ca, "alice");
+    for more in [&["--reason", "keyCompromise"][..], &["--hold"], &[]] {
+        let args = [&["--serial", &serial, "--signer", "agent"], more].concat();
+        let said = revoke(&f, &ca, &args).exits(40);
+        let report = said.json();
+        assert_eq!(report["error"]["kind"], "rejected");
+        assert!(report["msg"].as_str().unwrap().contains("valid"), "{report}");
+    }
+    // Without REST nobody can say so.
+    drop(ca);
+    let ca = StandIn::start(&f, &["--ignore-revocations", "--rest", "none"]);
+    let report = revoke(&f, &ca, &["--nickname", "alice"]).exits(0).json();
+    assert_eq!(report["result"]["verified"], false);
+    let said = f.nss_cmc(&[
+        "revoke",
+        "-d",
+        "db",
+        "--password-file",
+        "pw",
+        "--ca",
+        &ca.url,
+        "--nickname",
+        "alice",
+    ]);
+    assert!(said.exits(0).err.contains("unverified"));
+}
+
+#[test]
+fn a_certificate_on_hold_is_released_before_it_is_revoked() {
+    let (f, ca) = start(&["--rest", "v1"]);
+    let serial = user(&f, &ca, "alice");
+    let by = |more: &[&str]| {
+        let args = ["--serial", serial.as_str(), "--signer", "agent"];
+        [&args[..], more].concat().into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    fn borrowed(args: &[String]) -> Vec<&str> {
+        args.iter().map(String::as_str).collect()
+    }
+    let report = revoke(&f, &ca, &borrowed(&by(&["--hold"]))).exits(0).json();
+    assert_eq!((&report["status"], &report["result"]["verified"]), (&"held".into(), &true.into()));
+    let report = revoke(&f, &ca, &borrowed(&by(&["--hold"]))).exits(0).json();
+    assert_eq!(report["status"], "unchanged");
+    for reason in [&["--reason", "keyCompromise"][..], &["--reason", "removeFromCRL"], &[]] {
+        let report = refused(&f, &ca, &borrowed(&by(reason)), 40, &["on hold"]);
+        let hint = report["error"]["hint"].as_str().unwrap();
+        assert!(hint.contains("nss-cmc revoke") && hint.contains("--release"), "{hint}");
+    }
+    let release = by(&["--release"]);
+    let dry = by(&["--release", "--dry-run"]);
+    let report = revoke(&f, &ca, &borrowed(&dry)).exits(0).json();
+    assert_eq!((&report["status"], &report["changed"]), (&"dry_run".into(), &false.into()));
+    assert_eq!(state(&f, &serial), "REVOKED 6");
+    let report = revoke(&f, &ca, &borrowed(&release)).exits(0).json();
+    assert_eq!(
+        (&report["status"], &report["result"]["verified"]),
+        (&"released".into(), &true.into())
+    );
+    assert_eq!(report["result"]["subject"], "CN=alice,O=STAND-IN");
+    assert_eq!(state(&f, &serial), "VALID");
+    // A reason that revokes nothing: a valid certificate stays valid.
+    refused(&f, &ca, &borrowed(&by(&["--reason", "removeFromCRL"])), 2, &["removeFromCRL"]);
+    revoke(&f, &ca, &borrowed(&by(&["--reason", "superseded"]))).exits(0);
+    // For good: neither released, nor revoked for another reason.
+    refused(&f, &ca, &borrowed(&release), 40, &["superseded"]);
+    for more in [&["--reason", "keyCompromise"][..], &["--hold"]] {
+        refused(&f, &ca, &borrowed(&by(more)), 40, &["superseded"]);
+    }
+    // No reason asked: revoked is revoked.
+    let report = revoke(&f, &ca, &borrowed(&by(&[]))).exits(0).json();
+    assert_eq!(report["status"], "unchanged");
+}
+
+/// Reasons that the CA records as another one: revoked all the same, and said.
+#[test]
+fn a_reason_that_the_ca_does_not_keep_is_told() {
+    let (f, ca) = start(&["--rest", "v2"]);
+    let serial = user(&f, &ca, "alice");
+    let args = ["--nickname", "alice", "--reason", "privilegeWithdrawn"];
+    let report = revoke(&f, &ca, &args).exits(0).json();
+    assert_eq!(report["result"]["verified"], true);
+    assert!(report["warnings"].to_string().contains("unspecified"), "{report}");
+    assert_eq!(state(&f, &serial), "REVOKED 0");
+    let report = revoke(&f, &ca, &["--nickname", "alice", "--signer", "agent", args[2], args[3]]);
+    assert_eq!(report.exits(0).json()["status"], "unchanged");
+}
+
+#[test]
+fn release_needs_a_ca_that_can_be_asked() {
+    let (f, ca) = start(&["--rest", "none"]);
+    let serial = user(&f, &ca, "alice");
+    let args = ["--serial", &serial, "--signer", "agent", "--release"];
+    refused(&f, &ca, &args, 32, &["REST"]);
+}
+
+/// The CA did it, and its response was lost: the error says what the records say.
+#[test]
+fn a_lost_response_is_told_with_the_state() {
+    let (f, ca) = start(&[]);
+    let serial = user(&f, &ca, "alice");
+    let args = ["--serial", &serial, "--signer", "agent", "--profile", "standin-short"];
+    let report = revoke(&f, &ca, &args).exits(32).json();
+    let notes = report["error"]["notes"].to_string();
+    assert!(notes.contains("is revoked (unspecified)"), "{report}");
+    assert_eq!(state(&f, &serial), "REVOKED 0");
+}
