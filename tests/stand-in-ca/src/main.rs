@@ -5,6 +5,7 @@ mod answer;
 mod auth;
 mod certs;
 mod cms;
+mod damage;
 mod element;
 mod est;
 mod http;
@@ -104,6 +105,10 @@ enum Command {
         /// The only TLS version to speak
         #[arg(long, value_parser = ["1.2", "1.3"])]
         tls_version: Option<String>,
+        /// Keep connections open for more requests; `drop-unread` and `drop-done` close them when
+        /// the second one comes, before and after it is carried out
+        #[arg(long, default_value = "no", value_parser = ["no", "yes", "drop-unread", "drop-done"])]
+        keep: String,
         /// File for a line a request; stderr unless given
         #[arg(long)]
         log: Option<PathBuf>,
@@ -179,8 +184,15 @@ fn run(command: Command) -> Result<(), Refused> {
             oaep,
             pop_link_required,
             tls_version,
+            keep,
             log,
         } => {
+            let keep = match keep.as_str() {
+                "yes" => http::Keep::Yes,
+                "drop-unread" => http::Keep::DropUnread,
+                "drop-done" => http::Keep::DropDone,
+                _ => http::Keep::No,
+            };
             let settings = Settings { oaep, pop_link: pop_link_required };
             let store = Store::open(&dir, false)?;
             store.remove("port");
@@ -204,7 +216,7 @@ fn run(command: Command) -> Result<(), Refused> {
             for stream in listener.incoming().flatten() {
                 let (tls, servlets, sink) = (tls.clone(), servlets.clone(), sink.clone());
                 std::thread::spawn(move || {
-                    http::serve(stream, &tls, &servlets, &|line| {
+                    http::serve(stream, &tls, &servlets, keep, &|line| {
                         let mut sink = sink.lock().unwrap_or_else(|e| e.into_inner());
                         writeln!(sink, "{line}").ok();
                     });

@@ -8,6 +8,7 @@ use crate::answer::{
 use crate::auth::{Who, authenticate};
 use crate::certs::{self, name_text, parts};
 use crate::cms::{self, Flaw};
+use crate::damage::damaged;
 use crate::element::{Refused, integer, octets, set};
 use crate::keys::{Key, KeyKind, kind};
 use crate::pop::Waiting;
@@ -40,6 +41,10 @@ pub enum Manner {
     Hang,
     /// The connection is closed without a word.
     Reset,
+    /// The connection is closed after that many octets, status line and headers included.
+    Cut(usize),
+    /// A fatal TLS alert after that many octets.
+    Alert(usize),
 }
 
 /// Who asked for what.
@@ -410,7 +415,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "\\'")
 }
 
-fn page(status: u16, text: &str) -> Answer {
+pub fn page(status: u16, text: &str) -> Answer {
     let body = format!("<!DOCTYPE html><html><body>{text}</body></html>").into_bytes();
     Answer { status, media_type: Some("text/html"), body, manner: Manner::Plain }
 }
@@ -443,18 +448,4 @@ fn on_the_way(wish: &str) -> Option<Answer> {
         "reset" => cmc(b"", Manner::Reset),
         _ => return None,
     })
-}
-
-/// Damage to a good answer on its way.
-fn damaged(wish: Option<&str>, mut body: Vec<u8>) -> Answer {
-    let manner = match wish {
-        Some("truncated") => {
-            body.truncate(body.len() / 2);
-            Manner::Plain
-        }
-        Some("short") => Manner::Short,
-        Some("slow") => Manner::Slow,
-        _ => Manner::Plain,
-    };
-    Answer { status: 200, media_type: Some("application/pkcs7-mime"), body, manner }
 }
