@@ -36,6 +36,10 @@ impl Secret {
     }
 }
 
+/// Gives a token's password when a login needs it: called with the token's name as the user wrote it,
+/// once for each token.
+pub type Passwords<'a> = Box<dyn Fn(&str) -> Result<Option<Secret>> + 'a>;
+
 /// Where a secret comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

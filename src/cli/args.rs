@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::error::{Error, Kind, Result};
-use crate::secret::{SHARED_SECRET, Secret, Source};
+use crate::secret::{Passwords, SHARED_SECRET, Secret, Source};
 
 /// The database, the token and its password.
 #[derive(Args)]
@@ -34,8 +34,8 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    /// Where the password comes from; a prompt when nothing is said.
-    pub fn password(&self) -> Box<dyn FnOnce() -> Result<Option<Secret>>> {
+    /// Where the passwords come from; a prompt when nothing is said.
+    pub fn passwords(&self) -> Passwords<'static> {
         let source = if let Some(n) = self.password_fd {
             Source::Fd(n)
         } else if let Some(name) = &self.password_env {
@@ -49,8 +49,9 @@ impl DatabaseArgs {
         } else {
             Source::Prompt
         };
-        let token = self.token.clone();
-        Box::new(move || source.read(&format!("password of the token {token}"), &token).map(Some))
+        Box::new(move |token| {
+            source.read(&format!("password of the token {token}"), token).map(Some)
+        })
     }
 }
 

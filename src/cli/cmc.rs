@@ -88,7 +88,7 @@ pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
         }
         CmcCommand::Send(args) => send(SendSpec {
             file: args.file,
-            password: args.database.password(),
+            passwords: args.database.passwords(),
             database: args.database.database,
             token: args.database.token,
             signer: args.signer,

@@ -198,9 +198,9 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
         },
     };
     let access = if new { Access::ReadWrite } else { Access::ReadOnly };
-    let password = args.database.password();
+    let passwords = args.database.passwords();
     let (database, token) =
-        session::open(&args.database.database, access, &args.database.token, password)?;
+        session::open(&args.database.database, access, &args.database.token, &passwords)?;
     let made = create(
         &database,
         &token,

@@ -175,7 +175,7 @@ pub fn run(args: EnrollArgs) -> Result<Report> {
         None => None,
     };
     enroll(EnrollSpec {
-        password: args.database.password(),
+        passwords: args.database.passwords(),
         database: args.database.database,
         token: args.database.token,
         nickname: args.nickname,

@@ -116,7 +116,7 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         Action::Revoke(reason(args.reason.as_deref().unwrap_or("unspecified"))?)
     };
     revoke(RevokeSpec {
-        password: args.database.password(),
+        passwords: args.database.passwords(),
         database: args.database.database,
         token: args.database.token,
         target,

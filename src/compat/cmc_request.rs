@@ -16,9 +16,9 @@ use crate::keyid;
 use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
 use crate::ops::build::{self, Message, Signatory, build, request_key};
 use crate::ops::file::{self, Mode};
-use crate::ops::session::{self, Identity, NssCrypto, Primed};
+use crate::ops::session::{self, Identity, Primed};
 use crate::ops::{answer, pop};
-use crate::secret::{Secret, Source};
+use crate::secret::{Passwords, Secret, Source};
 
 use spec::Authority;
 
@@ -80,8 +80,8 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
 /// A revocation by shared secret: no key and no database take part.
 fn unsigned(settings: &Settings, secret: Secret) -> Result<Message> {
     let nss = Database::without_files()?;
-    let spec = spec::revocation(settings, Authority::Secret(secret), &NssCrypto)?;
-    let message = build(spec, Signatory::Nobody, None, &NssCrypto)?;
+    let spec = spec::revocation(settings, Authority::Secret(secret), &nss)?;
+    let message = build(spec, Signatory::Nobody, None, &nss)?;
     close(nss)?;
     Ok(message)
 }
@@ -108,9 +108,9 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
     let spec = match &identity {
         Some(identity) if revoke => {
             let issuer = Authority::Issuer(identity.certificate.issuer().to_vec());
-            spec::revocation(settings, issuer, &NssCrypto)?
+            spec::revocation(settings, issuer, &opened.database)?
         }
-        _ => spec::enrolment(settings, requests, &NssCrypto)?,
+        _ => spec::enrolment(settings, requests, &opened.database)?,
     };
     if !revoke {
         for line in spec::advice(settings, &spec) {
@@ -123,7 +123,7 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
         (None, None) => return Err(Error::new(Kind::Internal, "nobody to sign the request")),
     };
     let link_key = key.as_ref().filter(|_| link).map(|k| k as _);
-    let message = build(spec, signatory, link_key, &NssCrypto)?;
+    let message = build(spec, signatory, link_key, &opened.database)?;
     drop((identity, key));
     opened.close()?;
     if link {
@@ -171,8 +171,8 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say(format!("processEncryptedPopResponse: requestID: {}", challenge.request_id()));
     let first = if settings.flag("oaep") { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let signatory = Signatory::Certificate(&identity);
-    let message =
-        pop::answer(&challenge, &key, first, signatory, &[], &NssCrypto).inspect_err(|_| {
+    let message = pop::answer(&challenge, &key, first, signatory, &[], &opened.database)
+        .inspect_err(|_| {
             streams
                 .say("constructDecryptedPopRequest: Oops! witness failed to verify.  Must abort!");
         })?;
@@ -200,11 +200,11 @@ fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let message = match (nickname, id) {
         (Some(nickname), _) => {
             let identity = opened.signer(nickname, streams)?;
-            build::sign_again(&der, Signatory::Certificate(&identity), &NssCrypto)?
+            build::sign_again(&der, Signatory::Certificate(&identity), &opened.database)?
         }
         (None, id) => {
             let key = opened.key(&id.unwrap_or_default(), &[], streams)?;
-            build::sign_again(&der, Signatory::RequestKey(&key), &NssCrypto)?
+            build::sign_again(&der, Signatory::RequestKey(&key), &opened.database)?
         }
     };
     opened.close()?;
@@ -227,22 +227,23 @@ impl Opened {
     fn new(settings: &Settings, signer: Option<&str>, streams: &mut Streams<'_>) -> Result<Opened> {
         let dir = settings.non_empty("dbdir").unwrap_or(".");
         let name = settings.get("tokenname").unwrap_or_default();
-        let password = || match settings.secret_anywhere("password", name)? {
-            Some(password) => Ok(Some(password)),
-            None => Source::Prompt.read("token password", name).map(Some).map_err(|e| {
-                Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))
-                    .because(e)
-                    .hint("give password, passwordFile, passwordFd or passwordEnv")
-            }),
-        };
+        let passwords: Passwords<'_> =
+            Box::new(|name| match settings.secret_anywhere("password", name)? {
+                Some(password) => Ok(Some(password)),
+                None => Source::Prompt.read("token password", name).map(Some).map_err(|e| {
+                    Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))
+                        .because(e)
+                        .hint("give password, passwordFile, passwordFd or passwordEnv")
+                }),
+            });
         let access = Access::ReadOnly;
         let (database, token, primed) = match signer {
             Some(signer) => {
-                let (d, t, primed) = session::open_for(dir, access, name, signer, password)?;
+                let (d, t, primed) = session::open_for(dir, access, name, signer, &passwords)?;
                 (d, t, Some(primed))
             }
             None => {
-                let (d, t) = session::open(dir, access, name, password)?;
+                let (d, t) = session::open(dir, access, name, &passwords)?;
                 (d, t, None)
             }
         };

@@ -11,8 +11,8 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::ops::build::{CmcSpec, Signatory, build};
 use crate::ops::file::{self, Mode};
-use crate::ops::session::{self, Identity, NssCrypto};
-use crate::secret::{Secret, Source};
+use crate::ops::session::{self, Identity};
+use crate::secret::{Passwords, Secret, Source};
 
 const USAGE: &str = "\
 Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reason>
@@ -131,13 +131,16 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         );
     }
     let token = options.get('h').unwrap_or_default();
-    let password = || match (options.get('p'), &options.password_file) {
-        (Some(text), _) => Ok(Some(Secret::new(text.as_bytes().to_vec()))),
-        (None, Some(file)) => Source::File(file.clone()).read("token password", token).map(Some),
-        (None, None) => Source::Prompt.read("token password", token).map(Some),
-    };
+    let passwords: Passwords<'_> =
+        Box::new(|token| match (options.get('p'), &options.password_file) {
+            (Some(text), _) => Ok(Some(Secret::new(text.as_bytes().to_vec()))),
+            (None, Some(file)) => {
+                Source::File(file.clone()).read("token password", token).map(Some)
+            }
+            (None, None) => Source::Prompt.read("token password", token).map(Some),
+        });
     let (database, token, primed) =
-        session::open_for(dir, Access::ReadOnly, token, nickname, password)?;
+        session::open_for(dir, Access::ReadOnly, token, nickname, &passwords)?;
     streams.say("cert/key prefix = ");
     streams.say(format!("path = {dir}"));
     streams.say(format!("CMCRevoke: searching for certificate nickname:{nickname}"));
@@ -151,9 +154,9 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         comment: options.get('c').map(str::to_owned),
     };
     let controls =
-        vec![Control::SenderNonce(NssCrypto.random(16)?), Control::Revoke(Box::new(revocation))];
+        vec![Control::SenderNonce(database.random(16)?), Control::Revoke(Box::new(revocation))];
     let spec = CmcSpec { controls, ..CmcSpec::default() };
-    let message = build(spec, Signatory::Certificate(&identity), None, &NssCrypto)?;
+    let message = build(spec, Signatory::Certificate(&identity), None, &database)?;
     drop((identity, token, primed));
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
     streams.say("-----BEGIN CERTIFICATE REQUEST-----");

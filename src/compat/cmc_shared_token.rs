@@ -12,7 +12,7 @@ use crate::nss::{Access, Database, KeyTransport};
 use crate::ops::file::{self, Mode};
 use crate::ops::session;
 use crate::ops::shared_token::{advice, certificate_in, shared_token};
-use crate::secret::{Secret, Source};
+use crate::secret::{Passwords, Secret, Source};
 
 /// `-h` is the token here. Of a repeated option the first counts; further words don't.
 #[derive(Parser)]
@@ -172,12 +172,13 @@ fn from_database(
 ) -> Result<Vec<u8>> {
     let dir = options.database.first().map_or(".", String::as_str);
     let name = options.token.first().map_or("", String::as_str);
-    let password = || match (options.password.first(), &options.password_file) {
-        (Some(text), _) => Ok(Some(Secret::new(text.as_bytes().to_vec()))),
-        (None, Some(file)) => Source::File(file.clone()).read("token password", name).map(Some),
-        (None, None) => Source::Prompt.read("token password", name).map(Some),
-    };
-    let (database, token) = session::open(dir, Access::ReadOnly, name, password)?;
+    let passwords: Passwords<'_> =
+        Box::new(|name| match (options.password.first(), &options.password_file) {
+            (Some(text), _) => Ok(Some(Secret::new(text.as_bytes().to_vec()))),
+            (None, Some(file)) => Source::File(file.clone()).read("token password", name).map(Some),
+            (None, None) => Source::Prompt.read("token password", name).map(Some),
+        });
+    let (database, token) = session::open(dir, Access::ReadOnly, name, &passwords)?;
     let certificate = database.find_certificate(&session::qualified(&token, nickname))?;
     warn(certificate.der(), passphrase, streams)?;
     let der = shared_token(&database, &token, certificate.der(), passphrase.bytes(), how)?;

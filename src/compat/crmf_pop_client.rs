@@ -15,7 +15,7 @@ use crate::ops::archive::Archive;
 use crate::ops::csr::{CsrSpec, Format, KeyWanted, Made, create};
 use crate::ops::session;
 use crate::ops::submit::{RequestStatus, Submission, archive_wrap, submit};
-use crate::secret::{Secret, Source};
+use crate::secret::{Passwords, Secret, Source};
 use crate::text::printable;
 use crate::transport::{Transport, TransportOptions};
 
@@ -292,10 +292,9 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     let dir = line.get('d').unwrap_or(".");
     verbose(streams, &format!("Initializing security database: {dir}"));
     let password = plan.password;
-    let (database, token) =
-        session::open(dir, Access::ReadWrite, line.get('h').unwrap_or_default(), || {
-            Ok(Some(password))
-        })?;
+    let passwords: Passwords<'_> = Box::new(|_| Ok(Some(password.duplicate())));
+    let name = line.get('h').unwrap_or_default();
+    let (database, token) = session::open(dir, Access::ReadWrite, name, &passwords)?;
     if archive.is_some() {
         verbose(streams, "archival option enabled\nLoading transport certificate");
     } else {

@@ -14,7 +14,7 @@ use crate::ops::answer;
 use crate::ops::endpoint::Endpoint;
 use crate::ops::file::{self, Reserved};
 use crate::ops::session::{self, Identity, Primed};
-use crate::secret::{Secret, Source};
+use crate::secret::{Passwords, Secret, Source};
 use crate::transport::{Transport, TransportOptions};
 
 /// Those of the Java tool, then ours.
@@ -252,9 +252,9 @@ fn open(settings: &Settings) -> Result<(Database, Token, Option<Primed>)> {
         }
         return Ok((database, token, None));
     }
-    let password = || password(settings, name);
+    let passwords: Passwords<'_> = Box::new(|token| password(settings, token));
     let (database, token, primed) =
-        session::open_for(dir, Access::ReadOnly, name, nickname, password)?;
+        session::open_for(dir, Access::ReadOnly, name, nickname, &passwords)?;
     Ok((database, token, Some(primed)))
 }
 

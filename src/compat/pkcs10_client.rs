@@ -11,7 +11,7 @@ use crate::keyid;
 use crate::nss::{Access, KeyFlags, KeyUses};
 use crate::ops::csr::{CsrSpec, Format, KeyWanted, create};
 use crate::ops::session;
-use crate::secret::{Secret, Source};
+use crate::secret::{Passwords, Secret, Source};
 
 const USAGE: &str = "\
 Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>
@@ -197,8 +197,8 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
     let prefixes = if options.prefixes { Prefixes::Types } else { Prefixes::Text };
     let subject_der = parse_as(subject, prefixes)?;
     let dir = options.database.as_deref().unwrap_or(".");
-    let (database, token) =
-        session::open(dir, Access::ReadWrite, &options.token, || password(&options))?;
+    let passwords: Passwords<'_> = Box::new(|_| password(&options));
+    let (database, token) = session::open(dir, Access::ReadWrite, &options.token, &passwords)?;
     let verbose = |streams: &mut Streams<'_>, line: &str| {
         if options.verbose {
             streams.say(format!("PKCS10Client: {line}"));

@@ -2,9 +2,10 @@
 
 use nss_sys as sys;
 
+use super::database::Database;
 use super::fault;
 use super::handle::Borrowed;
-use crate::algorithm::Digest;
+use crate::algorithm::{Crypto, Digest};
 use crate::error::{Error, Kind, Result};
 
 pub(super) fn oid_tag(digest: Digest) -> sys::SECOidTag {
@@ -21,11 +22,11 @@ fn refused(what: &str, digest: Digest) -> impl FnOnce(fault::Fault) -> Error {
     |f| Error::new(Kind::Refused, what).because(f)
 }
 
-/// The digest of `data` (`PK11_HashBuf`). NSS must be initialised.
+/// The digest of `data` (`PK11_HashBuf`). NSS is initialised: the caller holds a handle.
 ///
 /// # Errors
 /// [`Kind::Refused`] when NSS or its policy doesn't allow the algorithm.
-pub fn hash(digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn hash(digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
     let mut out = vec![0u8; digest.len()];
     let len = i32::try_from(data.len())
         .map_err(|_| Error::new(Kind::Input, "more than 2 GiB to digest"))?;
@@ -41,7 +42,7 @@ pub fn hash(digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`Kind::Refused`] when NSS or its policy doesn't allow the algorithm.
-pub fn hmac(digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+fn hmac(digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
     let refused = || refused("an HMAC", digest);
     let mechanism = match digest {
         Digest::Sha1 => sys::CKM_SHA_1_HMAC,
@@ -111,17 +112,30 @@ pub fn hmac(digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// `N` bytes from NSS's random generator.
-///
-/// # Errors
-/// [`Kind::Refused`] when the generator fails.
-pub fn random<const N: usize>() -> Result<[u8; N]> {
-    let mut out = [0u8; N];
-    let len = i32::try_from(N).unwrap_or(i32::MAX);
-    // SAFETY: `out` has N bytes (pk11pub.h).
+/// `n` octets from NSS's random generator.
+fn random(n: usize) -> Result<Vec<u8>> {
+    let mut out = vec![0u8; n];
+    let len = i32::try_from(n)
+        .map_err(|_| Error::new(Kind::Input, "more than 2 GiB of random octets"))?;
+    // SAFETY: `out` has `len` bytes (pk11pub.h).
     fault::status("PK11_GenerateRandom", || unsafe {
         sys::PK11_GenerateRandom(out.as_mut_ptr(), len)
     })
     .map_err(|f| Error::new(Kind::Refused, "can't draw random bytes").because(f))?;
     Ok(out)
+}
+
+/// NSS as the provider of cryptography, for as long as the database is open.
+impl Crypto for Database {
+    fn hash(&self, digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
+        hash(digest, data)
+    }
+
+    fn hmac(&self, digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
+        hmac(digest, key, data)
+    }
+
+    fn random(&self, n: usize) -> Result<Vec<u8>> {
+        random(n)
+    }
 }

@@ -24,7 +24,6 @@ pub use cert::{Certificate, Trust, Usage};
 pub use cms::SignatureCheck;
 pub use database::{Access, Database};
 pub(crate) use descriptor::duplicate;
-pub use digest::{hash, hmac, random};
 pub use fault::Fault;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
 pub use token::Token;

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::algorithm::KeyType;
+use crate::algorithm::{Crypto, KeyType};
 use crate::asn1::x509::{certificate_fields, spki_key_type};
 use crate::asn1::{decode, oid, pem, split_tlv};
 use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Database, KeyTransport, PrivateKey, PrivateWrap, SessionKind, Token, random};
+use crate::nss::{Database, KeyTransport, PrivateKey, PrivateWrap, SessionKind, Token};
 
 /// For whom and how a key is archived.
 #[derive(Debug, Clone)]
@@ -79,13 +79,12 @@ impl Archive {
             ArchiveWrap::Des3 => PrivateWrap::Des3Cbc,
         };
         let transport = if self.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
-        let random = random::<16>()?;
-        let iv = random.get(..self.wrap.iv_len()).unwrap_or(&random);
+        let iv = database.random(self.wrap.iv_len())?;
         let session = token.session_key(kind)?;
-        let private_key = session.wrap_private(token, key, how, iv)?;
+        let private_key = session.wrap_private(token, key, how, &iv)?;
         let recipient = database.public_key(&self.transport_key)?;
         let session_key = session.wrap_for(&recipient, transport)?;
-        archive_options(Archived { wrap: self.wrap, iv, session_key, private_key })
+        archive_options(Archived { wrap: self.wrap, iv: &iv, session_key, private_key })
     }
 }
 

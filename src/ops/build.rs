@@ -4,7 +4,7 @@
 use rasn::types::Integer;
 use zeroize::Zeroizing;
 
-use super::session::{Identity, NssCrypto};
+use super::session::Identity;
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
 use crate::asn1::cms::SignerIdentifier;
 use crate::asn1::crmf::{CertReqMsg, CertRequest};
@@ -152,7 +152,9 @@ pub fn seal(
 ) -> Result<Zeroizing<Vec<u8>>> {
     let pki_data = builder.build()?;
     match signatory {
-        Signatory::Certificate(identity) => sign_as(identity, &pki_data).map(Zeroizing::new),
+        Signatory::Certificate(identity) => {
+            sign_as(identity, &pki_data, crypto).map(Zeroizing::new)
+        }
         Signatory::RequestKey(key) => {
             let request = requests.last().ok_or_else(|| {
                 Error::new(Kind::Usage, "there is no request whose own key could sign")
@@ -179,7 +181,9 @@ pub fn sign_again(
 ) -> Result<Zeroizing<Vec<u8>>> {
     let pki_data = encode("PKIData", &request_content(message)?)?;
     match signatory {
-        Signatory::Certificate(identity) => sign_as(identity, &pki_data).map(Zeroizing::new),
+        Signatory::Certificate(identity) => {
+            sign_as(identity, &pki_data, crypto).map(Zeroizing::new)
+        }
         Signatory::Nobody => unsigned_data(&pki_data),
         Signatory::RequestKey(key) => {
             let signed = open_signed_data("the CMC request", message)?.0;
@@ -230,16 +234,16 @@ impl Signer for PssKey<'_> {
 }
 
 /// Signs as the holder of a certificate, with PSS when the certificate's key is for PSS only.
-fn sign_as(identity: &Identity, pki_data: &[u8]) -> Result<Vec<u8>> {
+fn sign_as(identity: &Identity, pki_data: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
     let leaf = &identity.certificate;
     if x509::spki_key_type(leaf.spki()) != Some(KeyType::RsaPss) {
-        return identity.sign(pki_data);
+        return identity.sign(pki_data, crypto);
     }
     let mut chain = vec![leaf.der().to_vec()];
     chain.extend(identity.issuers.iter().cloned());
     let key = PssKey(&identity.key);
     let digest = digest_for(KeyType::RsaPss);
-    signed_data(pki_data, SignerId::Certificate(leaf.der()), &chain, &key, digest, &NssCrypto)
+    signed_data(pki_data, SignerId::Certificate(leaf.der()), &chain, &key, digest, crypto)
 }
 
 /// Refuses a CRMF request the CA would encode otherwise before it checks the proof of possession,
@@ -291,7 +295,7 @@ pub fn key_for(database: &Database, token: &Token, spki: &[u8]) -> Result<Privat
         _ => None,
     };
     let of = modulus.map_or(bits.as_slice(), |m| m.strip_prefix(&[0]).unwrap_or(m));
-    let id = NssCrypto.hash(Digest::Sha1, of)?;
+    let id = database.hash(Digest::Sha1, of)?;
     request_key(database, token, &id, &[]).and_then(|key| {
         check_key(&key, &id, spki)?;
         Ok(key)

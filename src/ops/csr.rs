@@ -297,7 +297,8 @@ fn build(
     key: &PrivateKey,
 ) -> Result<Vec<u8>> {
     let mut extensions = spec.extensions.clone();
-    let id = if spec.key_identifier { Some(session::key_identifier(spki)?) } else { None };
+    let id =
+        if spec.key_identifier { Some(session::key_identifier(database, spki)?) } else { None };
     match &spec.format {
         Format::Pkcs10 => {
             extensions.extend(id.map(|id| x509::subject_key_identifier(&id)));

@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, Certificate, Database, KeyFlags, Token, Trust};
 use crate::report::Report;
-use crate::secret::Secret;
+use crate::secret::Passwords;
 use crate::transport::TransportOptions;
 
 /// Where the key comes from.
@@ -44,8 +44,8 @@ pub struct EnrollSpec {
     pub database: String,
     /// Token for the new key and the certificate.
     pub token: String,
-    /// Gives the token's password when it is needed.
-    pub password: Box<dyn FnOnce() -> Result<Option<Secret>>>,
+    /// Gives the tokens' passwords.
+    pub passwords: Passwords<'static>,
     /// Nickname for the new certificate; none imports nothing.
     pub nickname: Option<String>,
     /// The key.
@@ -87,11 +87,11 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
     let (database, token, primed) = match &spec.requester {
         Requester::Certificate(signer) => {
             let opened =
-                session::open_for(&spec.database, access, &spec.token, signer, spec.password)?;
+                session::open_for(&spec.database, access, &spec.token, signer, &spec.passwords)?;
             (opened.0, opened.1, Some(opened.2))
         }
         Requester::SharedSecret(_) => {
-            let opened = session::open(&spec.database, access, &spec.token, spec.password)?;
+            let opened = session::open(&spec.database, access, &spec.token, &spec.passwords)?;
             (opened.0, opened.1, None)
         }
     };
@@ -342,7 +342,7 @@ impl Job<'_> {
         };
         // By this the CA knows that the signer is the key being certified.
         let id = match matches!(self.requester, Requester::SharedSecret(_)) {
-            true => Some(session::key_identifier(&key.spki)?),
+            true => Some(session::key_identifier(self.database, &key.spki)?),
             false => None,
         };
         if self.encryption_only || self.archive.is_some() {

@@ -2,7 +2,7 @@
 //! are verified; an enrolment in as many trips as the CA wants.
 
 use super::build::{CmcSpec, Message, Signatory, build, key_for};
-use super::session::{Identity, NssCrypto};
+use super::session::Identity;
 use super::{answer, endpoint, pop};
 use crate::algorithm::Crypto;
 use crate::cmc::control::Control;
@@ -109,7 +109,7 @@ impl Enrolment<'_> {
     /// As [`Wire::ask`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
     pub fn play(self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
         let mut spec = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
-        fresh(&mut spec, &NssCrypto)?;
+        fresh(&mut spec, self.database)?;
         let (message, identity) = self.message(spec, request, key)?;
         let options = TransportOptions { identity, ..self.options };
         let mut wire = Wire::new(self.database, options, self.url, self.allow_unsigned)?;
@@ -135,8 +135,8 @@ impl Enrolment<'_> {
         let signer = Identity::find(self.database, self.token, signer)?;
         let signatory = Signatory::Certificate(&signer);
         let first = KeyTransport::Pkcs1;
-        let (more, sent) = pop::go_on(&message.sent, &response, &NssCrypto)?;
-        let second = pop::answer(&challenge, key, first, signatory, &more, &NssCrypto)?;
+        let (more, sent) = pop::go_on(&message.sent, &response, self.database)?;
+        let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
         answer::issued(&wire.ask(&second, &sent)?)
     }
 
@@ -151,7 +151,7 @@ impl Enrolment<'_> {
             Requester::Certificate(nickname) => {
                 let identity = Identity::find(self.database, self.token, nickname)?;
                 let identity = identity.for_several_signatures();
-                let message = build(spec, Signatory::Certificate(&identity), None, &NssCrypto)?;
+                let message = build(spec, Signatory::Certificate(&identity), None, self.database)?;
                 Ok((message, Some(identity)))
             }
             Requester::SharedSecret(shared) => {
@@ -166,7 +166,7 @@ impl Enrolment<'_> {
                 let Some(key) = key.or(found.as_ref()) else {
                     return Err(Error::new(Kind::NotFound, "no private key for the request"));
                 };
-                let message = build(spec, Signatory::RequestKey(key), Some(key), &NssCrypto)?;
+                let message = build(spec, Signatory::RequestKey(key), Some(key), self.database)?;
                 Ok((message, None))
             }
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::build::{CmcSpec, Signatory, build};
 use super::enroll::{close, same_name};
 use super::exchange::{Wire, fresh};
-use super::session::{self, Identity, NssCrypto};
+use super::session::{self, Identity};
 use super::shared_token::certificate_in;
 use super::{answer, ca, file};
 use crate::asn1::cmc::CrlReason;
@@ -19,7 +19,7 @@ use crate::cmc::control::{Control, REASONS, Revocation};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database};
 use crate::report::Report;
-use crate::secret::Secret;
+use crate::secret::{Passwords, Secret};
 use crate::text::{dn_string, printable};
 use crate::transport::{Transport, TransportOptions};
 
@@ -58,8 +58,8 @@ pub struct RevokeSpec {
     pub database: String,
     /// Token with the signer's key.
     pub token: String,
-    /// Gives the token's password when it is needed.
-    pub password: Box<dyn FnOnce() -> Result<Option<Secret>>>,
+    /// Gives the tokens' passwords.
+    pub passwords: Passwords<'static>,
     /// Which certificate.
     pub target: Target,
     /// On whose word.
@@ -89,7 +89,7 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
     let (database, identity) = match &spec.authority {
         Authority::Signer(nickname) => {
             let (database, token, _primed) =
-                session::open_for(&spec.database, access, &spec.token, nickname, spec.password)?;
+                session::open_for(&spec.database, access, &spec.token, nickname, &spec.passwords)?;
             let identity = Identity::find(&database, &token, nickname)?;
             (database, Some(identity.for_several_signatures()))
         }
@@ -230,7 +230,7 @@ impl Work<'_> {
             (Some(_), false) => "agent",
         };
         let mut spec = CmcSpec::default();
-        fresh(&mut spec, &NssCrypto)?;
+        fresh(&mut spec, self.database)?;
         spec.controls.push(Control::Revoke(Box::new(Revocation {
             issuer: self.target.issuer.clone(),
             serial: self.target.serial.clone(),
@@ -243,7 +243,7 @@ impl Work<'_> {
             Some(identity) => Signatory::Certificate(identity),
             None => Signatory::Nobody,
         };
-        let message = build(spec, signatory, None, &NssCrypto)?;
+        let message = build(spec, signatory, None, self.database)?;
         let mut result = self.describe();
         let options = TransportOptions { identity, ..self.options };
         let mut wire = Wire::new(self.database, options, url, false)?;

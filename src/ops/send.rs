@@ -14,7 +14,7 @@ use crate::cmc::show;
 use crate::error::Result;
 use crate::nss::{Access, Database};
 use crate::report::Report;
-use crate::secret::Secret;
+use crate::secret::Passwords;
 use crate::transport::{Transport, TransportOptions};
 
 /// What `send` is asked to do.
@@ -25,8 +25,8 @@ pub struct SendSpec<'a> {
     pub database: String,
     /// Token of the client certificate.
     pub token: String,
-    /// Gives the token's password when it is needed.
-    pub password: Box<dyn FnOnce() -> Result<Option<Secret>>>,
+    /// Gives the tokens' passwords.
+    pub passwords: Passwords<'static>,
     /// Nickname of the client certificate for TLS.
     pub signer: Option<String>,
     /// The CA's URL.
@@ -61,7 +61,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let (database, token, primed, identity) = match &spec.signer {
         Some(signer) => {
             let (database, token, primed) =
-                session::open_for(&spec.database, access, &spec.token, signer, spec.password)?;
+                session::open_for(&spec.database, access, &spec.token, signer, &spec.passwords)?;
             let identity = Identity::find(&database, &token, signer)?;
             (database, Some(token), Some(primed), Some(identity))
         }

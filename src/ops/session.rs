@@ -6,30 +6,8 @@ use crate::cmc::request::Request;
 use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
-use crate::secret::Secret;
+use crate::secret::Passwords;
 pub use crate::transport::Identity;
-
-/// NSS as the provider of digests, MACs and random octets; needs an open [`Database`].
-pub struct NssCrypto;
-
-impl Crypto for NssCrypto {
-    fn hash(&self, digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
-        crate::nss::hash(digest, data)
-    }
-
-    fn hmac(&self, digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
-        crate::nss::hmac(digest, key, data)
-    }
-
-    fn random(&self, n: usize) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        while out.len() < n {
-            out.extend(crate::nss::random::<64>()?);
-        }
-        out.truncate(n);
-        Ok(out)
-    }
-}
 
 /// Opens a database and logs in to one token of it, if that needs a password. The password is
 /// fetched only then.
@@ -39,13 +17,13 @@ impl Crypto for NssCrypto {
 pub fn open(
     dir: &str,
     access: Access,
-    token: &str,
-    password: impl FnOnce() -> Result<Option<Secret>>,
+    name: &str,
+    passwords: &Passwords<'_>,
 ) -> Result<(Database, Token)> {
     let database = Database::open(dir, access)?;
-    let token = database.token(token)?;
+    let token = database.token(name)?;
     if token.needs_login() {
-        token.login(password()?.as_ref())?;
+        token.login(passwords(name)?.as_ref())?;
     }
     Ok((database, token))
 }
@@ -65,12 +43,12 @@ pub struct Primed {
 pub fn open_for(
     dir: &str,
     access: Access,
-    token: &str,
+    name: &str,
     signer: &str,
-    password: impl FnOnce() -> Result<Option<Secret>>,
+    passwords: &Passwords<'_>,
 ) -> Result<(Database, Token, Primed)> {
     let database = Database::open(dir, access)?;
-    let token = database.token(token)?;
+    let token = database.token(name)?;
     let mut held = Vec::new();
     if token.needs_login() {
         held.extend(database.find_certificates(&qualified(&token, signer))?);
@@ -81,7 +59,7 @@ pub fn open_for(
                 break;
             }
         }
-        token.login(password()?.as_ref())?;
+        token.login(passwords(name)?.as_ref())?;
     }
     Ok((database, token, Primed { _held: held }))
 }
@@ -115,7 +93,7 @@ impl Identity {
     ///
     /// # Errors
     /// When the key refuses to sign.
-    pub fn sign(&self, pki_data: &[u8]) -> Result<Vec<u8>> {
+    pub fn sign(&self, pki_data: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
         let leaf = self.certificate.der();
         let mut chain = vec![leaf.to_vec()];
         chain.extend(self.issuers.iter().cloned());
@@ -125,7 +103,7 @@ impl Identity {
             &chain,
             &self.key,
             Digest::Sha256,
-            &NssCrypto,
+            crypto,
         )
     }
 }
@@ -218,6 +196,6 @@ pub fn read_request(path: &std::path::Path, crmf: Option<bool>) -> Result<Reques
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when the key can't be read.
-pub fn key_identifier(spki: &[u8]) -> Result<Vec<u8>> {
-    crate::nss::hash(Digest::Sha1, &crate::asn1::x509::public_key_bits(spki)?)
+pub fn key_identifier(crypto: &dyn Crypto, spki: &[u8]) -> Result<Vec<u8>> {
+    crypto.hash(Digest::Sha1, &crate::asn1::x509::public_key_bits(spki)?)
 }
