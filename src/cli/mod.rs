@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::compat;
 use crate::error::{Error, Kind, Result};
+use crate::interrupt::Watch;
 use crate::report::{Report, error_text};
 pub use streams::Streams;
 
@@ -117,6 +118,13 @@ fn old(applet: compat::Applet, name: &str, args: &[OsString], streams: &mut Stre
 }
 
 fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
+    // What only reads has nothing to clean up: a signal may end it anywhere.
+    let reads = match &cli.command {
+        Command::Cmc { command } => command.reads(),
+        Command::Help { .. } => true,
+        _ => false,
+    };
+    let watch = (!reads).then(Watch::begin);
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => ("enroll", enroll::run(*args)),
         Command::Cmc { command } => (command.name(), cmc::run(command, streams)),
@@ -127,6 +135,7 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
     };
+    drop(watch);
     match outcome {
         Ok(report) => finish(report, cli.output, streams),
         Err(e) => fail(name, &e, cli.output, streams),

@@ -15,7 +15,7 @@ use crate::ops::endpoint::Endpoint;
 use crate::ops::file::{self, Reserved};
 use crate::ops::session::{self, Identity, Primed};
 use crate::secret::{Passwords, Secret, Source};
-use crate::transport::{Transport, TransportOptions};
+use crate::transport::{Encoding, Transport, TransportOptions};
 
 /// Those of the Java tool, then ours.
 const KEYS: &[&str] = &[
@@ -38,6 +38,7 @@ const KEYS: &[&str] = &[
     "timeout",
     "proxy",
     "est",
+    "estEncoding",
 ];
 
 /// Where EST takes CMC (RFC 7030 §3.2.2).
@@ -89,6 +90,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
 struct Job {
     url: String,
     endpoint: Endpoint,
+    est_encoding: Option<Encoding>,
     secure: bool,
     input: PathBuf,
     output: PathBuf,
@@ -126,8 +128,12 @@ impl Job {
         let slash = if servlet.starts_with('/') { "" } else { "/" };
         let url = format!("{scheme}://{host}:{port}{slash}{servlet}");
         let endpoint = if est { Endpoint::Est } else { Endpoint::of(&url) };
+        let est_encoding = match settings.non_empty("estEncoding").map(str::trim) {
+            None => None,
+            Some(word) => Some(word.parse().map_err(|e: String| usage(settings, &e))?),
+        };
         let (input, output) = (input.into(), output.into());
-        Ok(Job { url, endpoint, secure, input, output, head_lines })
+        Ok(Job { url, endpoint, est_encoding, secure, input, output, head_lines })
     }
 }
 
@@ -160,6 +166,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         timeout: seconds(settings, "timeout", 300)?,
         // An empty one is none, whatever the environment says.
         proxy: settings.get("proxy").map(str::to_owned),
+        est_encoding: job.est_encoding,
     };
     let mut transport = Transport::new(options)?;
     let reply = job.endpoint.send(&mut transport, &job.url, &message);

@@ -20,7 +20,7 @@ use crate::keyid;
 use crate::nss::{Access, Certificate, Database, KeyFlags, Token, Trust};
 use crate::report::Report;
 use crate::secret::Passwords;
-use crate::transport::TransportOptions;
+use crate::transport::{Encoding, TransportOptions};
 
 /// Where the key comes from.
 #[derive(Debug, Clone)]
@@ -75,6 +75,8 @@ pub struct EnrollSpec {
     pub timeouts: (Duration, Duration),
     /// Proxy URL.
     pub proxy: Option<String>,
+    /// How requests to an EST server are encoded; found out when absent.
+    pub est_encoding: Option<Encoding>,
 }
 
 /// Runs it.
@@ -128,6 +130,7 @@ pub fn enroll(spec: EnrollSpec) -> Result<Report> {
                 timeout: spec.timeouts.1,
                 proxy: spec.proxy.clone(),
                 plain_http: false,
+                est_encoding: spec.est_encoding,
                 identity: None,
             };
             let enrolment = Enrolment {

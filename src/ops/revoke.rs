@@ -21,7 +21,7 @@ use crate::nss::{Access, Database};
 use crate::report::Report;
 use crate::secret::{Passwords, Secret};
 use crate::text::{dn_string, printable};
-use crate::transport::{Transport, TransportOptions};
+use crate::transport::{Encoding, Transport, TransportOptions};
 
 /// The certificate meant.
 #[derive(Debug, Clone)]
@@ -78,6 +78,8 @@ pub struct RevokeSpec {
     pub timeouts: (Duration, Duration),
     /// Proxy URL.
     pub proxy: Option<String>,
+    /// How requests to an EST server are encoded; found out when absent.
+    pub est_encoding: Option<Encoding>,
 }
 
 /// Runs it.
@@ -109,6 +111,7 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
             connect_timeout: spec.timeouts.0,
             timeout: spec.timeouts.1,
             proxy: spec.proxy,
+            est_encoding: spec.est_encoding,
             ..TransportOptions::default()
         },
     };

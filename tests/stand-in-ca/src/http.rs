@@ -56,13 +56,20 @@ pub enum Keep {
     DropDone,
 }
 
+/// How requests are taken.
+#[derive(Clone, Copy)]
+pub struct Ways {
+    pub keep: Keep,
+    pub est: est::Takes,
+}
+
 /// Serves one connection. What is logged of a request is logged before it is answered, so that
 /// whoever has the answer finds it.
 pub fn serve(
     stream: TcpStream,
     tls: &Arc<ServerConfig>,
     servlets: &Servlets,
-    keep: Keep,
+    Ways { keep, est }: Ways,
     log: &dyn Fn(&str),
 ) {
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok();
@@ -84,7 +91,7 @@ pub fn serve(
         };
         let client = stream.get_ref().conn.peer_certificates();
         let client = client.and_then(|c| c.first()).map(|c| c.as_ref().to_vec());
-        let (answer, line) = respond(&request, client.as_deref(), servlets);
+        let (answer, line) = respond(&request, client.as_deref(), est, servlets);
         log(&format!("{} {line}", request.target));
         if count > 0 && keep == Keep::DropDone {
             return log("connection dropped, request carried out");
@@ -135,12 +142,18 @@ fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
     Ok(Request { method, target, length, media_type, body })
 }
 
-fn respond(request: &Request, client: Option<&[u8]>, servlets: &Servlets) -> (Answer, String) {
+fn respond(
+    request: &Request,
+    client: Option<&[u8]>,
+    est: est::Takes,
+    servlets: &Servlets,
+) -> (Answer, String) {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     if request.method == "POST"
         && let Some(label) = est::label(path)
     {
-        return est::post(label, request.media_type.as_deref(), &request.body, client, servlets);
+        let media_type = request.media_type.as_deref();
+        return est::post(label, media_type, &request.body, client, est, servlets);
     }
     if !path.starts_with("/ca/") {
         return (not_found(), "no such path".into());

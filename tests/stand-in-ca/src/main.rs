@@ -109,6 +109,9 @@ enum Command {
         /// the second one comes, before and after it is carried out
         #[arg(long, default_value = "no", value_parser = ["no", "yes", "drop-unread", "drop-done"])]
         keep: String,
+        /// How EST wants a request: DER as Dogtag does, or base64 as RFC 8951 says
+        #[arg(long, default_value = "der", value_parser = ["der", "base64"])]
+        est: String,
         /// File for a line a request; stderr unless given
         #[arg(long)]
         log: Option<PathBuf>,
@@ -185,6 +188,7 @@ fn run(command: Command) -> Result<(), Refused> {
             pop_link_required,
             tls_version,
             keep,
+            est,
             log,
         } => {
             let keep = match keep.as_str() {
@@ -193,6 +197,8 @@ fn run(command: Command) -> Result<(), Refused> {
                 "drop-done" => http::Keep::DropDone,
                 _ => http::Keep::No,
             };
+            let est = if est == "der" { est::Takes::Der } else { est::Takes::Base64 };
+            let ways = http::Ways { keep, est };
             let settings = Settings { oaep, pop_link: pop_link_required };
             let store = Store::open(&dir, false)?;
             store.remove("port");
@@ -216,7 +222,7 @@ fn run(command: Command) -> Result<(), Refused> {
             for stream in listener.incoming().flatten() {
                 let (tls, servlets, sink) = (tls.clone(), servlets.clone(), sink.clone());
                 std::thread::spawn(move || {
-                    http::serve(stream, &tls, &servlets, keep, &|line| {
+                    http::serve(stream, &tls, &servlets, ways, &|line| {
                         let mut sink = sink.lock().unwrap_or_else(|e| e.into_inner());
                         writeln!(sink, "{line}").ok();
                     });
