@@ -233,6 +233,10 @@ impl<'db> Transport<'db> {
             ))
             .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3"));
         }
+        // curl takes the end of the connection for the end of the head.
+        if !answer.head_ended {
+            return Err(sent(failure::broken(&target).because("its head has no end")));
+        }
         let status = self.easy.response_code().unwrap_or(0);
         if status == 407
             && let Some(proxy) = &proxy

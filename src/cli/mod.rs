@@ -17,6 +17,7 @@ use crate::compat;
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::Watch;
 use crate::report::{Report, error_text};
+use crate::text::without_userinfo;
 pub use streams::Streams;
 
 #[derive(Parser)]
@@ -98,7 +99,7 @@ pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
             fail(&word, &error, Output::Json, streams)
         }
         Err(e) => {
-            streams.tell(e.to_string().trim_end());
+            streams.tell(without_userinfo(e.to_string().trim_end()));
             Kind::Usage.exit()
         }
     }

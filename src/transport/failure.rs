@@ -54,10 +54,9 @@ impl Failure<'_> {
             return self.by_proxy(proxy);
         }
         match self.seen.alert {
-            Some(alert) if self.begun => self
-                .http("the connection broke while it came")
-                .because(format!("TLS alert {} ({alert})", alert_name(alert)))
-                .hint("look whether the request was carried out before sending it again"),
+            Some(alert) if self.begun => {
+                broken(target).because(format!("TLS alert {} ({alert})", alert_name(alert)))
+            }
             Some(alert) => self.alerted(alert),
             None => self.by_code(),
         }
@@ -70,7 +69,7 @@ impl Failure<'_> {
     }
 
     fn http(&self, what: &str) -> Error {
-        Error::new(Kind::Http, format!("can't read the answer of {}: {what}", self.target))
+        unreadable(self.target, what)
     }
 
     fn distrusted(&self, who: String, distrust: Distrust) -> Error {
@@ -209,8 +208,7 @@ impl Failure<'_> {
                 .hint("is that the server's https port?");
         }
         if self.begun {
-            return http("the connection broke while it came")
-                .hint("look whether the request was carried out before sending it again");
+            return broken(target).because(text);
         }
         if error.is_send_error() && self.seen.wanted {
             let hint = if has_client {
@@ -234,6 +232,16 @@ impl Failure<'_> {
         }
         http("it isn't HTTP as we know it").hint("is that the CA's port?")
     }
+}
+
+fn unreadable(target: &Target, what: &str) -> Error {
+    Error::new(Kind::Http, format!("can't read the answer of {target}: {what}"))
+}
+
+/// An answer that had begun to come.
+pub(super) fn broken(target: &Target) -> Error {
+    unreadable(target, "the connection broke while it came")
+        .hint("look whether the request was carried out before sending it again")
 }
 
 /// A proxy that answers in the server's place, with a status from 300.
