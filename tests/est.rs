@@ -218,3 +218,17 @@ fn refusals_in_words() {
     assert!(error["hint"].as_str().unwrap().contains("--signer"), "{}", said.out);
     assert!(!f.file("resp").exists());
 }
+
+/// Dogtag's EST server takes no controls in what an agent or user signed: what it refuses for them,
+/// signed, is sent without.
+#[test]
+fn a_request_without_controls_for_dogtag() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &["--est", "dogtag"]);
+    let report = enroll(&f, &format!("{}/.well-known/est", ca.url)).exits(0).json();
+    assert_eq!(report["status"], "issued");
+    let came = came(&f);
+    assert_eq!(came.len(), 2, "{came:?}");
+    assert!(came[0].contains("missing Proof of Identification control"), "{came:?}");
+    assert!(came[1].contains("issued"), "{came:?}");
+}

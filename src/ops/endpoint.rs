@@ -4,7 +4,7 @@ use super::answer;
 use crate::asn1::pem;
 use zeroize::Zeroizing;
 
-use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome};
+use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
 use crate::text::printable;
 use crate::transport::{Encoding, Reply, Transport};
@@ -103,12 +103,29 @@ fn unread(reply: &Reply) -> bool {
     matches!(reply.status, 400 | 415)
         && match cmc_in(reply).map(|der| response::parse(&der).and_then(|r| r.outcome())) {
             None => true,
-            Some(Ok(Outcome::Rejected(status))) => matches!(
-                status.other,
-                Some(OtherInfo::Fail(FailInfo::BAD_MESSAGE_CHECK | FailInfo::BAD_REQUEST))
-            ),
+            Some(Ok(Outcome::Rejected(status))) => {
+                let why = match &status.other {
+                    Some(OtherInfo::Fail(info)) => *info,
+                    _ => return false,
+                };
+                [FailInfo::BAD_MESSAGE_CHECK, FailInfo::BAD_REQUEST].contains(&why)
+                    && !wants_proof(&status)
+            }
             Some(_) => false,
         }
+}
+
+/// Returns whether a verified response is that of Dogtag's EST server to a signed request with
+/// controls. It takes none: it does not hand on who signed, so that with any control the CA wants a
+/// proof of identification, which goes with a shared secret.
+pub(super) fn takes_no_controls(url: &str, response: &Response) -> bool {
+    Endpoint::of(url) == Endpoint::Est
+        && matches!(response.outcome(), Ok(Outcome::Rejected(status)) if wants_proof(&status))
+}
+
+fn wants_proof(status: &Status) -> bool {
+    let text = status.text.as_deref().unwrap_or_default();
+    text.contains("not pre-signed CMC request; missing Proof of Identification control")
 }
 
 /// The CMC message (DER) in a reply, whatever its HTTP status and encoding.

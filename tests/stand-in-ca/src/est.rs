@@ -1,6 +1,7 @@
 //! `/fullcmc` of EST (RFC 7030 §4.3, RFC 8951): the answer in base64, and the CMC status decides the
 //! HTTP status. Dogtag's EST server passes the request's body on as it is, so that it must be DER; it
-//! wants a client certificate and `smime-type=CMC-request`. Others take base64, as the RFCs say.
+//! wants a client certificate and `smime-type=CMC-request`, and, since it doesn't say who signed, a
+//! proof of identification for every request with a control. Others take base64, as the RFCs say.
 
 use base64ct::{Base64, Encoding};
 use der::Tag;
@@ -13,6 +14,8 @@ use crate::servlet::{Answer, Manner, Posted, Servlets, page};
 pub enum Takes {
     Der,
     Base64,
+    /// DER, and no controls in what is signed with a certificate.
+    Dogtag,
 }
 
 /// The label in the path of `/fullcmc`, empty without one; no other path is EST's.
@@ -32,7 +35,7 @@ pub fn post(
     servlets: &Servlets,
 ) -> (Answer, String) {
     let wanted = "application/pkcs7-mime";
-    if takes == Takes::Der && client.is_none() {
+    if takes != Takes::Base64 && client.is_none() {
         return (page(401, "HTTP Status 401"), "EST: no client certificate".into());
     }
     let smime_type = takes == Takes::Base64
@@ -44,7 +47,7 @@ pub fn post(
         );
     }
     let decoded = match takes {
-        Takes::Der => Some(body.to_vec()),
+        Takes::Der | Takes::Dogtag => Some(body.to_vec()),
         Takes::Base64 => decoded(body),
     };
     let Some(message) = decoded else {
@@ -52,7 +55,8 @@ pub fn post(
     };
     let profile = Some(label).filter(|l| !l.is_empty()).unwrap_or("caCMCserverCert");
     let path = "/ca/ee/ca/profileSubmitCMCFull";
-    let posted = Posted { path, profile: Some(profile), body: &message, client };
+    let signed = takes != Takes::Dogtag;
+    let posted = Posted { path, profile: Some(profile), body: &message, client, signed };
     let (mut answer, log) = servlets.post(&posted);
     if answer.status == 200 && answer.media_type == Some(wanted) {
         answer.media_type = Some("application/pkcs7-mime; smime-type=CMC-response");

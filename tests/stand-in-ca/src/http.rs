@@ -162,7 +162,7 @@ fn respond(
         return (crash_page(), "GET, or no Content-Length: NegativeArraySizeException".into());
     }
     let profile = query.split('&').find_map(|pair| pair.strip_prefix("profileId="));
-    let posted = Posted { path, profile, body: &request.body, client };
+    let posted = Posted { path, profile, body: &request.body, client, signed: true };
     servlets.post(&posted)
 }
 

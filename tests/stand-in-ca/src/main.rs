@@ -109,8 +109,9 @@ enum Command {
         /// the second one comes, before and after it is carried out
         #[arg(long, default_value = "no", value_parser = ["no", "yes", "drop-unread", "drop-done"])]
         keep: String,
-        /// How EST wants a request: DER as Dogtag does, or base64 as RFC 8951 says
-        #[arg(long, default_value = "der", value_parser = ["der", "base64"])]
+        /// How EST wants a request: DER, DER without controls as Dogtag does, or base64 as RFC 8951
+        /// says
+        #[arg(long, default_value = "der", value_parser = ["der", "dogtag", "base64"])]
         est: String,
         /// File for a line a request; stderr unless given
         #[arg(long)]
@@ -197,7 +198,11 @@ fn run(command: Command) -> Result<(), Refused> {
                 "drop-done" => http::Keep::DropDone,
                 _ => http::Keep::No,
             };
-            let est = if est == "der" { est::Takes::Der } else { est::Takes::Base64 };
+            let est = match est.as_str() {
+                "base64" => est::Takes::Base64,
+                "dogtag" => est::Takes::Dogtag,
+                _ => est::Takes::Der,
+            };
             let ways = http::Ways { keep, est };
             let settings = Settings { oaep, pop_link: pop_link_required };
             let store = Store::open(&dir, false)?;

@@ -54,6 +54,8 @@ pub struct Posted<'a> {
     pub body: &'a [u8],
     /// DER of the TLS client certificate.
     pub client: Option<&'a [u8]>,
+    /// Whether a signature with a certificate counts as proof of identification.
+    pub signed: bool,
 }
 
 /// What an administrator can set.
@@ -191,7 +193,7 @@ impl Servlets {
         log.extend(data.lint.iter().map(|l| format!("lint: {l}")));
 
         let revocation = data.last(REVOKE_REQUEST);
-        let signed = matches!(who, Who::Agent(_) | Who::User(_));
+        let signed = posted.signed && matches!(who, Who::Agent(_) | Who::User(_));
         let proved = if signed || revocation.is_some() || !data.has_controls {
             None
         } else {
