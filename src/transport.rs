@@ -123,11 +123,12 @@ impl<'db> Transport<'db> {
     /// Prepares; nothing is sent.
     ///
     /// # Errors
-    /// [`Kind::Refused`] when the identity's key can't be used for TLS.
+    /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl or
+    /// OpenSSL can't be used at all.
     pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
         let bridge = Bridge::new(options.database, options.identity)?;
         Ok(Transport {
-            easy: Lending::easy(bridge, Answer::default()),
+            easy: Lending::easy(bridge, Answer::default())?,
             connect_timeout: options.connect_timeout,
             timeout: options.timeout,
             proxy: options.proxy,

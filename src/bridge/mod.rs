@@ -12,6 +12,7 @@ mod keymgmt;
 mod loan;
 mod provider;
 mod signature;
+mod startup;
 mod verify;
 
 use std::cell::{Cell, RefCell};
@@ -232,8 +233,12 @@ impl<'db, H: Handler> Lending<'db, H> {
     ///
     /// The handle frees its connections, and with them every `SSL_CTX`, before its handler, and
     /// so before the `Bridge`.
-    pub(crate) fn easy(bridge: Rc<Bridge<'db>>, inner: H) -> Easy2<Lending<'db, H>> {
-        Easy2::new(Lending { bridge, inner })
+    ///
+    /// # Errors
+    /// [`Kind::Tls`] when libcurl can't be initialised.
+    pub(crate) fn easy(bridge: Rc<Bridge<'db>>, inner: H) -> Result<Easy2<Lending<'db, H>>> {
+        startup::initialize()?;
+        Ok(Easy2::new(Lending { bridge, inner }))
     }
 
     /// The bridge.
