@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::text::printable;
+use crate::text::{printable, without_userinfo};
 
 /// What kind of failure an [`Error`] is. The table behind it ([`Kind::ALL`]) gives exit codes and
 /// JSON names; `nss-cmc help exit-codes`, the README and the tests read the same table.
@@ -329,9 +329,9 @@ impl fmt::Display for Error {
     }
 }
 
-/// Text on one line, without what acts on a terminal.
+/// Text on one line, without what acts on a terminal and without the passwords of URLs.
 fn line(text: &str) -> String {
-    printable(text.trim_end().replace('\n', " ").as_str()).into_owned()
+    without_userinfo(&printable(text.trim_end().replace('\n', " ").as_str())).into_owned()
 }
 
 impl std::error::Error for Error {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let code = std::panic::catch_unwind(|| {
+        nss_cmc::interrupt::announce_with(|line| eprintln!("nss-cmc: {line}"));
         let mut out = std::io::stdout().lock();
         let mut err = std::io::stderr().lock();
         let mut streams = nss_cmc::cli::Streams::new(&mut out, &mut err);

@@ -1,13 +1,16 @@
 //! Secrets: wiped on drop, never shown, and the places they may come from.
 
+mod prompt;
+
 use std::fs::File;
-use std::io::{IsTerminal, Read, Write};
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
+use crate::interrupt;
 use crate::nss::{duplicate, is_fips_name, is_internal_name};
 
 /// What a secret shared with the CA is called in messages.
@@ -156,14 +159,14 @@ impl Source {
                 // Past the buffer of std's handle, which isn't wiped.
                 let stdin = std::io::stdin().as_fd().try_clone_to_owned();
                 let stdin = stdin.map_err(|e| unreadable(what, path, e))?;
-                first_line(File::from(stdin), what, "standard input")
+                line_of(File::from(stdin), what, "standard input")
             }
             Source::File(path) => select(&contents(path, what)?, path, what, wanted),
             Source::Fd(n) => {
                 let place = format!("descriptor {n}");
                 // Not opened by its name in /proc: that begins a file anew, and fails for sockets.
                 let file = duplicate(*n).map_err(|e| unreadable(what, Path::new(&place), e))?;
-                first_line(file, what, &place)
+                line_of(file, what, &place)
             }
             Source::Env(name) => match std::env::var_os(name) {
                 Some(value) => {
@@ -175,13 +178,19 @@ impl Source {
                     format!("can't read the {what}: the environment variable {name} isn't set"),
                 )),
             },
-            Source::Prompt => prompt(what),
+            Source::Prompt => prompt::ask(what),
         }
     }
 }
 
 fn unreadable(what: &str, path: &Path, e: std::io::Error) -> Error {
     Error::new(Kind::Usage, format!("can't read the {what} from {}", path.display())).because(e)
+}
+
+/// As [`first_line`]; a signal ends the wait for whoever is to write it.
+fn line_of(file: File, what: &str, place: &str) -> Result<Secret> {
+    let (what, place) = (what.to_owned(), place.to_owned());
+    interrupt::blocking(move || first_line(file, &what, &place))?
 }
 
 /// Octet by octet: nothing of the secret stays in a buffer that isn't wiped, and the next line is
@@ -213,12 +222,15 @@ fn trim_line_end(line: &mut Vec<u8>) {
 
 /// All of a password file.
 fn contents(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>> {
-    // Large enough from the start: growing would leave copies behind.
-    let mut all = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
-    File::open(path)
-        .and_then(|f| f.take(LONGEST as u64).read_to_end(&mut all))
-        .map_err(|e| unreadable(what, path, e))?;
-    Ok(all)
+    let name = path.to_owned();
+    let read = move || {
+        // Large enough from the start: growing would leave copies behind.
+        let mut all = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
+        let done = File::open(name).and_then(|f| f.take(LONGEST as u64).read_to_end(&mut all));
+        done.map(|_| all)
+    };
+    let all = if interrupt::may_wait(path) { interrupt::blocking(read)? } else { read() };
+    all.map_err(|e| unreadable(what, path, e))
 }
 
 /// The password of a token among the lines of a file, else its first line.
@@ -272,28 +284,10 @@ fn names_a_token(line: &[u8], known: &[String]) -> bool {
         || known.iter().any(|token| for_token(line, token).is_some())
 }
 
-/// Asks on the terminal with echo off.
-fn prompt(what: &str) -> Result<Secret> {
-    let option = if what == SHARED_SECRET { "shared-secret" } else { "password" };
-    let no_terminal = || {
-        let what = format!("the {what} is wanted and there is no terminal to ask on");
-        Error::new(Kind::Usage, what)
-            .hint(format!("give it by --{option}-file FILE, --{option}-fd N or --{option}-env VAR"))
-    };
-    if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
-        return Err(no_terminal());
-    }
-    let mut text = rpassword::prompt_password(format!("Enter the {what}: "))
-        .map_err(|e| no_terminal().because(e))?;
-    let secret = Secret::new(text.as_bytes().to_vec());
-    text.zeroize();
-    std::io::stderr().flush().ok();
-    Ok(secret)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     fn read(content: &str, token: &str) -> Vec<u8> {
         let file = tempfile::NamedTempFile::new().unwrap();

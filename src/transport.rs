@@ -3,15 +3,21 @@
 //! What the answer means is not decided here: a CMC failure is HTTP 200, a page of HTML may be too.
 
 mod failure;
+mod proxy;
 mod url;
 
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::time::Duration;
 
-use curl::easy::{Easy2, Handler, HttpVersion, List, SslVersion, WriteError};
+use curl::easy::{Easy2, Handler, HttpVersion, InfoType, List, SslVersion, WriteError};
 
 use crate::bridge::{Bridge, Lending, forget_ca_files, require_openssl};
 use crate::error::{Error, Kind, Result};
+use crate::interrupt::{self, Watch};
 use crate::nss::{Certificate, Database, PrivateKey};
+use proxy::Proxy;
 use url::Target;
 
 /// Longest body taken, in octets.
@@ -32,22 +38,44 @@ pub struct Identity {
     pub key: PrivateKey,
 }
 
+/// How the body of a CMC request to an EST server is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// DER, as Dogtag's EST wants it.
+    Der,
+    /// base64 (RFC 7030, RFC 8951).
+    Base64,
+}
+
+impl std::str::FromStr for Encoding {
+    type Err = String;
+
+    fn from_str(word: &str) -> std::result::Result<Encoding, String> {
+        match word.to_ascii_lowercase().as_str() {
+            "der" => Ok(Encoding::Der),
+            "base64" => Ok(Encoding::Base64),
+            _ => Err(format!("the encoding {word:?} is neither der nor base64")),
+        }
+    }
+}
+
 /// How to connect.
-#[derive(Debug)]
 pub struct TransportOptions<'db> {
     /// Decides which servers are trusted; needed for `https`.
     pub database: Option<&'db Database>,
-    /// Offered to servers that ask for a certificate.
+    /// Offered to servers that ask for a certificate, never to a proxy.
     pub identity: Option<Identity>,
     /// Limit for name look-up, TCP and TLS together.
     pub connect_timeout: Duration,
     /// Limit for everything.
     pub timeout: Duration,
     /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…). One
-    /// that is itself reached over TLS fails: its certificate is held against the server's name.
+    /// that is itself reached over TLS needs a certificate that the database trusts.
     pub proxy: Option<String>,
     /// Allows `http` URLs, where anybody on the way can read and change everything.
     pub plain_http: bool,
+    /// How requests to an EST server are encoded; `None` finds out.
+    pub est_encoding: Option<Encoding>,
 }
 
 impl Default for TransportOptions<'_> {
@@ -59,6 +87,7 @@ impl Default for TransportOptions<'_> {
             timeout: Duration::from_secs(120),
             proxy: None,
             plain_http: false,
+            est_encoding: None,
         }
     }
 }
@@ -76,7 +105,8 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Sends requests one after another, over one connection where the server keeps it open.
+/// Sends requests one after another: each POST once, over a connection of its own; a GET over one
+/// that is open.
 pub struct Transport<'db> {
     easy: Easy2<Lending<'db, Answer>>,
     connect_timeout: Duration,
@@ -84,35 +114,46 @@ pub struct Transport<'db> {
     proxy: Option<String>,
     plain_http: bool,
     directory: Option<String>,
-    has_identity: bool,
+    est_encoding: Option<Encoding>,
+    /// By URL, what its server was found to take.
+    encodings: HashMap<String, Encoding>,
 }
 
 impl<'db> Transport<'db> {
     /// Prepares; nothing is sent.
     ///
     /// # Errors
-    /// [`Kind::Refused`] when the identity's key can't be used for TLS.
+    /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl or
+    /// OpenSSL can't be used at all.
     pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
-        let has_identity = options.identity.is_some();
         let bridge = Bridge::new(options.database, options.identity)?;
         Ok(Transport {
-            easy: Lending::easy(bridge, Answer::default()),
+            easy: Lending::easy(bridge, Answer::default())?,
             connect_timeout: options.connect_timeout,
             timeout: options.timeout,
             proxy: options.proxy,
             plain_http: options.plain_http,
             directory: options.database.map(|d| d.name().to_owned()),
-            has_identity,
+            est_encoding: options.est_encoding,
+            encodings: HashMap::new(),
         })
     }
 
-    /// Sends `body` with the media type given, `Content-Length` exact and no `Expect`.
+    /// Sends `body` with the media type given, `Content-Length` exact and no `Expect`. It is sent
+    /// once: curl would send it anew, by itself, over a connection that the server closed meanwhile,
+    /// and the server may have acted on it.
+    ///
+    /// A signal ends the exchange before anything was sent; after that the first one is answered
+    /// with words on what the run waits for, and the second one ends it.
     ///
     /// # Errors
     /// [`Kind::Usage`] for the URL, [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`] when the
-    /// answer is broken, cut short or too large, [`Kind::Refused`] when NSS won't sign.
+    /// answer is broken, cut short or too large, [`Kind::Refused`] when NSS won't sign,
+    /// [`Kind::Interrupted`]. [`Error::was_sent`] unless it is certain that nothing of the request
+    /// left: the TLS handshake with the server was never finished.
     pub fn post(&mut self, url: &str, body: &[u8], content_type: &str) -> Result<Reply> {
-        self.exchange(url, |easy| {
+        self.exchange(url, true, |easy| {
+            easy.fresh_connect(true)?;
             easy.post(true)?;
             easy.post_fields_copy(body)?;
             headers(easy, &[&format!("Content-Type: {content_type}"), "Expect:"])
@@ -125,7 +166,7 @@ impl<'db> Transport<'db> {
     /// # Errors
     /// As for [`Transport::post`].
     pub fn query(&mut self, url: &str, question: &[u8], media_type: &str) -> Result<Reply> {
-        self.exchange(url, |easy| {
+        self.exchange(url, false, |easy| {
             easy.post(true)?;
             easy.post_fields_copy(question)?;
             let kind = format!("Content-Type: {media_type}");
@@ -133,79 +174,113 @@ impl<'db> Transport<'db> {
         })
     }
 
-    /// Fetches `url`, asking for the media type given.
+    /// Fetches `url`, asking for the media type given. The first signal ends it.
     ///
     /// # Errors
-    /// As for [`Transport::post`].
+    /// As for [`Transport::post`]; never [`Error::was_sent`].
     pub fn get(&mut self, url: &str, accept: &str) -> Result<Reply> {
-        self.exchange(url, |easy| {
+        self.exchange(url, false, |easy| {
             easy.get(true)?;
             headers(easy, &[&format!("Accept: {accept}")])
         })
     }
 
+    /// Returns how the EST server at a URL takes requests, as far as that is known.
+    pub(crate) fn est_encoding(&self, url: &str) -> Option<Encoding> {
+        self.est_encoding.or_else(|| self.encodings.get(url).copied())
+    }
+
+    /// Remembers how the EST server at a URL takes requests.
+    pub(crate) fn learn_est_encoding(&mut self, url: &str, encoding: Encoding) {
+        self.encodings.insert(url.to_owned(), encoding);
+    }
+
     fn exchange(
         &mut self,
         url: &str,
+        post: bool,
         request: impl FnOnce(&mut Easy) -> std::result::Result<(), curl::Error>,
     ) -> Result<Reply> {
         let target = Target::parse(url)?;
-        self.check(&target)?;
-        self.configure(url)
+        let proxy = Proxy::find(self.proxy.as_deref(), &target, |name| std::env::var_os(name))?;
+        self.check(&target, proxy.as_ref())?;
+        let watch = Watch::begin();
+        if post {
+            watch.check()?;
+        }
+        self.configure(url, proxy.as_ref())
             .and_then(|()| request(&mut self.easy))
             .map_err(|e| Error::new(Kind::Internal, "can't set up the request").because(e))?;
-        self.easy.get_mut().inner = Answer::default();
-        self.easy.get_ref().bridge().expect(&target.host);
+        let bridge = self.easy.get_ref().bridge();
+        let tls_proxy = proxy.as_ref().filter(|p| p.tls).map(|p| p.host.as_str());
+        bridge.expect(&target.host, tls_proxy);
+        let established = bridge.established();
+        let waits = format!("the response from {target}, {} s at most", self.timeout.as_secs());
+        self.easy.get_mut().inner = Answer { established, post, waits, ..Answer::default() };
         let outcome = self.easy.perform();
         let seen = self.easy.get_ref().bridge().seen();
         let answer = std::mem::take(&mut self.easy.get_mut().inner);
+        let sent = |e: Error| if answer.sent() { e.sent() } else { e };
         if let Err(error) = outcome {
-            let proxy = self.easy.http_connectcode().unwrap_or(0);
-            let sent = self.easy.upload_size().is_ok_and(|octets| octets > 0.0);
+            let connect_status = self.easy.http_connectcode().unwrap_or(0);
             let error = failure::Failure {
                 target: &target,
+                proxy: proxy.as_ref(),
                 error,
                 seen,
                 too_large: answer.too_large,
                 begun: !answer.lines.is_empty(),
-                proxy_status: proxy,
+                interrupted: answer.interrupted,
+                connect_status,
                 directory: self.directory.as_deref(),
-                has_identity: self.has_identity,
+                client: self.easy.get_ref().bridge().client(),
                 limits: (self.connect_timeout, self.timeout),
             }
             .explain();
-            return Err(if sent { error.sent() } else { error });
+            return Err(sent(error));
         }
         // A connection kept open was verified when it was made.
         let fresh = self.easy.num_connects().unwrap_or(1) > 0;
         if target.tls && fresh && !(seen.attached && seen.verified) {
-            return Err(Error::new(
+            return Err(sent(Error::new(
                 Kind::Tls,
                 format!("{target} answered, but NSS was never asked about it"),
-            )
+            ))
             .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3"));
         }
+        // curl takes the end of the connection for the end of the head.
+        if !answer.head_ended {
+            return Err(sent(failure::broken(&target).because("its head has no end")));
+        }
         let status = self.easy.response_code().unwrap_or(0);
+        if status == 407
+            && let Some(proxy) = &proxy
+        {
+            return Err(sent(failure::proxy_refused(proxy, &target, status)));
+        }
         let content_type = self.easy.content_type_bytes().ok().flatten();
         let content_type = content_type.map(|t| String::from_utf8_lossy(t).into_owned());
         Ok(Reply { status, content_type, header_lines: answer.lines, body: answer.body })
     }
 
-    fn check(&self, target: &Target) -> Result<()> {
-        if !target.tls {
-            if self.plain_http {
-                return Ok(());
-            }
+    fn check(&self, target: &Target, proxy: Option<&Proxy>) -> Result<()> {
+        if !target.tls && !self.plain_http {
             return Err(Error::new(
                 Kind::Usage,
                 format!("won't talk to {target} over plain http, where anybody can listen"),
             )
             .hint("use https; only HttpClient and CRMFPopClient still speak plain http"));
         }
+        let tls_proxy = proxy.filter(|p| p.tls);
+        let judged = match (target.tls, tls_proxy) {
+            (true, _) => target.to_string(),
+            (false, Some(proxy)) => format!("the proxy {proxy}"),
+            (false, None) => return Ok(()),
+        };
         if self.directory.is_none() {
             return Err(Error::new(
                 Kind::Usage,
-                format!("can't judge {target} without an NSS database to trust"),
+                format!("can't judge {judged} without an NSS database to trust"),
             )
             .hint("give the database with -d DIR"));
         }
@@ -213,7 +288,11 @@ impl<'db> Transport<'db> {
     }
 
     /// Everything both kinds of request share; what the last one set is forgotten.
-    fn configure(&mut self, url: &str) -> std::result::Result<(), curl::Error> {
+    fn configure(
+        &mut self,
+        url: &str,
+        proxy: Option<&Proxy>,
+    ) -> std::result::Result<(), curl::Error> {
         let easy = &mut self.easy;
         easy.reset();
         forget_ca_files(easy)?;
@@ -229,9 +308,12 @@ impl<'db> Transport<'db> {
         easy.timeout(self.timeout)?;
         easy.max_filesize(BODY_LIMIT as u64)?;
         easy.useragent(concat!("nss-cmc/", env!("CARGO_PKG_VERSION")))?;
-        if let Some(proxy) = &self.proxy {
-            easy.proxy(proxy)?;
-        }
+        // Both call the handler: the one to look for signals, the other to know what was sent.
+        easy.progress(true)?;
+        easy.verbose(true)?;
+        // Whether there is a proxy is decided already, for this program and curl alike.
+        easy.proxy(proxy.map_or("", |p| p.url.as_str()))?;
+        easy.noproxy("")?;
         easy.url(url)
     }
 }
@@ -246,9 +328,21 @@ fn headers(easy: &mut Easy<'_>, lines: &[&str]) -> std::result::Result<(), curl:
     easy.http_headers(list)
 }
 
-/// Receives one answer, within limits.
+/// Sees one request leave and receives its answer, within limits.
 #[derive(Default)]
 struct Answer {
+    /// The TLS handshake with the server is done.
+    established: Rc<Cell<bool>>,
+    /// It is the answer to a POST, which the server may have acted on.
+    post: bool,
+    /// What a run waits for that can't end by the first signal.
+    waits: String,
+    /// Octets of the request left without TLS.
+    left: bool,
+    /// A signal was answered with words.
+    deferred: bool,
+    /// A signal ends the exchange.
+    interrupted: bool,
     lines: Vec<String>,
     /// The blank line was seen; what follows are trailers, or the next answer's status line.
     head_ended: bool,
@@ -258,7 +352,41 @@ struct Answer {
     too_large: Option<&'static str>,
 }
 
+impl Answer {
+    /// Whether octets of a POST may have left.
+    fn sent(&self) -> bool {
+        self.post && (self.established.get() || self.left)
+    }
+}
+
 impl Handler for Answer {
+    fn progress(&mut self, _: f64, _: f64, _: f64, _: f64) -> bool {
+        if !interrupt::pending() {
+            return true;
+        }
+        if self.sent() && !self.deferred {
+            self.deferred = true;
+            interrupt::defer();
+            interrupt::announce(&format!(
+                "interrupted by a signal, but the request was sent: waiting for {}; another signal \
+                 ends the wait",
+                self.waits
+            ));
+            return true;
+        }
+        self.interrupted = true;
+        false
+    }
+
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        // CONNECT goes to the proxy; what leaves inside TLS comes after the handshake.
+        self.left |= match kind {
+            InfoType::HeaderOut => !data.starts_with(b"CONNECT "),
+            InfoType::DataOut => true,
+            _ => false,
+        };
+    }
+
     fn write(&mut self, data: &[u8]) -> std::result::Result<usize, WriteError> {
         if self.body.len() + data.len() > BODY_LIMIT {
             self.too_large = Some("the body is larger than 16 MiB");

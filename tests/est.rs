@@ -1,5 +1,5 @@
-//! EST's `/fullcmc` as another way to the CA: base64 both ways, a CMC failure with an HTTP status of
-//! its own. For `enroll`, `cmc send` and HttpClient alike.
+//! EST's `/fullcmc` as another way to the CA: a CMC failure has an HTTP status of its own, and the
+//! server wants DER, as Dogtag's does, or base64. For `enroll`, `cmc send` and HttpClient alike.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -124,8 +124,108 @@ fn httpclient_by_est() {
     assert!(said.out.contains("HTTP/1.1 400 "), "{}", said.out);
     let said = f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "resp"]).exits(1);
     assert!(said.out.contains("failInfo=bad identity"), "{}", said.out);
-    // A servlet's path with est=true is asked in base64 and can't read that.
-    std::fs::remove_file(f.file("resp")).unwrap();
-    let said = post(&["servlet=/ca/ee/ca/profileSubmitCMCFull?profileId=caCMCserverCert"]).exits(0);
+    // A servlet's path with est=true takes DER; asked in base64 it can't read that.
+    let servlet = "servlet=/ca/ee/ca/profileSubmitCMCFull?profileId=caCMCserverCert";
+    assert_eq!(post(&[servlet]).exits(0).err, "");
+    let said = post(&[servlet, "estEncoding=base64"]).exits(0);
     assert!(said.err.contains("Invalid Credential."), "{}", said.err);
+    let said = post(&["estEncoding=hex"]).exits(1);
+    assert!(said.out.contains("\"hex\" is neither der nor base64"), "{}", said.out);
+}
+
+/// The requests that came to EST.
+fn came(f: &Folder) -> Vec<String> {
+    log(f).lines().filter(|l| l.starts_with("/.well-known/est")).map(str::to_owned).collect()
+}
+
+/// DER is tried first, base64 only where DER could not be read; what a server takes is remembered
+/// for the second trip, and can be said beforehand.
+#[test]
+fn the_encoding_is_found_out() {
+    for (takes, posts, other) in [("der", 2, "base64"), ("base64", 3, "der")] {
+        let f = folder(&[]);
+        let ca = StandIn::start(&f, &["--est", takes]);
+        let est = format!("{}/.well-known/est/caFullCMCUserCert", ca.url);
+        let two_trips = |nickname: &str, encoding: &[&str]| {
+            let what = ["--subject", "CN=x", "--nickname", nickname, "--encryption-only"];
+            let args = [&["enroll"], &AGENT[..], &["agent", "--ca", &est], &what, encoding];
+            f.nss_cmc(&args.concat())
+        };
+        two_trips("found", &[]).exits(0);
+        assert_eq!(came(&f).len(), posts, "{}", log(&f));
+        assert_eq!(log(&f).contains("EST: no base64"), takes == "base64", "{}", log(&f));
+        two_trips("said", &["--est-encoding", takes]).exits(0);
+        assert_eq!(came(&f).len(), posts + 2, "{}", log(&f));
+        // Said wrongly: no second try.
+        let said = two_trips("wrong", &["--est-encoding", other]);
+        assert_eq!(came(&f).len(), posts + 3, "{}", log(&f));
+        if takes == "der" {
+            assert!(said.exits(40).err.contains("Invalid Credential."));
+        } else {
+            assert!(said.exits(32).err.contains("the body isn't base64"));
+        }
+        two_trips("word", &["--est-encoding", "hex"]).exits(2);
+        assert_eq!(came(&f).len(), posts + 3, "{}", log(&f));
+    }
+}
+
+/// A second try could issue a second certificate: only a server that can't have understood the first
+/// one gets it.
+#[test]
+fn what_was_understood_is_not_sent_as_base64() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    let mut count = 0;
+    for label in [
+        "standin-fail-7",
+        "standin-fail-11",
+        "standin-status-4",
+        "standin-pending",
+        "standin-wrong-nonce",
+        "standin-html",
+        "standin-http500",
+        "standin-http502",
+        "standin-http504",
+        "standin-garbage",
+        "standin-empty",
+        "standin-short",
+        "standin-reset",
+        "standin-cut-40",
+        "standin-alert-400",
+        "standin-404",
+    ] {
+        let said = enroll(&f, &format!("{}/.well-known/est/{label}", ca.url));
+        assert_ne!(said.code, 0, "{label}");
+        count += 1;
+        assert_eq!(came(&f).len(), count, "{label}: {}", log(&f));
+    }
+}
+
+/// HTTP statuses of EST servers in words: no client certificate, a media type not taken.
+#[test]
+fn refusals_in_words() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &[]);
+    request(&f);
+    let url = format!("{}/.well-known/est", ca.url);
+    let send = ["cmc", "send", "cmc.req", "--out", "resp", "-d", "db", "--ca", &url];
+    let said = f.nss_cmc(&[&send[..], &["--output", "json"]].concat()).exits(32);
+    let error = &said.json()["error"];
+    assert_eq!(error["http"]["status"], 401, "{}", said.out);
+    assert!(error["hint"].as_str().unwrap().contains("--signer"), "{}", said.out);
+    assert!(!f.file("resp").exists());
+}
+
+/// Dogtag's EST server takes no controls in what an agent or user signed: what it refuses for them,
+/// signed, is sent without.
+#[test]
+fn a_request_without_controls_for_dogtag() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &["--est", "dogtag"]);
+    let report = enroll(&f, &format!("{}/.well-known/est", ca.url)).exits(0).json();
+    assert_eq!(report["status"], "issued");
+    let came = came(&f);
+    assert_eq!(came.len(), 2, "{came:?}");
+    assert!(came[0].contains("missing Proof of Identification control"), "{came:?}");
+    assert!(came[1].contains("issued"), "{came:?}");
 }

@@ -91,6 +91,7 @@ pub(super) const OSSL_PARAM_UTF8_STRING: c_uint = 4;
 // ssl.h
 pub(super) const SSL_CTRL_CHAIN_CERT: c_int = 89;
 pub(super) const SSL_CB_READ_ALERT: c_int = 0x4004;
+pub(super) const SSL_CB_HANDSHAKE_DONE: c_int = 0x20;
 
 // x509_vfy.h
 pub(super) const X509_V_ERR_APPLICATION_VERIFICATION: c_int = 50;

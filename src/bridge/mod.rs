@@ -7,19 +7,21 @@
 //! [`Seen`] tells whether the callbacks ran.
 
 mod ffi;
+mod hop;
 mod keymgmt;
 mod loan;
 mod provider;
 mod signature;
+mod startup;
 mod verify;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_long, c_void};
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use curl::easy::{Easy2, Handler, WriteError};
+use curl::easy::{Easy2, Handler, InfoType, WriteError};
 use openssl_sys as sys;
 
 use crate::asn1::x509::certificate_fields;
@@ -27,21 +29,22 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::Database;
 use crate::transport::Identity;
 use ffi::{Pkey, X509, last_error};
+use hop::{Hop, Route};
 use loan::Loan;
 pub(crate) use verify::Distrust;
 
 /// What happened during one exchange.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// The `SSL_CTX` was furnished.
+    /// The `SSL_CTX` for the server was furnished; before, everything is between us and a proxy.
     pub(crate) attached: bool,
     /// NSS verified the server.
     pub(crate) verified: bool,
-    /// Why the server isn't believed.
+    /// Why the server, or before it the proxy, isn't believed.
     pub(crate) distrust: Option<Distrust>,
     /// The server asked for a client certificate.
     pub(crate) wanted: bool,
-    /// The last fatal alert from the server (RFC 8446 §6).
+    /// The last fatal alert from the other side (RFC 8446 §6).
     pub(crate) alert: Option<u8>,
     /// A failure on our side: NSS refused to sign, the `SSL_CTX` couldn't be furnished.
     pub(crate) failure: Option<Error>,
@@ -59,8 +62,13 @@ struct ClientIdentity {
 pub(crate) struct Bridge<'db> {
     database: Option<&'db Database>,
     identity: Option<ClientIdentity>,
-    host: RefCell<String>,
+    route: RefCell<Route>,
     seen: RefCell<Seen>,
+    /// The TLS handshake with the server is done: from here on a request may have left.
+    established: Rc<Cell<bool>>,
+    /// The last `SSL_CTX` furnished, to be compared only: what happens on a connection kept from an
+    /// earlier exchange says nothing of this one.
+    current: Cell<*const sys::SSL_CTX>,
 }
 
 impl<'db> Bridge<'db> {
@@ -76,14 +84,27 @@ impl<'db> Bridge<'db> {
             Some(identity) => Some(ClientIdentity::new(identity)?),
             None => None,
         };
-        let (host, seen) = Default::default();
-        Ok(Rc::new(Bridge { database, identity, host, seen }))
+        let (route, seen, established) = Default::default();
+        let current = Cell::new(std::ptr::null());
+        Ok(Rc::new(Bridge { database, identity, route, seen, established, current }))
     }
 
-    /// Forgets what was seen and expects a server called `host`.
-    pub(crate) fn expect(&self, host: &str) {
-        host.clone_into(&mut self.host.borrow_mut());
+    /// Forgets what was seen and expects a server called `host`, behind a proxy that is itself
+    /// reached over TLS if one is named.
+    pub(crate) fn expect(&self, host: &str, tls_proxy: Option<&str>) {
+        self.route.replace(Route::new(host, tls_proxy));
         self.seen.take();
+        self.established.set(false);
+    }
+
+    /// Becomes true once the TLS handshake with the server is done.
+    pub(crate) fn established(&self) -> Rc<Cell<bool>> {
+        self.established.clone()
+    }
+
+    /// DER of the client certificate.
+    pub(crate) fn client(&self) -> Option<&[u8]> {
+        self.identity.as_ref().map(|i| i.certificate.as_slice())
     }
 
     /// What was seen since [`Bridge::expect`].
@@ -119,6 +140,11 @@ impl<'db> Bridge<'db> {
         }
         // SAFETY: as above.
         unsafe { ffi::SSL_CTX_set_info_callback(ctx, verify::info) };
+        self.current.set(ctx);
+        // A proxy gets nothing of the client's, not even the wish for it is noted.
+        if self.route.borrow_mut().begin() == Hop::Proxy {
+            return Ok(());
+        }
         // SAFETY: as for the verify callback.
         unsafe { ffi::SSL_CTX_set_cert_cb(ctx, verify::wanted, me) };
         if let Some(identity) = &self.identity {
@@ -207,8 +233,12 @@ impl<'db, H: Handler> Lending<'db, H> {
     ///
     /// The handle frees its connections, and with them every `SSL_CTX`, before its handler, and
     /// so before the `Bridge`.
-    pub(crate) fn easy(bridge: Rc<Bridge<'db>>, inner: H) -> Easy2<Lending<'db, H>> {
-        Easy2::new(Lending { bridge, inner })
+    ///
+    /// # Errors
+    /// [`Kind::Tls`] when libcurl can't be initialised.
+    pub(crate) fn easy(bridge: Rc<Bridge<'db>>, inner: H) -> Result<Easy2<Lending<'db, H>>> {
+        startup::initialize()?;
+        Ok(Easy2::new(Lending { bridge, inner }))
     }
 
     /// The bridge.
@@ -223,7 +253,16 @@ impl<H: Handler> Handler for Lending<'_, H> {
     }
 
     fn header(&mut self, data: &[u8]) -> bool {
+        self.bridge.route.borrow_mut().heard(data);
         self.inner.header(data)
+    }
+
+    fn progress(&mut self, dltotal: f64, dlnow: f64, ultotal: f64, ulnow: f64) -> bool {
+        self.inner.progress(dltotal, dlnow, ultotal, ulnow)
+    }
+
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        self.inner.debug(kind, data);
     }
 
     fn ssl_ctx(&mut self, ctx: *mut c_void) -> std::result::Result<(), curl::Error> {

@@ -6,6 +6,7 @@ use openssl_sys as sys;
 
 use super::Bridge;
 use super::ffi::{self, caught, x509_der};
+use super::hop::Hop;
 use crate::error::Result;
 use crate::nss::{Certificate, Database, Fault, Usage};
 
@@ -29,13 +30,13 @@ pub(super) unsafe extern "C" fn server(
         // SAFETY: OpenSSL passes a live store context.
         let presented = unsafe { presented(ctx) };
         let verdict = match bridge.database {
-            Some(database) => judge(database, &presented, &bridge.host.borrow()),
+            Some(database) => judge(database, &presented, bridge.route.borrow().name()),
             None => return 0,
         };
         let mut seen = bridge.seen.borrow_mut();
         let error = match verdict {
             Ok(Ok(())) => {
-                seen.verified = true;
+                seen.verified = bridge.route.borrow().at() == Hop::Server;
                 sys::X509_V_OK
             }
             Ok(Err(fault)) => {
@@ -107,9 +108,10 @@ pub(super) unsafe extern "C" fn wanted(_ssl: *mut sys::SSL, argument: *mut c_voi
     })
 }
 
-/// `SSL_CTX_set_info_callback`: remembers the last alert the server sent.
+/// `SSL_CTX_set_info_callback`: remembers the last alert the other side sent, and that the handshake
+/// with the server is done.
 pub(super) unsafe extern "C" fn info(ssl: *const sys::SSL, place: c_int, value: c_int) {
-    if place != ffi::SSL_CB_READ_ALERT {
+    if place != ffi::SSL_CB_READ_ALERT && place != ffi::SSL_CB_HANDSHAKE_DONE {
         return;
     }
     caught((), || {
@@ -119,8 +121,15 @@ pub(super) unsafe extern "C" fn info(ssl: *const sys::SSL, place: c_int, value: 
         let bridge = unsafe { sys::SSL_CTX_get_ex_data(ctx, super::ex_data_index()) };
         // SAFETY: null, or the Bridge that `attach` set, which outlives the SSL_CTX.
         let Some(bridge) = (unsafe { bridge.cast::<Bridge<'_>>().as_ref() }) else { return };
-        // Level in the high octet, description in the low one (SSL_alert_type_string(3)).
-        if value >> 8 == 2 {
+        if !std::ptr::eq(bridge.current.get(), ctx) {
+            return;
+        }
+        if place == ffi::SSL_CB_HANDSHAKE_DONE {
+            if bridge.route.borrow().at() == Hop::Server {
+                bridge.established.set(true);
+            }
+        } else if value >> 8 == 2 {
+            // Level in the high octet, description in the low one (SSL_alert_type_string(3)).
             bridge.seen.borrow_mut().alert = u8::try_from(value & 0xff).ok();
         }
     });

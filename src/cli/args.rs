@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::error::{Error, Kind, Result};
 use crate::secret::{Passwords, SHARED_SECRET, Secret, Source};
+use crate::transport::Encoding;
 
 /// The database, the token and its password.
 #[derive(Args)]
@@ -139,6 +140,11 @@ pub struct ConnectArgs {
     /// belong there, too (https_proxy)
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
+
+    /// How an EST server takes requests, `der` or `base64`; found out unless given: DER first,
+    /// base64 when the server can't read that
+    #[arg(long, value_name = "ENCODING")]
+    pub est_encoding: Option<Encoding>,
 
     /// Seconds to wait for a connection
     #[arg(long, value_name = "SECONDS", default_value_t = 30,

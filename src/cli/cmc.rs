@@ -82,6 +82,11 @@ impl CmcCommand {
             CmcCommand::Send(_) => "cmc send",
         }
     }
+
+    /// Whether it makes and sends nothing.
+    pub fn reads(&self) -> bool {
+        matches!(self, CmcCommand::Show(_))
+    }
 }
 
 /// Runs a command of `cmc`.
@@ -104,6 +109,7 @@ pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
             signer: args.signer,
             timeouts: args.ca.connect.timeouts(),
             proxy: args.ca.connect.proxy()?,
+            est_encoding: args.ca.connect.est_encoding,
             ca: args.ca.connect.ca,
             profile: args.ca.profile,
             output: args.out,

@@ -201,6 +201,7 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         archive,
         timeouts: args.ca.connect.timeouts(),
         proxy: args.ca.connect.proxy()?,
+        est_encoding: args.ca.connect.est_encoding,
         ca: args.ca.connect.ca,
         profile: args.ca.profile,
         force: args.force,

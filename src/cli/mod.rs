@@ -15,7 +15,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::compat;
 use crate::error::{Error, Kind, Result};
+use crate::interrupt::Watch;
 use crate::report::{Report, error_text, issued_pem};
+use crate::text::without_userinfo;
 pub use streams::Streams;
 
 #[derive(Parser)]
@@ -97,7 +99,7 @@ pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
             fail(&word, &error, Output::Json, streams)
         }
         Err(e) => {
-            streams.tell(e.to_string().trim_end());
+            streams.tell(without_userinfo(e.to_string().trim_end()));
             Kind::Usage.exit()
         }
     }
@@ -117,6 +119,13 @@ fn old(applet: compat::Applet, name: &str, args: &[OsString], streams: &mut Stre
 }
 
 fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
+    // What only reads has nothing to clean up: a signal may end it anywhere.
+    let reads = match &cli.command {
+        Command::Cmc { command } => command.reads(),
+        Command::Help { .. } => true,
+        _ => false,
+    };
+    let watch = (!reads).then(Watch::begin);
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -130,6 +139,7 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
     };
+    drop(watch);
     match outcome {
         Ok(report) => finish(report, cli.output, streams),
         Err(e) => fail(name, &e, cli.output, streams),

@@ -155,6 +155,7 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         comment: args.comment,
         timeouts: args.connect.timeouts(),
         proxy: args.connect.proxy()?,
+        est_encoding: args.connect.est_encoding,
         ca: args.connect.ca,
         profile: args.profile,
     })

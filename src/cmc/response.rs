@@ -90,6 +90,8 @@ impl fmt::Display for CmcStatus {
 pub struct FailInfo(pub i64);
 
 impl FailInfo {
+    /// badMessageCheck.
+    pub const BAD_MESSAGE_CHECK: FailInfo = FailInfo(1);
     /// badRequest.
     pub const BAD_REQUEST: FailInfo = FailInfo(2);
     /// badCertId.

@@ -16,7 +16,7 @@ use crate::ops::file::{self, Reserved};
 use crate::ops::session::{Identity, Needs, Session};
 use crate::ops::signer;
 use crate::secret::{Passwords, Secret, Source, Wanted};
-use crate::transport::{Transport, TransportOptions};
+use crate::transport::{Encoding, Transport, TransportOptions};
 
 /// Those of the Java tool, then ours.
 const KEYS: &[&str] = &[
@@ -39,6 +39,7 @@ const KEYS: &[&str] = &[
     "timeout",
     "proxy",
     "est",
+    "estEncoding",
 ];
 
 /// Where EST takes CMC (RFC 7030 §3.2.2).
@@ -90,6 +91,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
 struct Job {
     url: String,
     endpoint: Endpoint,
+    est_encoding: Option<Encoding>,
     secure: bool,
     input: PathBuf,
     output: PathBuf,
@@ -127,8 +129,12 @@ impl Job {
         let slash = if servlet.starts_with('/') { "" } else { "/" };
         let url = format!("{scheme}://{host}:{port}{slash}{servlet}");
         let endpoint = if est { Endpoint::Est } else { Endpoint::of(&url) };
+        let est_encoding = match settings.non_empty("estEncoding").map(str::trim) {
+            None => None,
+            Some(word) => Some(word.parse().map_err(|e: String| usage(settings, &e))?),
+        };
         let (input, output) = (input.into(), output.into());
-        Ok(Job { url, endpoint, secure, input, output, head_lines })
+        Ok(Job { url, endpoint, est_encoding, secure, input, output, head_lines })
     }
 }
 
@@ -165,6 +171,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         timeout: seconds(settings, "timeout", 300)?,
         // An empty one is none, whatever the environment says.
         proxy: settings.get("proxy").map(str::to_owned),
+        est_encoding: job.est_encoding,
     };
     let mut transport = Transport::new(options)?;
     let reply = job.endpoint.send(&mut transport, &job.url, &message);

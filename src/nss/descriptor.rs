@@ -1,4 +1,5 @@
-//! Inherited file descriptors. Nothing of NSS: it is here because unsafe code is.
+//! What a process inherits: file descriptors, ignored signals. Nothing of NSS: it is here because
+//! unsafe code is.
 
 use std::fs::File;
 use std::io;
@@ -17,4 +18,14 @@ pub(crate) fn duplicate(n: i32) -> io::Result<File> {
     }
     // SAFETY: the call above made it, open, and nobody else knows its number.
     Ok(File::from(unsafe { OwnedFd::from_raw_fd(copy) }))
+}
+
+/// Returns whether the process ignores a signal, as `nohup` and a shell's background jobs want it.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null new action changes nothing; `action` has room for the present one
+    // (sigaction(2)).
+    let rc = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+    // SAFETY: all zeros is a valid sigaction, and the call fills it.
+    rc == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }

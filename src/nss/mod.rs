@@ -25,7 +25,7 @@ use nss_sys as sys;
 
 pub use cert::{Certificate, Trust, Usage};
 pub use database::{Access, Database};
-pub(crate) use descriptor::duplicate;
+pub(crate) use descriptor::{duplicate, is_ignored};
 pub use fault::Fault;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
 pub use token::Token;

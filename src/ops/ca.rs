@@ -64,7 +64,12 @@ fn split(base: &str) -> Result<(&str, &str)> {
         .or_else(|| base.strip_prefix("http://"))
         .filter(|r| !r.is_empty() && !r.starts_with('/') && !r.contains(char::is_whitespace));
     let Some(rest) = rest else {
-        return Err(Error::new(Kind::Usage, format!("{base:?} is no URL of a CA"))
+        // Without a scheme, nobody sees that this is a password.
+        let shown = match base.rsplit_once('@') {
+            Some((_, host)) if !base.contains("://") => format!("***@{host}"),
+            _ => base.to_owned(),
+        };
+        return Err(Error::new(Kind::Usage, format!("{shown:?} is no URL of a CA"))
             .hint("write it as https://ca.example.com:8443"));
     };
     let path = rest.find('/').map_or(0, |at| rest.len() - at);

@@ -2,10 +2,12 @@
 
 use super::answer;
 use crate::asn1::pem;
-use crate::cmc::response;
+use zeroize::Zeroizing;
+
+use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
 use crate::text::printable;
-use crate::transport::{Reply, Transport};
+use crate::transport::{Encoding, Reply, Transport};
 
 /// The path under which EST lives (RFC 7030 §3.2.2).
 const EST: &str = "/.well-known/est";
@@ -15,8 +17,8 @@ const EST: &str = "/.well-known/est";
 pub enum Endpoint {
     /// A servlet of Dogtag: DER both ways; HTTP status 200 whatever the CMC status.
     Servlet,
-    /// `/fullcmc` of an EST server (RFC 7030 §4.3, RFC 8951): base64 both ways; a CMC failure comes
-    /// with a status from 400.
+    /// `/fullcmc` of an EST server (RFC 7030 §4.3, RFC 8951): base64 both ways, but Dogtag takes DER
+    /// only; a CMC failure comes with a status from 400.
     Est,
 }
 
@@ -31,18 +33,29 @@ impl Endpoint {
         }
     }
 
-    /// Sends a message (DER).
+    /// Sends a message (DER). To an EST server that nobody knows yet as DER, and once more as base64
+    /// when it could not read that.
     ///
     /// # Errors
     /// As [`Transport::post`].
     pub fn send(self, transport: &mut Transport<'_>, url: &str, message: &[u8]) -> Result<Reply> {
-        match self {
-            Endpoint::Servlet => transport.post(url, message, answer::REQUEST_TYPE),
-            Endpoint::Est => {
-                let text = pem::lines(message, 64, "\n");
-                transport.post(url, text.as_bytes(), answer::REQUEST_TYPE)
-            }
+        if self == Endpoint::Servlet {
+            return encoded(transport, url, message, Encoding::Der);
         }
+        if let Some(encoding) = transport.est_encoding(url) {
+            return encoded(transport, url, message, encoding);
+        }
+        let reply = encoded(transport, url, message, Encoding::Der)?;
+        if !unread(&reply) {
+            transport.learn_est_encoding(url, Encoding::Der);
+            return Ok(reply);
+        }
+        let second = encoded(transport, url, message, Encoding::Base64)?;
+        if !unread(&second) {
+            transport.learn_est_encoding(url, Encoding::Base64);
+        }
+        // Of two refusals the one that is CMC, and of two of those the first.
+        Ok(if unread(&second) && cmc_in(&reply).is_some() { reply } else { second })
     }
 
     /// The CMC message (DER) a reply carries.
@@ -53,6 +66,22 @@ impl Endpoint {
         match self {
             Endpoint::Servlet => answer::cmc_body(url, reply),
             Endpoint::Est => est_body(url, reply),
+        }
+    }
+}
+
+fn encoded(
+    transport: &mut Transport<'_>,
+    url: &str,
+    message: &[u8],
+    encoding: Encoding,
+) -> Result<Reply> {
+    match encoding {
+        Encoding::Der => transport.post(url, message, answer::REQUEST_TYPE),
+        Encoding::Base64 => {
+            // It may hold a secret: a revocation's passphrase.
+            let text = Zeroizing::new(pem::lines(message, 64, "\n"));
+            transport.post(url, text.as_bytes(), answer::REQUEST_TYPE)
         }
     }
 }
@@ -68,25 +97,85 @@ pub fn post(transport: &mut Transport<'_>, url: &str, message: &[u8]) -> Result<
     endpoint.body(url, reply).map_err(Error::sent)
 }
 
+/// Returns whether a reply proves that the EST server did not get as far as to understand the request,
+/// so that nothing was issued: HTTP status 400 or 415, without a CMC message or with one that rejects
+/// the message itself (badMessageCheck; badRequest, which is Dogtag's word for what it can't read).
+fn unread(reply: &Reply) -> bool {
+    matches!(reply.status, 400 | 415)
+        && match cmc_in(reply).map(|der| response::parse(&der).and_then(|r| r.outcome())) {
+            None => true,
+            Some(Ok(Outcome::Rejected(status))) => {
+                let why = match &status.other {
+                    Some(OtherInfo::Fail(info)) => *info,
+                    _ => return false,
+                };
+                [FailInfo::BAD_MESSAGE_CHECK, FailInfo::BAD_REQUEST].contains(&why)
+                    && !wants_proof(&status)
+            }
+            Some(_) => false,
+        }
+}
+
+/// Returns whether a verified response is that of Dogtag's EST server to a signed request with
+/// controls. It takes none: it does not hand on who signed, so that with any control the CA wants a
+/// proof of identification, which goes with a shared secret.
+pub(super) fn takes_no_controls(url: &str, response: &Response) -> bool {
+    Endpoint::of(url) == Endpoint::Est
+        && matches!(response.outcome(), Ok(Outcome::Rejected(status)) if wants_proof(&status))
+}
+
+fn wants_proof(status: &Status) -> bool {
+    let text = status.text.as_deref().unwrap_or_default();
+    text.contains("not pre-signed CMC request; missing Proof of Identification control")
+}
+
+/// The CMC message (DER) in a reply, whatever its HTTP status and encoding.
+fn cmc_in(reply: &Reply) -> Option<Vec<u8>> {
+    let der = pem::to_der("the answer", &reply.body).ok()?;
+    response::parse(&der).is_ok().then_some(der)
+}
+
 /// Whatever the HTTP status, a CMC message is the answer: it says more, and is signed.
 fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
-    let der = pem::to_der("the answer", &reply.body).ok();
-    if let Some(der) = der.filter(|der| response::parse(der).is_ok()) {
+    if let Some(der) = cmc_in(&reply) {
         return Ok(der);
     }
     let (status, words) = (reply.status, plain_text(&reply));
-    if status == 200 {
-        answer::cmc_body(url, reply)?;
-        return Err(Error::new(
+    let refused = |kind: Kind, what: String, hint: &str| {
+        let error = Error::new(kind, what).http(status).retry(false).hint(hint);
+        Err(words.clone().into_iter().fold(error, Error::because))
+    };
+    match status {
+        200 => {
+            answer::cmc_body(url, reply)?;
+            refused(
+                Kind::Http,
+                format!("the server's answer from {url} is not base64 of a CMC message"),
+                "is this the path of an EST server's fullcmc?",
+            )
+        }
+        // RFC 7030 §4.2.3.
+        202 => refused(
+            Kind::Pending,
+            format!("the EST server {url} will decide later (HTTP status 202)"),
+            "send the same request again later",
+        ),
+        401 => refused(
             Kind::Http,
-            format!("the server's answer from {url} is not base64 of a CMC message"),
-        )
-        .http(status)
-        .retry(false));
-    }
-    match (answer::cmc_body(url, reply), words) {
-        (Err(e), Some(words)) => Err(e.because(words)),
-        (other, _) => other,
+            format!("the EST server {url} does not know the client (HTTP status 401)"),
+            "name a certificate that the EST server knows: --signer NICKNAME",
+        ),
+        415 => refused(
+            Kind::Http,
+            format!(
+                "the EST server {url} does not take the request's media type (HTTP status 415)"
+            ),
+            "does the path end in /fullcmc?",
+        ),
+        _ => match (answer::cmc_body(url, reply), words) {
+            (Err(e), Some(words)) => Err(e.because(words)),
+            (other, _) => other,
+        },
     }
 }
 

@@ -117,15 +117,20 @@ impl Enrolment<'_> {
     /// # Errors
     /// As [`Wire::ask`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`]. A refusal that
     /// names this very request is [settled](Error::is_settled).
-    pub fn play(self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
-        let mut spec = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
+    pub fn play(mut self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
+        let bare = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
+        let mut spec = CmcSpec { requests: bare.requests.clone(), ..CmcSpec::default() };
         fresh(&mut spec, self.database)?;
-        let (message, identity) = self.message(spec, request, key)?;
-        let options =
-            TransportOptions { identity, proxy: self.options.proxy.clone(), ..self.options };
-        let url = self.url.clone();
-        let mut wire = Wire::new(self.database, options, url, self.allow_unsigned)?;
-        let response = wire.ask(&message.der, &message.sent)?;
+        let (mut message, identity) = self.message(spec, request, key)?;
+        let options = TransportOptions { identity, ..std::mem::take(&mut self.options) };
+        let mut wire = Wire::new(self.database, options, self.url.clone(), self.allow_unsigned)?;
+        let mut response = wire.ask(&message.der, &message.sent)?;
+        if matches!(self.requester, Requester::Certificate(_))
+            && endpoint::takes_no_controls(&self.url, &response)
+        {
+            message = self.message(bare, request, key).map_err(Error::sent)?.0;
+            response = wire.ask(&message.der, &message.sent).map_err(Error::sent)?;
+        }
         let confirmation =
             Confirmation { database: self.database, token: self.token, requester: self.requester };
         let signer = match (response.outcome().map_err(Error::sent)?, self.requester) {

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Kind, Result};
+use crate::interrupt;
 
 /// Who may read a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +128,10 @@ fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
 }
 
 fn direct(path: &Path, content: &[u8]) -> Result<()> {
-    let opened = std::fs::OpenOptions::new().append(true).open(path);
+    let name = path.to_owned();
+    let open = move || std::fs::OpenOptions::new().append(true).open(name);
+    // A pipe waits for its reader.
+    let opened = if interrupt::may_wait(path) { interrupt::blocking(open)? } else { open() };
     opened.and_then(|mut file| file.write_all(content)).map_err(|e| cannot_write(path, e))
 }
 
@@ -226,13 +230,21 @@ pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
         Error::new(Kind::Input, format!("can't read {what} {}", path.display())).because(e)
     };
     let limit = crate::asn1::LARGEST as u64;
-    let mut bytes = Vec::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    } else {
-        let file = std::fs::File::open(path).map_err(failed)?;
-        file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    }
+    let stdin = path.as_os_str() == "-";
+    let name = path.to_owned();
+    let read = move || {
+        let mut bytes = Vec::new();
+        let done = if stdin {
+            std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
+        } else {
+            std::fs::File::open(name).and_then(|f| f.take(limit + 1).read_to_end(&mut bytes))
+        };
+        done.map(|_| bytes)
+    };
+    // A pipe waits for its writer.
+    let bytes =
+        if stdin || interrupt::may_wait(path) { interrupt::blocking(read)? } else { read() };
+    let bytes = bytes.map_err(failed)?;
     if bytes.len() as u64 > limit {
         return Err(Error::new(Kind::Input, format!("{what} {} is over 16 MiB", path.display())));
     }

@@ -28,7 +28,7 @@ use crate::nss::{Access, Database, Token};
 use crate::report::Report;
 use crate::secret::{Passwords, Secret};
 use crate::text::dn_string;
-use crate::transport::TransportOptions;
+use crate::transport::{Encoding, TransportOptions};
 use guard::Asker;
 use state::{Before, reason_name};
 use target::Found;
@@ -82,6 +82,8 @@ pub struct RevokeSpec {
     pub timeouts: (Duration, Duration),
     /// Proxy URL.
     pub proxy: Option<String>,
+    /// How requests to an EST server are encoded; found out when absent.
+    pub est_encoding: Option<Encoding>,
 }
 
 /// Runs it.
@@ -131,6 +133,7 @@ fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
         connect_timeout: spec.timeouts.0,
         timeout: spec.timeouts.1,
         proxy: spec.proxy.clone(),
+        est_encoding: spec.est_encoding,
         ..TransportOptions::default()
     };
     let url = ca::submit_url(&spec.ca, ca::SUBMIT_FULL, profile)?;

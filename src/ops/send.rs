@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::nss::Access;
 use crate::report::Report;
 use crate::secret::Passwords;
-use crate::transport::{Transport, TransportOptions};
+use crate::transport::{Encoding, Transport, TransportOptions};
 
 /// What `send` is asked to do.
 pub struct SendSpec<'a> {
@@ -43,6 +43,8 @@ pub struct SendSpec<'a> {
     pub timeouts: (Duration, Duration),
     /// Proxy URL.
     pub proxy: Option<String>,
+    /// How requests to an EST server are encoded; found out when absent.
+    pub est_encoding: Option<Encoding>,
 }
 
 /// Runs it. The answer is stored as soon as it is a CMC message, in a place taken before the request
@@ -76,6 +78,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
         timeout: spec.timeouts.1,
         proxy: spec.proxy,
         plain_http: false,
+        est_encoding: spec.est_encoding,
     };
     let mut transport = Transport::new(options)?;
     let der = endpoint::post(&mut transport, &url, &message)?;

@@ -54,6 +54,43 @@ fn acts_on_terminal(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Returns `text` with user and password of every URL in it written as `***`. A password may hold what
+/// ends the authority of a URL, so that without a sane host and port all up to the last `@` goes.
+pub fn without_userinfo(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c));
+        let (url, next) = after.split_at(end.unwrap_or(after.len()));
+        out.push_str(before);
+        out.push_str("://");
+        match url.rsplit_once('@').filter(|_| !has_plain_host(url)) {
+            Some((_, host)) => {
+                out.push_str("***@");
+                out.push_str(host);
+            }
+            None => out.push_str(url),
+        }
+        rest = next;
+    }
+    if out.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// Whether a URL, without its scheme, begins with a host and perhaps a port, and no user.
+fn has_plain_host(url: &str) -> bool {
+    let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    host.chars().all(plain) && port.bytes().all(|b| b.is_ascii_digit())
+}
+
 fn push_hex(out: &mut String, octet: u8) {
     const DIGITS: [char; 16] =
         ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
@@ -113,6 +150,21 @@ mod tests {
             ("abc\u{202e}fdp.exe", "abc\\u{202e}fdp.exe"),
         ] {
             assert_eq!(printable(text), want);
+        }
+    }
+
+    #[test]
+    fn urls_lose_their_passwords() {
+        for (text, want) in [
+            ("no URL, a@b", "no URL, a@b"),
+            ("at https://h:8443/x?mail=a@b now", "at https://h:8443/x?mail=a@b now"),
+            ("https://[::1]:1/a@b", "https://[::1]:1/a@b"),
+            ("'http://u:p@h:1' and \"ftp://u@h/\"", "'http://***@h:1' and \"ftp://***@h/\""),
+            ("http://u:p@ss@h", "http://***@h"),
+            ("http://u:p/ss@h:1", "http://***@h:1"),
+            ("http://u:p?#@h:1 x", "http://***@h:1 x"),
+        ] {
+            assert_eq!(without_userinfo(text), want);
         }
     }
 

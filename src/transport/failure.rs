@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::proxy::Proxy;
 use super::url::Target;
 use crate::bridge::{Distrust, Seen};
 use crate::error::{Error, Kind};
@@ -9,17 +10,22 @@ use crate::error::{Error, Kind};
 /// What is known after an exchange failed.
 pub(super) struct Failure<'a> {
     pub(super) target: &'a Target,
+    /// The proxy on the way.
+    pub(super) proxy: Option<&'a Proxy>,
     pub(super) error: curl::Error,
     pub(super) seen: Seen,
     /// The answer went beyond a limit.
     pub(super) too_large: Option<&'static str>,
     /// A status line had come.
     pub(super) begun: bool,
+    /// A signal ended it.
+    pub(super) interrupted: bool,
     /// The proxy's answer to CONNECT, or 0.
-    pub(super) proxy_status: u32,
+    pub(super) connect_status: u32,
     /// The NSS database.
     pub(super) directory: Option<&'a str>,
-    pub(super) has_identity: bool,
+    /// DER of the client certificate.
+    pub(super) client: Option<&'a [u8]>,
     /// For connecting and for everything.
     pub(super) limits: (Duration, Duration),
 }
@@ -27,36 +33,51 @@ pub(super) struct Failure<'a> {
 impl Failure<'_> {
     pub(super) fn explain(mut self) -> Error {
         let target = self.target;
+        if self.interrupted {
+            let what = "interrupted by a signal";
+            return Error::new(Kind::Interrupted, what).because(format!("talking to {target}"));
+        }
         if let Some(why) = self.too_large {
             return self.http("takes no answer that large").because(why);
         }
         if let Some(error) = self.seen.failure.take() {
             return Error::new(error.kind(), format!("can't do TLS with {target}")).because(error);
         }
+        let on_the_way = self.proxy.filter(|_| target.tls && !self.seen.attached);
         if let Some(distrust) = self.seen.distrust.take() {
-            return self.distrusted(distrust);
+            return match on_the_way {
+                Some(proxy) => self.distrusted(format!("the proxy {proxy}"), distrust),
+                None => self.distrusted(target.to_string(), distrust),
+            };
         }
-        if let Some(alert) = self.seen.alert {
-            return self.alerted(alert);
+        if let Some(proxy) = on_the_way {
+            return self.by_proxy(proxy);
         }
-        self.by_code()
+        match self.seen.alert {
+            Some(alert) if self.begun => {
+                broken(target).because(format!("TLS alert {} ({alert})", alert_name(alert)))
+            }
+            Some(alert) => self.alerted(alert),
+            None => self.by_code(),
+        }
     }
 
     fn text(&self) -> String {
-        self.error.extra_description().unwrap_or(self.error.description()).trim().to_owned()
+        let text = self.error.extra_description().unwrap_or(self.error.description());
+        let text = text.trim().to_owned();
+        self.proxy.map_or(text.clone(), |proxy| proxy.hide(text))
     }
 
     fn http(&self, what: &str) -> Error {
-        Error::new(Kind::Http, format!("can't read the answer of {}: {what}", self.target))
+        unreadable(self.target, what)
     }
 
-    fn distrusted(&self, distrust: Distrust) -> Error {
-        let target = self.target;
+    fn distrusted(&self, who: String, distrust: Distrust) -> Error {
         if distrust.fault.call == "CERT_VerifyCertName" {
             let names = names_of(&distrust.certificate);
             return Error::new(
                 Kind::Tls,
-                format!("won't talk to {target}: its certificate is for another name"),
+                format!("won't talk to {who}: its certificate is for another name"),
             )
             .because(distrust.fault)
             .hint(if names.is_empty() {
@@ -74,33 +95,71 @@ impl Failure<'_> {
                 self.directory.unwrap_or("DIR")
             ),
         };
-        Error::new(Kind::Tls, format!("won't talk to {target}: its certificate isn't trusted"))
+        Error::new(Kind::Tls, format!("won't talk to {who}: its certificate isn't trusted"))
             .because(distrust.fault)
             .hint(hint)
     }
 
+    /// What failed before the server was reached through the proxy.
+    fn by_proxy(&self, proxy: &Proxy) -> Error {
+        let (target, error) = (self.target, &self.error);
+        if self.connect_status >= 300 {
+            return proxy_refused(proxy, target, self.connect_status);
+        }
+        let hint = format!("check the proxy URL of {}, and no_proxy", proxy.source);
+        let failed = |kind: Kind, what: String| {
+            Error::new(kind, what).because(self.text()).hint(hint.clone())
+        };
+        if let Some(alert) = self.seen.alert {
+            let why = format!("TLS alert {} ({alert})", alert_name(alert));
+            return failed(Kind::Tls, format!("the proxy {proxy} ended the TLS handshake"))
+                .because(why);
+        }
+        if error.is_couldnt_resolve_proxy() || error.is_couldnt_resolve_host() {
+            return failed(Kind::Unreachable, format!("can't find the proxy {proxy} for {target}"));
+        }
+        if error.is_operation_timedout() {
+            let what = format!("got no answer in time from the proxy {proxy} for {target}");
+            let (connect, all) = self.limits;
+            return failed(Kind::Unreachable, what).hint(format!(
+                "the limits are {} s to connect and {} s in all; {hint}",
+                connect.as_secs_f32(),
+                all.as_secs_f32()
+            ));
+        }
+        if error.is_ssl_connect_error() || error.is_peer_failed_verification() {
+            return failed(Kind::Tls, format!("can't agree with the proxy {proxy} on TLS"));
+        }
+        failed(Kind::Unreachable, format!("can't connect to {target} through the proxy {proxy}"))
+    }
+
     fn alerted(&self, alert: u8) -> Error {
         let target = self.target;
-        let name = alert_name(alert);
-        let why = format!("TLS alert {name} ({alert})");
-        let (what, hint) = match alert {
-            42..=46 | 48 | 49 | 51 if self.has_identity => (
-                "refused our client certificate",
-                "is it valid, unrevoked, and from a CA that the server trusts?",
-            ),
-            116 => (
+        let why = format!("TLS alert {} ({alert})", alert_name(alert));
+        let (what, hint) = match (alert, self.client) {
+            (42..=46 | 48 | 49 | 51, Some(client)) => {
+                let error = format!("{target} refused our client certificate");
+                let error = Error::new(Kind::Tls, error);
+                return match lack(client) {
+                    Some((lack, hint)) => error.because(format!("{why}; {lack}")).hint(hint),
+                    None => error
+                        .because(why)
+                        .hint("is it valid, unrevoked, and from a CA that the server trusts?"),
+                };
+            }
+            (116, _) => (
                 "wants a client certificate",
                 "name a certificate of the database to authenticate with",
             ),
-            40 if self.has_identity => (
+            (40, Some(_)) => (
                 "ended the TLS handshake",
                 "it may refuse our certificate, or have no cipher or signature scheme in common",
             ),
-            40 => (
+            (40, None) => (
                 "ended the TLS handshake",
                 "it may want a client certificate, or have no cipher in common with us",
             ),
-            70 => ("speaks no TLS version of ours", "TLS 1.2 or 1.3 is needed"),
+            (70, _) => ("speaks no TLS version of ours", "TLS 1.2 or 1.3 is needed"),
             _ => ("ended the TLS connection", "the server's log may say more"),
         };
         Error::new(Kind::Tls, format!("{target} {what}")).because(why).hint(hint)
@@ -108,20 +167,14 @@ impl Failure<'_> {
 
     fn by_code(&self) -> Error {
         let (target, error, text) = (self.target, &self.error, self.text());
+        let has_client = self.client.is_some();
         let unreachable = |what: &str| {
             Error::new(Kind::Unreachable, format!("{what} {target}")).because(text.clone())
         };
         let tls = |what: &str| Error::new(Kind::Tls, what.to_owned()).because(text.clone());
         let http = |what: &str| self.http(what).because(text.clone());
-        if self.proxy_status >= 300 {
-            return unreachable("the proxy won't connect to")
-                .hint("check https_proxy and no_proxy, or what the proxy allows");
-        }
         if error.is_couldnt_resolve_host() {
             return unreachable("can't find").hint("is the host name right, and DNS working?");
-        }
-        if error.is_couldnt_resolve_proxy() {
-            return unreachable("can't find the proxy for").hint("check https_proxy and no_proxy");
         }
         if error.is_couldnt_connect() {
             return unreachable("can't connect to")
@@ -155,11 +208,10 @@ impl Failure<'_> {
                 .hint("is that the server's https port?");
         }
         if self.begun {
-            return http("the connection broke while it came")
-                .hint("look whether the request was carried out before sending it again");
+            return broken(target).because(text);
         }
         if error.is_send_error() && self.seen.wanted {
-            let hint = if self.has_identity {
+            let hint = if has_client {
                 "it probably refused our client certificate; its log should say why"
             } else {
                 "it probably wants one: name a certificate of the database to authenticate with"
@@ -171,7 +223,7 @@ impl Failure<'_> {
             .retry(true);
         }
         if error.is_got_nothing() || error.is_send_error() || error.is_recv_error() {
-            let hint = if target.tls && self.has_identity {
+            let hint = if target.tls && has_client {
                 "it may have refused our client certificate without saying so; see its log"
             } else {
                 "look whether the request was carried out before sending it again"
@@ -180,6 +232,67 @@ impl Failure<'_> {
         }
         http("it isn't HTTP as we know it").hint("is that the CA's port?")
     }
+}
+
+fn unreadable(target: &Target, what: &str) -> Error {
+    Error::new(Kind::Http, format!("can't read the answer of {target}: {what}"))
+}
+
+/// An answer that had begun to come.
+pub(super) fn broken(target: &Target) -> Error {
+    unreadable(target, "the connection broke while it came")
+        .hint("look whether the request was carried out before sending it again")
+}
+
+/// A proxy that answers in the server's place, with a status from 300.
+pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Error {
+    let hint = match status {
+        407 => {
+            format!("it wants user and password: put them into the proxy URL of {}", proxy.source)
+        }
+        502..=504 => {
+            format!("the proxy does not reach {target}: is the name right, the CA running?")
+        }
+        _ => format!(
+            "check the proxy URL of {}, and no_proxy, or what the proxy allows",
+            proxy.source
+        ),
+    };
+    Error::new(Kind::Unreachable, format!("the proxy won't connect to {target}"))
+        .because(format!("the proxy {proxy} answered with HTTP status {status}"))
+        .hint(hint)
+}
+
+/// What keeps a certificate from being a TLS client's, as far as it says so itself, and what to do.
+fn lack(der: &[u8]) -> Option<(String, &'static str)> {
+    use rasn::types::Oid;
+    use rasn_pkix::{Certificate, ExtKeyUsageSyntax};
+    let other = "name a certificate for TLS client authentication, or have it issued as one";
+    let summary = crate::text::summary(der).ok()?;
+    let now = chrono::Utc::now();
+    if summary.not_after < now {
+        return Some((format!("it expired on {}", summary.until()), "renew it"));
+    }
+    if summary.not_before > now {
+        let from = summary.not_before.format("%Y-%m-%d %H:%M:%S UTC");
+        return Some((format!("it is not valid before {from}"), "check this machine's clock"));
+    }
+    let certificate: Certificate = rasn::der::decode(der).ok()?;
+    let extensions = certificate.tbs_certificate.extensions?;
+    let value = |id: &Oid| extensions.iter().find(|e| e.extn_id == *id).map(|e| &e.extn_value);
+    let purposes = value(Oid::new(&[2, 5, 29, 37])?);
+    let purposes = purposes.and_then(|v| rasn::der::decode::<ExtKeyUsageSyntax>(v).ok());
+    let client = Oid::new(&[1, 3, 6, 1, 5, 5, 7, 3, 2])?;
+    let any = Oid::new(&[2, 5, 29, 37, 0])?;
+    if purposes.is_some_and(|all| !all.iter().any(|p| *p == *client || *p == *any)) {
+        return Some(("its extended key usage lacks clientAuth".to_owned(), other));
+    }
+    let usage = value(Oid::JOINT_ISO_ITU_T_DS_CERTIFICATE_EXTENSION_KEY_USAGE);
+    let usage = usage.and_then(|v| rasn::der::decode::<rasn::types::BitString>(v).ok());
+    if usage.is_some_and(|bits| !bits.first().is_some_and(|bit| *bit)) {
+        return Some(("its key usage lacks digitalSignature".to_owned(), other));
+    }
+    None
 }
 
 /// RFC 8446 §6.
@@ -241,13 +354,15 @@ mod tests {
     fn explain(error: curl::Error, seen: Seen, has_identity: bool) -> Error {
         Failure {
             target: &Target { host: "ca.example".into(), port: 8443, tls: true },
+            proxy: None,
             error,
             seen,
             too_large: None,
             begun: false,
-            proxy_status: 0,
+            interrupted: false,
+            connect_status: 0,
             directory: Some("/db"),
-            has_identity,
+            client: has_identity.then_some(&[]),
             limits: Default::default(),
         }
         .explain()

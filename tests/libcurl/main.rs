@@ -23,12 +23,33 @@ fn enroll(f: &Folder, url: &str, shim: &str) -> Said {
         .args(["--nickname", "x"]))
 }
 
-#[test]
-fn a_libcurl_that_cannot_be_lent_a_key_is_refused() {
-    let f = folder(&[]);
+fn shim(f: &Folder) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libcurl/shim.c");
     let source = source.to_str().unwrap();
     tool("cc", f.path(), &["-shared", "-fPIC", "-o", "shim.so", source, "-ldl"]);
+}
+
+/// What needs no network works, and the rest fails in words.
+#[test]
+fn a_libcurl_that_cannot_be_initialised() {
+    let f = folder(&["--key-type", "ec"]);
+    shim(&f);
+    let before = f.state();
+    let said = enroll(&f, "https://localhost:1", "broken").exits(31);
+    assert!(said.err.contains("cannot initialize libcurl and OpenSSL"), "{}", said.err);
+    assert_eq!(f.state(), before);
+    let said = run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+        .current_dir(f.path())
+        .env("LD_PRELOAD", f.file("shim.so"))
+        .env("SHIM", "broken")
+        .args(["csr", "create", "-d", "db", "--password-file", "pw", "--subject", "CN=x"]));
+    assert!(said.exits(0).out.contains("BEGIN CERTIFICATE REQUEST"));
+}
+
+#[test]
+fn a_libcurl_that_cannot_be_lent_a_key_is_refused() {
+    let f = folder(&[]);
+    shim(&f);
     let ca = StandIn::start(&f, &[]);
     let before = f.state();
     for (shim, words) in [

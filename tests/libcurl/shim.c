@@ -1,6 +1,7 @@
 /* A libcurl that isn't fit to be lent a key, for tests/libcurl: put in front of the real one by
  * LD_PRELOAD. SHIM=gnutls says it is built on GnuTLS; SHIM=deaf says what the real one is built on,
- * and takes no SSL_CTX callback; SHIM=blind takes none and believes every server besides. */
+ * and takes no SSL_CTX callback; SHIM=blind takes none and believes every server besides; SHIM=broken
+ * can't be initialised, as the real one when OpenSSL lacks its FIPS module. */
 #define _GNU_SOURCE
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -29,6 +30,20 @@ CURLcode curl_easy_setopt(CURL *handle, CURLoption option, ...)
     if ((option == CURLOPT_SSL_VERIFYPEER || option == CURLOPT_SSL_VERIFYHOST) && shim("blind"))
         argument = NULL;
     return real(handle, option, argument);
+}
+
+CURLcode curl_global_init(long flags)
+{
+    CURLcode (*real)(long) = dlsym(RTLD_NEXT, "curl_global_init");
+
+    return shim("broken") ? CURLE_FAILED_INIT : real(flags);
+}
+
+CURL *curl_easy_init(void)
+{
+    CURL *(*real)(void) = dlsym(RTLD_NEXT, "curl_easy_init");
+
+    return shim("broken") ? NULL : real();
 }
 
 curl_version_info_data *curl_version_info(CURLversion age)

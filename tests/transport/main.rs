@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod database;
+mod proxies;
+mod sent;
 mod server;
 mod tokens;
 

@@ -124,6 +124,8 @@ pub struct Tls<'a> {
     pub version: SslVersion,
     /// PEM of the CA whose clients are admitted; `None` asks for no certificate.
     pub clients: Option<Vec<u8>>,
+    /// Clients without a certificate are admitted, too.
+    pub optional: bool,
     /// The server's certificate ended yesterday.
     pub expired: bool,
 }
@@ -137,11 +139,12 @@ impl<'a> Tls<'a> {
             names: &["localhost"],
             version: SslVersion::TLS1_3,
             clients: None,
+            optional: false,
             expired: false,
         }
     }
 
-    fn acceptor(&self) -> SslAcceptor {
+    pub fn acceptor(&self) -> SslAcceptor {
         let until = if self.expired { tomorrow() - 2 * DAY } else { tomorrow() };
         let issuer = Some((&self.ca.certificate, &self.ca.key));
         let certificate = certificate("server", &self.key, issuer, self.names, until);
@@ -155,7 +158,9 @@ impl<'a> Tls<'a> {
             let mut store = X509StoreBuilder::new().unwrap();
             store.add_cert(X509::from_pem(pem).unwrap()).unwrap();
             b.set_verify_cert_store(store.build()).unwrap();
-            b.set_verify(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
+            let mut mode = SslVerifyMode::PEER;
+            mode.set(SslVerifyMode::FAIL_IF_NO_PEER_CERT, !self.optional);
+            b.set_verify(mode);
         }
         b.build()
     }

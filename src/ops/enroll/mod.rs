@@ -27,7 +27,7 @@ use crate::keyid;
 use crate::nss::{Access, Database, KeyFlags, PrivateKey, Token, Trust};
 use crate::report::Report;
 use crate::secret::Passwords;
-use crate::transport::TransportOptions;
+use crate::transport::{Encoding, TransportOptions};
 use asked::Asked;
 use existing::Existing;
 use finish::{Ending, Issued};
@@ -94,6 +94,8 @@ pub struct EnrollSpec {
     pub lock_timeout: Duration,
     /// Proxy URL.
     pub proxy: Option<String>,
+    /// How requests to an EST server are encoded; found out when absent.
+    pub est_encoding: Option<Encoding>,
 }
 
 /// Runs it. `tell` is called with what somebody who waits should know.
@@ -288,6 +290,7 @@ impl Job<'_> {
             timeout: self.spec.timeouts.1,
             proxy: self.spec.proxy.clone(),
             plain_http: false,
+            est_encoding: self.spec.est_encoding,
             identity: None,
         }
     }

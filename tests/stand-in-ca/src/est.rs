@@ -1,11 +1,22 @@
-//! `/fullcmc` of EST (RFC 7030 §4.3, RFC 8951), as Dogtag's EST server forwards it: base64 both ways,
-//! and the CMC status decides the HTTP status.
+//! `/fullcmc` of EST (RFC 7030 §4.3, RFC 8951): the answer in base64, and the CMC status decides the
+//! HTTP status. Dogtag's EST server passes the request's body on as it is, so that it must be DER; it
+//! wants a client certificate and `smime-type=CMC-request`, and, since it doesn't say who signed, a
+//! proof of identification for every request with a control. Others take base64, as the RFCs say.
 
 use base64ct::{Base64, Encoding};
 use der::Tag;
 
 use crate::element::{Element, Refused, context, one};
-use crate::servlet::{Answer, Manner, Posted, Servlets};
+use crate::servlet::{Answer, Manner, Posted, Servlets, page};
+
+/// How the request's body must be encoded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    Der,
+    Base64,
+    /// DER, and no controls in what is signed with a certificate.
+    Dogtag,
+}
 
 /// The label in the path of `/fullcmc`, empty without one; no other path is EST's.
 pub fn label(path: &str) -> Option<&str> {
@@ -20,21 +31,32 @@ pub fn post(
     media_type: Option<&str>,
     body: &[u8],
     client: Option<&[u8]>,
+    takes: Takes,
     servlets: &Servlets,
 ) -> (Answer, String) {
     let wanted = "application/pkcs7-mime";
-    if !media_type.is_some_and(|t| t.starts_with(wanted)) {
+    if takes != Takes::Base64 && client.is_none() {
+        return (page(401, "HTTP Status 401"), "EST: no client certificate".into());
+    }
+    let smime_type = takes == Takes::Base64
+        || media_type.is_some_and(|t| t.ends_with("; smime-type=CMC-request"));
+    if !smime_type || !media_type.is_some_and(|t| t.starts_with(wanted)) {
         return (
             text(415, "the media type isn't application/pkcs7-mime"),
             "EST: media type".into(),
         );
     }
-    let Some(message) = decoded(body) else {
+    let decoded = match takes {
+        Takes::Der | Takes::Dogtag => Some(body.to_vec()),
+        Takes::Base64 => decoded(body),
+    };
+    let Some(message) = decoded else {
         return (text(400, "the body isn't base64"), "EST: no base64".into());
     };
     let profile = Some(label).filter(|l| !l.is_empty()).unwrap_or("caCMCserverCert");
     let path = "/ca/ee/ca/profileSubmitCMCFull";
-    let posted = Posted { path, profile: Some(profile), body: &message, client };
+    let signed = takes != Takes::Dogtag;
+    let posted = Posted { path, profile: Some(profile), body: &message, client, signed };
     let (mut answer, log) = servlets.post(&posted);
     if answer.status == 200 && answer.media_type == Some(wanted) {
         answer.media_type = Some("application/pkcs7-mime; smime-type=CMC-response");

@@ -1,6 +1,6 @@
 //! A small HTTP server with Tomcat's answers, over TLS with an optional client certificate.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,25 +43,65 @@ pub fn tls(ca: &[u8], server: &Pair, version: Option<&str>) -> Result<Arc<Server
     Ok(Arc::new(config))
 }
 
+/// What becomes of a connection after its first answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It is closed.
+    No,
+    /// It is kept for more requests.
+    Yes,
+    /// It is kept, and closed as soon as the second request begins to come.
+    DropUnread,
+    /// It is kept, and closed once the second request has been carried out.
+    DropDone,
+}
+
+/// How requests are taken.
+#[derive(Clone, Copy)]
+pub struct Ways {
+    pub keep: Keep,
+    pub est: est::Takes,
+}
+
 /// Serves one connection. What is logged of a request is logged before it is answered, so that
 /// whoever has the answer finds it.
-pub fn serve(stream: TcpStream, tls: &Arc<ServerConfig>, servlets: &Servlets, log: &dyn Fn(&str)) {
+pub fn serve(
+    stream: TcpStream,
+    tls: &Arc<ServerConfig>,
+    servlets: &Servlets,
+    Ways { keep, est }: Ways,
+    log: &dyn Fn(&str),
+) {
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok();
     let session = match ServerConnection::new(tls.clone()) {
         Ok(session) => session,
         Err(e) => return log(&format!("TLS: {e}")),
     };
     let mut stream = BufReader::new(StreamOwned::new(session, stream));
-    match request(&mut stream) {
-        Err(e) => log(&format!("no request: {e}")),
-        Ok(request) => {
-            let client = stream.get_ref().conn.peer_certificates();
-            let client = client.and_then(|c| c.first()).map(|c| c.as_ref().to_vec());
-            let (answer, line) = respond(&request, client.as_deref(), servlets);
-            log(&format!("{} {line}", request.target));
-            if let Err(e) = deliver(&mut stream, &answer) {
-                log(&format!("{} not delivered: {e}", request.target));
-            }
+    for count in 0.. {
+        if count > 0 && !stream.fill_buf().is_ok_and(|octets| !octets.is_empty()) {
+            return;
+        }
+        if count > 0 && keep == Keep::DropUnread {
+            return log("connection dropped, request unread");
+        }
+        let request = match request(&mut stream) {
+            Ok(request) => request,
+            Err(e) => return log(&format!("no request: {e}")),
+        };
+        let client = stream.get_ref().conn.peer_certificates();
+        let client = client.and_then(|c| c.first()).map(|c| c.as_ref().to_vec());
+        let (answer, line) = respond(&request, client.as_deref(), est, servlets);
+        log(&format!("{} {line}", request.target));
+        if count > 0 && keep == Keep::DropDone {
+            return log("connection dropped, request carried out");
+        }
+        let kept = keep != Keep::No && answer.manner == Manner::Plain;
+        if let Err(e) = deliver(&mut stream, &answer, kept) {
+            return log(&format!("{} not delivered: {e}", request.target));
+        }
+        if !kept {
+            return;
         }
     }
 }
@@ -102,12 +142,18 @@ fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
     Ok(Request { method, target, length, media_type, body })
 }
 
-fn respond(request: &Request, client: Option<&[u8]>, servlets: &Servlets) -> (Answer, String) {
+fn respond(
+    request: &Request,
+    client: Option<&[u8]>,
+    est: est::Takes,
+    servlets: &Servlets,
+) -> (Answer, String) {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
     if request.method == "POST"
         && let Some(label) = est::label(path)
     {
-        return est::post(label, request.media_type.as_deref(), &request.body, client, servlets);
+        let media_type = request.media_type.as_deref();
+        return est::post(label, media_type, &request.body, client, est, servlets);
     }
     if !path.starts_with("/ca/") {
         return (not_found(), "no such path".into());
@@ -121,14 +167,13 @@ fn respond(request: &Request, client: Option<&[u8]>, servlets: &Servlets) -> (An
         return (crash_page(), "GET, or no Content-Length: NegativeArraySizeException".into());
     }
     let profile = query.split('&').find_map(|pair| pair.strip_prefix("profileId="));
-    let posted = Posted { path, profile, body: &request.body, client };
+    let posted = Posted { path, profile, body: &request.body, client, signed: true };
     servlets.post(&posted)
 }
 
-fn deliver(
-    stream: &mut BufReader<StreamOwned<ServerConnection, TcpStream>>,
-    answer: &Answer,
-) -> std::io::Result<()> {
+type Stream = BufReader<StreamOwned<ServerConnection, TcpStream>>;
+
+fn deliver(stream: &mut Stream, answer: &Answer, kept: bool) -> std::io::Result<()> {
     match answer.manner {
         Manner::Reset => return Ok(()),
         Manner::Hang => {
@@ -136,7 +181,7 @@ fn deliver(
             let mut octet = [0];
             return stream.read(&mut octet).map(drop);
         }
-        Manner::Plain | Manner::Short | Manner::Slow => {}
+        _ => {}
     }
     let promised = answer.body.len() + if answer.manner == Manner::Short { 100 } else { 0 };
     let media_type = match answer.media_type {
@@ -144,22 +189,40 @@ fn deliver(
         None => String::new(),
     };
     let language = if answer.status == 404 { "Content-Language: en\r\n" } else { "" };
+    let close = if kept { "" } else { "Connection: close\r\n" };
     let head = format!(
         "HTTP/1.1 {} \r\n{media_type}{language}Content-Length: {promised}\r\n\
-         Date: Mon, 23 Nov 2026 20:37:35 GMT\r\nConnection: close\r\n\r\n",
+         Date: Mon, 23 Nov 2026 20:37:35 GMT\r\n{close}\r\n",
         answer.status
     );
+    let whole = [head.as_bytes(), &answer.body].concat();
     let out = stream.get_mut();
-    out.write_all(head.as_bytes())?;
-    if answer.manner == Manner::Slow {
-        for octet in answer.body.chunks(1) {
-            out.write_all(octet)?;
-            out.flush()?;
+    match answer.manner {
+        Manner::Cut(at) => {
+            out.write_all(whole.get(..at).unwrap_or(&whole))?;
+            // No close_notify: the connection is gone.
+            return out.flush();
         }
-    } else {
-        out.write_all(&answer.body)?;
+        Manner::Alert(at) => {
+            out.write_all(whole.get(..at).unwrap_or(&whole))?;
+            out.flush()?;
+            // What is no TLS record makes rustls answer with an alert.
+            out.conn.read_tls(&mut Cursor::new([0xff; 64]))?;
+            out.conn.process_new_packets().err();
+            return out.conn.write_tls(&mut out.sock).map(drop);
+        }
+        Manner::Slow => {
+            out.write_all(head.as_bytes())?;
+            for octet in answer.body.chunks(1) {
+                out.write_all(octet)?;
+                out.flush()?;
+            }
+        }
+        _ => out.write_all(&whole)?,
     }
     out.flush()?;
-    out.conn.send_close_notify();
+    if !kept {
+        out.conn.send_close_notify();
+    }
     out.flush()
 }

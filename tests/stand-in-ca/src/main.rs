@@ -7,6 +7,7 @@ mod beside;
 mod certs;
 mod cms;
 mod confirm;
+mod damage;
 mod element;
 mod est;
 mod http;
@@ -123,6 +124,14 @@ enum Command {
         /// Answer success to revocations and don't carry them out
         #[arg(long)]
         ignore_revocations: bool,
+        /// Keep connections open for more requests; `drop-unread` and `drop-done` close them when
+        /// the second one comes, before and after it is carried out
+        #[arg(long, default_value = "no", value_parser = ["no", "yes", "drop-unread", "drop-done"])]
+        keep: String,
+        /// How EST wants a request: DER, DER without controls as Dogtag does, or base64 as RFC 8951
+        /// says
+        #[arg(long, default_value = "der", value_parser = ["der", "dogtag", "base64"])]
+        est: String,
         /// File for a line a request; stderr unless given
         #[arg(long)]
         log: Option<PathBuf>,
@@ -206,8 +215,22 @@ fn run(command: Command) -> Result<(), Refused> {
             tls_version,
             rest,
             ignore_revocations,
+            keep,
+            est,
             log,
         } => {
+            let keep = match keep.as_str() {
+                "yes" => http::Keep::Yes,
+                "drop-unread" => http::Keep::DropUnread,
+                "drop-done" => http::Keep::DropDone,
+                _ => http::Keep::No,
+            };
+            let est = match est.as_str() {
+                "base64" => est::Takes::Base64,
+                "dogtag" => est::Takes::Dogtag,
+                _ => est::Takes::Der,
+            };
+            let ways = http::Ways { keep, est };
             let settings = Settings {
                 oaep,
                 pop_link: pop_link_required,
@@ -237,7 +260,7 @@ fn run(command: Command) -> Result<(), Refused> {
             for stream in listener.incoming().flatten() {
                 let (tls, servlets, sink) = (tls.clone(), servlets.clone(), sink.clone());
                 std::thread::spawn(move || {
-                    http::serve(stream, &tls, &servlets, &|line| {
+                    http::serve(stream, &tls, &servlets, ways, &|line| {
                         let mut sink = sink.lock().unwrap_or_else(|e| e.into_inner());
                         writeln!(sink, "{line}").ok();
                     });

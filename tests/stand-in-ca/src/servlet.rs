@@ -10,6 +10,7 @@ use crate::beside::beside;
 use crate::certs::{self, name_text, parts};
 use crate::cms::{self, Flaw};
 use crate::confirm::{CONFIRM_CERT_ACCEPTANCE, confirm};
+use crate::damage::damaged;
 use crate::element::{Refused, integer, octets, set};
 use crate::keys::{Key, KeyKind, kind};
 use crate::pop::Waiting;
@@ -43,6 +44,10 @@ pub enum Manner {
     Hang,
     /// The connection is closed without a word.
     Reset,
+    /// The connection is closed after that many octets, status line and headers included.
+    Cut(usize),
+    /// A fatal TLS alert after that many octets.
+    Alert(usize),
 }
 
 /// Who asked for what.
@@ -52,6 +57,8 @@ pub struct Posted<'a> {
     pub body: &'a [u8],
     /// DER of the TLS client certificate.
     pub client: Option<&'a [u8]>,
+    /// Whether a signature with a certificate counts as proof of identification.
+    pub signed: bool,
 }
 
 /// What an administrator can set.
@@ -206,7 +213,7 @@ impl Servlets {
         log.extend(data.lint.iter().map(|l| format!("lint: {l}")));
 
         let revocation = data.last(REVOKE_REQUEST);
-        let signed = matches!(who, Who::Agent(_) | Who::User(_));
+        let signed = posted.signed && matches!(who, Who::Agent(_) | Who::User(_));
         let proved = if signed || revocation.is_some() || !data.has_controls {
             None
         } else {
@@ -456,7 +463,7 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "\\'")
 }
 
-fn page(status: u16, text: &str) -> Answer {
+pub fn page(status: u16, text: &str) -> Answer {
     let body = format!("<!DOCTYPE html><html><body>{text}</body></html>").into_bytes();
     Answer { status, media_type: Some("text/html"), body, manner: Manner::Plain }
 }
@@ -489,18 +496,4 @@ fn on_the_way(wish: &str) -> Option<Answer> {
         "reset" => cmc(b"", Manner::Reset),
         _ => return None,
     })
-}
-
-/// Damage to a good answer on its way.
-fn damaged(wish: Option<&str>, mut body: Vec<u8>) -> Answer {
-    let manner = match wish {
-        Some("truncated") => {
-            body.truncate(body.len() / 2);
-            Manner::Plain
-        }
-        Some("short") => Manner::Short,
-        Some("slow") => Manner::Slow,
-        _ => Manner::Plain,
-    };
-    Answer { status: 200, media_type: Some("application/pkcs7-mime"), body, manner }
 }

@@ -1,0 +1,194 @@
+//! Each POST is sent once, and an error tells whether it may have been sent.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread::JoinHandle;
+
+use super::*;
+
+/// A server that makes the TLS handshake with one client, then does what it is told.
+fn once(
+    tls: Tls<'_>,
+    act: impl FnOnce(openssl::ssl::SslStream<TcpStream>) + Send + 'static,
+) -> (String, JoinHandle<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let url = format!("https://localhost:{}/ca", listener.local_addr().unwrap().port());
+    let acceptor = tls.acceptor();
+    let thread = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        act(acceptor.accept(stream).unwrap());
+    });
+    (url, thread)
+}
+
+/// The connection ends after any octet of the answer.
+#[test]
+fn a_cut_answer_was_sent_for() {
+    let (fixture, ca) = trusting("cut");
+    let whole = ok(b"the answer");
+    let head = whole.len() - 10;
+    fixture.with(|db| {
+        for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+            for at in [0, 1, 9, 20, head - 3, head - 1, head, head + 1, whole.len() - 1] {
+                let tls = Tls { version, ..Tls::new(&ca) };
+                let server = Server::start(Some(tls), Answer::Close(whole[..at].to_vec()));
+                for body in [&b"request"[..], b""] {
+                    let mut transport = transport(db, None);
+                    let error = transport.post(&server.url("localhost"), body, CMC).unwrap_err();
+                    assert!(error.was_sent(), "{at}: {error}");
+                    let got = transport.get(&server.url("localhost"), CMC).unwrap_err();
+                    assert!(!got.was_sent(), "a GET changes nothing: {got}");
+                }
+                assert_eq!(server.seen().len(), 4, "{at}: each was sent once");
+            }
+        }
+    });
+}
+
+/// The server took the connection and read nothing, or some, and then it was gone.
+#[test]
+fn what_ends_after_the_handshake_may_have_been_sent() {
+    let (fixture, ca) = trusting("after the handshake");
+    fixture.with(|db| {
+        for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
+            for octets in [0, 1, 100_000] {
+                let tls = Tls { version, ..Tls::new(&ca) };
+                let (url, server) = once(tls, move |mut stream| {
+                    stream.read_exact(&mut vec![0; octets]).unwrap();
+                });
+                let body = vec![0; 1_000_000];
+                let error = transport(db, None).post(&url, &body, CMC).unwrap_err();
+                assert!(error.was_sent(), "{octets}: {error}");
+                server.join().unwrap();
+            }
+        }
+        let short = Duration::from_millis(300);
+        for body in [&b"request"[..], b""] {
+            let server = Server::start(Some(Tls::new(&ca)), Answer::Silence);
+            let options = TransportOptions { database: Some(db), timeout: short, ..direct() };
+            let mut transport = Transport::new(options).unwrap();
+            let error = transport.post(&server.url("localhost"), body, CMC).unwrap_err();
+            assert!(error.was_sent(), "{error}");
+            assert_error(&error, Kind::Unreachable, "no answer in time", "");
+        }
+        // Too much of an answer.
+        let many = [b"HTTP/1.1 200 \r\n", b"X: y\r\n".repeat(10_000).as_slice(), b"\r\n"].concat();
+        let server = Server::start(Some(Tls::new(&ca)), Answer::Close(many));
+        let error = transport(db, None).post(&server.url("localhost"), b"", CMC).unwrap_err();
+        assert!(error.was_sent(), "{error}");
+    });
+}
+
+#[test]
+fn what_ends_before_the_handshake_was_not_sent() {
+    let (fixture, ca) = trusting("before the handshake");
+    let stranger = Ca::new("a stranger");
+    let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let local = |port: u16| format!("https://localhost:{port}/ca");
+    fixture.with(|db| {
+        let untrusted = Server::start(Some(Tls::new(&stranger)), Answer::Close(ok(b"")));
+        let short = Duration::from_millis(300);
+        for (url, kind) in [
+            (untrusted.url("localhost"), Kind::Tls),
+            (local(mute.local_addr().unwrap().port()), Kind::Unreachable),
+            (local(closed), Kind::Unreachable),
+            ("https://nowhere.invalid/ca".to_owned(), Kind::Unreachable),
+            ("https://user:geheim@localhost/ca".to_owned(), Kind::Usage),
+        ] {
+            let options =
+                TransportOptions { database: Some(db), connect_timeout: short, ..direct() };
+            let error = Transport::new(options).unwrap().post(&url, b"request", CMC).unwrap_err();
+            assert_eq!((error.kind(), error.was_sent()), (kind, false), "{error}");
+            assert!(!error.to_string().contains("geheim"), "{error}");
+        }
+        // TLS 1.2 refuses a client within the handshake, 1.3 after the client is done with it.
+        for (version, sent) in [(SslVersion::TLS1_2, false), (SslVersion::TLS1_3, true)] {
+            let tls = Tls { version, clients: Some(stranger.pem.clone()), ..Tls::new(&ca) };
+            let server = Server::start(Some(tls), Answer::Close(ok(b"")));
+            let mut transport = transport(db, Some(identity(db, "p256")));
+            let error = transport.post(&server.url("localhost"), b"request", CMC).unwrap_err();
+            assert_error(&error, Kind::Tls, "refused our client certificate", "");
+            assert_eq!(error.was_sent(), sent, "{error}");
+            assert!(server.seen().is_empty());
+        }
+    });
+}
+
+/// Nothing that HTTP offers for it makes a POST go out twice.
+#[test]
+fn no_status_makes_a_post_go_out_twice() {
+    for head in [
+        "301 Moved\r\nLocation: /other",
+        "307 Moved\r\nLocation: /other",
+        "308 Moved\r\nLocation: /other",
+        "401 Who?\r\nWWW-Authenticate: Basic realm=x",
+        "401 Who?\r\nWWW-Authenticate: Negotiate",
+        "401 Who?\r\nWWW-Authenticate: NTLM",
+        "408 Late",
+        "417 What?",
+        "425 Early",
+        "429 Often\r\nRetry-After: 0",
+        "503 Busy\r\nRetry-After: 0",
+    ] {
+        for kept in [false, true] {
+            let bytes = answer(head, "text/plain", b"");
+            let way = if kept { Answer::Keep(bytes) } else { Answer::Close(bytes) };
+            let server = Server::start(None, way);
+            let options = TransportOptions { plain_http: true, ..direct() };
+            let url = format!("http://127.0.0.1:{}/ca", server.port);
+            let mut transport = Transport::new(options).unwrap();
+            let status = transport.post(&url, b"request", CMC).unwrap().status;
+            assert!(head.starts_with(&status.to_string()));
+            drop(transport);
+            assert_eq!(server.seen().len(), 1, "{head}");
+        }
+    }
+}
+
+/// A connection that is kept serves GETs; a POST over it could be lost, and curl would repeat it.
+#[test]
+fn a_post_never_goes_over_a_kept_connection() {
+    let (fixture, ca) = trusting("kept");
+    fixture.with(|db| {
+        let server = Server::start(Some(Tls::new(&ca)), Answer::Keep(ok(b"answer")));
+        let mut transport = transport(db, None);
+        let url = server.url("localhost");
+        transport.get(&url, CMC).unwrap();
+        transport.get(&url, CMC).unwrap();
+        let first: Vec<usize> = server.seen().iter().map(|s| s.connection).collect();
+        assert_eq!(first, [0, 0]);
+        drop(transport);
+        // The server closes every connection at its second request, unanswered.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (count, counted) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let count = count.clone();
+                std::thread::spawn(move || {
+                    let mut octets = [0; 4096];
+                    for request in 0..2 {
+                        if stream.read(&mut octets).unwrap_or(0) == 0 {
+                            break;
+                        }
+                        count.send(octets.starts_with(b"POST")).unwrap();
+                        if request == 0 {
+                            stream.write_all(&ok(b"")).unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        let options = TransportOptions { plain_http: true, ..direct() };
+        let mut transport = Transport::new(options).unwrap();
+        let url = format!("http://127.0.0.1:{port}/ca");
+        transport.get(&url, CMC).unwrap();
+        for _ in 0..2 {
+            transport.post(&url, b"request", CMC).unwrap();
+        }
+        drop(transport);
+        let posts = counted.try_iter().filter(|post| *post).count();
+        assert_eq!(posts, 2);
+    });
+}

@@ -1,0 +1,84 @@
+//! What goes over the wire, seen from outside: how often, to whom, and what a signal does meanwhile.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod once;
+mod passwords;
+mod signals;
+mod terminal;
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::Folder;
+
+/// The agent of [`common::stand_in::folder`].
+const AGENT: [&str; 6] = ["-d", "db", "--password-file", "pw", "--signer", "agent"];
+
+/// `enroll` for an EC key by the agent.
+fn enroll<'a>(url: &'a str, profile: &'a str) -> Vec<&'a str> {
+    let key = ["--key-type", "ec", "--subject", "CN=x", "--nickname", "x"];
+    [&["enroll"], &AGENT[..], &["--ca", url, "--profile", profile], &key].concat()
+}
+
+/// The program at work in the folder, no proxy in its environment.
+fn command<S: AsRef<std::ffi::OsStr>>(f: &Folder, args: &[S]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
+    command.current_dir(f.path()).stdin(Stdio::null());
+    for name in ["https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY", "no_proxy"] {
+        command.env_remove(name);
+    }
+    command.args(args);
+    command
+}
+
+fn start<S: AsRef<std::ffi::OsStr>>(f: &Folder, args: &[S]) -> Child {
+    command(f, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn signal(name: &str, id: u32) {
+    let sent = Command::new("kill").args(["-s", name, &id.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Waits for a condition.
+#[track_caller]
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process catches SIGINT by now.
+fn catches_sigint(id: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:\t"));
+    mask.and_then(|m| u64::from_str_radix(m, 16).ok()).is_some_and(|mask| mask & 2 != 0)
+}
+
+/// What a process says and how it ends; a signal's number counts as 128 and more, as in a shell.
+/// It has to end soon.
+#[track_caller]
+fn ended(mut child: Child) -> common::Said {
+    use std::os::unix::process::ExitStatusExt;
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() >= deadline {
+            child.kill().ok();
+            panic!("it goes on: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
+    let code = output.status.code().or(output.status.signal().map(|n| 128 + n)).unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    common::Said { code, out: text(&output.stdout), err: text(&output.stderr) }
+}
+
+fn log(f: &Folder) -> String {
+    String::from_utf8(f.read("ca.log")).unwrap_or_default()
+}
