@@ -174,7 +174,7 @@ fn the_encoding_is_found_out() {
 #[test]
 fn what_was_understood_is_not_sent_as_base64() {
     let f = folder(&[]);
-    let ca = StandIn::start(&f, &[]);
+    let ca = StandIn::start(&f, &["--rest", "none"]);
     let mut count = 0;
     for label in [
         "standin-fail-7",

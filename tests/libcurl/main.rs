@@ -60,7 +60,13 @@ fn a_libcurl_that_cannot_be_lent_a_key_is_refused() {
         let said = enroll(&f, &ca.url, shim).exits(31);
         assert!(said.err.contains(words), "{shim}: {}", said.err);
         assert!(said.err.contains("libcurl built on OpenSSL 3"), "{shim}: {}", said.err);
-        assert_eq!(f.state(), before, "{shim}");
+        let (mut keys, certificates) = f.state();
+        assert_eq!(certificates, before.1, "{shim}");
+        if shim == "blind" {
+            // The request left, for whoever answered: its key stays, named.
+            keys.retain(|id| !said.err.contains(id));
+        }
+        assert_eq!(keys, before.0, "{shim}: {}", said.err);
     }
     // Only what believes every server got as far as the CA, and that without the client's key.
     let log = String::from_utf8(f.read("ca.log")).unwrap();

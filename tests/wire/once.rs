@@ -34,7 +34,7 @@ fn two_trips_and_a_revocation_over_connections_that_are_dropped() {
 #[test]
 fn what_is_lost_is_not_sent_again() {
     let f = folder(&["--key-type", "ec"]);
-    let ca = StandIn::start(&f, &["--keep", "yes"]);
+    let ca = StandIn::start(&f, &["--keep", "yes", "--rest", "none"]);
     let mut count = 0;
     for (way, code) in [
         ("reset", 30),
