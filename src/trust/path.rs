@@ -13,6 +13,8 @@ use crate::text::dn_string;
 
 /// A longer path is a loop of cross-certificates.
 const LONGEST: usize = 16;
+/// Certificates of one message among which issuers are looked for.
+const MOST_CERTIFICATES: usize = 1000;
 /// Signatures verified for one message at most: certificates of one name can be very many.
 const MOST_SIGNATURES: usize = 500;
 
@@ -51,7 +53,7 @@ impl<'a> Paths<'a> {
     /// Paths in `database`, over issuers in it and in `bag` (DER), as of now.
     pub fn new(database: &'a Database, bag: &'a [Vec<u8>]) -> Paths<'a> {
         let mut by_subject: BTreeMap<Vec<u8>, Vec<&[u8]>> = BTreeMap::new();
-        for der in bag {
+        for der in bag.iter().take(MOST_CERTIFICATES) {
             if let Ok(fields) = certificate_fields(der) {
                 let of_name = by_subject.entry(fields.subject.to_vec()).or_default();
                 if !of_name.contains(&der.as_slice()) {
