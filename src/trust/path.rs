@@ -76,11 +76,8 @@ impl<'a> Paths<'a> {
         let climb = || self.climb(&certificate, 0, &mut vec![der.to_vec()]);
         let path = match self.trust_of(&certificate) {
             CaTrust::Distrusted => return Err(distrusted(&certificate)),
-            CaTrust::Trusted => match self.may_issue(&certificate, 0) {
-                Ok(()) => Vec::new(),
-                Err(e) => climb().map_err(|_| e)?,
-            },
-            CaTrust::Unknown => climb()?,
+            CaTrust::Trusted if is_ca(&certificate) => Vec::new(),
+            CaTrust::Trusted | CaTrust::Unknown => climb()?,
         };
         let chain: Vec<&[u8]> =
             std::iter::once(der).chain(path.iter().map(Vec::as_slice)).collect();

@@ -17,6 +17,7 @@ mod proof;
 mod request;
 mod revoke;
 mod servlet;
+mod signers;
 mod store;
 
 use std::io::Write;
