@@ -370,6 +370,10 @@ fn answers_that_are_not_to_be_believed() {
     let ca = StandIn::start(&f, &["--rest", "none"]);
     for (profile, word) in [
         ("standin-stranger", "not a CA this database trusts"),
+        ("standin-expired-responder", "expired on"),
+        ("standin-registrar", "neither a CA nor a CMC responder"),
+        ("standin-ocsp-responder", "neither a CA nor a CMC responder"),
+        ("standin-agent-signer", "neither a CA nor a CMC responder"),
         ("standin-wrong-signature", "signature is wrong"),
         ("standin-wrong-digest", "signature is wrong"),
         ("standin-unsigned", "not signed"),
@@ -387,6 +391,7 @@ fn answers_that_are_not_to_be_believed() {
     let unsigned = &["--allow-unsigned-response"];
     may_be_issued(&f, &ca.url, "standin-unsigned", unsigned, 42, &["not signed"]);
     enroll(&f, &ca.url, "standin-reversed", &[]).exits(ISSUED);
+    enroll(&f, &ca.url, "standin-responder", &["--force"]).exits(ISSUED);
     enroll(&f, &ca.url, "standin-certs-only", &["--force", "--allow-unsigned-response"])
         .exits(ISSUED);
 }

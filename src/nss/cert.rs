@@ -145,7 +145,8 @@ impl Database {
     /// written.
     ///
     /// # Errors
-    /// [`Kind::Input`] when it isn't a certificate.
+    /// [`Kind::Input`] when it isn't a certificate, or NSS holds another one of the same issuer and
+    /// serial number.
     pub fn decode_certificate(&self, der: &[u8]) -> Result<Certificate> {
         let mut item = Borrowed::new(der);
         let raw = fault::pointer("CERT_NewTempCertificate", || {
@@ -162,7 +163,14 @@ impl Database {
         })
         .map_err(|f| Error::new(Kind::Input, "can't decode a certificate").because(f))?;
         // SAFETY: a reference was handed over.
-        Ok(unsafe { Certificate::from_raw(self.guard(), raw) })
+        let certificate = unsafe { Certificate::from_raw(self.guard(), raw) };
+        // NSS knows certificates by issuer and serial number, and may answer another one.
+        if certificate.der() == der {
+            return Ok(certificate);
+        }
+        let code = sys::SEC_ERROR_REUSED_ISSUER_AND_SERIAL;
+        Err(Error::new(Kind::Input, "can't decode a certificate")
+            .because(Fault::from_code("CERT_NewTempCertificate", code)))
     }
 
     /// Whether `nickname` belongs to another subject than that of `certificate`.

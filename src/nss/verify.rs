@@ -101,10 +101,20 @@ impl Database {
     /// and its issuers. Looked for are revocation by a CRL of the database and, when a CA
     /// `constrains_names`, a name that it may not certify; nothing else that NSS finds counts.
     pub fn objection(&self, chain: &[&[u8]], constrains_names: bool) -> Option<Fault> {
+        let reused = sys::SEC_ERROR_REUSED_ISSUER_AND_SERIAL;
         // Alive together, so that NSS finds the issuers.
-        let alive: Vec<Certificate> =
-            chain.iter().filter_map(|der| self.decode_certificate(der).ok()).collect();
-        let certificate = alive.first().filter(|c| chain.first() == Some(&c.der()))?;
+        let mut alive = Vec::new();
+        for der in chain {
+            match self.decode_certificate(der) {
+                Ok(certificate) => alive.push(certificate),
+                Err(e) => {
+                    let fault = e.nss().cloned();
+                    let other = || Fault::from_code("CERT_NewTempCertificate", reused);
+                    return Some(fault.unwrap_or_else(other));
+                }
+            }
+        }
+        let certificate = alive.first()?;
         let mut log = Log::new()?;
         // CERT_VerifyCertificate would stop at a certificate that isn't good for the usage; this one
         // goes on up the chain when it has a log.

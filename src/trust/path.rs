@@ -13,6 +13,8 @@ use crate::text::dn_string;
 
 /// A longer path is a loop of cross-certificates.
 const LONGEST: usize = 16;
+/// Certificates of one message among which issuers are looked for.
+const MOST_CERTIFICATES: usize = 1000;
 /// Signatures verified for one message at most: certificates of one name can be very many.
 const MOST_SIGNATURES: usize = 500;
 
@@ -51,7 +53,7 @@ impl<'a> Paths<'a> {
     /// Paths in `database`, over issuers in it and in `bag` (DER), as of now.
     pub fn new(database: &'a Database, bag: &'a [Vec<u8>]) -> Paths<'a> {
         let mut by_subject: BTreeMap<Vec<u8>, Vec<&[u8]>> = BTreeMap::new();
-        for der in bag {
+        for der in bag.iter().take(MOST_CERTIFICATES) {
             if let Ok(fields) = certificate_fields(der) {
                 let of_name = by_subject.entry(fields.subject.to_vec()).or_default();
                 if !of_name.contains(&der.as_slice()) {
@@ -74,11 +76,8 @@ impl<'a> Paths<'a> {
         let climb = || self.climb(&certificate, 0, &mut vec![der.to_vec()]);
         let path = match self.trust_of(&certificate) {
             CaTrust::Distrusted => return Err(distrusted(&certificate)),
-            CaTrust::Trusted => match self.may_issue(&certificate, 0) {
-                Ok(()) => Vec::new(),
-                Err(e) => climb().map_err(|_| e)?,
-            },
-            CaTrust::Unknown => climb()?,
+            CaTrust::Trusted if is_ca(&certificate) => Vec::new(),
+            CaTrust::Trusted | CaTrust::Unknown => climb()?,
         };
         let chain: Vec<&[u8]> =
             std::iter::once(der).chain(path.iter().map(Vec::as_slice)).collect();

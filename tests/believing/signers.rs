@@ -72,6 +72,7 @@ fn a_signer_is_a_ca() {
         ("plain", ca("Root"), "good"),
         ("keyCertSign, cRLSign", ca("Root").usage(&[5, 6]), "good"),
         ("digitalSignature, keyCertSign", ca("Root").usage(&[0, 5]), "good"),
+        ("digitalSignature", ca("Root").usage(&[0]), "good"),
         ("cRLSign", ca("Root").usage(&[6]), "not_trusted"),
         ("serverAuth, clientAuth", ca("Root").purposes(&[SERVER, CLIENT]), "good"),
         ("codeSigning", ca("Root").purposes(&["1.3.6.1.5.5.7.3.3"]), "good"),

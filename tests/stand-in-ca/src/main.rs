@@ -19,6 +19,7 @@ mod request;
 mod rest;
 mod revoke;
 mod servlet;
+mod signers;
 mod store;
 mod subsystems;
 

@@ -19,6 +19,7 @@ use crate::proof;
 use crate::request::{Asked, Control, PkiData, asked, pkcs10, pki_data};
 use crate::rest;
 use crate::revoke::revoke;
+use crate::signers::signer;
 use crate::store::{Pair, Store};
 
 /// revokeRequest's number in id-cmc.
@@ -364,6 +365,11 @@ impl Servlets {
         let mut certificates = vec![certificate, ca.certificate.clone()];
         let mut by = ca;
         let mut flaw = Flaw::None;
+        let other = signer(wish, &self.store)?;
+        if let Some(other) = &other {
+            certificates.push(other.certificate.clone());
+            by = other;
+        }
         match wish {
             "stranger" => {
                 by = &self.stranger;
