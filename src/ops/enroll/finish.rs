@@ -83,7 +83,9 @@ impl Job<'_> {
             };
             return Err(self.issued_but(e, certificate, &issuers, None));
         }
-        let mut report = self.report(issued, &issuers, stored, asked)?;
+        let mut report = self
+            .report(issued, &issuers, stored, asked)
+            .map_err(|e| self.issued_but(e, certificate, &issuers, None))?;
         if let (Some(id), Some(result)) = (id, report.result.as_object_mut()) {
             let hex = keyid::to_hex(&id);
             report.lines.push(match resumed {
@@ -249,9 +251,11 @@ impl Job<'_> {
         if let Some((id, _, label)) = &kept {
             note.push_str(&format!(", and its key is kept, id {id}, label {label:?}"));
         }
+        // Whatever it is, it is the only copy.
+        let unread = || json!({ "pem": pem::encode("CERTIFICATE", certificate.der()) });
         let error = error.note(note).left(json!({
             "nickname": self.nickname,
-            "certificate": summary.map(|s| s.to_json()),
+            "certificate": summary.map_or_else(unread, |s| s.to_json()),
             "chain": pems(issuers),
         }));
         match kept {
