@@ -10,6 +10,7 @@ use super::fault;
 use super::handle::Guard;
 use super::{Context, Fault};
 use crate::error::{Error, Kind, Result};
+use crate::text::{certutil, quoted};
 
 /// How a database is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Database {
         .map_err(|f| {
             Error::new(Kind::Database, format!("can't open the NSS database {dir}"))
                 .because(f)
-                .hint(format!("look at it with: certutil -L -d {dir}"))
+                .hint(format!("look at it with: {}", certutil("-L", dir)))
         })?;
         let guard = Arc::new(Context { raw: Some(raw) });
         Ok(Database { guard, name: dir.to_owned(), access })
@@ -157,7 +158,7 @@ impl Database {
     }
 }
 
-fn directory(dir: &str) -> PathBuf {
+pub(super) fn directory(dir: &str) -> PathBuf {
     PathBuf::from(dir.strip_prefix("sql:").or_else(|| dir.strip_prefix("dbm:")).unwrap_or(dir))
 }
 
@@ -174,8 +175,8 @@ fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     }
     let failed = |file: &Path, e: std::io::Error| {
         let hint = match e.kind() {
-            std::io::ErrorKind::NotFound => format!("make one with: certutil -N -d {dir}"),
-            _ => format!("check who may use it: ls -l {}", path.display()),
+            std::io::ErrorKind::NotFound => format!("make one with: {}", certutil("-N", dir)),
+            _ => format!("check who may use it: ls -l {}", quoted(path)),
         };
         let access = if access == Access::ReadWrite { " for writing" } else { "" };
         Error::new(Kind::Database, format!("can't open the NSS database {dir}{access}"))
@@ -192,8 +193,9 @@ fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     }
     // SQLite puts its journal beside the files.
     if access == Access::ReadWrite {
-        let journal = tempfile::Builder::new().prefix(".nss-cmc-").tempfile_in(path);
-        journal.map_err(|e| failed(path, e.kind().into()))?;
+        let (may, how) = (rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::EACCESS);
+        rustix::fs::accessat(rustix::fs::CWD, path, may, how)
+            .map_err(|e| failed(path, e.into()))?;
     }
     Ok(())
 }

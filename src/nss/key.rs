@@ -13,6 +13,7 @@ use super::token::Token;
 use crate::algorithm::{Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 use crate::keyid::to_hex;
+use crate::text::certutil;
 
 handle! {
     /// A private key in a token. C: `SECKEYPrivateKey`, given back by `SECKEY_DestroyPrivateKey`
@@ -201,7 +202,7 @@ impl Database {
                     self.name()
                 ),
             )
-            .hint("list the keys with: certutil -K -d DIR")
+            .hint(format!("list the keys with: {}", certutil("-K", self.name())))
         })
     }
 }

@@ -152,9 +152,10 @@ impl Token {
         // With room for the NUL byte, so that no copy is left behind.
         let mut text = Vec::with_capacity(password.bytes().len() + 1);
         text.extend_from_slice(password.bytes());
-        let Ok(text) = CString::new(text) else {
-            return Err(Error::new(Kind::Login, "the token password holds a NUL byte"));
-        };
+        let text = CString::new(text).map_err(|e| {
+            drop(zeroize::Zeroizing::new(e.into_vec()));
+            Error::new(Kind::Login, "the token password holds a NUL byte")
+        })?;
         // SAFETY: the slot is live; the string is NUL-terminated and only read (pk11pub.h).
         let outcome = fault::status("PK11_CheckUserPassword", || unsafe {
             sys::PK11_CheckUserPassword(self.as_ptr(), text.as_ptr())
