@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::interrupt::Watch;
 use crate::keyid;
 use crate::nss::{Database, KeyFlags, KeyPair, PrivateKey, Token};
+use crate::text::certutil;
 
 /// A generated pair that is deleted again unless the run that made it succeeds, or the CA may have
 /// issued a certificate for it. While it lives,
@@ -283,7 +284,7 @@ fn find_key(database: &Database, token: &Token, name: &str) -> Result<(PrivateKe
             format!("no key {name:?} in the NSS database {}", database.name()),
         )
         .because("neither a private key with this id nor a certificate with this nickname")
-        .hint("list the keys with: certutil -K -d DIR"));
+        .hint(format!("list the keys with: {}", certutil("-K", database.name()))));
     }
     let certificate = database.find_certificate(&qualified)?;
     Ok((certificate.private_key()?, certificate.spki().to_vec()))

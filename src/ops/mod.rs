@@ -9,6 +9,7 @@ pub mod endpoint;
 pub mod enroll;
 pub mod exchange;
 pub mod file;
+pub mod input;
 pub mod pop;
 pub mod revoke;
 pub mod send;
