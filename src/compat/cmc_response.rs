@@ -1,7 +1,7 @@
 //! CMCResponse: prints an answer, stores its chain, and says whether it is to be believed.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Parser;
 
@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, SignatureCheck};
 use crate::ops::answer;
 use crate::ops::file::{self, Mode};
+use crate::ops::input::parsed;
 use crate::text::{render_response, stored_line};
 
 #[derive(Parser)]
@@ -74,8 +75,9 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
             Error::new(Kind::Usage, "Missing input CMC response").hint("CMCResponse --help")
         );
     };
-    let der = pem::to_der("the CMC response", &file::read("the CMC response", input)?)?;
-    let response = response::parse(&der)?;
+    let bytes = file::read("the CMC response", input)?;
+    let what = format!("the CMC response {}", input.display());
+    let (der, response) = parsed(&what, "a CMC response", &bytes, response::parse)?;
     let rendered = render_response(&response, options.verbose);
     streams.put(&rendered.stdout);
     if !rendered.stderr.is_empty() {
@@ -97,44 +99,35 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
     Ok(0)
 }
 
-/// Verifies the answer against the database named with `-d`, else against one in the current
-/// directory if there is one. With neither, and for a Simple PKI Response, which carries no
-/// signature, it only says that nothing was verified.
+/// Verifies the answer against the database named with `-d`. Without one, and for a Simple PKI
+/// Response, which carries no signature, it only says that nothing was verified.
 fn verify(
     options: &Options,
     der: &[u8],
     response: &Response,
     streams: &mut Streams<'_>,
 ) -> Result<()> {
-    let dir = match &options.database {
-        Some(dir) => dir.as_str(),
-        None if Path::new("cert9.db").is_file() => ".",
-        None => {
-            streams.tell("warning: the signature was not verified: no NSS database given (-d DIR)");
-            return Ok(());
-        }
+    // Never one that happens to lie in the current directory: NSS loads the libraries it names.
+    let Some(dir) = options.database.as_deref() else {
+        streams.tell("warning: the signature was not verified: no NSS database given (-d DIR)");
+        return Ok(());
     };
     if response.signers == 0 && response.controls.is_none() {
         streams.tell("warning: the response carries no signature; nothing vouches for it");
         return Ok(());
     }
+    super::database(Some(dir), streams)?;
     let database = Database::open(dir, Access::ReadOnly)?;
     let verdict = match database.verify_signed_data(der) {
-        // A database that happens to lie in the current directory need not know this CA.
-        SignatureCheck::NotTrusted(f) if options.database.is_none() => {
-            streams.tell(format!("warning: the signer is not trusted by the database in .: {f}"));
-            Ok(false)
-        }
         SignatureCheck::Unsigned => {
             Err(Error::new(Kind::BadReply, "the response is not signed; nothing vouches for it")
                 .hint("--allow-unverified goes on all the same"))
         }
-        check => answer::judge(&database, check, false).map(|()| true),
+        check => answer::judge(&database, check, false),
     };
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
     match verdict {
-        Ok(true) => streams.tell("the signature is good and the signer is trusted"),
-        Ok(false) => {}
+        Ok(()) => streams.tell("the signature is good and the signer is trusted"),
         Err(e) if options.allow_unverified => streams.tell(format!("warning: {e}")),
         Err(e) => return Err(e),
     }

@@ -76,7 +76,7 @@ struct Options {
     help: Option<bool>,
 
     #[arg(hide = true)]
-    ignored: Vec<String>,
+    ignored: Vec<OsString>,
 }
 
 /// Runs CMCSharedToken.
@@ -114,6 +114,8 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 }
 
 fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
+    let files = [&options.password_file, &options.passphrase_file];
+    super::check_secrets(files.into_iter().flatten().map(PathBuf::as_path), streams);
     let passphrase = passphrase(options)?;
     let how = if options.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let der = match (options.certificate.first(), options.nickname.first()) {
@@ -170,7 +172,7 @@ fn from_database(
     how: KeyTransport,
     streams: &mut Streams<'_>,
 ) -> Result<Vec<u8>> {
-    let dir = options.database.first().map_or(".", String::as_str);
+    let dir = super::database(options.database.first().map(String::as_str), streams)?;
     let name = options.token.first().map_or("", String::as_str);
     let passwords: Passwords<'_> =
         Box::new(|name| match (options.password.first(), &options.password_file) {

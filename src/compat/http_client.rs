@@ -143,7 +143,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     }
     let place = Reserved::take(&job.output)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
-    let opened = if job.secure { Some(open(settings)?) } else { None };
+    let opened = if job.secure { Some(open(settings, streams)?) } else { None };
     let identity = match &opened {
         Some((database, token, _)) if truth(settings, "clientmode", false)? => {
             let nickname = settings.get("nickname").unwrap_or_default();
@@ -228,8 +228,12 @@ fn seconds(settings: &Settings, key: &str, default: u64) -> Result<Duration> {
     }
 }
 
-fn open(settings: &Settings) -> Result<(Database, Token, Option<Primed>)> {
+fn open(
+    settings: &Settings,
+    streams: &mut Streams<'_>,
+) -> Result<(Database, Token, Option<Primed>)> {
     let dir = settings.required("dbdir", "Missing directory name for the NSS database.")?;
+    let dir = super::database(Some(dir), streams)?;
     let name = settings.get("tokenname").unwrap_or_default();
     if !truth(settings, "clientmode", false)? {
         // Only the database's trust is needed, and that is readable without a login.
