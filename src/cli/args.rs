@@ -1,15 +1,17 @@
 //! Arguments several commands share, so that they mean the same everywhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::error::{Error, Kind, Result};
-use crate::secret::{Passwords, SHARED_SECRET, Secret, Source};
+use crate::nss::exposed;
+use crate::secret::{Passwords, SHARED_SECRET, Secret, Source, others_read};
 
 /// The database, the token and its password.
 #[derive(Args)]
+#[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
     /// NSS database directory (cert9.db, key4.db)
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
@@ -33,10 +35,32 @@ pub struct DatabaseArgs {
     pub password_env: Option<String>,
 }
 
+/// Returns a warning for a database that other users can write, and for a file with a secret that they
+/// can read.
+pub fn warnings(database: Option<&str>, secret: Option<&Path>) -> Vec<String> {
+    database.and_then(exposed).into_iter().chain(secret.and_then(others_read)).collect()
+}
+
 impl DatabaseArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        let file = match self.source() {
+            Source::File(file) => Some(file),
+            _ => None,
+        };
+        warnings(Some(&self.database), file.as_deref())
+    }
+
     /// Where the passwords come from; a prompt when nothing is said.
     pub fn passwords(&self) -> Passwords<'static> {
-        let source = if let Some(n) = self.password_fd {
+        let source = self.source();
+        Box::new(move |token| {
+            source.read(&format!("password of the token {token}"), token).map(Some)
+        })
+    }
+
+    fn source(&self) -> Source {
+        if let Some(n) = self.password_fd {
             Source::Fd(n)
         } else if let Some(name) = &self.password_env {
             Source::Env(name.clone())
@@ -48,15 +72,13 @@ impl DatabaseArgs {
             Source::File(file.into())
         } else {
             Source::Prompt
-        };
-        Box::new(move |token| {
-            source.read(&format!("password of the token {token}"), token).map(Some)
-        })
+        }
     }
 }
 
 /// Where a secret shared with the CA comes from.
 #[derive(Args)]
+#[command(next_help_heading = "Who asks")]
 pub struct SharedSecretArgs {
     /// File with the shared secret in its first line; `-` is stdin
     #[arg(long, value_name = "FILE")]
@@ -100,6 +122,7 @@ impl SharedSecretArgs {
 
 /// The CA and how it is reached.
 #[derive(Args)]
+#[command(next_help_heading = "CA")]
 pub struct CaArgs {
     #[command(flatten)]
     pub connect: ConnectArgs,
@@ -116,6 +139,7 @@ pub struct CaArgs {
 
 /// The CA's address and how it is reached.
 #[derive(Args)]
+#[command(next_help_heading = "CA")]
 pub struct ConnectArgs {
     /// The CA, as https://host:port, or an EST server's https://host/.well-known/est/fullcmc
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]

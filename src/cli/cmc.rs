@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Streams;
-use super::args::{CaArgs, DatabaseArgs};
+use super::args::{CaArgs, DatabaseArgs, warnings};
 use crate::error::Result;
 use crate::ops::send::{SendSpec, send};
 use crate::ops::show::{ShowSpec, show};
@@ -73,6 +73,14 @@ impl CmcCommand {
         match self {
             CmcCommand::Show(_) => "cmc show",
             CmcCommand::Send(_) => "cmc send",
+        }
+    }
+
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            CmcCommand::Show(args) => warnings(args.database.as_deref(), None),
+            CmcCommand::Send(args) => args.database.warnings(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::args::SharedSecretArgs;
+use super::args::{SharedSecretArgs, warnings};
 use crate::asn1::pem;
 use crate::cmc::control::{check_identification, serial_number};
 use crate::error::{Error, Kind, Result};
@@ -61,6 +61,15 @@ pub struct SharedTokenArgs {
     /// Attribute of the user's entry
     #[arg(long, value_name = "NAME", default_value = "shrTok")]
     attribute: String,
+}
+
+impl SharedTokenArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        // With --cert no database is opened.
+        let database = self.database.as_deref().filter(|_| self.cert.is_none());
+        warnings(database, self.shared_secret.shared_secret_file.as_deref())
+    }
 }
 
 /// Runs `shared-token`.
