@@ -1,27 +1,33 @@
 //! The two dialects of the old tools' .cfg files, read with serde_ini.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
 use crate::near::nearest;
-use crate::secret::{Secret, Source, Wanted};
+use crate::secret::{Secret, Source, Wanted, others_read};
 
 /// The settings of a flat file. Values may be secrets: there is no `Debug`, and it is wiped.
 pub struct Settings {
     file: String,
-    values: BTreeMap<String, String>,
+    values: BTreeMap<String, Value>,
     /// The file isn't UTF-8.
     latin_1: bool,
 }
 
-impl Drop for Settings {
-    fn drop(&mut self) {
-        self.values.values_mut().for_each(Zeroize::zeroize);
-    }
+/// What a key was given, on which lines (from 1); of several the last counts.
+#[derive(Default)]
+struct Value {
+    text: Zeroizing<String>,
+    lines: Vec<usize>,
 }
+
+/// The largest file read, in octets.
+const LARGEST: usize = 1024 * 1024;
 
 /// The dialect of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +40,7 @@ pub enum Dialect {
 }
 
 impl Settings {
-    /// Reads a file.
+    /// Reads a file of at most 1 MiB.
     ///
     /// # Errors
     /// [`Kind::Usage`] with file and line.
@@ -42,7 +48,21 @@ impl Settings {
         let shown = path.display().to_string();
         let failed =
             || Error::new(Kind::Usage, format!("can't read the configuration file {shown}"));
-        let bytes = Zeroizing::new(std::fs::read(path).map_err(|e| failed().because(e))?);
+        // Large enough from the start: growing would leave copies of secrets behind.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
+        File::open(path)
+            .and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
+            .map_err(|e| failed().because(e))?;
+        if bytes.len() > LARGEST {
+            return Err(failed().because("it is larger than 1 MiB"));
+        }
+        if is_utf_16(&bytes) {
+            return Err(failed().because("it is UTF-16").hint("save it as UTF-8"));
+        }
+        if let Some(at) = bytes.iter().position(|b| *b == 0) {
+            let line = bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1;
+            return Err(failed().because(format!("line {line} holds a NUL byte: it is no text")));
+        }
         if let Ok(text) = std::str::from_utf8(&bytes) {
             return Settings::parse(&shown, text, dialect);
         }
@@ -60,20 +80,32 @@ impl Settings {
     /// [`Kind::Usage`] with file and line.
     pub fn parse(file: &str, text: &str, dialect: Dialect) -> Result<Settings> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let clean = match dialect {
-            Dialect::Lines => clean_lines(file, text)?,
-            Dialect::Properties => properties(file, text)?,
-        };
-        let values = serde_ini::from_str::<BTreeMap<String, String>>(&clean).map_err(|e| {
-            Error::new(Kind::Usage, format!("can't read the configuration file {file}"))
-                .because(e.to_string())
-        })?;
-        Ok(Settings { file: file.to_owned(), values, latin_1: false })
+        let mut settings =
+            Settings { file: file.to_owned(), values: BTreeMap::new(), latin_1: false };
+        match dialect {
+            Dialect::Lines => settings.take_lines(text)?,
+            Dialect::Properties => settings.take_properties(text)?,
+        }
+        Ok(settings)
+    }
+
+    /// Takes a line `key=value`; `None` when it is none. serde_ini's items are ours to wipe; its map of
+    /// a whole file leaves copies in its errors, and hides lines given twice.
+    fn take(&mut self, number: usize, line: &str) -> Option<()> {
+        let item = serde_ini::Parser::from_str(line).next()?;
+        let serde_ini::Item::Value { key, value } = item.ok()? else { return None };
+        if key.is_empty() {
+            return None;
+        }
+        let entry = self.values.entry(key).or_default();
+        entry.text = Zeroizing::new(value);
+        entry.lines.push(number);
+        Some(())
     }
 
     /// The value, `None` when absent.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.values.get(key).map(String::as_str)
+        self.values.get(key).map(|v| v.text.as_str())
     }
 
     /// The value unless absent or empty.
@@ -152,7 +184,8 @@ impl Settings {
     }
 
     /// What is to be said of the file: one sentence for each key that isn't known, with near ones,
-    /// and one if it isn't UTF-8.
+    /// for each that is given more than once, for each file with a secret that others can read, and one
+    /// if it isn't UTF-8.
     pub fn warnings(&self, known: &[&str]) -> Vec<String> {
         let file = &self.file;
         let unknown = self.values.keys().filter(|k| !known.contains(&k.as_str()));
@@ -164,6 +197,19 @@ impl Settings {
                 None => format!("{file}: unknown key {key:?} is ignored"),
             })
             .collect();
+        for (key, value) in &self.values {
+            if let [first @ .., before, last] = &value.lines[..] {
+                let first: String = first.iter().map(|line| format!("{line}, ")).collect();
+                warnings.push(format!(
+                    "{file}: {key:?} is given on lines {first}{before} and {last}; line {last} counts"
+                ));
+            }
+        }
+        // A key NAMEFile is a secret's where there is NAMEFd, too.
+        let is_secret = |key: &&str| known.contains(&format!("{key}Fd").as_str());
+        let secrets = known.iter().filter_map(|key| key.strip_suffix("File")).filter(is_secret);
+        let files = secrets.filter_map(|key| self.non_empty(&format!("{key}File")));
+        warnings.extend(files.filter_map(|file| others_read(Path::new(file))));
         if self.latin_1 {
             warnings.push(format!("{file} is not UTF-8 and is read as ISO 8859-1"));
         }
@@ -174,6 +220,16 @@ impl Settings {
     pub fn file(&self) -> &str {
         &self.file
     }
+}
+
+/// Whether a file is UTF-16: by its mark, or by the zero octets that it has beside every letter.
+fn is_utf_16(bytes: &[u8]) -> bool {
+    let letters = |zero: usize| {
+        bytes.len() > 3
+            && bytes.iter().take(64).skip(zero).step_by(2).all(|b| *b == 0)
+            && bytes.iter().take(64).skip(1 - zero).step_by(2).all(|b| *b != 0)
+    };
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || letters(0) || letters(1)
 }
 
 fn bad_line(file: &str, number: usize, why: &str) -> Error {
@@ -194,57 +250,58 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     std::iter::from_fn(next).enumerate()
 }
 
-fn clean_lines(file: &str, text: &str) -> Result<Zeroizing<String>> {
-    // Room for all, so that no copy is left behind when it grows.
-    let mut clean = Zeroizing::new(String::with_capacity(text.len() + 1));
-    for (number, line) in numbered(text) {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        if !line.contains('=') || line.starts_with(['[', ';', '=']) {
-            return Err(bad_line(file, number + 1, "error in configuration file: no key=value"));
-        }
-        clean.push_str(line);
-        clean.push('\n');
-    }
-    Ok(clean)
-}
-
-/// `java.util.Properties` to plain `key=value` lines.
-fn properties(file: &str, text: &str) -> Result<Zeroizing<String>> {
-    // A key without separator gets one, and an escape becomes no longer than it was.
-    let mut clean = Zeroizing::new(String::with_capacity(2 * text.len() + 2));
-    let mut lines = numbered(text);
-    while let Some((number, line)) = lines.next() {
-        let mut line = Zeroizing::new(line.trim_start().to_owned());
-        if line.is_empty() || line.starts_with(['#', '!']) {
-            continue;
-        }
-        // An odd number of backslashes at the end continues the line.
-        while line.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1 {
-            line.pop();
-            match lines.next() {
-                Some((_, more)) => line.push_str(more.trim_start()),
-                None => break,
+impl Settings {
+    fn take_lines(&mut self, text: &str) -> Result<()> {
+        for (number, line) in numbered(text) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if self.take(number + 1, line).is_none() {
+                let why = "error in configuration file: no key=value";
+                return Err(bad_line(&self.file, number + 1, why));
             }
         }
-        let (key, value) = property(&line).map_err(|why| bad_line(file, number + 1, why))?;
-        let value = Zeroizing::new(value);
-        if key.is_empty() || key.starts_with(['[', ';']) {
-            return Err(bad_line(file, number + 1, "no key"));
-        }
-        if key.contains(['=', '\n']) || value.contains(['\n', '\r']) {
-            return Err(bad_line(file, number + 1, "a line break or = inside a key or value"));
-        }
-        for part in [&key, "=", &value, "\n"] {
-            clean.push_str(part);
-        }
+        Ok(())
     }
-    Ok(clean)
+
+    /// As `java.util.Properties` does.
+    fn take_properties(&mut self, text: &str) -> Result<()> {
+        let mut lines = numbered(text);
+        while let Some((number, first)) = lines.next() {
+            let first = first.trim_start();
+            if first.is_empty() || first.starts_with(['#', '!']) {
+                continue;
+            }
+            let mut parts = vec![first];
+            // An odd number of backslashes at the end continues the line.
+            while let Some(part) = parts.last_mut()
+                && part.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1
+            {
+                *part = part.strip_suffix('\\').unwrap_or(part);
+                let Some((_, more)) = lines.next() else { break };
+                parts.push(more.trim_start());
+            }
+            let line = Zeroizing::new(parts.concat());
+            let failed = |why| bad_line(&self.file, number + 1, why);
+            let (key, value) = property(&line).map_err(failed)?;
+            if key.is_empty() || key.starts_with(['[', ';']) {
+                return Err(failed("no key"));
+            }
+            if key.contains(['=', '\n']) || value.contains(['\n', '\r']) {
+                return Err(failed("a line break or = inside a key or value"));
+            }
+            let mut clean = Zeroizing::new(String::with_capacity(key.len() + value.len() + 1));
+            clean.extend([key.as_str(), "=", value.as_str()]);
+            if self.take(number + 1, &clean).is_none() {
+                return Err(bad_line(&self.file, number + 1, "no key"));
+            }
+        }
+        Ok(())
+    }
 }
 
-fn property(line: &str) -> std::result::Result<(String, String), &'static str> {
+fn property(line: &str) -> std::result::Result<(String, Zeroizing<String>), &'static str> {
     let mut key = String::new();
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.peek().copied() {
@@ -258,7 +315,8 @@ fn property(line: &str) -> std::result::Result<(String, String), &'static str> {
     while chars.next_if(blank).is_some() {}
     chars.next_if(|c| matches!(c, '=' | ':'));
     while chars.next_if(blank).is_some() {}
-    let mut value = String::with_capacity(line.len());
+    // An escape becomes no longer than it was.
+    let mut value = Zeroizing::new(String::with_capacity(line.len()));
     while let Some(c) = chars.next() {
         value.push(if c == '\\' { escaped(&mut chars)? } else { c });
     }

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    nss_cmc::secret::forbid_core_dumps();
     let code = std::panic::catch_unwind(|| {
         nss_cmc::interrupt::announce_with(|line| eprintln!("nss-cmc: {line}"));
-        let mut out = std::io::stdout().lock();
+        let mut out = nss_cmc::cli::standard_output();
         let mut err = std::io::stderr().lock();
         let mut streams = nss_cmc::cli::Streams::new(&mut out, &mut err);
         nss_cmc::cli::run(std::env::args_os().collect(), &mut streams)

@@ -4,7 +4,7 @@ mod prompt;
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Kind, Result};
 use crate::interrupt;
 use crate::nss::{duplicate, is_fips_name, is_internal_name};
+use crate::text::quoted;
 
 /// What a secret shared with the CA is called in messages.
 pub const SHARED_SECRET: &str = "shared secret";
@@ -75,6 +76,26 @@ impl<'a> From<&'a str> for Wanted<'a> {
 
 /// Gives a token's password when a login needs it; called once for each token.
 pub type Passwords<'a> = Box<dyn Fn(Wanted<'_>) -> Result<Option<Secret>> + 'a>;
+
+/// Returns a warning for a file with a secret that other users can read.
+pub fn others_read(file: &Path) -> Option<String> {
+    let found = std::fs::metadata(file).ok().filter(|_| file.as_os_str() != "-")?;
+    (found.is_file() && found.mode() & 0o044 != 0).then(|| {
+        format!("other users can read the secret in {}: chmod 600 {}", file.display(), quoted(file))
+    })
+}
+
+/// Switches core dumps off, and reading of this process's memory by other processes of the same user;
+/// `NSS_CMC_ALLOW_CORE_DUMPS=1` leaves both on.
+pub fn forbid_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    if std::env::var_os("NSS_CMC_ALLOW_CORE_DUMPS").is_some_and(|v| v == "1") {
+        return;
+    }
+    // A kernel that refuses is no reason not to run.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).ok();
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
+}
 
 /// Where a secret comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,9 +178,9 @@ impl Source {
         match self {
             Source::File(path) if path.as_os_str() == "-" => {
                 // Past the buffer of std's handle, which isn't wiped.
-                let stdin = std::io::stdin().as_fd().try_clone_to_owned();
-                let stdin = stdin.map_err(|e| unreadable(what, path, e))?;
-                line_of(File::from(stdin), what, "standard input")
+                let stdin =
+                    duplicate(0).map_err(|e| unreadable(what, Path::new("standard input"), e))?;
+                line_of(stdin, what, "standard input")
             }
             Source::File(path) => select(&contents(path, what)?, path, what, wanted),
             Source::Fd(n) => {
@@ -417,6 +438,11 @@ mod tests {
         assert_eq!(first_line(&mut lines, "password", "x").unwrap().bytes(), b"");
     }
 
+    /// Makes a descriptor look like one that was there when the program was started.
+    fn inherit(fd: impl std::os::fd::AsFd) {
+        rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).unwrap();
+    }
+
     #[test]
     fn descriptors_are_read_on_whatever_they_are() {
         use std::io::Seek;
@@ -428,11 +454,14 @@ mod tests {
         };
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"one\ntwo\n").unwrap();
+        assert!(Source::Fd(file.as_raw_fd()).read("password", "").is_err(), "it was not inherited");
+        inherit(&file);
         file.rewind().unwrap();
         assert_eq!((next(&file), next(&file)), (b"one".to_vec(), b"two".to_vec()));
         // It is still open.
         assert_eq!(file.stream_position().unwrap(), 8);
         let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        inherit(&ours);
         theirs.write_all(b"three\nfour\n").unwrap();
         assert_eq!((next(&ours), next(&ours)), (b"three".to_vec(), b"four".to_vec()));
         let e = Source::Fd(9999).read("password", "").err().unwrap();

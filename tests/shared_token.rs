@@ -79,6 +79,7 @@ fn openssl_opens_the_tokens() {
             assert_eq!(opened(&f, &token, oaep), secret.as_bytes());
             assert_eq!(said.err.contains("other than ASCII"), !secret.is_ascii(), "{}", said.err);
             f.write("secret", format!("{secret}\n"));
+            std::fs::set_permissions(f.file("secret"), PermissionsExt::from_mode(0o600)).unwrap();
             let args = ["shared-token", "--cert", "cert.pem", "--shared-secret-file", "secret"];
             let args = [&args[..], &["--output", "json"], wanted].concat();
             let report = f.nss_cmc(&args).exits(0).json();

@@ -3,6 +3,7 @@
 //! Whatever is hashed, verified or embedded is kept as the bytes that arrived (`Any`): a decoded
 //! value is never encoded again to be verified.
 
+pub mod alt_name;
 pub mod canonical;
 pub mod certificate;
 pub mod cmc;

@@ -73,6 +73,18 @@ pub enum Prefixes {
     Types,
 }
 
+/// Returns DER of a subject to ask for, as [`parse_as`] does.
+///
+/// # Errors
+/// As [`parse_as`]; also for control characters, such as a line end that a script left in.
+pub fn subject(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
+    if text.chars().any(char::is_control) {
+        return Err(Error::new(Kind::Usage, format!("invalid subject {text:?}"))
+            .because("it holds a control character, such as a line end"));
+    }
+    parse_as(text, prefixes)
+}
+
 /// As [`parse`], with the string type chosen value by value.
 ///
 /// # Errors
@@ -148,6 +160,11 @@ fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTyp
         if !super::split_tlv(&der).is_some_and(|(_, _, rest)| rest.is_empty()) {
             return Err(format!("the value after {key}=# is not one DER element"));
         }
+        if !is_string_or_other(&der) {
+            return Err(format!(
+                "the string after {key}=# holds octets that its type does not allow"
+            ));
+        }
         return Ok(AttributeTypeAndValue { r#type, value: Any::new(der) });
     }
     let value = unescape(value)?;
@@ -205,6 +222,16 @@ fn typed(value: &str) -> std::result::Result<Option<(u8, Vec<u8>)>, String> {
 /// Whether an octet belongs to PrintableString (X.680).
 pub fn is_printable(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&b)
+}
+
+/// Whether a string in DER holds only what its type allows; values of other types are not looked at.
+fn is_string_or_other(der: &[u8]) -> bool {
+    match super::split_tlv(der) {
+        Some((0x0c, content, _)) => std::str::from_utf8(content).is_ok(),
+        Some((0x13, content, _)) => content.iter().copied().all(is_printable),
+        Some((0x16, content, _)) => content.is_ascii(),
+        _ => true,
+    }
 }
 
 /// Removes quotes and escapes; unescaped trailing blanks go.

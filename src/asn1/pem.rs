@@ -85,6 +85,18 @@ fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
+/// Returns the label of the first PEM block, complete or not.
+pub fn label(bytes: &[u8]) -> Option<String> {
+    let line = bytes.split(|b| *b == b'\n' || *b == b'\r').map(<[u8]>::trim_ascii);
+    let label = line.filter_map(|l| l.strip_prefix(b"-----BEGIN ")).next()?;
+    Some(String::from_utf8_lossy(label.strip_suffix(b"-----").unwrap_or(label)).into_owned())
+}
+
+/// Returns whether a PEM block is complete.
+pub fn is_complete(bytes: &[u8]) -> bool {
+    !blocks(bytes).is_empty()
+}
+
 fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let url_safe = text.iter().any(|b| *b == b'-' || *b == b'_');
     let alphabet = if url_safe { base64::alphabet::URL_SAFE } else { base64::alphabet::STANDARD };

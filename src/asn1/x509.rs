@@ -4,7 +4,7 @@ use rasn::prelude::*;
 use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::{Attribute, Extension, GeneralName, SubjectPublicKeyInfo};
 
-use super::{any, any_of, decode, encode, oid, split_tlv, tlv};
+use super::{alt_name, any, any_of, decode, encode, oid, split_tlv, tlv};
 use crate::algorithm::{Curve, Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 
@@ -211,14 +211,9 @@ pub fn public_key_bits(spki: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Kind::Usage`] for a name that isn't ASCII or an address that isn't one.
 pub fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
-    let bad = |why: &str| Error::new(Kind::Usage, format!("{kind} name {value:?}: {why}"));
-    let ascii = || {
-        if value.is_empty() {
-            return Err(bad("it is empty"));
-        }
-        Ia5String::try_from(value)
-            .map_err(|_| bad("only ASCII; write an international name in its xn-- form"))
-    };
+    alt_name::check(kind, value)?;
+    let bad = |why: &str| Error::new(Kind::Usage, format!("invalid {kind} name {value:?}: {why}"));
+    let ascii = || Ia5String::try_from(value).map_err(|_| bad("it is not ASCII"));
     match kind {
         "dns" => Ok(GeneralName::DnsName(ascii()?)),
         "email" => Ok(GeneralName::Rfc822Name(ascii()?)),
@@ -227,11 +222,11 @@ pub fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
             let octets = match value.parse() {
                 Ok(std::net::IpAddr::V4(a)) => a.octets().to_vec(),
                 Ok(std::net::IpAddr::V6(a)) => a.octets().to_vec(),
-                Err(_) => return Err(bad("not an IPv4 or IPv6 address")),
+                Err(_) => return Err(bad("it is no IPv4 or IPv6 address")),
             };
             Ok(GeneralName::IpAddress(octets.into()))
         }
-        _ => Err(bad("unknown kind of name; dns, ip, email and uri are known")),
+        _ => Err(bad("unknown kind of name")),
     }
 }
 

@@ -1,16 +1,18 @@
 //! Arguments several commands share, so that they mean the same everywhere.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::error::{Error, Kind, Result};
-use crate::secret::{Passwords, SHARED_SECRET, Secret, Source};
+use crate::nss::exposed;
+use crate::secret::{Passwords, SHARED_SECRET, Secret, Source, others_read};
 use crate::transport::Encoding;
 
 /// The database, the token and its password.
 #[derive(Args)]
+#[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
     /// NSS database directory (cert9.db, key4.db)
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
@@ -26,6 +28,11 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        self.password.warnings(Some(&self.database))
+    }
+
     /// Where the passwords come from; a prompt when nothing is said.
     pub fn passwords(&self) -> Passwords<'static> {
         self.password.passwords()
@@ -50,10 +57,29 @@ pub struct PasswordArgs {
     pub password_env: Option<String>,
 }
 
+/// Returns a warning for a database that other users can write, and for a file with a secret that they
+/// can read.
+pub fn warnings(database: Option<&str>, secret: Option<&Path>) -> Vec<String> {
+    database.and_then(exposed).into_iter().chain(secret.and_then(others_read)).collect()
+}
+
 impl PasswordArgs {
+    /// Returns warnings about the file with the password, and about the database.
+    pub fn warnings(&self, database: Option<&str>) -> Vec<String> {
+        let file = match self.source() {
+            Source::File(file) => Some(file),
+            _ => None,
+        };
+        warnings(database, file.as_deref())
+    }
+
     /// Where the passwords come from; a prompt when nothing is said.
     pub fn passwords(&self) -> Passwords<'static> {
-        let source = if let Some(n) = self.password_fd {
+        self.source().passwords()
+    }
+
+    fn source(&self) -> Source {
+        if let Some(n) = self.password_fd {
             Source::Fd(n)
         } else if let Some(name) = &self.password_env {
             Source::Env(name.clone())
@@ -65,13 +91,13 @@ impl PasswordArgs {
             Source::File(file.into())
         } else {
             Source::Prompt
-        };
-        source.passwords()
+        }
     }
 }
 
 /// Where a secret shared with the CA comes from.
 #[derive(Args)]
+#[command(next_help_heading = "Who asks")]
 pub struct SharedSecretArgs {
     /// File with the shared secret in its first line; `-` is stdin
     #[arg(long, value_name = "FILE")]
@@ -115,6 +141,7 @@ impl SharedSecretArgs {
 
 /// The CA and how it is reached.
 #[derive(Args)]
+#[command(next_help_heading = "CA")]
 pub struct CaArgs {
     #[command(flatten)]
     pub connect: ConnectArgs,
@@ -131,6 +158,7 @@ pub struct CaArgs {
 
 /// The CA's address and how it is reached.
 #[derive(Args)]
+#[command(next_help_heading = "CA")]
 pub struct ConnectArgs {
     /// The CA, as https://host:port, or an EST server's https://host/.well-known/est/fullcmc
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]

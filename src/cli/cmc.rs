@@ -87,6 +87,14 @@ impl CmcCommand {
     pub fn reads(&self) -> bool {
         matches!(self, CmcCommand::Show(_))
     }
+
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            CmcCommand::Show(args) => args.password.warnings(args.database.as_deref()),
+            CmcCommand::Send(args) => args.database.warnings(),
+        }
+    }
 }
 
 /// Runs a command of `cmc`.

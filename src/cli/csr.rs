@@ -158,6 +158,14 @@ pub struct CreateArgs {
     out: Option<PathBuf>,
 }
 
+impl CsrArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        let CsrCommand::Create(args) = &self.command;
+        args.database.warnings()
+    }
+}
+
 /// Runs `csr`. A request that goes to stdout is there before its key is kept.
 ///
 /// # Errors
@@ -169,7 +177,7 @@ pub fn run(args: CsrArgs, show: Show<'_>) -> Result<Report> {
 
 fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     let prefixes = if args.subject_types { name::Prefixes::Types } else { name::Prefixes::Text };
-    let subject = name::parse_as(&args.subject, prefixes)?;
+    let subject = name::subject(&args.subject, prefixes)?;
     let extensions = extensions(&args)?;
     let attributes =
         args.attribute.iter().map(|a| wanted::raw_attribute(a)).collect::<Result<_>>()?;
@@ -286,7 +294,7 @@ fn report(args: &CreateArgs, made: &Made, archived: Option<&str>, token: &str) -
         .result(json!({
             "format": format,
             "request": request,
-            "file": args.out,
+            "file": args.out.as_ref().map(|path| path.display().to_string()),
             "subject": args.subject,
             "key_id": keyid::to_hex(id),
             "key_id_signed": keyid::to_dogtag(id),

@@ -5,28 +5,54 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
+use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration, warnings};
 use crate::algorithm::KeySpec;
+use crate::asn1::name;
 use crate::cmc::control::check_identification;
 use crate::cmc::crmf::ArchiveWrap;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Trust;
 use crate::ops::archive::Archive;
+use crate::ops::ca;
 use crate::ops::csr::AltNames;
 use crate::ops::enroll::{DEFAULT_KEY, EnrollSpec, KeySource, enroll};
 use crate::ops::exchange::{Requester, Shared};
 use crate::report::Report;
 
+/// Headings of the options.
+const ASKER: &str = "Who asks";
+const KEY: &str = "Key";
+const NAMES: &str = "Names";
+const OUTPUT: &str = "Output";
+
+const EXAMPLES: &str = "\
+Examples:
+  A TLS server's certificate, asked for by an agent:
+    nss-cmc enroll -d /etc/httpd/alias --password-file pin.txt \\
+      --ca https://ca.example.com:8443 --profile caCMCserverCert --signer caadmin \\
+      --subject CN=www.example.com,O=EXAMPLE --dns www.example.com --nickname Server-Cert
+
+  A user's first certificate, by a shared secret:
+    nss-cmc enroll -d db --password-file pin.txt --ca https://ca.example.com:8443 \\
+      --profile caFullCMCSharedTokenCert --identification alice \\
+      --shared-secret-file secret.txt --subject CN=alice --nickname alice
+
+  For a request made elsewhere, the chain in a file:
+    nss-cmc enroll -d db --password-file pin.txt --ca https://ca.example.com:8443 \\
+      --profile caCMCserverCert --signer caadmin --csr www.csr --chain-out www.pem
+
+  From an EST server, one JSON object for scripts:
+    nss-cmc enroll -d db --password-file pin.txt --signer alice --output json \\
+      --ca https://est.example.com/.well-known/est/fullcmc --key-type ec:nistp256 \\
+      --subject CN=alice --nickname alice-2";
+
 /// Arguments of `enroll`.
 #[derive(Args)]
 #[command(
     group(ArgGroup::new("what").required(true).args(["subject", "csr"])),
-    after_help = "The response's signature and every certificate in it are verified by a CA that the \
-                  database trusts. Not checked: OCSP, and CRLs unless they are in the database.\n\n\
-                  Example:\n  nss-cmc enroll -d /etc/httpd/alias --password-file pin.txt \\\n    \
-                  --ca https://ca.example.com:8443 --profile caCMCserverCert --signer caadmin \\\n    \
-                  --subject CN=www.example.com,O=EXAMPLE --dns www.example.com --nickname Server-Cert"
+    group(ArgGroup::new("who").required(true).args(["signer", "identification"])),
+    after_help = EXAMPLES
 )]
 pub struct EnrollArgs {
     #[command(flatten)]
@@ -36,12 +62,14 @@ pub struct EnrollArgs {
     ca: CaArgs,
 
     /// Nickname of the agent's (or user's) certificate that signs the request and the TLS login
-    #[arg(long, value_name = "NICKNAME", required_unless_present = "identification")]
+    #[arg(long, value_name = "NICKNAME")]
+    #[arg(help_heading = ASKER)]
     signer: Option<String>,
 
     /// The user's uid at the CA: the request is signed by its own key and proved by the secret that
     /// the CA shares with the user
     #[arg(long, value_name = "UID", conflicts_with = "signer")]
+    #[arg(help_heading = ASKER)]
     identification: Option<String>,
 
     #[command(flatten)]
@@ -49,20 +77,24 @@ pub struct EnrollArgs {
 
     /// Also link the request to the shared secret (popLinkWitnessV2), for CAs that require it
     #[arg(long, requires = "identification")]
+    #[arg(help_heading = ASKER)]
     pop_link: bool,
 
     /// Digest of both proofs, in key and MAC: SHA-256 or SHA-512 (HMAC-SHA384 fails at Dogtag)
     #[arg(long, value_name = "DIGEST", default_value = "SHA-256", requires = "identification",
           value_parser = ["SHA-256", "SHA-512"], ignore_case = true)]
+    #[arg(help_heading = ASKER)]
     proof_digest: String,
 
     /// The key is for encryption only: no signature, the CA's challenge is decrypted (two trips)
     #[arg(long, conflicts_with_all = ["csr", "identification", "dns", "ip", "email"])]
+    #[arg(help_heading = KEY)]
     encryption_only: bool,
 
     /// Have the private key archived: the KRA's transport certificate (DER or PEM)
     #[arg(long, alias = "transport-cert", value_name = "FILE",
           conflicts_with_all = ["csr", "dns", "ip", "email"])]
+    #[arg(help_heading = KEY)]
     archive_to: Option<PathBuf>,
 
     /// How the private key is wrapped for the KRA
@@ -72,46 +104,57 @@ pub struct EnrollArgs {
         default_value = "AES KeyWrap/Padding",
         requires = "archive_to"
     )]
+    #[arg(help_heading = KEY)]
     wrap: ArchiveWrap,
 
     /// Wrap the archived key's session key with RSA-OAEP, as the KRA is set up
     #[arg(long, requires = "archive_to")]
+    #[arg(help_heading = KEY)]
     oaep: bool,
 
     /// Nickname for the new certificate
     #[arg(long, value_name = "NICKNAME", required_unless_present = "csr")]
+    #[arg(help_heading = NAMES)]
     nickname: Option<String>,
 
     /// Subject of the new certificate, the most specific part first
     #[arg(long, value_name = "DN")]
+    #[arg(help_heading = NAMES)]
     subject: Option<String>,
 
     /// DNS name to ask for (repeatable)
     #[arg(long, value_name = "NAME", conflicts_with = "csr")]
+    #[arg(help_heading = NAMES)]
     dns: Vec<String>,
 
     /// IP address to ask for (repeatable)
     #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
+    #[arg(help_heading = NAMES)]
     ip: Vec<String>,
 
     /// E-mail address to ask for (repeatable)
     #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
+    #[arg(help_heading = NAMES)]
     email: Vec<String>,
 
     /// Key to generate: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521… [default: rsa:2048]
     #[arg(long, value_name = "TYPE")]
+    #[arg(help_heading = KEY)]
     key_type: Option<KeySpec>,
 
     /// Use this PKCS #10 or CRMF request instead of making a key
     #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = KEY)]
     csr: Option<PathBuf>,
 
     /// Trust flags for the new certificate, as certutil writes them (audit signing: u,u,Pu)
     #[arg(long, value_name = "FLAGS", requires = "nickname", value_parser = trust)]
+    #[arg(help_heading = OUTPUT)]
     trust: Option<Trust>,
 
     /// Write the certificate and its chain here, as PEM
     #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = OUTPUT)]
     chain_out: Option<PathBuf>,
 
     /// Ask for a certificate although one that fits is there
@@ -136,6 +179,15 @@ pub struct EnrollArgs {
     lock_timeout: u64,
 }
 
+impl EnrollArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut said = self.database.warnings();
+        said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
+        said
+    }
+}
+
 fn trust(text: &str) -> std::result::Result<Trust, String> {
     Trust::parse(text).map_err(|e| e.to_string())
 }
@@ -145,6 +197,15 @@ fn trust(text: &str) -> std::result::Result<Trust, String> {
 /// # Errors
 /// As [`enroll`].
 pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+    // A profile that is missing is said before anything is opened.
+    ca::submit_url(&args.ca.connect.ca, ca::SUBMIT_FULL, &args.ca.profile)?;
+    if args.nickname.as_ref().is_some_and(|name| name.chars().any(char::is_control)) {
+        return Err(Error::new(Kind::Usage, format!("invalid nickname {:?}", args.nickname))
+            .because("it holds a control character, such as a line end"));
+    }
+    if let Some(text) = &args.subject {
+        name::subject(text, name::Prefixes::Text)?;
+    }
     let key = match (args.csr, args.subject) {
         (Some(csr), _) => KeySource::Csr(csr),
         (None, subject) => {

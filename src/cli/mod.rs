@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::interrupt::Watch;
 use crate::report::{Report, error_text, issued_pem};
 use crate::text::without_userinfo;
-pub use streams::Streams;
+pub use streams::{Streams, standard_output};
 
 #[derive(Parser)]
 #[command(
@@ -65,13 +65,14 @@ enum Command {
     SharedToken(Box<shared_token::SharedTokenArgs>),
     /// Explain what the program's words and numbers mean
     Help {
-        /// `exit-codes`, or a command
-        topic: Option<String>,
+        /// `exit-codes`, or a command: `enroll`, `csr create`, `CMCRequest`
+        #[arg(value_name = "TOPIC")]
+        topic: Vec<String>,
     },
 }
 
 /// Runs the program with its arguments, the program name first; answers the exit code.
-pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
+pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
     let called = args.first().map(base_name).unwrap_or_default();
     if let Some(applet) = compat::find(&called) {
         return old(applet, &called, args.get(1..).unwrap_or_default(), streams);
@@ -80,11 +81,15 @@ pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
     if let Some(applet) = compat::find(&word) {
         return old(applet, &word, args.get(2..).unwrap_or_default(), streams);
     }
+    // Usage lines carry the program's name, whatever the link it was called by.
+    if let Some(called) = args.first_mut() {
+        *called = "nss-cmc".into();
+    }
     // A wrong flag is reported as asked for, too, if the wish can be seen.
     let wants_json = args.windows(2).any(|w| w[0] == "--output" && w[1] == "json")
         || args.iter().any(|a| a == "--output=json")
         || std::env::var_os("NSS_CMC_OUTPUT").is_some_and(|v| v == "json");
-    match Cli::try_parse_from(&args) {
+    match Cli::try_parse_from(&args).map_err(|e| with_profile(e, &args)) {
         Ok(cli) => modern(cli, streams),
         Err(e) if !e.use_stderr() => match streams.print(&e.to_string()) {
             Ok(()) => 0,
@@ -96,13 +101,34 @@ pub fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
             let line = about.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
             let error =
                 Error::new(Kind::Usage, line.trim_start_matches("error: ")).hint("nss-cmc --help");
-            fail(&word, &error, Output::Json, streams)
+            fail(&word, &error, Vec::new(), Output::Json, streams)
         }
         Err(e) => {
             streams.tell(without_userinfo(e.to_string().trim_end()));
             Kind::Usage.exit()
         }
     }
+}
+
+/// Adds --profile to the arguments that `enroll` lacks: clap can't express that an EST server needs none.
+fn with_profile(mut e: clap::Error, args: &[OsString]) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let given = |arg: &OsString| {
+        let arg = arg.to_string_lossy();
+        arg.starts_with("--profile") || arg.contains("/.well-known/est")
+    };
+    let lacks = args.iter().any(|a| a == "enroll") && !args.iter().any(given);
+    let lacking = e.kind() == ErrorKind::MissingRequiredArgument;
+    if let Some(ContextValue::Strings(missing)) = e.get(ContextKind::InvalidArg)
+        && lacks
+        && lacking
+    {
+        let mut missing = missing.clone();
+        let after = missing.iter().position(|m| m.starts_with("--ca")).map_or(0, |at| at + 1);
+        missing.insert(after, "--profile <ID>".into());
+        e.insert(ContextKind::InvalidArg, ContextValue::Strings(missing));
+    }
+    e
 }
 
 fn base_name(arg: &OsString) -> String {
@@ -126,6 +152,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
         _ => false,
     };
     let watch = (!reads).then(Watch::begin);
+    let mut warnings = cli.command.warnings();
+    let output = cli.output;
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -133,30 +161,61 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
         }
         Command::Cmc { command } => (command.name(), cmc::run(command, streams)),
         Command::Csr(args) => {
-            ("csr create", csr::run(args, &mut |report| show(report, cli.output, streams)))
+            let mut print = |report: &mut Report| {
+                report.warnings.append(&mut warnings);
+                show(report, output, streams)
+            };
+            ("csr create", csr::run(args, &mut print))
         }
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
-        Command::Help { topic } => ("help", help(topic.as_deref(), streams)),
+        Command::Help { topic } => ("help", help(&topic, streams)),
     };
     drop(watch);
     match outcome {
-        Ok(report) => finish(report, cli.output, streams),
-        Err(e) => fail(name, &e, cli.output, streams),
+        Ok(mut report) => {
+            report.warnings.append(&mut warnings);
+            finish(report, output, streams)
+        }
+        Err(e) => fail(name, &e, warnings, output, streams),
+    }
+}
+
+impl Command {
+    /// Returns warnings about the files the command names, which are printed whether it succeeds or not.
+    fn warnings(&self) -> Vec<String> {
+        match self {
+            Command::Enroll(args) => args.warnings(),
+            Command::Cmc { command } => command.warnings(),
+            Command::Csr(args) => args.warnings(),
+            Command::Revoke(args) => args.warnings(),
+            Command::SharedToken(args) => args.warnings(),
+            Command::Help { .. } => Vec::new(),
+        }
     }
 }
 
 /// Prints a failure: on stderr, too, when stdout doesn't take the JSON.
-fn fail(name: &str, e: &Error, output: Output, streams: &mut Streams<'_>) -> u8 {
+fn fail(
+    name: &str,
+    e: &Error,
+    warnings: Vec<String>,
+    output: Output,
+    streams: &mut Streams<'_>,
+) -> u8 {
     if output == Output::Text || streams.lost().is_some() {
         if let Some(pem) = issued_pem(e)
             && streams.print(&pem).is_err()
         {
             streams.tell(pem.trim_end());
         }
-        return failed(e, streams);
+        let code = failed(e, streams);
+        warn(warnings, streams);
+        return code;
     }
-    match show(&mut Report::failure(name, e), output, streams) {
+    let mut report = Report::failure(name, e);
+    report.warnings = warnings;
+    match show(&mut report, output, streams) {
         Ok(()) => e.kind().exit(),
         Err(lost) => {
             streams.tell(format!("nss-cmc: {lost}"));
@@ -188,9 +247,7 @@ fn finish(mut report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
 /// Prints a report once; if it was printed before, only the warnings that came since.
 fn show(report: &mut Report, output: Output, streams: &mut Streams<'_>) -> Result<()> {
     let text = if output == Output::Json { report.to_json() } else { report.to_text() };
-    for warning in report.warnings.drain(..) {
-        streams.tell(format!("nss-cmc: warning: {warning}"));
-    }
+    warn(report.warnings.drain(..), streams);
     if report.shown {
         return Ok(());
     }
@@ -198,33 +255,41 @@ fn show(report: &mut Report, output: Output, streams: &mut Streams<'_>) -> Resul
     streams.print(&text)
 }
 
-fn help(topic: Option<&str>, streams: &mut Streams<'_>) -> Result<Report> {
-    use clap::CommandFactory;
-    match topic {
-        Some("exit-codes") => {
-            let mut report = Report::done("help", "found", false, "exit  kind          meaning");
-            report.lines.push("   0                done, or nothing to do".into());
-            for row in Kind::ALL {
-                report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
-            }
-            Ok(report)
-        }
-        Some(topic) => {
-            let mut command = Cli::command();
-            match command.find_subcommand_mut(topic) {
-                Some(sub) => {
-                    streams.print(&sub.render_long_help().to_string())?;
-                    Ok(Report::done("help", "found", false, ""))
-                }
-                None => Err(Error::new(Kind::Usage, format!("no help on {topic:?}"))
-                    .hint("nss-cmc help exit-codes, or nss-cmc --help")),
-            }
-        }
-        None => {
-            streams.print(&Cli::command().render_long_help().to_string())?;
-            Ok(Report::done("help", "found", false, ""))
-        }
+fn warn(warnings: impl IntoIterator<Item = String>, streams: &mut Streams<'_>) {
+    for warning in warnings {
+        streams.tell(format!("nss-cmc: warning: {warning}"));
     }
+}
+
+fn help(topic: &[String], streams: &mut Streams<'_>) -> Result<Report> {
+    use clap::CommandFactory;
+    if topic == ["exit-codes"] {
+        let mut report = Report::done("help", "found", false, "exit  kind          meaning");
+        report.lines.push("   0                done, or nothing to do".into());
+        for row in Kind::ALL {
+            report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
+        }
+        return Ok(report);
+    }
+    if let [tool] = topic
+        && let Some(applet) = compat::find(tool)
+    {
+        applet(&["--help".into()], streams);
+        streams.print("")?;
+        return Ok(Report { shown: true, ..Report::done("help", "found", false, "") });
+    }
+    let mut command = Cli::command();
+    // Gives the usage lines of subcommands the program's name.
+    command.build();
+    let mut at = &mut command;
+    for word in topic {
+        at = at.find_subcommand_mut(word).ok_or_else(|| {
+            Error::new(Kind::Usage, format!("no help on {:?}", topic.join(" ")))
+                .hint("nss-cmc --help")
+        })?;
+    }
+    streams.print(&at.render_long_help().to_string())?;
+    Ok(Report { shown: true, ..Report::done("help", "found", false, "") })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs};
+use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
 use crate::asn1::cmc::CrlReason;
 use crate::cmc::control::{reason, serial_number};
 use crate::error::{Error, Kind, Result};
@@ -102,6 +102,15 @@ pub struct RevokeArgs {
     /// caFullCMCUserSignedCert for owners and shared secrets]
     #[arg(long, value_name = "ID")]
     profile: Option<String>,
+}
+
+impl RevokeArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut said = self.database.warnings();
+        said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
+        said
+    }
 }
 
 /// Runs `revoke`.

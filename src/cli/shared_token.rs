@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::args::{PasswordArgs, SharedSecretArgs};
+use super::args::{PasswordArgs, SharedSecretArgs, warnings};
 use crate::asn1::pem;
 use crate::cmc::control::{check_identification, serial_number};
 use crate::error::{Error, Kind, Result};
@@ -65,6 +65,17 @@ pub struct SharedTokenArgs {
     /// Attribute of the user's entry
     #[arg(long, value_name = "NAME", default_value = "shrTok")]
     attribute: String,
+}
+
+impl SharedTokenArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        // With --cert no database is opened.
+        let database = self.database.as_deref().filter(|_| self.cert.is_none());
+        let mut said = self.password.warnings(database);
+        said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
+        said
+    }
 }
 
 /// Runs `shared-token`.

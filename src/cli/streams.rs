@@ -1,14 +1,32 @@
 //! Standard output and standard error, and what became of the former.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 
 use crate::error::{Error, Kind, Result};
+use crate::nss::was_closed;
+
+/// Returns standard output; writing to it fails when it was closed as the program was started.
+pub fn standard_output() -> Box<dyn Write> {
+    if was_closed(1) { Box::new(Closed) } else { Box::new(std::io::stdout().lock()) }
+}
+
+/// A stream that was closed when the program was started.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::Error::other("it is closed"))
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 /// Where the front ends write.
 pub struct Streams<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
-    /// Why stdout takes no more: a full disk. A closed pipe is nobody's failure.
+    /// Why stdout takes no more: a full disk, a pipe nobody reads.
     lost: Option<String>,
     /// Whether somebody was handed that as an error.
     told: bool,
@@ -41,8 +59,7 @@ impl<'a> Streams<'a> {
     pub fn put(&mut self, text: &str) {
         if self.lost.is_none() {
             let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
-            let failed = written.err().filter(|e| e.kind() != ErrorKind::BrokenPipe);
-            self.lost = failed.map(|e| e.to_string());
+            self.lost = written.err().map(|e| e.to_string());
         }
     }
 
@@ -65,6 +82,8 @@ impl<'a> Streams<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::ErrorKind;
+
     use super::*;
 
     struct Broken(ErrorKind, usize);
@@ -80,18 +99,16 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_remembered_and_a_closed_pipe_is_not() {
-        let mut err = Vec::new();
-        let mut out = Broken(ErrorKind::BrokenPipe, 0);
-        let mut streams = Streams::new(&mut out, &mut err);
-        streams.say("x");
-        assert!(streams.print("y").is_ok() && streams.lost().is_none());
-        let mut out = Broken(ErrorKind::StorageFull, 0);
-        let mut streams = Streams::new(&mut out, &mut err);
-        streams.say("x");
-        assert!(streams.untold().is_some());
-        assert_eq!(streams.print("y").unwrap_err().kind(), Kind::Output);
-        assert!(streams.untold().is_none() && streams.lost().is_some());
-        assert_eq!(out.1, 1, "nothing is written after the gap");
+    fn what_was_lost_is_remembered() {
+        for kind in [ErrorKind::BrokenPipe, ErrorKind::StorageFull] {
+            let mut err = Vec::new();
+            let mut out = Broken(kind, 0);
+            let mut streams = Streams::new(&mut out, &mut err);
+            streams.say("x");
+            assert!(streams.untold().is_some());
+            assert_eq!(streams.print("y").unwrap_err().kind(), Kind::Output);
+            assert!(streams.untold().is_none() && streams.lost().is_some());
+            assert_eq!(out.1, 1, "nothing is written after the gap");
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::keyid;
 use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
 use crate::ops::build::{self, Message, Signatory, build, request_key};
 use crate::ops::file::{self, Mode};
+use crate::ops::input::parsed;
 use crate::ops::session::{Held, Identity, Needs, Session};
 use crate::ops::signer;
 use crate::ops::{answer, pop};
@@ -153,7 +154,9 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let nickname = settings.required("nickname", "Missing nickname.")?;
     let id = key_id(settings)?;
     let what = "the CA's answer to the first trip";
-    let der = pem::to_der(what, &file::read(what, Path::new(response))?)?;
+    let bytes = file::read(what, Path::new(response))?;
+    let named = format!("{what} {response}");
+    let (der, parsed) = parsed(&named, "a CMC response", &bytes, crate::cmc::response::parse)?;
     let opened = Opened::new(settings, Some(nickname), true, streams)?;
     let identity = opened.signer(nickname, streams)?;
     let key = opened.key(&id, &[], streams)?;
@@ -166,7 +169,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         }
         Ok(()) => {}
     }
-    let challenge = Challenge::from_response(&crate::cmc::response::parse(&der)?)?;
+    let challenge = Challenge::from_response(&parsed)?;
     streams.say("processEncryptedPopResponse: encryptedPOP found");
     streams.say("processEncryptedPopResponse: failInfo=POP required");
     streams.say(format!("processEncryptedPopResponse: requestID: {}", challenge.request_id()));
@@ -232,7 +235,7 @@ impl Opened {
         key: bool,
         streams: &mut Streams<'_>,
     ) -> Result<Opened> {
-        let dir = settings.non_empty("dbdir").unwrap_or(".");
+        let dir = super::database(settings.non_empty("dbdir"), streams)?;
         let name = settings.get("tokenname").unwrap_or_default();
         let passwords: Passwords<'_> =
             Box::new(|wanted| match settings.secret_anywhere("password", wanted)? {

@@ -1,7 +1,7 @@
 //! CMCResponse: prints an answer, stores its chain, and says whether it is to be believed.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Parser;
 
@@ -13,6 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::ops::answer;
 use crate::ops::file::{self, Mode};
+use crate::ops::input::parsed;
 use crate::ops::session::{Needs, Session};
 use crate::text::{render_response, stored_line};
 use crate::trust::SignatureCheck;
@@ -80,8 +81,9 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
             Error::new(Kind::Usage, "Missing input CMC response").hint("CMCResponse --help")
         );
     };
-    let der = pem::to_der("the CMC response", &file::read("the CMC response", input)?)?;
-    let response = response::parse(&der)?;
+    let bytes = file::read("the CMC response", input)?;
+    let what = format!("the CMC response {}", input.display());
+    let (der, response) = parsed(&what, "a CMC response", &bytes, response::parse)?;
     let rendered = render_response(&response, options.verbose);
     streams.put(&rendered.stdout);
     if !rendered.stderr.is_empty() {
@@ -103,30 +105,25 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
     Ok(0)
 }
 
-/// Verifies the answer and each of its certificates against the database named with `-d`, else
-/// against one in the current directory if there is one. With neither it only says that nothing was
-/// verified. Certificates are named on stderr when one isn't proven, or with `-v`.
+/// Verifies the response and each of its certificates against the database named with `-d`. Without one
+/// it only says that nothing was verified. Certificates are named on stderr when one isn't proven, or
+/// with `-v`.
 fn verify(
     options: &Options,
     der: &[u8],
     response: &Response,
     streams: &mut Streams<'_>,
 ) -> Result<()> {
-    let dir = match &options.database {
-        Some(dir) => dir.as_str(),
-        None if Path::new("cert9.db").is_file() => ".",
-        None => {
-            streams.tell("warning: the signature was not verified: no NSS database given (-d DIR)");
-            return Ok(());
-        }
+    // Never one that happens to lie in the current directory: NSS loads the libraries it names.
+    let Some(dir) = options.database.as_deref() else {
+        streams.tell("warning: the signature was not verified: no NSS database given (-d DIR)");
+        return Ok(());
     };
     let is_simple = response.signers == 0 && response.controls.is_none();
     if is_simple {
         streams.tell("warning: the response carries no signature; nothing vouches for it");
     }
-    if is_simple && options.database.is_none() {
-        return Ok(());
-    }
+    super::database(Some(dir), streams)?;
     let passwords = options.password.passwords();
     let session = match Session::open(dir, Access::ReadOnly, Needs::default(), &passwords) {
         Err(e) if e.kind() == Kind::Login && options.allow_unverified => {
@@ -137,13 +134,8 @@ fn verify(
     };
     let database = &session.database;
     let verdict = match database.verify_signed_data(der) {
-        // A database that happens to lie in the current directory need not know this CA.
-        SignatureCheck::NotTrusted(e) if options.database.is_none() => {
-            streams.tell(format!("warning: the signer is not trusted by the database in .: {e}"));
-            Ok(None)
-        }
         SignatureCheck::Unsigned if is_simple => {
-            Ok(Some(answer::proofs(database, &response.certificates)?))
+            Ok(answer::proofs(database, &response.certificates)?)
         }
         SignatureCheck::Unsigned => {
             Err(Error::new(Kind::BadReply, "the response is not signed; nothing vouches for it")
@@ -151,12 +143,11 @@ fn verify(
         }
         check => {
             let proofs = answer::proofs(database, &response.certificates)?;
-            answer::judge(database, check, false).map(|()| Some(proofs))
+            answer::judge(database, check, false).map(|()| proofs)
         }
     };
     session.close()?;
     let verdict = verdict.and_then(|proofs| {
-        let Some(proofs) = proofs else { return Ok(()) };
         if !is_simple {
             streams.tell("the signature is good and the signer is trusted");
         }

@@ -1,6 +1,7 @@
 //! CMCRevoke: a signed CMC revocation request, from arguments with their values glued on.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::algorithm::Crypto;
@@ -13,7 +14,7 @@ use crate::ops::build::{CmcSpec, Signatory, build};
 use crate::ops::file::{self, Mode};
 use crate::ops::session::{Identity, Needs, Session};
 use crate::ops::signer;
-use crate::secret::{Secret, Source};
+use crate::secret::Source;
 
 const USAGE: &str = "\
 Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reason>
@@ -27,7 +28,7 @@ Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reaso
 /// The values by letter, and the long options.
 #[derive(Default)]
 struct Options {
-    values: [Option<String>; LETTERS.len()],
+    values: [Option<OsString>; LETTERS.len()],
     password_file: Option<PathBuf>,
     secret_file: Option<PathBuf>,
     output: Option<PathBuf>,
@@ -36,11 +37,17 @@ struct Options {
 }
 
 const LETTERS: &str = "dnismphct";
+/// Those whose values may be any octets.
+const SECRETS: &str = "pt";
 
 impl Options {
-    fn get(&self, letter: char) -> Option<&str> {
+    fn raw(&self, letter: char) -> Option<&OsStr> {
         let at = LETTERS.find(letter)?;
         self.values.get(at)?.as_deref()
+    }
+
+    fn get(&self, letter: char) -> Option<&str> {
+        self.raw(letter)?.to_str()
     }
 
     fn needed(&self, letter: char, what: &str) -> Result<&str> {
@@ -52,27 +59,36 @@ impl Options {
     /// Of a repeated option the last counts.
     fn parse(args: &[OsString], streams: &mut Streams<'_>) -> Result<Options> {
         let mut options = Options::default();
-        let mut words = args.iter().map(|a| a.to_string_lossy().into_owned()).peekable();
+        let mut words = args.iter().peekable();
         while let Some(word) = words.next() {
-            let mut value =
-                |name: &str| words.next().ok_or_else(|| usage(format!("{name} needs a value")));
-            match word.as_str() {
+            let mut value = |name: &str| {
+                words.next().cloned().ok_or_else(|| usage(format!("{name} needs a value")))
+            };
+            match word.to_str().unwrap_or_default() {
                 "--help" => options.help = true,
                 "--invalidity-now" => options.invalidity_now = true,
-                "--password-file" => options.password_file = Some(value(&word)?.into()),
-                "--secret-file" => options.secret_file = Some(value(&word)?.into()),
-                "--output" => options.output = Some(value(&word)?.into()),
+                name @ "--password-file" => options.password_file = Some(value(name)?.into()),
+                name @ "--secret-file" => options.secret_file = Some(value(name)?.into()),
+                name @ "--output" => options.output = Some(value(name)?.into()),
                 _ => {
-                    let mut chars = word.chars();
-                    let dash = chars.next() == Some('-');
-                    let at = chars.next().filter(|_| dash).and_then(|c| LETTERS.find(c));
+                    let (letter, glued) = match word.as_bytes() {
+                        [b'-', letter, glued @ ..] => (char::from(*letter), glued),
+                        other => (' ', other),
+                    };
+                    let at = LETTERS.find(letter);
                     let Some(slot) = at.and_then(|i| options.values.get_mut(i)) else {
+                        let word = word.to_string_lossy();
                         streams.tell(format!("warning: unknown argument {word:?} is ignored"));
                         continue;
                     };
-                    let glued = chars.as_str();
-                    let next = words.next_if(|w| glued.is_empty() && !w.starts_with('-'));
-                    *slot = Some(unquoted(next.as_deref().unwrap_or(glued)).to_owned());
+                    let next = words
+                        .next_if(|w| glued.is_empty() && !w.as_bytes().starts_with(b"-"))
+                        .map(|w| w.as_bytes());
+                    let value = OsStr::from_bytes(unquoted(next.unwrap_or(glued)));
+                    if !SECRETS.contains(letter) {
+                        super::text(&format!("-{letter}"), value)?;
+                    }
+                    *slot = Some(value.to_owned());
                 }
             }
         }
@@ -81,11 +97,11 @@ impl Options {
 }
 
 /// Quotes that a script put around the value and the shell left there.
-fn unquoted(value: &str) -> &str {
-    let pairs = [('"', '"'), ('\'', '\'')];
-    let inner =
-        pairs.iter().find_map(|(a, b)| value.strip_prefix(*a).and_then(|v| v.strip_suffix(*b)));
-    inner.unwrap_or(value)
+fn unquoted(value: &[u8]) -> &[u8] {
+    match value {
+        [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
+        _ => value,
+    }
 }
 
 fn usage(why: impl Into<String>) -> Error {
@@ -116,12 +132,14 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         return Ok(());
     }
     let dir = options.needed('d', "database")?;
+    let files = [&options.password_file, &options.secret_file];
+    super::check_secrets(files.into_iter().flatten().map(PathBuf::as_path), streams);
     let nickname = options.needed('n', "signer's nickname")?;
     let issuer = name::parse(options.needed('i', "issuer")?)?;
     let serial = serial_number(options.needed('s', "serial number")?)?;
     let reason = reason(options.needed('m', "reason")?)?;
-    let passphrase = match (options.get('t'), &options.secret_file) {
-        (Some(text), _) => Some(Secret::new(text.as_bytes().to_vec())),
+    let passphrase = match (options.raw('t'), &options.secret_file) {
+        (Some(text), _) => Some(super::secret(text)),
         (None, Some(file)) => Some(Source::File(file.clone()).read_shared("shared secret")?),
         (None, None) => None,
     };
@@ -132,7 +150,8 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         );
     }
     let token = options.get('h').unwrap_or_default();
-    let passwords = super::passwords(options.get('p'), options.password_file.as_deref());
+    super::database(Some(dir), streams)?;
+    let passwords = super::passwords(options.raw('p'), options.password_file.as_deref());
     let needs = Needs { token, signer: Some(nickname), ..Needs::default() };
     let session = Session::open(dir, Access::ReadOnly, needs, &passwords)?;
     let database = &session.database;

@@ -1,6 +1,6 @@
 //! CMCSharedToken: encrypts a passphrase for the CA's issuance protection certificate.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
@@ -76,7 +76,7 @@ struct Options {
     help: Option<bool>,
 
     #[arg(hide = true)]
-    ignored: Vec<String>,
+    ignored: Vec<OsString>,
 }
 
 /// Runs CMCSharedToken.
@@ -114,6 +114,8 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 }
 
 fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
+    let files = [&options.password_file, &options.passphrase_file];
+    super::check_secrets(files.into_iter().flatten().map(PathBuf::as_path), streams);
     let passphrase = passphrase(options)?;
     let how = if options.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let der = match (options.certificate.first(), options.nickname.first()) {
@@ -170,9 +172,9 @@ fn from_database(
     how: KeyTransport,
     streams: &mut Streams<'_>,
 ) -> Result<Vec<u8>> {
-    let dir = options.database.first().map_or(".", String::as_str);
+    let dir = super::database(options.database.first().map(String::as_str), streams)?;
     let name = options.token.first().map_or("", String::as_str);
-    let password = options.password.first().map(String::as_str);
+    let password = options.password.first().map(OsStr::new);
     let passwords = super::passwords(password, options.password_file.as_deref());
     let needs = Needs { token: name, key: true, ..Needs::default() };
     let session = Session::open(dir, Access::ReadOnly, needs, &passwords)?;

@@ -1,11 +1,12 @@
 //! CRMFPopClient: a key pair in the token and a CRMF request for it, the key archived if wished,
 //! stored, printed or submitted to the CA.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::keys;
-use crate::asn1::name::{Prefixes, parse_as};
+use crate::asn1::name::{self, Prefixes};
 use crate::cli::Streams;
 use crate::cmc::crmf::{ArchiveWrap, Pop};
 use crate::error::{Error, Kind, Result};
@@ -64,10 +65,14 @@ const VALUED: &str = "dhpPnkalctsexqbwomfur";
 /// Options without.
 const BARE: &str = "yv";
 
+/// Those of them that name a file or are a password: any octets.
+const RAW: &str = "pPob";
+
 /// The command line: first value of each option counts, words that belong to none are dropped.
 #[derive(Default)]
 struct Line {
     values: Vec<(char, String)>,
+    raw: Vec<(char, OsString)>,
     key_identifier: bool,
     verbose: bool,
     oaep: bool,
@@ -76,32 +81,27 @@ struct Line {
 
 impl Line {
     fn read(args: &[OsString]) -> Result<Line> {
-        let unknown = |arg: &str| usage(format!("Unrecognized option: {arg}"));
         let mut line = Line::default();
-        let mut rest = args.iter().map(|a| a.to_string_lossy().into_owned()).peekable();
+        let mut rest = args.iter().peekable();
         while let Some(arg) = rest.next() {
-            match arg.as_str() {
-                "--help" | "-help" => line.help = true,
-                "--verbose" | "-verbose" => line.verbose = true,
-                "--oaep" | "-oaep" => line.oaep = true,
-                "--" => break,
-                _ => {
-                    let Some(short) = arg.strip_prefix('-').filter(|s| !s.is_empty()) else {
-                        continue;
-                    };
+            let unknown = || usage(format!("Unrecognized option: {}", arg.display()));
+            match arg.as_bytes() {
+                b"--help" | b"-help" => line.help = true,
+                b"--verbose" | b"-verbose" => line.verbose = true,
+                b"--oaep" | b"-oaep" => line.oaep = true,
+                b"--" => break,
+                word => {
                     // -vy, -d DIR, -dDIR
-                    let mut letters = short.chars();
-                    while let Some(letter) = letters.next() {
+                    let mut letters = word.strip_prefix(b"-").unwrap_or_default();
+                    while let [letter, glued @ ..] = letters {
+                        let letter = char::from(*letter);
+                        letters = glued;
                         if VALUED.contains(letter) {
-                            let glued = letters.as_str().to_owned();
-                            let value = if glued.is_empty() {
-                                rest.next_if(|v| !is_option(v)).ok_or_else(|| {
-                                    usage(format!("Missing argument for option: {letter}"))
-                                })?
-                            } else {
-                                glued
+                            let value = match glued {
+                                [] => rest.next_if(|v| !is_option(v)).map(OsString::as_os_str),
+                                _ => Some(OsStr::from_bytes(glued)),
                             };
-                            line.values.push((letter, value));
+                            line.take(letter, value)?;
                             break;
                         }
                         match letter {
@@ -109,16 +109,34 @@ impl Line {
                             // PKCS10Client's -y takes a word; here it is understood, too.
                             'y' => {
                                 line.key_identifier = rest
-                                    .next_if(|v| v == "true" || v == "false")
+                                    .next_if(|v| *v == "true" || *v == "false")
                                     .is_none_or(|v| v == "true");
                             }
-                            _ => return Err(unknown(&arg)),
+                            _ => return Err(unknown()),
                         }
                     }
                 }
             }
         }
         Ok(line)
+    }
+
+    fn take(&mut self, letter: char, value: Option<&OsStr>) -> Result<()> {
+        let value = value.ok_or_else(|| usage(format!("Missing argument for option: {letter}")))?;
+        if RAW.contains(letter) {
+            self.raw.push((letter, value.to_owned()));
+        } else {
+            self.values.push((letter, super::text(&format!("-{letter}"), value)?));
+        }
+        Ok(())
+    }
+
+    fn raw(&self, letter: char) -> Option<&OsStr> {
+        self.raw.iter().find(|(l, _)| *l == letter).map(|(_, v)| v.as_os_str())
+    }
+
+    fn file(&self, letter: char) -> Option<&Path> {
+        self.raw(letter).map(Path::new)
     }
 
     fn get(&self, letter: char) -> Option<&str> {
@@ -131,13 +149,13 @@ impl Line {
 }
 
 /// Whether a word is one of the options, so that it can't be the value of another.
-fn is_option(word: &str) -> bool {
-    if word.starts_with("--") {
-        return true;
-    }
-    let mut letters = word.strip_prefix('-').unwrap_or_default().chars();
-    match (letters.next(), letters.next()) {
-        (Some(letter), None) => VALUED.contains(letter) || BARE.contains(letter),
+fn is_option(word: &OsStr) -> bool {
+    match word.as_bytes() {
+        [b'-', b'-', ..] => true,
+        [b'-', letter] => {
+            let letter = char::from(*letter);
+            VALUED.contains(letter) || BARE.contains(letter)
+        }
         _ => false,
     }
 }
@@ -188,7 +206,8 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
         );
     }
     let subject = line.get('n').ok_or_else(|| usage("Missing subject DN"))?;
-    if line.get('p').or(line.get('P')).is_none() {
+    super::check_secrets(line.file('P'), streams);
+    if line.raw('p').is_none() && line.file('P').is_none() {
         return Err(usage("Missing token password"));
     }
     let algorithm = line.get('a').unwrap_or("rsa");
@@ -225,7 +244,7 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
     }
     // Without -b nothing is wrapped, whatever is in the environment.
     let environment =
-        line.get('b').and_then(|_| std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok());
+        line.file('b').and_then(|_| std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok());
     let wrap = match line.get('w').or(environment.as_deref()) {
         Some(name) => name.parse().map_err(usage)?,
         None => ArchiveWrap::KeyWrapPadding,
@@ -243,7 +262,7 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
         subject,
         key: KeyWanted::New { spec, flags, purpose: subject.to_owned() },
         pop,
-        archive: line.get('b').map(|file| (PathBuf::from(file), wrap)),
+        archive: line.file('b').map(|file| (PathBuf::from(file), wrap)),
         temporary,
         submission,
     })
@@ -275,7 +294,7 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
         }
     };
     let prefixes = if line.truth('k').unwrap_or(false) { Prefixes::Types } else { Prefixes::Text };
-    let subject = parse_as(plan.subject, prefixes)?;
+    let subject = name::subject(plan.subject, prefixes)?;
     let archive = match &plan.archive {
         Some((file, wrap)) => Some(Archive::read(file, *wrap, line.oaep)?),
         None => None,
@@ -283,9 +302,9 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     for warning in archive.iter().flat_map(|a| &a.warnings) {
         streams.tell(format!("WARNING: {warning}"));
     }
-    let dir = line.get('d').unwrap_or(".");
+    let dir = super::database(line.get('d'), streams)?;
     verbose(streams, &format!("Initializing security database: {dir}"));
-    let passwords = super::passwords(line.get('p'), line.get('P').map(Path::new));
+    let passwords = super::passwords(line.raw('p'), line.file('P').map(Path::new));
     let needs = Needs { token: line.get('h').unwrap_or_default(), key: true, ..Needs::default() };
     let Session { database, token, held } =
         Session::open(dir, Access::ReadWrite, needs, &passwords)?;
@@ -345,7 +364,7 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
             hand_in(made, to, how, &mut transport, streams)?
         }
         _ => {
-            keep(made, line.get('o').map(Path::new), lines, streams)?;
+            keep(made, line.file('o'), lines, streams)?;
             true
         }
     };
@@ -465,11 +484,11 @@ mod tests {
     fn options_in_all_their_shapes() {
         let got = line("-d db stray -p a -p b -s -1 -oaep -vy false -q POP_NONE -nCN=x").unwrap();
         assert_eq!(got.get('d'), Some("db"));
-        assert_eq!(got.get('p'), Some("a"));
+        assert_eq!(got.raw('p'), Some(OsStr::new("a")));
         assert_eq!(got.get('s'), Some("-1"));
         assert_eq!(got.get('q'), Some("POP_NONE"));
         assert_eq!(got.get('n'), Some("CN=x"));
-        assert!(got.oaep && got.verbose && !got.key_identifier && got.get('o').is_none());
+        assert!(got.oaep && got.verbose && !got.key_identifier && got.file('o').is_none());
         assert!(line("-y").unwrap().key_identifier);
         assert!(line("-y -d db").unwrap().key_identifier);
         assert!(line("--verbose --oaep --help").unwrap().help);

@@ -150,7 +150,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     }
     let place = Reserved::take(&job.output)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
-    let opened = if job.secure { Some(open(settings)?) } else { None };
+    let opened = if job.secure { Some(open(settings, streams)?) } else { None };
     let identity = match &opened {
         Some(session) if truth(settings, "clientmode", false)? => {
             let nickname = settings.get("nickname").unwrap_or_default();
@@ -237,8 +237,9 @@ fn seconds(settings: &Settings, key: &str, default: u64) -> Result<Duration> {
     }
 }
 
-fn open(settings: &Settings) -> Result<Session> {
+fn open(settings: &Settings, streams: &mut Streams<'_>) -> Result<Session> {
     let dir = settings.required("dbdir", "Missing directory name for the NSS database.")?;
+    let dir = super::database(Some(dir), streams)?;
     // Without a client certificate only the database's trust is needed, which is readable without a
     // login but in FIPS mode.
     let signer = match truth(settings, "clientmode", false)? {

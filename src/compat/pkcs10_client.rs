@@ -1,10 +1,10 @@
 //! PKCS10Client: a key pair in the token and a PKCS #10 request for it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::keys;
-use crate::asn1::name::{Prefixes, parse_as};
+use crate::asn1::name::{self, Prefixes};
 use crate::cli::Streams;
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
@@ -34,7 +34,7 @@ Curves: nistp256 (secp256r1), nistp384 (secp384r1), nistp521 (secp521r1)";
 struct Options {
     database: Option<String>,
     token: String,
-    password: Option<String>,
+    password: Option<OsString>,
     password_file: Option<PathBuf>,
     algorithm: Option<String>,
     length: Option<String>,
@@ -77,15 +77,15 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 
 /// The options; the error is the line to print.
 fn read(args: &[OsString], streams: &mut Streams<'_>) -> std::result::Result<Options, String> {
-    let args: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
     let mut options = Options { token: "internal".into(), ..Options::default() };
     let mut at = 0;
-    while let Some(name) = args.get(at) {
+    while let Some(arg) = args.get(at) {
+        let name = arg.to_string_lossy();
         let next = args.get(at + 1);
         // -v and -y come with and without a value, depending on the release.
-        let value = match name.as_str() {
+        let value = match &*name {
             "-w" => None,
-            "-v" => next.filter(|v| !v.starts_with('-')),
+            "-v" => next.filter(|v| !v.as_encoded_bytes().starts_with(b"-")),
             "-y" => next.filter(|v| is_word(v)),
             "-d" | "-h" | "-p" | "-P" | "-a" | "-l" | "-c" | "-o" | "-n" | "-k" | "-t" | "-s"
             | "-e" | "-x" => {
@@ -93,36 +93,49 @@ fn read(args: &[OsString], streams: &mut Streams<'_>) -> std::result::Result<Opt
             }
             _ => return Err(format!("Unrecognized argument({at}): {name}")),
         };
-        let text = value.cloned().unwrap_or_default();
-        let truth = text.eq_ignore_ascii_case("true");
-        match name.as_str() {
-            "-d" => options.database = Some(text),
-            "-h" => options.token = text,
-            "-p" => options.password = Some(text),
-            "-P" => options.password_file = Some(text.into()),
-            "-a" => options.algorithm = Some(text),
-            "-l" => options.length = Some(text),
-            "-c" => options.curve = Some(text),
-            "-o" => options.output = Some(text.into()),
-            "-n" => options.subject = Some(text),
-            "-k" => {
-                options.prefixes = truth;
-                streams.say(format!("PKCS10Client: enable_encoding ={truth}"));
-            }
-            "-t" => options.temporary = truth,
-            "-s" => options.sensitive = Some(text),
-            "-e" => options.extractable = Some(text),
-            "-x" => options.agreement = truth,
-            "-y" => options.key_identifier = value.is_none() || truth,
-            "-w" => options.everything = true,
-            _ => options.verbose = true,
-        }
+        let value = value.cloned();
         at += 1 + usize::from(value.is_some());
+        let raw = value.clone().unwrap_or_default();
+        match &*name {
+            "-p" => options.password = Some(raw),
+            "-P" => options.password_file = Some(raw.into()),
+            "-o" => options.output = Some(raw.into()),
+            _ => {
+                let text = super::text(&name, &raw).map_err(|e| format!("PKCS10Client: {e}"))?;
+                options.set(&name, text, value.is_none(), streams);
+            }
+        }
     }
     Ok(options)
 }
 
-fn is_word(text: &str) -> bool {
+impl Options {
+    /// Takes an option whose value is text; `bare` when it came without.
+    fn set(&mut self, name: &str, text: String, bare: bool, streams: &mut Streams<'_>) {
+        let truth = text.eq_ignore_ascii_case("true");
+        match name {
+            "-d" => self.database = Some(text),
+            "-h" => self.token = text,
+            "-a" => self.algorithm = Some(text),
+            "-l" => self.length = Some(text),
+            "-c" => self.curve = Some(text),
+            "-n" => self.subject = Some(text),
+            "-k" => {
+                self.prefixes = truth;
+                streams.say(format!("PKCS10Client: enable_encoding ={truth}"));
+            }
+            "-t" => self.temporary = truth,
+            "-s" => self.sensitive = Some(text),
+            "-e" => self.extractable = Some(text),
+            "-x" => self.agreement = truth,
+            "-y" => self.key_identifier = bare || truth,
+            "-w" => self.everything = true,
+            _ => self.verbose = true,
+        }
+    }
+}
+
+fn is_word(text: &OsStr) -> bool {
     text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
 }
 
@@ -180,8 +193,9 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
     }
     let flags = flags(&options, algorithm == "rsa", streams)?;
     let prefixes = if options.prefixes { Prefixes::Types } else { Prefixes::Text };
-    let subject_der = parse_as(subject, prefixes)?;
-    let dir = options.database.as_deref().unwrap_or(".");
+    let subject_der = name::subject(subject, prefixes)?;
+    super::check_secrets(options.password_file.as_deref(), streams);
+    let dir = super::database(options.database.as_deref(), streams)?;
     let given = super::passwords(options.password.as_deref(), options.password_file.as_deref());
     let passwords: Passwords<'_> = Box::new(|wanted| {
         given(wanted).map_err(|e| match options.password_file {

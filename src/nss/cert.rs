@@ -12,6 +12,7 @@ use super::key::PrivateKey;
 use super::token::{Token, is_internal_name, key_missing};
 use crate::error::{Error, Kind, Result};
 use crate::near::nearest;
+use crate::text::certutil;
 
 handle! {
     /// A certificate. C: `CERTCertificate`, given back by `CERT_DestroyCertificate`.
@@ -320,7 +321,7 @@ fn other_nicknames(wanted: &str, database: &str, names: &[String]) -> String {
     match all.as_slice() {
         [] => "the database holds no certificate".into(),
         _ if all.len() <= 10 => format!("nicknames there are: {}", all.join(", ")),
-        _ if near.is_empty() => format!("list the nicknames with: certutil -L -d {database}"),
+        _ if near.is_empty() => format!("list the nicknames with: {}", certutil("-L", database)),
         _ => format!("near nicknames are: {}", near.join(", ")),
     }
 }

@@ -10,6 +10,7 @@ use super::fault;
 use super::handle::Guard;
 use super::{Context, Fault};
 use crate::error::{Error, Kind, Result};
+use crate::text::{certutil, quoted};
 
 /// How a database is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Database {
         .map_err(|f| {
             Error::new(Kind::Database, format!("can't open the NSS database {dir}"))
                 .because(f)
-                .hint(format!("look at it with: certutil -L -d {dir}"))
+                .hint(format!("look at it with: {}", certutil("-L", dir)))
         })?;
         let guard = Arc::new(Context { raw: Some(raw), directory: Some(directory(dir)) });
         Ok(Database { guard, name: dir.to_owned(), access })
@@ -177,18 +178,8 @@ const SQL: &str = "sql:";
 /// The same for the format before NSS 3.12.
 const DBM: &str = "dbm:";
 
-fn directory(dir: &str) -> PathBuf {
+pub(super) fn directory(dir: &str) -> PathBuf {
     PathBuf::from(dir.strip_prefix(SQL).unwrap_or(dir))
-}
-
-/// Text that a shell takes as one word.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// The format before NSS 3.12 is refused: newer NSS has no code for it, and where there is some, it
@@ -285,8 +276,8 @@ pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
 fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     let failed = |file: &Path, e: std::io::Error| {
         let hint = match e.kind() {
-            std::io::ErrorKind::NotFound => format!("make one with: certutil -N -d {dir}"),
-            _ => format!("check who may use it: ls -l {}", path.display()),
+            std::io::ErrorKind::NotFound => format!("make one with: {}", certutil("-N", dir)),
+            _ => format!("check who may use it: ls -l {}", quoted(path)),
         };
         let access = if access == Access::ReadWrite { " for writing" } else { "" };
         Error::new(Kind::Database, format!("can't open the NSS database {dir}{access}"))
@@ -303,8 +294,9 @@ fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     }
     // SQLite puts its journal beside the files.
     if access == Access::ReadWrite {
-        let journal = tempfile::Builder::new().prefix(PROBE).tempfile_in(path);
-        journal.map_err(|e| failed(path, e.kind().into()))?;
+        let (may, how) = (rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::EACCESS);
+        rustix::fs::accessat(rustix::fs::CWD, path, may, how)
+            .map_err(|e| failed(path, e.into()))?;
     }
     Ok(())
 }

@@ -4,13 +4,45 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Which of the standard streams were closed when the program was started. Rust opens /dev/null in
+/// their place before `main`, where writing always succeeds.
+static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+
+/// Runs before Rust's own start-up.
+extern "C" fn look() {
+    for (n, closed) in (0..).zip(&CLOSED) {
+        // SAFETY: any number may be asked for; nothing is changed (fcntl(2)).
+        let flags = unsafe { libc::fcntl(n, libc::F_GETFD) };
+        closed.store(flags < 0, Ordering::Relaxed);
+    }
+}
+
+/// The C library calls the functions of this section before `main` (ELF gABI, chapter 5).
+#[used]
+// SAFETY: the section holds pointers to functions of this type; `look` needs nothing of Rust's
+// start-up.
+#[unsafe(link_section = ".init_array")]
+static LOOK: extern "C" fn() = look;
+
+/// Whether the descriptor `n` was one of the standard streams and closed when the program was started.
+pub fn was_closed(n: i32) -> bool {
+    usize::try_from(n).is_ok_and(|n| CLOSED.get(n).is_some_and(|c| c.load(Ordering::Relaxed)))
+}
 
 /// A descriptor of our own for what the inherited descriptor `n` stands for: the same file, pipe or
 /// socket at the same place, closed without closing `n`.
 ///
 /// # Errors
-/// `EBADF` when no such descriptor is open.
+/// `EBADF` when no such descriptor was inherited: one of our own may be the database.
 pub(crate) fn duplicate(n: i32) -> io::Result<File> {
+    // SAFETY: any number may be asked for; nothing is changed (fcntl(2)).
+    let flags = unsafe { libc::fcntl(n, libc::F_GETFD) };
+    // What is to be closed when a program is started was not inherited by this one.
+    if flags < 0 || flags & libc::FD_CLOEXEC != 0 || was_closed(n) {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
     // SAFETY: any number may be asked for; the descriptor `n` is not changed (fcntl(2)).
     let copy = unsafe { libc::fcntl(n, libc::F_DUPFD_CLOEXEC, 3) };
     if copy < 0 {

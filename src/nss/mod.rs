@@ -8,6 +8,7 @@ mod cert;
 mod database;
 mod descriptor;
 mod digest;
+mod exposed;
 mod fault;
 mod generate;
 mod handle;
@@ -25,7 +26,8 @@ use nss_sys as sys;
 
 pub use cert::{Certificate, Trust, Usage};
 pub use database::{Access, Database};
-pub(crate) use descriptor::{duplicate, is_ignored};
+pub(crate) use descriptor::{duplicate, is_ignored, was_closed};
+pub use exposed::{current_directory, exposed};
 pub use fault::Fault;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
 pub use token::Token;

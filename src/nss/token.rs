@@ -9,6 +9,7 @@ use super::fault::{self, Fault};
 use super::handle::{Guard, handle};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
+use crate::text::certutil;
 
 handle! {
     /// A token in its slot. C: `PK11SlotInfo`, given back by `PK11_FreeSlot`.
@@ -50,7 +51,10 @@ pub(super) fn key_missing(
             Some(why) => error.because(why),
             None => error,
         };
-        return error.hint("list the keys with: certutil -K -d DIR");
+        return match &guard.directory {
+            Some(dir) => error.hint(format!("list the keys with: {}", certutil("-K", dir))),
+            None => error,
+        };
     }
     error
         .because(format!("not logged in to: {}", closed.join(", ")))
@@ -227,7 +231,10 @@ impl Token {
                 Kind::Login,
                 format!("the token {name:?} has no password set up yet"),
             )
-            .hint("set one with: certutil -W -d DIR"));
+            .hint(match &self.guard().directory {
+                Some(dir) => format!("set one with: {}", certutil("-W", dir)),
+                None => "set one with the token's own tool".into(),
+            }));
         }
         let Some(password) = password else {
             return Err(Error::new(Kind::Login, format!("the token {name:?} wants a password"))
@@ -244,9 +251,10 @@ impl Token {
         // With room for the NUL byte, so that no copy is left behind.
         let mut text = Vec::with_capacity(password.bytes().len() + 1);
         text.extend_from_slice(password.bytes());
-        let Ok(text) = CString::new(text) else {
-            return Err(Error::new(Kind::Login, "the token password holds a NUL byte"));
-        };
+        let text = CString::new(text).map_err(|e| {
+            drop(zeroize::Zeroizing::new(e.into_vec()));
+            Error::new(Kind::Login, "the token password holds a NUL byte")
+        })?;
         // SAFETY: the slot is live; the string is NUL-terminated and only read (pk11pub.h).
         let outcome = fault::status("PK11_CheckUserPassword", || unsafe {
             sys::PK11_CheckUserPassword(self.as_ptr(), text.as_ptr())

@@ -9,7 +9,7 @@ use crate::cmc::request::Sent;
 use crate::cmc::response::{self, Outcome, Response};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database};
-use crate::text::printable;
+use crate::text::{printable, trust_command};
 use crate::transport::Reply;
 use crate::trust::{Paths, SignatureCheck, prove};
 
@@ -83,10 +83,7 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
             .hint("one with certificates only --allow-unsigned-response accepts, if TLS is trust enough")),
         SignatureCheck::NotTrusted(f) => {
             Err(bad("the answer's signer is not a CA this database trusts").because(f).hint(
-                format!(
-                    "trust the CA: certutil -A -d {} -n NICKNAME -t CT,C,C -i ca.pem",
-                    database.name()
-                ),
+                format!("trust the CA: {}", trust_command(database.name())),
             ))
         }
         SignatureCheck::Bad(f) => Err(bad("the answer's signature is wrong").because(f).hint(

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::input;
 use crate::algorithm::{Crypto, KeyType};
 use crate::asn1::x509::{certificate_fields, spki_key_type};
-use crate::asn1::{decode, oid, pem, split_tlv};
+use crate::asn1::{decode, oid, split_tlv};
 use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, KeyTransport, PrivateKey, PrivateWrap, SessionKind, Token};
@@ -36,12 +37,15 @@ impl Archive {
                     certutil -L -n 'transportCert cert-pki-tomcat KRA' -a";
         let bytes =
             super::file::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
-        let der = pem::to_der(&what, &bytes).map_err(|e| e.hint(hint))?;
-        let fields = certificate_fields(&der).map_err(|_| {
-            Error::new(Kind::Input, format!("can't read {what}"))
-                .because("it is no certificate")
-                .hint(hint)
-        })?;
+        let check = |der: &[u8]| {
+            certificate_fields(der).map(drop).map_err(|_| {
+                Error::new(Kind::Input, format!("can't read {what}"))
+                    .because("it is no certificate")
+            })
+        };
+        let (der, ()) =
+            input::parsed(&what, "a certificate", &bytes, check).map_err(|e| e.hint(hint))?;
+        let fields = certificate_fields(&der)?;
         match spki_key_type(fields.spki) {
             Some(KeyType::Rsa) => {}
             other => {

@@ -1,17 +1,21 @@
-//! Output files that appear whole or not at all.
+//! Output files that appear whole or not at all, where their names lead: through symbolic links, with
+//! the mode and owner of what they replace. Another hard link to a replaced file keeps the old
+//! content; access control lists and extended attributes are not carried over.
 
-use std::io::{ErrorKind, Seek, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+mod place;
+mod temporary;
+
+use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
 use crate::interrupt;
+use place::Place;
+use temporary::{Former, Temporary};
 
-/// Who may read a new file.
+/// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// As the umask says.
+    /// A new file as the umask says; one that is replaced keeps its mode and owner.
     Default,
     /// The owner only: the file holds a secret.
     Private,
@@ -23,11 +27,8 @@ pub enum Mode {
 /// # Errors
 /// [`Kind::Output`].
 pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
-    place(path, stage(path, content, mode)?)
+    stage(path, content, mode)?.place()
 }
-
-/// What the names of temporary files begin with.
-const PREFIX: &str = ".nss-cmc-";
 
 /// Octets set aside for a file whose content is not known yet.
 const ROOM: usize = 64 * 1024;
@@ -35,10 +36,13 @@ const ROOM: usize = 64 * 1024;
 /// A place for a file, taken before there is anything to write: what would stand in the way is told
 /// before an answer is asked for that can't be asked for twice.
 #[derive(Debug)]
-pub struct Reserved {
-    path: PathBuf,
-    /// Nothing for a device or pipe.
-    file: Option<tempfile::NamedTempFile>,
+pub struct Reserved(Taken);
+
+#[derive(Debug)]
+enum Taken {
+    File(Temporary),
+    /// A device, pipe or open descriptor.
+    Direct(Place),
 }
 
 impl Reserved {
@@ -47,11 +51,13 @@ impl Reserved {
     /// # Errors
     /// [`Kind::Output`].
     pub fn take(path: &Path) -> Result<Reserved> {
-        let mut file = temporary(path, Mode::Default)?;
-        if let Some(file) = &mut file {
-            file.as_file_mut().write_all(&[0; ROOM]).map_err(|e| cannot_write(path, e))?;
+        let place = Place::find(path, Mode::Default)?;
+        if !place.is_file() {
+            return Ok(Reserved(Taken::Direct(place)));
         }
-        Ok(Reserved { path: path.to_owned(), file })
+        let mut file = Temporary::beside(place, Mode::Default)?;
+        file.fill(&[0; ROOM])?;
+        Ok(Reserved(Taken::File(file)))
     }
 
     /// Writes the file.
@@ -59,87 +65,40 @@ impl Reserved {
     /// # Errors
     /// [`Kind::Output`].
     pub fn fill(self, content: &[u8]) -> Result<()> {
-        let Reserved { path, file } = self;
-        let Some(mut file) = file else { return direct(&path, content) };
-        let inner = file.as_file_mut();
-        let written = inner.rewind().and_then(|()| inner.write_all(content)).and_then(|()| {
-            inner.set_len(content.len() as u64)?;
-            inner.sync_all()
-        });
-        written.map_err(|e| cannot_write(&path, e))?;
-        place(&path, Staged::File(file))
+        match self.0 {
+            Taken::Direct(place) => place.write(content, Mode::Default),
+            Taken::File(mut file) => {
+                file.fill(content)?;
+                file.place()
+            }
+        }
     }
 }
 
 /// Content ready to appear at its place.
 enum Staged<'a> {
-    File(tempfile::NamedTempFile),
+    File(Temporary),
     /// For a device or pipe, which can't be renamed over.
-    Direct(&'a [u8]),
+    Direct(Place, &'a [u8], Mode),
 }
 
-fn cannot_write(path: &Path, e: std::io::Error) -> Error {
-    Error::new(Kind::Output, format!("can't write {}", path.display())).because(e)
-}
-
-/// As [`cannot_write`], without the temporary file's name, which tells nobody anything.
-fn cannot_stage(path: &Path, e: &std::io::Error) -> Error {
-    let text = e.to_string();
-    let why = text.split(" at path \"").next().unwrap_or_default().to_owned();
-    Error::new(Kind::Output, format!("can't write {}", path.display())).because(why)
-}
-
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
+impl Staged<'_> {
+    fn place(self) -> Result<()> {
+        match self {
+            Staged::File(file) => file.place(),
+            Staged::Direct(place, content, mode) => place.write(content, mode),
+        }
     }
-}
-
-/// Whether `path` is a device, a pipe, or one of the kernel's names for an open file.
-fn is_direct(path: &Path) -> bool {
-    let kernel = path.starts_with("/dev") || path.starts_with("/proc");
-    std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
-        || kernel && path.is_symlink() && !path.is_dir()
-}
-
-/// An empty file in the directory of `path`; nothing when that is written directly.
-fn temporary(path: &Path, mode: Mode) -> Result<Option<tempfile::NamedTempFile>> {
-    if is_direct(path) {
-        return Ok(None);
-    }
-    if path.is_dir() || path.as_os_str().as_bytes().ends_with(b"/") {
-        return Err(cannot_write(path, ErrorKind::IsADirectory.into()));
-    }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(PREFIX);
-    if mode == Mode::Default {
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(directory(path)).map(Some).map_err(|e| cannot_stage(path, &e))
 }
 
 fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
-    let failed = |e| cannot_write(path, e);
-    let Some(mut file) = temporary(path, mode)? else { return Ok(Staged::Direct(content)) };
-    file.as_file_mut().write_all(content).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    Ok(Staged::File(file))
-}
-
-fn direct(path: &Path, content: &[u8]) -> Result<()> {
-    let name = path.to_owned();
-    let open = move || std::fs::OpenOptions::new().append(true).open(name);
-    // A pipe waits for its reader.
-    let opened = if interrupt::may_wait(path) { interrupt::blocking(open)? } else { open() };
-    opened.and_then(|mut file| file.write_all(content)).map_err(|e| cannot_write(path, e))
-}
-
-fn place(path: &Path, staged: Staged<'_>) -> Result<()> {
-    match staged {
-        Staged::File(file) => file.persist(path).map(drop).map_err(|e| cannot_write(path, e.error)),
-        Staged::Direct(content) => direct(path, content),
+    let place = Place::find(path, mode)?;
+    if !place.is_file() {
+        return Ok(Staged::Direct(place, content, mode));
     }
+    let mut file = Temporary::beside(place, mode)?;
+    file.fill(content)?;
+    Ok(Staged::File(file))
 }
 
 /// Writes several files, or none: each is complete beside its place before the first is moved
@@ -150,73 +109,30 @@ fn place(path: &Path, staged: Staged<'_>) -> Result<()> {
 pub fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
     let mut staged = Vec::new();
     for (path, content) in files {
-        staged.push((*path, stage(path, content, Mode::Default)?));
+        staged.push(stage(path, content, Mode::Default)?);
     }
     let mut done = Vec::new();
-    for (path, file) in staged {
-        let placed = Former::save(path, &file).and_then(|former| {
-            done.push((path, former));
-            place(path, file)
-        });
-        if let Err(e) = placed {
-            return Err(done.into_iter().rev().fold(e, |e, (path, former)| former.back(path, e)));
+    for file in staged {
+        let placed = match &file {
+            Staged::File(file) => file.former().map(|former| done.push(former)),
+            // What went there is gone.
+            Staged::Direct(..) => Ok(()),
+        };
+        if let Err(e) = placed.and_then(|()| file.place()) {
+            return Err(done.into_iter().rev().fold(e, |e, former: Former| former.back(e)));
         }
     }
     Ok(())
 }
 
-/// What was at a place before.
-enum Former {
-    Nothing,
-    /// A device or pipe: what went there is gone.
-    Direct,
-    /// A file, under another name for now.
-    File(tempfile::TempPath),
+fn cannot_write(path: &Path, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(Kind::Output, format!("can't write {}", path.display())).because(why)
 }
 
-impl Former {
-    fn save(path: &Path, coming: &Staged<'_>) -> Result<Former> {
-        if matches!(coming, Staged::Direct(_)) {
-            return Ok(Former::Direct);
-        }
-        if path.symlink_metadata().is_err() {
-            return Ok(Former::Nothing);
-        }
-        // Not every file system has links.
-        let named = tempfile::Builder::new().prefix(PREFIX).make_in(directory(path), |name| {
-            std::fs::hard_link(path, name).or_else(|_| std::fs::rename(path, name))
-        });
-        named.map(|n| Former::File(n.into_temp_path())).map_err(|e| cannot_stage(path, &e))
-    }
-
-    /// Puts it back after `error`, and tells when that failed.
-    fn back(self, path: &Path, error: Error) -> Error {
-        match self {
-            Former::Direct => error,
-            Former::Nothing => {
-                std::fs::remove_file(path).ok();
-                error
-            }
-            Former::File(name) => {
-                let link = name.to_path_buf();
-                match name.persist(path) {
-                    Ok(()) => {
-                        // Where both names are of one file, the move does nothing.
-                        std::fs::remove_file(link).ok();
-                        error
-                    }
-                    Err(e) => {
-                        e.path.keep().ok();
-                        error.hint(format!(
-                            "{} is {} now: it could not be put back ({})",
-                            path.display(),
-                            link.display(),
-                            e.error
-                        ))
-                    }
-                }
-            }
-        }
+fn directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
     }
 }
 
@@ -253,6 +169,9 @@ pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
@@ -299,10 +218,26 @@ mod tests {
     fn the_kernel_s_names_for_open_files_are_written_through() {
         use std::os::fd::AsRawFd;
         let file = tempfile::NamedTempFile::new().unwrap();
+        let own = PathBuf::from(format!("/proc/self/fd/{}", file.as_file().as_raw_fd()));
+        assert!(write(&own, b"x", Mode::Default).is_err(), "it was not inherited");
+        rustix::io::fcntl_setfd(file.as_file(), rustix::io::FdFlags::empty()).unwrap();
         let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_file().as_raw_fd()));
         write(&path, b"one", Mode::Default).unwrap();
         Reserved::take(&path).unwrap().fill(b"two").unwrap();
         assert_eq!(std::fs::read(file.path()).unwrap(), b"onetwo");
+    }
+
+    #[test]
+    fn a_reserved_place_is_behind_its_links_and_keeps_the_mode() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("out"), dir.path().join("link"));
+        std::fs::write(&path, b"old").unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
+        std::os::unix::fs::symlink("out", &link).unwrap();
+        Reserved::take(&link).unwrap().fill(b"new").unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod enroll;
 pub mod exchange;
 pub mod file;
+pub mod input;
 pub mod lock;
 pub mod pop;
 pub mod records;

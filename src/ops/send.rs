@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::session::{Identity, Needs, Session};
-use super::{answer, ca, endpoint, enroll, file};
+use super::{answer, ca, endpoint, enroll, file, input};
 use crate::asn1::cmc::PkiData;
 use crate::asn1::{oid, pem};
 use crate::cmc::request::Sent;
@@ -55,8 +55,9 @@ pub struct SendSpec<'a> {
 /// those of the transport; those of the answer ([`answer::issued`]).
 pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let bytes = file::read("the CMC request", &spec.file)?;
-    let message = pem::to_der("the CMC request", &bytes)?;
-    let sent = sent(&show::request_content(&message)?);
+    let what = format!("the CMC request {}", spec.file.display());
+    let (message, content) = input::parsed(&what, "a CMC request", &bytes, show::request_content)?;
+    let sent = sent(&content);
     let url = ca::submit_url(&spec.ca, ca::SUBMIT_FULL, &spec.profile)?;
     let place = file::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;

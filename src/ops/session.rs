@@ -1,5 +1,6 @@
 //! A database opened, logged in to each token a run needs, and the signer found in it.
 
+use super::input;
 use crate::algorithm::{Crypto, Digest, KeyType, Signer};
 use crate::cmc::request::Request;
 use crate::cmc::seal::{SignerId, signed_data};
@@ -325,25 +326,25 @@ pub fn new_nickname(token: &Token, nickname: &str) -> Result<String> {
     Ok(own.to_owned())
 }
 
-/// Requests from files, as many as there are names.
+/// Reads one PKCS #10 or CRMF request; `crmf` says which it must be.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`].
 pub fn read_request(path: &std::path::Path, crmf: Option<bool>) -> Result<Request> {
     let bytes = super::file::read("the certificate request", path)?;
     let what = format!("the certificate request {}", path.display());
-    let der = crate::asn1::pem::to_der(&what, &bytes)?;
-    match crmf {
-        Some(true) => Request::crmf(&der).map_err(|e| match Request::pkcs10(&der) {
+    let read = |der: &[u8]| match crmf {
+        Some(true) => Request::crmf(der).map_err(|e| match Request::pkcs10(der) {
             Ok(_) => Error::new(Kind::Input, format!("{what} is a PKCS #10 request, not CRMF")),
             Err(_) => e,
         }),
-        Some(false) => Request::pkcs10(&der).map_err(|e| match Request::crmf(&der) {
+        Some(false) => Request::pkcs10(der).map_err(|e| match Request::crmf(der) {
             Ok(_) => Error::new(Kind::Input, format!("{what} is CRMF, not a PKCS #10 request")),
             Err(_) => e,
         }),
-        None => Request::pkcs10(&der).or_else(|e| Request::crmf(&der).map_err(|_| e)),
-    }
+        None => Request::pkcs10(der).or_else(|e| Request::crmf(der).map_err(|_| e)),
+    };
+    input::parsed(&what, input::CERTIFICATE_REQUEST, &bytes, read).map(|(_, request)| request)
 }
 
 /// The key identifier of a public key: SHA-1 of its bits (RFC 5280 §4.2.1.2, method 1).

@@ -1,6 +1,7 @@
 //! Shared tokens: a passphrase encrypted for the CA's issuance protection certificate, which the
 //! CA's administrator stores.
 
+use super::input;
 use crate::algorithm::KeyType;
 use crate::asn1::x509::{certificate_fields, spki_key_type};
 use crate::asn1::{decode, oid, pem, tlv};
@@ -45,11 +46,20 @@ pub fn shared_token(
 /// # Errors
 /// [`Kind::Input`].
 pub fn certificate_in(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    certificate_among(what, bytes).map_err(|e| input::mistaken(what, input::CERTIFICATE, bytes, e))
+}
+
+fn certificate_among(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     let der = pem::to_der(what, bytes)?;
     if certificate_fields(&der).is_ok() {
         return Ok(der);
     }
-    let all = certificates_of(&open_signed_data(what, &der)?.0);
+    let (signed, _) = open_signed_data(what, &der)?;
+    if *signed.encap_content_info.content_type == *oid::ID_CCT_PKI_DATA {
+        // Its certificates are the signer's.
+        return Err(Error::new(Kind::Input, format!("{what} is a CMC request")));
+    }
+    let all = certificates_of(&signed);
     let issued_another = |subject: &[u8], own: &[u8]| {
         all.iter().any(|c| {
             c.as_slice() != own && certificate_fields(c).is_ok_and(|f| f.issuer == subject)

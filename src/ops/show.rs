@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::answer::Proof;
 use super::session::{Needs, Session};
-use super::{answer, file};
+use super::{answer, file, input};
 use crate::cmc::response;
 use crate::cmc::show::{Form, Message, read};
 use crate::error::{Error, Kind, Result};
@@ -34,7 +34,10 @@ pub struct ShowSpec {
 /// [`Kind::Input`] when the file holds nothing known; with `verify` [`Kind::BadReply`], and
 /// [`Kind::Database`].
 pub fn show(spec: &ShowSpec) -> Result<Report> {
-    let message = read(&file::read("the message", &spec.file)?)?;
+    let bytes = file::read("the message", &spec.file)?;
+    let what = format!("the message {}", spec.file.display());
+    let wanted = "a CMC message, a certificate request or a certificate";
+    let message = read(&bytes).map_err(|e| input::mistaken(&what, wanted, &bytes, e))?;
     let found = match &spec.database {
         Some(dir) => verified(dir, &message, spec)?,
         None => Verified::default(),

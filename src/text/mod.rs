@@ -47,6 +47,27 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Returns a path or name as one word of a shell's command line, quoted where necessary.
+pub fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
+    let word = word.as_ref().to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "_-./:@%+,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.into_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Returns a certutil command for the database in `dir` that works when pasted.
+pub fn certutil(action: &str, dir: impl AsRef<std::ffi::OsStr>) -> String {
+    format!("certutil {action} -d {}", quoted(dir))
+}
+
+/// Returns the command that makes a database trust a CA. `-f` is necessary where the database has a
+/// password.
+pub fn trust_command(dir: impl AsRef<std::ffi::OsStr>) -> String {
+    format!("{} -n CA -t CT,C,C -a -i ca.pem -f PWFILE", certutil("-A", dir))
+}
+
 fn acts_on_terminal(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'

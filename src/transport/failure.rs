@@ -6,6 +6,7 @@ use super::proxy::Proxy;
 use super::url::Target;
 use crate::bridge::{Distrust, Seen};
 use crate::error::{Error, Kind};
+use crate::text::trust_command;
 
 /// What is known after an exchange failed.
 pub(super) struct Failure<'a> {
@@ -91,8 +92,8 @@ impl Failure<'_> {
                 "check this machine's clock; else the server's certificate needs renewal".to_owned()
             }
             _ => format!(
-                "if you know its CA, trust it: certutil -A -d {} -n NAME -t CT,C,C -a -i ca.pem",
-                self.directory.unwrap_or("DIR")
+                "if you know its CA, trust it: {}",
+                trust_command(self.directory.unwrap_or("DIR"))
             ),
         };
         Error::new(Kind::Tls, format!("won't talk to {who}: its certificate isn't trusted"))

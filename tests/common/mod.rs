@@ -105,6 +105,9 @@ impl Folder {
     /// Makes `pw` and an empty `db`.
     pub fn make_database(&self) {
         std::fs::write(self.file("pw"), format!("{PASSWORD}\n")).unwrap();
+        // Others could read it, and each run would warn.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.file("pw"), mode).unwrap();
         std::fs::create_dir_all(self.file("db")).unwrap();
         self.certutil(&["-N", "-f", "pw"]);
     }

@@ -7,12 +7,14 @@ mod item;
 mod names;
 mod request;
 mod signer;
+mod what;
 
 use std::collections::BTreeSet;
 
 use rasn::types::{OctetString, Oid};
 
 pub use item::Item;
+pub use what::what_is;
 
 use crate::asn1::cmc::{PkiData, PkiResponse, TaggedAttribute, TaggedRequest};
 use crate::asn1::cms::{ContentInfo, SignedData};
