@@ -84,7 +84,7 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
         SignatureCheck::NotTrusted(f) => {
             Err(bad("the answer's signer is not a CA this database trusts").because(f).hint(
                 format!(
-                    "trust the CA: certutil -A -d {} -n NICKNAME -t CT,C,C -i ca.pem",
+                    "trust the CA: certutil -A -d {} -f PASSWORD_FILE -n NICKNAME -t CT,C,C -a -i ca.pem",
                     database.name()
                 ),
             ))
