@@ -30,7 +30,7 @@ impl Tokens {
         }
         let add = ["-add", "softhsm", "-libfile", LIBRARY, "-dbdir", "sql:db", "-force"];
         t.tool("modutil", &add);
-        f.write("pins", format!("internal:{PASSWORD}\nHSM:1234\nhardware-other=987654\n"));
+        f.write_secret("pins", format!("internal:{PASSWORD}\nHSM:1234\nhardware-other=987654\n"));
         // As NSS's own tools name them.
         f.write("theirs", format!("NSS Certificate DB:{PASSWORD}\nHSM:1234\nother:987654\n"));
         f.write("noise", [7u8; 64]);

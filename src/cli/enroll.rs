@@ -27,6 +27,9 @@ const NAMES: &str = "Names";
 const OUTPUT: &str = "Output";
 
 const EXAMPLES: &str = "\
+The response's signature and every certificate in it are verified by a CA that the database trusts.
+Not checked: OCSP, and CRLs unless they are in the database.
+
 Examples:
   A TLS server's certificate, asked for by an agent:
     nss-cmc enroll -d /etc/httpd/alias --password-file pin.txt \\

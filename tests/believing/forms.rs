@@ -185,5 +185,5 @@ fn nothing_is_decrypted() {
         errors.push((said.out, said.err));
     }
     assert!(errors.iter().all(|e| *e == errors[0]), "{errors:#?}");
-    assert!(errors[0].0.contains("it is not a signed CMC response"), "{errors:#?}");
+    assert!(errors[0].0.contains("is not SignedData"), "{errors:#?}");
 }

@@ -104,10 +104,7 @@ impl Folder {
 
     /// Makes `pw` and an empty `db`.
     pub fn make_database(&self) {
-        std::fs::write(self.file("pw"), format!("{PASSWORD}\n")).unwrap();
-        // Others could read it, and each run would warn.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-        std::fs::set_permissions(self.file("pw"), mode).unwrap();
+        self.write_secret("pw", format!("{PASSWORD}\n"));
         std::fs::create_dir_all(self.file("db")).unwrap();
         self.certutil(&["-N", "-f", "pw"]);
     }
@@ -129,6 +126,13 @@ impl Folder {
 
     pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         std::fs::write(self.file(name), content).unwrap();
+    }
+
+    /// Writes a file that others can't read: else each run would warn.
+    pub fn write_secret(&self, name: &str, content: impl AsRef<[u8]>) {
+        self.write(name, content);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(self.file(name), mode).unwrap();
     }
 
     /// `nss-cmc` in this folder.

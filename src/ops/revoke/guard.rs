@@ -139,7 +139,7 @@ pub(super) fn check(
         .unwrap_or_else(|e| Some(format!("a certificate whose extensions cannot be read: {e}")));
     // Whoever names and signs with the certificate itself means it; that it looks like a subsystem's
     // is no proof.
-    if role.is_none() && !(own && !asker.by_serial) {
+    if role.is_none() && (!own || asker.by_serial) {
         role = subsystem(found, asker.host, records, database)?;
     }
     if let Some(role) = role {
