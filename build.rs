@@ -56,15 +56,17 @@ mod regen {
         "PK11_(GetFirstSafe|GetNextSafe|ReferenceSlot|FreeSlot|GetTokenName|NeedLogin)",
         "PK11_(NeedUserInit|IsLoggedIn|Authenticate|CheckUserPassword|IsReadOnly|IsFIPS|IsHW)",
         "PK11_(IsInternal|IsInternalKeySlot|IsPresent|DoesMechanism|GenerateRandom|InitPin)",
+        "PK11_(GetSlotName|GetModule|GetTokenInfo|ProtectedAuthenticationPath)",
         // pk11pub.h: keys
         "PK11_(FindKeyByAnyCert|FindKeyByKeyID|GetLowLevelKeyIDForPrivateKey|GetLowLevelKeyIDForCert|MakeIDFromPubKey)",
         "PK11_(GenerateKeyPairWithOpFlags|DeleteTokenPrivateKey|DeleteTokenPublicKey)",
         "PK11_(ListPrivKeysInSlot|CopyTokenPrivKeyToSessionPrivKey|GetSlotFromPrivateKey)",
+        "PK11_(ConvertSessionPrivKeyToTokenPrivKey|ImportPublicKey)",
         "PK11_(SetPrivateKeyNickname|GetPrivateKeyNickname|HasAttributeSet|ReadRawAttribute)",
         "PK11_(SignatureLen|Sign|SignWithMechanism|HashBuf|ExtractKeyValue|GetKeyData)",
         "PK11_(PubUnwrapSymKey|PubUnwrapSymKeyWithMechanism|PubWrapSymKey)",
         "PK11_(PubWrapSymKeyWithMechanism|Decrypt|Encrypt|TokenKeyGenWithFlags|WrapPrivKey)",
-        "PK11_(ImportSymKey|FreeSymKey|CreateContextBySymKey|DigestBegin|DigestOp|DigestFinal)",
+        "PK11_(FreeSymKey|CreateDigestContext|DigestBegin|DigestOp|DigestFinal)",
         "PK11_(DestroyContext|PrivDecrypt|PrivDecryptPKCS1|WrapSymKey)",
         // pk11pub.h: certificates
         "PK11_(FindCertFromNickname|FindCertsFromNickname|ListCertsInSlot|ImportCert)",
@@ -108,6 +110,8 @@ mod regen {
         "SECKEYPrivateKeyList.*",
         "SECKEYPublicKey.*",
         "SECOidData",
+        "SECMODModule",
+        "CK_TOKEN_INFO",
         "PK11SlotList.*",
     ];
 
@@ -121,7 +125,7 @@ mod regen {
         "CERTDB_.*",
         "CKM_RSA_.*",
         "CKM_EC.*",
-        "CKM_SHA(1|256|384|512|_1)(_HMAC)?",
+        "CKM_SHA(1|256|384|512|_1)",
         "CKM_AES_(KEY_GEN|ECB|CBC|CBC_PAD|KEY_WRAP|KEY_WRAP_PAD|KEY_WRAP_KWP)",
         "CKM_DES3_(KEY_GEN|CBC|CBC_PAD)",
         "CKM_NSS_AES_KEY_WRAP(_PAD)?",
@@ -147,7 +151,6 @@ mod regen {
     /// Structures nothing here looks into; several grow between NSS releases.
     const OPAQUE: &[&str] = &[
         "PK11SlotInfoStr",
-        "SECMODModuleStr",
         "NSSCMS.*Str",
         "PK11SymKeyStr",
         "PK11ContextStr",

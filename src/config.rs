@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Kind, Result};
 use crate::near::nearest;
-use crate::secret::{Secret, Source};
+use crate::secret::{Secret, Source, Wanted};
 
 /// The settings of a flat file. Values may be secrets: there is no `Debug`, and it is wiped.
 pub struct Settings {
@@ -92,12 +92,19 @@ impl Settings {
     }
 
     /// A token's password that is in the file itself (`key`), or where `keyFile`, `keyFd` or
-    /// `keyEnv` say; `token` chooses the line of a password file.
+    /// `keyEnv` say; `wanted` chooses the line of a password file. The one in the file itself names
+    /// no token.
     ///
     /// # Errors
     /// [`Kind::Usage`].
-    pub fn secret_anywhere(&self, key: &str, token: &str) -> Result<Option<Secret>> {
-        self.anywhere(key, |source| source.read(key, token))
+    pub fn secret_anywhere<'a>(
+        &self,
+        key: &str,
+        wanted: impl Into<Wanted<'a>>,
+    ) -> Result<Option<Secret>> {
+        let wanted = wanted.into();
+        let here = self.secret(key).filter(|_| wanted.bare);
+        self.anywhere(key, here, |source| source.read(key, wanted))
     }
 
     /// The same for a secret that isn't a token's.
@@ -105,16 +112,16 @@ impl Settings {
     /// # Errors
     /// [`Kind::Usage`].
     pub fn shared_secret_anywhere(&self, key: &str) -> Result<Option<Secret>> {
-        self.anywhere(key, |source| source.read_shared(key))
+        self.anywhere(key, self.secret(key), |source| source.read_shared(key))
     }
 
     fn anywhere(
         &self,
         key: &str,
+        here: Option<Secret>,
         read: impl FnOnce(Source) -> Result<Secret>,
     ) -> Result<Option<Secret>> {
         // An empty one is a password, too, unless it only fills a template's line.
-        let here = self.secret(key);
         if here.as_ref().is_some_and(|secret| !secret.bytes().is_empty()) {
             return Ok(here);
         }

@@ -36,9 +36,42 @@ impl Secret {
     }
 }
 
-/// Gives a token's password when a login needs it: called with the token's name as the user wrote it,
-/// once for each token.
-pub type Passwords<'a> = Box<dyn Fn(&str) -> Result<Option<Secret>> + 'a>;
+/// A token whose password a login needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted<'a> {
+    /// Its name; `internal` for the database's own.
+    pub token: &'a str,
+    /// Whether a password that names no token is this one's: it is the token the user named, or the
+    /// only one that needs a login.
+    pub bare: bool,
+    /// The names of all tokens: a line that begins with one is no password by itself.
+    pub known: &'a [String],
+}
+
+impl Wanted<'_> {
+    /// Refuses a source that holds one password when that is another token's.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`]; `place` says where the one password is.
+    pub fn takes_bare(self, place: &str) -> Result<()> {
+        if self.bare {
+            return Ok(());
+        }
+        let token = self.token;
+        Err(Error::new(Kind::Usage, format!("no password for the token {token:?}"))
+            .because(format!("{place} holds the password of one other token"))
+            .hint(format!("use --password-file with one line for each token: {token}:PASSWORD")))
+    }
+}
+
+impl<'a> From<&'a str> for Wanted<'a> {
+    fn from(token: &'a str) -> Wanted<'a> {
+        Wanted { token, bare: true, known: &[] }
+    }
+}
+
+/// Gives a token's password when a login needs it; called once for each token.
+pub type Passwords<'a> = Box<dyn Fn(Wanted<'_>) -> Result<Option<Secret>> + 'a>;
 
 /// Where a secret comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,13 +89,57 @@ pub enum Source {
 
 impl Source {
     /// Reads a token's password; `what` names it in messages and in the prompt (`password of the
-    /// token internal`), `token` chooses the line of a password file.
+    /// token internal`), `wanted` chooses the line of a password file.
     ///
     /// # Errors
-    /// [`Kind::Usage`]: unreadable, variable not set, no terminal, a password file that is another
-    /// token's.
-    pub fn read(&self, what: &str, token: &str) -> Result<Secret> {
-        self.find(what, Some(token))
+    /// [`Kind::Usage`]: unreadable, empty, variable not set, no terminal, a password file that is
+    /// another token's.
+    pub fn read<'a>(&self, what: &str, wanted: impl Into<Wanted<'a>>) -> Result<Secret> {
+        let wanted = wanted.into();
+        self.not_empty(self.find(what, Some(wanted))?, what, wanted.token)
+    }
+
+    /// Passwords from this source for any number of tokens: a file, which may be a pipe, is read
+    /// once; of a descriptor and of standard input each token takes the next line.
+    pub fn passwords(self) -> Passwords<'static> {
+        let content = std::cell::OnceCell::new();
+        Box::new(move |wanted| {
+            let what = format!("password of the token {}", wanted.token);
+            let Source::File(path) = &self else { return self.read(&what, wanted).map(Some) };
+            if path.as_os_str() == "-" {
+                return self.read(&what, wanted).map(Some);
+            }
+            if content.get().is_none() {
+                // Not set yet, so this can't fail.
+                content.set(contents(path, &what)?).ok();
+            }
+            let all = content.get().map(|all| all.as_slice()).unwrap_or_default();
+            let secret = select(all, path, &what, Some(wanted))?;
+            self.not_empty(secret, &what, wanted.token).map(Some)
+        })
+    }
+
+    /// An empty password is never tried: a token that needs a login has another, and may count.
+    fn not_empty(&self, secret: Secret, what: &str, token: &str) -> Result<Secret> {
+        // At a prompt it is a typing error, which the login reports.
+        if !secret.bytes().is_empty() || *self == Source::Prompt {
+            return Ok(secret);
+        }
+        let token = if token.is_empty() { "internal" } else { token };
+        Err(Error::new(Kind::Usage, format!("empty {what} in {}", self.place()))
+            .because(format!("the token {token:?} needs a login; nothing was tried"))
+            .hint("give the token's password in a line of its own"))
+    }
+
+    /// The source in messages.
+    fn place(&self) -> String {
+        match self {
+            Source::File(path) if path.as_os_str() == "-" => "standard input".into(),
+            Source::File(path) => path.display().to_string(),
+            Source::Fd(n) => format!("descriptor {n}"),
+            Source::Env(name) => format!("the environment variable {name}"),
+            Source::Prompt => "the terminal".into(),
+        }
     }
 
     /// Reads a secret that isn't a token's; of a file the first line, whatever it looks like.
@@ -73,7 +150,7 @@ impl Source {
         self.find(what, None)
     }
 
-    fn find(&self, what: &str, token: Option<&str>) -> Result<Secret> {
+    fn find(&self, what: &str, wanted: Option<Wanted<'_>>) -> Result<Secret> {
         match self {
             Source::File(path) if path.as_os_str() == "-" => {
                 // Past the buffer of std's handle, which isn't wiped.
@@ -81,7 +158,7 @@ impl Source {
                 let stdin = stdin.map_err(|e| unreadable(what, path, e))?;
                 first_line(File::from(stdin), what, "standard input")
             }
-            Source::File(path) => from_file(path, what, token),
+            Source::File(path) => select(&contents(path, what)?, path, what, wanted),
             Source::Fd(n) => {
                 let place = format!("descriptor {n}");
                 // Not opened by its name in /proc: that begins a file anew, and fails for sockets.
@@ -89,7 +166,10 @@ impl Source {
                 first_line(file, what, &place)
             }
             Source::Env(name) => match std::env::var_os(name) {
-                Some(value) => Ok(Secret::new(value.into_encoded_bytes())),
+                Some(value) => {
+                    wanted.map_or(Ok(()), |w| w.takes_bare(&self.place()))?;
+                    Ok(Secret::new(value.into_encoded_bytes()))
+                }
                 None => Err(Error::new(
                     Kind::Usage,
                     format!("can't read the {what}: the environment variable {name} isn't set"),
@@ -131,27 +211,35 @@ fn trim_line_end(line: &mut Vec<u8>) {
     }
 }
 
-fn from_file(path: &Path, what: &str, token: Option<&str>) -> Result<Secret> {
+/// All of a password file.
+fn contents(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>> {
     // Large enough from the start: growing would leave copies behind.
     let mut all = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
     File::open(path)
         .and_then(|f| f.take(LONGEST as u64).read_to_end(&mut all))
         .map_err(|e| unreadable(what, path, e))?;
+    Ok(all)
+}
+
+/// The password of a token among the lines of a file, else its first line.
+fn select(all: &[u8], path: &Path, what: &str, wanted: Option<Wanted<'_>>) -> Result<Secret> {
     let mut lines = all.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
-    let Some(token) = token else {
+    let Some(wanted) = wanted else {
         return Ok(Secret::new(lines.next().unwrap_or_default().to_vec()));
     };
-    if let Some(secret) = lines.clone().find_map(|line| for_token(line, token)) {
+    if let Some(secret) = lines.clone().find_map(|line| for_token(line, wanted.token)) {
         return Ok(Secret::new(secret.to_vec()));
     }
+    let others = |line: &[u8]| names_a_token(line, wanted.known);
     let first = lines.next().unwrap_or_default();
-    if names_a_token(first) {
+    if others(first) || (first.starts_with(b"#") && lines.any(others)) {
         let what = format!("can't read the {what} from {}", path.display());
-        let token = if token.is_empty() { "internal" } else { token };
+        let token = if wanted.token.is_empty() { "internal" } else { wanted.token };
         return Err(Error::new(Kind::Usage, what)
             .because(format!("it has passwords of other tokens, none of the token {token:?}"))
             .hint(format!("add a line {token}:PASSWORD, or name the token that is meant")));
     }
+    wanted.takes_bare(&path.display().to_string())?;
     Ok(Secret::new(first.to_vec()))
 }
 
@@ -175,11 +263,13 @@ fn for_internal(line: &[u8]) -> Option<&[u8]> {
     if known || is_fips_name(name) { rest.get(1..) } else { None }
 }
 
-/// Whether a line can't be a password alone: it is for the internal token, or `hardware-token=…`.
-fn names_a_token(line: &[u8]) -> bool {
+/// Whether a line can't be a password alone: it is for the internal token, for one of `known`, or
+/// `hardware-token=…`.
+fn names_a_token(line: &[u8], known: &[String]) -> bool {
     let hardware = line.strip_prefix(b"hardware-");
     hardware.is_some_and(|rest| rest.iter().skip(1).any(|b| *b == b'='))
         || for_internal(line).is_some()
+        || known.iter().any(|token| for_token(line, token).is_some())
 }
 
 /// Asks on the terminal with echo off.
@@ -218,7 +308,69 @@ mod tests {
         assert_eq!(read("HSM:one\ninternal:two\n", "internal"), b"two");
         assert_eq!(read("NSS Certificate DB:three\n", ""), b"three");
         assert_eq!(read("internal=a\nhardware-HSM=b=c\n", "HSM"), b"b=c");
-        assert_eq!(read("", "internal"), b"");
+    }
+
+    #[test]
+    fn an_empty_password_is_refused_and_its_place_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for content in ["", "\n", "\nsecond\n", "internal:\n"] {
+            std::fs::write(file.path(), content).unwrap();
+            let source = Source::File(file.path().into());
+            for e in [
+                source.read("password", "internal").err().unwrap(),
+                source.passwords()(Wanted::from("internal")).err().unwrap(),
+            ] {
+                assert_eq!(e.kind(), Kind::Usage, "{content:?}");
+                assert!(e.to_string().contains(file.path().to_str().unwrap()), "{e}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_token_has_its_line_of_one_file_that_is_read_once() {
+        let known = ["HSM".to_owned(), "two words".to_owned()];
+        let ask = |passwords: &Passwords<'_>, token, bare| {
+            let secret = passwords(Wanted { token, bare, known: &known });
+            secret.map(|s| String::from_utf8(s.unwrap().bytes().to_vec()).unwrap())
+        };
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        theirs.write_all(b"internal:one\nhardware-HSM=two\ntwo words:three\n").unwrap();
+        drop(theirs);
+        // Whatever can be read only once.
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        let writer = {
+            let path = path.clone();
+            std::thread::spawn(move || {
+                let mut ours = ours;
+                std::io::copy(&mut ours, &mut File::create(path).unwrap()).unwrap();
+            })
+        };
+        let passwords = Source::File(path).passwords();
+        assert_eq!(ask(&passwords, "HSM", true).unwrap(), "two");
+        assert_eq!(ask(&passwords, "internal", false).unwrap(), "one");
+        assert_eq!(ask(&passwords, "two words", false).unwrap(), "three");
+        writer.join().unwrap();
+        // One password alone is that of the token which was named, or of the only one.
+        let file = dir.path().join("pw");
+        std::fs::write(&file, "1234\n").unwrap();
+        let passwords = Source::File(file.clone()).passwords();
+        assert_eq!(ask(&passwords, "HSM", true).unwrap(), "1234");
+        let e = ask(&passwords, "internal", false).unwrap_err();
+        assert_eq!(e.kind(), Kind::Usage);
+        assert!(e.to_string().contains("no password for the token \"internal\""), "{e}");
+        assert!(!e.to_string().contains("1234"), "{e}");
+        // A known token's line is no password of another one, nor is a comment above such lines.
+        for content in ["HSM:1234\n", "# pins\nHSM=1234\n"] {
+            std::fs::write(&file, content).unwrap();
+            let e = ask(&Source::File(file.clone()).passwords(), "two words", true).unwrap_err();
+            assert!(e.to_string().contains("passwords of other tokens"), "{e}");
+        }
+        std::fs::write(&file, "# not a comment\n").unwrap();
+        let passwords = Source::File(file).passwords();
+        assert_eq!(ask(&passwords, "HSM", true).unwrap(), "# not a comment");
     }
 
     #[test]

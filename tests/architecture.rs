@@ -79,3 +79,18 @@ fn enumerations_of_c_stay_numbers() {
         }
     }
 }
+
+/// NSS writes into its structures behind our back (an import gives a certificate another nickname):
+/// a reference to a whole one, whose fields don't change as long as it lives, would be a lie.
+#[test]
+fn no_reference_to_a_structure_of_nss_is_handed_out() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in sources(&root.join("src/nss")) {
+        let text = std::fs::read_to_string(&file).unwrap();
+        // An item is two fields that stay as they are.
+        let code = text.replace("&sys::SECItem", "");
+        for word in ["-> &sys::", "-> &mut sys::", "&*self.as_ptr()", "&mut *self.as_ptr()"] {
+            assert!(!code.contains(word), "{}: {word}", file.display());
+        }
+    }
+}

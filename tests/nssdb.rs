@@ -102,7 +102,7 @@ fn logging_in() {
     let token = database.token("").unwrap();
     token.login(None).unwrap();
     token
-        .generate(KeySpec::Ec(Curve::P256), KeyFlags::permanent(KeySpec::Ec(Curve::P256)))
+        .generate(KeySpec::Ec(Curve::P256), KeyFlags::permanent(KeySpec::Ec(Curve::P256)), "x")
         .unwrap();
     drop(token);
     database.close().unwrap();
@@ -118,7 +118,7 @@ fn read_only_means_nothing_is_written() {
     let before = files(&f);
     let (database, token) = open(&f, Access::ReadOnly);
     let spec = KeySpec::Rsa(2048);
-    let e = token.generate(spec, KeyFlags::permanent(spec)).unwrap_err();
+    let e = token.generate(spec, KeyFlags::permanent(spec), "x").unwrap_err();
     assert_eq!(e.kind(), Kind::Refused);
     assert_eq!(e.nss().unwrap().call, "PK11_GenerateKeyPairWithOpFlags");
     drop(token);
@@ -147,7 +147,7 @@ fn judge(dir: &Path, spki: &[u8], scheme: Scheme, message: &[u8], signature: &[u
 }
 
 fn signs(dir: &Path, token: &Token, spec: KeySpec) -> Vec<u8> {
-    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    let pair = token.generate(spec, KeyFlags::permanent(spec), "my key").unwrap();
     let spki = pair.public.spki().unwrap();
     let mut schemes = Vec::new();
     for digest in [Digest::Sha256, Digest::Sha384, Digest::Sha512] {
@@ -189,7 +189,7 @@ fn generated_keys_sign_and_are_found_and_deleted() {
     let e = database.find_key(&[7; 20]).unwrap_err();
     assert!(e.to_string().contains(&"07".repeat(20)), "{e}");
     let spec = KeySpec::Ec(Curve::P256);
-    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    let pair = token.generate(spec, KeyFlags::permanent(spec), "x").unwrap();
     pair.discard().unwrap();
     drop(token);
     database.close().unwrap();
@@ -204,14 +204,14 @@ fn the_last_handle_may_be_a_key_that_is_deleted() {
     let f = Folder::new();
     let spec = KeySpec::Ec(Curve::P256);
     let (database, token) = open(&f, Access::ReadWrite);
-    let pair = token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+    let pair = token.generate(spec, KeyFlags::permanent(spec), "x").unwrap();
     drop((token, database));
     pair.discard().unwrap();
     assert!(f.keys().is_empty());
 
     let (database, token) = open(&f, Access::ReadWrite);
     let nss_cmc::nss::KeyPair { private, public } =
-        token.generate(spec, KeyFlags::permanent(spec)).unwrap();
+        token.generate(spec, KeyFlags::permanent(spec), "x").unwrap();
     drop((public, token, database));
     private.delete().unwrap();
     assert!(f.keys().is_empty());
@@ -384,9 +384,18 @@ fn another_token() {
     token.login(Some(&secret(PASSWORD))).unwrap();
     import(&f, &database, &token, "hsm-nick");
     database.find_certificate("HSM:hsm-nick").unwrap();
-    signs(f.path(), &token, KeySpec::Rsa(2048));
+    for spec in [KeySpec::Rsa(2048), KeySpec::Ec(Curve::P256)] {
+        let id = signs(f.path(), &token, spec);
+        // Its public half is beside it, which this token doesn't find in the private one.
+        let key = token.find_key(&id).unwrap();
+        key.public().unwrap().spki().unwrap();
+    }
     drop((token, internal));
     database.close().unwrap();
+    let list = run(Command::new("certutil")
+        .current_dir(f.path())
+        .args(["-K", "-d", "sql:db", "-h", "HSM", "-f", "pw"]));
+    assert_eq!(list.out.matches("   my key\n").count(), 2, "{}", list.out);
     let list = run(Command::new("certutil")
         .current_dir(f.path())
         .args(["-L", "-d", "sql:db", "-h", "HSM", "-f", "pw"]));

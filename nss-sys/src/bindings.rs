@@ -32,23 +32,37 @@ pub type SECOidTag = ::core::ffi::c_uint;
 pub type SECSupportExtenTag = ::core::ffi::c_uint;
 pub type ECPointEncoding = ::core::ffi::c_uint;
 pub type CK_BYTE = ::core::ffi::c_uchar;
+pub type CK_CHAR = CK_BYTE;
+pub type CK_UTF8CHAR = CK_BYTE;
 pub type CK_BBOOL = CK_BYTE;
 pub type CK_ULONG = ::core::ffi::c_ulong;
 pub type CK_FLAGS = CK_ULONG;
 pub type CK_VOID_PTR = *mut ::core::ffi::c_void;
+pub type CK_SESSION_HANDLE = CK_ULONG;
 pub type CK_OBJECT_HANDLE = CK_ULONG;
 pub type CK_ATTRIBUTE_TYPE = CK_ULONG;
 pub type CK_MECHANISM_TYPE = CK_ULONG;
+pub type CK_RV = CK_ULONG;
 pub type CK_RSA_PKCS_MGF_TYPE = CK_ULONG;
 pub type CK_RSA_PKCS_OAEP_SOURCE_TYPE = CK_ULONG;
+pub type CK_NSS_GetFIPSStatus = ::core::option::Option<
+    unsafe extern "C" fn(
+        hSession: CK_SESSION_HANDLE,
+        hObject: CK_OBJECT_HANDLE,
+        ulOperationType: CK_ULONG,
+        pulFIPSStatus: *mut CK_ULONG,
+    ) -> CK_RV,
+>;
+pub type SECMODModule = SECMODModuleStr;
 pub type PK11SlotInfo = PK11SlotInfoStr;
+pub type PK11PreSlotInfo = NSSUTILPreSlotInfoStr;
 pub type PK11SymKey = PK11SymKeyStr;
 pub type PK11Context = PK11ContextStr;
 pub type PK11SlotList = PK11SlotListStr;
 pub type PK11SlotListElement = PK11SlotListElementStr;
 pub type PK11RSAGenParams = PK11RSAGenParamsStr;
+pub type SECMODModuleID = ::core::ffi::c_ulong;
 pub type PK11AttrFlags = PRUint32;
-pub type PK11Origin = ::core::ffi::c_uint;
 pub type PK11ObjectType = ::core::ffi::c_uint;
 pub type PK11PasswordFunc = ::core::option::Option<
     unsafe extern "C" fn(
@@ -201,6 +215,34 @@ pub struct SECOidDataStr {
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct CK_VERSION {
+    pub major: CK_BYTE,
+    pub minor: CK_BYTE,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct CK_TOKEN_INFO {
+    pub label: [CK_UTF8CHAR; 32usize],
+    pub manufacturerID: [CK_UTF8CHAR; 32usize],
+    pub model: [CK_UTF8CHAR; 16usize],
+    pub serialNumber: [CK_CHAR; 16usize],
+    pub flags: CK_FLAGS,
+    pub ulMaxSessionCount: CK_ULONG,
+    pub ulSessionCount: CK_ULONG,
+    pub ulMaxRwSessionCount: CK_ULONG,
+    pub ulRwSessionCount: CK_ULONG,
+    pub ulMaxPinLen: CK_ULONG,
+    pub ulMinPinLen: CK_ULONG,
+    pub ulTotalPublicMemory: CK_ULONG,
+    pub ulFreePublicMemory: CK_ULONG,
+    pub ulTotalPrivateMemory: CK_ULONG,
+    pub ulFreePrivateMemory: CK_ULONG,
+    pub hardwareVersion: CK_VERSION,
+    pub firmwareVersion: CK_VERSION,
+    pub utcTime: [CK_CHAR; 16usize],
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct CK_RSA_PKCS_OAEP_PARAMS {
     pub hashAlg: CK_MECHANISM_TYPE,
     pub mgf: CK_RSA_PKCS_MGF_TYPE,
@@ -227,6 +269,11 @@ pub struct PK11SlotInfoStr {
 }
 #[repr(C)]
 #[derive(Debug)]
+pub struct NSSUTILPreSlotInfoStr {
+    _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug)]
 pub struct PK11SymKeyStr {
     _unused: [u8; 0],
 }
@@ -234,6 +281,39 @@ pub struct PK11SymKeyStr {
 #[derive(Debug)]
 pub struct PK11ContextStr {
     _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct SECMODModuleStr {
+    pub arena: *mut PLArenaPool,
+    pub internal: PRBool,
+    pub loaded: PRBool,
+    pub isFIPS: PRBool,
+    pub dllName: *mut ::core::ffi::c_char,
+    pub commonName: *mut ::core::ffi::c_char,
+    pub library: *mut ::core::ffi::c_void,
+    pub functionList: *mut ::core::ffi::c_void,
+    pub refLock: *mut PRLock,
+    pub refCount: ::core::ffi::c_int,
+    pub slots: *mut *mut PK11SlotInfo,
+    pub slotCount: ::core::ffi::c_int,
+    pub slotInfo: *mut PK11PreSlotInfo,
+    pub slotInfoCount: ::core::ffi::c_int,
+    pub moduleID: SECMODModuleID,
+    pub isThreadSafe: PRBool,
+    pub ssl: [::core::ffi::c_ulong; 2usize],
+    pub libraryParams: *mut ::core::ffi::c_char,
+    pub moduleDBFunc: *mut ::core::ffi::c_void,
+    pub parent: *mut SECMODModule,
+    pub isCritical: PRBool,
+    pub isModuleDB: PRBool,
+    pub moduleDBOnly: PRBool,
+    pub trustOrder: ::core::ffi::c_int,
+    pub cipherOrder: ::core::ffi::c_int,
+    pub evControlMask: ::core::ffi::c_ulong,
+    pub cryptokiVersion: CK_VERSION,
+    pub flags: CK_FLAGS,
+    pub fipsIndicator: CK_NSS_GetFIPSStatus,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -708,13 +788,9 @@ pub const CKM_DES3_KEY_GEN: ::core::ffi::c_ulong = 305;
 pub const CKM_DES3_CBC: ::core::ffi::c_ulong = 307;
 pub const CKM_DES3_CBC_PAD: ::core::ffi::c_ulong = 310;
 pub const CKM_SHA_1: ::core::ffi::c_ulong = 544;
-pub const CKM_SHA_1_HMAC: ::core::ffi::c_ulong = 545;
 pub const CKM_SHA256: ::core::ffi::c_ulong = 592;
-pub const CKM_SHA256_HMAC: ::core::ffi::c_ulong = 593;
 pub const CKM_SHA384: ::core::ffi::c_ulong = 608;
-pub const CKM_SHA384_HMAC: ::core::ffi::c_ulong = 609;
 pub const CKM_SHA512: ::core::ffi::c_ulong = 624;
-pub const CKM_SHA512_HMAC: ::core::ffi::c_ulong = 625;
 pub const CKM_ECDSA_KEY_PAIR_GEN: ::core::ffi::c_ulong = 4160;
 pub const CKM_EC_KEY_PAIR_GEN: ::core::ffi::c_ulong = 4160;
 pub const CKM_ECDSA: ::core::ffi::c_ulong = 4161;
@@ -1690,6 +1766,76 @@ pub const ECPoint_XOnly: ECPointEncoding = 1;
 pub const ECPoint_Undefined: ECPointEncoding = 2;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
+    ["Size of CK_VERSION"][::core::mem::size_of::<CK_VERSION>() - 2usize];
+    ["Alignment of CK_VERSION"][::core::mem::align_of::<CK_VERSION>() - 1usize];
+    [
+        "Offset of field: CK_VERSION::major",
+    ][::core::mem::offset_of!(CK_VERSION, major) - 0usize];
+    [
+        "Offset of field: CK_VERSION::minor",
+    ][::core::mem::offset_of!(CK_VERSION, minor) - 1usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of CK_TOKEN_INFO"][::core::mem::size_of::<CK_TOKEN_INFO>() - 208usize];
+    ["Alignment of CK_TOKEN_INFO"][::core::mem::align_of::<CK_TOKEN_INFO>() - 8usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::label",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, label) - 0usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::manufacturerID",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, manufacturerID) - 32usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::model",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, model) - 64usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::serialNumber",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, serialNumber) - 80usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::flags",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, flags) - 96usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulMaxSessionCount",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulMaxSessionCount) - 104usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulSessionCount",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulSessionCount) - 112usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulMaxRwSessionCount",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulMaxRwSessionCount) - 120usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulRwSessionCount",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulRwSessionCount) - 128usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulMaxPinLen",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulMaxPinLen) - 136usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulMinPinLen",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulMinPinLen) - 144usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulTotalPublicMemory",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulTotalPublicMemory) - 152usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulFreePublicMemory",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulFreePublicMemory) - 160usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulTotalPrivateMemory",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulTotalPrivateMemory) - 168usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::ulFreePrivateMemory",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, ulFreePrivateMemory) - 176usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::hardwareVersion",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, hardwareVersion) - 184usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::firmwareVersion",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, firmwareVersion) - 186usize];
+    [
+        "Offset of field: CK_TOKEN_INFO::utcTime",
+    ][::core::mem::offset_of!(CK_TOKEN_INFO, utcTime) - 188usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
     [
         "Size of CK_RSA_PKCS_OAEP_PARAMS",
     ][::core::mem::size_of::<CK_RSA_PKCS_OAEP_PARAMS>() - 40usize];
@@ -1729,6 +1875,100 @@ const _: () = {
     [
         "Offset of field: CK_RSA_PKCS_PSS_PARAMS::sLen",
     ][::core::mem::offset_of!(CK_RSA_PKCS_PSS_PARAMS, sLen) - 16usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of SECMODModuleStr"][::core::mem::size_of::<SECMODModuleStr>() - 216usize];
+    [
+        "Alignment of SECMODModuleStr",
+    ][::core::mem::align_of::<SECMODModuleStr>() - 8usize];
+    [
+        "Offset of field: SECMODModuleStr::arena",
+    ][::core::mem::offset_of!(SECMODModuleStr, arena) - 0usize];
+    [
+        "Offset of field: SECMODModuleStr::internal",
+    ][::core::mem::offset_of!(SECMODModuleStr, internal) - 8usize];
+    [
+        "Offset of field: SECMODModuleStr::loaded",
+    ][::core::mem::offset_of!(SECMODModuleStr, loaded) - 12usize];
+    [
+        "Offset of field: SECMODModuleStr::isFIPS",
+    ][::core::mem::offset_of!(SECMODModuleStr, isFIPS) - 16usize];
+    [
+        "Offset of field: SECMODModuleStr::dllName",
+    ][::core::mem::offset_of!(SECMODModuleStr, dllName) - 24usize];
+    [
+        "Offset of field: SECMODModuleStr::commonName",
+    ][::core::mem::offset_of!(SECMODModuleStr, commonName) - 32usize];
+    [
+        "Offset of field: SECMODModuleStr::library",
+    ][::core::mem::offset_of!(SECMODModuleStr, library) - 40usize];
+    [
+        "Offset of field: SECMODModuleStr::functionList",
+    ][::core::mem::offset_of!(SECMODModuleStr, functionList) - 48usize];
+    [
+        "Offset of field: SECMODModuleStr::refLock",
+    ][::core::mem::offset_of!(SECMODModuleStr, refLock) - 56usize];
+    [
+        "Offset of field: SECMODModuleStr::refCount",
+    ][::core::mem::offset_of!(SECMODModuleStr, refCount) - 64usize];
+    [
+        "Offset of field: SECMODModuleStr::slots",
+    ][::core::mem::offset_of!(SECMODModuleStr, slots) - 72usize];
+    [
+        "Offset of field: SECMODModuleStr::slotCount",
+    ][::core::mem::offset_of!(SECMODModuleStr, slotCount) - 80usize];
+    [
+        "Offset of field: SECMODModuleStr::slotInfo",
+    ][::core::mem::offset_of!(SECMODModuleStr, slotInfo) - 88usize];
+    [
+        "Offset of field: SECMODModuleStr::slotInfoCount",
+    ][::core::mem::offset_of!(SECMODModuleStr, slotInfoCount) - 96usize];
+    [
+        "Offset of field: SECMODModuleStr::moduleID",
+    ][::core::mem::offset_of!(SECMODModuleStr, moduleID) - 104usize];
+    [
+        "Offset of field: SECMODModuleStr::isThreadSafe",
+    ][::core::mem::offset_of!(SECMODModuleStr, isThreadSafe) - 112usize];
+    [
+        "Offset of field: SECMODModuleStr::ssl",
+    ][::core::mem::offset_of!(SECMODModuleStr, ssl) - 120usize];
+    [
+        "Offset of field: SECMODModuleStr::libraryParams",
+    ][::core::mem::offset_of!(SECMODModuleStr, libraryParams) - 136usize];
+    [
+        "Offset of field: SECMODModuleStr::moduleDBFunc",
+    ][::core::mem::offset_of!(SECMODModuleStr, moduleDBFunc) - 144usize];
+    [
+        "Offset of field: SECMODModuleStr::parent",
+    ][::core::mem::offset_of!(SECMODModuleStr, parent) - 152usize];
+    [
+        "Offset of field: SECMODModuleStr::isCritical",
+    ][::core::mem::offset_of!(SECMODModuleStr, isCritical) - 160usize];
+    [
+        "Offset of field: SECMODModuleStr::isModuleDB",
+    ][::core::mem::offset_of!(SECMODModuleStr, isModuleDB) - 164usize];
+    [
+        "Offset of field: SECMODModuleStr::moduleDBOnly",
+    ][::core::mem::offset_of!(SECMODModuleStr, moduleDBOnly) - 168usize];
+    [
+        "Offset of field: SECMODModuleStr::trustOrder",
+    ][::core::mem::offset_of!(SECMODModuleStr, trustOrder) - 172usize];
+    [
+        "Offset of field: SECMODModuleStr::cipherOrder",
+    ][::core::mem::offset_of!(SECMODModuleStr, cipherOrder) - 176usize];
+    [
+        "Offset of field: SECMODModuleStr::evControlMask",
+    ][::core::mem::offset_of!(SECMODModuleStr, evControlMask) - 184usize];
+    [
+        "Offset of field: SECMODModuleStr::cryptokiVersion",
+    ][::core::mem::offset_of!(SECMODModuleStr, cryptokiVersion) - 192usize];
+    [
+        "Offset of field: SECMODModuleStr::flags",
+    ][::core::mem::offset_of!(SECMODModuleStr, flags) - 200usize];
+    [
+        "Offset of field: SECMODModuleStr::fipsIndicator",
+    ][::core::mem::offset_of!(SECMODModuleStr, fipsIndicator) - 208usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -1782,11 +2022,6 @@ const _: () = {
         "Offset of field: PK11RSAGenParamsStr::pe",
     ][::core::mem::offset_of!(PK11RSAGenParamsStr, pe) - 8usize];
 };
-pub const PK11_OriginNULL: PK11Origin = 0;
-pub const PK11_OriginDerive: PK11Origin = 1;
-pub const PK11_OriginGenerated: PK11Origin = 2;
-pub const PK11_OriginFortezzaHack: PK11Origin = 3;
-pub const PK11_OriginUnwrap: PK11Origin = 4;
 pub const PK11_TypeGeneric: PK11ObjectType = 0;
 pub const PK11_TypePrivKey: PK11ObjectType = 1;
 pub const PK11_TypePubKey: PK11ObjectType = 2;
@@ -3322,10 +3557,17 @@ unsafe extern "C" {
     pub fn PK11_IsInternal(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_IsInternalKeySlot(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_GetTokenName(slot: *mut PK11SlotInfo) -> *mut ::core::ffi::c_char;
+    pub fn PK11_GetSlotName(slot: *mut PK11SlotInfo) -> *mut ::core::ffi::c_char;
     pub fn PK11_NeedLogin(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_IsHW(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_NeedUserInit(slot: *mut PK11SlotInfo) -> PRBool;
+    pub fn PK11_ProtectedAuthenticationPath(slot: *mut PK11SlotInfo) -> PRBool;
+    pub fn PK11_GetTokenInfo(
+        slot: *mut PK11SlotInfo,
+        info: *mut CK_TOKEN_INFO,
+    ) -> SECStatus;
     pub fn PK11_IsFIPS() -> PRBool;
+    pub fn PK11_GetModule(slot: *mut PK11SlotInfo) -> *mut SECMODModule;
     pub fn PK11_IsPresent(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_DoesMechanism(
         slot: *mut PK11SlotInfo,
@@ -3342,14 +3584,11 @@ unsafe extern "C" {
         len: ::core::ffi::c_int,
     ) -> SECStatus;
     pub fn PK11_FreeSymKey(key: *mut PK11SymKey);
-    pub fn PK11_ImportSymKey(
+    pub fn PK11_ImportPublicKey(
         slot: *mut PK11SlotInfo,
-        type_: CK_MECHANISM_TYPE,
-        origin: PK11Origin,
-        operation: CK_ATTRIBUTE_TYPE,
-        key: *mut SECItem,
-        wincx: *mut ::core::ffi::c_void,
-    ) -> *mut PK11SymKey;
+        pubKey: *mut SECKEYPublicKey,
+        isToken: PRBool,
+    ) -> CK_OBJECT_HANDLE;
     pub fn PK11_TokenKeyGenWithFlags(
         slot: *mut PK11SlotInfo,
         type_: CK_MECHANISM_TYPE,
@@ -3485,6 +3724,10 @@ unsafe extern "C" {
         nickname: *mut ::core::ffi::c_char,
         wincx: *mut ::core::ffi::c_void,
     ) -> *mut SECKEYPrivateKeyList;
+    pub fn PK11_ConvertSessionPrivKeyToTokenPrivKey(
+        privk: *mut SECKEYPrivateKey,
+        wincx: *mut ::core::ffi::c_void,
+    ) -> *mut SECKEYPrivateKey;
     pub fn PK11_CopyTokenPrivKeyToSessionPrivKey(
         destSlot: *mut PK11SlotInfo,
         privKey: *mut SECKEYPrivateKey,
@@ -3532,12 +3775,7 @@ unsafe extern "C" {
         hash: *const SECItem,
     ) -> SECStatus;
     pub fn PK11_DestroyContext(context: *mut PK11Context, freeit: PRBool);
-    pub fn PK11_CreateContextBySymKey(
-        type_: CK_MECHANISM_TYPE,
-        operation: CK_ATTRIBUTE_TYPE,
-        symKey: *mut PK11SymKey,
-        param: *const SECItem,
-    ) -> *mut PK11Context;
+    pub fn PK11_CreateDigestContext(hashAlg: SECOidTag) -> *mut PK11Context;
     pub fn PK11_DigestBegin(cx: *mut PK11Context) -> SECStatus;
     pub fn PK11_HashBuf(
         hashAlg: SECOidTag,

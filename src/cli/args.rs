@@ -15,16 +15,32 @@ pub struct DatabaseArgs {
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
     pub database: String,
 
-    /// PKCS #11 token; `internal` is the database's own
+    /// PKCS #11 token of the new key, and the first to look for the signer in; `internal` is the
+    /// database's own
     #[arg(long, value_name = "NAME", default_value = "internal")]
     pub token: String,
 
-    /// File with the token's password: its first line, or a line `token:password`; `-` is stdin. The
-    /// environment's NSS_CMC_PASSWORD_FILE where nothing is said of the password
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+impl DatabaseArgs {
+    /// Where the passwords come from; a prompt when nothing is said.
+    pub fn passwords(&self) -> Passwords<'static> {
+        self.password.passwords()
+    }
+}
+
+/// Where the tokens' passwords come from.
+#[derive(Args)]
+pub struct PasswordArgs {
+    /// File with the token's password: its first line, or a line `token:password` for each token;
+    /// `-` is stdin. The environment's NSS_CMC_PASSWORD_FILE where nothing is said of the password
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// File descriptor to read the token's password from
+    /// File descriptor to read the token's password from: of several tokens that of --token, then
+    /// the signer's, then the database's own, one line each
     #[arg(long, value_name = "N", conflicts_with = "password_file")]
     pub password_fd: Option<i32>,
 
@@ -33,7 +49,7 @@ pub struct DatabaseArgs {
     pub password_env: Option<String>,
 }
 
-impl DatabaseArgs {
+impl PasswordArgs {
     /// Where the passwords come from; a prompt when nothing is said.
     pub fn passwords(&self) -> Passwords<'static> {
         let source = if let Some(n) = self.password_fd {
@@ -49,9 +65,7 @@ impl DatabaseArgs {
         } else {
             Source::Prompt
         };
-        Box::new(move |token| {
-            source.read(&format!("password of the token {token}"), token).map(Some)
-        })
+        source.passwords()
     }
 }
 

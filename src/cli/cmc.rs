@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::Streams;
-use super::args::{CaArgs, DatabaseArgs};
+use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
 use crate::error::Result;
 use crate::ops::send::{SendSpec, send};
 use crate::ops::show::{ShowSpec, show};
@@ -32,6 +32,9 @@ pub struct ShowArgs {
     /// NSS database whose trust decides about a response's signature
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
     database: Option<String>,
+
+    #[command(flatten)]
+    password: PasswordArgs,
 
     /// Fail unless the response's signature is good and its signer trusted
     #[arg(long, requires = "database")]
@@ -83,9 +86,12 @@ impl CmcCommand {
 /// As the command's operation.
 pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
     match command {
-        CmcCommand::Show(args) => {
-            show(&ShowSpec { file: args.file, database: args.database, verify: args.verify })
-        }
+        CmcCommand::Show(args) => show(&ShowSpec {
+            passwords: args.password.passwords(),
+            file: args.file,
+            database: args.database,
+            verify: args.verify,
+        }),
         CmcCommand::Send(args) => send(SendSpec {
             file: args.file,
             passwords: args.database.passwords(),

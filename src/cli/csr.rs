@@ -14,7 +14,8 @@ use crate::keyid;
 use crate::nss::{Access, KeyFlags, KeyUses};
 use crate::ops::archive::Archive;
 use crate::ops::csr::{AltNames, CsrSpec, Format, KeyWanted, Made, create};
-use crate::ops::{enroll, file, session};
+use crate::ops::session::{Needs, Session};
+use crate::ops::{enroll, file};
 use crate::report::Report;
 
 /// Prints a report.
@@ -199,8 +200,16 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     };
     let access = if new { Access::ReadWrite } else { Access::ReadOnly };
     let passwords = args.database.passwords();
-    let (database, token) =
-        session::open(&args.database.database, access, &args.database.token, &passwords)?;
+    // A key that is there may be named by its certificate, in whichever token that is.
+    let by_name = args.key.as_deref().filter(|key| keyid::parse(key).is_err());
+    let needs = Needs {
+        token: &args.database.token,
+        key: by_name.is_none(),
+        signer: by_name,
+        trust: false,
+    };
+    let Session { database, token, held } =
+        Session::open(&args.database.database, access, needs, &passwords)?;
     let made = create(
         &database,
         &token,
@@ -217,7 +226,7 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
         None => show(&mut report),
     });
     made.settle(delivered)?;
-    drop(token);
+    drop((token, held));
     Ok(enroll::close(database, report))
 }
 

@@ -1,6 +1,6 @@
 //! The modern command tree, and the door to the old names.
 
-mod args;
+pub(crate) mod args;
 mod cmc;
 mod csr;
 mod enroll;

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::args::SharedSecretArgs;
+use super::args::{PasswordArgs, SharedSecretArgs};
 use crate::asn1::pem;
 use crate::cmc::control::{check_identification, serial_number};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport};
 use crate::ops::file;
+use crate::ops::session::{Needs, Session};
 use crate::ops::shared_token::{Entry, advice, certificate_in, ldif, shared_token};
 use crate::report::Report;
 
@@ -36,6 +37,9 @@ pub struct SharedTokenArgs {
     /// NSS database directory, for --nickname
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
     database: Option<String>,
+
+    #[command(flatten)]
+    password: PasswordArgs,
 
     /// Encrypt the session key with RSA-OAEP, as keyWrap.useOAEP of the CA says
     #[arg(long)]
@@ -75,7 +79,10 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
     }
     let how = if args.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let database = match (&args.cert, &args.database) {
-        (None, Some(dir)) => Database::open(dir, Access::ReadOnly)?,
+        (None, Some(dir)) => {
+            let passwords = args.password.passwords();
+            Session::open(dir, Access::ReadOnly, Needs::default(), &passwords)?.database
+        }
         _ => Database::without_files()?,
     };
     let recipient = match (&args.cert, &args.nickname) {

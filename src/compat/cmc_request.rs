@@ -16,7 +16,7 @@ use crate::keyid;
 use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
 use crate::ops::build::{self, Message, Signatory, build, request_key};
 use crate::ops::file::{self, Mode};
-use crate::ops::session::{self, Identity, Primed};
+use crate::ops::session::{Held, Identity, Needs, Session};
 use crate::ops::{answer, pop};
 use crate::secret::{Passwords, Secret, Source};
 
@@ -96,7 +96,7 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
     };
     let requests = if revoke { Vec::new() } else { spec::requests(settings)? };
     let key_id = if own_key || link { Some(key_id(settings)?) } else { None };
-    let opened = Opened::new(settings, nickname, streams)?;
+    let opened = Opened::new(settings, nickname, key_id.is_some(), streams)?;
     let identity = match nickname {
         Some(nickname) => Some(opened.signer(nickname, streams)?),
         None => None,
@@ -153,7 +153,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let id = key_id(settings)?;
     let what = "the CA's answer to the first trip";
     let der = pem::to_der(what, &file::read(what, Path::new(response))?)?;
-    let opened = Opened::new(settings, Some(nickname), streams)?;
+    let opened = Opened::new(settings, Some(nickname), true, streams)?;
     let identity = opened.signer(nickname, streams)?;
     let key = opened.key(&id, &[], streams)?;
     match answer::verify(&opened.database, &der, false) {
@@ -196,7 +196,7 @@ fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         Some(_) => None,
         None => Some(key_id(settings)?),
     };
-    let opened = Opened::new(settings, nickname, streams)?;
+    let opened = Opened::new(settings, nickname, id.is_some(), streams)?;
     let message = match (nickname, id) {
         (Some(nickname), _) => {
             let identity = opened.signer(nickname, streams)?;
@@ -220,39 +220,37 @@ fn key_id(settings: &Settings) -> Result<Vec<u8>> {
 struct Opened {
     database: Database,
     token: Token,
-    primed: Option<Primed>,
+    held: Held,
 }
 
 impl Opened {
-    fn new(settings: &Settings, signer: Option<&str>, streams: &mut Streams<'_>) -> Result<Opened> {
+    /// `key`: whether a key of the configured token is used, besides the signer's.
+    fn new(
+        settings: &Settings,
+        signer: Option<&str>,
+        key: bool,
+        streams: &mut Streams<'_>,
+    ) -> Result<Opened> {
         let dir = settings.non_empty("dbdir").unwrap_or(".");
         let name = settings.get("tokenname").unwrap_or_default();
         let passwords: Passwords<'_> =
-            Box::new(|name| match settings.secret_anywhere("password", name)? {
+            Box::new(|wanted| match settings.secret_anywhere("password", wanted)? {
                 Some(password) => Ok(Some(password)),
-                None => Source::Prompt.read("token password", name).map(Some).map_err(|e| {
+                None => Source::Prompt.passwords()(wanted).map_err(|e| {
                     Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))
                         .because(e)
                         .hint("give password, passwordFile, passwordFd or passwordEnv")
                 }),
             });
         let access = Access::ReadOnly;
-        let (database, token, primed) = match signer {
-            Some(signer) => {
-                let (d, t, primed) = session::open_for(dir, access, name, signer, &passwords)?;
-                (d, t, Some(primed))
-            }
-            None => {
-                let (d, t) = session::open(dir, access, name, &passwords)?;
-                (d, t, None)
-            }
-        };
+        let needs = Needs { token: name, key, signer, trust: false };
+        let Session { database, token, held } = Session::open(dir, access, needs, &passwords)?;
         let shown = match token.is_internal() {
             true => "Internal Key Storage Token".to_owned(),
             false => token.name(),
         };
         streams.say(format!("token {shown} logged in..."));
-        Ok(Opened { database, token, primed })
+        Ok(Opened { database, token, held })
     }
 
     fn signer(&self, nickname: &str, streams: &mut Streams<'_>) -> Result<Identity> {
@@ -274,7 +272,7 @@ impl Opened {
     }
 
     fn close(self) -> Result<()> {
-        drop((self.token, self.primed));
+        drop((self.token, self.held));
         close(self.database)
     }
 }

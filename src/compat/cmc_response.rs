@@ -7,11 +7,13 @@ use clap::Parser;
 
 use crate::asn1::pem;
 use crate::cli::Streams;
+use crate::cli::args::PasswordArgs;
 use crate::cmc::response::{self, Response};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database, SignatureCheck};
+use crate::nss::{Access, SignatureCheck};
 use crate::ops::answer;
 use crate::ops::file::{self, Mode};
+use crate::ops::session::{Needs, Session};
 use crate::text::{render_response, stored_line};
 
 #[derive(Parser)]
@@ -32,6 +34,9 @@ struct Options {
     /// Also print each certificate in base64
     #[arg(short = 'v', long)]
     verbose: bool,
+
+    #[command(flatten)]
+    password: PasswordArgs,
 
     /// Go on when the signature can't be verified
     #[arg(long)]
@@ -118,7 +123,15 @@ fn verify(
         streams.tell("warning: the response carries no signature; nothing vouches for it");
         return Ok(());
     }
-    let database = Database::open(dir, Access::ReadOnly)?;
+    let passwords = options.password.passwords();
+    let session = match Session::open(dir, Access::ReadOnly, Needs::default(), &passwords) {
+        Err(e) if e.kind() == Kind::Login && options.allow_unverified => {
+            streams.tell(format!("warning: the signature was not verified: {e}"));
+            return Ok(());
+        }
+        session => session?,
+    };
+    let database = &session.database;
     let verdict = match database.verify_signed_data(der) {
         // A database that happens to lie in the current directory need not know this CA.
         SignatureCheck::NotTrusted(f) if options.database.is_none() => {
@@ -129,9 +142,9 @@ fn verify(
             Err(Error::new(Kind::BadReply, "the response is not signed; nothing vouches for it")
                 .hint("--allow-unverified goes on all the same"))
         }
-        check => answer::judge(&database, check, false).map(|()| true),
+        check => answer::judge(database, check, false).map(|()| true),
     };
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    session.close()?;
     match verdict {
         Ok(true) => streams.tell("the signature is good and the signer is trusted"),
         Ok(false) => {}

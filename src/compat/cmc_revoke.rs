@@ -11,8 +11,8 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::ops::build::{CmcSpec, Signatory, build};
 use crate::ops::file::{self, Mode};
-use crate::ops::session::{self, Identity};
-use crate::secret::{Passwords, Secret, Source};
+use crate::ops::session::{Identity, Needs, Session};
+use crate::secret::{Secret, Source};
 
 const USAGE: &str = "\
 Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reason>
@@ -131,20 +131,14 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         );
     }
     let token = options.get('h').unwrap_or_default();
-    let passwords: Passwords<'_> =
-        Box::new(|token| match (options.get('p'), &options.password_file) {
-            (Some(text), _) => Ok(Some(Secret::new(text.as_bytes().to_vec()))),
-            (None, Some(file)) => {
-                Source::File(file.clone()).read("token password", token).map(Some)
-            }
-            (None, None) => Source::Prompt.read("token password", token).map(Some),
-        });
-    let (database, token, primed) =
-        session::open_for(dir, Access::ReadOnly, token, nickname, &passwords)?;
+    let passwords = super::passwords(options.get('p'), options.password_file.as_deref());
+    let needs = Needs { token, signer: Some(nickname), ..Needs::default() };
+    let session = Session::open(dir, Access::ReadOnly, needs, &passwords)?;
+    let database = &session.database;
     streams.say("cert/key prefix = ");
     streams.say(format!("path = {dir}"));
     streams.say(format!("CMCRevoke: searching for certificate nickname:{nickname}"));
-    let identity = Identity::find(&database, &token, nickname)?;
+    let identity = Identity::find(database, &session.token, nickname)?;
     let revocation = Revocation {
         issuer,
         serial,
@@ -156,9 +150,9 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let controls =
         vec![Control::SenderNonce(database.random(16)?), Control::Revoke(Box::new(revocation))];
     let spec = CmcSpec { controls, ..CmcSpec::default() };
-    let message = build(spec, Signatory::Certificate(&identity), None, &database)?;
-    drop((identity, token, primed));
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    let message = build(spec, Signatory::Certificate(&identity), None, database)?;
+    drop(identity);
+    session.close()?;
     streams.say("-----BEGIN CERTIFICATE REQUEST-----");
     streams.say(pem::base64(&message.der));
     streams.say("-----END CERTIFICATE REQUEST-----");

@@ -10,9 +10,9 @@ use crate::cli::Streams;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport};
 use crate::ops::file::{self, Mode};
-use crate::ops::session;
+use crate::ops::session::{self, Needs, Session};
 use crate::ops::shared_token::{advice, certificate_in, shared_token};
-use crate::secret::{Passwords, Secret, Source};
+use crate::secret::{Secret, Source};
 
 /// `-h` is the token here. Of a repeated option the first counts; further words don't.
 #[derive(Parser)]
@@ -172,18 +172,16 @@ fn from_database(
 ) -> Result<Vec<u8>> {
     let dir = options.database.first().map_or(".", String::as_str);
     let name = options.token.first().map_or("", String::as_str);
-    let passwords: Passwords<'_> =
-        Box::new(|name| match (options.password.first(), &options.password_file) {
-            (Some(text), _) => Ok(Some(Secret::new(text.as_bytes().to_vec()))),
-            (None, Some(file)) => Source::File(file.clone()).read("token password", name).map(Some),
-            (None, None) => Source::Prompt.read("token password", name).map(Some),
-        });
-    let (database, token) = session::open(dir, Access::ReadOnly, name, &passwords)?;
-    let certificate = database.find_certificate(&session::qualified(&token, nickname))?;
+    let password = options.password.first().map(String::as_str);
+    let passwords = super::passwords(password, options.password_file.as_deref());
+    let needs = Needs { token: name, key: true, ..Needs::default() };
+    let session = Session::open(dir, Access::ReadOnly, needs, &passwords)?;
+    let (database, token) = (&session.database, &session.token);
+    let (certificate, _) = session::find_certificate(database, token, nickname)?;
     warn(certificate.der(), passphrase, streams)?;
-    let der = shared_token(&database, &token, certificate.der(), passphrase.bytes(), how)?;
-    drop((certificate, token));
-    close(database)?;
+    let der = shared_token(database, token, certificate.der(), passphrase.bytes(), how)?;
+    drop(certificate);
+    session.close()?;
     Ok(der)
 }
 

@@ -13,9 +13,8 @@ use crate::keyid;
 use crate::nss::{Access, Database, KeyUses};
 use crate::ops::archive::Archive;
 use crate::ops::csr::{CsrSpec, Format, KeyWanted, Made, create};
-use crate::ops::session;
+use crate::ops::session::{Needs, Session};
 use crate::ops::submit::{RequestStatus, Submission, archive_wrap, submit};
-use crate::secret::{Passwords, Secret, Source};
 use crate::text::printable;
 use crate::transport::{Transport, TransportOptions};
 
@@ -172,7 +171,6 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 /// Everything the options say, checked before anything is made.
 struct Plan<'a> {
     subject: &'a str,
-    password: Secret,
     key: KeyWanted,
     pop: Pop,
     archive: Option<(PathBuf, ArchiveWrap)>,
@@ -190,12 +188,9 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
         );
     }
     let subject = line.get('n').ok_or_else(|| usage("Missing subject DN"))?;
-    let token = line.get('h').unwrap_or("internal");
-    let password = match (line.get('p'), line.get('P')) {
-        (Some(text), _) => Secret::new(text.as_bytes().to_vec()),
-        (None, Some(file)) => Source::File(file.into()).read("token password", token)?,
-        (None, None) => return Err(usage("Missing token password")),
-    };
+    if line.get('p').or(line.get('P')).is_none() {
+        return Err(usage("Missing token password"));
+    }
     let algorithm = line.get('a').unwrap_or("rsa");
     let refused = |letters: &str| letters.chars().find(|l| line.get(*l).is_some());
     let (illegal, name) = match algorithm {
@@ -246,7 +241,6 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
     });
     Ok(Plan {
         subject,
-        password,
         key: KeyWanted::New { spec, flags, purpose: subject.to_owned() },
         pop,
         archive: line.get('b').map(|file| (PathBuf::from(file), wrap)),
@@ -291,10 +285,10 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     }
     let dir = line.get('d').unwrap_or(".");
     verbose(streams, &format!("Initializing security database: {dir}"));
-    let password = plan.password;
-    let passwords: Passwords<'_> = Box::new(|_| Ok(Some(password.duplicate())));
-    let name = line.get('h').unwrap_or_default();
-    let (database, token) = session::open(dir, Access::ReadWrite, name, &passwords)?;
+    let passwords = super::passwords(line.get('p'), line.get('P').map(Path::new));
+    let needs = Needs { token: line.get('h').unwrap_or_default(), key: true, ..Needs::default() };
+    let Session { database, token, held } =
+        Session::open(dir, Access::ReadWrite, needs, &passwords)?;
     if archive.is_some() {
         verbose(streams, "archival option enabled\nLoading transport certificate");
     } else {
@@ -355,7 +349,7 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
             true
         }
     };
-    drop(token);
+    drop((token, held));
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
     Ok(accepted)
 }

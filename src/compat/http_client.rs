@@ -9,12 +9,12 @@ use crate::cli::Streams;
 use crate::cmc::show;
 use crate::config::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database, Token, is_internal_name};
+use crate::nss::Access;
 use crate::ops::answer;
 use crate::ops::endpoint::Endpoint;
 use crate::ops::file::{self, Reserved};
-use crate::ops::session::{self, Identity, Primed};
-use crate::secret::{Passwords, Secret, Source};
+use crate::ops::session::{Identity, Needs, Session};
+use crate::secret::{Passwords, Secret, Source, Wanted};
 use crate::transport::{Transport, TransportOptions};
 
 /// Those of the Java tool, then ours.
@@ -145,15 +145,15 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
     let opened = if job.secure { Some(open(settings)?) } else { None };
     let identity = match &opened {
-        Some((database, token, _)) if truth(settings, "clientmode", false)? => {
+        Some(session) if truth(settings, "clientmode", false)? => {
             let nickname = settings.get("nickname").unwrap_or_default();
-            Some(Identity::find(database, token, nickname)?)
+            Some(Identity::find(&session.database, &session.token, nickname)?)
         }
         _ => None,
     };
     let has_client = identity.is_some();
     let options = TransportOptions {
-        database: opened.as_ref().map(|(d, ..)| d),
+        database: opened.as_ref().map(|session| &session.database),
         identity,
         plain_http: !job.secure,
         connect_timeout: seconds(settings, "connectTimeout", 30)?,
@@ -165,21 +165,18 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let reply = job.endpoint.send(&mut transport, &job.url, &message);
     drop(transport);
     let reply = reply?;
-    if let Some((database, token, primed)) = opened {
-        let name = if token.is_internal() {
+    if let Some(session) = opened {
+        let name = if session.token.is_internal() {
             "Internal Key Storage Token".to_owned()
         } else {
-            token.name()
+            session.token.name()
         };
         streams.say(format!("after SSLSocket created, thread token is {name}"));
         if has_client {
             streams.say("client cert is not null");
         }
         streams.say("handshake happened");
-        drop((token, primed));
-        database
-            .close()
-            .map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+        session.close()?;
     }
     streams.say("writing to socket\n");
     streams.say("##Response Headers begin##");
@@ -228,42 +225,26 @@ fn seconds(settings: &Settings, key: &str, default: u64) -> Result<Duration> {
     }
 }
 
-fn open(settings: &Settings) -> Result<(Database, Token, Option<Primed>)> {
+fn open(settings: &Settings) -> Result<Session> {
     let dir = settings.required("dbdir", "Missing directory name for the NSS database.")?;
-    let name = settings.get("tokenname").unwrap_or_default();
-    if !truth(settings, "clientmode", false)? {
-        // Only the database's trust is needed, and that is readable without a login.
-        let database = Database::open(dir, Access::ReadOnly)?;
-        let token = database.token(name)?;
-        if let Some(password) = settings.secret_anywhere("password", name)? {
-            token.login(Some(&password))?;
-        }
-        return Ok((database, token, None));
-    }
-    let nickname = settings.required("nickname", "Missing nickname for the client certificate")?;
-    // `token:nickname` names its token by itself.
-    let prefix = nickname.split_once(':').map(|(token, _)| token);
-    if let Some(prefix) = prefix.filter(|_| is_internal_name(name)) {
-        let database = Database::open(dir, Access::ReadOnly)?;
-        let named = database.tokens()?.into_iter().find(|t| t.name() == prefix);
-        let token = named.map_or_else(|| database.token(name), Ok)?;
-        if token.needs_login() {
-            token.login(password(settings, prefix)?.as_ref())?;
-        }
-        return Ok((database, token, None));
-    }
-    let passwords: Passwords<'_> = Box::new(|token| password(settings, token));
-    let (database, token, primed) =
-        session::open_for(dir, Access::ReadOnly, name, nickname, &passwords)?;
-    Ok((database, token, Some(primed)))
+    // Without a client certificate only the database's trust is needed, which is readable without a
+    // login but in FIPS mode.
+    let signer = match truth(settings, "clientmode", false)? {
+        true => Some(settings.required("nickname", "Missing nickname for the client certificate")?),
+        false => None,
+    };
+    let token = settings.get("tokenname").unwrap_or_default();
+    let needs = Needs { token, signer, ..Needs::default() };
+    let passwords: Passwords<'_> = Box::new(|wanted| password(settings, wanted));
+    Session::open(dir, Access::ReadOnly, needs, &passwords)
 }
 
 /// The token's password, once it is needed: from the file or where it says, or asked for.
-fn password(settings: &Settings, token: &str) -> Result<Option<Secret>> {
-    if let Some(password) = settings.secret_anywhere("password", token)? {
+fn password(settings: &Settings, wanted: Wanted<'_>) -> Result<Option<Secret>> {
+    if let Some(password) = settings.secret_anywhere("password", wanted)? {
         return Ok(Some(password));
     }
-    Source::Prompt.read("password for the NSS database", token).map(Some).map_err(|e| {
+    Source::Prompt.passwords()(wanted).map_err(|e| {
         usage(settings, "Missing password for the NSS database.")
             .because(e)
             .hint("give password, passwordFile, passwordFd or passwordEnv")

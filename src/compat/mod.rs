@@ -11,8 +11,10 @@ mod keys;
 mod pkcs10_client;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use crate::cli::Streams;
+use crate::secret::{Passwords, Secret, Source};
 
 /// A tool: its arguments without the program name; answers the exit code.
 pub type Applet = fn(&[OsString], &mut Streams<'_>) -> u8;
@@ -31,6 +33,16 @@ pub const APPLETS: &[(&str, Applet)] = &[
 /// The applet called `name`.
 pub fn find(name: &str) -> Option<Applet> {
     APPLETS.iter().find(|(n, _)| *n == name).map(|(_, a)| *a)
+}
+
+/// Passwords of a tool: what its command line says, which everybody on the machine can see, is that of
+/// the token named there; else lines of the file; else asked for.
+fn passwords<'a>(text: Option<&'a str>, file: Option<&Path>) -> Passwords<'a> {
+    let other = file.map_or(Source::Prompt, |file| Source::File(file.into())).passwords();
+    Box::new(move |wanted| match text {
+        Some(text) if wanted.bare => Ok(Some(Secret::new(text.as_bytes().to_vec()))),
+        _ => other(wanted),
+    })
 }
 
 /// `--help` of a tool that is told everything by a file.

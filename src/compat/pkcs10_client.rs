@@ -10,8 +10,8 @@ use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, KeyFlags, KeyUses};
 use crate::ops::csr::{CsrSpec, Format, KeyWanted, create};
-use crate::ops::session;
-use crate::secret::{Passwords, Secret, Source};
+use crate::ops::session::{Needs, Session};
+use crate::secret::Passwords;
 
 const USAGE: &str = "\
 Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>
@@ -155,21 +155,6 @@ fn flags(options: &Options, rsa: bool, streams: &mut Streams<'_>) -> Result<KeyF
     Ok(keys::flags(options.temporary, sensitive.flatten(), extractable.flatten(), uses))
 }
 
-fn password(options: &Options) -> Result<Option<Secret>> {
-    match (&options.password, &options.password_file) {
-        (Some(text), _) => Ok(Some(Secret::new(text.clone().into_bytes()))),
-        (None, Some(file)) => {
-            let what = format!("password of the token {}", options.token);
-            Source::File(file.clone()).read(&what, &options.token).map(Some)
-        }
-        (None, None) => {
-            let what = format!("password of the token {}", options.token);
-            let read = Source::Prompt.read(&what, &options.token);
-            read.map(Some).map_err(|e| e.hint("give it by -P FILE or -p PASSWORD"))
-        }
-    }
-}
-
 fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
     let usage = |what: &str| Error::new(Kind::Usage, what.to_owned());
     if options.password.is_some() && options.password_file.is_some() {
@@ -197,8 +182,16 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
     let prefixes = if options.prefixes { Prefixes::Types } else { Prefixes::Text };
     let subject_der = parse_as(subject, prefixes)?;
     let dir = options.database.as_deref().unwrap_or(".");
-    let passwords: Passwords<'_> = Box::new(|_| password(&options));
-    let (database, token) = session::open(dir, Access::ReadWrite, &options.token, &passwords)?;
+    let given = super::passwords(options.password.as_deref(), options.password_file.as_deref());
+    let passwords: Passwords<'_> = Box::new(|wanted| {
+        given(wanted).map_err(|e| match options.password_file {
+            Some(_) => e,
+            None => e.hint("give it by -P FILE or -p PASSWORD"),
+        })
+    });
+    let needs = Needs { token: &options.token, key: true, ..Needs::default() };
+    let Session { database, token, held } =
+        Session::open(dir, Access::ReadWrite, needs, &passwords)?;
     let verbose = |streams: &mut Streams<'_>, line: &str| {
         if options.verbose {
             streams.say(format!("PKCS10Client: {line}"));
@@ -229,7 +222,7 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
     let id = made.id.clone();
     let stored = made.check().and_then(|()| keys::store(output, &made.der, &id));
     made.settle(stored)?;
-    drop(token);
+    drop((token, held));
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
     if options.verbose {
         streams.say(format!("Keypair private key id: {}\n", keyid::to_dogtag(&id)));

@@ -5,11 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nss_sys as sys;
 
-use super::database::{Database, c_text};
+use super::database::{Database, c_text, not_written};
 use super::fault::{self, Fault};
 use super::handle::{Borrowed, CertList, Owned, bytes, handle};
 use super::key::PrivateKey;
-use super::token::{Token, is_internal_name};
+use super::token::{Token, is_internal_name, key_missing};
 use crate::error::{Error, Kind, Result};
 use crate::near::nearest;
 
@@ -204,8 +204,7 @@ impl Database {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
         })
         .map_err(|f| {
-            Error::new(Kind::Refused, format!("can't set the trust {:?}", trust.as_str()))
-                .because(f)
+            not_written(self.guard(), format!("can't set the trust {:?}", trust.as_str()), f)
         })
     }
 
@@ -281,11 +280,11 @@ impl Token {
             }
         })
         .map_err(|f| {
-            Error::new(
-                Kind::Refused,
-                format!("can't import {nickname:?} into the token {:?}", self.name()),
-            )
-            .because(f)
+            let what = format!("can't import {nickname:?} into the token {:?}", self.name());
+            match self.is_internal() {
+                true => not_written(self.guard(), what, f),
+                false => Error::new(Kind::Refused, what).because(f),
+            }
         })
     }
 }
@@ -358,42 +357,53 @@ fn now() -> sys::PRTime {
 }
 
 impl Certificate {
-    fn parts(&self) -> &sys::CERTCertificate {
-        // SAFETY: live while `self` is; the fields read here don't change after decoding.
-        unsafe { &*self.as_ptr() }
+    /// The octets of one of its fields. Only the items that decoding fills are asked for: NSS never
+    /// changes those. A reference to the whole structure would promise too much, since an import
+    /// changes others (nickname, slot, trust) behind every handle of the certificate.
+    fn item(&self, field: impl FnOnce(*mut sys::CERTCertificate) -> *const sys::SECItem) -> &[u8] {
+        let item = field(self.as_ptr());
+        // SAFETY: the certificate is live while `self` is, and so is the item, which stays as it is
+        // (certt.h).
+        let item = unsafe { &*item };
+        // SAFETY: NSS keeps data and len in step, for the certificate's life.
+        unsafe { bytes(item) }
     }
 
     /// The certificate's DER.
     pub fn der(&self) -> &[u8] {
-        // SAFETY: NSS keeps data and len in step, for the certificate's life.
-        unsafe { bytes(&self.parts().derCert) }
+        // SAFETY: the certificate is live; only the address of its field is taken.
+        self.item(|c| unsafe { &raw const (*c).derCert })
     }
 
     /// DER of the subject name.
     pub fn subject(&self) -> &[u8] {
         // SAFETY: as in `der`.
-        unsafe { bytes(&self.parts().derSubject) }
+        self.item(|c| unsafe { &raw const (*c).derSubject })
     }
 
     /// DER of the issuer name.
     pub fn issuer(&self) -> &[u8] {
         // SAFETY: as in `der`.
-        unsafe { bytes(&self.parts().derIssuer) }
+        self.item(|c| unsafe { &raw const (*c).derIssuer })
     }
 
     /// DER of the SubjectPublicKeyInfo.
     pub fn spki(&self) -> &[u8] {
         // SAFETY: as in `der`.
-        unsafe { bytes(&self.parts().derPublicKey) }
+        self.item(|c| unsafe { &raw const (*c).derPublicKey })
     }
 
-    /// The nickname, with `token:` in front for other tokens than the internal one.
+    /// The nickname it has now, with `token:` in front for other tokens than the internal one. An
+    /// import gives it one, so this is a copy.
     pub fn nickname(&self) -> Option<String> {
-        let raw = self.parts().nickname;
+        // SAFETY: the certificate is live; only the address of its field is taken.
+        let field = unsafe { &raw const (*self.as_ptr()).nickname };
+        // SAFETY: the field is a pointer, read once; no other thread runs (handles aren't Send).
+        let raw = unsafe { field.read() };
         if raw.is_null() {
             return None;
         }
-        // SAFETY: not null, NUL-terminated, alive with the certificate (certt.h).
+        // SAFETY: not null, NUL-terminated, and nothing of NSS is called before it is copied.
         Some(unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned())
     }
 
@@ -430,9 +440,8 @@ impl Certificate {
         })
         .map_err(|f| {
             let name = self.nickname().unwrap_or_else(|| "(no nickname)".into());
-            Error::new(Kind::NotFound, format!("no private key for the certificate {name:?}"))
-                .because(f)
-                .hint("list the keys with: certutil -K -d DIR; is the right token logged in?")
+            let what = format!("no private key for the certificate {name:?}");
+            key_missing(self.guard(), Error::new(Kind::NotFound, what), Some(f.into()))
         })?;
         // SAFETY: as above.
         Ok(unsafe { PrivateKey::from_raw(self.guard(), raw) })

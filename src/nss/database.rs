@@ -37,16 +37,19 @@ impl std::fmt::Debug for Context {
 }
 
 impl Database {
-    /// Opens the database in `dir`: a directory, `sql:DIR`, or `dbm:DIR` (where NSS still can).
+    /// Opens the database in `dir`: a directory, or `sql:DIR`.
     ///
     /// The database itself is never created. Mozilla's built-in roots are not added: trust is
-    /// what the database says.
+    /// what the database says. What a killed run left half written is rolled back first, where the
+    /// files may be written.
     ///
     /// # Errors
-    /// [`Kind::Database`]: missing, unreadable, not writable for [`Access::ReadWrite`], or not a
-    /// database; also when another directory is already open in this process.
+    /// [`Kind::Database`]: missing, unreadable, not writable for [`Access::ReadWrite`], of the old
+    /// format (`dbm:`), or not a database; also when another directory is already open in this
+    /// process.
     pub fn open(dir: &str, access: Access) -> Result<Database> {
         let path = directory(dir);
+        refuse_dbm(dir, &path)?;
         check_files(dir, &path, access)?;
         // SAFETY: NSS_IsInitialized has no precondition (nss.h).
         if unsafe { sys::NSS_IsInitialized() } != 0 {
@@ -55,7 +58,19 @@ impl Database {
                 format!("can't open the NSS database {dir}: another one is open in this process"),
             ));
         }
-        let config = if dir.contains(':') { dir.to_owned() } else { format!("sql:{dir}") };
+        match (Database::start(dir, access), journal(&path)) {
+            // Not for a journal alone: it may be that of a process at work, whose writing is no
+            // trouble to readers.
+            (Err(_), Some(journal)) if access == Access::ReadOnly => {
+                roll_back(dir, &path, &journal)?;
+                Database::start(dir, access)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    fn start(dir: &str, access: Access) -> Result<Database> {
+        let config = if dir.starts_with(SQL) { dir.to_owned() } else { format!("{SQL}{dir}") };
         let config = c_text(dir, &config)?;
         let secmod = c"secmod.db";
         let mut flags = sys::NSS_INIT_NOROOTINIT | sys::NSS_INIT_OPTIMIZESPACE;
@@ -84,7 +99,7 @@ impl Database {
                 .because(f)
                 .hint(format!("look at it with: certutil -L -d {dir}"))
         })?;
-        let guard = Arc::new(Context { raw: Some(raw) });
+        let guard = Arc::new(Context { raw: Some(raw), directory: Some(directory(dir)) });
         Ok(Database { guard, name: dir.to_owned(), access })
     }
 
@@ -122,7 +137,7 @@ impl Database {
             }
         })
         .map_err(|f| Error::new(Kind::Database, "can't start NSS").because(f))?;
-        let guard = Arc::new(Context { raw: Some(raw) });
+        let guard = Arc::new(Context { raw: Some(raw), directory: None });
         Ok(Database { guard, name: "(none)".into(), access: Access::ReadOnly })
     }
 
@@ -157,9 +172,108 @@ impl Database {
     }
 }
 
+/// What NSS puts before the directory of a database in SQLite.
+const SQL: &str = "sql:";
+/// The same for the format before NSS 3.12.
+const DBM: &str = "dbm:";
+
 fn directory(dir: &str) -> PathBuf {
-    PathBuf::from(dir.strip_prefix("sql:").or_else(|| dir.strip_prefix("dbm:")).unwrap_or(dir))
+    PathBuf::from(dir.strip_prefix(SQL).unwrap_or(dir))
 }
+
+/// Text that a shell takes as one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:,@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// The format before NSS 3.12 is refused: newer NSS has no code for it, and where there is some, it
+/// makes files of its own.
+fn refuse_dbm(dir: &str, path: &Path) -> Result<()> {
+    let old = dir.strip_prefix(DBM).map(Path::new);
+    let folder = old.unwrap_or(path);
+    let has = |name: &str| folder.join(name).exists();
+    let converted = has("cert9.db") && has("key4.db");
+    let has_old = has("cert8.db") || has("key3.db");
+    if old.is_none() && (!has_old || has("cert9.db") || has("key4.db")) {
+        return Ok(());
+    }
+    let error = Error::new(Kind::Database, format!("can't open the NSS database {dir}"))
+        .because("the dbm format (cert8.db, key3.db) is not supported");
+    let folder = quoted(folder);
+    Err(match (converted, has_old) {
+        (true, _) => error.hint(format!("use the database in SQLite beside it: -d {folder}")),
+        (false, true) => {
+            // Opened for writing with the password, NSS converts and leaves the old files alone.
+            error.hint(format!("convert it, then use -d {folder}: certutil -K -X -d sql:{folder}"))
+        }
+        (false, false) => error.hint(format!("make one with: certutil -N -d sql:{folder}")),
+    })
+}
+
+/// The journal of a transaction that was not finished: its writer is at work, or was killed.
+fn journal(path: &Path) -> Option<PathBuf> {
+    let names = ["cert9.db-journal", "key4.db-journal"];
+    let files = names.iter().map(|name| path.join(name));
+    files.into_iter().find(|file| std::fs::metadata(file).is_ok_and(|m| m.len() > 0))
+}
+
+/// SQLite rolls an unfinished transaction back when it opens the database for writing; opened for
+/// reading only, it can't. Nothing else is written.
+fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
+    let owner = |why: Error| {
+        Error::new(Kind::Database, format!("can't open the NSS database {dir}"))
+            .because(format!(
+                "an earlier process was killed while writing ({}): {why}",
+                journal.display()
+            ))
+            .hint(format!("repair it, as its owner: certutil -L -X -d sql:{}", quoted(path)))
+    };
+    check_files(dir, path, Access::ReadWrite).map_err(owner)?;
+    let database = Database::start(dir, Access::ReadWrite).map_err(owner)?;
+    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
+}
+
+/// Why nothing can be written to the database's folder: the disk is full, or a quota used up. NSS
+/// answers `SEC_ERROR_IO`, `SEC_ERROR_PKCS11_GENERAL_ERROR` or nothing.
+pub(super) fn disk_full(guard: &Guard) -> Option<std::io::Error> {
+    let folder = guard.directory.as_ref()?;
+    // More than a transaction takes.
+    let written = tempfile::Builder::new()
+        .prefix(PROBE)
+        .tempfile_in(folder)
+        .and_then(|mut file| std::io::Write::write_all(file.as_file_mut(), &[0u8; 256 * 1024]));
+    let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
+    written.err().filter(|e| full.contains(&e.kind()))
+}
+
+/// A failure to write into the database: with the disk's reason, if that is full.
+pub(super) fn not_written(guard: &Guard, what: String, fault: Fault) -> Error {
+    match (disk_full(guard), &guard.directory) {
+        (Some(e), Some(folder)) => {
+            let what = format!("{what}: {}: {}", folder.display(), bare(&e));
+            Error::new(Kind::Refused, what)
+                .because(fault)
+                .hint(format!("make room: df -h {}", quoted(folder)))
+        }
+        _ => Error::new(Kind::Refused, what).because(fault),
+    }
+}
+
+/// The reason without the path that tempfile puts into it.
+fn bare(error: &std::io::Error) -> std::io::Error {
+    match error.raw_os_error() {
+        Some(code) => std::io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
+}
+
+/// Files made to see whether a folder can be written.
+const PROBE: &str = ".nss-cmc-";
 
 pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| {
@@ -169,9 +283,6 @@ pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
 
 /// NSS answers SEC_ERROR_BAD_DATABASE to everything; the file system knows the reason.
 fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
-    if dir.starts_with("dbm:") {
-        return Ok(());
-    }
     let failed = |file: &Path, e: std::io::Error| {
         let hint = match e.kind() {
             std::io::ErrorKind::NotFound => format!("make one with: certutil -N -d {dir}"),
@@ -192,7 +303,7 @@ fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     }
     // SQLite puts its journal beside the files.
     if access == Access::ReadWrite {
-        let journal = tempfile::Builder::new().prefix(".nss-cmc-").tempfile_in(path);
+        let journal = tempfile::Builder::new().prefix(PROBE).tempfile_in(path);
         journal.map_err(|e| failed(path, e.kind().into()))?;
     }
     Ok(())

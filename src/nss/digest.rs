@@ -1,10 +1,12 @@
 //! Digests, HMAC and random bytes, computed by NSS so that its policy and FIPS mode count.
 
+use std::ptr::NonNull;
+
 use nss_sys as sys;
+use zeroize::Zeroizing;
 
 use super::database::Database;
-use super::fault;
-use super::handle::Borrowed;
+use super::fault::{self, Fault};
 use crate::algorithm::{Crypto, Digest};
 use crate::error::{Error, Kind, Result};
 
@@ -38,78 +40,103 @@ pub(super) fn hash(digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// HMAC (RFC 2104) of `data` under `key`, by a session key in the internal token.
+/// What a call of NSS's answers.
+type Step<T> = std::result::Result<T, Fault>;
+
+/// A digest in steps. C: `PK11Context`, given back by `PK11_DestroyContext`.
+struct Context(NonNull<sys::PK11Context>);
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: from PK11_CreateDigestContext, destroyed once.
+        unsafe { sys::PK11_DestroyContext(self.0.as_ptr(), super::pr_bool(true)) };
+    }
+}
+
+impl Context {
+    fn begin(digest: Digest) -> Step<Context> {
+        let raw = fault::pointer("PK11_CreateDigestContext", || {
+            // SAFETY: needs an initialised NSS, else answers null; a context is handed over
+            // (pk11pub.h).
+            unsafe { sys::PK11_CreateDigestContext(oid_tag(digest)) }
+        })?;
+        let context = Context(raw);
+        // SAFETY: the context is live.
+        fault::status("PK11_DigestBegin", || unsafe { sys::PK11_DigestBegin(context.0.as_ptr()) })?;
+        Ok(context)
+    }
+
+    fn update(&mut self, data: &[u8]) -> Step<()> {
+        // NSS takes 32 bits of length.
+        for part in data.chunks(1 << 30) {
+            fault::status("PK11_DigestOp", || {
+                // SAFETY: the context is live and begun; `part` has as many bytes as it says.
+                unsafe { sys::PK11_DigestOp(self.0.as_ptr(), part.as_ptr(), part.len() as u32) }
+            })?;
+        }
+        Ok(())
+    }
+
+    fn finish(self, digest: Digest) -> Step<Zeroizing<Vec<u8>>> {
+        let mut out = Zeroizing::new(vec![0u8; digest.len()]);
+        let mut written = 0u32;
+        fault::status("PK11_DigestFinal", || {
+            // SAFETY: the context is live and begun; `out` has room for the digest's length, which
+            // is passed as the limit.
+            unsafe {
+                sys::PK11_DigestFinal(
+                    self.0.as_ptr(),
+                    out.as_mut_ptr(),
+                    &mut written,
+                    digest.len() as u32,
+                )
+            }
+        })?;
+        out.truncate(written as usize);
+        Ok(out)
+    }
+}
+
+/// Octets a digest takes at once (FIPS 180-4); HMAC fills its key up to that.
+fn block_len(digest: Digest) -> usize {
+    match digest {
+        Digest::Sha1 | Digest::Sha256 => 64,
+        Digest::Sha384 | Digest::Sha512 => 128,
+    }
+}
+
+/// HMAC (RFC 2104) of `data` under `key`, made of digests: in FIPS mode the token takes no key in the
+/// clear, and a shared secret is one.
 ///
 /// # Errors
 /// [`Kind::Refused`] when NSS or its policy doesn't allow the algorithm.
 fn hmac(digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
-    let refused = || refused("an HMAC", digest);
-    let mechanism = match digest {
-        Digest::Sha1 => sys::CKM_SHA_1_HMAC,
-        Digest::Sha256 => sys::CKM_SHA256_HMAC,
-        Digest::Sha384 => sys::CKM_SHA384_HMAC,
-        Digest::Sha512 => sys::CKM_SHA512_HMAC,
+    let steps = || -> Step<Vec<u8>> {
+        let block = block_len(digest);
+        let mut padded = Zeroizing::new(vec![0u8; block]);
+        let hashed;
+        let short = if key.len() > block {
+            let mut context = Context::begin(digest)?;
+            context.update(key)?;
+            hashed = context.finish(digest)?;
+            hashed.as_slice()
+        } else {
+            key
+        };
+        for (to, from) in padded.iter_mut().zip(short) {
+            *to = *from;
+        }
+        let keyed = |pad: u8, message: &[u8]| {
+            let key: Zeroizing<Vec<u8>> = Zeroizing::new(padded.iter().map(|b| b ^ pad).collect());
+            let mut context = Context::begin(digest)?;
+            context.update(&key)?;
+            context.update(message)?;
+            context.finish(digest)
+        };
+        let inner = keyed(0x36, data)?;
+        keyed(0x5c, &inner).map(|outer| outer.to_vec())
     };
-    let len = u32::try_from(data.len())
-        .map_err(|_| Error::new(Kind::Input, "more than 4 GiB to authenticate"))?;
-    // SAFETY: needs an initialised NSS, else answers null (pk11pub.h).
-    let slot = fault::pointer("PK11_GetInternalSlot", || unsafe { sys::PK11_GetInternalSlot() })
-        .map_err(refused())?;
-    let mut item = Borrowed::new(key);
-    let key = fault::pointer("PK11_ImportSymKey", || {
-        // SAFETY: slot and item are live; NSS copies the key into the token (pk11pub.h).
-        unsafe {
-            sys::PK11_ImportSymKey(
-                slot.as_ptr(),
-                mechanism,
-                sys::PK11_OriginUnwrap,
-                sys::CKA_SIGN,
-                item.as_mut_ptr(),
-                std::ptr::null_mut(),
-            )
-        }
-    });
-    // SAFETY: the reference from PK11_GetInternalSlot, given back once; the key holds its own.
-    unsafe { sys::PK11_FreeSlot(slot.as_ptr()) };
-    let key = key.map_err(refused())?;
-    let none = Borrowed::new(&[]);
-    let context = fault::pointer("PK11_CreateContextBySymKey", || {
-        // SAFETY: the key is live; an empty parameter item is what HMAC takes (pk11pub.h).
-        unsafe {
-            sys::PK11_CreateContextBySymKey(mechanism, sys::CKA_SIGN, key.as_ptr(), none.as_ptr())
-        }
-    });
-    // SAFETY: the context references the key itself; this gives ours back.
-    unsafe { sys::PK11_FreeSymKey(key.as_ptr()) };
-    let context = context.map_err(refused())?;
-    let mut out = vec![0u8; digest.len()];
-    let mut written = 0u32;
-    let outcome = fault::status("PK11_DigestBegin", || {
-        // SAFETY: the context is live.
-        unsafe { sys::PK11_DigestBegin(context.as_ptr()) }
-    })
-    .and_then(|()| {
-        // SAFETY: the context is live and begun; `data` has `len` bytes.
-        fault::status("PK11_DigestOp", || unsafe {
-            sys::PK11_DigestOp(context.as_ptr(), data.as_ptr(), len)
-        })
-    })
-    .and_then(|()| {
-        // SAFETY: `out` has room for the digest's length, which is passed as the limit.
-        fault::status("PK11_DigestFinal", || unsafe {
-            sys::PK11_DigestFinal(
-                context.as_ptr(),
-                out.as_mut_ptr(),
-                &mut written,
-                digest.len() as u32,
-            )
-        })
-    });
-    // SAFETY: created above, destroyed once.
-    unsafe { sys::PK11_DestroyContext(context.as_ptr(), super::pr_bool(true)) };
-    outcome.map_err(refused())?;
-    out.truncate(written as usize);
-    Ok(out)
+    steps().map_err(refused("an HMAC", digest))
 }
 
 /// `n` octets from NSS's random generator.

@@ -82,14 +82,15 @@ fn static_text(p: *const std::ffi::c_char) -> Option<String> {
     Some(unsafe { CStr::from_ptr(p) }.to_string_lossy().into_owned())
 }
 
-fn clear_error() {
+/// Forgets an earlier error of the thread.
+pub(crate) fn clear() {
     // SAFETY: PR_SetError has no precondition (prerror.h); it writes thread-local state.
     unsafe { sys::PR_SetError(0, 0) };
 }
 
 /// Runs a call that answers a `SECStatus`; anything but `SECSuccess` becomes a [`Fault`].
 pub(crate) fn status(call: &'static str, f: impl FnOnce() -> sys::SECStatus) -> Result<(), Fault> {
-    clear_error();
+    clear();
     if f() == sys::SECSuccess { Ok(()) } else { Err(Fault::last(call)) }
 }
 
@@ -98,7 +99,7 @@ pub(crate) fn pointer<T>(
     call: &'static str,
     f: impl FnOnce() -> *mut T,
 ) -> Result<NonNull<T>, Fault> {
-    clear_error();
+    clear();
     NonNull::new(f()).ok_or_else(|| Fault::last(call))
 }
 

@@ -9,7 +9,7 @@ use super::database::Database;
 use super::digest::hash;
 use super::fault::{self, Fault};
 use super::handle::{Borrowed, Filled, Owned, handle};
-use super::token::Token;
+use super::token::{Token, key_missing};
 use crate::algorithm::{Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 use crate::keyid::to_hex;
@@ -53,7 +53,7 @@ pub enum KeyUses {
 
 impl KeyUses {
     /// PKCS #11 flags and the mask of those forced on or off.
-    fn flags(self) -> (sys::CK_FLAGS, sys::CK_FLAGS) {
+    pub(super) fn flags(self) -> (sys::CK_FLAGS, sys::CK_FLAGS) {
         let everything = sys::CKF_ENCRYPT
             | sys::CKF_DECRYPT
             | sys::CKF_WRAP
@@ -80,7 +80,7 @@ impl KeyFlags {
         KeyFlags { permanent: true, sensitive: true, extractable: None, uses }
     }
 
-    fn attributes(self) -> sys::PK11AttrFlags {
+    pub(super) fn attributes(self) -> sys::PK11AttrFlags {
         let sensitive = if self.sensitive {
             sys::PK11_ATTR_SENSITIVE | sys::PK11_ATTR_PRIVATE
         } else {
@@ -107,72 +107,6 @@ pub struct KeyPair {
 }
 
 impl Token {
-    /// Generates a key pair in the token, which must be logged in.
-    ///
-    /// # Errors
-    /// [`Kind::Refused`] when the token can't or won't (size, curve, policy, read-only).
-    pub fn generate(&self, spec: KeySpec, mut flags: KeyFlags) -> Result<KeyPair> {
-        // In FIPS mode there are no others.
-        flags.sensitive |= self.is_fips();
-        let mut rsa = sys::PK11RSAGenParams { keySizeInBits: 0, pe: 65537 };
-        let mut curve;
-        let mut set: sys::CK_ULONG;
-        let (mechanism, parameters) = match spec {
-            KeySpec::Rsa(bits) => {
-                rsa.keySizeInBits = i32::try_from(bits).unwrap_or(i32::MAX);
-                (sys::CKM_RSA_PKCS_KEY_PAIR_GEN, std::ptr::from_mut(&mut rsa).cast())
-            }
-            KeySpec::Ec(c) => {
-                curve = Borrowed::new(c.oid_der());
-                (sys::CKM_EC_KEY_PAIR_GEN, curve.as_mut_ptr().cast())
-            }
-            KeySpec::MlDsa(wanted) => {
-                if !self.offers(sys::CKM_ML_DSA_KEY_PAIR_GEN) {
-                    return Err(no_ml_dsa(&self.name()));
-                }
-                set = ckp_ml_dsa(wanted);
-                (sys::CKM_ML_DSA_KEY_PAIR_GEN, std::ptr::from_mut(&mut set).cast())
-            }
-        };
-        let (on, mask) = flags.uses.flags();
-        let mut public = std::ptr::null_mut();
-        let private = fault::pointer("PK11_GenerateKeyPairWithOpFlags", || {
-            // SAFETY: the slot is live; `parameters` is what the mechanism wants (PK11RSAGenParams,
-            // a SECItem with ECParameters, or a CK_ML_DSA_PARAMETER_SET_TYPE) and outlives the call.
-            unsafe {
-                sys::PK11_GenerateKeyPairWithOpFlags(
-                    self.as_ptr(),
-                    mechanism,
-                    parameters,
-                    &mut public,
-                    flags.attributes(),
-                    on,
-                    mask,
-                    std::ptr::null_mut(),
-                )
-            }
-        })
-        .map_err(|f| {
-            let what = format!("can't generate an {spec} key in the token {:?}", self.name());
-            let hint = if f.code == sys::SEC_ERROR_READ_ONLY {
-                "open the database for writing"
-            } else {
-                "the token may not offer this size or curve, or want a login first"
-            };
-            Error::new(Kind::Refused, what).because(f).hint(hint)
-        })?;
-        // SAFETY: the call handed over both keys.
-        let private = unsafe { PrivateKey::from_raw(self.guard(), private) };
-        let Some(public) = NonNull::new(public) else {
-            // Nobody could use or name it.
-            private.delete().ok();
-            return Err(Error::new(Kind::Refused, "the token made a key without a public half"));
-        };
-        // SAFETY: as above.
-        let public = unsafe { PublicKey::from_raw(self.guard(), public) };
-        Ok(KeyPair { private, public })
-    }
-
     /// The private key whose CKA_ID is `id`, in this token.
     pub fn find_key(&self, id: &[u8]) -> Option<PrivateKey> {
         let mut item = Borrowed::new(id);
@@ -193,15 +127,9 @@ impl Database {
     /// [`Kind::NotFound`].
     pub fn find_key(&self, id: &[u8]) -> Result<PrivateKey> {
         self.tokens()?.iter().find_map(|t| t.find_key(id)).ok_or_else(|| {
-            Error::new(
-                Kind::NotFound,
-                format!(
-                    "no private key with id {} in the NSS database {}",
-                    to_hex(id),
-                    self.name()
-                ),
-            )
-            .hint("list the keys with: certutil -K -d DIR")
+            let id = to_hex(id);
+            let what = format!("no private key with id {id} in the NSS database {}", self.name());
+            key_missing(self.guard(), Error::new(Kind::NotFound, what), None)
         })
     }
 }
@@ -380,14 +308,14 @@ impl PrivateKey {
     }
 }
 
-fn no_ml_dsa(token: &str) -> Error {
+pub(super) fn no_ml_dsa(token: &str) -> Error {
     Error::new(Kind::Refused, format!("the token {token:?} has no ML-DSA"))
         .because(format!("NSS here is {}", super::version()))
         .hint("ML-DSA needs a newer NSS or another token; choose rsa:BITS or ec:CURVE")
 }
 
 /// CKP_ML_DSA_44, _65 and _87 of PKCS #11 3.2.
-fn ckp_ml_dsa(set: ParameterSet) -> sys::CK_ULONG {
+pub(super) fn ckp_ml_dsa(set: ParameterSet) -> sys::CK_ULONG {
     match set {
         ParameterSet::MlDsa44 => 1,
         ParameterSet::MlDsa65 => 2,

@@ -10,6 +10,7 @@ mod database;
 mod descriptor;
 mod digest;
 mod fault;
+mod generate;
 mod handle;
 mod key;
 mod label;
@@ -17,6 +18,7 @@ mod token;
 mod unwrap;
 mod wrap;
 
+use std::path::PathBuf;
 use std::ptr::NonNull;
 
 use nss_sys as sys;
@@ -34,6 +36,8 @@ pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};
 /// The initialised library: dropped last, by the last handle or by [`Database::close`].
 pub(crate) struct Context {
     raw: Option<NonNull<sys::NSSInitContext>>,
+    /// Where the database is, if there is one.
+    directory: Option<PathBuf>,
 }
 
 // SAFETY: NSSInitContext is an opaque ticket; NSS_ShutdownContext locks internally (nssinit.c's

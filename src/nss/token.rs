@@ -6,7 +6,7 @@ use nss_sys as sys;
 
 use super::database::Database;
 use super::fault::{self, Fault};
-use super::handle::handle;
+use super::handle::{Guard, handle};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
@@ -35,11 +35,43 @@ pub(crate) fn is_fips_name(name: &str) -> bool {
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// Why a private key was not found: it may be in a token that nobody logged in to. NSS's own reason is
+/// `SEC_ERROR_BAD_PASSWORD` then, though no password was tried.
+pub(super) fn key_missing(
+    guard: &Guard,
+    error: Error,
+    why: Option<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    let tokens = Token::all(guard).unwrap_or_default();
+    let closed: Vec<String> =
+        tokens.iter().filter(|t| t.needs_login()).map(|t| format!("{:?}", t.user_name())).collect();
+    if closed.is_empty() {
+        let error = match why {
+            Some(why) => error.because(why),
+            None => error,
+        };
+        return error.hint("list the keys with: certutil -K -d DIR");
+    }
+    error
+        .because(format!("not logged in to: {}", closed.join(", ")))
+        .hint("if the key is there, name the token: --token TOKEN, or TOKEN:NICKNAME")
+}
+
+/// Copies a C string that NSS keeps; empty for null.
+fn text(raw: *const std::ffi::c_char) -> String {
+    if raw.is_null() {
+        return String::new();
+    }
+    // SAFETY: not null; the callers pass NUL-terminated strings alive while their slot is.
+    unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned()
+}
+
 impl Database {
     /// The token called `name`; empty and `internal` (any case) mean the internal key storage.
     ///
     /// # Errors
-    /// [`Kind::NotFound`], naming the tokens there are.
+    /// [`Kind::NotFound`], naming the tokens there are; [`Kind::Usage`] when several have that name,
+    /// saying where they are.
     pub fn token(&self, name: &str) -> Result<Token> {
         if is_internal_name(name) {
             // SAFETY: NSS is initialised while `self` lives (pk11pub.h); a reference is returned.
@@ -54,7 +86,16 @@ impl Database {
         }
         let all = self.tokens()?;
         let names: Vec<String> = all.iter().map(Token::name).collect();
-        all.into_iter().find(|t| t.name() == name).ok_or_else(|| {
+        let mut found: Vec<Token> = all.into_iter().filter(|t| t.name() == name).collect();
+        // One token may be reached through several modules (its own and p11-kit's).
+        found.dedup_by_key(|t| t.identity());
+        if let [_, _, ..] = found.as_slice() {
+            let places: Vec<String> = found.iter().map(Token::place).collect();
+            return Err(Error::new(Kind::Usage, format!("several tokens are named {name:?}"))
+                .because(places.join("; "))
+                .hint("give one of them another label, or remove its module: modutil -delete"));
+        }
+        found.pop().ok_or_else(|| {
             Error::new(
                 Kind::NotFound,
                 format!("no token {name:?} in the NSS database {}", self.name()),
@@ -63,14 +104,27 @@ impl Database {
         })
     }
 
+    /// Completes an error about a private key that was not found: `why`, unless there are tokens
+    /// that nobody logged in to, where it may be.
+    pub fn key_missing(&self, error: Error, why: &str) -> Error {
+        key_missing(self.guard(), error, Some(why.into()))
+    }
+
     /// Every token of every module.
     pub fn tokens(&self) -> Result<Vec<Token>> {
+        Token::all(self.guard())
+            .map_err(|f| Error::new(Kind::Database, "can't list the tokens").because(f))
+    }
+}
+
+impl Token {
+    fn all(guard: &Guard) -> std::result::Result<Vec<Token>, Fault> {
         let no = super::pr_bool(false);
-        // SAFETY: NSS is initialised; no wincx is needed without a password callback (pk11pub.h).
+        // SAFETY: NSS is initialised, which the guard keeps; no wincx is needed without a password
+        // callback (pk11pub.h).
         let list = fault::pointer("PK11_GetAllTokens", || unsafe {
             sys::PK11_GetAllTokens(sys::CKM_INVALID_MECHANISM, no, no, std::ptr::null_mut())
-        })
-        .map_err(|f| Error::new(Kind::Database, "can't list the tokens").because(f))?;
+        })?;
         let mut tokens = Vec::new();
         // SAFETY: `list` is live until PK11_FreeSlotList below.
         let mut at = unsafe { sys::PK11_GetFirstSafe(list.as_ptr()) };
@@ -80,7 +134,7 @@ impl Database {
             // SAFETY: the slot is live; a reference is added.
             let slot = std::ptr::NonNull::new(unsafe { sys::PK11_ReferenceSlot(slot) });
             // SAFETY: `slot` is the reference just taken.
-            tokens.extend(slot.map(|s| unsafe { Token::from_raw(self.guard(), s) }));
+            tokens.extend(slot.map(|s| unsafe { Token::from_raw(guard, s) }));
             // SAFETY: both live; releases `at` and references the next.
             at = unsafe { sys::PK11_GetNextSafe(list.as_ptr(), at, no) };
         }
@@ -94,12 +148,42 @@ impl Token {
     /// The token's label, as NSS tools print it (`NSS Certificate DB` for the internal one).
     pub fn name(&self) -> String {
         // SAFETY: the slot is live; the name lives as long as the slot (pk11pub.h).
-        let name = unsafe { sys::PK11_GetTokenName(self.as_ptr()) };
-        if name.is_null() {
-            return String::new();
+        text(unsafe { sys::PK11_GetTokenName(self.as_ptr()) })
+    }
+
+    /// The name users give it: `internal`, or its label.
+    pub fn user_name(&self) -> String {
+        if self.is_internal() { "internal".into() } else { self.name() }
+    }
+
+    /// What sets a token apart from another of the same label: serial number, model and
+    /// manufacturer. A token that says nothing of itself is told by its slot.
+    fn identity(&self) -> Vec<u8> {
+        // SAFETY: CK_TOKEN_INFO is plain data; zero is a value of it.
+        let mut info: sys::CK_TOKEN_INFO = unsafe { std::mem::zeroed() };
+        // SAFETY: slot and structure are live (pk11pub.h).
+        let known = fault::status("PK11_GetTokenInfo", || unsafe {
+            sys::PK11_GetTokenInfo(self.as_ptr(), &mut info)
+        });
+        let serial = info.serialNumber.trim_ascii();
+        if known.is_err() || serial.is_empty() || serial.iter().all(|b| *b == 0) {
+            return self.place().into_bytes();
         }
-        // SAFETY: not null, NUL-terminated, alive while the slot is.
-        unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+        [&info.serialNumber[..], &info.model, &info.manufacturerID].concat()
+    }
+
+    /// Where the token is: slot and module, as `modutil -list` prints them.
+    fn place(&self) -> String {
+        // SAFETY: the slot is live; the name lives as long as the slot (pk11pub.h).
+        let slot = text(unsafe { sys::PK11_GetSlotName(self.as_ptr()) });
+        // SAFETY: the slot is live and so is its module (pk11pub.h).
+        let module = unsafe { sys::PK11_GetModule(self.as_ptr()) };
+        let module = match module.is_null() {
+            true => String::new(),
+            // SAFETY: not null, live with the slot; the name is set when the module is made.
+            false => text(unsafe { (*module).commonName }),
+        };
+        format!("slot {slot:?} of the module {module:?}")
     }
 
     /// Whether this is the database's own key storage.
@@ -149,6 +233,14 @@ impl Token {
             return Err(Error::new(Kind::Login, format!("the token {name:?} wants a password"))
                 .hint("give --password-file FILE, --password-fd N or --password-env VAR"));
         };
+        // SAFETY: the slot is live.
+        let own_path = unsafe { sys::PK11_ProtectedAuthenticationPath(self.as_ptr()) } != 0;
+        // Where a pad of the token's own asks for it, an empty one is what it takes.
+        if password.bytes().is_empty() && !own_path {
+            return Err(Error::new(Kind::Login, format!("empty password for the token {name:?}"))
+                .because("the token has a password; nothing was tried")
+                .hint("give the token's password"));
+        }
         // With room for the NUL byte, so that no copy is left behind.
         let mut text = Vec::with_capacity(password.bytes().len() + 1);
         text.extend_from_slice(password.bytes());

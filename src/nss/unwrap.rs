@@ -129,7 +129,7 @@ mod tests {
         let token = database.token("internal").unwrap();
         let spec = KeySpec::Rsa(2048);
         let flags = KeyFlags { permanent: false, ..KeyFlags::permanent(spec) };
-        let pair = token.generate(spec, flags).unwrap();
+        let pair = token.generate(spec, flags, "").unwrap();
         let iv = [1u8; 16];
         for how in [KeyTransport::Pkcs1, KeyTransport::OaepSha256] {
             let key = token.session_key(SessionKind::Aes128).unwrap();

@@ -55,11 +55,7 @@ impl NewKey {
         purpose: &str,
     ) -> Result<NewKey> {
         let watch = Watch::begin();
-        let pair = token.generate(spec, flags)?;
-        if flags.permanent {
-            // Some tokens take no label; the key is as good without.
-            pair.private.set_label(&unfinished_label(purpose)).ok();
-        }
+        let pair = token.generate(spec, flags, &unfinished_label(purpose))?;
         let described = pair.public.spki().and_then(|spki| Ok((spki, pair.private.id()?)));
         match described {
             Ok((spki, id)) => {
@@ -332,16 +328,14 @@ fn find_key(database: &Database, token: &Token, name: &str) -> Result<(PrivateKe
             return Ok((key, spki));
         }
     }
-    let qualified = session::qualified(token, name);
-    if database.find_certificates(&qualified)?.is_empty() {
-        return Err(Error::new(
+    let Ok((certificate, _)) = session::find_certificate(database, token, name) else {
+        let error = Error::new(
             Kind::NotFound,
             format!("no key {name:?} in the NSS database {}", database.name()),
-        )
-        .because("neither a private key with this id nor a certificate with this nickname")
-        .hint("list the keys with: certutil -K -d DIR"));
-    }
-    let certificate = database.find_certificate(&qualified)?;
+        );
+        let neither = "neither a private key with this id nor a certificate with this nickname";
+        return Err(database.key_missing(error, neither));
+    };
     Ok((certificate.private_key()?, certificate.spki().to_vec()))
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::build::{CmcSpec, Signatory, build};
 use super::enroll::{close, same_name};
 use super::exchange::{Wire, fresh};
-use super::session::{self, Identity};
+use super::session::{self, Identity, Needs, Session};
 use super::shared_token::certificate_in;
 use super::{answer, ca, file};
 use crate::asn1::cmc::CrlReason;
@@ -17,7 +17,7 @@ use crate::asn1::x509::certificate_fields;
 use crate::asn1::{name, number_text, unsigned};
 use crate::cmc::control::{Control, REASONS, Revocation};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database};
+use crate::nss::{Access, Database, Token};
 use crate::report::Report;
 use crate::secret::{Passwords, Secret};
 use crate::text::{dn_string, printable};
@@ -86,17 +86,21 @@ pub struct RevokeSpec {
 /// Of every kind.
 pub fn revoke(spec: RevokeSpec) -> Result<Report> {
     let access = Access::ReadOnly;
-    let (database, identity) = match &spec.authority {
-        Authority::Signer(nickname) => {
-            let (database, token, _primed) =
-                session::open_for(&spec.database, access, &spec.token, nickname, &spec.passwords)?;
-            let identity = Identity::find(&database, &token, nickname)?;
-            (database, Some(identity.for_several_signatures()))
-        }
+    let signer = match &spec.authority {
+        Authority::Signer(nickname) => Some(nickname.as_str()),
         // Nothing is signed; only the database's trust is needed.
-        Authority::SharedSecret(_) => (Database::open(&spec.database, access)?, None),
+        Authority::SharedSecret(_) => None,
     };
-    let target = find(&database, &spec.target, identity.as_ref())?;
+    let needs = Needs { token: &spec.token, signer, ..Needs::default() };
+    let Session { database, token, held } =
+        Session::open(&spec.database, access, needs, &spec.passwords)?;
+    let identity = match signer {
+        Some(nickname) => {
+            Some(Identity::find(&database, &token, nickname)?.for_several_signatures())
+        }
+        None => None,
+    };
+    let target = find(&database, &token, &spec.target, identity.as_ref())?;
     if let Some(identity) = &identity {
         target.check(identity.certificate.issuer())?;
     }
@@ -133,6 +137,7 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
             work.revoke(identity, wish)?
         }
     };
+    drop((token, held));
     Ok(close(database, report))
 }
 
@@ -168,7 +173,12 @@ impl Found {
     }
 }
 
-fn find(database: &Database, target: &Target, signer: Option<&Identity>) -> Result<Found> {
+fn find(
+    database: &Database,
+    token: &Token,
+    target: &Target,
+    signer: Option<&Identity>,
+) -> Result<Found> {
     let of = |der: &[u8]| -> Result<Found> {
         let fields = certificate_fields(der)?;
         Ok(Found {
@@ -178,7 +188,9 @@ fn find(database: &Database, target: &Target, signer: Option<&Identity>) -> Resu
         })
     };
     match target {
-        Target::Nickname(nickname) => of(database.find_certificate(nickname)?.der()),
+        Target::Nickname(nickname) => {
+            of(session::find_certificate(database, token, nickname)?.0.der())
+        }
         Target::File(path) => {
             let what = "the certificate to revoke";
             of(&certificate_in(what, &file::read(what, path)?)?)

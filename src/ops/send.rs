@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::session::{self, Identity};
+use super::session::{Identity, Needs, Session};
 use super::{answer, ca, endpoint, enroll, file};
 use crate::asn1::cmc::PkiData;
 use crate::asn1::{oid, pem};
 use crate::cmc::request::Sent;
 use crate::cmc::show;
 use crate::error::Result;
-use crate::nss::{Access, Database};
+use crate::nss::Access;
 use crate::report::Report;
 use crate::secret::Passwords;
 use crate::transport::{Transport, TransportOptions};
@@ -58,14 +58,12 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let url = ca::submit_url(&spec.ca, ca::SUBMIT_FULL, &spec.profile)?;
     let place = file::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
-    let (database, token, primed, identity) = match &spec.signer {
-        Some(signer) => {
-            let (database, token, primed) =
-                session::open_for(&spec.database, access, &spec.token, signer, &spec.passwords)?;
-            let identity = Identity::find(&database, &token, signer)?;
-            (database, Some(token), Some(primed), Some(identity))
-        }
-        None => (Database::open(&spec.database, access)?, None, None, None),
+    let needs = Needs { token: &spec.token, signer: spec.signer.as_deref(), ..Needs::default() };
+    let Session { database, token, held } =
+        Session::open(&spec.database, access, needs, &spec.passwords)?;
+    let identity = match &spec.signer {
+        Some(signer) => Some(Identity::find(&database, &token, signer)?),
+        None => None,
     };
     let options = TransportOptions {
         database: Some(&database),
@@ -86,7 +84,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     answer::verify(&database, &der, spec.allow_unsigned)?;
     sent.check(&response)?;
     let certificates = answer::issued(&response)?;
-    drop((token, primed));
+    drop((token, held));
     let shown = show::read(&der)?;
     let summaries: Vec<Value> = certificates
         .iter()

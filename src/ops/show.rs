@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use super::session::{Needs, Session};
 use super::{answer, file};
 use crate::cmc::show::{Form, Message, read};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database, SignatureCheck};
+use crate::nss::{Access, SignatureCheck};
 use crate::report::Report;
+use crate::secret::Passwords;
 use crate::text::{message_lines, printable};
 
 /// What `show` is asked to do.
@@ -17,6 +19,8 @@ pub struct ShowSpec {
     pub file: PathBuf,
     /// Database whose trust decides about a response's signature.
     pub database: Option<String>,
+    /// Gives the database's password, which only FIPS mode needs.
+    pub passwords: Passwords<'static>,
     /// Fail when the signature isn't good and trusted.
     pub verify: bool,
 }
@@ -29,7 +33,7 @@ pub struct ShowSpec {
 pub fn show(spec: &ShowSpec) -> Result<Report> {
     let message = read(&file::read("the message", &spec.file)?)?;
     let (signature, line) = match &spec.database {
-        Some(dir) => signature(dir, &message, spec.verify)?,
+        Some(dir) => signature(dir, &message, spec)?,
         None => (Value::Null, None),
     };
     let mut result = message.parts.to_json();
@@ -46,7 +50,8 @@ pub fn show(spec: &ShowSpec) -> Result<Report> {
 }
 
 /// Verifies a response; as JSON, and as a line for people.
-fn signature(dir: &str, message: &Message, verify: bool) -> Result<(Value, Option<String>)> {
+fn signature(dir: &str, message: &Message, spec: &ShowSpec) -> Result<(Value, Option<String>)> {
+    let verify = spec.verify;
     if !matches!(message.form, Form::Response | Form::Certificates) {
         if verify {
             return Err(Error::new(Kind::Usage, "only a CA's response can be verified")
@@ -54,7 +59,16 @@ fn signature(dir: &str, message: &Message, verify: bool) -> Result<(Value, Optio
         }
         return Ok((Value::Null, Some("signature: not checked, only responses are".into())));
     }
-    let database = Database::open(dir, Access::ReadOnly)?;
+    let session = match Session::open(dir, Access::ReadOnly, Needs::default(), &spec.passwords) {
+        // What the message says can be shown all the same.
+        Err(e) if !verify && e.kind() == Kind::Login => {
+            let result =
+                json!({ "result": "not_checked", "reason": e.to_string(), "database": dir });
+            return Ok((result, Some(format!("signature: not checked: {e}"))));
+        }
+        session => session?,
+    };
+    let database = &session.database;
     let check = database.verify_signed_data(&message.der);
     let (result, fault) = match &check {
         SignatureCheck::Good => ("good", None),
@@ -72,8 +86,8 @@ fn signature(dir: &str, message: &Message, verify: bool) -> Result<(Value, Optio
         Some(fault) => format!("signature: {words} ({})", printable(fault)),
         None => format!("signature: {words}"),
     };
-    let verdict = if verify { answer::judge(&database, check, false) } else { Ok(()) };
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    let verdict = if verify { answer::judge(database, check, false) } else { Ok(()) };
+    session.close()?;
     verdict?;
     Ok((json!({ "result": result, "reason": fault, "database": dir }), Some(line)))
 }

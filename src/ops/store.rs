@@ -1,6 +1,5 @@
 //! Putting an issued certificate into the database: beside its key, its issuers with it.
 
-use super::session;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database, Token, Trust, Usage};
 
@@ -54,8 +53,8 @@ pub fn store(
             Err(e) => warnings.push(e.to_string()),
         }
     }
-    let name = session::qualified(token, nickname);
-    let has_key = database.find_certificate(&name)?.private_key().is_ok();
+    // Not by its nickname: others of the subject have that, too.
+    let has_key = certificate.private_key().is_ok();
     Ok(Stored { has_key, added, warnings })
 }
 

@@ -120,7 +120,10 @@ fn passwords_of_the_old_names() {
             let args = [tool, "-d", "db", "-P", file, "-n", "CN=a", "-a", "ec", "-o", "a.req"];
             let said = f.nss_cmc(&args).exits(code);
             let bad = said.err.contains("SEC_ERROR_BAD_PASSWORD");
-            assert_eq!(bad, code == 1, "{tool} {file}: {}", said.err);
+            // An empty one isn't tried: a token may lock.
+            assert_eq!(bad, code == 1 && file != "empty", "{tool} {file}: {}", said.err);
+            let empty = said.err.contains("empty password of the token internal in empty");
+            assert_eq!(empty, file == "empty", "{tool} {file}: {}", said.err);
         }
     }
     let args = ["PKCS10Client", "-d", "db", "-n", "CN=a", "-o", "a.req"];

@@ -15,7 +15,8 @@ use super::archive::Archive;
 use super::csr::{self, AltNames, NewKey};
 use super::exchange::{Enrolment, Requester};
 use super::lock::Lock;
-use super::{answer, ca, file, session};
+use super::session::{self, Needs, Session};
+use super::{answer, ca, file};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::asn1::x509::subject_key_identifier;
@@ -103,17 +104,17 @@ pub struct EnrollSpec {
 /// issued is in the error's details.
 pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     let access = Access::ReadWrite;
-    let (database, token, primed) = match &spec.requester {
-        Requester::Certificate(signer) => {
-            let opened =
-                session::open_for(&spec.database, access, &spec.token, signer, &spec.passwords)?;
-            (opened.0, opened.1, Some(opened.2))
-        }
-        Requester::SharedSecret(_) => {
-            let opened = session::open(&spec.database, access, &spec.token, &spec.passwords)?;
-            (opened.0, opened.1, None)
-        }
+    let needs = Needs {
+        token: &spec.token,
+        key: true,
+        signer: match &spec.requester {
+            Requester::Certificate(signer) => Some(signer),
+            Requester::SharedSecret(_) => None,
+        },
+        trust: spec.trust.is_some(),
     };
+    let Session { database, token, held } =
+        Session::open(&spec.database, access, needs, &spec.passwords)?;
     let nickname =
         spec.nickname.as_deref().map(|n| session::new_nickname(&token, n)).transpose()?;
     let url = ca::submit_url(&spec.ca, ca::SUBMIT_FULL, &spec.profile)?;
@@ -125,7 +126,7 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         KeySource::Csr(path) => job.with_csr(path)?,
         KeySource::New { spec: key, subject, names } => job.with_key(*key, subject, names)?,
     };
-    drop((token, primed));
+    drop((token, held));
     let report = close(database, report);
     drop(lock);
     Ok(report)

@@ -124,8 +124,8 @@ impl Job<'_> {
         if let Requester::Certificate(signer) = &self.spec.requester
             && self.takes_signer_s_subject()
         {
-            let signer = self.database.find_certificate(&session::qualified(self.token, signer));
-            subjects.extend(signer.map(|s| s.subject().to_vec()));
+            let signer = session::find_certificate(self.database, self.token, signer);
+            subjects.extend(signer.map(|(s, _)| s.subject().to_vec()));
         }
         subjects
     }

@@ -1,0 +1,206 @@
+//! Key generation: a key has its name from the first moment it is in its token.
+
+use std::ptr::NonNull;
+
+use nss_sys as sys;
+
+use super::database::{disk_full, not_written};
+use super::fault::{self, Fault};
+use super::handle::Borrowed;
+use super::key::{KeyFlags, KeyPair, PrivateKey, PublicKey, ckp_ml_dsa, no_ml_dsa};
+use super::token::Token;
+use crate::algorithm::KeySpec;
+use crate::error::{Error, Kind, Result};
+
+/// A pair, or what NSS said.
+type Made = std::result::Result<KeyPair, Fault>;
+
+impl Token {
+    /// Generates a key pair in the token, which must be logged in. A permanent key has the label
+    /// (CKA_LABEL) from the first moment: it is made as a session object, named, and copied to the
+    /// token in one transaction; no kill leaves one that nothing tells of.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the token can't or won't (size, curve, policy, read-only, disk full).
+    pub fn generate(&self, spec: KeySpec, mut flags: KeyFlags, label: &str) -> Result<KeyPair> {
+        if matches!(spec, KeySpec::MlDsa(_)) && !self.offers(sys::CKM_ML_DSA_KEY_PAIR_GEN) {
+            return Err(no_ml_dsa(&self.name()));
+        }
+        // In FIPS mode there are no others.
+        flags.sensitive |= self.is_fips();
+        // SAFETY: the slot is live.
+        let read_only = unsafe { sys::PK11_IsReadOnly(self.as_ptr()) } != 0;
+        if !flags.permanent || read_only {
+            return self.generate_pair(spec, flags).map_err(|f| self.not_generated(spec, f));
+        }
+        let session = KeyFlags { permanent: false, ..flags };
+        let named =
+            self.generate_pair(spec, session).and_then(|pair| self.make_permanent(pair, label));
+        match named {
+            Ok(pair) => Ok(pair),
+            // Nothing is in the token, and nothing fits in.
+            Err(f) if self.disk_is_full() => Err(self.not_generated(spec, f)),
+            // A token that makes no session keys, or copies none.
+            Err(_) => self.generate_directly(spec, flags, label),
+        }
+    }
+
+    /// Makes the key in the token at once; its label comes after.
+    fn generate_directly(&self, spec: KeySpec, flags: KeyFlags, label: &str) -> Result<KeyPair> {
+        let before: Vec<_> = self.private_keys().iter().map(PrivateKey::object).collect();
+        match self.generate_pair(spec, flags) {
+            Ok(pair) => {
+                // Some tokens take no label; the key is as good without.
+                pair.private.set_label(label).ok();
+                Ok(pair)
+            }
+            Err(f) => Err(self.remove_new_keys(&before, self.not_generated(spec, f))),
+        }
+    }
+
+    /// Deletes the keys that a failed generation left; one that stays is told of. NSS gives a key its
+    /// CKA_ID last: one that has it is in use already, by another process.
+    fn remove_new_keys(&self, before: &[sys::CK_OBJECT_HANDLE], mut error: Error) -> Error {
+        for key in self.private_keys() {
+            let is_ours = !before.contains(&key.object()) && key.id().is_ok_and(|id| id.is_empty());
+            if is_ours && let Err(f) = key.delete() {
+                error = error.note(format!("a key without id is left in the token: {f}"));
+            }
+        }
+        error
+    }
+
+    /// All private keys of the token.
+    fn private_keys(&self) -> Vec<PrivateKey> {
+        // SAFETY: the slot is live; a list or null is handed over (pk11pub.h).
+        let list = fault::pointer("PK11_ListPrivKeysInSlot", || unsafe {
+            sys::PK11_ListPrivKeysInSlot(self.as_ptr(), std::ptr::null_mut(), std::ptr::null_mut())
+        });
+        let Ok(list) = list else { return Vec::new() };
+        let head = list.as_ptr().cast::<sys::PRCList>();
+        let mut keys = Vec::new();
+        // SAFETY: a SECKEYPrivateKeyList begins with its PRCList (keythi.h), live until destroyed.
+        let mut node = unsafe { (*head).next };
+        while node != head {
+            let entry = node.cast::<sys::SECKEYPrivateKeyListNode>();
+            // SAFETY: a node that isn't the head is a SECKEYPrivateKeyListNode (keyhi.h).
+            let key = unsafe { (*entry).key };
+            // SAFETY: the list holds a live key; one of our own or null is handed over (keyhi.h).
+            let copy = NonNull::new(unsafe { sys::SECKEY_CopyPrivateKey(key) });
+            // SAFETY: as above. The list has token keys only, which no owner destroys.
+            keys.extend(copy.map(|c| unsafe { PrivateKey::from_raw(self.guard(), c) }));
+            // SAFETY: nodes are linked in a ring until the head returns.
+            node = unsafe { (*node).next };
+        }
+        // SAFETY: handed over above, destroyed once with the keys it holds.
+        unsafe { sys::SECKEY_DestroyPrivateKeyList(list.as_ptr()) };
+        keys
+    }
+
+    /// Names a session pair and copies it to the token.
+    fn make_permanent(&self, pair: KeyPair, label: &str) -> Made {
+        let KeyPair { private, public } = pair;
+        // Some tokens take no label; the key is as good without.
+        private.set_label(label).ok();
+        let raw = fault::pointer("PK11_ConvertSessionPrivKeyToTokenPrivKey", || {
+            // SAFETY: the key is live; a key of its own for the new object is handed over
+            // (pk11pub.h).
+            unsafe {
+                sys::PK11_ConvertSessionPrivKeyToTokenPrivKey(
+                    private.as_ptr(),
+                    std::ptr::null_mut(),
+                )
+            }
+        })?;
+        drop(private);
+        // SAFETY: as above.
+        let private = unsafe { PrivateKey::from_raw(self.guard(), raw) };
+        // Beside it the public half, as the token itself would have stored it: without a login NSS
+        // knows by it that a certificate has a key, and not every token shows the point of an EC key.
+        fault::clear();
+        // SAFETY: slot and key are live; NSS keeps slot and object in the key, which owns both
+        // (pk11pub.h).
+        let object = unsafe {
+            sys::PK11_ImportPublicKey(self.as_ptr(), public.as_ptr(), super::pr_bool(true))
+        };
+        if object == sys::CK_INVALID_HANDLE {
+            let fault = Fault::last("PK11_ImportPublicKey");
+            private.delete()?;
+            return Err(fault);
+        }
+        Ok(KeyPair { private, public })
+    }
+
+    fn disk_is_full(&self) -> bool {
+        self.is_internal() && disk_full(self.guard()).is_some()
+    }
+
+    fn not_generated(&self, spec: KeySpec, f: Fault) -> Error {
+        let what = format!("can't generate an {spec} key in the token {:?}", self.name());
+        if self.disk_is_full() {
+            return not_written(self.guard(), what, f);
+        }
+        let hint = if f.code == sys::SEC_ERROR_READ_ONLY {
+            "open the database for writing"
+        } else {
+            "the token may not offer this size or curve, or want a login first"
+        };
+        Error::new(Kind::Refused, what).because(f).hint(hint)
+    }
+
+    fn generate_pair(&self, spec: KeySpec, flags: KeyFlags) -> Made {
+        let mut rsa = sys::PK11RSAGenParams { keySizeInBits: 0, pe: 65537 };
+        let mut curve;
+        let mut set: sys::CK_ULONG;
+        let (mechanism, parameters) = match spec {
+            KeySpec::Rsa(bits) => {
+                rsa.keySizeInBits = i32::try_from(bits).unwrap_or(i32::MAX);
+                (sys::CKM_RSA_PKCS_KEY_PAIR_GEN, std::ptr::from_mut(&mut rsa).cast())
+            }
+            KeySpec::Ec(c) => {
+                curve = Borrowed::new(c.oid_der());
+                (sys::CKM_EC_KEY_PAIR_GEN, curve.as_mut_ptr().cast())
+            }
+            KeySpec::MlDsa(wanted) => {
+                set = ckp_ml_dsa(wanted);
+                (sys::CKM_ML_DSA_KEY_PAIR_GEN, std::ptr::from_mut(&mut set).cast())
+            }
+        };
+        let (on, mask) = flags.uses.flags();
+        let mut public = std::ptr::null_mut();
+        let private = fault::pointer("PK11_GenerateKeyPairWithOpFlags", || {
+            // SAFETY: the slot is live; `parameters` is what the mechanism wants (PK11RSAGenParams,
+            // a SECItem with ECParameters, or a CK_ML_DSA_PARAMETER_SET_TYPE) and outlives the call.
+            unsafe {
+                sys::PK11_GenerateKeyPairWithOpFlags(
+                    self.as_ptr(),
+                    mechanism,
+                    parameters,
+                    &mut public,
+                    flags.attributes(),
+                    on,
+                    mask,
+                    std::ptr::null_mut(),
+                )
+            }
+        })?;
+        // SAFETY: the call handed over both keys.
+        let private = unsafe { PrivateKey::from_raw(self.guard(), private) };
+        let Some(public) = NonNull::new(public) else {
+            // Nobody could use or name it.
+            private.delete().ok();
+            return Err(Fault::from_code("PK11_GenerateKeyPairWithOpFlags", 0));
+        };
+        // SAFETY: as above.
+        let public = unsafe { PublicKey::from_raw(self.guard(), public) };
+        Ok(KeyPair { private, public })
+    }
+}
+
+impl PrivateKey {
+    /// The number of its object, by which the token tells it from others while NSS is initialised.
+    fn object(&self) -> sys::CK_OBJECT_HANDLE {
+        // SAFETY: the key is live; the field is read, not referred to.
+        unsafe { (*self.as_ptr()).pkcs11ID }
+    }
+}
