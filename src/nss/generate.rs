@@ -11,6 +11,7 @@ use super::key::{KeyFlags, KeyPair, PrivateKey, PublicKey, ckp_ml_dsa, no_ml_dsa
 use super::token::Token;
 use crate::algorithm::KeySpec;
 use crate::error::{Error, Kind, Result};
+use crate::keyid::to_hex;
 
 /// A pair, or what NSS said.
 type Made = std::result::Result<KeyPair, Fault>;
@@ -34,13 +35,21 @@ impl Token {
             return self.generate_pair(spec, flags).map_err(|f| self.not_generated(spec, f));
         }
         let session = KeyFlags { permanent: false, ..flags };
-        let named =
-            self.generate_pair(spec, session).and_then(|pair| self.make_permanent(pair, label));
-        match named {
+        let Ok(pair) = self.generate_pair(spec, session) else {
+            // A token that makes no session keys.
+            return self.generate_directly(spec, flags, label);
+        };
+        let id = pair.private.id().unwrap_or_default();
+        match self.make_permanent(pair, label) {
             Ok(pair) => Ok(pair),
+            Err(f) if !id.is_empty() && self.find_key(&id).is_some() => {
+                let id = to_hex(&id);
+                let left = format!("a key is left in the token, id {id}, named {label:?}");
+                Err(self.not_generated(spec, f).note(left))
+            }
             // Nothing is in the token, and nothing fits in.
             Err(f) if self.disk_is_full() => Err(self.not_generated(spec, f)),
-            // A token that makes no session keys, or copies none.
+            // A token that copies nothing.
             Err(_) => self.generate_directly(spec, flags, label),
         }
     }

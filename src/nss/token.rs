@@ -43,8 +43,10 @@ pub(super) fn key_missing(
     why: Option<Box<dyn std::error::Error + Send + Sync>>,
 ) -> Error {
     let tokens = Token::all(guard).unwrap_or_default();
-    let closed: Vec<String> =
+    let mut closed: Vec<String> =
         tokens.iter().filter(|t| t.needs_login()).map(|t| format!("{:?}", t.user_name())).collect();
+    // Slots have no order of their own.
+    closed.sort();
     if closed.is_empty() {
         let error = match why {
             Some(why) => error.because(why),
