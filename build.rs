@@ -61,7 +61,7 @@ mod regen {
         "PK11_(FindKeyByAnyCert|FindKeyByKeyID|GetLowLevelKeyIDForPrivateKey|GetLowLevelKeyIDForCert|MakeIDFromPubKey)",
         "PK11_(GenerateKeyPairWithOpFlags|DeleteTokenPrivateKey|DeleteTokenPublicKey)",
         "PK11_(ListPrivKeysInSlot|CopyTokenPrivKeyToSessionPrivKey|GetSlotFromPrivateKey)",
-        "PK11_(ConvertSessionPrivKeyToTokenPrivKey|ImportPublicKey)",
+        "PK11_(ConvertSessionPrivKeyToTokenPrivKey|ImportPublicKey|ListPublicKeysInSlot)",
         "PK11_(SetPrivateKeyNickname|GetPrivateKeyNickname|HasAttributeSet|ReadRawAttribute)",
         "PK11_(SignatureLen|Sign|SignWithMechanism|HashBuf|ExtractKeyValue|GetKeyData)",
         "PK11_(PubUnwrapSymKey|PubUnwrapSymKeyWithMechanism|PubWrapSymKey)",
@@ -83,7 +83,7 @@ mod regen {
         "SECKEY_(DestroyPrivateKey|DestroyPublicKey|DestroyPrivateKeyList|GetPrivateKeyType)",
         "SECKEY_(ConvertToPublicKey|EncodeDERSubjectPublicKeyInfo|DestroySubjectPublicKeyInfo)",
         "SECKEY_(DecodeDERSubjectPublicKeyInfo|ExtractPublicKey|PublicKeyStrengthInBits)",
-        "SECKEY_CopyPrivateKey",
+        "SECKEY_(CopyPrivateKey|DestroyPublicKeyList)",
         // cryptohi.h
         "(SEC_SignData|VFY_VerifyDataDirect|DSAU_EncodeDerSigWithLen)",
         // p12.h

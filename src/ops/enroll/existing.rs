@@ -165,9 +165,8 @@ impl Job<'_> {
                 name.split([',', '+']).any(is_user)
             }
             Requester::Certificate(signer) if self.takes_signer_s_subject() => {
-                let signer = session::qualified(self.token, signer);
-                let signer = self.database.find_certificate(&signer);
-                signer.is_ok_and(|s| same_name(s.subject(), certificate.subject()))
+                let signer = session::find_certificate(self.database, self.token, signer);
+                signer.is_ok_and(|(s, _)| same_name(s.subject(), certificate.subject()))
             }
             Requester::Certificate(_) => false,
         }

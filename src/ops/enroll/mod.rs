@@ -190,7 +190,7 @@ impl Job<'_> {
         let (key, issued) = match recovered {
             Some(found) => found,
             None => {
-                let key = match unfinished.go_on(purpose)? {
+                let key = match unfinished.go_on(self.token, purpose)? {
                     Some(key) => key,
                     None => self.new_key(kind, purpose)?,
                 };

@@ -8,7 +8,7 @@ use crate::algorithm::KeySpec;
 use crate::asn1::x509::spki_key_spec;
 use crate::error::{Kind, Result};
 use crate::keyid;
-use crate::nss::KeyPair;
+use crate::nss::{KeyPair, Token};
 use crate::ops::csr::{NewKey, unfinished_label};
 use crate::ops::exchange::Requester;
 use crate::ops::records::{Lookup, Records, State};
@@ -45,8 +45,8 @@ impl Job<'_> {
         let Some(nickname) = self.nickname else { return Ok(found) };
         let named = self.database.find_certificates(&session::qualified(self.token, nickname))?;
         for (text, labelled) in [(unfinished_label(nickname).as_str(), true), (nickname, false)] {
-            for id in self.token.keys_labelled(text) {
-                let Some(private) = self.token.find_key(&id) else { continue };
+            for private in self.token.keys_labelled(text) {
+                let id = private.id()?;
                 let public = private.public().and_then(|p| Ok((p.spki()?, p)));
                 let Ok((spki, public)) = public else {
                     found.notes.extend(labelled.then(|| note(nickname, &id, &[])));
@@ -111,7 +111,7 @@ impl Job<'_> {
                 let proven = answer::ours(self.database, vec![der], &key.spki);
                 let Ok((certificate, others)) = proven else { continue };
                 let OldKey { pair, .. } = unfinished.keys.swap_remove(at);
-                let key = NewKey::resume(pair, self.nickname.unwrap_or_default())?;
+                let key = NewKey::resume(self.token, pair, self.nickname.unwrap_or_default())?;
                 let issued = Issued { certificate, others, recovered: true };
                 return Ok(Some((key, issued)));
             }
@@ -137,11 +137,11 @@ impl Unfinished {
     ///
     /// # Errors
     /// As [`NewKey::resume`].
-    pub(super) fn go_on(&mut self, nickname: &str) -> Result<Option<NewKey>> {
+    pub(super) fn go_on(&mut self, token: &Token, nickname: &str) -> Result<Option<NewKey>> {
         let mut keys = std::mem::take(&mut self.keys).into_iter().filter(|k| k.labelled);
         let Some(first) = keys.next() else { return Ok(None) };
         self.notes.extend(keys.map(|k| k.note(nickname)));
-        NewKey::resume(first.pair, nickname).map(Some)
+        NewKey::resume(token, first.pair, nickname).map(Some)
     }
 
     /// What is to be said of all of them, by a run that needs none.
