@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use curl::easy::{Easy2, Handler, HttpVersion, InfoType, List, SslVersion, WriteError};
 
-use crate::bridge::{Bridge, Lending, forget_ca_files, require_openssl};
+use crate::bridge::{Bridge, Lending, forget_ca_files, leave_lookups, require_openssl};
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::nss::{Certificate, Database, PrivateKey};
@@ -282,6 +282,7 @@ impl<'db> Transport<'db> {
         let easy = &mut self.easy;
         easy.reset();
         forget_ca_files(easy)?;
+        leave_lookups(easy);
         easy.ssl_verify_peer(true)?;
         easy.ssl_verify_host(true)?;
         easy.ssl_min_max_version(SslVersion::Tlsv12, SslVersion::Default)?;
