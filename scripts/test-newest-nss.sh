@@ -1,0 +1,77 @@
+#!/bin/bash
+# The offline tests under the newest NSS and OpenSSL: the binaries built here run in a chroot of
+# Debian sid. Needs root and a Debian machine. When sid can't be installed (a mirror without it, a
+# package that is gone for a day) this says so and is no failure; a test that fails there is one.
+#
+#   scripts/test-newest-nss.sh [TEST_BINARY...]    e.g. nssdb flows; all unless named
+set -eu
+cd "$(dirname "$(readlink -f "$0")")/.."
+repo=$PWD
+target=${CARGO_TARGET_DIR:-$repo/target}
+base=${NSS_CMC_SID:-/opt/nss-cmc-sid}
+root=$base/root
+packages="ca-certificates curl gcc libc6-dev libcurl4t64 libcurl4-openssl-dev libnss3 libnss3-tools openssl procps softhsm2 sqlite3 strace"
+
+[ "$(id -u)" = 0 ] || { echo "$0: needs root (chroot, mount)" >&2; exit 1; }
+outside() { # COMMAND...: what depends on the mirror
+  "$@" >>"$base/log" 2>&1 || {
+    echo "WARNING: Debian sid could not be installed; nothing was tested under the newest NSS. $base/log ends:" >&2
+    tail -5 "$base/log" >&2
+    exit 0
+  }
+}
+# Packages of sid from today: a chroot older than a week is made anew.
+mkdir -p "$base"
+if [ -e "$base/ready" ] && [ -n "$(find "$base/ready" -mtime +7)" ]; then rm -f "$base/ready"; fi
+if [ ! -e "$base/ready" ]; then
+  : >"$base/log"
+  command -v debootstrap >/dev/null || outside apt-get install -y --no-install-recommends debootstrap debian-archive-keyring
+  mirror=${DOGTAG_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' 2>/dev/null | head -1)}
+  rm -rf --one-file-system "$root"
+  outside debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg sid "$root" "${mirror:?set DOGTAG_MIRROR to a Debian mirror}"
+  printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+  chmod 755 "$root/usr/sbin/policy-rc.d"
+  # A frozen mirror's lists are past their date.
+  printf 'APT::Install-Recommends "false";\nAcquire::Check-Valid-Until "false";\nAcquire::Languages "none";\n' \
+    >"$root/etc/apt/apt.conf.d/99tests"
+  printf 'force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/doc/*\n' >"$root/etc/dpkg/dpkg.cfg.d/tests"
+  cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+  outside chroot "$root" apt-get update -qq
+  # shellcheck disable=SC2086 # a list
+  outside env DEBIAN_FRONTEND=noninteractive chroot "$root" apt-get install -y -qq $packages
+  chroot "$root" apt-get clean
+  touch "$base/ready"
+fi
+
+# Test binaries with the folder each is run in, as cargo would.
+cargo test --workspace --features regen --no-run --message-format=json 2>/dev/null | python3 -c '
+import json, os, sys
+for line in sys.stdin:
+    unit = json.loads(line) if line.startswith("{") else {}
+    if unit.get("executable") and unit["profile"]["test"]:
+        print(unit["target"]["name"], os.path.dirname(unit["manifest_path"]), unit["executable"])
+' >"$base/tests"
+[ -s "$base/tests" ] || { echo "$0: cargo test --no-run named no test" >&2; exit 1; }
+
+mkdir -p "$root$repo" "$root$target"
+# Mounts of a namespace of its own: nothing stays mounted, whatever happens.
+unshare -m bash -s -- "$root" "$repo" "$target" "$base/tests" "$@" <<'IN'
+set -eu
+root=$1 repo=$2 target=$3 tests=$4
+shift 4
+mount --make-rprivate /
+for m in proc sys dev; do mount --rbind "/$m" "$root/$m"; done
+mount --bind "$repo" "$root$repo"
+case $target in "$repo"/*) ;; *) mount --bind "$target" "$root$target" ;; esac
+inside() { env -i HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" "$@"; }
+inside sh -c 'dpkg-query -W -f "\${Package} \${Version}\n" libnss3 libssl3t64 libcurl4t64'
+failed=
+while read -r name dir binary; do
+  if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
+  # Built without headers to compare there.
+  [ "$name" != bindings ] || continue
+  echo "== $name"
+  inside env -C "$dir" CARGO_MANIFEST_DIR="$dir" "$binary" -q </dev/null || failed="$failed $name"
+done <"$tests"
+[ -z "$failed" ] || { echo "failed under the newest NSS:$failed" >&2; exit 1; }
+IN
