@@ -206,7 +206,13 @@ impl<'db> Transport<'db> {
         let outcome = self.easy.perform();
         let seen = self.easy.get_ref().bridge().seen();
         let answer = std::mem::take(&mut self.easy.get_mut().inner);
-        let sent = |e: Error| if answer.sent() { e.sent() } else { e };
+        let sent = |e: Error| match (answer.sent(), e.kind()) {
+            (false, _) => e,
+            (true, Kind::Interrupted) => {
+                e.sent().hint("look whether the request was carried out before sending it again")
+            }
+            (true, _) => e.sent(),
+        };
         if let Err(error) = outcome {
             let connect_status = self.easy.http_connectcode().unwrap_or(0);
             let error = failure::Failure {
