@@ -108,7 +108,7 @@ kinds! {
     Rejected 40 "rejected" false "the CA's CMC status is a failure";
     PopRequired 41 "pop_required" false "the CA wants proof of possession in another round";
     BadReply 42 "bad_reply" false "signature, nonce, transaction id or key of the answer doesn't fit";
-    Interrupted 130 "interrupted" true "a signal ended the run; what it had made is gone again";
+    Interrupted 130 "interrupted" true "a signal ended the run; nothing stays unless a request was sent";
 }
 
 impl Kind {

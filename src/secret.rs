@@ -445,7 +445,7 @@ mod tests {
 
     #[test]
     fn descriptors_are_read_on_whatever_they_are() {
-        use std::io::Seek;
+        use std::io::{Seek, Write};
         use std::os::fd::AsRawFd;
 
         let next = |fd: &dyn AsRawFd| {

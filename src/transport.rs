@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use curl::easy::{Easy2, Handler, HttpVersion, InfoType, List, SslVersion, WriteError};
 
-use crate::bridge::{Bridge, Lending, forget_ca_files, require_openssl};
+use crate::bridge::{Bridge, Lending, forget_ca_files, leave_lookups, require_openssl};
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::nss::{Certificate, Database, PrivateKey};
@@ -220,7 +220,13 @@ impl<'db> Transport<'db> {
         let outcome = self.easy.perform();
         let seen = self.easy.get_ref().bridge().seen();
         let answer = std::mem::take(&mut self.easy.get_mut().inner);
-        let sent = |e: Error| if answer.sent() { e.sent() } else { e };
+        let sent = |e: Error| match (answer.sent(), e.kind()) {
+            (false, _) => e,
+            (true, Kind::Interrupted) => {
+                e.sent().hint("look whether the request was carried out before sending it again")
+            }
+            (true, _) => e.sent(),
+        };
         if let Err(error) = outcome {
             let connect_status = self.easy.http_connectcode().unwrap_or(0);
             let error = failure::Failure {
@@ -296,6 +302,7 @@ impl<'db> Transport<'db> {
         let easy = &mut self.easy;
         easy.reset();
         forget_ca_files(easy)?;
+        leave_lookups(easy);
         easy.ssl_verify_peer(true)?;
         easy.ssl_verify_host(true)?;
         easy.ssl_min_max_version(SslVersion::Tlsv12, SslVersion::Default)?;

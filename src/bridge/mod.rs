@@ -291,6 +291,15 @@ pub(crate) fn forget_ca_files<H>(easy: &Easy2<H>) -> std::result::Result<(), cur
     Ok(())
 }
 
+/// Tells curl not to wait for a name look-up that was given up: it may take minutes more.
+pub(crate) fn leave_lookups<H>(easy: &Easy2<H>) {
+    const CURLOPT_QUICK_EXIT: curl_sys::CURLoption = curl_sys::CURLOPTTYPE_LONG + 322;
+    let on: c_long = 1;
+    // SAFETY: the handle is live; the option takes a long (curl_easy_setopt(3)).
+    unsafe { curl_sys::curl_easy_setopt(easy.raw(), CURLOPT_QUICK_EXIT, on) };
+    // Before 7.87 curl knows no such option, and waits.
+}
+
 /// Refuses a libcurl whose TLS isn't this process's OpenSSL 3: its callback wouldn't run, or would
 /// get another library's structure.
 ///

@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::compat;
 use crate::error::{Error, Kind, Result};
-use crate::interrupt::Watch;
+use crate::interrupt::{self, Watch};
 use crate::report::{Report, error_text, issued_pem};
 use crate::text::without_userinfo;
 pub use streams::{Streams, standard_output};
@@ -138,6 +138,10 @@ fn base_name(arg: &OsString) -> String {
 /// An old name: 1 instead of 0 when its words were lost.
 fn old(applet: compat::Applet, name: &str, args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     let code = applet(args, streams);
+    if code != 0 {
+        // A script that runs it in a loop ends with it.
+        interrupt::end_if_unwatched();
+    }
     if let Some(e) = streams.untold() {
         streams.tell(format!("{name}: {e}"));
     }

@@ -194,6 +194,34 @@ fn plain_text(reply: &Reply) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn reply(status: u32, body: &[u8]) -> Reply {
+        Reply { status, content_type: None, header_lines: Vec::new(), body: body.to_vec() }
+    }
+
+    /// Servers send it as they like.
+    #[test]
+    fn a_message_is_read_in_every_encoding_and_with_every_status() {
+        let der = include_bytes!("../../tests/vectors/01-rsa-server/response.der");
+        let lines = |end| pem::lines(der, 64, end);
+        for body in [
+            der.to_vec(),
+            lines("\n").into_bytes(),
+            lines("\r\n").into_bytes(),
+            lines("").into_bytes(),
+            pem::encode("CMS", der).into_bytes(),
+        ] {
+            for status in [200, 400, 501] {
+                assert_eq!(est_body("u", reply(status, &body)).unwrap(), der);
+            }
+            assert!(!unread(&reply(400, &body)), "a success was understood");
+        }
+        assert!(unread(&reply(400, b"what?")) && unread(&reply(415, b"")));
+        for status in [200, 202, 401, 403, 404, 500, 501, 502] {
+            assert!(!unread(&reply(status, b"what?")), "{status}");
+        }
+        assert_eq!(est_body("u", reply(202, b"")).unwrap_err().kind(), Kind::Pending);
+    }
+
     #[test]
     fn est_is_known_by_its_path() {
         for url in [

@@ -35,8 +35,8 @@ impl Failure<'_> {
     pub(super) fn explain(mut self) -> Error {
         let target = self.target;
         if self.interrupted {
-            let what = "interrupted by a signal";
-            return Error::new(Kind::Interrupted, what).because(format!("talking to {target}"));
+            let what = format!("interrupted by a signal while talking to {target}");
+            return Error::new(Kind::Interrupted, what);
         }
         if let Some(why) = self.too_large {
             return self.http("takes no answer that large").because(why);

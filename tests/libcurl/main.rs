@@ -6,21 +6,23 @@ mod common;
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::stand_in::{StandIn, folder};
 use common::{Folder, Said, run, tool};
 
 /// `enroll` with the shim in front of libcurl.
 fn enroll(f: &Folder, url: &str, shim: &str) -> Said {
+    run(&mut command(f, url, shim))
+}
+
+fn command(f: &Folder, url: &str, shim: &str) -> Command {
     let enroll = ["enroll", "-d", "db", "--password-file", "pw", "--ca", url];
     let what = ["--profile", "caCMCserverCert", "--signer", "agent", "--subject", "CN=x"];
-    run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
-        .current_dir(f.path())
-        .env("LD_PRELOAD", f.file("shim.so"))
-        .env("SHIM", shim)
-        .args(enroll)
-        .args(what)
-        .args(["--nickname", "x"]))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
+    command.current_dir(f.path()).args(enroll).args(what).args(["--nickname", "x"]);
+    command.env("LD_PRELOAD", f.file("shim.so")).env("SHIM", shim);
+    command
 }
 
 fn shim(f: &Folder) {
@@ -44,6 +46,28 @@ fn a_libcurl_that_cannot_be_initialised() {
         .env("SHIM", "broken")
         .args(["csr", "create", "-d", "db", "--password-file", "pw", "--subject", "CN=x"]));
     assert!(said.exits(0).out.contains("BEGIN CERTIFICATE REQUEST"));
+}
+
+/// A look-up that hangs ends with the first signal, and with the time limit.
+#[test]
+fn a_look_up_that_hangs() {
+    let f = folder(&["--key-type", "ec"]);
+    shim(&f);
+    let before = f.keys();
+    let mut child = command(&f, "https://ca.example", "lookup").spawn().unwrap();
+    // The key comes before the look-up.
+    while f.keys() == before {
+        assert!(child.try_wait().unwrap().is_none());
+    }
+    tool("kill", f.path(), &["-s", "TERM", &child.id().to_string()]);
+    let start = Instant::now();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert_eq!(f.keys(), before);
+    let mut command = command(&f, "https://ca.example", "lookup");
+    let said = run(command.args(["--connect-timeout", "1"])).exits(30);
+    assert!(said.err.contains("no answer in time"), "{}", said.err);
+    assert_eq!(f.keys(), before);
 }
 
 #[test]

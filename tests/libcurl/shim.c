@@ -1,13 +1,16 @@
 /* A libcurl that isn't fit to be lent a key, for tests/libcurl: put in front of the real one by
  * LD_PRELOAD. SHIM=gnutls says it is built on GnuTLS; SHIM=deaf says what the real one is built on,
  * and takes no SSL_CTX callback; SHIM=blind takes none and believes every server besides; SHIM=broken
- * can't be initialised, as the real one when OpenSSL lacks its FIPS module. */
+ * can't be initialised, as the real one when OpenSSL lacks its FIPS module; SHIM=lookup never finds a
+ * name, nor that there is none. */
 #define _GNU_SOURCE
 #include <curl/curl.h>
 #include <dlfcn.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int shim(const char *name)
 {
@@ -44,6 +47,17 @@ CURL *curl_easy_init(void)
     CURL *(*real)(void) = dlsym(RTLD_NEXT, "curl_easy_init");
 
     return shim("broken") ? NULL : real();
+}
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                struct addrinfo **found)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+    while (shim("lookup"))
+        pause();
+    real = dlsym(RTLD_NEXT, "getaddrinfo");
+    return real(node, service, hints, found);
 }
 
 curl_version_info_data *curl_version_info(CURLversion age)

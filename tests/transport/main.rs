@@ -3,6 +3,7 @@
 
 mod database;
 mod proxies;
+mod refused;
 mod sent;
 mod server;
 mod tokens;
