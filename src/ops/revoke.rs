@@ -107,9 +107,29 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
             (database, token, None)
         }
     };
+    if let Target::Nickname(nickname, _) = &spec.target {
+        log_in_for(&database, &token, nickname, &spec.passwords)?;
+    }
     let report = run(&database, &token, spec)?;
     drop((token, primed));
     Ok(close(database, report))
+}
+
+/// Logs in to the token that a nickname names, where that is another one than the signer's: NSS finds
+/// no certificate in it otherwise.
+fn log_in_for(
+    database: &Database,
+    signer_s: &Token,
+    nickname: &str,
+    passwords: &Passwords<'_>,
+) -> Result<()> {
+    let Some((name, _)) = nickname.split_once(':') else { return Ok(()) };
+    // A colon may also be a part of the nickname.
+    let Ok(token) = database.token(name) else { return Ok(()) };
+    if !token.is_internal() && token.name() != signer_s.name() && token.needs_login() {
+        token.login(passwords(name)?.as_ref())?;
+    }
+    Ok(())
 }
 
 fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
