@@ -92,9 +92,9 @@ def scenarios(lab):
         "PKCS10Client": ([lab.program, "PKCS10Client", "-d", lab.db, "-p", words, "-a", "ec",
                           "-c", "nistp256", "-o", "new.csr", "-n", SUBJECT], "clean"),
         "CRMFPopClient": ([lab.program, "CRMFPopClient", "-d", lab.db, "-p", words, "-a", "ec",
-                           "-c", "nistp256", "-o", "new.crmf", "-n", SUBJECT], "clean"),
+                           "-c", "nistp256", "-t", "false", "-o", "new.crmf", "-n", SUBJECT], "clean"),
         "revoke": ([lab.program, "revoke", *database, "--ca", lab.url, "--nickname", "new",
-                    "--signer", "new", "--reason", "superseded"], "enrolled"),
+                    "--signer", "agent", "--reason", "superseded"], "enrolled"),
     }
 
 
