@@ -130,6 +130,7 @@ fn an_expired_certificate_under_the_nickname_counts() {
 #[test]
 fn what_the_ca_runs_on_is_refused() {
     let (f, ca) = start(&[]);
+    f.write("noise", [5; 64]);
     let subsystems = ca_says(&f, &["subsystems"]);
     let mut own: Vec<(&str, &str)> = subsystems
         .lines()
@@ -150,6 +151,31 @@ fn what_the_ca_runs_on_is_refused() {
     let file = ["--cert", "ca/ca.pem", "--signer", "agent"];
     refused(&f, &ca, &file, 2, &[ISSUER, "--allow-ca"]);
     refused(&f, &ca, &["--nickname", "ca_signing", "--signer", "agent"], 2, &[ISSUER]);
+    // A renewed one of the CA's host, which the records don't call the system's: by number.
+    f.certutil(&[
+        "-R",
+        "-s",
+        "CN=localhost",
+        "-a",
+        "-o",
+        "host.csr",
+        "-k",
+        "ec",
+        "-q",
+        "nistp256",
+        "-f",
+        "pw",
+        "-z",
+        "noise",
+    ]);
+    let mut enroll = vec!["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+    enroll.extend(["--profile", "caCMCECserverCert", "--signer", "agent", "--csr", "host.csr"]);
+    enroll.extend(["--nickname", "host", "--output", "json"]);
+    let report = f.nss_cmc(&enroll).exits(0).json();
+    let serial = report["result"]["certificate"]["serial"]["hex"].as_str().unwrap();
+    let args = ["--serial", serial, "--signer", "agent"];
+    refused(&f, &ca, &args, 2, &["own host localhost", "--allow-ca"]);
+    revoke(&f, &ca, &["--nickname", "host", "--signer", "agent"]).exits(0);
     // Told so, it does it, and warns.
     let args = ["--serial", own[0].0, "--signer", "agent", "--allow-ca"];
     let report = revoke(&f, &ca, &args).exits(0).json();

@@ -144,7 +144,7 @@ pub(super) fn check(
     // is no proof.
     let meant = own && !asker.by_serial;
     if role.is_none() && !meant {
-        role = subsystem(found, asker.host, records, database)?;
+        role = subsystem(found, asker, records, database)?;
     }
     if let Some(role) = role {
         warnings.push(refuse(&role, "--allow-ca", allow.ca)?);
@@ -219,7 +219,7 @@ const SUBSYSTEMS: &[&str] = &[
 /// What makes a certificate look like one that the CA runs on.
 fn subsystem(
     found: &Found,
-    host: &str,
+    asker: &Asker<'_>,
     records: &mut Records<'_, '_>,
     database: &Database,
 ) -> Result<Option<String>> {
@@ -228,10 +228,11 @@ fn subsystem(
     let server = purposes.is_empty() || purposes.iter().any(|p| p[..] == SERVER_AUTH);
     let names_host = || {
         let certificate = database.decode_certificate(der);
-        certificate.is_ok_and(|c| c.verify_name(host).is_ok())
+        certificate.is_ok_and(|c| c.verify_name(asker.host).is_ok())
     };
-    if server && names_host() {
-        return Ok(Some(format!("a server certificate of the CA's own host {host}")));
+    // Whoever names it otherwise than by a number knows which of a host's certificates it is.
+    if asker.by_serial && server && names_host() {
+        return Ok(Some(format!("a server certificate of the CA's own host {}", asker.host)));
     }
     let names = name_attributes(subject)?;
     let has = |keyword: &str, test: &dyn Fn(&str) -> bool| {
