@@ -105,7 +105,7 @@ kinds! {
     Unreachable 30 "unreachable" true "name look-up, connection or time-out";
     Tls 31 "tls" false "the server isn't trusted or wrongly named, or refused our certificate";
     Http 32 "http" true "not HTTP 200, or the answer is not CMC";
-    Rejected 40 "rejected" false "the CA's CMC status is a failure";
+    Rejected 40 "rejected" false "the CA's CMC status is a failure, or its records don't show what was asked";
     PopRequired 41 "pop_required" false "the CA wants proof of possession in another round";
     BadReply 42 "bad_reply" false "signature, nonce, transaction id or key of the answer doesn't fit";
     Interrupted 130 "interrupted" true "a signal ended the run; nothing stays unless a request was sent";

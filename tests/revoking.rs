@@ -3,8 +3,10 @@
 
 mod common;
 
+use std::process::Command;
+
 use common::stand_in::{StandIn, ec_folder, program};
-use common::{Folder, Said, tool};
+use common::{Folder, PASSWORD, Said, run, tool};
 use serde_json::Value;
 
 const ISSUER: &str = "CN=CA Signing Certificate,O=STAND-IN";
@@ -128,6 +130,7 @@ fn an_expired_certificate_under_the_nickname_counts() {
 #[test]
 fn what_the_ca_runs_on_is_refused() {
     let (f, ca) = start(&[]);
+    f.write("noise", [5; 64]);
     let subsystems = ca_says(&f, &["subsystems"]);
     let mut own: Vec<(&str, &str)> = subsystems
         .lines()
@@ -148,6 +151,31 @@ fn what_the_ca_runs_on_is_refused() {
     let file = ["--cert", "ca/ca.pem", "--signer", "agent"];
     refused(&f, &ca, &file, 2, &[ISSUER, "--allow-ca"]);
     refused(&f, &ca, &["--nickname", "ca_signing", "--signer", "agent"], 2, &[ISSUER]);
+    // A renewed one of the CA's host, which the records don't call the system's: by number.
+    f.certutil(&[
+        "-R",
+        "-s",
+        "CN=localhost",
+        "-a",
+        "-o",
+        "host.csr",
+        "-k",
+        "ec",
+        "-q",
+        "nistp256",
+        "-f",
+        "pw",
+        "-z",
+        "noise",
+    ]);
+    let mut enroll = vec!["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
+    enroll.extend(["--profile", "caCMCECserverCert", "--signer", "agent", "--csr", "host.csr"]);
+    enroll.extend(["--nickname", "host", "--output", "json"]);
+    let report = f.nss_cmc(&enroll).exits(0).json();
+    let serial = report["result"]["certificate"]["serial"]["hex"].as_str().unwrap();
+    let args = ["--serial", serial, "--signer", "agent"];
+    refused(&f, &ca, &args, 2, &["own host localhost", "--allow-ca"]);
+    revoke(&f, &ca, &["--nickname", "host", "--signer", "agent"]).exits(0);
     // Told so, it does it, and warns.
     let args = ["--serial", own[0].0, "--signer", "agent", "--allow-ca"];
     let report = revoke(&f, &ca, &args).exits(0).json();
@@ -379,4 +407,62 @@ fn a_lost_response_is_told_with_the_state() {
     let notes = report["error"]["notes"].to_string();
     assert!(notes.contains("is revoked (unspecified)"), "{report}");
     assert_eq!(state(&f, &serial), "REVOKED 0");
+}
+
+/// Two certificates of one nickname in another token, with and without its name in front.
+#[test]
+fn a_nickname_in_another_token() {
+    const LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
+    let (f, ca) = start(&[]);
+    std::fs::create_dir(f.file("tokens")).unwrap();
+    f.write("softhsm.conf", format!("directories.tokendir = {}\n", f.file("tokens").display()));
+    f.write("pins", format!("internal:{PASSWORD}\nHSM:1234\n"));
+    f.write("pin", "1234\n");
+    let command = |program: &str, args: &[&str]| {
+        let conf = f.file("softhsm.conf");
+        run(Command::new(program).current_dir(f.path()).env("SOFTHSM2_CONF", conf).args(args))
+    };
+    let slot = ["--init-token", "--free", "--label", "HSM", "--so-pin", "1234", "--pin", "1234"];
+    command("softhsm2-util", &slot).exits(0);
+    let add = ["-add", "softhsm", "-libfile", LIBRARY, "-dbdir", "sql:db", "-force"];
+    command("modutil", &add).exits(0);
+    let ours = env!("CARGO_BIN_EXE_nss-cmc");
+    for _ in 0..2 {
+        let create = ["csr", "create", "-d", "db", "--token", "HSM", "--password-file", "pins"];
+        let what = ["--key-type", "ec:nistp256", "--subject", "CN=www", "--out", "www.csr"];
+        command(ours, &[&create[..], &what].concat()).exits(0);
+        ca_says(&f, &["sign", "--csr", "www.csr", "--out", "www.pem"]);
+        let import = ["-A", "-d", "sql:db", "-h", "HSM", "-n", "www", "-t", ",,", "-a", "-i"];
+        // It fails over the trust, which lies in the database, once the certificate is in the token.
+        command("certutil", &[&import[..], &["www.pem", "-f", "pin"]].concat());
+    }
+    let list = ca_says(&f, &["list"]);
+    let serials: Vec<&str> = list
+        .lines()
+        .filter(|l| l.ends_with(" CN=www"))
+        .map(|l| l.split(' ').next().unwrap())
+        .collect();
+    let common = ["-d", "db", "--password-file", "pins", "--ca", &ca.url, "--output", "json"];
+    let by_agent = ["--nickname", "HSM:www", "--signer", "agent"];
+    for (which, keys) in [
+        (&["--token", "HSM", "--nickname", "www"][..], 2),
+        (&["--token", "HSM", "--nickname", "HSM:www"], 2),
+        // The agent's key is in the database.
+        (&by_agent, 2),
+    ] {
+        let said = command(ours, &[&["revoke"][..], &common, which].concat()).exits(2);
+        assert!(serials.iter().all(|s| said.out.contains(s)), "{}", said.out);
+        assert_eq!(said.out.matches("private key present").count(), keys, "{}", said.out);
+        assert_eq!(said.out.matches("in use").count(), 1, "{}", said.out);
+    }
+    let one = ["revoke", "--token", "HSM", "--nickname", "HSM:www", "--serial", serials[0]];
+    let report = command(ours, &[&one[..], &common].concat()).exits(0).json();
+    assert_eq!(
+        (&report["result"]["by"], &report["result"]["verified"]),
+        (&"owner".into(), &true.into())
+    );
+    assert_eq!(
+        (state(&f, serials[0]), state(&f, serials[1])),
+        ("REVOKED 0".into(), "VALID".into())
+    );
 }

@@ -101,7 +101,11 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
         // Nothing is signed; only the database's trust is needed.
         Authority::SharedSecret(_) => None,
     };
-    let needs = Needs { token: &spec.token, signer, ..Needs::default() };
+    let certificate = match &spec.target {
+        Target::Nickname(nickname, _) => Some(nickname.as_str()),
+        Target::File(_) | Target::Serial(..) => None,
+    };
+    let needs = Needs { token: &spec.token, signer, certificate, ..Needs::default() };
     let Session { database, token, held } =
         Session::open(&spec.database, access, needs, &spec.passwords)?;
     let report = run(&database, &token, spec)?;

@@ -19,6 +19,8 @@ pub struct Needs<'a> {
     pub key: bool,
     /// Nickname of the certificate whose key signs; it may be in another token.
     pub signer: Option<&'a str>,
+    /// Nickname of a certificate that is only read; a token may show it after a login only.
+    pub certificate: Option<&'a str>,
     /// Whether trust flags are set: they are in the database's own token, whichever holds the
     /// certificate.
     pub trust: bool,
@@ -75,6 +77,10 @@ impl Session {
         // login.
         if let Some((_, first)) = signer.first() {
             logins.want(first);
+        }
+        if let Some(nickname) = needs.certificate {
+            let places = places(&database, &token, nickname)?;
+            places.iter().filter(|(_, t)| !t.is_internal()).for_each(|(_, t)| logins.want(t));
         }
         if needs.trust || internal.is_fips() {
             logins.want(&internal);
@@ -230,6 +236,31 @@ pub fn find_certificate(
         }
     }
     Err(missing.unwrap_or_else(|| Error::new(Kind::NotFound, "no certificate of that name")))
+}
+
+/// Every certificate called `nickname`, where [`find_certificate`] finds one; several share a nickname
+/// after a renewal. That one is the first.
+///
+/// # Errors
+/// As [`find_certificate`].
+pub fn find_certificates(
+    database: &Database,
+    token: &Token,
+    nickname: &str,
+) -> Result<Vec<Certificate>> {
+    let mut found = vec![find_certificate(database, token, nickname)?.0];
+    for (name, _) in places(database, token, nickname)? {
+        let all = database.find_certificates(&name)?;
+        if all.iter().any(|c| found.iter().any(|f| f.der() == c.der())) {
+            for certificate in all {
+                if !found.iter().any(|f| f.der() == certificate.der()) {
+                    found.push(certificate);
+                }
+            }
+            break;
+        }
+    }
+    Ok(found)
 }
 
 impl Identity {

@@ -7,7 +7,7 @@ use super::super::enroll::same_name;
 use super::super::records::{Lookup, Records, State, serial_hex};
 use super::target::{Found, Source};
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{decode, name, oid};
+use crate::asn1::{decode, name, oid, unsigned};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Database;
 use crate::text::{dn_string, name_attributes};
@@ -120,7 +120,6 @@ pub(super) fn check(
     database: &Database,
     allow: Allow,
 ) -> Result<Vec<String>> {
-    let Some(der) = found.der() else { return Ok(Vec::new()) };
     let refuse = |why: &str, flag: &str, allowed: bool| {
         let what = found.title();
         if allowed {
@@ -130,17 +129,22 @@ pub(super) fn check(
             .hint(format!("if that is what you want, add {flag}")))
     };
     let mut warnings = Vec::new();
-    let own = asker.signer == Some(der);
+    let own = asker
+        .signer
+        .and_then(|der| certificate_fields(der).ok())
+        .is_some_and(|f| unsigned(f.serial) == found.serial && same_name(f.issuer, &found.issuer));
     if own && asker.by_serial {
         warnings.push(refuse("the signer's own certificate", "--allow-signer", allow.signer)?);
     }
+    let Some(der) = found.der() else { return Ok(warnings) };
     // What can't be read may be anything.
     let mut role = authority(der, &found.issuer)
         .unwrap_or_else(|e| Some(format!("a certificate whose extensions cannot be read: {e}")));
     // Whoever names and signs with the certificate itself means it; that it looks like a subsystem's
     // is no proof.
-    if role.is_none() && (!own || asker.by_serial) {
-        role = subsystem(found, asker.host, records, database)?;
+    let meant = own && !asker.by_serial;
+    if role.is_none() && !meant {
+        role = subsystem(found, asker, records, database)?;
     }
     if let Some(role) = role {
         warnings.push(refuse(&role, "--allow-ca", allow.ca)?);
@@ -215,7 +219,7 @@ const SUBSYSTEMS: &[&str] = &[
 /// What makes a certificate look like one that the CA runs on.
 fn subsystem(
     found: &Found,
-    host: &str,
+    asker: &Asker<'_>,
     records: &mut Records<'_, '_>,
     database: &Database,
 ) -> Result<Option<String>> {
@@ -224,10 +228,11 @@ fn subsystem(
     let server = purposes.is_empty() || purposes.iter().any(|p| p[..] == SERVER_AUTH);
     let names_host = || {
         let certificate = database.decode_certificate(der);
-        certificate.is_ok_and(|c| c.verify_name(host).is_ok())
+        certificate.is_ok_and(|c| c.verify_name(asker.host).is_ok())
     };
-    if server && names_host() {
-        return Ok(Some(format!("a server certificate of the CA's own host {host}")));
+    // Whoever names it otherwise than by a number knows which of a host's certificates it is.
+    if asker.by_serial && server && names_host() {
+        return Ok(Some(format!("a server certificate of the CA's own host {}", asker.host)));
     }
     let names = name_attributes(subject)?;
     let has = |keyword: &str, test: &dyn Fn(&str) -> bool| {

@@ -7,7 +7,7 @@ use rasn::types::Integer;
 use super::super::enroll::same_name;
 use super::super::file;
 use super::super::records::serial_hex;
-use super::super::session::{Identity, qualified};
+use super::super::session::{Identity, find_certificates};
 use super::super::shared_token::certificate_in;
 use crate::asn1::x509::certificate_fields;
 use crate::asn1::{name, unsigned};
@@ -172,24 +172,13 @@ fn under(
     pick: Option<&Pick>,
     logged_in: bool,
 ) -> Result<Found> {
-    let full = qualified(token, nickname);
-    // A nickname may also be one of the internal token, whatever token the signer's key is in.
-    let name = if database.find_certificates(&full)?.is_empty() { nickname } else { &full };
-    let chosen = database.find_certificate(name)?;
-    let mut all: Vec<Vec<u8>> = Vec::new();
-    for certificate in database.find_certificates(name)? {
-        if !all.iter().any(|der| der == certificate.der()) {
-            all.push(certificate.der().to_vec());
-        }
-    }
-    if all.is_empty() {
-        all.push(chosen.der().to_vec());
-    }
+    let all = find_certificates(database, token, nickname)?;
+    let chosen = all.first();
     let listed = |error: Error| -> Result<Error> {
         let mut lines = Vec::new();
-        for der in &all {
-            let summary = summary(der)?;
-            lines.push((summary.not_before, line(&summary, database, &chosen, logged_in)));
+        for certificate in &all {
+            let summary = summary(certificate.der())?;
+            lines.push((summary.not_before, line(&summary, certificate, chosen, logged_in)));
         }
         lines.sort();
         Ok(lines.into_iter().fold(error, |error, (_, line)| error.note(line)))
@@ -200,7 +189,7 @@ fn under(
     };
     match pick {
         None => match &all[..] {
-            [one] => Found::of(one, Source::Database),
+            [one] => Found::of(one.der(), Source::Database),
             several => Err(listed(
                 Error::new(
                     Kind::Usage,
@@ -213,17 +202,17 @@ fn under(
             )?),
         },
         Some(Pick::Serial(serial)) => {
-            let has_number = |der: &&Vec<u8>| {
-                certificate_fields(der).is_ok_and(|f| unsigned(f.serial) == *serial)
+            let has_number = |c: &&Certificate| {
+                certificate_fields(c.der()).is_ok_and(|f| unsigned(f.serial) == *serial)
             };
             match all.iter().find(has_number) {
-                Some(der) => Found::of(der, Source::Database),
+                Some(certificate) => Found::of(certificate.der(), Source::Database),
                 None => Err(missing(serial_hex(serial))?),
             }
         }
         Some(Pick::File(path)) => {
             let der = in_file(path)?;
-            match all.contains(&der) {
+            match all.iter().any(|c| c.der() == der) {
                 true => Found::of(&der, Source::Database),
                 false => Err(missing(format!("of {}", path.display()))?),
             }
@@ -232,7 +221,12 @@ fn under(
 }
 
 /// One of several certificates, for people.
-fn line(summary: &Summary, database: &Database, chosen: &Certificate, logged_in: bool) -> String {
+fn line(
+    summary: &Summary,
+    certificate: &Certificate,
+    chosen: Option<&Certificate>,
+    logged_in: bool,
+) -> String {
     let day = |t: chrono::DateTime<chrono::Utc>| t.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let mut text = format!(
         "{}: {}, issued by {}, valid {} to {}",
@@ -245,15 +239,11 @@ fn line(summary: &Summary, database: &Database, chosen: &Certificate, logged_in:
     if summary.not_after < chrono::Utc::now() {
         text.push_str(", expired");
     }
-    // Keys are only seen after a login.
-    let has_key = || {
-        let certificate = database.decode_certificate(&summary.der);
-        certificate.is_ok_and(|c| c.private_key().is_ok())
-    };
-    if logged_in && !has_key() {
-        text.push_str(", no private key");
+    // A key that isn't seen may be behind a login.
+    if logged_in && certificate.private_key().is_ok() {
+        text.push_str(", private key present");
     }
-    if summary.der == chosen.der() {
+    if chosen.is_some_and(|c| summary.der == c.der()) {
         text.push_str(", in use (NSS takes this one for the nickname)");
     }
     text
