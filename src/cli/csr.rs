@@ -214,7 +214,7 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
         token: &args.database.token,
         key: by_name.is_none(),
         signer: by_name,
-        trust: false,
+        ..Needs::default()
     };
     let Session { database, token, held } =
         Session::open(&args.database.database, access, needs, &passwords)?;

@@ -247,7 +247,7 @@ impl Opened {
                 }),
             });
         let access = Access::ReadOnly;
-        let needs = Needs { token: name, key, signer, trust: false };
+        let needs = Needs { token: name, key, signer, ..Needs::default() };
         let Session { database, token, held } = Session::open(dir, access, needs, &passwords)?;
         let shown = match token.is_internal() {
             true => "Internal Key Storage Token".to_owned(),

@@ -114,6 +114,7 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             Requester::SharedSecret(_) => None,
         },
         trust: spec.trust.is_some(),
+        ..Needs::default()
     };
     let Session { database, token, held } =
         Session::open(&spec.database, access, needs, &spec.passwords)?;
