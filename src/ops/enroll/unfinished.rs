@@ -46,7 +46,7 @@ impl Job<'_> {
         let named = self.database.find_certificates(&session::qualified(self.token, nickname))?;
         for (text, labelled) in [(unfinished_label(nickname).as_str(), true), (nickname, false)] {
             for private in self.token.keys_labelled(text) {
-                let id = private.id()?;
+                let Ok(id) = private.id() else { continue };
                 let public = private.public().and_then(|p| Ok((p.spki()?, p)));
                 let Ok((spki, public)) = public else {
                     found.notes.extend(labelled.then(|| note(nickname, &id, &[])));
