@@ -11,7 +11,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use curl::MultiError;
 use curl::easy::{Easy2, Handler, HttpVersion, InfoType, List, SslVersion, WriteError};
+use curl::multi::Multi;
 
 use crate::bridge::{Bridge, Lending, forget_ca_files, leave_lookups, require_openssl};
 use crate::error::{Error, Kind, Result};
@@ -20,6 +22,8 @@ use crate::nss::{Certificate, Database, PrivateKey};
 use proxy::Proxy;
 use url::Target;
 
+/// How often is looked for signals while nothing comes.
+const INTERVAL: Duration = Duration::from_millis(100);
 /// Longest body taken, in octets.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 /// Longest head taken, in octets: status line and headers, 1xx answers included.
@@ -108,7 +112,10 @@ pub struct Reply {
 /// Sends requests one after another: each POST once, over a connection of its own; a GET over one
 /// that is open.
 pub struct Transport<'db> {
-    easy: Easy2<Lending<'db, Answer>>,
+    /// Holds the connections, whose `SSL_CTX`s point to what belongs to `easy`: dropped first.
+    multi: Multi,
+    /// There between exchanges.
+    easy: Option<Easy<'db>>,
     connect_timeout: Duration,
     timeout: Duration,
     proxy: Option<String>,
@@ -127,8 +134,10 @@ impl<'db> Transport<'db> {
     /// OpenSSL can't be used at all.
     pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
         let bridge = Bridge::new(options.database, options.identity)?;
+        let easy = Lending::easy(bridge, Answer::default())?;
         Ok(Transport {
-            easy: Lending::easy(bridge, Answer::default())?,
+            multi: Multi::new(),
+            easy: Some(easy),
             connect_timeout: options.connect_timeout,
             timeout: options.timeout,
             proxy: options.proxy,
@@ -208,18 +217,65 @@ impl<'db> Transport<'db> {
         if post {
             watch.check()?;
         }
-        self.configure(url, proxy.as_ref())
-            .and_then(|()| request(&mut self.easy))
-            .map_err(|e| Error::new(Kind::Internal, "can't set up the request").because(e))?;
-        let bridge = self.easy.get_ref().bridge();
+        let unusable = |why: &str| Error::new(Kind::Internal, format!("can't set up the {why}"));
+        let mut easy = self.easy.take().ok_or_else(|| unusable("transfer"))?;
+        let ready =
+            self.configure(&mut easy, url, proxy.as_ref()).and_then(|()| request(&mut easy));
+        if let Err(e) = ready {
+            self.easy = Some(easy);
+            return Err(unusable("request").because(e));
+        }
+        let bridge = easy.get_ref().bridge();
         let tls_proxy = proxy.as_ref().filter(|p| p.tls).map(|p| p.host.as_str());
         bridge.expect(&target.host, tls_proxy);
         let established = bridge.established();
         let waits = format!("the response from {target}, {} s at most", self.timeout.as_secs());
-        self.easy.get_mut().inner = Answer { established, post, waits, ..Answer::default() };
-        let outcome = self.easy.perform();
-        let seen = self.easy.get_ref().bridge().seen();
-        let answer = std::mem::take(&mut self.easy.get_mut().inner);
+        easy.get_mut().inner = Answer { established, post, waits, ..Answer::default() };
+        let (mut easy, outcome) = self.perform(easy)?;
+        let reply = self.conclude(&mut easy, outcome, &target, proxy.as_ref());
+        self.easy = Some(easy);
+        reply
+    }
+
+    /// Lets curl work. Between its steps, and not by its progress callback, is looked for signals:
+    /// newer curl calls that only when something happens.
+    fn perform(
+        &self,
+        easy: Easy<'db>,
+    ) -> Result<(Easy<'db>, std::result::Result<(), curl::Error>)> {
+        let failed = |e: MultiError| Error::new(Kind::Internal, "cannot run a transfer").because(e);
+        let mut handle = self.multi.add2(easy).map_err(failed)?;
+        let mut outcome = None;
+        while outcome.is_none() {
+            let stepped = self.multi.perform();
+            self.multi.messages(|message| {
+                outcome = message.result_for2(&handle).or(outcome.take());
+            });
+            if outcome.is_some() {
+                break;
+            }
+            if !handle.get_mut().inner.goes_on() {
+                outcome = Some(Err(curl::Error::new(curl_sys::CURLE_ABORTED_BY_CALLBACK)));
+            } else if matches!(stepped, Ok(0) | Err(_))
+                || self.multi.poll(&mut [], INTERVAL).is_err()
+            {
+                outcome = Some(Err(curl::Error::new(curl_sys::CURLE_RECV_ERROR)));
+            }
+        }
+        let easy = self.multi.remove2(handle).map_err(failed)?;
+        Ok((easy, outcome.unwrap_or(Ok(()))))
+    }
+
+    /// Makes an answer or an error of what an exchange left behind.
+    fn conclude(
+        &self,
+        easy: &mut Easy<'db>,
+        outcome: std::result::Result<(), curl::Error>,
+        target: &Target,
+        proxy: Option<&Proxy>,
+    ) -> Result<Reply> {
+        let seen = easy.get_ref().bridge().seen();
+        let answer = std::mem::take(&mut easy.get_mut().inner);
         let sent = |e: Error| match (answer.sent(), e.kind()) {
             (false, _) => e,
             (true, Kind::Interrupted) => {
@@ -228,10 +284,10 @@ impl<'db> Transport<'db> {
             (true, _) => e.sent(),
         };
         if let Err(error) = outcome {
-            let connect_status = self.easy.http_connectcode().unwrap_or(0);
+            let connect_status = easy.http_connectcode().unwrap_or(0);
             let error = failure::Failure {
-                target: &target,
-                proxy: proxy.as_ref(),
+                target,
+                proxy,
                 error,
                 seen,
                 too_large: answer.too_large,
@@ -239,14 +295,14 @@ impl<'db> Transport<'db> {
                 interrupted: answer.interrupted,
                 connect_status,
                 directory: self.directory.as_deref(),
-                client: self.easy.get_ref().bridge().client(),
+                client: easy.get_ref().bridge().client(),
                 limits: (self.connect_timeout, self.timeout),
             }
             .explain();
             return Err(sent(error));
         }
         // A connection kept open was verified when it was made.
-        let fresh = self.easy.num_connects().unwrap_or(1) > 0;
+        let fresh = easy.num_connects().unwrap_or(1) > 0;
         if target.tls && fresh && !(seen.attached && seen.verified) {
             return Err(sent(Error::new(
                 Kind::Tls,
@@ -256,15 +312,15 @@ impl<'db> Transport<'db> {
         }
         // curl takes the end of the connection for the end of the head.
         if !answer.head_ended {
-            return Err(sent(failure::broken(&target).because("its head has no end")));
+            return Err(sent(failure::broken(target).because("its head has no end")));
         }
-        let status = self.easy.response_code().unwrap_or(0);
+        let status = easy.response_code().unwrap_or(0);
         if status == 407
-            && let Some(proxy) = &proxy
+            && let Some(proxy) = proxy
         {
-            return Err(sent(failure::proxy_refused(proxy, &target, status)));
+            return Err(sent(failure::proxy_refused(proxy, target, status)));
         }
-        let content_type = self.easy.content_type_bytes().ok().flatten();
+        let content_type = easy.content_type_bytes().ok().flatten();
         let content_type = content_type.map(|t| String::from_utf8_lossy(t).into_owned());
         Ok(Reply { status, content_type, header_lines: answer.lines, body: answer.body })
     }
@@ -295,11 +351,11 @@ impl<'db> Transport<'db> {
 
     /// Everything both kinds of request share; what the last one set is forgotten.
     fn configure(
-        &mut self,
+        &self,
+        easy: &mut Easy<'db>,
         url: &str,
         proxy: Option<&Proxy>,
     ) -> std::result::Result<(), curl::Error> {
-        let easy = &mut self.easy;
         easy.reset();
         forget_ca_files(easy)?;
         leave_lookups(easy);
@@ -315,8 +371,7 @@ impl<'db> Transport<'db> {
         easy.timeout(self.timeout)?;
         easy.max_filesize(BODY_LIMIT as u64)?;
         easy.useragent(concat!("nss-cmc/", env!("CARGO_PKG_VERSION")))?;
-        // Both call the handler: the one to look for signals, the other to know what was sent.
-        easy.progress(true)?;
+        // Calls the handler, to know what was sent.
         easy.verbose(true)?;
         // Whether there is a proxy is decided already, for this program and curl alike.
         easy.proxy(proxy.map_or("", |p| p.url.as_str()))?;
@@ -364,10 +419,9 @@ impl Answer {
     fn sent(&self) -> bool {
         self.post && (self.established.get() || self.left)
     }
-}
 
-impl Handler for Answer {
-    fn progress(&mut self, _: f64, _: f64, _: f64, _: f64) -> bool {
+    /// Whether to wait on. The first signal is answered with words when octets may have left.
+    fn goes_on(&mut self) -> bool {
         if !interrupt::pending() {
             return true;
         }
@@ -384,7 +438,9 @@ impl Handler for Answer {
         self.interrupted = true;
         false
     }
+}
 
+impl Handler for Answer {
     fn debug(&mut self, kind: InfoType, data: &[u8]) {
         // CONNECT goes to the proxy; what leaves inside TLS comes after the handshake.
         self.left |= match kind {

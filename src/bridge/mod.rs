@@ -231,8 +231,8 @@ pub(crate) struct Lending<'db, H> {
 impl<'db, H: Handler> Lending<'db, H> {
     /// An easy handle that trusts NSS alone: curl's own CA files aren't even read.
     ///
-    /// The handle frees its connections, and with them every `SSL_CTX`, before its handler, and
-    /// so before the `Bridge`.
+    /// Connections, and with them every `SSL_CTX`, must be gone before the handle's handler, and so
+    /// the `Bridge`: those of the handle itself are, those of a multi handle if that goes first.
     ///
     /// # Errors
     /// [`Kind::Tls`] when libcurl can't be initialised.
@@ -255,10 +255,6 @@ impl<H: Handler> Handler for Lending<'_, H> {
     fn header(&mut self, data: &[u8]) -> bool {
         self.bridge.route.borrow_mut().heard(data);
         self.inner.header(data)
-    }
-
-    fn progress(&mut self, dltotal: f64, dlnow: f64, ultotal: f64, ulnow: f64) -> bool {
-        self.inner.progress(dltotal, dlnow, ultotal, ulnow)
     }
 
     fn debug(&mut self, kind: InfoType, data: &[u8]) {

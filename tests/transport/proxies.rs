@@ -41,8 +41,8 @@ fn tunnel(mut client: SslStream<TcpStream>, answer: &str, log: &Got) -> Option<(
     if !answer.starts_with("200") {
         return None;
     }
-    let target = head.split(' ').nth(1)?;
-    let mut server = TcpStream::connect(target).ok()?;
+    let port = head.split(' ').nth(1)?.rsplit_once(':')?.1.parse::<u16>().ok()?;
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     // One thread for both ways: neither side speaks while the other does.
     client.get_ref().set_nonblocking(true).ok()?;
     server.set_nonblocking(true).ok()?;

@@ -174,7 +174,9 @@ impl Gate {
         }
         wait();
         let head = String::from_utf8(head).unwrap();
-        let mut server = TcpStream::connect(head.split(' ').nth(1).unwrap()).unwrap();
+        let port = head.split(' ').nth(1).unwrap().rsplit_once(':').unwrap().1;
+        let address = (Ipv4Addr::LOCALHOST, port.parse().unwrap());
+        let mut server = TcpStream::connect(address).unwrap();
         client.write_all(b"HTTP/1.1 200 Go\r\n\r\n").unwrap();
         let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         std::thread::spawn(move || std::io::copy(&mut from, &mut to).ok());
