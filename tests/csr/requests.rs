@@ -16,7 +16,9 @@ fn pkcs10_client_says_and_writes_what_scripts_read() {
     );
     assert_eq!(said.err, "");
     let text = openssl(&f, &["req", "-in", "a.req", "-verify", "-noout", "-subject", "-text"]);
-    assert!(text.contains("subject=C = US, O = \"Example, Inc.\", CN = a + OU = b"), "{text}");
+    // Newer OpenSSL writes no blanks around the equals sign, and quotes nothing.
+    let plain = text.replace(" = ", "=").replace('"', "");
+    assert!(plain.contains("subject=C=US, O=Example, Inc., CN=a + OU=b"), "{text}");
     assert!(text.contains("Public-Key: (2048 bit)"), "{text}");
     // Header and footer end with LF, 76 columns with CR LF between them.
     let file = String::from_utf8(f.read("a.req")).unwrap();
@@ -323,7 +325,7 @@ fn csr_create_asks_for_everything() {
     f.write("a.csr", report["result"]["request"].as_str().unwrap());
     let text = openssl(&f, &["req", "-in", "a.csr", "-verify", "-noout", "-text"]);
     for part in [
-        "Subject: O = EXAMPLE, CN = www.example.com",
+        "Subject: O=EXAMPLE, CN=www.example.com",
         "ASN1 OID: secp384r1",
         "DNS:www.example.com, DNS:alt.example.com, IP Address:2001:DB8:0:0:0:0:0:1, \
          email:a@example.com, URI:https://example.com/",
@@ -333,7 +335,7 @@ fn csr_create_asks_for_everything() {
         "X509v3 Subject Key Identifier",
         "challengePassword        :xyz",
     ] {
-        assert!(text.contains(part), "{part:?} is missing in {text}");
+        assert!(text.replace(" = ", "=").contains(part), "{part:?} is missing in {text}");
     }
     let id = report["result"]["key_id"].as_str().unwrap();
     assert_eq!(f.keys(), [id]);
@@ -374,7 +376,7 @@ fn an_existing_key_is_found_by_id_and_nickname() {
                 assert_eq!(f.read("pub.pem"), key.as_bytes());
             } else {
                 let text = openssl(&f, &["req", "-in", "a.csr", "-verify", "-noout", "-pubkey"]);
-                assert_eq!(text, key, "{name}");
+                assert!(text.ends_with(key.as_str()), "{name}: {text}");
             }
         }
     }
