@@ -147,6 +147,31 @@ struct Parts {
     http: Option<u32>,
 }
 
+/// A failed NSS call: which one, the number NSPR kept for the thread, its symbolic name and NSS's
+/// own sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The C function that failed.
+    pub call: &'static str,
+    /// `PR_GetError()` right after the call; 0 when NSS gave no reason.
+    pub code: i32,
+    /// The symbolic name (`SEC_ERROR_BAD_PASSWORD`), or `unknown error`.
+    pub name: String,
+    /// NSS's sentence for the code, without its full stop.
+    pub text: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.code == 0 {
+            return write!(f, "{} failed and NSS gave no reason", self.call);
+        }
+        write!(f, "{}: {} ({}): {}", self.call, self.name, self.code, self.text)
+    }
+}
+
+impl std::error::Error for Fault {}
+
 /// What the CA's status control said, for JSON.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CmcDetail {
@@ -290,11 +315,11 @@ impl Error {
     }
 
     /// The NSS call at the root, if one failed.
-    pub fn nss(&self) -> Option<&crate::nss::Fault> {
+    pub fn nss(&self) -> Option<&Fault> {
         let mut at: Option<&(dyn std::error::Error + 'static)> =
             self.0.source.as_deref().map(|e| e as _);
         while let Some(e) = at {
-            if let Some(fault) = e.downcast_ref::<crate::nss::Fault>() {
+            if let Some(fault) = e.downcast_ref::<Fault>() {
                 return Some(fault);
             }
             at = e.source();

@@ -29,22 +29,17 @@
 pub mod algorithm;
 pub mod asn1;
 pub mod cli;
+pub mod client;
 pub mod cmc;
-pub mod compat;
-pub mod config;
+pub mod dogtag_tools;
 pub mod error;
+pub mod http;
+pub mod inspect;
 pub mod interrupt;
 pub mod keyid;
-pub mod near;
-pub mod ops;
-pub mod report;
 pub mod secret;
 pub mod text;
-pub mod transport;
 pub mod trust;
 
 #[allow(unsafe_code)]
 pub mod nss;
-
-#[allow(unsafe_code)]
-mod bridge;

@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use nss_cmc::asn1::{encode, oid, pem, tlv};
 use nss_cmc::cmc::pop::Challenge;
 use nss_cmc::cmc::request::Request;
-use nss_cmc::cmc::{response, show};
-use nss_cmc::text;
+use nss_cmc::cmc::response;
+use nss_cmc::inspect as show;
+
 use rasn::types::Oid;
 
 /// The system's allocator with an account of each thread.
@@ -124,15 +125,15 @@ fn read(bytes: &[u8], thoroughly: bool) {
             challenge.readings().ok();
         }
         if thoroughly {
-            text::render_response(&answer, true);
-            answer.certificates.iter().for_each(|c| drop(text::summary(c)));
+            nss_cmc::dogtag_tools::text::render_response(&answer, true);
+            answer.certificates.iter().for_each(|c| drop(nss_cmc::asn1::summary::summary(c)));
         }
     }
     show::request_content(bytes).ok();
     Request::pkcs10(bytes).and_then(|r| r.spki()).ok();
     Request::crmf(bytes).and_then(|r| r.spki()).ok();
     if thoroughly && let Ok(message) = show::read(bytes) {
-        text::message_lines(&message.parts);
+        nss_cmc::cli::message::message_lines(&message.parts);
         message.parts.to_json().to_string();
     }
 }

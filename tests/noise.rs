@@ -2,11 +2,11 @@
 //! that says where, or what is there; never a panic. The noise is the same in every run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use nss_cmc::asn1::{name, pem, split_tlv, wanted};
-use nss_cmc::config::{Dialect, Settings};
+use nss_cmc::asn1::name::dn_string;
+use nss_cmc::asn1::{extension_request as wanted, name, pem, split_tlv};
+use nss_cmc::client::passwords::Source;
+use nss_cmc::dogtag_tools::settings::{Dialect, Settings};
 use nss_cmc::keyid;
-use nss_cmc::secret::Source;
-use nss_cmc::text::dn_string;
 
 /// Marsaglia's xorshift.
 struct Noise(u64);

@@ -11,10 +11,11 @@ use std::sync::{Mutex, MutexGuard};
 use common::{Folder, PASSWORD, run, tool};
 use nss_cmc::algorithm::{Curve, Digest, KeySpec, Scheme, Signer};
 use nss_cmc::asn1::{name, pem};
+use nss_cmc::client::csr;
+use nss_cmc::client::passwords::Source;
 use nss_cmc::error::{Error, Kind};
 use nss_cmc::nss::{Access, Certificate, Database, KeyFlags, Token, Trust, Usage};
-use nss_cmc::ops::csr;
-use nss_cmc::secret::{Secret, Source};
+use nss_cmc::secret::Secret;
 use nss_cmc::trust::{Paths, SignatureCheck};
 
 static TURN: Mutex<()> = Mutex::new(());
@@ -285,7 +286,7 @@ fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     database.verify(&leaf, Usage::SslClient).unwrap();
     is_issued(database, &leaf).unwrap();
     issued_for_anything(f, database);
-    let full = nss_cmc::ops::session::qualified(token, nickname);
+    let full = nss_cmc::client::session::qualified(token, nickname);
     let found = database.find_certificate(&full).unwrap();
     assert_eq!(found.der(), leaf.der());
     found.private_key().unwrap();

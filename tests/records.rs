@@ -10,9 +10,9 @@ use common::stand_in::{StandIn, ec_folder, program};
 use common::{Folder, tool};
 use nss_cmc::asn1::name;
 use nss_cmc::asn1::x509::certificate_fields;
+use nss_cmc::client::dogtag::records::{Lookup, Records, State};
+use nss_cmc::http::{Transport, TransportOptions};
 use nss_cmc::nss::{Access, Database};
-use nss_cmc::ops::records::{Lookup, Records, State};
-use nss_cmc::transport::{Transport, TransportOptions};
 use rasn::types::Integer;
 
 /// NSS opens one database at a time.

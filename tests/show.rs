@@ -9,10 +9,10 @@ use common::{Said, nss_cmc};
 use nss_cmc::asn1::cms::{ContentInfo, SignedData};
 use nss_cmc::asn1::x509::CertificationRequest;
 use nss_cmc::asn1::{any, decode, encode, oid, pem, tlv};
+use nss_cmc::cli::message::message_lines;
 use nss_cmc::cmc::request::{PkiDataBuilder, Request};
 use nss_cmc::cmc::seal::unsigned_data;
-use nss_cmc::cmc::show::{Form, Message, read};
-use nss_cmc::text::message_lines;
+use nss_cmc::inspect::{Form, Message, read};
 use serde_json::Value;
 
 fn vector(name: &str) -> Vec<u8> {

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use nss_cmc::asn1::name::dn_string;
+use nss_cmc::asn1::summary::summary;
 use nss_cmc::cmc::response::parse;
-use nss_cmc::text::{dn_string, pretty_certificate, render_response, stored_line, summary};
+use nss_cmc::dogtag_tools::text::{pretty_certificate, render_response, stored_line};
 
 fn vectors() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")

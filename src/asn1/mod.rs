@@ -9,10 +9,11 @@ pub mod certificate;
 pub mod cmc;
 pub mod cms;
 pub mod crmf;
+pub mod extension_request;
 pub mod name;
 pub mod oid;
 pub mod pem;
-pub mod wanted;
+pub mod summary;
 pub mod x509;
 
 use rasn::types::{Any, Integer};

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::client::passwords::{Passwords, SHARED_SECRET, Source, others_read};
 use crate::error::{Error, Kind, Result};
+use crate::http::Encoding;
 use crate::nss::exposed;
-use crate::secret::{Passwords, SHARED_SECRET, Secret, Source, others_read};
-use crate::transport::Encoding;
+use crate::secret::Secret;
 
 /// The database, the token and its password.
 #[derive(Args)]

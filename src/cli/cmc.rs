@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 
 use super::Streams;
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
+use crate::cli::report::Report;
+use crate::client::send::{SendSpec, send};
+use crate::client::verify::{ShowSpec, show};
 use crate::error::Result;
-use crate::ops::send::{SendSpec, send};
-use crate::ops::show::{ShowSpec, show};
-use crate::report::Report;
 
 /// Commands of `cmc`.
 #[derive(Subcommand)]

@@ -7,16 +7,16 @@ use serde_json::json;
 
 use super::args::DatabaseArgs;
 use crate::algorithm::KeySpec;
-use crate::asn1::{name, pem, wanted};
+use crate::asn1::{extension_request, name, pem};
+use crate::cli::report::Report;
+use crate::client::archive::Archive;
+use crate::client::csr::{AltNames, CsrSpec, Format, KeyWanted, Made, create};
+use crate::client::session::{Needs, Session};
+use crate::client::{enroll, output};
 use crate::cmc::crmf::{ArchiveWrap, Pop};
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, KeyFlags, KeyUses};
-use crate::ops::archive::Archive;
-use crate::ops::csr::{AltNames, CsrSpec, Format, KeyWanted, Made, create};
-use crate::ops::session::{Needs, Session};
-use crate::ops::{enroll, file};
-use crate::report::Report;
 
 /// Prints a report.
 type Show<'a> = &'a mut dyn FnMut(&mut Report) -> Result<()>;
@@ -179,8 +179,11 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     let prefixes = if args.subject_types { name::Prefixes::Types } else { name::Prefixes::Text };
     let subject = name::subject(&args.subject, prefixes)?;
     let extensions = extensions(&args)?;
-    let attributes =
-        args.attribute.iter().map(|a| wanted::raw_attribute(a)).collect::<Result<_>>()?;
+    let attributes = args
+        .attribute
+        .iter()
+        .map(|a| extension_request::raw_attribute(a))
+        .collect::<Result<_>>()?;
     let archive = match &args.archive_to {
         Some(file) => Some(Archive::read(file, args.wrap, args.oaep)?),
         None => None,
@@ -229,7 +232,7 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     let delivered = made.check().and_then(|()| match &args.out {
         Some(path) => {
             let pem = pem::encode(LABEL, &made.der);
-            file::write(path, pem.as_bytes(), file::Mode::Default)
+            output::write(path, pem.as_bytes(), output::Mode::Default)
         }
         None => show(&mut report),
     });
@@ -262,13 +265,13 @@ fn extensions(args: &CreateArgs) -> Result<Vec<rasn_pkix::Extension>> {
     }
     let mut extensions = AltNames(names).extensions()?;
     if !args.key_usage.is_empty() {
-        extensions.push(wanted::key_usage(&args.key_usage)?);
+        extensions.push(extension_request::key_usage(&args.key_usage)?);
     }
     if !args.ext_key_usage.is_empty() {
-        extensions.push(wanted::extended_key_usage(&args.ext_key_usage)?);
+        extensions.push(extension_request::extended_key_usage(&args.ext_key_usage)?);
     }
     for text in &args.extension {
-        extensions.push(wanted::raw_extension(text)?);
+        extensions.push(extension_request::raw_extension(text)?);
     }
     for (i, extension) in extensions.iter().enumerate() {
         if extensions.iter().skip(i + 1).any(|e| e.extn_id == extension.extn_id) {

@@ -8,17 +8,17 @@ use clap::{ArgGroup, Args};
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration, warnings};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
+use crate::cli::report::Report;
+use crate::client::archive::Archive;
+use crate::client::connection::{Requester, Shared};
+use crate::client::csr::AltNames;
+use crate::client::dogtag;
+use crate::client::enroll::{DEFAULT_KEY, EnrollSpec, KeySource, enroll};
 use crate::cmc::control::check_identification;
 use crate::cmc::crmf::ArchiveWrap;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Trust;
-use crate::ops::archive::Archive;
-use crate::ops::ca;
-use crate::ops::csr::AltNames;
-use crate::ops::enroll::{DEFAULT_KEY, EnrollSpec, KeySource, enroll};
-use crate::ops::exchange::{Requester, Shared};
-use crate::report::Report;
 
 /// Headings of the options.
 const ASKER: &str = "Who asks";
@@ -201,7 +201,7 @@ fn trust(text: &str) -> std::result::Result<Trust, String> {
 /// As [`enroll`].
 pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     // A profile that is missing is said before anything is opened.
-    ca::submit_url(&args.ca.connect.ca, ca::SUBMIT_FULL, &args.ca.profile)?;
+    dogtag::submit_url(&args.ca.connect.ca, dogtag::SUBMIT_FULL, &args.ca.profile)?;
     if args.nickname.as_ref().is_some_and(|name| name.chars().any(char::is_control)) {
         return Err(Error::new(Kind::Usage, format!("invalid nickname {:?}", args.nickname))
             .because("it holds a control character, such as a line end"));

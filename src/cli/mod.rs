@@ -4,6 +4,8 @@ pub(crate) mod args;
 mod cmc;
 mod csr;
 mod enroll;
+pub mod message;
+pub mod report;
 mod revoke;
 mod shared_token;
 mod streams;
@@ -13,10 +15,10 @@ use std::path::Path;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::compat;
+use crate::cli::report::{Report, error_text, issued_pem};
+use crate::dogtag_tools;
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
-use crate::report::{Report, error_text, issued_pem};
 use crate::text::without_userinfo;
 pub use streams::{Streams, standard_output};
 
@@ -74,11 +76,11 @@ enum Command {
 /// Runs the program with its arguments, the program name first; answers the exit code.
 pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
     let called = args.first().map(base_name).unwrap_or_default();
-    if let Some(applet) = compat::find(&called) {
+    if let Some(applet) = dogtag_tools::find(&called) {
         return old(applet, &called, args.get(1..).unwrap_or_default(), streams);
     }
     let word = args.get(1).map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
-    if let Some(applet) = compat::find(&word) {
+    if let Some(applet) = dogtag_tools::find(&word) {
         return old(applet, &word, args.get(2..).unwrap_or_default(), streams);
     }
     // Usage lines carry the program's name, whatever the link it was called by.
@@ -136,7 +138,12 @@ fn base_name(arg: &OsString) -> String {
 }
 
 /// An old name: 1 instead of 0 when its words were lost.
-fn old(applet: compat::Applet, name: &str, args: &[OsString], streams: &mut Streams<'_>) -> u8 {
+fn old(
+    applet: dogtag_tools::Applet,
+    name: &str,
+    args: &[OsString],
+    streams: &mut Streams<'_>,
+) -> u8 {
     let code = applet(args, streams);
     if code != 0 {
         // A script that runs it in a loop ends with it.
@@ -276,7 +283,7 @@ fn help(topic: &[String], streams: &mut Streams<'_>) -> Result<Report> {
         return Ok(report);
     }
     if let [tool] = topic
-        && let Some(applet) = compat::find(tool)
+        && let Some(applet) = dogtag_tools::find(tool)
     {
         applet(&["--help".into()], streams);
         streams.print("")?;
@@ -309,7 +316,7 @@ mod tests {
     #[test]
     fn every_old_name_is_in_the_help() {
         let help = Cli::command().render_long_help().to_string();
-        for (name, _) in compat::APPLETS {
+        for (name, _) in dogtag_tools::APPLETS {
             assert!(help.contains(name), "{name}");
         }
     }

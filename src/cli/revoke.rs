@@ -6,10 +6,10 @@ use clap::{ArgGroup, Args};
 
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
 use crate::asn1::cmc::CrlReason;
+use crate::cli::report::Report;
+use crate::client::revoke::{Action, Allow, Authority, Pick, RevokeSpec, Target, revoke};
 use crate::cmc::control::{reason, serial_number};
 use crate::error::{Error, Kind, Result};
-use crate::ops::revoke::{Action, Allow, Authority, Pick, RevokeSpec, Target, revoke};
-use crate::report::Report;
 
 /// Arguments of `revoke`.
 #[derive(Args)]

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
 use crate::asn1::pem;
+use crate::cli::report::Report;
+use crate::client::output;
+use crate::client::session::{Needs, Session};
+use crate::client::shared_token::{Entry, advice, certificate_in, ldif, shared_token};
 use crate::cmc::control::{check_identification, serial_number};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport};
-use crate::ops::file;
-use crate::ops::session::{Needs, Session};
-use crate::ops::shared_token::{Entry, advice, certificate_in, ldif, shared_token};
-use crate::report::Report;
 
 /// Arguments of `shared-token`.
 #[derive(Args)]
@@ -99,14 +99,14 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
     let recipient = match (&args.cert, &args.nickname) {
         (Some(path), _) => {
             let what = "the issuance protection certificate";
-            certificate_in(what, &file::read(what, path)?)?
+            certificate_in(what, &output::read(what, path)?)?
         }
         (None, nickname) => {
             let nickname = nickname.as_deref().unwrap_or_default();
             database.find_certificate(nickname)?.der().to_vec()
         }
     };
-    let summary = crate::text::summary(&recipient)?;
+    let summary = crate::asn1::summary::summary(&recipient)?;
     // Session objects can be made in the internal token without a login only where it is open.
     let token = database.token("internal")?;
     let der = shared_token(&database, &token, &recipient, secret.bytes(), how)?;
@@ -119,7 +119,7 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
     report.lines.push(String::new());
     report.lines.push(ldif.unwrap_or(text).trim_end().to_owned());
     report.warnings = advice(&recipient, secret.bytes())?;
-    Ok(crate::ops::enroll::close(database, report))
+    Ok(crate::client::enroll::close(database, report))
 }
 
 fn entry(args: &SharedTokenArgs) -> Result<Option<Entry>> {

@@ -8,7 +8,6 @@ pub mod proof;
 pub mod request;
 pub mod response;
 pub mod seal;
-pub mod show;
 
 #[cfg(test)]
 pub(crate) mod fixture;

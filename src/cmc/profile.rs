@@ -1,6 +1,6 @@
 //! Names of Dogtag's CMC profiles, for hints only: an administrator may have changed them all.
 
-use crate::near::nearest;
+use crate::text::nearest;
 
 /// The CMC profiles Dogtag ships.
 pub const SHIPPED: &[&str] = &[

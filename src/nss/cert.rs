@@ -11,8 +11,8 @@ use super::handle::{Borrowed, CertList, Owned, bytes, handle};
 use super::key::PrivateKey;
 use super::token::{Token, is_internal_name, key_missing};
 use crate::error::{Error, Kind, Result};
-use crate::near::nearest;
 use crate::text::certutil;
+use crate::text::nearest;
 
 handle! {
     /// A certificate. C: `CERTCertificate`, given back by `CERT_DestroyCertificate`.

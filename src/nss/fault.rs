@@ -1,35 +1,11 @@
 //! What NSS says when a call fails.
 
 use std::ffi::CStr;
-use std::fmt;
 use std::ptr::NonNull;
 
 use nss_sys as sys;
 
-/// A failed NSS call: which one, the number NSPR kept for the thread, its symbolic name and NSS's
-/// own sentence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The C function that failed.
-    pub call: &'static str,
-    /// `PR_GetError()` right after the call; 0 when NSS gave no reason.
-    pub code: i32,
-    /// The symbolic name (`SEC_ERROR_BAD_PASSWORD`), or `unknown error`.
-    pub name: String,
-    /// NSS's sentence for the code, without its full stop.
-    pub text: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.code == 0 {
-            return write!(f, "{} failed and NSS gave no reason", self.call);
-        }
-        write!(f, "{}: {} ({}): {}", self.call, self.name, self.code, self.text)
-    }
-}
-
-impl std::error::Error for Fault {}
+pub use crate::error::Fault;
 
 /// The numbers of sslerr.h that libnss3 itself answers with. libssl3 registers their names only when
 /// its own initialisation runs, which nothing here needs.

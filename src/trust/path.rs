@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::asn1::certificate::{self, Certificate, KeyUse};
+use crate::asn1::name::dn_string;
 use crate::asn1::x509::certificate_fields;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{CaTrust, Database, Signature, Token};
-use crate::text::dn_string;
 
 /// A longer path is a loop of cross-certificates.
 const LONGEST: usize = 16;

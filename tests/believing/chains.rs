@@ -90,7 +90,7 @@ fn chain_of_a_request(f: &Folder) -> Vec<Vec<u8>> {
     let mut found = nss_cmc::cmc::response::certificates_of(&signed);
     // A SET has no order; the chain's is by length of the path.
     found.sort_by_key(|der| {
-        let subject = nss_cmc::text::summary(der).unwrap().subject;
+        let subject = nss_cmc::asn1::summary::summary(der).unwrap().subject;
         ["CN=agent", "CN=Sub", "CN=CA"].iter().position(|n| subject.starts_with(n))
     });
     found

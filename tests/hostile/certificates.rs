@@ -1,7 +1,8 @@
 //! Certificates that are odd or built to deceive: listed as they are, and safely.
 
+use nss_cmc::asn1::summary::summary;
 use nss_cmc::asn1::{oid, split_tlv};
-use nss_cmc::text::{pretty_certificate, summary};
+use nss_cmc::dogtag_tools::text::pretty_certificate;
 
 use crate::message::{id, int, seq, set, tlv};
 use crate::safe;

@@ -12,9 +12,8 @@ use message::{
 };
 use nss_cmc::asn1::oid;
 use nss_cmc::cmc::response::{self, Outcome};
-use nss_cmc::cmc::show;
 use nss_cmc::error::Kind;
-use nss_cmc::text;
+use nss_cmc::inspect as show;
 
 /// No reader takes it, and each says something.
 #[track_caller]
@@ -29,8 +28,9 @@ fn refused(what: &str, der: &[u8], words: &str) {
 #[track_caller]
 fn shown(der: &[u8]) -> String {
     let message = show::read(der).unwrap();
-    let rendered = text::render_response(&response::parse(der).unwrap(), true);
-    let lines = text::message_lines(&message.parts).join("\n");
+    let rendered =
+        nss_cmc::dogtag_tools::text::render_response(&response::parse(der).unwrap(), true);
+    let lines = nss_cmc::cli::message::message_lines(&message.parts).join("\n");
     let json = message.parts.to_json().to_string();
     let all = [lines, json, rendered.stdout, rendered.stderr, message.warnings.join("\n")];
     all.iter().for_each(|text| safe(text));

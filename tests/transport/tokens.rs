@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use nss_cmc::error::Kind;
-use nss_cmc::transport::{Transport, TransportOptions};
+use nss_cmc::http::{Transport, TransportOptions};
 use openssl::ssl::SslVersion;
 
 use crate::database::{Fixture, PASSWORD, certutil, identity, run};

@@ -1,0 +1,126 @@
+//! Key archival: the private key wrapped for the KRA (PKIArchiveOptions, RFC 4211 §6.4).
+
+use std::path::Path;
+
+use super::input;
+use crate::algorithm::{Crypto, KeyType};
+use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::asn1::{decode, oid, split_tlv};
+use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Database, KeyTransport, PrivateKey, PrivateWrap, SessionKind, Token};
+
+/// For whom and how a key is archived.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    /// DER of the SubjectPublicKeyInfo of the KRA's transport certificate.
+    transport_key: Vec<u8>,
+    /// How the private key is wrapped.
+    pub wrap: ArchiveWrap,
+    /// RSA-OAEP (SHA-256) instead of PKCS #1 v1.5 around the session key. Nothing in the request
+    /// says which: the KRA must be set up for it.
+    pub oaep: bool,
+    /// What is odd about the certificate, though it is used.
+    pub warnings: Vec<String>,
+}
+
+impl Archive {
+    /// Reads the transport certificate from a file: DER, PEM with any text around it, or bare
+    /// base64. The database isn't touched.
+    ///
+    /// # Errors
+    /// [`Kind::Input`]: unreadable, no certificate, not one of an RSA key, or one whose key usage
+    /// allows no encryption: whoever has its key would get the archived one.
+    pub fn read(file: &Path, wrap: ArchiveWrap, oaep: bool) -> Result<Archive> {
+        let what = format!("the transport certificate {}", file.display());
+        let hint = "it is the KRA's transport certificate, in DER or PEM: in the KRA's database, \
+                    certutil -L -n 'transportCert cert-pki-tomcat KRA' -a";
+        let bytes =
+            super::output::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
+        let check = |der: &[u8]| {
+            certificate_fields(der).map(drop).map_err(|_| {
+                Error::new(Kind::Input, format!("can't read {what}"))
+                    .because("it is no certificate")
+            })
+        };
+        let (der, ()) =
+            input::parsed(&what, "a certificate", &bytes, check).map_err(|e| e.hint(hint))?;
+        let fields = certificate_fields(&der)?;
+        match spki_key_type(fields.spki) {
+            Some(KeyType::Rsa) => {}
+            other => {
+                let kind = other.map_or_else(|| "an unknown kind".to_owned(), |k| k.to_string());
+                return Err(Error::new(Kind::Input, format!("can't use {what}"))
+                    .because(format!("its key is {kind}, and only RSA can wrap keys here"))
+                    .hint(hint));
+            }
+        }
+        let facts = Facts::of(&der);
+        if facts.encrypts == Some(false) {
+            return Err(Error::new(Kind::Input, format!("can't use {what}"))
+                .because("its key usage has neither keyEncipherment nor dataEncipherment")
+                .hint(hint));
+        }
+        let transport_key = fields.spki.to_vec();
+        let warnings = facts.warnings.into_iter().map(|w| format!("{what} {w}")).collect();
+        Ok(Archive { transport_key, wrap, oaep, warnings })
+    }
+
+    /// DER of the PKIArchiveOptions for `key`, which lives in `token`.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the token doesn't wrap this key, or not this way.
+    pub fn options(&self, database: &Database, token: &Token, key: &PrivateKey) -> Result<Vec<u8>> {
+        let kind = match self.wrap {
+            ArchiveWrap::Des3 => SessionKind::Des3,
+            _ => SessionKind::Aes128,
+        };
+        let how = match self.wrap {
+            ArchiveWrap::KeyWrapPadding => PrivateWrap::AesKeyWrapPkcs7,
+            ArchiveWrap::KeyWrapNoPadding => PrivateWrap::AesKeyWrap,
+            ArchiveWrap::KeyWrapWrapped => PrivateWrap::AesKeyWrapPadded,
+            ArchiveWrap::AesCbc => PrivateWrap::AesCbc,
+            ArchiveWrap::Des3 => PrivateWrap::Des3Cbc,
+        };
+        let transport = if self.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
+        let iv = database.random(self.wrap.iv_len())?;
+        let session = token.session_key(kind)?;
+        let private_key = session.wrap_private(token, key, how, &iv)?;
+        let recipient = database.public_key(&self.transport_key)?;
+        let session_key = session.wrap_for(&recipient, transport)?;
+        archive_options(Archived { wrap: self.wrap, iv: &iv, session_key, private_key })
+    }
+}
+
+/// What a transport certificate says of itself. One that can't be decoded whole says nothing.
+#[derive(Default)]
+struct Facts {
+    /// Whether its key usage allows encryption, if it has one.
+    encrypts: Option<bool>,
+    warnings: Vec<String>,
+}
+
+impl Facts {
+    fn of(der: &[u8]) -> Facts {
+        let mut facts = Facts::default();
+        if let Ok(summary) = crate::asn1::summary::summary(der) {
+            let now = chrono::Utc::now();
+            if summary.not_after < now {
+                facts.warnings.push(format!("ended {}", summary.until()));
+            } else if summary.not_before > now {
+                facts.warnings.push("is not valid yet".to_owned());
+            }
+        }
+        if let Ok(certificate) = decode::<rasn_pkix::Certificate>("a certificate", der) {
+            let extensions = certificate.tbs_certificate.extensions;
+            let mut extensions = extensions.iter().flat_map(|e| e.iter());
+            let usage = extensions.find(|e| *e.extn_id == *oid::CE_KEY_USAGE);
+            // keyEncipherment and dataEncipherment are bits 2 and 3 (RFC 5280 §4.2.1.3).
+            facts.encrypts = usage.map(|e| {
+                let bits = split_tlv(&e.extn_value).and_then(|(_, bits, _)| bits.get(1));
+                bits.is_some_and(|b| b & 0x30 != 0)
+            });
+        }
+        facts
+    }
+}

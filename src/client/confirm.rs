@@ -1,0 +1,127 @@
+//! Confirming a certificate where the CA asks for it (RFC 5272 §6.14, RFC 10002 §6.14).
+
+use serde_json::json;
+
+use super::connection::{Connection, Requester};
+use super::judge;
+use super::message::{Signatory, key_for, seal};
+use super::pop;
+use super::session::Identity;
+use crate::asn1::x509::certificate_fields;
+use crate::asn1::{decode, oid, tlv};
+use crate::cmc::control::Control;
+use crate::cmc::proof::SharedSecret;
+use crate::cmc::request::{PkiDataBuilder, Request, Sent};
+use crate::cmc::response::{CmcStatus, Outcome, Response};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Certificate, Database, PrivateKey, Token};
+
+/// Who confirms: the one who asked for the certificate.
+pub struct Confirmation<'a> {
+    /// The database.
+    pub database: &'a Database,
+    /// The token looked in first.
+    pub token: &'a Token,
+    /// Who asked.
+    pub requester: &'a Requester,
+}
+
+impl Confirmation<'_> {
+    /// Returns the certificates of a response that ends an enrollment. One that the CA wants
+    /// confirmed is confirmed first, by another message of the same transaction; it counts as issued
+    /// when a verified response to that says success.
+    ///
+    /// # Errors
+    /// As [`judge::issued`]; [`Kind::Pending`] with the certificate when the CA doesn't take the
+    /// confirmation.
+    pub fn issued(
+        &self,
+        wire: &mut Connection<'_>,
+        response: &Response,
+        sent: &Sent,
+        request: &Request,
+        key: Option<&PrivateKey>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let Outcome::ConfirmRequired { certificates } = response.outcome()? else {
+            return judge::issued(response);
+        };
+        let (ours, _) = judge::ours(self.database, certificates.clone(), &request.spki()?)?;
+        match self.confirm(wire, response, sent, request, key, &ours) {
+            Ok(()) => Ok(certificates),
+            Err(e) => Err(unconfirmed(e, &ours)),
+        }
+    }
+
+    fn confirm(
+        &self,
+        wire: &mut Connection<'_>,
+        response: &Response,
+        sent: &Sent,
+        request: &Request,
+        key: Option<&PrivateKey>,
+        ours: &Certificate,
+    ) -> Result<()> {
+        let fields = certificate_fields(ours.der())?;
+        let serial = decode("a serial number", &tlv(0x02, fields.serial))?;
+        let mut controls = vec![Control::ConfirmCertAcceptance(fields.issuer.to_vec(), serial)];
+        let (more, sent) = pop::go_on(sent, response, self.database)?;
+        controls.extend(more);
+        let mut builder = PkiDataBuilder::new(&[])?;
+        for control in &controls {
+            let (id, value) = control.encode()?;
+            builder.control(id, value);
+        }
+        let message = match self.requester {
+            Requester::Certificate(nickname) => {
+                let identity = Identity::find(self.database, self.token, nickname)?;
+                seal(builder, Signatory::Certificate(&identity), &[], self.database)?
+            }
+            Requester::SharedSecret(shared) => {
+                let (id, value) =
+                    Control::Identification(shared.identification.clone()).encode()?;
+                builder.control(id, value);
+                let known = SharedSecret {
+                    secret: shared.secret.bytes(),
+                    identification: Some(&shared.identification),
+                };
+                let over = builder.request_sequence()?;
+                let witness = known.witness(shared.algorithms, &over, self.database)?;
+                builder.control(oid::CMC_IDENTITY_PROOF_V2, witness);
+                let found = match key {
+                    Some(_) => None,
+                    None => Some(key_for(self.database, self.token, &request.spki()?)?),
+                };
+                let Some(key) = key.or(found.as_ref()) else {
+                    return Err(Error::new(Kind::NotFound, "private key of the request not found"));
+                };
+                let requests = std::slice::from_ref(request);
+                seal(builder, Signatory::RequestKey(key), requests, self.database)?
+            }
+        };
+        let response = wire.ask(&message, &sent)?;
+        judge::issued(&response)?;
+        // Silence is success elsewhere, but here the status is the whole response.
+        if response.statuses()?.iter().any(|s| s.status == CmcStatus::Success) {
+            return Ok(());
+        }
+        Err(Error::new(Kind::BadReply, "the response to the confirmation has no status"))
+    }
+}
+
+/// The certificate is issued and stays unconfirmed: nothing is imported, its key is worth keeping.
+fn unconfirmed(why: Error, certificate: &Certificate) -> Error {
+    let summary = crate::asn1::summary::summary(certificate.der()).ok();
+    let serial = summary.as_ref().map(|s| s.serial_hex()).unwrap_or_default();
+    Error::new(
+        Kind::Pending,
+        format!(
+            "the CA issued the certificate, serial {serial}, and did not take its confirmation; it \
+             may not be used yet"
+        ),
+    )
+    .because(why)
+    .retry(false)
+    .sent()
+    .hint("Dogtag takes no confirmation: set cmc.cert.confirmRequired=false in the CA's CS.cfg")
+    .left(json!({ "certificate": summary.map(|s| s.to_json()) }))
+}

@@ -1,0 +1,477 @@
+//! What the CA's REST interface says of certificates: by serial number, by subject, by key.
+//!
+//! Nothing here is signed. A record is a hint: what matters is proven elsewhere, or refused.
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use rasn::types::Integer;
+use serde_json::{Value, json};
+
+use super::rest_url;
+use crate::asn1::name::{dn_string, name_attributes, same_name};
+use crate::asn1::summary::summary;
+use crate::asn1::x509::certificate_fields;
+use crate::asn1::{name, pem, unsigned};
+use crate::cmc::control::{REASONS, serial_number};
+use crate::error::{Error, Kind, Result};
+use crate::http::{Reply, Transport};
+use crate::text::printable;
+
+/// Where the resources are: Dogtag 11.6 and later (11.10 has no other), and 10.x.
+const TREES: [&str; 2] = ["/ca/v2", "/ca/rest"];
+/// Entries of a search asked for at a time, and altogether.
+const PAGE: usize = 100;
+const ENTRIES: usize = 1000;
+/// Certificates fetched in a search for a key, the newest first.
+const CANDIDATES: usize = 50;
+/// The media type spoken.
+const JSON: &str = "application/json";
+
+/// What became of a question.
+#[derive(Debug)]
+pub enum Lookup<T> {
+    /// The CA has it.
+    Found(T),
+    /// The CA says that it has no such certificate.
+    Absent,
+    /// Nothing can be learnt: no REST interface, or one that gives no usable response. Says why.
+    Silent(Error),
+}
+
+/// The state of a certificate in the CA's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Neither revoked nor outside its validity.
+    Valid,
+    /// Revoked for good.
+    Revoked {
+        /// CRL reason code (RFC 5280 §5.3.1); absent in search results.
+        reason: Option<i64>,
+        /// When.
+        date: Option<DateTime<Utc>>,
+    },
+    /// Revoked with certificateHold, which can be undone.
+    OnHold,
+    /// Its validity is over.
+    Expired,
+    /// Its validity has not begun.
+    NotYetValid,
+    /// A word this program doesn't know.
+    Other(String),
+}
+
+impl State {
+    /// The word used in JSON.
+    pub fn word(&self) -> &str {
+        match self {
+            State::Valid => "valid",
+            State::Revoked { .. } => "revoked",
+            State::OnHold => "on_hold",
+            State::Expired => "expired",
+            State::NotYetValid => "not_yet_valid",
+            State::Other(word) => word,
+        }
+    }
+
+    /// The name of the reason for the revocation, or its number when it has none.
+    pub fn reason(&self) -> Option<String> {
+        let number = match self {
+            State::OnHold => 6,
+            State::Revoked { reason, .. } => (*reason)?,
+            _ => return None,
+        };
+        let known = REASONS.iter().find(|(_, r)| *r as i64 == number);
+        Some(known.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned()))
+    }
+}
+
+/// For people: `revoked (keyCompromise)`, `on hold`.
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self, self.reason()) {
+            (State::Revoked { .. }, Some(reason)) => write!(f, "revoked ({reason})"),
+            _ => f.write_str(&self.word().replace('_', " ")),
+        }
+    }
+}
+
+/// A certificate in the CA's records.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its serial number.
+    pub serial: Integer,
+    /// Its subject as the CA writes it.
+    pub subject: String,
+    /// Its issuer as the CA writes it.
+    pub issuer: String,
+    /// Its state.
+    pub state: State,
+    /// First moment it is valid.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Last moment it is valid.
+    pub not_after: Option<DateTime<Utc>>,
+    /// Who had it issued, in search results only: `system` for what the CA's installation made.
+    pub issued_by: Option<String>,
+    /// The certificate's DER; never in search results.
+    pub certificate: Option<Vec<u8>>,
+}
+
+/// The REST interface of one CA.
+pub struct Records<'t, 'db> {
+    transport: &'t mut Transport<'db>,
+    ca: String,
+    /// The tree that answered first.
+    tree: Option<&'static str>,
+}
+
+impl<'t, 'db> Records<'t, 'db> {
+    /// Asks the CA at `ca`, of whose URL only scheme, host and port count. Nothing is sent yet.
+    pub fn new(transport: &'t mut Transport<'db>, ca: &str) -> Records<'t, 'db> {
+        Records { transport, ca: ca.to_owned(), tree: None }
+    }
+
+    /// The path under which this CA answered (`/ca/v2`), once it did.
+    pub fn tree(&self) -> Option<&'static str> {
+        self.tree
+    }
+
+    /// The record of a certificate, with its DER where the CA gives it.
+    ///
+    /// # Errors
+    /// As [`Transport::get`], but for what is said in HTTP: that is [`Lookup::Silent`].
+    pub fn by_serial(&mut self, serial: &Integer) -> Result<Lookup<Record>> {
+        let path = format!("certs/{}", serial_hex(serial));
+        self.ask(&path, None, |record| {
+            let record = record_of(record)?;
+            let issued = record.certificate.as_deref().map(certificate_fields);
+            let fits = match issued {
+                Some(fields) => unsigned(fields.ok()?.serial) == *serial,
+                None => true,
+            };
+            (record.serial == *serial && fits).then_some(record)
+        })
+    }
+
+    /// The records of a subject (DER), the newest first, without their DER.
+    ///
+    /// # Errors
+    /// As [`Records::by_serial`].
+    pub fn by_subject(&mut self, subject: &[u8]) -> Result<Lookup<Vec<Record>>> {
+        let text = dn_string(subject)?;
+        let Some(wanted) = search_fields(subject) else {
+            return Ok(Lookup::Silent(
+                Error::new(Kind::Usage, format!("cannot search the CA's records for {text}"))
+                    .because("the name has none of CN, UID, O, OU, L, ST and C exactly once"),
+            ));
+        };
+        let same = |record: &Record| {
+            record.subject.eq_ignore_ascii_case(&text)
+                || name::parse(&record.subject).is_ok_and(|other| same_name(&other, subject))
+        };
+        match self.search(&wanted)? {
+            Lookup::Found(mut records) => {
+                records.retain(same);
+                Ok(Lookup::Found(records))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// The newest record of a subject (DER) whose certificate has this SubjectPublicKeyInfo (DER).
+    ///
+    /// # Errors
+    /// As [`Records::by_serial`].
+    pub fn by_key(&mut self, subject: &[u8], spki: &[u8]) -> Result<Lookup<Record>> {
+        let records = match self.by_subject(subject)? {
+            Lookup::Found(records) => records,
+            Lookup::Absent => return Ok(Lookup::Absent),
+            Lookup::Silent(why) => return Ok(Lookup::Silent(why)),
+        };
+        for record in records.iter().take(CANDIDATES) {
+            let Lookup::Found(record) = self.by_serial(&record.serial)? else { continue };
+            let der = record.certificate.as_deref();
+            if der.and_then(|d| certificate_fields(d).ok()).is_some_and(|f| f.spki == spki) {
+                return Ok(Lookup::Found(record));
+            }
+        }
+        Ok(Lookup::Absent)
+    }
+
+    /// Who had a certificate issued (see [`Record::issued_by`]), where the CA tells.
+    ///
+    /// # Errors
+    /// As [`Records::by_serial`].
+    pub fn issued_by(&mut self, serial: &Integer) -> Result<Option<String>> {
+        let number = serial_hex(serial);
+        let range = json!({
+            "serialNumberRangeInUse": true, "serialFrom": number, "serialTo": number,
+        });
+        match self.search(&range)? {
+            Lookup::Found(records) => {
+                let record = records.into_iter().find(|r| r.serial == *serial);
+                Ok(record.and_then(|r| r.issued_by))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes a certificate off hold, as an agent. What came of it the record tells.
+    ///
+    /// # Errors
+    /// As [`Transport::post`]; [`Kind::Http`] when the CA refuses, or its path isn't known yet.
+    pub fn release(&mut self, serial: &Integer) -> Result<()> {
+        let number = serial_hex(serial);
+        let Some(tree) = self.tree else {
+            return Err(Error::new(Kind::Http, format!("no REST interface to release {number}")));
+        };
+        let url = rest_url(&self.ca, &format!("{tree}/agent/certs/{number}/unrevoke"))?;
+        let reply = self.transport.post(&url, b"", JSON)?;
+        if (200..300).contains(&reply.status) {
+            return Ok(());
+        }
+        let what = format!("the CA did not release {number}: HTTP status {}", reply.status);
+        Err(Error::new(Kind::Http, what)
+            .http(reply.status)
+            .retry(reply.status >= 500)
+            .hint("the signer must be an agent of the CA"))
+    }
+
+    /// All pages of a search, the newest certificate first.
+    fn search(&mut self, wanted: &Value) -> Result<Lookup<Vec<Record>>> {
+        let mut records = Vec::new();
+        loop {
+            let path = format!("certs/search?start={}&size={PAGE}", records.len());
+            let page = self.ask(&path, Some(wanted), |page| {
+                page.get("entries")?.as_array()?.iter().map(record_of).collect::<Option<Vec<_>>>()
+            })?;
+            let page = match page {
+                Lookup::Found(page) => page,
+                other => return Ok(other),
+            };
+            let last = page.len() < PAGE;
+            records.extend(page);
+            if last || records.len() >= ENTRIES {
+                break;
+            }
+        }
+        records.sort_by_key(|record| std::cmp::Reverse(record.not_before));
+        Ok(Lookup::Found(records))
+    }
+
+    /// Asks under each path in turn until one gives a usable response, and stays with that.
+    fn ask<T>(
+        &mut self,
+        path: &str,
+        body: Option<&Value>,
+        read: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Lookup<T>> {
+        let mut silence: Option<Error> = None;
+        for tree in self.tree.map_or(TREES.to_vec(), |known| vec![known]) {
+            let url = rest_url(&self.ca, &format!("{tree}/{path}"))?;
+            let reply = match body {
+                None => self.transport.get(&url, JSON),
+                Some(body) => self.transport.query(&url, body.to_string().as_bytes(), JSON),
+            };
+            let why = match reply {
+                Ok(reply) => match meaning(&url, &reply, &read) {
+                    Ok(answer) => {
+                        self.tree = Some(tree);
+                        return Ok(answer);
+                    }
+                    Err(why) => why,
+                },
+                Err(e) if e.kind() == Kind::Http => e,
+                Err(e) => return Err(e),
+            };
+            // Of two reasons the one that isn't "no such page" says more.
+            if silence.as_ref().is_none_or(|s| s.http_status() == Some(404)) {
+                silence = Some(why);
+            }
+        }
+        let nothing = || Error::new(Kind::Internal, "no path to ask under");
+        Ok(Lookup::Silent(silence.unwrap_or_else(nothing)))
+    }
+}
+
+/// A reply that answers the question; an error says why it doesn't.
+fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> Result<Lookup<T>> {
+    let bad = |what: String| Error::new(Kind::Http, what).http(reply.status);
+    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    if reply.status == 404 {
+        let class = body.as_ref().and_then(|b| member(b, "ClassName")).and_then(Value::as_str);
+        if class.is_some_and(|class| class.ends_with("CertNotFoundException")) {
+            return Ok(Lookup::Absent);
+        }
+    }
+    if reply.status != 200 {
+        return Err(bad(format!("{url} is answered with HTTP status {}", reply.status))
+            .retry(reply.status >= 500));
+    }
+    match body.as_ref().and_then(read) {
+        Some(found) => Ok(Lookup::Found(found)),
+        None => Err(bad(format!("the response from {url} is not a certificate record in JSON"))
+            .retry(false)),
+    }
+}
+
+/// A CertData or CertDataInfo of Dogtag.
+fn record_of(value: &Value) -> Option<Record> {
+    let text = |key| member(value, key).and_then(Value::as_str);
+    let shown = |key| text(key).map(|t| printable(t).into_owned());
+    let mut record = Record {
+        serial: serial_number(text("id")?).ok()?,
+        subject: shown("SubjectDN")?,
+        issuer: shown("IssuerDN")?,
+        state: state_of(value, text("Status")?),
+        not_before: member(value, "NotValidBefore").and_then(moment),
+        not_after: member(value, "NotValidAfter").and_then(moment),
+        issued_by: shown("IssuedBy"),
+        certificate: None,
+    };
+    if let Some(encoded) = text("Encoded") {
+        let der = pem::to_der("the certificate of the CA's record", encoded.as_bytes()).ok()?;
+        let summary = summary(&der).ok()?;
+        record.not_before = Some(summary.not_before);
+        record.not_after = Some(summary.not_after);
+        record.certificate = Some(der);
+    }
+    Some(record)
+}
+
+fn state_of(value: &Value, status: &str) -> State {
+    let reason = member(value, "RevocationReason")
+        .and_then(|r| r.as_i64().or_else(|| r.as_str()?.trim().parse().ok()));
+    let date = || member(value, "RevokedOn").and_then(moment);
+    match status {
+        "VALID" => State::Valid,
+        "REVOKED" | "REVOKED_EXPIRED" if reason == Some(6) => State::OnHold,
+        "REVOKED" | "REVOKED_EXPIRED" => State::Revoked { reason, date: date() },
+        "EXPIRED" => State::Expired,
+        "INVALID" => State::NotYetValid,
+        other => State::Other(printable(other).to_lowercase()),
+    }
+}
+
+/// A member by name, whatever the case of its first letter.
+fn member<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
+    let found = value.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
+    found.map(|(_, value)| value).filter(|value| !value.is_null())
+}
+
+/// A time as the versions write it: milliseconds since 1970, as number or string, or text.
+fn moment(value: &Value) -> Option<DateTime<Utc>> {
+    let milliseconds = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    if let Some(milliseconds) = milliseconds {
+        return DateTime::from_timestamp_millis(milliseconds);
+    }
+    let text = value.as_str()?;
+    let zoned = DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S %z").map(|t| t.to_utc());
+    let java = || NaiveDateTime::parse_from_str(text, "%a %b %d %H:%M:%S UTC %Y");
+    zoned.or_else(|_| java().map(|t| t.and_utc())).ok()
+}
+
+/// A CertSearchRequest for a subject (DER): what Dogtag can search by, of each attribute that is
+/// there once. The member for the e-mail address has another name in each version, so it is left out.
+fn search_fields(subject: &[u8]) -> Option<Value> {
+    let parts = name_attributes(subject).ok()?;
+    let mut wanted = json!({ "subjectInUse": true, "matchExactly": true });
+    let mut any = false;
+    for (keyword, member) in [
+        ("CN", "commonName"),
+        ("UID", "userID"),
+        ("O", "org"),
+        ("OU", "orgUnit"),
+        ("L", "locality"),
+        ("ST", "state"),
+        ("C", "country"),
+    ] {
+        let mut values = parts.iter().filter(|(k, _)| *k == keyword);
+        if let (Some((_, value)), None) = (values.next(), values.next()) {
+            wanted.as_object_mut()?.insert(member.to_owned(), json!(value));
+            any = true;
+        }
+    }
+    any.then_some(wanted)
+}
+
+/// A serial number as Dogtag writes it: `0x1f`.
+pub fn serial_hex(serial: &Integer) -> String {
+    let number = num_bigint::BigInt::from(serial.clone());
+    format!("{number:#x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u32, body: &str) -> Reply {
+        Reply { status, content_type: None, header_lines: Vec::new(), body: body.into() }
+    }
+
+    fn record(body: &str) -> Record {
+        match meaning("u", &reply(200, body), record_of) {
+            Ok(Lookup::Found(record)) => record,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// As Dogtag 10.10 (v1) and 11.10 (v2) wrote them.
+    #[test]
+    fn records_of_both_versions() {
+        let one = record(
+            r#"{"id":"0xb","IssuerDN":"CN=CA","SubjectDN":"CN=look,O=LAB","NotBefore":
+            "Fri Nov 27 19:05:08 UTC 2026","Status":"REVOKED","RevokedOn":"1795806309000",
+            "RevokedBy":"caadmin","RevocationReason":1,"Nonce":null}"#,
+        );
+        assert_eq!(number(&one.serial), 11);
+        let date = DateTime::from_timestamp(1_795_806_309, 0);
+        assert_eq!(one.state, State::Revoked { reason: Some(1), date });
+        let held = record(
+            r#"{"id":"0x35b836b7ff5b0510a8828f8671746850","IssuerDN":"CN=CA","SubjectDN":"CN=x",
+            "Status":"REVOKED","RevokedOn":1795806309000,"RevocationReason":6}"#,
+        );
+        assert_eq!(held.state, State::OnHold);
+        assert_eq!(serial_hex(&held.serial), "0x35b836b7ff5b0510a8828f8671746850");
+        for (word, state) in
+            [("VALID", State::Valid), ("EXPIRED", State::Expired), ("INVALID", State::NotYetValid)]
+        {
+            let body = format!(r#"{{"id":"1","IssuerDN":"","SubjectDN":"","Status":"{word}"}}"#);
+            assert_eq!(record(&body).state, state);
+        }
+    }
+
+    #[test]
+    fn no_record_is_not_the_same_as_no_such_certificate() {
+        let absent =
+            r#"{"ClassName":"com.netscape.certsrv.cert.CertNotFoundException","Code":404}"#;
+        let said = meaning("u", &reply(404, absent), record_of);
+        assert!(matches!(said, Ok(Lookup::Absent)), "{said:?}");
+        for (status, body) in [
+            (404, "<html>"),
+            (404, r#"{"Code":404}"#),
+            (200, absent),
+            (200, "[]"),
+            (200, r#"{"id":"0x1","SubjectDN":"CN=x","IssuerDN":"CN=y"}"#),
+            (200, r#"{"id":"no","SubjectDN":"CN=x","IssuerDN":"CN=y","Status":"VALID"}"#),
+            (200, r#"{"id":"1","SubjectDN":"","IssuerDN":"","Status":"VALID","Encoded":"x"}"#),
+            (500, absent),
+        ] {
+            let said = meaning("u", &reply(status, body), record_of);
+            assert!(said.is_err(), "{status} {body}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_search_names_what_is_there_once() {
+        let subject = name::parse("CN=a,OU=x,OU=y,O=LAB,E=a@b").unwrap();
+        let wanted = search_fields(&subject).unwrap();
+        let expected = json!({
+            "subjectInUse": true, "matchExactly": true, "commonName": "a", "org": "LAB",
+        });
+        assert_eq!(wanted, expected);
+        assert!(search_fields(&name::parse("DC=com").unwrap()).is_none());
+    }
+
+    fn number(serial: &Integer) -> u64 {
+        crate::asn1::number_text(serial).parse().unwrap()
+    }
+}

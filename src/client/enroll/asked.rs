@@ -1,0 +1,112 @@
+//! What a request asks for, compared with what a certificate has.
+
+use rasn::types::Any;
+use rasn_pkix::{Certificate, Extension};
+
+use crate::asn1::name::dn_string;
+use crate::asn1::name::same_name;
+use crate::asn1::summary::alternative_names;
+use crate::asn1::x509::certificate_fields;
+use crate::asn1::{decode, oid};
+use crate::cmc::request::Request;
+use crate::error::Result;
+
+/// Subject and alternative names asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// DER of the Name; none leaves it to the CA.
+    pub(super) subject: Option<Vec<u8>>,
+    names: Vec<Name>,
+}
+
+/// One alternative name.
+#[derive(Debug)]
+struct Name {
+    /// `DNS:www.example.com`.
+    text: String,
+    /// DER of the GeneralName.
+    der: Vec<u8>,
+}
+
+impl Asked {
+    /// What a subject (DER) and extensions ask for.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Input`] for names that can't be read.
+    pub(super) fn new(subject: Option<Vec<u8>>, extensions: &[Extension]) -> Result<Asked> {
+        Ok(Asked { subject, names: names(extensions)? })
+    }
+
+    /// What a request asks for.
+    ///
+    /// # Errors
+    /// As [`Asked::new`].
+    pub(super) fn of(request: &Request) -> Result<Asked> {
+        Asked::new(request.subject()?, &request.extensions()?)
+    }
+
+    /// The alternative names asked for that a certificate (DER) lacks.
+    ///
+    /// # Errors
+    /// [`crate::error::Kind::Input`] when the certificate can't be read.
+    pub(super) fn missing(&self, certificate: &[u8]) -> Result<Vec<String>> {
+        Ok(without(&self.names, &granted(certificate)?))
+    }
+
+    /// The alternative names of a certificate that weren't asked for and aren't its subject's common
+    /// name, when any were asked for.
+    ///
+    /// # Errors
+    /// As [`Asked::missing`].
+    pub(super) fn extra(&self, certificate: &[u8]) -> Result<Vec<String>> {
+        if self.names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let subject = dn_string(certificate_fields(certificate)?.subject)?;
+        let mut extra = without(&granted(certificate)?, &self.names);
+        extra.retain(|name| {
+            let value = name.split_once(':').map_or("", |(_, value)| value);
+            let common_name = format!("CN={value}");
+            !subject.split([',', '+']).any(|part| part.eq_ignore_ascii_case(&common_name))
+        });
+        Ok(extra)
+    }
+
+    /// The subject asked for, as text, if a certificate (DER) has another one.
+    ///
+    /// # Errors
+    /// As [`Asked::missing`].
+    pub(super) fn replaced(&self, certificate: &[u8]) -> Result<Option<String>> {
+        let theirs = certificate_fields(certificate)?.subject;
+        match &self.subject {
+            Some(subject) if !same_name(subject, theirs) => Ok(Some(dn_string(subject)?)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The alternative names of a certificate.
+fn granted(der: &[u8]) -> Result<Vec<Name>> {
+    let certificate: Certificate = decode("a certificate", der)?;
+    let extensions = certificate.tbs_certificate.extensions;
+    names(extensions.as_ref().map_or(&[], |e| e.as_slice()))
+}
+
+fn names(extensions: &[Extension]) -> Result<Vec<Name>> {
+    let wanted = extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
+    let Some(wanted) = wanted else { return Ok(Vec::new()) };
+    let all: Vec<Any> = decode("the alternative names", &wanted.extn_value)?;
+    let texts = alternative_names(&wanted.extn_value)?;
+    let named = |(text, name): (String, Any)| Name { text, der: name.as_bytes().to_vec() };
+    Ok(texts.into_iter().zip(all).map(named).collect())
+}
+
+/// The names of `all` that aren't among `others`.
+fn without(all: &[Name], others: &[Name]) -> Vec<String> {
+    // Names of kinds that nobody reads have one text for all.
+    let same = |a: &Name, b: &Name| {
+        a.der == b.der || a.text != "other" && a.text.eq_ignore_ascii_case(&b.text)
+    };
+    let lacking = all.iter().filter(|a| !others.iter().any(|b| same(a, b)));
+    lacking.map(|name| name.text.clone()).collect()
+}

@@ -1,0 +1,253 @@
+//! What a nickname holds already: whether it is what is asked for, and what is missing beside it.
+
+use chrono::Utc;
+use serde_json::json;
+
+use super::asked::Asked;
+use super::{Job, chain_pem, token_name};
+use crate::algorithm::KeySpec;
+use crate::asn1::name::dn_string;
+use crate::asn1::name::same_name;
+use crate::asn1::summary::summary;
+use crate::asn1::x509::{certificate_fields, spki_key_spec};
+use crate::cli::report::Report;
+use crate::client::connection::Requester;
+use crate::client::csr::is_unfinished;
+use crate::client::{output, session};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Certificate, Trust};
+
+/// What is to be done about what is there.
+pub(super) enum Existing {
+    /// Nothing more: it is what is asked for.
+    Fits(Box<Report>),
+    /// A certificate is to be asked for. With `strict` it may not lack a name: the one there does, and
+    /// another such would be asked for in every run.
+    Ask { strict: bool },
+}
+
+impl Job<'_> {
+    /// Looks at what the nickname holds already: a certificate that fits makes the run a no-op; one of
+    /// another subject stops it, and so does one that isn't as asked for, unless it is to be replaced.
+    pub(super) fn existing(
+        &self,
+        subject: &[u8],
+        asked: &Asked,
+        key: Option<KeySpec>,
+    ) -> Result<Existing> {
+        let ask = Existing::Ask { strict: self.spec.require_names };
+        let Some(nickname) = self.nickname else { return Ok(ask) };
+        let found = self.named(nickname, subject)?;
+        if self.spec.force {
+            return Ok(ask);
+        }
+        let Some((certificate, differences)) = self.in_use(&found, asked, key)? else {
+            return Ok(ask);
+        };
+        if differences.all.is_empty() {
+            return self.fits(certificate, asked).map(|r| Existing::Fits(Box::new(r)));
+        }
+        if self.spec.renew_on_change {
+            return Ok(Existing::Ask { strict: self.spec.require_names || differences.names });
+        }
+        let serial = summary(certificate.der())?.serial_hex();
+        let said = differences.all.join("; ");
+        Err(Error::new(
+            Kind::Differs,
+            format!("{nickname} is there, serial {serial}, but not as asked for: {said}"),
+        )
+        .hint("add --renew-on-change to replace it, or ask for what is there")
+        .detail(json!({ "nickname": nickname, "differences": differences.all })))
+    }
+
+    /// The certificates under the nickname, which must be of the subject (DER): it can have no other
+    /// beside them.
+    ///
+    /// # Errors
+    /// [`Kind::InTheWay`].
+    pub(super) fn named(&self, nickname: &str, subject: &[u8]) -> Result<Vec<Certificate>> {
+        let found = self.database.find_certificates(&session::qualified(self.token, nickname))?;
+        let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) else {
+            return Ok(found);
+        };
+        let theirs = dn_string(other.subject()).unwrap_or_default();
+        Err(Error::new(
+            Kind::InTheWay,
+            format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
+        )
+        .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"))
+    }
+
+    /// The certificate in use, the newest of those that last and have a key, and in what it differs.
+    fn in_use<'c>(
+        &self,
+        found: &'c [Certificate],
+        asked: &Asked,
+        key: Option<KeySpec>,
+    ) -> Result<Option<(&'c Certificate, Differences)>> {
+        let mut newest = None;
+        let mut usable = Vec::new();
+        for certificate in found.iter().filter(|c| self.lasts(c.der()) && c.private_key().is_ok()) {
+            let since = summary(certificate.der())?.not_before;
+            newest = newest.max(Some(since));
+            usable.push((since, certificate));
+        }
+        let mut first = None;
+        for (_, certificate) in usable.into_iter().filter(|(since, _)| Some(*since) == newest) {
+            let differences = differences(certificate, asked, key)?;
+            if differences.all.is_empty() {
+                return Ok(Some((certificate, differences)));
+            }
+            first.get_or_insert((certificate, differences));
+        }
+        Ok(first)
+    }
+
+    /// Whether a certificate is valid for longer than `--renew-before`.
+    pub(super) fn lasts(&self, der: &[u8]) -> bool {
+        summary(der).is_ok_and(|i| {
+            let left = i.not_after.signed_duration_since(Utc::now()).to_std();
+            left.is_ok_and(|left| left > self.spec.renew_before)
+        })
+    }
+
+    fn fits(&self, certificate: &Certificate, asked: &Asked) -> Result<Report> {
+        let nickname = self.nickname.unwrap_or_default();
+        let summary = summary(certificate.der())?;
+        let msg = format!(
+            "{nickname} is there already, serial {}, valid until {}",
+            summary.serial_hex(),
+            summary.until()
+        );
+        let extra = asked.extra(certificate.der())?;
+        let result = json!({
+            "nickname": nickname,
+            "token": token_name(self.token),
+            "has_key": true,
+            "certificate": summary.to_json(),
+            "extra_names": extra,
+        });
+        let mut warnings = Vec::new();
+        let mended = self.mend(certificate, &mut warnings)?;
+        let mut report = if mended.is_empty() {
+            let hint = "nothing to do; --force asks for another certificate";
+            Report::done("enroll", "unchanged", false, msg).line(hint)
+        } else {
+            mended.into_iter().fold(Report::done("enroll", "updated", true, msg), Report::line)
+        };
+        report.warnings = warnings;
+        if self.spec.archive.is_some() {
+            report.warnings.push(
+                "whether its private key is archived cannot be seen; --force archives another"
+                    .into(),
+            );
+        }
+        if !extra.is_empty() {
+            report.warnings.push(format!(
+                "the certificate also names {}, which is not asked for; --force asks for another one",
+                extra.join(", ")
+            ));
+        }
+        Ok(report.result(result))
+    }
+
+    /// Whether a certificate is of the subject asked for, or of the one the CA puts in its place: the
+    /// user's entry in its directory, or, in the profiles for users, the signer's subject.
+    fn is_subject(&self, certificate: &Certificate, asked: &[u8]) -> bool {
+        if same_name(certificate.subject(), asked) {
+            return true;
+        }
+        match &self.spec.requester {
+            Requester::SharedSecret(shared) => {
+                let name = dn_string(certificate.subject()).unwrap_or_default();
+                let is_user = |part: &str| {
+                    let value = part.split_once('=').map(|(_, value)| value);
+                    value.is_some_and(|v| v.eq_ignore_ascii_case(&shared.identification))
+                };
+                name.split([',', '+']).any(is_user)
+            }
+            Requester::Certificate(signer) if self.takes_signer_s_subject() => {
+                let signer = session::find_certificate(self.database, self.token, signer);
+                signer.is_ok_and(|(s, _)| same_name(s.subject(), certificate.subject()))
+            }
+            Requester::Certificate(_) => false,
+        }
+    }
+
+    /// Whether the profile puts the signer's subject in the place of the one asked for.
+    pub(super) fn takes_signer_s_subject(&self) -> bool {
+        self.spec.profile.contains("UserSigned")
+    }
+
+    /// What an earlier run should have left beside the certificate: its trust, the chain's file, no
+    /// label on its key. Answers what was missing; a label that stays is a warning.
+    fn mend(&self, certificate: &Certificate, warnings: &mut Vec<String>) -> Result<Vec<String>> {
+        let mut mended = Vec::new();
+        match self.mend_label(certificate) {
+            Ok(label) => mended.extend(label),
+            Err(e) => warnings.push(e.to_string()),
+        }
+        if let Some(trust) = &self.spec.trust
+            && !certificate.has_trust(trust)?
+        {
+            self.set_trust(certificate, trust, &mut mended)?;
+        }
+        if let Some(path) = &self.spec.chain_file {
+            let issuers = session::chain(self.database, self.token, certificate, &[])?;
+            let pem = chain_pem(certificate.der(), &issuers);
+            if std::fs::read(path).ok().as_deref() != Some(pem.as_bytes()) {
+                output::write(path, pem.as_bytes(), output::Mode::Default)?;
+                mended.push(format!("certificate chain written to {}", path.display()));
+            }
+        }
+        Ok(mended)
+    }
+
+    fn set_trust(&self, of: &Certificate, trust: &Trust, mended: &mut Vec<String>) -> Result<()> {
+        self.database.set_trust(of, trust)?;
+        mended.push(format!("set the trust {}", trust.as_str()));
+        Ok(())
+    }
+
+    /// Takes away the label that a run left on the key when it was killed beside the import: certutil
+    /// would show that in place of the nickname.
+    pub(super) fn mend_label(&self, certificate: &Certificate) -> Result<Option<String>> {
+        let key = certificate.private_key()?;
+        let Some(label) = key.label() else { return Ok(None) };
+        if !is_unfinished(&label) && Some(label.as_str()) != self.nickname {
+            return Ok(None);
+        }
+        key.set_label("").map_err(|f| {
+            let what = format!("can't take the label {label:?} from the certificate's key");
+            Error::new(Kind::Refused, what).because(f)
+        })?;
+        Ok(Some(format!("took the label {label:?} from its key")))
+    }
+}
+
+/// In what a certificate isn't as asked for.
+struct Differences {
+    all: Vec<String>,
+    /// Whether names are missing.
+    names: bool,
+}
+
+fn differences(
+    certificate: &Certificate,
+    asked: &Asked,
+    key: Option<KeySpec>,
+) -> Result<Differences> {
+    let mut all = Vec::new();
+    let missing = asked.missing(certificate.der())?;
+    if !missing.is_empty() {
+        all.push(format!("it lacks {}", missing.join(", ")));
+    }
+    let theirs = spki_key_spec(certificate_fields(certificate.der())?.spki);
+    if let Some(key) = key
+        && theirs != Some(key)
+    {
+        let theirs = theirs.map_or_else(|| "of another kind".to_owned(), |k| k.to_string());
+        all.push(format!("its key is {theirs}, not {key}"));
+    }
+    Ok(Differences { all, names: !missing.is_empty() })
+}

@@ -1,0 +1,73 @@
+//! Putting an issued certificate into the database: beside its key, its issuers with it.
+
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Certificate, Database, Token, Trust};
+use crate::trust::Paths;
+
+/// What became of it.
+#[derive(Debug)]
+pub struct Stored {
+    /// Whether the token has the certificate's key.
+    pub has_key: bool,
+    /// Nicknames of the CA certificates that are new.
+    pub added: Vec<String>,
+    /// What failed and matters less.
+    pub warnings: Vec<String>,
+}
+
+/// Imports `certificate`, which was [verified](super::judge::ours), under `nickname`; then those
+/// of `others` on its path to a trusted CA, untrusted. The certificate is in or it isn't; an issuer that can't be
+/// stored is a warning.
+///
+/// # Errors
+/// [`Kind::InTheWay`] when the nickname belongs to another subject, [`Kind::Refused`].
+pub fn store(
+    database: &Database,
+    token: &Token,
+    certificate: &Certificate,
+    nickname: &str,
+    trust: Option<&Trust>,
+    others: &[Vec<u8>],
+) -> Result<Stored> {
+    if database.nickname_conflicts(nickname, certificate)? {
+        let subject = crate::asn1::name::dn_string(certificate.subject()).unwrap_or_default();
+        return Err(Error::new(
+            Kind::InTheWay,
+            format!("the nickname {nickname:?} belongs to another subject"),
+        )
+        .because(format!("the CA issued the certificate for {subject}"))
+        .hint("the CA decides the subject in this profile; choose another --nickname"));
+    }
+    let issuers = Paths::new(database, others).to_trusted(certificate.der())?;
+    token.import(certificate, nickname)?;
+    if let Some(trust) = trust {
+        database.set_trust(certificate, trust).map_err(|e| take_out(database, certificate, e))?;
+    }
+    let (mut added, mut warnings) = (Vec::new(), Vec::new());
+    let internal = database.token("internal")?;
+    for der in issuers.iter().filter(|der| others.contains(der)) {
+        let ca = database.decode_certificate(der)?;
+        if internal.holds(&ca) || token.holds(&ca) {
+            continue;
+        }
+        let name = database.ca_nickname(&ca).unwrap_or_else(|| "CA".into());
+        match internal.import(&ca, &name) {
+            Ok(()) => added.push(name),
+            Err(e) => warnings.push(e.to_string()),
+        }
+    }
+    // Not by its nickname: others of the subject have that, too.
+    let has_key = certificate.private_key().is_ok();
+    Ok(Stored { has_key, added, warnings })
+}
+
+/// Deletes the certificate again after `error`.
+fn take_out(database: &Database, certificate: &Certificate, error: Error) -> Error {
+    let again = database.decode_certificate(certificate.der());
+    let why = match again.map(Certificate::delete) {
+        Ok(Ok(())) => return error,
+        Ok(Err(f)) => f.to_string(),
+        Err(e) => e.to_string(),
+    };
+    error.note(format!("the certificate could not be taken out again: {why}"))
+}

@@ -1,0 +1,37 @@
+//! Input files of a certain kind; an error says what kind the file is instead.
+
+use crate::asn1::pem;
+use crate::error::{Error, Kind, Result};
+use crate::inspect::what_is;
+
+/// The kinds of file a certificate request comes in.
+pub const CERTIFICATE_REQUEST: &str = "a PKCS #10 request or a CRMF request";
+/// The kinds of file a certificate comes in.
+pub const CERTIFICATE: &str = "a certificate or a PKCS #7 file of certificates";
+
+/// Returns the DER in `bytes` (DER, PEM or base64) and what `read` makes of it. `what` names the file,
+/// `wanted` the kinds of file it may be.
+///
+/// # Errors
+/// That of `read`; [`Kind::Input`] with the file's kind when that is none of `wanted`.
+pub fn parsed<T>(
+    what: &str,
+    wanted: &str,
+    bytes: &[u8],
+    read: impl FnOnce(&[u8]) -> Result<T>,
+) -> Result<(Vec<u8>, T)> {
+    let parsed = pem::to_der(what, bytes).and_then(|der| read(&der).map(|read| (der, read)));
+    parsed.map_err(|e| mistaken(what, wanted, bytes, e))
+}
+
+/// Returns the error `e` of reading `what`, or one with the file's kind when that is none of `wanted`.
+pub fn mistaken(what: &str, wanted: &str, bytes: &[u8], e: Error) -> Error {
+    match what_is(bytes).filter(|is| !wanted.contains(is)) {
+        // `e` says so already, with a better hint.
+        None | Some("empty" | "an HTML page") => e,
+        Some(is) => {
+            let what = format!("cannot use {what}: this is {is}");
+            Error::new(Kind::Input, what).hint(format!("give {wanted}: DER, PEM or base64"))
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! Believing an answer: is it CMC, signed by a CA the database trusts, and ours?
+
+use std::collections::BTreeSet;
+
+use crate::asn1::x509::certificate_fields;
+use crate::asn1::{certificate, oid};
+use crate::cmc::request::Sent;
+use crate::cmc::response::{self, Outcome, Response};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Certificate, Database};
+use crate::text::{printable, trust_command};
+use crate::trust::{Paths, SignatureCheck, prove};
+
+/// Verifies the answer's signature against the database's trust; what it says is believed only
+/// after. `allow_unsigned` accepts an answer that carries certificates only, which nobody signs; a
+/// status without signature is never believed.
+///
+/// # Errors
+/// [`Kind::BadReply`].
+pub fn verify(database: &Database, der: &[u8], allow_unsigned: bool) -> Result<()> {
+    let says_nothing = || response::parse(der).is_ok_and(|r| r.controls.is_none());
+    let allowed = allow_unsigned && says_nothing();
+    judge(database, database.verify_signed_data(der), allowed)
+}
+
+/// What a verification's outcome means.
+///
+/// # Errors
+/// [`Kind::BadReply`].
+pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -> Result<()> {
+    let bad = |what: &str| Error::new(Kind::BadReply, what.to_owned());
+    match check {
+        SignatureCheck::Good => Ok(()),
+        SignatureCheck::Unsigned if allow_unsigned => Ok(()),
+        SignatureCheck::Unsigned => Err(bad("the answer is not signed; nothing in it is believed")
+            .hint("one with certificates only --allow-unsigned-response accepts, if TLS is trust enough")),
+        SignatureCheck::NotTrusted(f) => {
+            Err(bad("the answer's signer is not a CA this database trusts").because(f).hint(
+                format!("trust the CA: {}", trust_command(database.name())),
+            ))
+        }
+        SignatureCheck::Bad(f) => Err(bad("the answer's signature is wrong").because(f).hint(
+            "the answer was damaged or forged on its way, or signed by another CA than the one \
+             in the database",
+        )),
+    }
+}
+
+/// Decodes a verified answer and compares nonce and transaction with what was sent.
+///
+/// # Errors
+/// [`Kind::Http`] when it isn't CMC, [`Kind::BadReply`].
+pub fn open(der: &[u8], sent: &Sent) -> Result<Response> {
+    let response = decode(der)?;
+    sent.check(&response)?;
+    Ok(response)
+}
+
+/// Decodes what a server sent as CMC: a PKIResponse, or certificates only.
+///
+/// # Errors
+/// [`Kind::Http`].
+pub fn decode(der: &[u8]) -> Result<Response> {
+    let no_cmc = || Error::new(Kind::Http, "the server's answer is not a CMC message").retry(false);
+    let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
+    // What the CA signed for another purpose isn't its answer.
+    if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
+    {
+        return Err(no_cmc().because(format!("its content is of type {}", response.content_type)));
+    }
+    Ok(response)
+}
+
+/// The outcome, refusals and open ends as errors.
+///
+/// # Errors
+/// [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
+pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
+    match response.outcome()? {
+        Outcome::Success { certificates } => Ok(certificates),
+        Outcome::Rejected(status) => Err(status.into_error()),
+        Outcome::Pending { token, time } => {
+            let when = chrono::DateTime::from_timestamp(time, 0).map(|t| t.to_rfc3339());
+            let token = String::from_utf8_lossy(&token);
+            let token = printable(&token);
+            Err(Error::new(
+                Kind::Pending,
+                format!(
+                    "the CA accepted the request and will decide later (request {token}, ask again \
+                     at {})",
+                    when.unwrap_or_else(|| "an unreadable time".into())
+                ),
+            ))
+        }
+        Outcome::ConfirmRequired { .. } => Err(Error::new(
+            Kind::Pending,
+            "the CA issued a certificate that may not be used before it is confirmed",
+        )
+        .retry(false)
+        .hint("nss-cmc enroll sends the confirmation; this command does not")),
+        Outcome::PopRequired => Err(Error::new(
+            Kind::PopRequired,
+            "the CA wants proof of possession by decryption (EncryptedPOP)",
+        )
+        .hint("a key that can sign should come with a signed request")),
+    }
+}
+
+/// Returns what is known of each certificate of a response, for JSON, and a line for people:
+/// whether it is [proven](prove).
+///
+/// # Errors
+/// [`Kind::Database`].
+pub fn proofs(database: &Database, certificates: &[Vec<u8>]) -> Result<Vec<Proof>> {
+    let outcomes = prove(database, certificates)?;
+    let named = certificates.iter().map(|der| match crate::asn1::summary::summary(der) {
+        Ok(summary) => (summary.subject.clone(), summary.serial_hex()),
+        Err(_) => ("(unreadable)".to_owned(), "?".to_owned()),
+    });
+    let proof = |((subject, serial), outcome): ((String, String), Result<()>)| Proof {
+        subject,
+        serial,
+        why_not: outcome.err(),
+    };
+    Ok(named.zip(outcomes).map(proof).collect())
+}
+
+/// Whether a certificate of a response was issued by a CA that the database trusts.
+#[derive(Debug)]
+pub struct Proof {
+    /// Whose certificate.
+    pub subject: String,
+    /// Its serial number, in hexadecimal.
+    pub serial: String,
+    /// Why it isn't proven; nothing when it is.
+    pub why_not: Option<Error>,
+}
+
+impl Proof {
+    /// For people.
+    pub fn line(&self) -> String {
+        let of = format!("certificate {}, serial {}", self.subject, self.serial);
+        match &self.why_not {
+            None => format!("{of}: proven"),
+            Some(e) => format!("{of}: not proven: {e}"),
+        }
+    }
+
+    /// For JSON.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "subject": self.subject,
+            "serial": self.serial,
+            "proven": self.why_not.is_none(),
+            "reason": self.why_not.as_ref().map(Error::to_string),
+        })
+    }
+}
+
+/// Refuses a response with a certificate that isn't proven.
+///
+/// # Errors
+/// [`Kind::BadReply`], naming the first.
+pub fn all_proven(proofs: Vec<Proof>) -> Result<()> {
+    let unproven = proofs.into_iter().find_map(|p| p.why_not.map(|e| (p.subject, p.serial, e)));
+    match unproven {
+        None => Ok(()),
+        Some((subject, serial, e)) => Err(Error::new(
+            Kind::BadReply,
+            format!("certificate {subject}, serial {serial}, is not proven"),
+        )
+        .because(e)
+        .hint("the response's signature does not cover it; get the certificate from the CA again")),
+    }
+}
+
+/// Returns the certificate that was issued, and the rest: of those with the public key asked for
+/// the newest that a CA trusted by the database issued. The response's signature covers its status,
+/// not the certificates that travel with it, nor their order.
+///
+/// # Errors
+/// [`Kind::BadReply`] when there is none.
+pub fn ours(
+    database: &Database,
+    certificates: Vec<Vec<u8>>,
+    spki: &[u8],
+) -> Result<(Certificate, Vec<Vec<u8>>)> {
+    let mut seen = BTreeSet::new();
+    let (mut with_key, others): (Vec<_>, Vec<_>) = certificates
+        .into_iter()
+        .filter(|der| seen.insert(der.clone()))
+        .partition(|der| certificate_fields(der).is_ok_and(|f| f.spki == spki));
+    let begin = |der: &Vec<u8>| {
+        certificate::read(der).map(|c| (c.not_before, c.not_after)).unwrap_or_default()
+    };
+    with_key.sort_by_key(|der| std::cmp::Reverse(begin(der)));
+    let paths = Paths::new(database, &others);
+    let mut why = None;
+    for der in &with_key {
+        match paths.to_trusted(der) {
+            Ok(_) => return Ok((database.decode_certificate(der)?, others)),
+            Err(e) => why = why.or(Some(e)),
+        }
+    }
+    match why {
+        None => Err(Error::new(
+            Kind::BadReply,
+            "the CA says success, but no certificate of its answer has our public key",
+        )
+        .hint("nothing was imported; the CA's records say what it issued")),
+        Some(e) => Err(Error::new(
+            Kind::BadReply,
+            "the certificate in the answer isn't issued by a CA this database trusts",
+        )
+        .because(e)
+        .hint("it was not imported; compare it with what the CA says it issued")),
+    }
+}

@@ -1,0 +1,437 @@
+//! Building a whole CMC request from a plain description: what the old CMCRequest and the modern
+//! verbs share.
+
+use rasn::types::Integer;
+use zeroize::Zeroizing;
+
+use super::session::Identity;
+use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
+use crate::asn1::cms::SignerIdentifier;
+use crate::asn1::crmf::{CertReqMsg, CertRequest};
+use crate::asn1::{decode, encode, oid, split_tlv, tlv, x509};
+use crate::cmc::control::Control;
+use crate::cmc::proof::{
+    SharedSecret, WitnessAlgorithms, identity_proof_v1, link, own_key_identifier,
+};
+use crate::cmc::request::{PkiDataBuilder, Request, Sent};
+use crate::cmc::response::open_signed_data;
+use crate::cmc::seal::{SignerId, signed_data, unsigned_data};
+use crate::error::{Error, Kind, Result};
+use crate::inspect::request_content;
+use crate::keyid;
+use crate::nss::{Database, PrivateKey, Token};
+use crate::secret::Secret;
+
+/// A CMC request to build. It may hold secrets and has no `Debug`.
+#[derive(Default)]
+pub struct CmcSpec {
+    /// Controls that come first, in this order.
+    pub controls: Vec<Control>,
+    /// The certificate requests.
+    pub requests: Vec<Request>,
+    /// transactionId.
+    pub transaction_id: Option<Integer>,
+    /// identification.
+    pub identification: Option<String>,
+    /// The secret of the proofs of version 2.
+    pub shared_secret: Option<Secret>,
+    /// Link each request to the shared secret (popLinkWitnessV2).
+    pub pop_link: Option<WitnessAlgorithms>,
+    /// Prove identity (identityProofV2).
+    pub identity_proof: Option<WitnessAlgorithms>,
+    /// Prove identity as version 1 did, with this secret.
+    pub identity_proof_v1: Option<Secret>,
+}
+
+/// Who signs a request.
+#[derive(Clone, Copy)]
+pub enum Signatory<'a> {
+    /// The holder of a certificate: an agent, or the user.
+    Certificate(&'a Identity),
+    /// The key being certified, named by its subjectKeyIdentifier.
+    RequestKey(&'a dyn Signer),
+    /// Nobody: a revocation by shared secret.
+    Nobody,
+}
+
+/// A built request. It may hold a secret: `Debug` shows no octets.
+pub struct Message {
+    /// DER of the ContentInfo.
+    pub der: Zeroizing<Vec<u8>>,
+    /// What was put in, and its body part id, in the order it was made.
+    pub parts: Vec<(&'static str, u32)>,
+    /// The certificate requests as they are in it: signed anew when linked to a shared secret.
+    pub requests: Vec<Request>,
+    /// What the answer is to be compared with.
+    pub sent: Sent,
+    /// Whether a passphrase travels in it in the clear.
+    pub holds_secret: bool,
+}
+
+impl std::fmt::Debug for Message {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message").field("parts", &self.parts).finish_non_exhaustive()
+    }
+}
+
+/// Builds the message.
+///
+/// `link_key` signs requests anew when they are linked to a shared secret.
+///
+/// # Errors
+/// [`Kind::Usage`] for what is missing or contradicts itself, [`Kind::Input`] for a request that
+/// can't be used so; else when a key refuses to sign.
+pub fn build(
+    spec: CmcSpec,
+    signatory: Signatory<'_>,
+    link_key: Option<&dyn Signer>,
+    crypto: &dyn Crypto,
+) -> Result<Message> {
+    let mut work = Work { builder: PkiDataBuilder::new(&spec.requests)?, parts: Vec::new() };
+    let mut sent = Sent::default();
+    let mut holds_secret = false;
+    for control in &spec.controls {
+        match control {
+            Control::SenderNonce(nonce) => sent.nonce = Some(nonce.clone()),
+            Control::Revoke(revocation) => holds_secret |= revocation.passphrase.is_some(),
+            _ => {}
+        }
+        work.control(control)?;
+    }
+    let known = SharedSecret {
+        secret: spec.shared_secret.as_ref().map(Secret::bytes).unwrap_or_default(),
+        identification: spec.identification.as_deref(),
+    };
+    let mut requests = spec.requests;
+    if let Some(algorithms) = spec.pop_link {
+        let Some(key) = link_key else {
+            return Err(Error::new(
+                Kind::Usage,
+                "a POP link needs the private key of the request to sign it anew",
+            ));
+        };
+        let random = crypto.random(64)?;
+        let witness = known.witness(algorithms, &random, crypto)?;
+        work.control(&Control::PopLinkRandom(random))?;
+        requests = requests.iter().map(|r| link(r, &witness, key)).collect::<Result<_>>()?;
+    }
+    for request in &requests {
+        check_normal_form(request)?;
+        work.builder.request(request)?;
+    }
+    if let Some(id) = spec.transaction_id {
+        sent.transaction_id = Some(encode("transactionId", &id)?);
+        work.control(&Control::TransactionId(id))?;
+    }
+    if let Some(text) = &spec.identification {
+        work.control(&Control::Identification(text.clone()))?;
+    }
+    if let Some(algorithms) = spec.identity_proof {
+        let witness = known.witness(algorithms, &work.builder.request_sequence()?, crypto)?;
+        let id = work.builder.control(oid::CMC_IDENTITY_PROOF_V2, witness);
+        work.parts.push(("identityProofV2", id));
+    } else if let Some(secret) = &spec.identity_proof_v1 {
+        let over = work.builder.request_sequence()?;
+        let proof = identity_proof_v1(secret.bytes(), &over, crypto)?;
+        let id = work.builder.control(oid::CMC_IDENTITY_PROOF, tlv(0x04, &proof));
+        work.parts.push(("identityProof", id));
+    }
+    let der = seal(work.builder, signatory, &requests, crypto)?;
+    Ok(Message { der, parts: work.parts, requests, sent, holds_secret })
+}
+
+/// Signs what a builder holds.
+///
+/// # Errors
+/// When the key refuses to sign, or a request doesn't name its own key.
+pub fn seal(
+    builder: PkiDataBuilder,
+    signatory: Signatory<'_>,
+    requests: &[Request],
+    crypto: &dyn Crypto,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let pki_data = builder.build()?;
+    match signatory {
+        Signatory::Certificate(identity) => {
+            sign_as(identity, &pki_data, crypto).map(Zeroizing::new)
+        }
+        Signatory::RequestKey(key) => {
+            let request = requests.last().ok_or_else(|| {
+                Error::new(Kind::Usage, "there is no request whose own key could sign")
+            })?;
+            let id = own_key_identifier(request)?;
+            let digest = digest_for(key.key_type());
+            signed_data(&pki_data, SignerId::KeyIdentifier(&id), &[], key, digest, crypto)
+                .map(Zeroizing::new)
+        }
+        Signatory::Nobody => unsigned_data(&pki_data),
+    }
+}
+
+/// Signs the PKIData of a message anew, for tests of what a CA refuses: as the holder of a certificate,
+/// or with a key under the name that the message's first signer has.
+///
+/// # Errors
+/// [`Kind::Input`] when the message is no request, or its signer isn't named by a key identifier;
+/// else when the key refuses to sign.
+pub fn sign_again(
+    message: &[u8],
+    signatory: Signatory<'_>,
+    crypto: &dyn Crypto,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let pki_data = encode("PKIData", &request_content(message)?)?;
+    match signatory {
+        Signatory::Certificate(identity) => {
+            sign_as(identity, &pki_data, crypto).map(Zeroizing::new)
+        }
+        Signatory::Nobody => unsigned_data(&pki_data),
+        Signatory::RequestKey(key) => {
+            let signed = open_signed_data("the CMC request", message)?.0;
+            let named = signed.signer_infos.to_vec().into_iter().find_map(|info| match &info.sid {
+                SignerIdentifier::SubjectKeyIdentifier(id) => Some(id.to_vec()),
+                SignerIdentifier::IssuerAndSerialNumber(_) => None,
+            });
+            let id = named.ok_or_else(|| {
+                Error::new(Kind::Input, "the message isn't signed with the key of its request")
+                    .hint("name a certificate that signs: nickname=…")
+            })?;
+            let digest = digest_for(key.key_type());
+            signed_data(&pki_data, SignerId::KeyIdentifier(&id), &[], key, digest, crypto)
+                .map(Zeroizing::new)
+        }
+    }
+}
+
+struct Work {
+    builder: PkiDataBuilder,
+    parts: Vec<(&'static str, u32)>,
+}
+
+impl Work {
+    fn control(&mut self, control: &Control) -> Result<()> {
+        let (id, value) = control.encode()?;
+        self.parts.push((control.name(), self.builder.control(id, value)));
+        Ok(())
+    }
+}
+
+/// SHA-256, but SHA-512 with PSS: Dogtag takes every PSS signature for one with SHA-512.
+fn digest_for(key: KeyType) -> Digest {
+    if key == KeyType::RsaPss { Digest::Sha512 } else { Digest::Sha256 }
+}
+
+/// A key whose certificate says PSS: the token knows it as a plain RSA key.
+struct PssKey<'a>(&'a PrivateKey);
+
+impl Signer for PssKey<'_> {
+    fn key_type(&self) -> KeyType {
+        KeyType::RsaPss
+    }
+
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>> {
+        self.0.sign(scheme, message)
+    }
+}
+
+/// Signs as the holder of a certificate, with PSS when the certificate's key is for PSS only.
+fn sign_as(identity: &Identity, pki_data: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
+    let leaf = &identity.certificate;
+    if x509::spki_key_type(leaf.spki()) != Some(KeyType::RsaPss) {
+        return identity.sign(pki_data, crypto);
+    }
+    let mut chain = vec![leaf.der().to_vec()];
+    chain.extend(identity.issuers.iter().cloned());
+    let key = PssKey(&identity.key);
+    let digest = digest_for(KeyType::RsaPss);
+    signed_data(pki_data, SignerId::Certificate(leaf.der()), &chain, &key, digest, crypto)
+}
+
+/// Refuses a CRMF request the CA would encode otherwise before it checks the proof of possession,
+/// such as one with `critical FALSE` written out.
+fn check_normal_form(request: &Request) -> Result<()> {
+    let Request::Crmf(der) = request else { return Ok(()) };
+    let message: CertReqMsg = decode("the CertReqMsg", der)?;
+    let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
+    if message.popo.is_none() || encode("a CertRequest", &request)? == message.cert_req.as_bytes() {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Input, "the CRMF request isn't in the form the CA checks")
+        .because("Dogtag encodes it anew, and its proof of possession covers other octets then")
+        .hint("make it again, with nss-cmc; CRMFPopClient -y of Dogtag 11.7 writes such requests"))
+}
+
+/// The private key with an id, in the token first and then in any other; it must be the one of each
+/// request.
+///
+/// # Errors
+/// [`Kind::NotFound`]; [`Kind::Input`] when a request is about another key.
+pub fn request_key(
+    database: &Database,
+    token: &Token,
+    id: &[u8],
+    requests: &[Request],
+) -> Result<PrivateKey> {
+    let key = match token.find_key(id) {
+        Some(key) => key,
+        None => database.find_key(id)?,
+    };
+    for request in requests {
+        check_key(&key, id, &request.spki()?)?;
+    }
+    Ok(key)
+}
+
+/// The private key of a public key, in the token first and then in any other.
+///
+/// # Errors
+/// [`Kind::NotFound`].
+pub fn key_for(database: &Database, token: &Token, spki: &[u8]) -> Result<PrivateKey> {
+    // NSS gives every key the identifier SHA-1 of the modulus or point.
+    let bits = x509::public_key_bits(spki)?;
+    let modulus = match split_tlv(&bits) {
+        Some((0x30, inner, [])) if x509::spki_key_type(spki) != Some(KeyType::Ec) => {
+            split_tlv(inner).map(|(_, modulus, _)| modulus)
+        }
+        _ => None,
+    };
+    let of = modulus.map_or(bits.as_slice(), |m| m.strip_prefix(&[0]).unwrap_or(m));
+    let id = database.hash(Digest::Sha1, of)?;
+    request_key(database, token, &id, &[]).and_then(|key| {
+        check_key(&key, &id, spki)?;
+        Ok(key)
+    })
+}
+
+/// Checks that the key is that of a SubjectPublicKeyInfo. A token that doesn't reveal the public half
+/// leaves it to the CA to find out.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn check_key(key: &PrivateKey, id: &[u8], spki: &[u8]) -> Result<()> {
+    let Ok(ours) = key.public().and_then(|p| p.spki()) else { return Ok(()) };
+    if x509::public_key_bits(&ours)? == x509::public_key_bits(spki)? {
+        return Ok(());
+    }
+    Err(Error::new(
+        Kind::Input,
+        format!("the private key {} is not the one of the request", keyid::to_hex(id)),
+    )
+    .hint(
+        "request.privKeyId is printed by PKCS10Client and CRMFPopClient when they make a request",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::asn1::cmc::PkiData;
+    use crate::cmc::fixture::{Key, OpenSsl};
+
+    fn request(key: &Key, id: Option<[u8; 20]>) -> Request {
+        let extensions: Vec<_> = id.iter().map(|i| x509::subject_key_identifier(i)).collect();
+        let parts = x509::CsrParts {
+            subject: &crate::asn1::name::parse("CN=x").unwrap(),
+            spki: &key.spki(),
+            extensions: &extensions,
+            attributes: vec![],
+        };
+        Request::Pkcs10(x509::certification_request(parts, key).unwrap())
+    }
+
+    fn pki_data(message: &Message) -> PkiData {
+        let content = open_signed_data("x", &message.der).unwrap().1.unwrap();
+        decode("x", &content).unwrap()
+    }
+
+    #[test]
+    fn every_body_part_has_its_own_number() {
+        let key = Key::ec();
+        let spec = CmcSpec {
+            controls: vec![
+                Control::DataReturn(b"x".to_vec()),
+                Control::SenderNonce(b"nonce".to_vec()),
+            ],
+            requests: vec![request(&key, Some([7; 20])), request(&key, Some([7; 20]))],
+            transaction_id: Some(Integer::from(5)),
+            identification: Some("alice".into()),
+            shared_secret: Some(Secret::new(b"s".to_vec())),
+            pop_link: Some(WitnessAlgorithms::default()),
+            identity_proof: Some(WitnessAlgorithms::default()),
+            identity_proof_v1: None,
+        };
+        let message = build(spec, Signatory::RequestKey(&key), Some(&key), &OpenSsl).unwrap();
+        let parts: Vec<&str> = message.parts.iter().map(|(name, _)| *name).collect();
+        assert_eq!(
+            parts,
+            [
+                "data return",
+                "sender nonce",
+                "PopLinkWitness",
+                "transaction management",
+                "identification",
+                "identityProofV2"
+            ]
+        );
+        let ids: Vec<u32> = message.parts.iter().map(|(_, id)| *id).collect();
+        assert_eq!(ids, [1, 2, 3, 6, 7, 8]);
+        assert_eq!(message.sent.nonce.as_deref(), Some(&b"nonce"[..]));
+        assert_eq!(message.sent.transaction_id.as_deref(), Some(&[2, 1, 5][..]));
+        let data = pki_data(&message);
+        assert_eq!((data.control_sequence.len(), data.req_sequence.len()), (6, 2));
+        // Version 3, [0] SKI, an empty set of certificates.
+        let signed = open_signed_data("x", &message.der).unwrap().0;
+        assert_eq!(signed.certificates.map(|c| c.to_vec().len()), Some(0));
+        assert_eq!(signed.signer_infos.to_vec()[0].version, Integer::from(3));
+    }
+
+    #[test]
+    fn the_own_key_must_be_named_in_the_request() {
+        let key = Key::ec();
+        let spec = || CmcSpec { requests: vec![request(&key, None)], ..CmcSpec::default() };
+        let e = build(spec(), Signatory::RequestKey(&key), None, &OpenSsl).unwrap_err();
+        assert!(e.to_string().contains("subjectKeyIdentifier"), "{e}");
+        let e = build(CmcSpec::default(), Signatory::RequestKey(&key), None, &OpenSsl);
+        assert_eq!(e.unwrap_err().kind(), Kind::Usage);
+    }
+
+    #[test]
+    fn a_message_with_a_secret_does_not_show_it() {
+        let revocation = crate::cmc::control::Revocation {
+            issuer: crate::asn1::name::parse("CN=x").unwrap(),
+            serial: Integer::from(5),
+            reason: crate::asn1::cmc::CrlReason::KeyCompromise,
+            invalidity: None,
+            passphrase: Some(Secret::new(b"Secret.123".to_vec())),
+            comment: None,
+        };
+        let controls = vec![Control::Revoke(Box::new(revocation))];
+        let spec = CmcSpec { controls, ..CmcSpec::default() };
+        let message = build(spec, Signatory::Nobody, None, &OpenSsl).unwrap();
+        assert!(message.holds_secret && message.der.windows(10).any(|w| w == b"Secret.123"));
+        let shown = format!("{message:?} {message:x?}");
+        assert!(shown.contains("revocation"), "{shown}");
+        for octets in ["Secret", "83, 101", "53, 65"] {
+            assert!(!shown.contains(octets), "{shown}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_proves_nothing() {
+        let spec = CmcSpec {
+            identification: Some("alice".into()),
+            identity_proof: Some(WitnessAlgorithms::default()),
+            ..CmcSpec::default()
+        };
+        let e = build(spec, Signatory::Nobody, None, &OpenSsl).unwrap_err();
+        assert!(e.to_string().contains("empty"), "{e}");
+    }
+
+    #[test]
+    fn java_s_crmf_requests_are_in_normal_form_and_an_explicit_default_is_not() {
+        for name in ["02-crmf-user", "02d-crmf-agent-archival", "05b-shared-secret-crmf"] {
+            let path = format!("{}/tests/vectors/{name}/crmf.req", env!("CARGO_MANIFEST_DIR"));
+            let der = crate::asn1::pem::to_der("x", &std::fs::read(path).unwrap()).unwrap();
+            check_normal_form(&Request::crmf(&der).unwrap()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What a user of the library wants to do: whole operations, driven by plain specifications.
+
+pub mod archive;
+pub mod confirm;
+pub mod connection;
+pub mod csr;
+pub mod dogtag;
+pub mod enroll;
+pub mod import;
+pub mod input;
+pub mod judge;
+pub mod lock;
+pub mod message;
+pub mod output;
+pub mod passwords;
+pub mod pop;
+pub mod revoke;
+pub mod send;
+pub mod session;
+pub mod shared_token;
+pub mod signer;
+pub mod verify;

@@ -1,0 +1,262 @@
+//! What isn't revoked unless that is asked for: certificates of the CA and its subsystems, the
+//! signer's own, and those of which nothing is known.
+
+use rasn_pkix::{BasicConstraints, Certificate, ExtKeyUsageSyntax, KeyUsage};
+
+use super::target::{Found, Source};
+use crate::asn1::name::same_name;
+use crate::asn1::name::{dn_string, name_attributes};
+use crate::asn1::x509::certificate_fields;
+use crate::asn1::{decode, name, oid, unsigned};
+use crate::client::dogtag::records::{Lookup, Records, State, serial_hex};
+use crate::error::{Error, Kind, Result};
+use crate::nss::Database;
+
+/// What may be revoked although it is refused otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// Certificates of CAs, and of the subsystems the CA runs on.
+    pub ca: bool,
+    /// The signer's own certificate, named by its serial number.
+    pub signer: bool,
+    /// A certificate of which neither the CA's REST interface nor the database says anything.
+    pub unseen: bool,
+}
+
+/// Looks the certificate up at the CA, else in the database. Returns its state at the CA, where that
+/// can be asked, and what to warn of.
+pub(super) fn look_up(
+    records: &mut Records<'_, '_>,
+    database: &Database,
+    found: &mut Found,
+    allow: Allow,
+) -> Result<(Option<State>, Vec<String>)> {
+    let number = serial_hex(&found.serial);
+    let hint = "to go on without having seen it, add --allow-unseen";
+    match records.by_serial(&found.serial)? {
+        Lookup::Found(record) => {
+            let state = record.state.clone();
+            let issuer = match record.certificate.as_deref() {
+                Some(der) => certificate_fields(der)?.issuer.to_vec(),
+                None => name::parse(&record.issuer)?,
+            };
+            let own = found.der();
+            let same = own.is_none()
+                || record.certificate.is_none()
+                || own == record.certificate.as_deref();
+            if !same || !same_name(&issuer, &found.issuer) {
+                let meant = dn_string(&found.issuer).unwrap_or_default();
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!(
+                        "the CA's certificate {number} is another one: {}, issued by {}",
+                        record.subject, record.issuer
+                    ),
+                )
+                .because(format!("asked for is {}, issued by {meant}", found.title()))
+                .hint("check --ca, and the certificate or the issuer given"));
+            }
+            if let Some(der) = record.certificate {
+                // As it is encoded there: a revocation by shared secret compares octets.
+                found.issuer = issuer;
+                found.seen.get_or_insert((der, Source::Ca));
+            }
+            found.look_in(database)?;
+            match found.seen {
+                Some(_) => Ok((Some(state), Vec::new())),
+                None if allow.unseen => Ok((Some(state), vec![unseen(&number)])),
+                None => Err(Error::new(
+                    Kind::Usage,
+                    format!("refusing to revoke {number} without having seen the certificate"),
+                )
+                .because("the CA's record has no certificate")
+                .hint(hint)),
+            }
+        }
+        Lookup::Absent if allow.unseen => {
+            let warning = format!("the CA's records have no certificate {number}");
+            found.look_in(database)?;
+            Ok((None, vec![warning]))
+        }
+        Lookup::Absent => {
+            Err(Error::new(Kind::NotFound, format!("the CA knows no certificate {number}"))
+                .hint("check the serial number, and the CA's address"))
+        }
+        Lookup::Silent(why) => {
+            found.look_in(database)?;
+            match found.seen {
+                Some(_) => Ok((None, Vec::new())),
+                None if allow.unseen => Ok((None, vec![unseen(&number)])),
+                None => Err(Error::new(
+                    Kind::Usage,
+                    format!("refusing to revoke {number} without having seen the certificate"),
+                )
+                .because(why)
+                .hint(hint)),
+            }
+        }
+    }
+}
+
+fn unseen(number: &str) -> String {
+    format!("--allow-unseen: nothing is known of the certificate {number}")
+}
+
+/// Who asks, for [`check`].
+pub(super) struct Asker<'a> {
+    /// DER of the signer's certificate.
+    pub(super) signer: Option<&'a [u8]>,
+    /// The certificate was named by its serial number alone.
+    pub(super) by_serial: bool,
+    /// Name of the CA's host.
+    pub(super) host: &'a str,
+}
+
+/// Refuses what isn't to be revoked without a flag; returns what to warn of where the flag is there.
+pub(super) fn check(
+    found: &Found,
+    asker: &Asker<'_>,
+    records: &mut Records<'_, '_>,
+    database: &Database,
+    allow: Allow,
+) -> Result<Vec<String>> {
+    let refuse = |why: &str, flag: &str, allowed: bool| {
+        let what = found.title();
+        if allowed {
+            return Ok(format!("{flag}: {what} is {why}"));
+        }
+        Err(Error::new(Kind::Usage, format!("refusing to revoke {what}: it is {why}"))
+            .hint(format!("if that is what you want, add {flag}")))
+    };
+    let mut warnings = Vec::new();
+    let own = asker
+        .signer
+        .and_then(|der| certificate_fields(der).ok())
+        .is_some_and(|f| unsigned(f.serial) == found.serial && same_name(f.issuer, &found.issuer));
+    if own && asker.by_serial {
+        warnings.push(refuse("the signer's own certificate", "--allow-signer", allow.signer)?);
+    }
+    let Some(der) = found.der() else { return Ok(warnings) };
+    // What can't be read may be anything.
+    let mut role = authority(der, &found.issuer)
+        .unwrap_or_else(|e| Some(format!("a certificate whose extensions cannot be read: {e}")));
+    // Whoever names and signs with the certificate itself means it; that it looks like a subsystem's
+    // is no proof.
+    let meant = own && !asker.by_serial;
+    if role.is_none() && !meant {
+        role = subsystem(found, asker, records, database)?;
+    }
+    if let Some(role) = role {
+        warnings.push(refuse(&role, "--allow-ca", allow.ca)?);
+    }
+    Ok(warnings)
+}
+
+const OCSP_SIGNING: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 9];
+const SERVER_AUTH: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 1];
+/// id-kp-cmcCA (RFC 6402 §2.10).
+const CMC_CA: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 27];
+
+/// The purposes in a certificate's extended key usage.
+fn purposes(der: &[u8]) -> Result<Vec<Vec<u32>>> {
+    let Some(value) = extension(der, oid::CE_EXT_KEY_USAGE)? else { return Ok(Vec::new()) };
+    let purposes: ExtKeyUsageSyntax = decode("the extended key usage", &value)?;
+    Ok(purposes.iter().map(|p| p.to_vec()).collect())
+}
+
+fn extension(der: &[u8], id: &rasn::types::Oid) -> Result<Option<Vec<u8>>> {
+    let certificate: Certificate = decode("the certificate to revoke", der)?;
+    let extensions = certificate.tbs_certificate.extensions;
+    let found = extensions.iter().flat_map(|e| e.iter()).find(|e| *e.extn_id == *id);
+    Ok(found.map(|e| e.extn_value.to_vec()))
+}
+
+/// What a certificate is that signs for a CA, by its extensions.
+fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
+    let some = |text: &str| Ok(Some(text.to_owned()));
+    if certificate_fields(der).is_ok_and(|f| same_name(f.subject, issuer)) {
+        return some("the CA's own certificate: all that it issued would be worthless");
+    }
+    if let Some(value) = extension(der, oid::CE_BASIC_CONSTRAINTS)? {
+        let constraints: BasicConstraints = decode("the basic constraints", &value)?;
+        if constraints.ca {
+            return some("a CA's certificate: all that it issued would be worthless");
+        }
+    }
+    if let Some(value) = extension(der, oid::CE_KEY_USAGE)? {
+        let usage: KeyUsage = decode("the key usage", &value)?;
+        // keyCertSign, cRLSign.
+        if [5, 6].iter().any(|bit| usage.get(*bit).is_some_and(|b| *b)) {
+            return some("a CA's certificate: its key may sign certificates or CRLs");
+        }
+    }
+    let purposes = purposes(der)?;
+    if purposes.iter().any(|p| p[..] == OCSP_SIGNING) {
+        return some("an OCSP responder's certificate");
+    }
+    if purposes.iter().any(|p| p[..] == CMC_CA) {
+        return some("a certificate that signs CMC responses for a CA");
+    }
+    Ok(None)
+}
+
+/// Words in the common names that Dogtag's and FreeIPA's installations give to certificates of
+/// subsystems, in lower case.
+const SUBSYSTEMS: &[&str] = &[
+    "ocsp signing certificate",
+    "audit signing certificate",
+    "subsystem certificate",
+    "ca subsystem",
+    "ocsp subsystem",
+    "ca audit",
+    "kra audit",
+    "transport certificate",
+    "storage certificate",
+    "issuance protection",
+    "ipa ra",
+];
+
+/// What makes a certificate look like one that the CA runs on.
+fn subsystem(
+    found: &Found,
+    asker: &Asker<'_>,
+    records: &mut Records<'_, '_>,
+    database: &Database,
+) -> Result<Option<String>> {
+    let (Some(der), Some(subject)) = (found.der(), found.subject()) else { return Ok(None) };
+    let purposes = purposes(der)?;
+    let server = purposes.is_empty() || purposes.iter().any(|p| p[..] == SERVER_AUTH);
+    let names_host = || {
+        let certificate = database.decode_certificate(der);
+        certificate.is_ok_and(|c| c.verify_name(asker.host).is_ok())
+    };
+    // Whoever names it otherwise than by a number knows which of a host's certificates it is.
+    if asker.by_serial && server && names_host() {
+        return Ok(Some(format!("a server certificate of the CA's own host {}", asker.host)));
+    }
+    let names = name_attributes(subject)?;
+    let has = |keyword: &str, test: &dyn Fn(&str) -> bool| {
+        names.iter().any(|(k, value)| *k == keyword && test(&value.to_lowercase()))
+    };
+    let known = |cn: &str| {
+        let cn = format!(" {cn} ");
+        SUBSYSTEMS.iter().any(|words| cn.contains(&format!(" {words} ")))
+    };
+    if has("CN", &known) {
+        return Ok(Some("named as the certificate of a CA's subsystem".into()));
+    }
+    let instance: Vec<String> = name_attributes(&found.issuer)?
+        .into_iter()
+        .filter(|(k, _)| *k == "OU")
+        .map(|(_, value)| value.to_lowercase())
+        .filter(|value| value.starts_with("pki-"))
+        .collect();
+    if has("OU", &|ou| instance.iter().any(|own| own == ou)) {
+        return Ok(Some(format!("of the CA's own instance {}", instance.join(", "))));
+    }
+    if records.tree().is_none() {
+        return Ok(None);
+    }
+    let system = records.issued_by(&found.serial)?.is_some_and(|by| by == "system");
+    Ok(system.then(|| "made by the CA's installation for itself".into()))
+}

@@ -1,0 +1,251 @@
+//! Which certificate is meant: one of a nickname, one in a file, or a number.
+
+use std::path::{Path, PathBuf};
+
+use rasn::types::Integer;
+
+use crate::asn1::name::dn_string;
+use crate::asn1::name::same_name;
+use crate::asn1::summary::{Summary, summary};
+use crate::asn1::x509::certificate_fields;
+use crate::asn1::{name, unsigned};
+use crate::client::dogtag::records::serial_hex;
+use crate::client::output;
+use crate::client::session::{Identity, find_certificates};
+use crate::client::shared_token::certificate_in;
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Certificate, Database, Token};
+
+/// The certificate meant.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// One in the database, and which of those under the nickname, where there are several.
+    Nickname(String, Option<Pick>),
+    /// One in a file.
+    File(PathBuf),
+    /// By number; the issuer as text, that of the signer when absent.
+    Serial(Integer, Option<String>),
+}
+
+/// Which of several certificates under one nickname.
+#[derive(Debug, Clone)]
+pub enum Pick {
+    /// The one with this serial number.
+    Serial(Integer),
+    /// The one in this file.
+    File(PathBuf),
+}
+
+/// Where a certificate was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    Database,
+    File,
+    Ca,
+}
+
+impl Source {
+    /// The word used in JSON.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Source::Database => "database",
+            Source::File => "file",
+            Source::Ca => "ca",
+        }
+    }
+}
+
+/// The certificate meant, as far as it is known.
+pub(super) struct Found {
+    /// DER of the issuer's Name.
+    pub(super) issuer: Vec<u8>,
+    pub(super) serial: Integer,
+    /// The certificate's DER and where it was seen.
+    pub(super) seen: Option<(Vec<u8>, Source)>,
+}
+
+impl Found {
+    fn of(der: &[u8], source: Source) -> Result<Found> {
+        let fields = certificate_fields(der)?;
+        Ok(Found {
+            issuer: fields.issuer.to_vec(),
+            serial: unsigned(fields.serial),
+            seen: Some((der.to_vec(), source)),
+        })
+    }
+
+    /// The certificate's DER, if it was seen.
+    pub(super) fn der(&self) -> Option<&[u8]> {
+        self.seen.as_ref().map(|(der, _)| der.as_slice())
+    }
+
+    /// DER of the subject's Name, if the certificate was seen.
+    pub(super) fn subject(&self) -> Option<&[u8]> {
+        self.der().and_then(|der| certificate_fields(der).ok()).map(|f| f.subject)
+    }
+
+    /// The certificate in short, if it was seen.
+    pub(super) fn summary(&self) -> Option<Summary> {
+        self.der().and_then(|der| summary(der).ok())
+    }
+
+    /// For messages: `0x1f, CN=alice,O=LAB`.
+    pub(super) fn title(&self) -> String {
+        let number = serial_hex(&self.serial);
+        match self.subject().and_then(|s| dn_string(s).ok()) {
+            Some(subject) => format!("{number}, {subject}"),
+            None => number,
+        }
+    }
+
+    /// Refuses a certificate of another CA than the signer's, for when the CA's records can't tell: in
+    /// a signed request Dogtag looks at the serial number alone.
+    pub(super) fn check_issuer(&self, signer_s_issuer: &[u8]) -> Result<()> {
+        if same_name(&self.issuer, signer_s_issuer) {
+            return Ok(());
+        }
+        let text = |name: &[u8]| dn_string(name).unwrap_or_default();
+        let serial = serial_hex(&self.serial);
+        Err(Error::new(
+            Kind::Usage,
+            format!("the certificate {serial} is of {}", text(&self.issuer)),
+        )
+        .because(format!("the signer's CA is {}", text(signer_s_issuer)))
+        .hint("use a signer of that CA, and its URL with --ca"))
+    }
+
+    /// Takes what the database knows of the number, where nothing else does.
+    pub(super) fn look_in(&mut self, database: &Database) -> Result<()> {
+        if self.seen.is_some() {
+            return Ok(());
+        }
+        let is_meant = |c: &Certificate| {
+            let fields = certificate_fields(c.der());
+            fields.is_ok_and(|f| {
+                unsigned(f.serial) == self.serial && same_name(f.issuer, &self.issuer)
+            })
+        };
+        let known = database.certificates()?.into_iter().find(is_meant);
+        self.seen = known.map(|c| (c.der().to_vec(), Source::Database));
+        Ok(())
+    }
+}
+
+/// Finds the certificate meant, without asking the CA.
+pub(super) fn find(
+    database: &Database,
+    token: &Token,
+    target: &Target,
+    signer: Option<&Identity>,
+) -> Result<Found> {
+    match target {
+        Target::Nickname(nickname, pick) => {
+            under(database, token, nickname, pick.as_ref(), signer.is_some())
+        }
+        Target::File(path) => Found::of(&in_file(path)?, Source::File),
+        Target::Serial(serial, issuer) => {
+            let issuer = match (issuer, signer) {
+                (Some(text), _) => name::parse(text)?,
+                (None, Some(signer)) => signer.certificate.issuer().to_vec(),
+                (None, None) => {
+                    return Err(Error::new(
+                        Kind::Usage,
+                        "the issuer is needed with --serial and a shared secret",
+                    )
+                    .hint("give the CA's name with --issuer"));
+                }
+            };
+            Ok(Found { issuer, serial: serial.clone(), seen: None })
+        }
+    }
+}
+
+fn in_file(path: &Path) -> Result<Vec<u8>> {
+    let what = "the certificate to revoke";
+    certificate_in(what, &output::read(what, path)?)
+}
+
+/// The certificate under a nickname; of several the one picked.
+fn under(
+    database: &Database,
+    token: &Token,
+    nickname: &str,
+    pick: Option<&Pick>,
+    logged_in: bool,
+) -> Result<Found> {
+    let all = find_certificates(database, token, nickname)?;
+    let chosen = all.first();
+    let listed = |error: Error| -> Result<Error> {
+        let mut lines = Vec::new();
+        for certificate in &all {
+            let summary = summary(certificate.der())?;
+            lines.push((summary.not_before, line(&summary, certificate, chosen, logged_in)));
+        }
+        lines.sort();
+        Ok(lines.into_iter().fold(error, |error, (_, line)| error.note(line)))
+    };
+    let missing = |which: String| {
+        let what = format!("no certificate {which} under the nickname {nickname:?}");
+        listed(Error::new(Kind::NotFound, what))
+    };
+    match pick {
+        None => match &all[..] {
+            [one] => Found::of(one.der(), Source::Database),
+            several => Err(listed(
+                Error::new(
+                    Kind::Usage,
+                    format!("{} certificates have the nickname {nickname:?}", several.len()),
+                )
+                .hint(format!(
+                    "say which one: --nickname {} --serial NUMBER",
+                    super::quoted(nickname)
+                )),
+            )?),
+        },
+        Some(Pick::Serial(serial)) => {
+            let has_number = |c: &&Certificate| {
+                certificate_fields(c.der()).is_ok_and(|f| unsigned(f.serial) == *serial)
+            };
+            match all.iter().find(has_number) {
+                Some(certificate) => Found::of(certificate.der(), Source::Database),
+                None => Err(missing(serial_hex(serial))?),
+            }
+        }
+        Some(Pick::File(path)) => {
+            let der = in_file(path)?;
+            match all.iter().any(|c| c.der() == der) {
+                true => Found::of(&der, Source::Database),
+                false => Err(missing(format!("of {}", path.display()))?),
+            }
+        }
+    }
+}
+
+/// One of several certificates, for people.
+fn line(
+    summary: &Summary,
+    certificate: &Certificate,
+    chosen: Option<&Certificate>,
+    logged_in: bool,
+) -> String {
+    let day = |t: chrono::DateTime<chrono::Utc>| t.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+    let mut text = format!(
+        "{}: {}, issued by {}, valid {} to {}",
+        summary.serial_hex(),
+        summary.subject,
+        summary.issuer,
+        day(summary.not_before),
+        day(summary.not_after)
+    );
+    if summary.not_after < chrono::Utc::now() {
+        text.push_str(", expired");
+    }
+    // A key that isn't seen may be behind a login.
+    if logged_in && certificate.private_key().is_ok() {
+        text.push_str(", private key present");
+    }
+    if chosen.is_some_and(|c| summary.der == c.der()) {
+        text.push_str(", in use (NSS takes this one for the nickname)");
+    }
+    text
+}

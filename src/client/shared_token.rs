@@ -1,0 +1,175 @@
+//! Shared tokens: a passphrase encrypted for the CA's issuance protection certificate, which the
+//! CA's administrator stores.
+
+use super::input;
+use crate::algorithm::KeyType;
+use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::asn1::{decode, oid, pem, tlv};
+use crate::cmc::response::{certificates_of, open_signed_data};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Database, KeyTransport, SessionKind, Token};
+
+/// The initialisation vector Dogtag's CA decrypts with; the session key is fresh each time.
+const IV: [u8; 16] = [1; 16];
+
+/// DER of a shared token: SEQUENCE { session key under the CA's key, passphrase under the session
+/// key }, both OCTET STRINGs. `recipient` is the CA's certificate (DER), of an RSA key; nothing of
+/// it is checked or stored.
+///
+/// # Errors
+/// [`Kind::Input`] for another kind of key, [`Kind::Refused`] when the token can't.
+pub fn shared_token(
+    database: &Database,
+    token: &Token,
+    recipient: &[u8],
+    passphrase: &[u8],
+    how: KeyTransport,
+) -> Result<Vec<u8>> {
+    let spki = certificate_fields(recipient)?.spki;
+    if spki_key_type(spki) != Some(KeyType::Rsa) {
+        return Err(Error::new(Kind::Input, "the issuance protection certificate isn't of RSA")
+            .hint("only an RSA key can protect shared secrets"));
+    }
+    let session = token.session_key(SessionKind::Aes128)?;
+    let wrapped = session.wrap_for(&database.public_key(spki)?, how)?;
+    let encrypted = session
+        .encrypt_cbc_pad(&IV, passphrase)
+        .map_err(|f| Error::new(Kind::Refused, "can't encrypt the passphrase").because(f))?;
+    let mut content = tlv(0x04, &wrapped);
+    content.extend(tlv(0x04, &encrypted));
+    Ok(tlv(0x30, &content))
+}
+
+/// The certificate in a file: DER or PEM, text around it allowed, or a PKCS #7 package of which the
+/// certificate that issued none of the others is taken.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn certificate_in(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    certificate_among(what, bytes).map_err(|e| input::mistaken(what, input::CERTIFICATE, bytes, e))
+}
+
+fn certificate_among(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
+    let der = pem::to_der(what, bytes)?;
+    if certificate_fields(&der).is_ok() {
+        return Ok(der);
+    }
+    let (signed, _) = open_signed_data(what, &der)?;
+    if *signed.encap_content_info.content_type == *oid::ID_CCT_PKI_DATA {
+        // Its certificates are the signer's.
+        return Err(Error::new(Kind::Input, format!("{what} is a CMC request")));
+    }
+    let all = certificates_of(&signed);
+    let issued_another = |subject: &[u8], own: &[u8]| {
+        all.iter().any(|c| {
+            c.as_slice() != own && certificate_fields(c).is_ok_and(|f| f.issuer == subject)
+        })
+    };
+    let leaf =
+        all.iter().find(|c| certificate_fields(c).is_ok_and(|f| !issued_another(f.subject, c)));
+    leaf.cloned().ok_or_else(|| Error::new(Kind::Input, format!("{what} holds no certificate")))
+}
+
+/// What is to be known before the token is given away: whether the certificate is one to encrypt for,
+/// and whether the CA will manage with the passphrase. The Java tool says nothing.
+///
+/// # Errors
+/// [`Kind::Input`] when the certificate can't be read.
+pub fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
+    let summary = crate::asn1::summary::summary(recipient)?;
+    let mut advice = Vec::new();
+    let now = chrono::Utc::now();
+    if summary.not_after < now {
+        let until = summary.until();
+        advice.push(format!("the issuance protection certificate ended {until}: is it present?"));
+    } else if now < summary.not_before {
+        advice.push("the issuance protection certificate isn't valid yet".into());
+    }
+    let certificate: rasn_pkix::Certificate = decode("a certificate", recipient)?;
+    let mut extensions = certificate.tbs_certificate.extensions.iter().flat_map(|e| e.iter());
+    if let Some(usage) = extensions.find(|e| *e.extn_id == *oid::CE_KEY_USAGE) {
+        let bits: rasn_pkix::KeyUsage = decode("a key usage", &usage.extn_value)?;
+        // keyEncipherment (RFC 5280 §4.2.1.3).
+        if !bits.get(2).is_some_and(|b| *b) {
+            advice.push("the certificate isn't for keyEncipherment: is it the right one?".into());
+        }
+    }
+    if !passphrase.is_ascii() {
+        let what = "Dogtag can't verify proofs by secrets with other than ASCII letters";
+        advice.push(what.into());
+    }
+    Ok(advice)
+}
+
+/// Where the administrator puts a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// The user's entry: its DN and the attribute (`shrTok`).
+    User(String, String),
+    /// The record of the certificate to revoke: DN of the entry.
+    Record(String),
+}
+
+/// The LDIF that adds a token, for ldapmodify. A certificate's record has other values beside the
+/// token, so an older token there isn't replaced; a comment says so.
+///
+/// # Errors
+/// [`Kind::Usage`] for a DN with a line break.
+pub fn ldif(entry: &Entry, token: &[u8]) -> Result<String> {
+    let (Entry::User(dn, _) | Entry::Record(dn)) = entry;
+    if dn.is_empty() || dn.contains(['\n', '\r', '\0']) {
+        return Err(Error::new(Kind::Usage, format!("{dn:?} is no DN of an entry")));
+    }
+    // RFC 2849: what isn't a SAFE-STRING goes as base64.
+    let safe = dn.is_ascii() && !dn.starts_with([' ', ':', '<']) && !dn.ends_with(' ');
+    let dn = match safe {
+        true => format!("dn: {dn}"),
+        false => format!("dn:: {}", pem::base64(dn.as_bytes())),
+    };
+    let value = pem::base64(token);
+    Ok(match entry {
+        Entry::User(_, attribute) => {
+            format!("{dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}: {value}\n")
+        }
+        Entry::Record(_) => {
+            format!(
+                "# delete an older metaInfo value that begins with revShrTok: first\n\
+                 {dn}\nchangetype: modify\nadd: metaInfo\nmetaInfo: revShrTok:{value}\n"
+            )
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ldif_for_either_place() {
+        let user = Entry::User("uid=alice,ou=people,dc=x".into(), "shrTok".into());
+        assert_eq!(
+            ldif(&user, b"abc").unwrap(),
+            "dn: uid=alice,ou=people,dc=x\nchangetype: modify\nreplace: shrTok\nshrTok: YWJj\n"
+        );
+        let record = ldif(&Entry::Record("cn=7,ou=é".into()), b"abc").unwrap();
+        assert!(record.contains("\ndn:: Y249NyxvdT3DqQ==\n"), "{record}");
+        assert!(record.ends_with("metaInfo: revShrTok:YWJj\n"), "{record}");
+        assert!(ldif(&Entry::Record("cn=7\nchangetype: delete".into()), b"").is_err());
+    }
+
+    #[test]
+    fn certificates_in_files() {
+        let read = |name: &str| {
+            std::fs::read(format!("{}/tests/vectors/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+        };
+        let ca = certificate_in("x", &read("ca_signing.pem")).unwrap();
+        assert_eq!(certificate_in("x", &ca).unwrap(), ca);
+        let noisy = [b"text\n", read("ca_signing.pem").as_slice(), b"text"].concat();
+        assert_eq!(certificate_in("x", &noisy).unwrap(), ca);
+        // An answer of the CA is a package too: the issued certificate, not the CA's.
+        let leaf = certificate_in("x", &read("01-rsa-server/response.der")).unwrap();
+        assert_ne!(leaf, ca);
+        assert!(certificate_in("x", b"nothing").is_err());
+        assert!(certificate_in("x", &[0x30, 0]).is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! Whether the CA will take a signer, as far as its certificate tells: known before anything is made
+//! or sent.
+
+use chrono::Utc;
+use rasn_pkix::{Certificate, ExtKeyUsageSyntax};
+
+use super::session::Identity;
+use crate::asn1::summary::summary;
+use crate::asn1::{decode, oid};
+use crate::error::{Error, Kind, Result};
+
+const CLIENT_AUTH: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 2];
+/// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
+const ANY: [u32; 5] = [2, 5, 29, 37, 0];
+
+/// Checks a signer for a modern verb: that it is valid now, and good for the TLS login.
+///
+/// # Errors
+/// [`Kind::Untrusted`].
+pub fn check(identity: &Identity) -> Result<()> {
+    valid_now(identity)?;
+    client(identity)
+}
+
+/// Checks that the certificate is valid now.
+///
+/// # Errors
+/// [`Kind::Untrusted`].
+pub fn valid_now(identity: &Identity) -> Result<()> {
+    let summary = summary(identity.certificate.der())?;
+    let name = title(identity);
+    let now = Utc::now();
+    let bad = |what: String| {
+        Err(Error::new(Kind::Untrusted, what).hint("use another signer: --signer NICKNAME"))
+    };
+    if now > summary.not_after {
+        return bad(format!("{name} expired on {}", summary.until()));
+    }
+    if now < summary.not_before {
+        let begin = summary.not_before.format("%Y-%m-%d %H:%M:%S UTC");
+        return bad(format!("{name} is not valid before {begin}"));
+    }
+    Ok(())
+}
+
+/// Checks that the certificate's extended key usage, if it has one, allows TLS client authentication:
+/// a server refuses it with an alert that hardly says so.
+///
+/// # Errors
+/// [`Kind::Untrusted`].
+pub fn client(identity: &Identity) -> Result<()> {
+    let certificate: Certificate = decode("the signer's certificate", identity.certificate.der())?;
+    let extensions = certificate.tbs_certificate.extensions;
+    let usage = extensions.iter().flat_map(|e| e.iter());
+    let Some(usage) = usage.into_iter().find(|e| *e.extn_id == *oid::CE_EXT_KEY_USAGE) else {
+        return Ok(());
+    };
+    let purposes: ExtKeyUsageSyntax = decode("the extended key usage", &usage.extn_value)?;
+    if purposes.iter().any(|p| p[..] == CLIENT_AUTH || p[..] == ANY) {
+        return Ok(());
+    }
+    let name = title(identity);
+    Err(Error::new(Kind::Untrusted, format!("{name} does not allow TLS client authentication"))
+        .because("clientAuth is not in its extended key usage")
+        .hint("use another signer: --signer NICKNAME"))
+}
+
+fn title(identity: &Identity) -> String {
+    match identity.certificate.nickname() {
+        Some(nickname) => format!("signer certificate {nickname:?}"),
+        None => "signer certificate".into(),
+    }
+}

@@ -1,0 +1,142 @@
+//! The keys of CMCRequest's configuration file, all versions together.
+
+use crate::dogtag_tools::settings::Settings;
+use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
+
+/// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`; no
+/// Java tool knows these, `allowUnverifiedResponse`, `quiet` (the message isn't printed), and the last
+/// six, for controls it can't make.
+pub const KEYS: &[&str] = &[
+    "dbdir",
+    "tokenname",
+    "password",
+    "passwordFile",
+    "passwordFd",
+    "passwordEnv",
+    "nickname",
+    "format",
+    "numRequests",
+    "input",
+    "output",
+    "request.useSharedSecret",
+    "request.selfSign",
+    "request.privKeyId",
+    "identification.enable",
+    "identification",
+    "witness.sharedSecret",
+    "witness.sharedSecretFile",
+    "witness.sharedSecretFd",
+    "witness.sharedSecretEnv",
+    "identityProofV2.enable",
+    "identityProofV2.hashAlg",
+    "identityProofV2.macAlg",
+    "popLinkWitnessV2.enable",
+    "popLinkWitnessV2.keyGenAlg",
+    "popLinkWitnessV2.macAlg",
+    "identityProof.enable",
+    "identityProof.sharedSecret",
+    "identityProof.sharedSecretFile",
+    "identityProof.sharedSecretFd",
+    "identityProof.sharedSecretEnv",
+    "popLinkWitness.enable",
+    "decryptedPop.enable",
+    "encryptedPopResponseFile",
+    "decryptedPopRequestFile",
+    "allowUnverifiedResponse",
+    "quiet",
+    "oaep",
+    "revRequest.enable",
+    "revRequest.serial",
+    "revRequest.reason",
+    "revRequest.issuer",
+    "revRequest.sharedSecret",
+    "revRequest.sharedSecretFile",
+    "revRequest.sharedSecretFd",
+    "revRequest.sharedSecretEnv",
+    "revRequest.comment",
+    "revRequest.invalidityDatePresent",
+    "confirmCertAcceptance.enable",
+    "confirmCertAcceptance.issuer",
+    "confirmCertAcceptance.serial",
+    "getCert.enable",
+    "getCert.issuer",
+    "getCert.serial",
+    "dataReturn.enable",
+    "dataReturn.data",
+    "senderNonce.enable",
+    "senderNonce",
+    "senderNonce.id",
+    "transactionMgt.enable",
+    "transactionMgt.id",
+    "LraPopWitness.enable",
+    "LraPopWitness.bodyPartIDs",
+    "recipientNonce.enable",
+    "recipientNonce",
+    "regInfo.enable",
+    "regInfo.data",
+    "queryPending.enable",
+    "queryPending.token",
+];
+
+/// The keys that are true or false.
+const FLAGS: &[&str] = &[
+    "request.useSharedSecret",
+    "request.selfSign",
+    "identification.enable",
+    "identityProofV2.enable",
+    "popLinkWitnessV2.enable",
+    "identityProof.enable",
+    "popLinkWitness.enable",
+    "decryptedPop.enable",
+    "allowUnverifiedResponse",
+    "quiet",
+    "oaep",
+    "revRequest.enable",
+    "revRequest.invalidityDatePresent",
+    "confirmCertAcceptance.enable",
+    "getCert.enable",
+    "dataReturn.enable",
+    "senderNonce.enable",
+    "transactionMgt.enable",
+    "LraPopWitness.enable",
+    "recipientNonce.enable",
+    "regInfo.enable",
+    "queryPending.enable",
+];
+
+/// What is to be known about the file: unknown keys, odd flags, secrets others can read.
+pub fn warnings(settings: &Settings) -> Vec<String> {
+    let file = settings.file();
+    let mut warnings = settings.warnings(KEYS);
+    for key in FLAGS {
+        if let Some(value) = settings.non_empty(key)
+            && !["true", "false"].iter().any(|known| value.eq_ignore_ascii_case(known))
+        {
+            warnings.push(format!("{file}: {key} is neither true nor false and counts as false"));
+        }
+    }
+    let secrets = ["password", "witness.sharedSecret", "revRequest.sharedSecret"];
+    if secrets.iter().any(|k| settings.non_empty(k).is_some()) && others_read(file) {
+        warnings.push(format!(
+            "{file} holds a secret and everybody may read it: chmod 600, or use passwordFile"
+        ));
+    }
+    warnings
+}
+
+fn others_read(file: &str) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
+}
+
+/// A secret as [`Settings::shared_secret_anywhere`] finds it; it has to be there.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub fn required_secret(settings: &Settings, key: &str) -> Result<Secret> {
+    settings.shared_secret_anywhere(key)?.filter(|s| !s.bytes().is_empty()).ok_or_else(|| {
+        Error::new(Kind::Usage, format!("{}: Missing {key}.", settings.file()))
+            .hint(format!("give {key}, {key}File, {key}Fd or {key}Env"))
+    })
+}

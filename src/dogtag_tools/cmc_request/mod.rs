@@ -1,0 +1,310 @@
+//! CMCRequest: one configuration file in, one CMC request out.
+
+mod keys;
+mod spec;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::asn1::{pem, tlv};
+use crate::cli::Streams;
+use crate::client::input::parsed;
+use crate::client::message::{self, Message, Signatory, build, request_key};
+use crate::client::output::{self, Mode};
+use crate::client::passwords::{Passwords, Source};
+use crate::client::session::{Held, Identity, Needs, Session};
+use crate::client::signer;
+use crate::client::{judge, pop};
+use crate::cmc::pop::Challenge;
+use crate::cmc::request::Request;
+use crate::dogtag_tools::settings::{Dialect, Settings};
+use crate::error::{Error, Kind, Result};
+use crate::keyid;
+use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
+use crate::secret::Secret;
+
+use spec::Authority;
+
+const USAGE: &str = "Usage: CMCRequest <configuration file>";
+
+/// Runs CMCRequest.
+pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
+    let [path] = args else {
+        streams.say(format!("Wrong number of parameters:{}", args.len()));
+        streams.say(USAGE);
+        return 1;
+    };
+    if path == "--help" {
+        super::help(USAGE, keys::KEYS, streams);
+        return 0;
+    }
+    match request(Path::new(path), streams) {
+        Ok(()) => 0,
+        Err(e) => {
+            streams.say(e.to_string());
+            if let Some(hint) = e.hint_text() {
+                streams.tell(format!("try: {hint}"));
+            }
+            1
+        }
+    }
+}
+
+fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
+    let settings = Settings::read(path, Dialect::Lines)?;
+    for warning in keys::warnings(&settings) {
+        streams.tell(format!("warning: {warning}"));
+    }
+    if settings.get("format").is_some_and(|f| f.eq_ignore_ascii_case("test_cmc")) {
+        return sign_again(&settings, streams);
+    }
+    spec::format(&settings)?;
+    if settings.flag("decryptedPop.enable") {
+        return second_trip(&settings, streams);
+    }
+    let output = settings
+        .required("output", "Missing output filename for the CMC request.")
+        .map(PathBuf::from)?;
+    let message = match spec::revocation_secret(&settings)? {
+        Some(secret) => unsigned(&settings, secret)?,
+        None => signed(&settings, streams)?,
+    };
+    for (what, id) in &message.parts {
+        streams.say(format!("Successfully create {what} control. bpid = {id}"));
+    }
+    let quiet = settings.flag("quiet");
+    let mode = if message.holds_secret { Mode::Private } else { Mode::Default };
+    if message.holds_secret && !quiet {
+        streams.tell("warning: what is printed holds the shared secret; quiet=true prints nothing");
+    }
+    store(&message.der, &output, mode, quiet, streams)
+}
+
+/// A revocation by shared secret: no key and no database take part.
+fn unsigned(settings: &Settings, secret: Secret) -> Result<Message> {
+    let nss = Database::without_files()?;
+    let spec = spec::revocation(settings, Authority::Secret(secret), &nss)?;
+    let message = build(spec, Signatory::Nobody, None, &nss)?;
+    close(nss)?;
+    Ok(message)
+}
+
+fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
+    let revoke = settings.flag("revRequest.enable");
+    let own_key = spec::self_signed(settings) && !revoke;
+    let link = settings.flag("popLinkWitnessV2.enable") && !revoke;
+    let nickname = match own_key {
+        true => None,
+        false => Some(settings.required("nickname", "Missing nickname.")?),
+    };
+    let requests = if revoke { Vec::new() } else { spec::requests(settings)? };
+    let key_id = if own_key || link { Some(key_id(settings)?) } else { None };
+    let opened = Opened::new(settings, nickname, key_id.is_some(), streams)?;
+    let identity = match nickname {
+        Some(nickname) => Some(opened.signer(nickname, streams)?),
+        None => None,
+    };
+    let key = match &key_id {
+        Some(id) => Some(opened.key(id, &requests, streams)?),
+        None => None,
+    };
+    let spec = match &identity {
+        Some(identity) if revoke => {
+            let issuer = Authority::Issuer(identity.certificate.issuer().to_vec());
+            spec::revocation(settings, issuer, &opened.database)?
+        }
+        _ => spec::enrolment(settings, requests, &opened.database)?,
+    };
+    if !revoke {
+        for line in spec::advice(settings, &spec) {
+            streams.tell(format!("warning: {}: {line}", settings.file()));
+        }
+    }
+    let signatory = match (&identity, &key) {
+        (Some(identity), _) => Signatory::Certificate(identity),
+        (None, Some(key)) => Signatory::RequestKey(key),
+        (None, None) => return Err(Error::new(Kind::Internal, "nobody to sign the request")),
+    };
+    let link_key = key.as_ref().filter(|_| link).map(|k| k as _);
+    let message = build(spec, signatory, link_key, &opened.database)?;
+    drop((identity, key));
+    opened.close()?;
+    if link {
+        print_linked(&message.requests, streams);
+    }
+    Ok(message)
+}
+
+/// The requests as they were signed anew; CRMF has the same label.
+fn print_linked(requests: &[Request], streams: &mut Streams<'_>) {
+    for request in requests {
+        let der = match request {
+            Request::Pkcs10(der) => der.clone(),
+            Request::Crmf(der) => tlv(0x30, der),
+        };
+        streams.say("-----BEGIN CERTIFICATE REQUEST-----");
+        streams.say(pem::lines(&der, 76, "\r\n").trim_end());
+        streams.say("-----END CERTIFICATE REQUEST-----");
+    }
+}
+
+fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
+    let needed = |key: &str| settings.required(key, &format!("Missing {key}."));
+    let response = needed("encryptedPopResponseFile")?;
+    let output = needed("decryptedPopRequestFile").map(PathBuf::from)?;
+    let nickname = settings.required("nickname", "Missing nickname.")?;
+    let id = key_id(settings)?;
+    let what = "the CA's answer to the first trip";
+    let bytes = output::read(what, Path::new(response))?;
+    let named = format!("{what} {response}");
+    let (der, parsed) = parsed(&named, "a CMC response", &bytes, crate::cmc::response::parse)?;
+    let opened = Opened::new(settings, Some(nickname), true, streams)?;
+    let identity = opened.signer(nickname, streams)?;
+    let key = opened.key(&id, &[], streams)?;
+    match judge::verify(&opened.database, &der, false) {
+        Err(e) if settings.flag("allowUnverifiedResponse") => {
+            streams.tell(format!("warning: {e}"));
+        }
+        Err(e) => {
+            return Err(e.hint("allowUnverifiedResponse=true goes on all the same"));
+        }
+        Ok(()) => {}
+    }
+    let challenge = Challenge::from_response(&parsed)?;
+    streams.say("processEncryptedPopResponse: encryptedPOP found");
+    streams.say("processEncryptedPopResponse: failInfo=POP required");
+    streams.say(format!("processEncryptedPopResponse: requestID: {}", challenge.request_id()));
+    let first = if settings.flag("oaep") { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
+    let signatory = Signatory::Certificate(&identity);
+    let message = pop::answer(&challenge, &key, first, signatory, &[], &opened.database)
+        .inspect_err(|_| {
+            streams
+                .say("constructDecryptedPopRequest: Oops! witness failed to verify.  Must abort!");
+        })?;
+    streams.say("constructDecryptedPopRequest: Yay! witness verified");
+    drop((identity, key));
+    opened.close()?;
+    store(&message, &output, Mode::Default, settings.flag("quiet"), streams)
+}
+
+/// `format=test_cmc`: a message that is there, perhaps with something wrong in it, under a good
+/// signature.
+fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
+    let input = settings.required("input", "Missing input filename of the CMC request.")?;
+    let output = settings
+        .required("output", "Missing output filename for the CMC request.")
+        .map(PathBuf::from)?;
+    let what = "the CMC request";
+    let der = pem::to_der(what, &output::read(what, Path::new(input))?)?;
+    let nickname = settings.non_empty("nickname");
+    let id = match nickname {
+        Some(_) => None,
+        None => Some(key_id(settings)?),
+    };
+    let opened = Opened::new(settings, nickname, id.is_some(), streams)?;
+    let message = match (nickname, id) {
+        (Some(nickname), _) => {
+            let identity = opened.signer(nickname, streams)?;
+            message::sign_again(&der, Signatory::Certificate(&identity), &opened.database)?
+        }
+        (None, id) => {
+            let key = opened.key(&id.unwrap_or_default(), &[], streams)?;
+            message::sign_again(&der, Signatory::RequestKey(&key), &opened.database)?
+        }
+    };
+    opened.close()?;
+    streams.say(format!("TEST_CMC: {input} is signed anew"));
+    store(&message, &output, Mode::Default, settings.flag("quiet"), streams)
+}
+
+fn key_id(settings: &Settings) -> Result<Vec<u8>> {
+    keyid::parse(settings.required("request.privKeyId", "Missing request.privKeyId.")?)
+}
+
+/// The database, logged in to.
+struct Opened {
+    database: Database,
+    token: Token,
+    held: Held,
+}
+
+impl Opened {
+    /// `key`: whether a key of the configured token is used, besides the signer's.
+    fn new(
+        settings: &Settings,
+        signer: Option<&str>,
+        key: bool,
+        streams: &mut Streams<'_>,
+    ) -> Result<Opened> {
+        let dir = super::database(settings.non_empty("dbdir"), streams)?;
+        let name = settings.get("tokenname").unwrap_or_default();
+        let passwords: Passwords<'_> =
+            Box::new(|wanted| match settings.secret_anywhere("password", wanted)? {
+                Some(password) => Ok(Some(password)),
+                None => Source::Prompt.passwords()(wanted).map_err(|e| {
+                    Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))
+                        .because(e)
+                        .hint("give password, passwordFile, passwordFd or passwordEnv")
+                }),
+            });
+        let access = Access::ReadOnly;
+        let needs = Needs { token: name, key, signer, ..Needs::default() };
+        let Session { database, token, held } = Session::open(dir, access, needs, &passwords)?;
+        let shown = match token.is_internal() {
+            true => "Internal Key Storage Token".to_owned(),
+            false => token.name(),
+        };
+        streams.say(format!("token {shown} logged in..."));
+        Ok(Opened { database, token, held })
+    }
+
+    fn signer(&self, nickname: &str, streams: &mut Streams<'_>) -> Result<Identity> {
+        let identity = Identity::find(&self.database, &self.token, nickname)?;
+        if let Err(e) = signer::valid_now(&identity) {
+            streams.tell(format!("warning: {e}"));
+        }
+        streams.say(format!("got signerCert: {nickname}"));
+        Ok(identity)
+    }
+
+    fn key(
+        &self,
+        id: &[u8],
+        requests: &[Request],
+        streams: &mut Streams<'_>,
+    ) -> Result<PrivateKey> {
+        streams.say(format!("got request privKeyId: {}", keyid::to_dogtag(id)));
+        let key = request_key(&self.database, &self.token, id, requests)?;
+        streams.say("got private key");
+        Ok(key)
+    }
+
+    fn close(self) -> Result<()> {
+        drop((self.token, self.held));
+        close(self.database)
+    }
+}
+
+fn close(database: Database) -> Result<()> {
+    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
+}
+
+fn store(
+    message: &[u8],
+    output: &Path,
+    mode: Mode,
+    quiet: bool,
+    streams: &mut Streams<'_>,
+) -> Result<()> {
+    output::write(output, message, mode)?;
+    if !quiet {
+        streams.say("\nThe CMC enrollment request in base-64 encoded format:\n");
+        streams.say(pem::lines(message, 76, "\r\n"));
+        streams.say("");
+    }
+    streams.say(format!(
+        "\nThe CMC enrollment request in binary format is stored in {}",
+        output.display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! From the settings of a configuration file to what is to be built.
+
+use std::path::Path;
+
+use rasn::types::Integer;
+
+use super::keys::required_secret;
+use crate::algorithm::Crypto;
+use crate::asn1::{name, unsigned};
+use crate::client::message::CmcSpec;
+use crate::client::session;
+use crate::cmc::control::{Control, Revocation, reason, serial_number};
+use crate::cmc::proof::{POP_LINK_RANDOM_V1, WitnessAlgorithms};
+use crate::cmc::request::Request;
+use crate::dogtag_tools::settings::Settings;
+use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
+
+fn usage(settings: &Settings, why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Usage, format!("{}: {why}", settings.file()))
+}
+
+fn missing(settings: &Settings, key: &str) -> Error {
+    usage(settings, format!("Missing {key}.")).hint(format!("add a line {key}=…"))
+}
+
+fn needed<'a>(settings: &'a Settings, key: &str) -> Result<&'a str> {
+    settings.non_empty(key).ok_or_else(|| missing(settings, key))
+}
+
+/// Whether the request is signed with the key being certified.
+pub fn self_signed(settings: &Settings) -> bool {
+    // Two names of one setting.
+    match settings.get("request.useSharedSecret") {
+        Some(_) => settings.flag("request.useSharedSecret"),
+        None => settings.flag("request.selfSign"),
+    }
+}
+
+/// Whether the format is one we read; `Some(true)` for CRMF, `None` to find out.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub fn format(settings: &Settings) -> Result<Option<bool>> {
+    match settings.non_empty("format") {
+        Some(f) if f.eq_ignore_ascii_case("pkcs10") => Ok(Some(false)),
+        Some(f) if f.eq_ignore_ascii_case("crmf") => Ok(Some(true)),
+        None => Ok(None),
+        Some(other) => Err(usage(settings, format!("Unrecognized request format {other:?}"))
+            .hint("format is pkcs10 or crmf (or test_cmc); without it the file tells")),
+    }
+}
+
+/// The files `input` names, separated by blanks; `numRequests` may take fewer.
+///
+/// # Errors
+/// [`Kind::Usage`], [`Kind::Input`].
+pub fn requests(settings: &Settings) -> Result<Vec<Request>> {
+    let crmf = format(settings)?;
+    let wanted: Option<usize> = match settings.non_empty("numRequests") {
+        None => None,
+        Some(text) => {
+            Some(text.parse().map_err(|_| usage(settings, "numRequests must be integer"))?)
+        }
+    };
+    if wanted == Some(0) {
+        return Ok(Vec::new());
+    }
+    let input = settings.required("input", "Missing input filename for PKCS10 or CRMF.")?;
+    let names: Vec<&str> = input.split_whitespace().collect();
+    let wanted = wanted.unwrap_or(names.len());
+    if wanted > names.len() {
+        let why = format!("numRequests is {wanted}, but input names {}", names.len());
+        return Err(usage(settings, why));
+    }
+    names.iter().take(wanted).map(|n| session::read_request(Path::new(n), crmf)).collect()
+}
+
+/// The shared secret of an unsigned revocation, if this is one.
+///
+/// # Errors
+/// [`Kind::Usage`] when it can't be read.
+pub fn revocation_secret(settings: &Settings) -> Result<Option<Secret>> {
+    if !settings.flag("revRequest.enable") {
+        return Ok(None);
+    }
+    Ok(settings
+        .shared_secret_anywhere("revRequest.sharedSecret")?
+        .filter(|s| !s.bytes().is_empty()))
+}
+
+fn issuer_and_serial(settings: &Settings, control: &str) -> Result<(Vec<u8>, Integer)> {
+    let issuer = name::parse(needed(settings, &format!("{control}.issuer"))?)?;
+    Ok((issuer, serial_number(needed(settings, &format!("{control}.serial"))?)?))
+}
+
+/// Controls that no key of the Java tool makes, each from the octets of a text.
+const OCTETS: [(&str, &str, FromOctets); 3] = [
+    ("recipientNonce.enable", "recipientNonce", Control::RecipientNonce),
+    ("regInfo.enable", "regInfo.data", Control::RegInfo),
+    ("queryPending.enable", "queryPending.token", Control::QueryPending),
+];
+
+type FromOctets = fn(Vec<u8>) -> Control;
+
+/// The controls that go into every kind of message.
+fn controls(settings: &Settings, crypto: &dyn Crypto) -> Result<Vec<Control>> {
+    let mut found = Vec::new();
+    if settings.flag("confirmCertAcceptance.enable") {
+        let (issuer, serial) = issuer_and_serial(settings, "confirmCertAcceptance")?;
+        found.push(Control::ConfirmCertAcceptance(issuer, serial));
+    }
+    if settings.flag("LraPopWitness.enable") {
+        let ids = needed(settings, "LraPopWitness.bodyPartIDs")?.split_whitespace();
+        let ids: std::result::Result<Vec<u32>, _> = ids.map(str::parse).collect();
+        let ids = ids.map_err(|_| usage(settings, "LraPopWitness.bodyPartIDs must be integers"))?;
+        found.push(Control::LraPopWitness(ids));
+    }
+    if settings.flag("getCert.enable") {
+        let (issuer, serial) = issuer_and_serial(settings, "getCert")?;
+        found.push(Control::GetCert(issuer, serial));
+    }
+    if settings.flag("dataReturn.enable") {
+        let data = needed(settings, "dataReturn.data")?;
+        found.push(Control::DataReturn(data.as_bytes().to_vec()));
+    }
+    if settings.flag("senderNonce.enable") {
+        let text = settings.non_empty("senderNonce").or(settings.non_empty("senderNonce.id"));
+        found.push(Control::SenderNonce(match text {
+            Some(text) => text.as_bytes().to_vec(),
+            None => crypto.random(16)?,
+        }));
+    }
+    for (flag, key, control) in OCTETS {
+        if settings.flag(flag) {
+            found.push(control(needed(settings, key)?.as_bytes().to_vec()));
+        }
+    }
+    if settings.flag("popLinkWitness.enable") && !settings.flag("popLinkWitnessV2.enable") {
+        found.push(Control::PopLinkRandom(POP_LINK_RANDOM_V1.to_vec()));
+    }
+    Ok(found)
+}
+
+/// On whose word a certificate is revoked.
+pub enum Authority {
+    /// The signer's; DER of the name of its issuer, which is the certificate's, too.
+    Issuer(Vec<u8>),
+    /// Whoever knows the secret; the issuer is that of `revRequest.issuer`.
+    Secret(Secret),
+}
+
+/// A revocation.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub fn revocation(
+    settings: &Settings,
+    authority: Authority,
+    crypto: &dyn Crypto,
+) -> Result<CmcSpec> {
+    let mut controls = controls(settings, crypto)?;
+    let (issuer, passphrase) = match authority {
+        Authority::Issuer(issuer) => (issuer, None),
+        Authority::Secret(secret) => {
+            (name::parse(needed(settings, "revRequest.issuer")?)?, Some(secret))
+        }
+    };
+    let now = chrono::Utc::now().timestamp();
+    controls.push(Control::Revoke(Box::new(Revocation {
+        issuer,
+        serial: serial_number(needed(settings, "revRequest.serial")?)?,
+        reason: reason(needed(settings, "revRequest.reason")?)?,
+        invalidity: settings.flag("revRequest.invalidityDatePresent").then_some(now),
+        passphrase,
+        comment: settings.non_empty("revRequest.comment").map(str::to_owned),
+    })));
+    Ok(CmcSpec { controls, ..CmcSpec::default() })
+}
+
+/// An enrolment.
+///
+/// # Errors
+/// [`Kind::Usage`].
+pub fn enrolment(
+    settings: &Settings,
+    requests: Vec<Request>,
+    crypto: &dyn Crypto,
+) -> Result<CmcSpec> {
+    let mut spec =
+        CmcSpec { controls: controls(settings, crypto)?, requests, ..CmcSpec::default() };
+    let algorithms = |hash: &str, mac: &str| {
+        WitnessAlgorithms::parse(settings.non_empty(hash), settings.non_empty(mac))
+    };
+    if settings.flag("popLinkWitnessV2.enable") {
+        spec.pop_link = Some(algorithms("popLinkWitnessV2.keyGenAlg", "popLinkWitnessV2.macAlg")?);
+    }
+    if settings.flag("identityProofV2.enable") {
+        spec.identity_proof =
+            Some(algorithms("identityProofV2.hashAlg", "identityProofV2.macAlg")?);
+    } else if settings.flag("identityProof.enable") {
+        spec.identity_proof_v1 = Some(required_secret(settings, "identityProof.sharedSecret")?);
+    }
+    if spec.pop_link.is_some() || spec.identity_proof.is_some() {
+        spec.shared_secret = Some(required_secret(settings, "witness.sharedSecret")?);
+    }
+    if settings.flag("identification.enable") {
+        spec.identification = Some(needed(settings, "identification")?.to_owned());
+    }
+    if settings.flag("transactionMgt.enable") {
+        spec.transaction_id = Some(match settings.non_empty("transactionMgt.id") {
+            Some(text) => unsigned(text.as_bytes()),
+            None => unsigned(&crypto.random(16)?),
+        });
+    }
+    Ok(spec)
+}
+
+/// What the CA will make of it, where that may surprise.
+pub fn advice(settings: &Settings, spec: &CmcSpec) -> Vec<String> {
+    let mut advice = Vec::new();
+    let algorithms = spec.pop_link.iter().chain(&spec.identity_proof);
+    advice.extend(algorithms.filter_map(|a| a.warning()).map(str::to_owned));
+    let secret = spec.shared_secret.as_ref().map(|s| s.bytes()).unwrap_or_default();
+    if !secret.is_ascii() {
+        advice.push(
+            "Dogtag can't verify proofs by shared secrets with other than ASCII letters".into(),
+        );
+    }
+    if spec.identity_proof.is_some() && spec.identification.is_none() {
+        advice.push(
+            "identityProofV2 without identification: Dogtag can't know whose secret it is".into(),
+        );
+    }
+    let proof = spec.identity_proof.is_some() || spec.identity_proof_v1.is_some();
+    match self_signed(settings) {
+        true if !proof => advice.push(
+            "signed with its own key and without identityProofV2: Dogtag will refuse it".into(),
+        ),
+        false if proof => advice.push(
+            "signed with a certificate: Dogtag ignores identification and identity proof then"
+                .into(),
+        ),
+        _ => {}
+    }
+    if spec.requests.len() > 1 {
+        advice.push("the profiles Dogtag ships refuse a second request in one message".into());
+    }
+    advice.dedup();
+    advice
+}

@@ -1,0 +1,164 @@
+//! CMCResponse: prints an answer, stores its chain, and says whether it is to be believed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::asn1::pem;
+use crate::cli::Streams;
+use crate::cli::args::PasswordArgs;
+use crate::client::input::parsed;
+use crate::client::judge;
+use crate::client::output::{self, Mode};
+use crate::client::session::{Needs, Session};
+use crate::cmc::response::{self, Response};
+use crate::dogtag_tools::text::{render_response, stored_line};
+use crate::error::{Error, Kind, Result};
+use crate::nss::Access;
+use crate::trust::SignatureCheck;
+
+#[derive(Parser)]
+#[command(name = "CMCResponse", about = "Shows a CMC response and stores its certificates")]
+struct Options {
+    /// NSS database whose trust decides about the signature
+    #[arg(short = 'd', value_name = "DIR")]
+    database: Option<String>,
+
+    /// The response: DER, PEM or base64
+    #[arg(short = 'i', value_name = "FILE")]
+    input: Option<PathBuf>,
+
+    /// Store the certificate chain here, as PKCS #7 in PEM
+    #[arg(short = 'o', value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Also print each certificate in base64
+    #[arg(short = 'v', long)]
+    verbose: bool,
+
+    #[command(flatten)]
+    password: PasswordArgs,
+
+    /// Go on when the signature can't be verified
+    #[arg(long)]
+    allow_unverified: bool,
+
+    /// Ignored, as the Java tool does
+    #[arg(hide = true)]
+    stray: Vec<OsString>,
+}
+
+/// Runs CMCResponse: 0 when every status is success and the answer is to be believed.
+pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
+    let name = OsString::from("CMCResponse");
+    let options = match Options::try_parse_from(std::iter::once(&name).chain(args)) {
+        Ok(options) => options,
+        Err(e) if !e.use_stderr() => {
+            streams.say(e.to_string());
+            return 0;
+        }
+        Err(e) => {
+            streams.tell(e.to_string());
+            return 1;
+        }
+    };
+    match show(&options, streams) {
+        Ok(code) => code,
+        Err(e) => {
+            streams.tell(format!("ERROR: {e}"));
+            if let Some(hint) = e.hint_text() {
+                streams.tell(format!("try: {hint}"));
+            }
+            1
+        }
+    }
+}
+
+fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
+    let Some(input) = &options.input else {
+        return Err(
+            Error::new(Kind::Usage, "Missing input CMC response").hint("CMCResponse --help")
+        );
+    };
+    let bytes = output::read("the CMC response", input)?;
+    let what = format!("the CMC response {}", input.display());
+    let (der, response) = parsed(&what, "a CMC response", &bytes, response::parse)?;
+    let rendered = render_response(&response, options.verbose);
+    streams.put(&rendered.stdout);
+    if !rendered.stderr.is_empty() {
+        streams.tell(rendered.stderr.trim_end());
+    }
+    for word in &options.stray {
+        streams.tell(format!("warning: {:?} is ignored", word.to_string_lossy()));
+    }
+    verify(options, &der, &response, streams)?;
+    if rendered.exit != 0 {
+        return Ok(rendered.exit);
+    }
+    if let Some(output) = &options.output {
+        let body = pem::lines(&der, 76, "\r\n");
+        let text = format!("-----BEGIN PKCS7-----\n{body}-----END PKCS7-----\n");
+        output::write(output, text.as_bytes(), Mode::Default)?;
+        streams.put(&stored_line(&output.display().to_string()));
+    }
+    Ok(0)
+}
+
+/// Verifies the response and each of its certificates against the database named with `-d`. Without one
+/// it only says that nothing was verified. Certificates are named on stderr when one isn't proven, or
+/// with `-v`.
+fn verify(
+    options: &Options,
+    der: &[u8],
+    response: &Response,
+    streams: &mut Streams<'_>,
+) -> Result<()> {
+    // Never one that happens to lie in the current directory: NSS loads the libraries it names.
+    let Some(dir) = options.database.as_deref() else {
+        streams.tell("warning: the signature was not verified: no NSS database given (-d DIR)");
+        return Ok(());
+    };
+    let is_simple = response.signers == 0 && response.controls.is_none();
+    if is_simple {
+        streams.tell("warning: the response carries no signature; nothing vouches for it");
+    }
+    super::database(Some(dir), streams)?;
+    let passwords = options.password.passwords();
+    let session = match Session::open(dir, Access::ReadOnly, Needs::default(), &passwords) {
+        Err(e) if e.kind() == Kind::Login && options.allow_unverified => {
+            streams.tell(format!("warning: the signature was not verified: {e}"));
+            return Ok(());
+        }
+        session => session?,
+    };
+    let database = &session.database;
+    let verdict = match database.verify_signed_data(der) {
+        SignatureCheck::Unsigned if is_simple => {
+            Ok(judge::proofs(database, &response.certificates)?)
+        }
+        SignatureCheck::Unsigned => {
+            Err(Error::new(Kind::BadReply, "the response is not signed; nothing vouches for it")
+                .hint("--allow-unverified goes on all the same"))
+        }
+        check => {
+            let proofs = judge::proofs(database, &response.certificates)?;
+            judge::judge(database, check, false).map(|()| proofs)
+        }
+    };
+    session.close()?;
+    let verdict = verdict.and_then(|proofs| {
+        if !is_simple {
+            streams.tell("the signature is good and the signer is trusted");
+        }
+        if options.verbose || proofs.iter().any(|p| p.why_not.is_some()) {
+            proofs.iter().for_each(|p| streams.tell(p.line()));
+        }
+        judge::all_proven(proofs)
+    });
+    match verdict {
+        Err(e) if options.allow_unverified => streams.tell(format!("warning: {e}")),
+        verdict => verdict?,
+    }
+    Ok(())
+}

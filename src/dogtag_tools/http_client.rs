@@ -1,0 +1,266 @@
+//! HttpClient: posts a CMC request and stores the answer.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::asn1::pem;
+use crate::cli::Streams;
+use crate::client::judge;
+use crate::client::output::{self, Reserved};
+use crate::client::passwords::{Passwords, Source, Wanted};
+use crate::client::session::{Identity, Needs, Session};
+use crate::client::signer;
+use crate::dogtag_tools::settings::{Dialect, Settings};
+use crate::error::{Error, Kind, Result};
+use crate::http::endpoint::Endpoint;
+use crate::http::{Encoding, Transport, TransportOptions};
+use crate::inspect;
+use crate::nss::Access;
+use crate::secret::Secret;
+
+/// Those of the Java tool, then ours.
+const KEYS: &[&str] = &[
+    "host",
+    "port",
+    "secure",
+    "servlet",
+    "input",
+    "output",
+    "dbdir",
+    "password",
+    "tokenname",
+    "clientmode",
+    "nickname",
+    "numHeaderLines",
+    "passwordFile",
+    "passwordFd",
+    "passwordEnv",
+    "connectTimeout",
+    "timeout",
+    "proxy",
+    "est",
+    "estEncoding",
+];
+
+/// Where EST takes CMC (RFC 7030 §3.2.2).
+const EST_PATH: &str = "/.well-known/est/fullcmc";
+
+const USAGE: &str = "Usage: HttpClient <configuration file>";
+
+/// Runs HttpClient. Unlike the Java tool it fails when it failed.
+pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
+    let code = match args {
+        [help] if help == "--help" => {
+            super::help(USAGE, KEYS, streams);
+            0
+        }
+        [path] => match post(Path::new(path), streams) {
+            Ok(()) => 0,
+            Err(e) => {
+                streams.say(format!("Error: {e}"));
+                if let Some(hint) = e.hint_text() {
+                    streams.tell(format!("try: {hint}"));
+                }
+                1
+            }
+        },
+        _ => {
+            streams.say(format!("Wrong number of parameters:{}", args.len()));
+            streams.say(USAGE);
+            1
+        }
+    };
+    if super::legacy_exit() { 0 } else { code }
+}
+
+fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
+    let settings = Settings::read(path, Dialect::Properties)?;
+    for warning in settings.warnings(KEYS) {
+        streams.tell(format!("warning: {warning}"));
+    }
+    let output = settings.non_empty("output").map(PathBuf::from);
+    exchange(&settings, streams).inspect_err(|_| {
+        // A script that goes on regardless would take it for this run's.
+        if let Some(output) = output.filter(|o| o.is_file()) {
+            streams.tell(format!("note: {} is of an earlier run", output.display()));
+        }
+    })
+}
+
+/// What to send where, and where the answer goes.
+struct Job {
+    url: String,
+    endpoint: Endpoint,
+    est_encoding: Option<Encoding>,
+    secure: bool,
+    input: PathBuf,
+    output: PathBuf,
+    /// How many lines of the answer's head are shown.
+    head_lines: usize,
+}
+
+impl Job {
+    fn read(settings: &Settings) -> Result<Job> {
+        let host = settings.required("host", "Missing host name.")?;
+        let port: u16 = settings
+            .required("port", "Missing port number.")?
+            .parse()
+            .map_err(|_| usage(settings, "port must be a number up to 65535"))?;
+        let est = truth(settings, "est", false)?;
+        let servlet = match settings.non_empty("servlet") {
+            None if est => EST_PATH,
+            _ => settings.required("servlet", "Missing servlet name.")?,
+        };
+        let input =
+            settings.required("input", "Missing input filename for the enrollment request.")?;
+        let output = settings.required("output", "Missing output filename for the response.")?;
+        let head_lines = match settings.non_empty("numHeaderLines") {
+            None => 5,
+            Some(n) => n.parse().ok().filter(|n| (1..=56).contains(n)).ok_or_else(|| {
+                usage(settings, &format!("numHeaderLines {n} out of range: 1 - 56"))
+            })?,
+        };
+        // Without the key, the CA's TLS port is what everybody means; a misspelt "true" isn't
+        // "false".
+        let secure = truth(settings, "secure", true)?;
+        let scheme = if secure { "https" } else { "http" };
+        let address = host.contains(':') && !host.starts_with('[');
+        let host = if address { format!("[{host}]") } else { host.to_owned() };
+        let slash = if servlet.starts_with('/') { "" } else { "/" };
+        let url = format!("{scheme}://{host}:{port}{slash}{servlet}");
+        let endpoint = if est { Endpoint::Est } else { Endpoint::of(&url) };
+        let est_encoding = match settings.non_empty("estEncoding").map(str::trim) {
+            None => None,
+            Some(word) => Some(word.parse().map_err(|e: String| usage(settings, &e))?),
+        };
+        let (input, output) = (input.into(), output.into());
+        Ok(Job { url, endpoint, est_encoding, secure, input, output, head_lines })
+    }
+}
+
+fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
+    let job = Job::read(settings)?;
+    if !job.secure {
+        streams.tell("warning: secure=false: anybody on the way can read and change everything");
+    }
+    let message = output::read("the enrollment request", &job.input)?;
+    if let Err(e) = inspect::request_content(&message) {
+        streams
+            .tell(format!("warning: {} is sent, but is no CMC request: {e}", job.input.display()));
+    }
+    let place = Reserved::take(&job.output)?;
+    streams.say(format!("\nTotal number of bytes read = {}", message.len()));
+    let opened = if job.secure { Some(open(settings, streams)?) } else { None };
+    let identity = match &opened {
+        Some(session) if truth(settings, "clientmode", false)? => {
+            let nickname = settings.get("nickname").unwrap_or_default();
+            let identity = Identity::find(&session.database, &session.token, nickname)?;
+            if let Err(e) = signer::check(&identity) {
+                streams.tell(format!("warning: {e}"));
+            }
+            Some(identity)
+        }
+        _ => None,
+    };
+    let has_client = identity.is_some();
+    let options = TransportOptions {
+        database: opened.as_ref().map(|session| &session.database),
+        identity,
+        plain_http: !job.secure,
+        connect_timeout: seconds(settings, "connectTimeout", 30)?,
+        timeout: seconds(settings, "timeout", 300)?,
+        // An empty one is none, whatever the environment says.
+        proxy: settings.get("proxy").map(str::to_owned),
+        est_encoding: job.est_encoding,
+    };
+    let mut transport = Transport::new(options)?;
+    let reply = job.endpoint.send(&mut transport, &job.url, &message);
+    drop(transport);
+    let reply = reply?;
+    if let Some(session) = opened {
+        let name = if session.token.is_internal() {
+            "Internal Key Storage Token".to_owned()
+        } else {
+            session.token.name()
+        };
+        streams.say(format!("after SSLSocket created, thread token is {name}"));
+        if has_client {
+            streams.say("client cert is not null");
+        }
+        streams.say("handshake happened");
+        session.close()?;
+    }
+    streams.say("writing to socket\n");
+    streams.say("##Response Headers begin##");
+    for line in reply.header_lines.iter().take(job.head_lines) {
+        streams.say(crate::text::printable(line));
+    }
+    streams.say("##end##");
+    let body = job.endpoint.body(&job.url, reply)?;
+    let response = judge::decode(&body)?;
+    streams.say(format!("\nTotal number of bytes read = {}", body.len()));
+    streams.say(pem::lines(&body, 76, "\r\n"));
+    // It is on stdout by now, whatever happens to the file.
+    place.fill(&body)?;
+    streams.say(format!("\nThe response in binary format is stored in {}\n", job.output.display()));
+    // It was delivered: that is what the exit status tells. CMCResponse judges what it says.
+    if let Err(e) = judge::issued(&response) {
+        streams.tell(format!("note: {e}"));
+        if let Some(hint) = e.hint_text() {
+            streams.tell(format!("try: {hint}"));
+        }
+    }
+    Ok(())
+}
+
+/// A key that is `true` or `false`, in any case.
+fn truth(settings: &Settings, key: &str, default: bool) -> Result<bool> {
+    match settings.non_empty(key).map(|v| v.trim().to_ascii_lowercase()).as_deref() {
+        None => Ok(default),
+        Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => Err(usage(settings, &format!("{key} must be true or false"))),
+    }
+}
+
+fn usage(settings: &Settings, why: &str) -> Error {
+    Error::new(Kind::Usage, format!("{}: {why}", settings.file()))
+}
+
+fn seconds(settings: &Settings, key: &str, default: u64) -> Result<Duration> {
+    match settings.non_empty(key) {
+        None => Ok(Duration::from_secs(default)),
+        Some(n) => n
+            .parse()
+            .map(Duration::from_secs)
+            .map_err(|_| usage(settings, &format!("{key} must be a number of seconds"))),
+    }
+}
+
+fn open(settings: &Settings, streams: &mut Streams<'_>) -> Result<Session> {
+    let dir = settings.required("dbdir", "Missing directory name for the NSS database.")?;
+    let dir = super::database(Some(dir), streams)?;
+    // Without a client certificate only the database's trust is needed, which is readable without a
+    // login but in FIPS mode.
+    let signer = match truth(settings, "clientmode", false)? {
+        true => Some(settings.required("nickname", "Missing nickname for the client certificate")?),
+        false => None,
+    };
+    let token = settings.get("tokenname").unwrap_or_default();
+    let needs = Needs { token, signer, ..Needs::default() };
+    let passwords: Passwords<'_> = Box::new(|wanted| password(settings, wanted));
+    Session::open(dir, Access::ReadOnly, needs, &passwords)
+}
+
+/// The token's password, once it is needed: from the file or where it says, or asked for.
+fn password(settings: &Settings, wanted: Wanted<'_>) -> Result<Option<Secret>> {
+    if let Some(password) = settings.secret_anywhere("password", wanted)? {
+        return Ok(Some(password));
+    }
+    Source::Prompt.passwords()(wanted).map_err(|e| {
+        usage(settings, "Missing password for the NSS database.")
+            .because(e)
+            .hint("give password, passwordFile, passwordFd or passwordEnv")
+    })
+}

@@ -1,0 +1,73 @@
+//! Certificates and CMC responses as Dogtag's Java tools print them, byte for byte, because scripts
+//! search these lines. Pure functions, no input or output.
+//!
+//! Everything printed here came from a certificate or a CA, so nothing is trusted: characters that
+//! would act on a terminal are escaped (see [`printable`]), and whatever has no text of its own is
+//! shown in hexadecimal.
+
+mod certificate;
+mod date;
+mod extensions;
+mod response;
+
+pub use certificate::pretty_certificate;
+pub use response::{Rendered, render_response, stored_line};
+
+use num_bigint::BigInt;
+
+use crate::text::{hex, printable};
+
+/// Octets shown on one line of a hexadecimal listing.
+const HEX_LINE: usize = 16;
+
+/// Decimal digits; hexadecimal beyond 8192 bits: the time decimal takes grows with the square of the
+/// length, minutes for the largest message read.
+fn decimal(number: impl Into<BigInt>) -> String {
+    let number = number.into();
+    if number.bits() <= 8192 { number.to_string() } else { format!("0x{number:X}") }
+}
+
+/// Text being laid out line by line, each with its own indent in blanks.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn line(&mut self, indent: usize, text: impl AsRef<str>) {
+        self.0.extend(std::iter::repeat_n(' ', indent));
+        self.0.push_str(text.as_ref());
+        self.0.push('\n');
+    }
+
+    /// Upper-case octets, 16 a line, a colon after each but the very last. Nothing for no octets.
+    fn hex(&mut self, indent: usize, octets: &[u8]) {
+        let lines = octets.chunks(HEX_LINE);
+        let last = lines.len().saturating_sub(1);
+        for (i, line) in lines.enumerate() {
+            let pairs: Vec<String> = line.iter().map(|o| hex(&[*o])).collect();
+            let end = if i == last { "" } else { ":" };
+            self.line(indent, pairs.join(":") + end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sane_numbers_are_decimal() {
+        assert_eq!(decimal(-255), "-255");
+        let large = decimal(BigInt::from_signed_bytes_be(&vec![0x7f; 4_000_000]));
+        assert!(large.starts_with("0x7F7F7F"));
+    }
+
+    #[test]
+    fn hex_breaks_after_sixteen() {
+        let mut page = Page::default();
+        page.hex(2, &[]);
+        page.hex(2, &[0xab; 16]);
+        page.hex(0, &[0x01; 17]);
+        let full = |pair: &str| vec![pair; 16].join(":");
+        assert_eq!(page.0, format!("  {}\n{}:\n01\n", full("AB"), full("01")));
+    }
+}

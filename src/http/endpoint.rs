@@ -1,0 +1,286 @@
+//! What takes a CMC request over HTTP, and how it wants and gives it.
+
+use crate::asn1::pem::{self, looks_like_html};
+use zeroize::Zeroizing;
+
+use super::{Encoding, Reply, Transport};
+use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Response, Status};
+use crate::error::{Error, Kind, Result};
+use crate::text::printable;
+
+/// The path under which EST lives (RFC 7030 §3.2.2).
+const EST: &str = "/.well-known/est";
+
+/// The kinds of endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A servlet of Dogtag: DER both ways; HTTP status 200 whatever the CMC status.
+    Servlet,
+    /// `/fullcmc` of an EST server (RFC 7030 §4.3, RFC 8951): base64 both ways, but Dogtag takes DER
+    /// only; a CMC failure comes with a status from 400.
+    Est,
+}
+
+impl Endpoint {
+    /// By the URL's path.
+    pub fn of(url: &str) -> Endpoint {
+        let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let path = path.find('/').and_then(|at| path.get(at..)).unwrap_or_default();
+        match path.strip_prefix(EST) {
+            Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => Endpoint::Est,
+            _ => Endpoint::Servlet,
+        }
+    }
+
+    /// Sends a message (DER). To an EST server that nobody knows yet as DER, and once more as base64
+    /// when it could not read that.
+    ///
+    /// # Errors
+    /// As [`Transport::post`].
+    pub fn send(self, transport: &mut Transport<'_>, url: &str, message: &[u8]) -> Result<Reply> {
+        if self == Endpoint::Servlet {
+            return encoded(transport, url, message, Encoding::Der);
+        }
+        if let Some(encoding) = transport.est_encoding(url) {
+            return encoded(transport, url, message, encoding);
+        }
+        let reply = encoded(transport, url, message, Encoding::Der)?;
+        if !unread(&reply) {
+            transport.learn_est_encoding(url, Encoding::Der);
+            return Ok(reply);
+        }
+        let second = encoded(transport, url, message, Encoding::Base64)?;
+        if !unread(&second) {
+            transport.learn_est_encoding(url, Encoding::Base64);
+        }
+        // Of two refusals the one that is CMC, and of two of those the first.
+        Ok(if unread(&second) && cmc_in(&reply).is_some() { reply } else { second })
+    }
+
+    /// The CMC message (DER) a reply carries.
+    ///
+    /// # Errors
+    /// [`Kind::Http`] when it carries none.
+    pub fn body(self, url: &str, reply: Reply) -> Result<Vec<u8>> {
+        match self {
+            Endpoint::Servlet => cmc_body(url, reply),
+            Endpoint::Est => est_body(url, reply),
+        }
+    }
+}
+
+fn encoded(
+    transport: &mut Transport<'_>,
+    url: &str,
+    message: &[u8],
+    encoding: Encoding,
+) -> Result<Reply> {
+    match encoding {
+        Encoding::Der => transport.post(url, message, REQUEST_TYPE),
+        Encoding::Base64 => {
+            // It may hold a secret: a revocation's passphrase.
+            let text = Zeroizing::new(pem::lines(message, 64, "\n"));
+            transport.post(url, text.as_bytes(), REQUEST_TYPE)
+        }
+    }
+}
+
+/// The media type of a Full PKI Request (RFC 5273 §3.1).
+pub const REQUEST_TYPE: &str = "application/pkcs7-mime; smime-type=CMC-request";
+
+/// The body of a reply that is a CMC message.
+///
+/// # Errors
+/// [`Kind::Http`]: another status than 200, an empty body, HTML, or anything but DER. Dogtag answers
+/// a CMC *failure* with 200 and a CMC message; a crash with 200 and a page.
+pub fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
+    let bad = |what: String| Error::new(Kind::Http, what).http(reply.status);
+    if reply.status != 200 {
+        let error = bad(format!("the server answered {url} with HTTP status {}", reply.status))
+            .retry(reply.status >= 500);
+        return Err(match reply.status {
+            404 => {
+                error.hint("no such servlet: check the URL, and that the CA subsystem is deployed")
+            }
+            401 | 403 => error.hint("this path wants another client certificate or none"),
+            500..=599 => error.hint("the CA may still be starting, or its log says more"),
+            _ => error.hint("is this the CA's own address, or a proxy's?"),
+        });
+    }
+    if reply.body.is_empty() {
+        return Err(bad(format!("the CA gave no answer: an empty body from {url}"))
+            .hint("the CA's debug log says why")
+            .retry(false));
+    }
+    if looks_like_html(&reply.body) {
+        return Err(bad(format!("the server answered {url} with an HTML page, not with CMC"))
+            .hint("the request may have crashed the servlet: the CA's debug log says why")
+            .retry(false));
+    }
+    // Of what may be a message its octets decide, whatever the server calls it.
+    let other = |kind: &&str| !kind.to_ascii_lowercase().contains("pkcs7");
+    if reply.body.first() != Some(&0x30)
+        && let Some(kind) = reply.content_type.as_deref().filter(other)
+    {
+        let kind = printable(kind);
+        return Err(bad(format!("the server answered {url} with {kind}, not with CMC"))
+            .hint("is this the CA's own address, or a proxy's?")
+            .retry(false));
+    }
+    Ok(reply.body)
+}
+
+/// Sends a message (DER) to the URL and answers with the CMC message (DER) that came back.
+///
+/// # Errors
+/// As [`Transport::post`]; [`Kind::Http`].
+pub fn post(transport: &mut Transport<'_>, url: &str, message: &[u8]) -> Result<Vec<u8>> {
+    let endpoint = Endpoint::of(url);
+    let reply = endpoint.send(transport, url, message)?;
+    // Who answers has the request, whatever the answer is.
+    endpoint.body(url, reply).map_err(Error::sent)
+}
+
+/// Returns whether a reply proves that the EST server did not get as far as to understand the request,
+/// so that nothing was issued: HTTP status 400 or 415, without a CMC message or with one that rejects
+/// the message itself (badMessageCheck; badRequest, which is Dogtag's word for what it can't read).
+fn unread(reply: &Reply) -> bool {
+    matches!(reply.status, 400 | 415)
+        && match cmc_in(reply).map(|der| response::parse(&der).and_then(|r| r.outcome())) {
+            None => true,
+            Some(Ok(Outcome::Rejected(status))) => {
+                let why = match &status.other {
+                    Some(OtherInfo::Fail(info)) => *info,
+                    _ => return false,
+                };
+                [FailInfo::BAD_MESSAGE_CHECK, FailInfo::BAD_REQUEST].contains(&why)
+                    && !wants_proof(&status)
+            }
+            Some(_) => false,
+        }
+}
+
+/// Returns whether a verified response is that of Dogtag's EST server to a signed request with
+/// controls. It takes none: it does not hand on who signed, so that with any control the CA wants a
+/// proof of identification, which goes with a shared secret.
+pub(crate) fn takes_no_controls(url: &str, response: &Response) -> bool {
+    Endpoint::of(url) == Endpoint::Est
+        && matches!(response.outcome(), Ok(Outcome::Rejected(status)) if wants_proof(&status))
+}
+
+fn wants_proof(status: &Status) -> bool {
+    let text = status.text.as_deref().unwrap_or_default();
+    text.contains("not pre-signed CMC request; missing Proof of Identification control")
+}
+
+/// The CMC message (DER) in a reply, whatever its HTTP status and encoding.
+fn cmc_in(reply: &Reply) -> Option<Vec<u8>> {
+    let der = pem::to_der("the answer", &reply.body).ok()?;
+    response::parse(&der).is_ok().then_some(der)
+}
+
+/// Whatever the HTTP status, a CMC message is the answer: it says more, and is signed.
+fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
+    if let Some(der) = cmc_in(&reply) {
+        return Ok(der);
+    }
+    let (status, words) = (reply.status, plain_text(&reply));
+    let refused = |kind: Kind, what: String, hint: &str| {
+        let error = Error::new(kind, what).http(status).retry(false).hint(hint);
+        Err(words.clone().into_iter().fold(error, Error::because))
+    };
+    match status {
+        200 => {
+            cmc_body(url, reply)?;
+            refused(
+                Kind::Http,
+                format!("the server's answer from {url} is not base64 of a CMC message"),
+                "is this the path of an EST server's fullcmc?",
+            )
+        }
+        // RFC 7030 §4.2.3.
+        202 => refused(
+            Kind::Pending,
+            format!("the EST server {url} will decide later (HTTP status 202)"),
+            "send the same request again later",
+        ),
+        401 => refused(
+            Kind::Http,
+            format!("the EST server {url} does not know the client (HTTP status 401)"),
+            "name a certificate that the EST server knows: --signer NICKNAME",
+        ),
+        415 => refused(
+            Kind::Http,
+            format!(
+                "the EST server {url} does not take the request's media type (HTTP status 415)"
+            ),
+            "does the path end in /fullcmc?",
+        ),
+        _ => match (cmc_body(url, reply), words) {
+            (Err(e), Some(words)) => Err(e.because(words)),
+            (other, _) => other,
+        },
+    }
+}
+
+/// The first line of an explanation in `text/plain` (RFC 7030 §4.2.3).
+fn plain_text(reply: &Reply) -> Option<String> {
+    let kind = reply.content_type.as_deref()?.trim_start().to_ascii_lowercase();
+    if !kind.starts_with("text/plain") {
+        return None;
+    }
+    let text = String::from_utf8_lossy(reply.body.get(..200.min(reply.body.len()))?).into_owned();
+    let line = text.lines().map(str::trim).find(|l| !l.is_empty())?;
+    Some(printable(line).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(status: u32, body: &[u8]) -> Reply {
+        Reply { status, content_type: None, header_lines: Vec::new(), body: body.to_vec() }
+    }
+
+    /// Servers send it as they like.
+    #[test]
+    fn a_message_is_read_in_every_encoding_and_with_every_status() {
+        let der = include_bytes!("../../tests/vectors/01-rsa-server/response.der");
+        let lines = |end| pem::lines(der, 64, end);
+        for body in [
+            der.to_vec(),
+            lines("\n").into_bytes(),
+            lines("\r\n").into_bytes(),
+            lines("").into_bytes(),
+            pem::encode("CMS", der).into_bytes(),
+        ] {
+            for status in [200, 400, 501] {
+                assert_eq!(est_body("u", reply(status, &body)).unwrap(), der);
+            }
+            assert!(!unread(&reply(400, &body)), "a success was understood");
+        }
+        assert!(unread(&reply(400, b"what?")) && unread(&reply(415, b"")));
+        for status in [200, 202, 401, 403, 404, 500, 501, 502] {
+            assert!(!unread(&reply(status, b"what?")), "{status}");
+        }
+        assert_eq!(est_body("u", reply(202, b"")).unwrap_err().kind(), Kind::Pending);
+    }
+
+    #[test]
+    fn est_is_known_by_its_path() {
+        for url in [
+            "https://h/.well-known/est/fullcmc",
+            "https://h:8443/.well-known/est/label/fullcmc?x=y",
+            "https://h/.well-known/est",
+        ] {
+            assert_eq!(Endpoint::of(url), Endpoint::Est, "{url}");
+        }
+        for url in [
+            "https://h",
+            "https://h/ca/ee/ca/profileSubmitCMCFull?x=/.well-known/est/",
+            "https://h/.well-known/established",
+        ] {
+            assert_eq!(Endpoint::of(url), Endpoint::Servlet, "{url}");
+        }
+    }
+}

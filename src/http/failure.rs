@@ -1,0 +1,420 @@
+//! From what curl, NSS and the server left behind to one error with a hint.
+
+use std::time::Duration;
+
+use super::proxy::Proxy;
+use super::url::Target;
+use crate::error::{Error, Kind};
+use crate::http::bridge::{Distrust, Seen};
+use crate::text::trust_command;
+
+/// What is known after an exchange failed.
+pub(super) struct Failure<'a> {
+    pub(super) target: &'a Target,
+    /// The proxy on the way.
+    pub(super) proxy: Option<&'a Proxy>,
+    pub(super) error: curl::Error,
+    pub(super) seen: Seen,
+    /// The answer went beyond a limit.
+    pub(super) too_large: Option<&'static str>,
+    /// A status line had come.
+    pub(super) begun: bool,
+    /// A signal ended it.
+    pub(super) interrupted: bool,
+    /// The proxy's answer to CONNECT, or 0.
+    pub(super) connect_status: u32,
+    /// The NSS database.
+    pub(super) directory: Option<&'a str>,
+    /// DER of the client certificate.
+    pub(super) client: Option<&'a [u8]>,
+    /// For connecting and for everything.
+    pub(super) limits: (Duration, Duration),
+}
+
+impl Failure<'_> {
+    pub(super) fn explain(mut self) -> Error {
+        let target = self.target;
+        if self.interrupted {
+            let what = format!("interrupted by a signal while talking to {target}");
+            return Error::new(Kind::Interrupted, what);
+        }
+        if let Some(why) = self.too_large {
+            return self.http("takes no answer that large").because(why);
+        }
+        if let Some(error) = self.seen.failure.take() {
+            return Error::new(error.kind(), format!("can't do TLS with {target}")).because(error);
+        }
+        let on_the_way = self.proxy.filter(|_| target.tls && !self.seen.attached);
+        if let Some(distrust) = self.seen.distrust.take() {
+            return match on_the_way {
+                Some(proxy) => self.distrusted(format!("the proxy {proxy}"), distrust),
+                None => self.distrusted(target.to_string(), distrust),
+            };
+        }
+        if let Some(proxy) = on_the_way {
+            return self.by_proxy(proxy);
+        }
+        match self.seen.alert {
+            Some(alert) if self.begun => {
+                broken(target).because(format!("TLS alert {} ({alert})", alert_name(alert)))
+            }
+            Some(alert) => self.alerted(alert),
+            None => self.by_code(),
+        }
+    }
+
+    fn text(&self) -> String {
+        let text = self.error.extra_description().unwrap_or(self.error.description());
+        let text = text.trim().to_owned();
+        self.proxy.map_or(text.clone(), |proxy| proxy.hide(text))
+    }
+
+    fn http(&self, what: &str) -> Error {
+        unreadable(self.target, what)
+    }
+
+    fn distrusted(&self, who: String, distrust: Distrust) -> Error {
+        if distrust.fault.call == "CERT_VerifyCertName" {
+            let names = names_of(&distrust.certificate);
+            return Error::new(
+                Kind::Tls,
+                format!("won't talk to {who}: its certificate is for another name"),
+            )
+            .because(distrust.fault)
+            .hint(if names.is_empty() {
+                "the certificate carries no host name; ask who runs the server".to_owned()
+            } else {
+                format!("the certificate is for {}; use that name in the URL", names.join(", "))
+            });
+        }
+        let hint = match distrust.fault.name.as_str() {
+            "SEC_ERROR_EXPIRED_CERTIFICATE" | "SEC_ERROR_EXPIRED_ISSUER_CERTIFICATE" => {
+                "check this machine's clock; else the server's certificate needs renewal".to_owned()
+            }
+            _ => format!(
+                "if you know its CA, trust it: {}",
+                trust_command(self.directory.unwrap_or("DIR"))
+            ),
+        };
+        Error::new(Kind::Tls, format!("won't talk to {who}: its certificate isn't trusted"))
+            .because(distrust.fault)
+            .hint(hint)
+    }
+
+    /// What failed before the server was reached through the proxy.
+    fn by_proxy(&self, proxy: &Proxy) -> Error {
+        let (target, error) = (self.target, &self.error);
+        if self.connect_status >= 300 {
+            return proxy_refused(proxy, target, self.connect_status);
+        }
+        let hint = format!("check the proxy URL of {}, and no_proxy", proxy.source);
+        let failed = |kind: Kind, what: String| {
+            Error::new(kind, what).because(self.text()).hint(hint.clone())
+        };
+        if let Some(alert) = self.seen.alert {
+            let why = format!("TLS alert {} ({alert})", alert_name(alert));
+            return failed(Kind::Tls, format!("the proxy {proxy} ended the TLS handshake"))
+                .because(why);
+        }
+        if error.is_couldnt_resolve_proxy() || error.is_couldnt_resolve_host() {
+            return failed(Kind::Unreachable, format!("can't find the proxy {proxy} for {target}"));
+        }
+        if error.is_operation_timedout() {
+            let what = format!("got no answer in time from the proxy {proxy} for {target}");
+            let (connect, all) = self.limits;
+            return failed(Kind::Unreachable, what).hint(format!(
+                "the limits are {} s to connect and {} s in all; {hint}",
+                connect.as_secs_f32(),
+                all.as_secs_f32()
+            ));
+        }
+        if error.is_ssl_connect_error() || error.is_peer_failed_verification() {
+            return failed(Kind::Tls, format!("can't agree with the proxy {proxy} on TLS"));
+        }
+        failed(Kind::Unreachable, format!("can't connect to {target} through the proxy {proxy}"))
+    }
+
+    fn alerted(&self, alert: u8) -> Error {
+        let target = self.target;
+        let why = format!("TLS alert {} ({alert})", alert_name(alert));
+        let (what, hint) = match (alert, self.client) {
+            (42..=46 | 48 | 49 | 51, Some(client)) => {
+                let error = format!("{target} refused our client certificate");
+                let error = Error::new(Kind::Tls, error);
+                return match lack(client) {
+                    Some((lack, hint)) => error.because(format!("{why}; {lack}")).hint(hint),
+                    None => error
+                        .because(why)
+                        .hint("is it valid, unrevoked, and from a CA that the server trusts?"),
+                };
+            }
+            (116, _) => (
+                "wants a client certificate",
+                "name a certificate of the database to authenticate with",
+            ),
+            (40, Some(_)) => (
+                "ended the TLS handshake",
+                "it may refuse our certificate, or have no cipher or signature scheme in common",
+            ),
+            (40, None) => (
+                "ended the TLS handshake",
+                "it may want a client certificate, or have no cipher in common with us",
+            ),
+            (70, _) => ("speaks no TLS version of ours", "TLS 1.2 or 1.3 is needed"),
+            _ => ("ended the TLS connection", "the server's log may say more"),
+        };
+        Error::new(Kind::Tls, format!("{target} {what}")).because(why).hint(hint)
+    }
+
+    fn by_code(&self) -> Error {
+        let (target, error, text) = (self.target, &self.error, self.text());
+        let has_client = self.client.is_some();
+        let unreachable = |what: &str| {
+            Error::new(Kind::Unreachable, format!("{what} {target}")).because(text.clone())
+        };
+        let tls = |what: &str| Error::new(Kind::Tls, what.to_owned()).because(text.clone());
+        let http = |what: &str| self.http(what).because(text.clone());
+        if error.is_couldnt_resolve_host() {
+            return unreachable("can't find").hint("is the host name right, and DNS working?");
+        }
+        if error.is_couldnt_connect() {
+            return unreachable("can't connect to")
+                .hint("is the CA running, the port right, and no firewall between?");
+        }
+        if error.is_operation_timedout() {
+            let (connect, all) = self.limits;
+            return unreachable("got no answer in time from").hint(format!(
+                "the limits are {} s to connect and {} s in all; is the server overloaded?",
+                connect.as_secs_f32(),
+                all.as_secs_f32()
+            ));
+        }
+        if error.is_partial_file() {
+            return http("it ended before its announced length")
+                .hint("look whether the request was carried out before sending it again");
+        }
+        if error.is_filesize_exceeded() {
+            return http("it is larger than 16 MiB").retry(false);
+        }
+        if error.is_peer_failed_verification() && !self.seen.attached {
+            return tls(&format!("won't talk to {target}: libcurl never let NSS judge it"))
+                .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3");
+        }
+        if error.is_peer_failed_verification() {
+            return tls(&format!("won't talk to {target}: curl doesn't accept its certificate"))
+                .hint("the certificate must carry the name used in the URL");
+        }
+        if error.is_ssl_connect_error() || error.is_ssl_cipher() || error.is_ssl_certproblem() {
+            return tls(&format!("can't agree with {target} on TLS"))
+                .hint("is that the server's https port?");
+        }
+        if self.begun {
+            return broken(target).because(text);
+        }
+        if error.is_send_error() && self.seen.wanted {
+            let hint = if has_client {
+                "it probably refused our client certificate; its log should say why"
+            } else {
+                "it probably wants one: name a certificate of the database to authenticate with"
+            };
+            return tls(&format!(
+                "{target} asked for a client certificate, then ended the connection"
+            ))
+            .hint(hint)
+            .retry(true);
+        }
+        if error.is_got_nothing() || error.is_send_error() || error.is_recv_error() {
+            let hint = if target.tls && has_client {
+                "it may have refused our client certificate without saying so; see its log"
+            } else {
+                "look whether the request was carried out before sending it again"
+            };
+            return unreachable("the connection ended without an answer from").hint(hint);
+        }
+        http("it isn't HTTP as we know it").hint("is that the CA's port?")
+    }
+}
+
+fn unreadable(target: &Target, what: &str) -> Error {
+    Error::new(Kind::Http, format!("can't read the answer of {target}: {what}"))
+}
+
+/// An answer that had begun to come.
+pub(super) fn broken(target: &Target) -> Error {
+    unreadable(target, "the connection broke while it came")
+        .hint("look whether the request was carried out before sending it again")
+}
+
+/// A proxy that answers in the server's place, with a status from 300.
+pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Error {
+    let hint = match status {
+        407 => {
+            format!("it wants user and password: put them into the proxy URL of {}", proxy.source)
+        }
+        502..=504 => {
+            format!("the proxy does not reach {target}: is the name right, the CA running?")
+        }
+        _ => format!(
+            "check the proxy URL of {}, and no_proxy, or what the proxy allows",
+            proxy.source
+        ),
+    };
+    Error::new(Kind::Unreachable, format!("the proxy won't connect to {target}"))
+        .because(format!("the proxy {proxy} answered with HTTP status {status}"))
+        .hint(hint)
+}
+
+/// What keeps a certificate from being a TLS client's, as far as it says so itself, and what to do.
+fn lack(der: &[u8]) -> Option<(String, &'static str)> {
+    use rasn::types::Oid;
+    use rasn_pkix::{Certificate, ExtKeyUsageSyntax};
+    let other = "name a certificate for TLS client authentication, or have it issued as one";
+    let summary = crate::asn1::summary::summary(der).ok()?;
+    let now = chrono::Utc::now();
+    if summary.not_after < now {
+        return Some((format!("it expired on {}", summary.until()), "renew it"));
+    }
+    if summary.not_before > now {
+        let from = summary.not_before.format("%Y-%m-%d %H:%M:%S UTC");
+        return Some((format!("it is not valid before {from}"), "check this machine's clock"));
+    }
+    let certificate: Certificate = rasn::der::decode(der).ok()?;
+    let extensions = certificate.tbs_certificate.extensions?;
+    let value = |id: &Oid| extensions.iter().find(|e| e.extn_id == *id).map(|e| &e.extn_value);
+    let purposes = value(Oid::new(&[2, 5, 29, 37])?);
+    let purposes = purposes.and_then(|v| rasn::der::decode::<ExtKeyUsageSyntax>(v).ok());
+    let client = Oid::new(&[1, 3, 6, 1, 5, 5, 7, 3, 2])?;
+    let any = Oid::new(&[2, 5, 29, 37, 0])?;
+    if purposes.is_some_and(|all| !all.iter().any(|p| *p == *client || *p == *any)) {
+        return Some(("its extended key usage lacks clientAuth".to_owned(), other));
+    }
+    let usage = value(Oid::JOINT_ISO_ITU_T_DS_CERTIFICATE_EXTENSION_KEY_USAGE);
+    let usage = usage.and_then(|v| rasn::der::decode::<rasn::types::BitString>(v).ok());
+    if usage.is_some_and(|bits| !bits.first().is_some_and(|bit| *bit)) {
+        return Some(("its key usage lacks digitalSignature".to_owned(), other));
+    }
+    None
+}
+
+/// RFC 8446 §6.
+fn alert_name(alert: u8) -> &'static str {
+    match alert {
+        10 => "unexpected_message",
+        20 => "bad_record_mac",
+        40 => "handshake_failure",
+        42 => "bad_certificate",
+        43 => "unsupported_certificate",
+        44 => "certificate_revoked",
+        45 => "certificate_expired",
+        46 => "certificate_unknown",
+        47 => "illegal_parameter",
+        48 => "unknown_ca",
+        49 => "access_denied",
+        50 => "decode_error",
+        51 => "decrypt_error",
+        70 => "protocol_version",
+        71 => "insufficient_security",
+        80 => "internal_error",
+        109 => "missing_extension",
+        112 => "unrecognized_name",
+        116 => "certificate_required",
+        _ => "unknown",
+    }
+}
+
+/// The host names and addresses a certificate carries: subjectAltName, else nothing.
+fn names_of(certificate: &[u8]) -> Vec<String> {
+    use rasn_pkix::GeneralName;
+    let Ok(certificate) = rasn::der::decode::<rasn_pkix::Certificate>(certificate) else {
+        return Vec::new();
+    };
+    let wanted = rasn::types::Oid::JOINT_ISO_ITU_T_DS_CERTIFICATE_EXTENSION_SUBJECT_ALT_NAME;
+    let extensions = certificate.tbs_certificate.extensions;
+    let san = extensions.iter().flat_map(|e| e.iter()).find(|e| e.extn_id == *wanted);
+    let names = san.and_then(|e| rasn::der::decode::<rasn_pkix::GeneralNames>(&e.extn_value).ok());
+    let shown = |name: &GeneralName| match name {
+        GeneralName::DnsName(n) => {
+            Some(String::from_utf8_lossy(n.as_iso646_bytes()).escape_debug().to_string())
+        }
+        GeneralName::IpAddress(a) => match a.len() {
+            4 => <[u8; 4]>::try_from(&a[..]).ok().map(|b| std::net::Ipv4Addr::from(b).to_string()),
+            16 => {
+                <[u8; 16]>::try_from(&a[..]).ok().map(|b| std::net::Ipv6Addr::from(b).to_string())
+            }
+            _ => None,
+        },
+        _ => None,
+    };
+    names.iter().flatten().filter_map(shown).take(20).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explain(error: curl::Error, seen: Seen, has_identity: bool) -> Error {
+        Failure {
+            target: &Target { host: "ca.example".into(), port: 8443, tls: true },
+            proxy: None,
+            error,
+            seen,
+            too_large: None,
+            begun: false,
+            interrupted: false,
+            connect_status: 0,
+            directory: Some("/db"),
+            client: has_identity.then_some(&[]),
+            limits: Default::default(),
+        }
+        .explain()
+    }
+
+    #[test]
+    fn a_connection_reset_after_a_certificate_request_is_a_refusal() {
+        let wanted = || Seen { wanted: true, ..Seen::default() };
+        let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), wanted(), true);
+        assert_eq!((error.kind(), error.is_retryable()), (Kind::Tls, true));
+        assert!(error.hint_text().unwrap().contains("refused our client certificate"));
+        let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), wanted(), false);
+        assert!(error.hint_text().unwrap().contains("name a certificate"));
+        // Sent in full: the server may have worked on it.
+        let error = explain(curl::Error::new(curl_sys::CURLE_RECV_ERROR), wanted(), true);
+        assert_eq!(error.kind(), Kind::Unreachable);
+        let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), Seen::default(), true);
+        assert_eq!(error.kind(), Kind::Unreachable);
+    }
+
+    /// curl quotes the common name of the server's certificate.
+    #[test]
+    fn curl_s_own_words_are_made_printable() {
+        let mut error = curl::Error::new(curl_sys::CURLE_PEER_FAILED_VERIFICATION);
+        error.set_extra("subject name '\u{1b}[2Jca' does not match".into());
+        let seen = Seen { attached: true, verified: true, ..Seen::default() };
+        let said = explain(error, seen, false).to_string();
+        assert!(said.contains(r"subject name '\u{1b}[2Jca' does not match"), "{said}");
+    }
+
+    #[test]
+    fn alerts_are_named() {
+        for (alert, has_identity, text) in [
+            (48, true, "ca.example:8443 refused our client certificate: TLS alert unknown_ca (48)"),
+            (44, true, "refused our client certificate: TLS alert certificate_revoked (44)"),
+            (116, false, "wants a client certificate: TLS alert certificate_required (116)"),
+            (48, false, "ended the TLS connection"),
+            (40, true, "ended the TLS handshake"),
+            (70, false, "speaks no TLS version of ours"),
+            (200, true, "TLS alert unknown (200)"),
+        ] {
+            let seen = Seen { alert: Some(alert), ..Seen::default() };
+            let error = explain(curl::Error::new(curl_sys::CURLE_RECV_ERROR), seen, has_identity);
+            assert_eq!(error.kind(), Kind::Tls);
+            assert!(error.to_string().contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn certificates_without_names_have_none() {
+        assert!(names_of(b"").is_empty());
+        assert!(names_of(&[0x30, 0x80, 0, 0]).is_empty());
+    }
+}

@@ -1,0 +1,525 @@
+//! One POST or GET at a time with curl, the client key staying in NSS, the server judged by NSS.
+//!
+//! What the answer means is not decided here: a CMC failure is HTTP 200, a page of HTML may be too.
+
+#[allow(unsafe_code)]
+mod bridge;
+pub mod endpoint;
+mod failure;
+mod proxy;
+mod url;
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use curl::MultiError;
+use curl::easy::{Easy2, Handler, HttpVersion, InfoType, List, SslVersion, WriteError};
+use curl::multi::Multi;
+
+use self::bridge::{Bridge, Lending, forget_ca_files, leave_lookups, require_openssl};
+use crate::error::{Error, Kind, Result};
+use crate::interrupt::{self, Watch};
+use crate::nss::{Certificate, Database, PrivateKey};
+use proxy::Proxy;
+use url::Target;
+
+/// How often is looked for signals while nothing comes.
+const INTERVAL: Duration = Duration::from_millis(100);
+/// Longest body taken, in octets.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+/// Longest head taken, in octets: status line and headers, 1xx answers included.
+const HEAD_LIMIT: usize = 64 * 1024;
+/// Most header lines taken.
+const LINE_LIMIT: usize = 200;
+
+/// The client certificate for TLS, its issuers, and its key.
+#[derive(Debug)]
+pub struct Identity {
+    /// The client's certificate.
+    pub certificate: Certificate,
+    /// DER of its issuers, the nearest first; a self-issued one isn't sent in TLS.
+    pub issuers: Vec<Vec<u8>>,
+    /// The certificate's private key.
+    pub key: PrivateKey,
+}
+
+/// How the body of a CMC request to an EST server is encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// DER, as Dogtag's EST wants it.
+    Der,
+    /// base64 (RFC 7030, RFC 8951).
+    Base64,
+}
+
+impl std::str::FromStr for Encoding {
+    type Err = String;
+
+    fn from_str(word: &str) -> std::result::Result<Encoding, String> {
+        match word.to_ascii_lowercase().as_str() {
+            "der" => Ok(Encoding::Der),
+            "base64" => Ok(Encoding::Base64),
+            _ => Err(format!("the encoding {word:?} is neither der nor base64")),
+        }
+    }
+}
+
+/// How to connect.
+pub struct TransportOptions<'db> {
+    /// Decides which servers are trusted; needed for `https`.
+    pub database: Option<&'db Database>,
+    /// Offered to servers that ask for a certificate, never to a proxy.
+    pub identity: Option<Identity>,
+    /// Limit for name look-up, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Limit for everything.
+    pub timeout: Duration,
+    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…). One
+    /// that is itself reached over TLS needs a certificate that the database trusts.
+    pub proxy: Option<String>,
+    /// Allows `http` URLs, where anybody on the way can read and change everything.
+    pub plain_http: bool,
+    /// How requests to an EST server are encoded; `None` finds out.
+    pub est_encoding: Option<Encoding>,
+}
+
+impl Default for TransportOptions<'_> {
+    fn default() -> Self {
+        TransportOptions {
+            database: None,
+            identity: None,
+            connect_timeout: Duration::from_secs(30),
+            timeout: Duration::from_secs(120),
+            proxy: None,
+            plain_http: false,
+            est_encoding: None,
+        }
+    }
+}
+
+/// An HTTP answer, whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status code.
+    pub status: u32,
+    /// `Content-Type` as sent.
+    pub content_type: Option<String>,
+    /// Status line and headers as received, without line ends; the final answer's only.
+    pub header_lines: Vec<String>,
+    /// The body, at most 16 MiB.
+    pub body: Vec<u8>,
+}
+
+/// Sends requests one after another: each POST once, over a connection of its own; a GET over one
+/// that is open.
+pub struct Transport<'db> {
+    /// Holds the connections, whose `SSL_CTX`s point to what belongs to `easy`: dropped first.
+    multi: Multi,
+    /// There between exchanges.
+    easy: Option<Easy<'db>>,
+    connect_timeout: Duration,
+    timeout: Duration,
+    proxy: Option<String>,
+    plain_http: bool,
+    directory: Option<String>,
+    est_encoding: Option<Encoding>,
+    /// By URL, what its server was found to take.
+    encodings: HashMap<String, Encoding>,
+}
+
+impl<'db> Transport<'db> {
+    /// Prepares; nothing is sent.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl or
+    /// OpenSSL can't be used at all.
+    pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
+        let bridge = Bridge::new(options.database, options.identity)?;
+        let easy = Lending::easy(bridge, Answer::default())?;
+        Ok(Transport {
+            multi: Multi::new(),
+            easy: Some(easy),
+            connect_timeout: options.connect_timeout,
+            timeout: options.timeout,
+            proxy: options.proxy,
+            plain_http: options.plain_http,
+            directory: options.database.map(|d| d.name().to_owned()),
+            est_encoding: options.est_encoding,
+            encodings: HashMap::new(),
+        })
+    }
+
+    /// Sends `body` with the media type given, `Content-Length` exact and no `Expect`. It is sent
+    /// once: curl would send it anew, by itself, over a connection that the server closed meanwhile,
+    /// and the server may have acted on it.
+    ///
+    /// A signal ends the exchange before anything was sent; after that the first one is answered
+    /// with words on what the run waits for, and the second one ends it.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for the URL, [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`] when the
+    /// answer is broken, cut short or too large, [`Kind::Refused`] when NSS won't sign,
+    /// [`Kind::Interrupted`]. [`Error::was_sent`] unless it is certain that nothing of the request
+    /// left: the TLS handshake with the server was never finished.
+    pub fn post(&mut self, url: &str, body: &[u8], content_type: &str) -> Result<Reply> {
+        self.exchange(url, true, |easy| {
+            easy.fresh_connect(true)?;
+            easy.post(true)?;
+            easy.post_fields_copy(body)?;
+            headers(easy, &[&format!("Content-Type: {content_type}"), "Expect:"])
+        })
+    }
+
+    /// Posts a question that changes nothing on the server; question and response are of the media
+    /// type given.
+    ///
+    /// # Errors
+    /// As for [`Transport::post`].
+    pub fn query(&mut self, url: &str, question: &[u8], media_type: &str) -> Result<Reply> {
+        self.exchange(url, false, |easy| {
+            easy.post(true)?;
+            easy.post_fields_copy(question)?;
+            let kind = format!("Content-Type: {media_type}");
+            headers(easy, &[&kind, &format!("Accept: {media_type}"), "Expect:"])
+        })
+    }
+
+    /// Fetches `url`, asking for the media type given. The first signal ends it.
+    ///
+    /// # Errors
+    /// As for [`Transport::post`]; never [`Error::was_sent`].
+    pub fn get(&mut self, url: &str, accept: &str) -> Result<Reply> {
+        self.exchange(url, false, |easy| {
+            easy.get(true)?;
+            headers(easy, &[&format!("Accept: {accept}")])
+        })
+    }
+
+    /// Returns how the EST server at a URL takes requests, as far as that is known.
+    pub(crate) fn est_encoding(&self, url: &str) -> Option<Encoding> {
+        self.est_encoding.or_else(|| self.encodings.get(url).copied())
+    }
+
+    /// Remembers how the EST server at a URL takes requests.
+    pub(crate) fn learn_est_encoding(&mut self, url: &str, encoding: Encoding) {
+        self.encodings.insert(url.to_owned(), encoding);
+    }
+
+    fn exchange(
+        &mut self,
+        url: &str,
+        post: bool,
+        request: impl FnOnce(&mut Easy) -> std::result::Result<(), curl::Error>,
+    ) -> Result<Reply> {
+        let target = Target::parse(url)?;
+        let proxy = Proxy::find(self.proxy.as_deref(), &target, |name| std::env::var_os(name))?;
+        self.check(&target, proxy.as_ref())?;
+        let watch = Watch::begin();
+        if post {
+            watch.check()?;
+        }
+        let unusable = |why: &str| Error::new(Kind::Internal, format!("can't set up the {why}"));
+        let mut easy = self.easy.take().ok_or_else(|| unusable("transfer"))?;
+        let ready =
+            self.configure(&mut easy, url, proxy.as_ref()).and_then(|()| request(&mut easy));
+        if let Err(e) = ready {
+            self.easy = Some(easy);
+            return Err(unusable("request").because(e));
+        }
+        let bridge = easy.get_ref().bridge();
+        let tls_proxy = proxy.as_ref().filter(|p| p.tls).map(|p| p.host.as_str());
+        bridge.expect(&target.host, tls_proxy);
+        let established = bridge.established();
+        let waits = format!("the response from {target}, {} s at most", self.timeout.as_secs());
+        easy.get_mut().inner = Answer { established, post, waits, ..Answer::default() };
+        let (mut easy, outcome) = self.perform(easy)?;
+        let reply = self.conclude(&mut easy, outcome, &target, proxy.as_ref());
+        self.easy = Some(easy);
+        reply
+    }
+
+    /// Lets curl work. Between its steps, and not by its progress callback, is looked for signals:
+    /// newer curl calls that only when something happens.
+    fn perform(
+        &self,
+        easy: Easy<'db>,
+    ) -> Result<(Easy<'db>, std::result::Result<(), curl::Error>)> {
+        let failed = |e: MultiError| Error::new(Kind::Internal, "cannot run a transfer").because(e);
+        let mut handle = self.multi.add2(easy).map_err(failed)?;
+        let mut outcome = None;
+        while outcome.is_none() {
+            let stepped = self.multi.perform();
+            self.multi.messages(|message| {
+                outcome = message.result_for2(&handle).or(outcome.take());
+            });
+            if outcome.is_some() {
+                break;
+            }
+            if !handle.get_mut().inner.goes_on() {
+                outcome = Some(Err(curl::Error::new(curl_sys::CURLE_ABORTED_BY_CALLBACK)));
+            } else if matches!(stepped, Ok(0) | Err(_))
+                || self.multi.poll(&mut [], INTERVAL).is_err()
+            {
+                outcome = Some(Err(curl::Error::new(curl_sys::CURLE_RECV_ERROR)));
+            }
+        }
+        let easy = self.multi.remove2(handle).map_err(failed)?;
+        Ok((easy, outcome.unwrap_or(Ok(()))))
+    }
+
+    /// Makes an answer or an error of what an exchange left behind.
+    fn conclude(
+        &self,
+        easy: &mut Easy<'db>,
+        outcome: std::result::Result<(), curl::Error>,
+        target: &Target,
+        proxy: Option<&Proxy>,
+    ) -> Result<Reply> {
+        let seen = easy.get_ref().bridge().seen();
+        let answer = std::mem::take(&mut easy.get_mut().inner);
+        let sent = |e: Error| match (answer.sent(), e.kind()) {
+            (false, _) => e,
+            (true, Kind::Interrupted) => {
+                e.sent().hint("look whether the request was carried out before sending it again")
+            }
+            (true, _) => e.sent(),
+        };
+        if let Err(error) = outcome {
+            let connect_status = easy.http_connectcode().unwrap_or(0);
+            let error = failure::Failure {
+                target,
+                proxy,
+                error,
+                seen,
+                too_large: answer.too_large,
+                begun: !answer.lines.is_empty(),
+                interrupted: answer.interrupted,
+                connect_status,
+                directory: self.directory.as_deref(),
+                client: easy.get_ref().bridge().client(),
+                limits: (self.connect_timeout, self.timeout),
+            }
+            .explain();
+            return Err(sent(error));
+        }
+        // A connection kept open was verified when it was made.
+        let fresh = easy.num_connects().unwrap_or(1) > 0;
+        if target.tls && fresh && !(seen.attached && seen.verified) {
+            return Err(sent(Error::new(
+                Kind::Tls,
+                format!("{target} answered, but NSS was never asked about it"),
+            ))
+            .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3"));
+        }
+        // curl takes the end of the connection for the end of the head.
+        if !answer.head_ended {
+            return Err(sent(failure::broken(target).because("its head has no end")));
+        }
+        let status = easy.response_code().unwrap_or(0);
+        if status == 407
+            && let Some(proxy) = proxy
+        {
+            return Err(sent(failure::proxy_refused(proxy, target, status)));
+        }
+        let content_type = easy.content_type_bytes().ok().flatten();
+        let content_type = content_type.map(|t| String::from_utf8_lossy(t).into_owned());
+        Ok(Reply { status, content_type, header_lines: answer.lines, body: answer.body })
+    }
+
+    fn check(&self, target: &Target, proxy: Option<&Proxy>) -> Result<()> {
+        if !target.tls && !self.plain_http {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("won't talk to {target} over plain http, where anybody can listen"),
+            )
+            .hint("use https; only HttpClient and CRMFPopClient still speak plain http"));
+        }
+        let tls_proxy = proxy.filter(|p| p.tls);
+        let judged = match (target.tls, tls_proxy) {
+            (true, _) => target.to_string(),
+            (false, Some(proxy)) => format!("the proxy {proxy}"),
+            (false, None) => return Ok(()),
+        };
+        if self.directory.is_none() {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("can't judge {judged} without an NSS database to trust"),
+            )
+            .hint("give the database with -d DIR"));
+        }
+        require_openssl()
+    }
+
+    /// Everything both kinds of request share; what the last one set is forgotten.
+    fn configure(
+        &self,
+        easy: &mut Easy<'db>,
+        url: &str,
+        proxy: Option<&Proxy>,
+    ) -> std::result::Result<(), curl::Error> {
+        easy.reset();
+        forget_ca_files(easy)?;
+        leave_lookups(easy);
+        easy.ssl_verify_peer(true)?;
+        easy.ssl_verify_host(true)?;
+        easy.ssl_min_max_version(SslVersion::Tlsv12, SslVersion::Default)?;
+        // A resumed session would pass the verify callback by.
+        easy.ssl_sessionid_cache(false)?;
+        easy.http_version(HttpVersion::V11)?;
+        easy.http_09_allowed(false)?;
+        easy.follow_location(false)?;
+        easy.connect_timeout(self.connect_timeout)?;
+        easy.timeout(self.timeout)?;
+        easy.max_filesize(BODY_LIMIT as u64)?;
+        easy.useragent(concat!("nss-cmc/", env!("CARGO_PKG_VERSION")))?;
+        // Calls the handler, to know what was sent.
+        easy.verbose(true)?;
+        // Whether there is a proxy is decided already, for this program and curl alike.
+        easy.proxy(proxy.map_or("", |p| p.url.as_str()))?;
+        easy.noproxy("")?;
+        easy.url(url)
+    }
+}
+
+type Easy<'db> = Easy2<Lending<'db, Answer>>;
+
+fn headers(easy: &mut Easy<'_>, lines: &[&str]) -> std::result::Result<(), curl::Error> {
+    let mut list = List::new();
+    for line in lines {
+        list.append(line)?;
+    }
+    easy.http_headers(list)
+}
+
+/// Sees one request leave and receives its answer, within limits.
+#[derive(Default)]
+struct Answer {
+    /// The TLS handshake with the server is done.
+    established: Rc<Cell<bool>>,
+    /// It is the answer to a POST, which the server may have acted on.
+    post: bool,
+    /// What a run waits for that can't end by the first signal.
+    waits: String,
+    /// Octets of the request left without TLS.
+    left: bool,
+    /// A signal was answered with words.
+    deferred: bool,
+    /// A signal ends the exchange.
+    interrupted: bool,
+    lines: Vec<String>,
+    /// The blank line was seen; what follows are trailers, or the next answer's status line.
+    head_ended: bool,
+    head_size: usize,
+    line_count: usize,
+    body: Vec<u8>,
+    too_large: Option<&'static str>,
+}
+
+impl Answer {
+    /// Whether octets of a POST may have left.
+    fn sent(&self) -> bool {
+        self.post && (self.established.get() || self.left)
+    }
+
+    /// Whether to wait on. The first signal is answered with words when octets may have left.
+    fn goes_on(&mut self) -> bool {
+        if !interrupt::pending() {
+            return true;
+        }
+        if self.sent() && !self.deferred {
+            self.deferred = true;
+            interrupt::defer();
+            interrupt::announce(&format!(
+                "interrupted by a signal, but the request was sent: waiting for {}; another signal \
+                 ends the wait",
+                self.waits
+            ));
+            return true;
+        }
+        self.interrupted = true;
+        false
+    }
+}
+
+impl Handler for Answer {
+    fn debug(&mut self, kind: InfoType, data: &[u8]) {
+        // CONNECT goes to the proxy; what leaves inside TLS comes after the handshake.
+        self.left |= match kind {
+            InfoType::HeaderOut => !data.starts_with(b"CONNECT "),
+            InfoType::DataOut => true,
+            _ => false,
+        };
+    }
+
+    fn write(&mut self, data: &[u8]) -> std::result::Result<usize, WriteError> {
+        if self.body.len() + data.len() > BODY_LIMIT {
+            self.too_large = Some("the body is larger than 16 MiB");
+            return Ok(0);
+        }
+        self.body.extend_from_slice(data);
+        Ok(data.len())
+    }
+
+    fn header(&mut self, data: &[u8]) -> bool {
+        self.head_size += data.len();
+        self.line_count += 1;
+        if self.head_size > HEAD_LIMIT || self.line_count > LINE_LIMIT {
+            self.too_large = Some("the headers are longer than 64 KiB or 200 lines");
+            return false;
+        }
+        let line = String::from_utf8_lossy(data);
+        let line = line.trim_end_matches(['\r', '\n']);
+        if self.head_ended {
+            if !line.starts_with("HTTP/") {
+                return true;
+            }
+            // 1xx, or a proxy's answer to CONNECT, came before.
+            self.lines.clear();
+            self.head_ended = false;
+        }
+        if line.is_empty() {
+            self.head_ended = true;
+        } else {
+            self.lines.push(line.to_owned());
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(answer: &mut Answer, lines: &[&str]) -> bool {
+        lines.iter().all(|l| answer.header(l.as_bytes()))
+    }
+
+    #[test]
+    fn only_the_final_head_stays() {
+        let mut answer = Answer::default();
+        let lines = [
+            "HTTP/1.1 100 Continue\r\n",
+            "\r\n",
+            "HTTP/1.1 200 \r\n",
+            "A: b\r\n",
+            "\r\n",
+            "T: x\r\n",
+        ];
+        assert!(feed(&mut answer, &lines));
+        assert_eq!(answer.lines, ["HTTP/1.1 200 ", "A: b"]);
+    }
+
+    #[test]
+    fn heads_and_bodies_have_limits() {
+        let mut answer = Answer::default();
+        assert!(!feed(&mut answer, &["X: y\r\n"; LINE_LIMIT + 1]));
+        assert!(answer.too_large.is_some());
+        let mut answer = Answer::default();
+        assert!(!answer.header(&vec![b'a'; HEAD_LIMIT + 1]));
+        let mut answer = Answer { body: vec![0; BODY_LIMIT], ..Answer::default() };
+        assert!(matches!(answer.write(b"x"), Ok(0)));
+        assert!(answer.too_large.is_some());
+    }
+}

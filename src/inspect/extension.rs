@@ -1,0 +1,69 @@
+//! Extensions asked for, in short.
+
+use rasn::types::{ObjectIdentifier, OctetString};
+use rasn_pkix::{BasicConstraints, Extension, KeyUsage};
+use serde_json::json;
+
+use super::item::{Item, or_octets};
+use super::names;
+use crate::asn1::{decode, oid};
+use crate::error::Result;
+
+/// Type, criticality and value.
+pub fn show(extension: &Extension) -> Item {
+    let der = &extension.extn_value;
+    Item::Fields(vec![
+        ("type", Item::oid(&extension.extn_id)),
+        ("critical", Item::Flag(extension.critical)),
+        ("value", or_octets(value(extension), der)),
+    ])
+}
+
+/// The key identifier of a subjectKeyIdentifier extension; CRMFPopClient leaves the OCTET STRING
+/// within the extension out, and Dogtag takes it so.
+pub fn key_identifier(value: &[u8]) -> Vec<u8> {
+    let id = decode::<OctetString>("a key identifier", value);
+    id.map_or_else(|_| value.to_vec(), |id| id.to_vec())
+}
+
+fn value(extension: &Extension) -> Result<Item> {
+    let id = &extension.extn_id;
+    let der = &extension.extn_value;
+    let texts = |texts: Vec<String>| Item::List(texts.into_iter().map(Item::Text).collect());
+    Ok(if **id == *oid::CE_SUBJECT_ALT_NAME {
+        texts(crate::asn1::summary::alternative_names(der)?)
+    } else if **id == *oid::CE_SUBJECT_KEY_IDENTIFIER {
+        match decode::<OctetString>("a key identifier", der) {
+            Ok(id) => Item::hex(&id),
+            Err(_) => {
+                let hex = crate::keyid::to_hex(der);
+                Item::Short(format!("{hex} (bare, as CRMFPopClient writes it)"), json!(hex))
+            }
+        }
+    } else if **id == *oid::CE_KEY_USAGE {
+        const BITS: [&str; 9] = [
+            "digitalSignature",
+            "nonRepudiation",
+            "keyEncipherment",
+            "dataEncipherment",
+            "keyAgreement",
+            "keyCertSign",
+            "cRLSign",
+            "encipherOnly",
+            "decipherOnly",
+        ];
+        let bits: KeyUsage = decode("a key usage", der)?;
+        texts(bits.iter().zip(BITS).filter(|(b, _)| **b).map(|(_, n)| n.to_owned()).collect())
+    } else if **id == *oid::CE_EXT_KEY_USAGE {
+        let purposes: Vec<ObjectIdentifier> = decode("an extended key usage", der)?;
+        let name =
+            |p: &ObjectIdentifier| names::of(p).map_or_else(|| oid::dotted(p), str::to_owned);
+        texts(purposes.iter().map(name).collect())
+    } else if **id == *oid::CE_BASIC_CONSTRAINTS {
+        let constraints: BasicConstraints = decode("basic constraints", der)?;
+        let length = constraints.path_len_constraint.as_ref().map_or(Item::Null, Item::id);
+        Item::Fields(vec![("ca", Item::Flag(constraints.ca)), ("path_length", length)])
+    } else {
+        Item::Fields(vec![("der", Item::hex(der))])
+    })
+}

@@ -1,0 +1,165 @@
+//! Signers and certificates of a SignedData, and what Dogtag would refuse of them.
+
+use serde_json::json;
+
+use super::control;
+use super::item::{Item, list};
+use super::names;
+use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
+use crate::asn1::x509::certificate_fields;
+use crate::asn1::{canonical, decode, encode, oid};
+use crate::cmc::response::certificates_of;
+
+/// The certificates, each in short.
+pub fn certificates(signed: &SignedData) -> Item {
+    list(&certificates_of(signed), |der| certificate(der))
+}
+
+/// A certificate in short; JSON has the parts, and the whole as PEM.
+pub fn certificate(der: &[u8]) -> Item {
+    match crate::asn1::summary::summary(der) {
+        Ok(summary) => {
+            let text = format!(
+                "{}, serial {}, issuer {}, valid until {}",
+                summary.subject,
+                summary.serial_hex(),
+                summary.issuer,
+                summary.until()
+            );
+            Item::Short(text, summary.to_json())
+        }
+        Err(e) => {
+            let pem = crate::asn1::pem::encode("CERTIFICATE", der);
+            Item::Short(e.to_string(), json!({ "undecodable": e.to_string(), "pem": pem }))
+        }
+    }
+}
+
+/// The signers.
+pub fn signers(signed: &SignedData) -> Item {
+    let all = signed.signer_infos.to_vec();
+    list(&all, |signer| {
+        let sid = match &signer.sid {
+            SignerIdentifier::IssuerAndSerialNumber(id) => Item::Fields(vec![
+                ("issuer", Item::name(id.issuer.as_bytes())),
+                ("serial", Item::number(&id.serial_number)),
+            ]),
+            SignerIdentifier::SubjectKeyIdentifier(id) => {
+                Item::Fields(vec![("subject_key_identifier", Item::hex(id))])
+            }
+        };
+        let attributes = signer.signed_attrs.as_ref().map_or(Item::Null, |attributes| {
+            list(&attributes.to_vec(), |a| {
+                let values = a.values.to_vec();
+                Item::Fields(vec![
+                    ("type", Item::oid(&a.r#type)),
+                    ("values", list(&values, |v| attribute_value(v.as_bytes()))),
+                ])
+            })
+        });
+        Item::Fields(vec![
+            ("sid", sid),
+            ("digest_algorithm", Item::algorithm(&signer.digest_algorithm)),
+            ("signature_algorithm", Item::algorithm(&signer.signature_algorithm)),
+            ("signed_attributes", attributes),
+            ("certificate_included", Item::Flag(included(signed, signer))),
+        ])
+    })
+}
+
+/// An attribute's value by its ASN.1 type.
+fn attribute_value(der: &[u8]) -> Item {
+    match crate::asn1::split_tlv(der) {
+        Some((0x06, ..)) => {
+            let id = decode::<rasn::types::ObjectIdentifier>("an identifier", der);
+            id.map_or_else(|_| Item::hex(der), |id| Item::oid(&id))
+        }
+        Some((0x04, octets, [])) => Item::hex(octets),
+        Some((0x17, ..)) => decode::<rasn::types::UtcTime>("a time", der)
+            .map_or_else(|_| Item::hex(der), |t| control::time(t.timestamp())),
+        _ => Item::hex(der),
+    }
+}
+
+/// Whether the signer's certificate is in the message, the issuer the same octet for octet.
+fn included(signed: &SignedData, signer: &SignerInfo) -> bool {
+    let SignerIdentifier::IssuerAndSerialNumber(id) = &signer.sid else { return false };
+    let Ok(serial) = encode("a serial number", &id.serial_number) else { return false };
+    certificates_of(signed).iter().any(|der| {
+        certificate_fields(der).is_ok_and(|f| {
+            f.issuer == id.issuer.as_bytes() && crate::asn1::tlv(0x02, f.serial) == serial
+        })
+    })
+}
+
+/// What Dogtag would refuse of a request's signature, without having verified it. `key_ids` are the
+/// subjectKeyIdentifiers of the requests inside.
+pub fn check(signed: &SignedData, key_ids: &[Vec<u8>], warnings: &mut Vec<String>) {
+    let all = signed.signer_infos.to_vec();
+    if all.is_empty() {
+        warnings.push("nobody signed the request: Dogtag refuses a SignedData without".into());
+    }
+    if all.len() > 1 {
+        warnings.push("several signers: Dogtag looks at the first only".into());
+    }
+    for signer in all {
+        check_one(signed, signer, key_ids, warnings);
+    }
+}
+
+fn check_one(
+    signed: &SignedData,
+    signer: &SignerInfo,
+    key_ids: &[Vec<u8>],
+    warnings: &mut Vec<String>,
+) {
+    let mut warn = |text: &str| warnings.push(text.to_owned());
+    let digest = &signer.digest_algorithm.algorithm;
+    let signature = &signer.signature_algorithm.algorithm;
+    let name = names::of(signature).unwrap_or_default();
+    let rsa = name.ends_with("RSAEncryption") || name == "rsaEncryption";
+    if rsa && signer.digest_algorithm.parameters.is_none() {
+        warn(
+            "the signer's digest algorithm has no parameters: for RSA Dogtag wants an explicit \
+             NULL and answers \"Invalid Credential.\"",
+        );
+    }
+    if **digest == *oid::SHA1 || **digest == *names::SHA224 {
+        warn("the signer's digest is too weak or unknown for Dogtag: use SHA-256, 384 or 512");
+    }
+    if **signature == *oid::RSASSA_PSS && **digest != *oid::SHA512 {
+        warn("RSA-PSS with another digest than SHA-512: Dogtag can't verify it");
+    }
+    match &signer.signed_attrs {
+        None => warn("the signer has no signed attributes: Dogtag refuses that"),
+        Some(attributes) => {
+            let attributes = attributes.to_vec();
+            let der: Vec<Vec<u8>> =
+                attributes.iter().filter_map(|a| encode("an attribute", *a).ok()).collect();
+            let der: Vec<&[u8]> = der.iter().map(Vec::as_slice).collect();
+            if !canonical::sorted(&der) {
+                warn("the signed attributes aren't sorted as DER wants: Dogtag refuses that");
+            }
+            for needed in [oid::ID_CONTENT_TYPE, oid::ID_MESSAGE_DIGEST] {
+                if !attributes.iter().any(|a| *a.r#type == *needed) {
+                    let name = names::of(needed).unwrap_or_default();
+                    warn(&format!("the signed attribute {name} is missing"));
+                }
+            }
+        }
+    }
+    match &signer.sid {
+        SignerIdentifier::IssuerAndSerialNumber(_) if !included(signed, signer) => {
+            warn("the signer's certificate isn't in the message: Dogtag refuses that");
+        }
+        SignerIdentifier::SubjectKeyIdentifier(id)
+            if !key_ids.iter().any(|k| k.as_slice() == &id[..]) =>
+        {
+            warn(
+                "the signer's key identifier is not the subjectKeyIdentifier extension of the \
+                 request: Dogtag refuses that",
+            );
+        }
+        _ => {}
+    }
+}

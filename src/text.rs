@@ -1,0 +1,165 @@
+//! Text for people: what a terminal would obey is escaped, passwords of URLs are left out, and words
+//! that go on a command line are quoted. Near words help a misspelt one.
+
+use std::borrow::Cow;
+
+/// `text` with every character that could move a terminal's cursor, colour it, hide something or
+/// turn the writing direction written as `\u{1b}`: the control characters (line ends included),
+/// line and paragraph separators, zero-width and bidirectional marks, tags, annotations and soft
+/// hyphens.
+///
+/// A backslash is left alone, so this is for reading, not for parsing back.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(acts_on_terminal) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if acts_on_terminal(c) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Returns a path or name as one word of a shell's command line, quoted where necessary.
+pub fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
+    let word = word.as_ref().to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "_-./:@%+,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.into_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Returns a certutil command for the database in `dir` that works when pasted.
+pub fn certutil(action: &str, dir: impl AsRef<std::ffi::OsStr>) -> String {
+    format!("certutil {action} -d {}", quoted(dir))
+}
+
+/// Returns the command that makes a database trust a CA. `-f` is necessary where the database has a
+/// password.
+pub fn trust_command(dir: impl AsRef<std::ffi::OsStr>) -> String {
+    format!("{} -n CA -t CT,C,C -a -i ca.pem -f PWFILE", certutil("-A", dir))
+}
+
+pub(crate) fn acts_on_terminal(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Returns `text` with user and password of every URL in it written as `***`. A password may hold what
+/// ends the authority of a URL, so that without a sane host and port all up to the last `@` goes.
+pub fn without_userinfo(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c.is_whitespace() || "\"'<>`".contains(c));
+        let (url, next) = after.split_at(end.unwrap_or(after.len()));
+        out.push_str(before);
+        out.push_str("://");
+        match url.rsplit_once('@').filter(|_| !has_plain_host(url)) {
+            Some((_, host)) => {
+                out.push_str("***@");
+                out.push_str(host);
+            }
+            None => out.push_str(url),
+        }
+        rest = next;
+    }
+    if out.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// Whether a URL, without its scheme, begins with a host and perhaps a port, and no user.
+fn has_plain_host(url: &str) -> bool {
+    let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port),
+        _ => (authority, ""),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
+    host.chars().all(plain) && port.bytes().all(|b| b.is_ascii_digit())
+}
+
+pub(crate) fn push_hex(out: &mut String, octet: u8) {
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    out.extend([octet >> 4, octet & 0x0f].iter().filter_map(|d| DIGITS.get(usize::from(*d))));
+}
+
+/// Upper-case hexadecimal without separators.
+pub(crate) fn hex(octets: &[u8]) -> String {
+    let mut out = String::with_capacity(octets.len() * 2);
+    for octet in octets {
+        push_hex(&mut out, *octet);
+    }
+    out
+}
+
+/// Up to three of `known` that resemble `word`, nearest first; an exact match isn't a resemblance.
+pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
+    // Longer input than any key or profile resembles none.
+    let lower = &word.to_ascii_lowercase();
+    if lower.len() > 200 {
+        return Vec::new();
+    }
+    let mut scored: Vec<(usize, &str)> = known
+        .iter()
+        .filter(|k| **k != word)
+        .map(|k| (strsim::levenshtein(lower, &k.to_ascii_lowercase()), *k))
+        .filter(|(d, k)| *d <= 2 + k.len() / 6)
+        .collect();
+    scored.sort();
+    scored.truncate(3);
+    scored.into_iter().map(|(_, k)| k).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_a_terminal_would_obey() {
+        for (text, want) in [
+            ("plain, with \\ and ü", "plain, with \\ and ü"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("two\r\nlines\0", "two\\u{d}\\u{a}lines\\u{0}"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+            ("abc\u{202e}fdp.exe", "abc\\u{202e}fdp.exe"),
+        ] {
+            assert_eq!(printable(text), want);
+        }
+    }
+
+    #[test]
+    fn urls_lose_their_passwords() {
+        for (text, want) in [
+            ("no URL, a@b", "no URL, a@b"),
+            ("at https://h:8443/x?mail=a@b now", "at https://h:8443/x?mail=a@b now"),
+            ("https://[::1]:1/a@b", "https://[::1]:1/a@b"),
+            ("'http://u:p@h:1' and \"ftp://u@h/\"", "'http://***@h:1' and \"ftp://***@h/\""),
+            ("http://u:p@ss@h", "http://***@h"),
+            ("http://u:p/ss@h:1", "http://***@h:1"),
+            ("http://u:p?#@h:1 x", "http://***@h:1 x"),
+        ] {
+            assert_eq!(without_userinfo(text), want);
+        }
+    }
+
+    #[test]
+    fn the_nearest_come_first_and_strangers_not_at_all() {
+        let known = ["caadmin", "ca_signing", "Server-Cert"];
+        assert_eq!(nearest("caadmni", &known), ["caadmin"]);
+        assert_eq!(nearest("server-cert", &known), ["Server-Cert"]);
+        assert!(nearest("caadmin", &["caadmin"]).is_empty());
+        assert!(nearest(&"x".repeat(300), &known).is_empty());
+    }
+}
