@@ -15,7 +15,9 @@ use curl::MultiError;
 use curl::easy::{Easy2, Handler, HttpVersion, InfoType, List, SslVersion, WriteError};
 use curl::multi::Multi;
 
-use crate::bridge::{Bridge, Lending, forget_ca_files, leave_lookups, require_openssl};
+use crate::bridge::{
+    Bridge, Lending, forget_ca_files, leave_lookups, leave_lookups_of_all, require_openssl,
+};
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::nss::{Certificate, Database, PrivateKey};
@@ -135,8 +137,10 @@ impl<'db> Transport<'db> {
     pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
         let bridge = Bridge::new(options.database, options.identity)?;
         let easy = Lending::easy(bridge, Answer::default())?;
+        let multi = Multi::new();
+        leave_lookups_of_all(&multi);
         Ok(Transport {
-            multi: Multi::new(),
+            multi,
             easy: Some(easy),
             connect_timeout: options.connect_timeout,
             timeout: options.timeout,
