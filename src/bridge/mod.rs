@@ -17,11 +17,12 @@ mod verify;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_long, c_void};
+use std::io::SeekFrom;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use curl::easy::{Easy2, Handler, InfoType, WriteError};
+use curl::easy::{Easy2, Handler, InfoType, ReadError, SeekResult, WriteError};
 use curl::multi::Multi;
 use openssl_sys as sys;
 
@@ -251,6 +252,14 @@ impl<'db, H: Handler> Lending<'db, H> {
 impl<H: Handler> Handler for Lending<'_, H> {
     fn write(&mut self, data: &[u8]) -> std::result::Result<usize, WriteError> {
         self.inner.write(data)
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> std::result::Result<usize, ReadError> {
+        self.inner.read(into)
+    }
+
+    fn seek(&mut self, whence: SeekFrom) -> SeekResult {
+        self.inner.seek(whence)
     }
 
     fn header(&mut self, data: &[u8]) -> bool {
