@@ -11,14 +11,20 @@ mod url;
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::rc::Rc;
 use std::time::Duration;
 
 use curl::MultiError;
-use curl::easy::{Easy2, Handler, HttpVersion, InfoType, List, SslVersion, WriteError};
+use curl::easy::{
+    Easy2, Handler, HttpVersion, InfoType, List, ReadError, SeekResult, SslVersion, WriteError,
+};
 use curl::multi::Multi;
+use zeroize::Zeroizing;
 
-use self::bridge::{Bridge, Lending, forget_ca_files, leave_lookups, require_openssl};
+use self::bridge::{
+    Bridge, Lending, forget_ca_files, leave_lookups, leave_lookups_of_all, require_openssl,
+};
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::nss::{Certificate, Database, PrivateKey};
@@ -138,8 +144,10 @@ impl<'db> Transport<'db> {
     pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
         let bridge = Bridge::new(options.database, options.identity)?;
         let easy = Lending::easy(bridge, Answer::default())?;
+        let multi = Multi::new();
+        leave_lookups_of_all(&multi);
         Ok(Transport {
-            multi: Multi::new(),
+            multi,
             easy: Some(easy),
             connect_timeout: options.connect_timeout,
             timeout: options.timeout,
@@ -164,10 +172,10 @@ impl<'db> Transport<'db> {
     /// [`Kind::Interrupted`]. [`Error::was_sent`] unless it is certain that nothing of the request
     /// left: the TLS handshake with the server was never finished.
     pub fn post(&mut self, url: &str, body: &[u8], content_type: &str) -> Result<Reply> {
-        self.exchange(url, true, |easy| {
+        self.exchange(url, true, body, |easy| {
             easy.fresh_connect(true)?;
             easy.post(true)?;
-            easy.post_fields_copy(body)?;
+            easy.post_field_size(body.len() as u64)?;
             headers(easy, &[&format!("Content-Type: {content_type}"), "Expect:"])
         })
     }
@@ -178,9 +186,9 @@ impl<'db> Transport<'db> {
     /// # Errors
     /// As for [`Transport::post`].
     pub fn query(&mut self, url: &str, question: &[u8], media_type: &str) -> Result<Reply> {
-        self.exchange(url, false, |easy| {
+        self.exchange(url, false, question, |easy| {
             easy.post(true)?;
-            easy.post_fields_copy(question)?;
+            easy.post_field_size(question.len() as u64)?;
             let kind = format!("Content-Type: {media_type}");
             headers(easy, &[&kind, &format!("Accept: {media_type}"), "Expect:"])
         })
@@ -191,7 +199,7 @@ impl<'db> Transport<'db> {
     /// # Errors
     /// As for [`Transport::post`]; never [`Error::was_sent`].
     pub fn get(&mut self, url: &str, accept: &str) -> Result<Reply> {
-        self.exchange(url, false, |easy| {
+        self.exchange(url, false, &[], |easy| {
             easy.get(true)?;
             headers(easy, &[&format!("Accept: {accept}")])
         })
@@ -211,6 +219,7 @@ impl<'db> Transport<'db> {
         &mut self,
         url: &str,
         post: bool,
+        body: &[u8],
         request: impl FnOnce(&mut Easy) -> std::result::Result<(), curl::Error>,
     ) -> Result<Reply> {
         let target = Target::parse(url)?;
@@ -233,7 +242,8 @@ impl<'db> Transport<'db> {
         bridge.expect(&target.host, tls_proxy);
         let established = bridge.established();
         let waits = format!("the response from {target}, {} s at most", self.timeout.as_secs());
-        easy.get_mut().inner = Answer { established, post, waits, ..Answer::default() };
+        let request = Cursor::new(Zeroizing::new(body.to_vec()));
+        easy.get_mut().inner = Answer { request, established, post, waits, ..Answer::default() };
         let (mut easy, outcome) = self.perform(easy)?;
         let reply = self.conclude(&mut easy, outcome, &target, proxy.as_ref());
         self.easy = Some(easy);
@@ -396,6 +406,9 @@ fn headers(easy: &mut Easy<'_>, lines: &[&str]) -> std::result::Result<(), curl:
 /// Sees one request leave and receives its answer, within limits.
 #[derive(Default)]
 struct Answer {
+    /// What is sent: it may hold a secret. curl reads it from here and keeps no copy but what is in
+    /// the buffers it sends from, which can't be wiped.
+    request: Cursor<Zeroizing<Vec<u8>>>,
     /// The TLS handshake with the server is done.
     established: Rc<Cell<bool>>,
     /// It is the answer to a POST, which the server may have acted on.
@@ -451,6 +464,18 @@ impl Handler for Answer {
             InfoType::DataOut => true,
             _ => false,
         };
+    }
+
+    fn read(&mut self, into: &mut [u8]) -> std::result::Result<usize, ReadError> {
+        self.request.read(into).map_err(|_| ReadError::Abort)
+    }
+
+    /// Only what may go out twice is read anew.
+    fn seek(&mut self, whence: SeekFrom) -> SeekResult {
+        if self.post && self.request.position() > 0 {
+            return SeekResult::Fail;
+        }
+        self.request.seek(whence).map_or(SeekResult::Fail, |_| SeekResult::Ok)
     }
 
     fn write(&mut self, data: &[u8]) -> std::result::Result<usize, WriteError> {
@@ -509,6 +534,20 @@ mod tests {
         ];
         assert!(feed(&mut answer, &lines));
         assert_eq!(answer.lines, ["HTTP/1.1 200 ", "A: b"]);
+    }
+
+    #[test]
+    fn only_what_may_go_out_twice_is_read_anew() {
+        for post in [true, false] {
+            let request = Cursor::new(Zeroizing::new(b"request".to_vec()));
+            let mut answer = Answer { request, post, ..Answer::default() };
+            assert!(matches!(answer.seek(SeekFrom::Start(0)), SeekResult::Ok));
+            let mut octets = [0; 5];
+            assert!(matches!(answer.read(&mut octets), Ok(5)));
+            let refused = matches!(answer.seek(SeekFrom::Start(0)), SeekResult::Fail);
+            assert_eq!(refused, post);
+            assert!(matches!(answer.read(&mut octets), Ok(n) if n == if post { 2 } else { 5 }));
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
  * LD_PRELOAD. SHIM=gnutls says it is built on GnuTLS; SHIM=deaf says what the real one is built on,
  * and takes no SSL_CTX callback; SHIM=blind takes none and believes every server besides; SHIM=broken
  * can't be initialised, as the real one when OpenSSL lacks its FIPS module; SHIM=lookup never finds a
- * name, nor that there is none. */
+ * name, nor that there is none, and its multi handles end when the look-ups have, unless told not to
+ * wait, as the real one's from 8.20 on. */
 #define _GNU_SOURCE
 #include <curl/curl.h>
 #include <dlfcn.h>
@@ -33,6 +34,32 @@ CURLcode curl_easy_setopt(CURL *handle, CURLoption option, ...)
     if ((option == CURLOPT_SSL_VERIFYPEER || option == CURLOPT_SSL_VERIFYHOST) && shim("blind"))
         argument = NULL;
     return real(handle, option, argument);
+}
+
+static int quick;
+
+#undef curl_multi_setopt
+CURLMcode curl_multi_setopt(CURLM *handle, CURLMoption option, ...)
+{
+    CURLMcode (*real)(CURLM *, CURLMoption, ...) = dlsym(RTLD_NEXT, "curl_multi_setopt");
+    va_list arguments;
+    void *argument;
+
+    va_start(arguments, option);
+    argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (option == 21) /* CURLMOPT_QUICK_EXIT */
+        quick = argument != NULL;
+    return real(handle, option, argument);
+}
+
+CURLMcode curl_multi_cleanup(CURLM *handle)
+{
+    CURLMcode (*real)(CURLM *) = dlsym(RTLD_NEXT, "curl_multi_cleanup");
+
+    while (shim("lookup") && !quick)
+        pause();
+    return real(handle);
 }
 
 CURLcode curl_global_init(long flags)

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use openssl::ssl::SslStream;
+use openssl::ssl::{ErrorCode, SslStream};
 
 use super::*;
 
@@ -51,11 +51,8 @@ fn tunnel(mut client: SslStream<TcpStream>, answer: &str, log: &Got) -> Option<(
         match client.ssl_read(&mut chunk) {
             Ok(0) => return server.shutdown(Shutdown::Both).ok(),
             Ok(n) => write_all(&mut server, &chunk[..n])?,
-            Err(e) if e.io_error().is_none_or(|e| e.kind() == std::io::ErrorKind::WouldBlock) => {
-                if e.code() == openssl::ssl::ErrorCode::ZERO_RETURN {
-                    return None;
-                }
-            }
+            Err(e) if matches!(e.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => {}
+            // A client may go without close_notify, as curl does that gives up.
             Err(_) => return None,
         }
         match server.read(&mut chunk) {

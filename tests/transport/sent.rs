@@ -1,8 +1,10 @@
 //! Each POST is sent once, and an error tells whether it may have been sent.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::thread::JoinHandle;
+
+use nss_cmc::ops::endpoint::Endpoint;
 
 use super::*;
 
@@ -191,4 +193,48 @@ fn a_post_never_goes_over_a_kept_connection() {
         let posts = counted.try_iter().filter(|post| *post).count();
         assert_eq!(posts, 2);
     });
+}
+
+/// Base64 goes to an EST server that could not read DER, so that nothing came of the first request:
+/// whether one may have been sent is then the second one's answer alone.
+#[test]
+fn of_an_est_servers_two_requests_the_second_counts() {
+    for reads in [false, true] {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut first, _) = listener.accept().unwrap();
+            let second = reads.then(|| listener.try_clone().unwrap());
+            // Nobody listens any more when the first answer arrives, unless there is to be a second.
+            drop(listener);
+            read_request(&first);
+            first.write_all(&answer("400 What?", "text/plain", b"no base64")).unwrap();
+            drop(first);
+            if let Some(listener) = second {
+                read_request(&listener.accept().unwrap().0);
+            }
+        });
+        let options = TransportOptions { plain_http: true, ..direct() };
+        let mut transport = Transport::new(options).unwrap();
+        let url = format!("http://127.0.0.1:{port}/.well-known/est/fullcmc");
+        let error = Endpoint::of(&url).send(&mut transport, &url, b"request").unwrap_err();
+        assert_eq!((error.kind(), error.was_sent()), (Kind::Unreachable, reads), "{error}");
+        server.join().unwrap();
+    }
+}
+
+fn read_request(stream: &TcpStream) {
+    let mut reader = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        if let Some(octets) = line.trim_end().strip_prefix("Content-Length: ") {
+            length = octets.parse().unwrap();
+        }
+        if line.trim_end().is_empty() {
+            break;
+        }
+    }
+    reader.read_exact(&mut vec![0; length]).unwrap();
 }

@@ -17,11 +17,13 @@ mod verify;
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_long, c_void};
+use std::io::SeekFrom;
 use std::ptr::NonNull;
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use curl::easy::{Easy2, Handler, InfoType, WriteError};
+use curl::easy::{Easy2, Handler, InfoType, ReadError, SeekResult, WriteError};
+use curl::multi::Multi;
 use openssl_sys as sys;
 
 use crate::asn1::x509::certificate_fields;
@@ -252,6 +254,14 @@ impl<H: Handler> Handler for Lending<'_, H> {
         self.inner.write(data)
     }
 
+    fn read(&mut self, into: &mut [u8]) -> std::result::Result<usize, ReadError> {
+        self.inner.read(into)
+    }
+
+    fn seek(&mut self, whence: SeekFrom) -> SeekResult {
+        self.inner.seek(whence)
+    }
+
     fn header(&mut self, data: &[u8]) -> bool {
         self.bridge.route.borrow_mut().heard(data);
         self.inner.header(data)
@@ -287,13 +297,23 @@ pub(crate) fn forget_ca_files<H>(easy: &Easy2<H>) -> std::result::Result<(), cur
     Ok(())
 }
 
-/// Tells curl not to wait for a name look-up that was given up: it may take minutes more.
+/// Tells curl not to wait for a name look-up that was given up: it may take minutes more. From 8.20
+/// on it is the multi handle, where it ends, that would wait ([`leave_lookups_of_all`]).
 pub(crate) fn leave_lookups<H>(easy: &Easy2<H>) {
     const CURLOPT_QUICK_EXIT: curl_sys::CURLoption = curl_sys::CURLOPTTYPE_LONG + 322;
     let on: c_long = 1;
     // SAFETY: the handle is live; the option takes a long (curl_easy_setopt(3)).
     unsafe { curl_sys::curl_easy_setopt(easy.raw(), CURLOPT_QUICK_EXIT, on) };
     // Before 7.87 curl knows no such option, and waits.
+}
+
+/// The same for the look-ups of every transfer of a multi handle.
+pub(crate) fn leave_lookups_of_all(multi: &Multi) {
+    const CURLMOPT_QUICK_EXIT: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 21;
+    let on: c_long = 1;
+    // SAFETY: the handle is live; the option takes a long (curl_multi_setopt(3)).
+    unsafe { curl_sys::curl_multi_setopt(multi.raw(), CURLMOPT_QUICK_EXIT, on) };
+    // Before 8.20 curl knows no such option.
 }
 
 /// Refuses a libcurl whose TLS isn't this process's OpenSSL 3: its callback wouldn't run, or would
