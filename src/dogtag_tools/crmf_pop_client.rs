@@ -405,8 +405,8 @@ fn keep(
 /// Around the CA's page.
 const RULE: &str = "--------------------";
 
-/// Submits the request. The key goes again when the CA refuses or never got it; it stays when the CA
-/// took it, or may have.
+/// Submits the request. The key goes again when the CA never got it, and only then: a page is not
+/// signed, so that a refusal proves nothing.
 fn hand_in(
     made: Made,
     (host, to): (&str, &Submission<'_>),
@@ -442,11 +442,9 @@ fn hand_in(
     match answer.status {
         Some(RequestStatus::Completed | RequestStatus::Pending) => return made.settle(Ok(true)),
         Some(RequestStatus::Failed | RequestStatus::Rejected) => {
-            let why = Error::new(Kind::Rejected, "the CA refused the request");
-            let e = made.settle::<()>(Err(why)).err();
-            match e.as_ref().and_then(|e| e.notes().first()) {
-                Some(note) => streams.tell(format!("WARNING: {note}")),
-                None => streams.tell("The key made for the request is deleted again."),
+            let e = Error::new(Kind::Rejected, "the CA refused the request");
+            for note in undecided(made, temporary, e).notes() {
+                streams.tell(format!("WARNING: nobody signed this refusal: {note}"));
             }
         }
         Some(RequestStatus::Unknown) | None => {

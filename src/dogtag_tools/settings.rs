@@ -185,8 +185,8 @@ impl Settings {
     }
 
     /// What is to be said of the file: one sentence for each key that isn't known, with near ones,
-    /// for each that is given more than once, for each file with a secret that others can read, and one
-    /// if it isn't UTF-8.
+    /// for each that is given more than once, for each file with a secret that others can read (this one,
+    /// or one it names), and one if it isn't UTF-8.
     pub fn warnings(&self, known: &[&str]) -> Vec<String> {
         let file = &self.file;
         let unknown = self.values.keys().filter(|k| !known.contains(&k.as_str()));
@@ -206,11 +206,12 @@ impl Settings {
                 ));
             }
         }
-        // A key NAMEFile is a secret's where there is NAMEFd, too.
-        let is_secret = |key: &&str| known.contains(&format!("{key}Fd").as_str());
-        let secrets = known.iter().filter_map(|key| key.strip_suffix("File")).filter(is_secret);
-        let files = secrets.filter_map(|key| self.non_empty(&format!("{key}File")));
-        warnings.extend(files.filter_map(|file| others_read(Path::new(file))));
+        // NAME is a secret where there is NAMEFd, and NAMEFile is where it may be instead.
+        let secrets = || known.iter().filter_map(|key| key.strip_suffix("Fd"));
+        let holds_one = secrets().any(|key| self.non_empty(key).is_some());
+        let own = Some(file.as_str()).filter(|_| holds_one);
+        let named = secrets().filter_map(|key| self.non_empty(&format!("{key}File")));
+        warnings.extend(own.into_iter().chain(named).filter_map(|f| others_read(Path::new(f))));
         if self.latin_1 {
             warnings.push(format!("{file} is not UTF-8 and is read as ISO 8859-1"));
         }

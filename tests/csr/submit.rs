@@ -59,7 +59,7 @@ fn page(code: &str, reason: &str, id: Option<&str>) -> String {
 }
 
 #[test]
-fn the_page_s_verdict_is_told_and_decides_about_the_key() {
+fn the_page_s_verdict_is_told_and_a_refusal_keeps_the_key() {
     let f = folder();
     for (answer, told, code) in [
         (page("0", "", Some("7")), "Request ID: 7\nRequest Status: completed\nReason: \n", 0),
@@ -78,8 +78,17 @@ fn the_page_s_verdict_is_told_and_decides_about_the_key() {
         let said = crmf(&f, &[&args[..], &more].concat()).exits(code);
         let (_, outcome) = said.out.split_once(&format!("to {address}\n")).unwrap();
         assert_eq!(outcome, told);
-        assert_eq!(said.err.contains("deleted again"), code == 1, "{}", said.err);
-        assert_eq!(f.keys().len(), before.len() + usize::from(code == 0), "{told}");
+        // Nobody signed the page: a refusal takes no key away.
+        let keys = f.keys();
+        let new: Vec<_> = keys.iter().filter(|id| !before.contains(id)).collect();
+        assert_eq!(new.len(), 1, "{told}");
+        let kept = format!("WARNING: nobody signed this refusal: the key is kept, id {}", new[0]);
+        assert_eq!(said.err.contains(&kept), code == 1, "{}", said.err);
+        let label = "unfinished request for CN=a";
+        assert_eq!(said.err.contains(label), code == 1, "{}", said.err);
+        let listed = f.certutil(&["-K", "-f", "pw"]);
+        let line = listed.lines().find(|l| l.contains(new[0].as_str())).unwrap();
+        assert_eq!(line.contains(label), code == 1, "{line}");
         assert!(!f.file("a.req").exists(), "-m stores nothing");
         let request = served.join().unwrap().remove(0);
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
@@ -107,18 +116,8 @@ fn the_page_s_verdict_is_told_and_decides_about_the_key() {
 }
 
 #[test]
-fn what_was_not_taken_leaves_no_key() {
+fn what_never_left_leaves_no_key() {
     let f = folder();
-    for (answer, why) in [
-        ((404, "<html>".to_owned()), "with HTTP status 404"),
-        ((400, "<html>".to_owned()), "with HTTP status 400"),
-    ] {
-        let (address, served) = server(vec![answer]);
-        let said = crmf(&f, &["-n", "CN=a", "-m", &address]).exits(1);
-        assert!(said.err.contains(why), "{why}: {}", said.err);
-        assert_eq!(objects(&f), "0 private, 0 public", "{why}");
-        served.join().unwrap();
-    }
     // Nobody listens.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -134,6 +133,8 @@ fn a_request_that_may_have_been_taken_keeps_its_key() {
     let f = folder();
     let unclear = "the CA's page does not say what became of the request";
     for (answer, why) in [
+        ((400, "<html>".to_owned()), "with HTTP status 400"),
+        ((404, "<html>".to_owned()), "with HTTP status 404"),
         ((500, "<html>".to_owned()), "with HTTP status 500"),
         ((302, String::new()), "with HTTP status 302"),
         ((200, "<html>hello</html>".to_owned()), "says nothing of the request"),

@@ -41,8 +41,24 @@ fn a_secret_others_can_read_is_warned_about() {
         assert_eq!(warned(&f.nss_cmc(&args).exits(0), "secret"), bad, "CMCSharedToken");
         let args = ["CMCRevoke", "-ddb", "-nx", "-iCN=a", "-s1", "-m0", "--password-file", "pw"];
         assert_eq!(warned(&f.nss_cmc(&args).exits(1), "pw"), bad, "CMCRevoke");
-        f.write("a.cfg", "dbdir=db\nnickname=x\ninput=p\noutput=o\npasswordFile=pw\n");
-        assert_eq!(warned(&f.nss_cmc(&["CMCRequest", "a.cfg"]), "pw"), bad, "CMCRequest");
+        for (tool, rest) in
+            [("CMCRequest", "nickname=x\n"), ("HttpClient", "host=h\nport=1\nservlet=/x\n")]
+        {
+            // A .cfg counts when it has the password in it; the file that it names counts anyhow.
+            let common = format!("dbdir=db\ninput=none\noutput=o\n{rest}");
+            for (line, own, other) in [
+                (format!("password={PASSWORD}\n"), bad, false),
+                ("passwordFile=pw\n".to_owned(), false, bad),
+                ("password=\npasswordFile=pw\n".to_owned(), false, bad),
+            ] {
+                f.write("a.cfg", format!("{common}{line}"));
+                mode(&f.file("a.cfg"), bits);
+                let said = f.nss_cmc(&[tool, "a.cfg"]).exits(1);
+                assert_eq!(warned(&said, "a.cfg"), own, "{tool}, {bits:o}: {}", said.err);
+                assert_eq!(warned(&said, "pw"), other, "{tool}, {bits:o}: {}", said.err);
+                assert!(!said.err.contains(PASSWORD), "{}", said.err);
+            }
+        }
     }
     // A pipe has no readers but the one it is for.
     mode(&f.file("pw"), 0o644);

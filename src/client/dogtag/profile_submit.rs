@@ -114,9 +114,8 @@ fn bad_status(url: &str, reply: &Reply) -> Error {
 /// up in logs and has a length limit.
 ///
 /// # Errors
-/// As [`Transport::post`]; [`Kind::Http`] for another status than 200 or a page without verdict. What
-/// [was sent](Error::was_sent) may have been taken: all that got there, unless the server found the
-/// request at fault (HTTP status 4xx).
+/// As [`Transport::post`]; [`Kind::Http`] for another status than 200 or a page without verdict: it
+/// [was sent](Error::was_sent), and may have been taken.
 pub fn submit(
     transport: &mut Transport<'_>,
     to: &Submission<'_>,
@@ -139,10 +138,8 @@ pub fn submit(
     let url = to.url();
     let form = "application/x-www-form-urlencoded";
     let reply = transport.post(&url, body.join("&").as_bytes(), form)?;
-    match reply.status {
-        200 => {}
-        400..500 => return Err(bad_status(&url, &reply)),
-        _ => return Err(bad_status(&url, &reply).sent()),
+    if reply.status != 200 {
+        return Err(bad_status(&url, &reply).sent());
     }
     let verdict = verdict(&String::from_utf8_lossy(&reply.body));
     if verdict.status.is_none() && verdict.id.is_none() {

@@ -105,7 +105,7 @@ const FLAGS: &[&str] = &[
     "queryPending.enable",
 ];
 
-/// What is to be known about the file: unknown keys, odd flags, secrets others can read.
+/// What is to be known about the file: unknown keys, odd flags, secrets others can read…
 pub fn warnings(settings: &Settings) -> Vec<String> {
     let file = settings.file();
     let mut warnings = settings.warnings(KEYS);
@@ -116,18 +116,7 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
             warnings.push(format!("{file}: {key} is neither true nor false and counts as false"));
         }
     }
-    let secrets = ["password", "witness.sharedSecret", "revRequest.sharedSecret"];
-    if secrets.iter().any(|k| settings.non_empty(k).is_some()) && others_read(file) {
-        warnings.push(format!(
-            "{file} holds a secret and everybody may read it: chmod 600, or use passwordFile"
-        ));
-    }
     warnings
-}
-
-fn others_read(file: &str) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(file).is_ok_and(|m| m.permissions().mode() & 0o004 != 0)
 }
 
 /// A secret as [`Settings::shared_secret_anywhere`] finds it; it has to be there.
