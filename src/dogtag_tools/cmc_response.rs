@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::asn1::pem;
-use crate::cli::Streams;
 use crate::cli::args::PasswordArgs;
 use crate::client::input::parsed;
 use crate::client::judge;
@@ -16,6 +15,7 @@ use crate::cmc::response::{self, Response};
 use crate::dogtag_tools::text::{render_response, stored_line};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
+use crate::streams::Streams;
 use crate::trust::SignatureCheck;
 
 #[derive(Parser)]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use crate::algorithm::Crypto;
 use crate::asn1::{name, pem};
-use crate::cli::Streams;
 use crate::client::message::{CmcSpec, Signatory, build};
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
@@ -15,6 +14,7 @@ use crate::client::signer;
 use crate::cmc::control::{Control, Revocation, reason, serial_number};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
+use crate::streams::Streams;
 
 const USAGE: &str = "\
 Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reason>

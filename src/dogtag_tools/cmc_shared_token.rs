@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 use crate::asn1::pem;
-use crate::cli::Streams;
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
 use crate::client::session::{self, Needs, Session};
@@ -14,6 +13,7 @@ use crate::client::shared_token::{advice, certificate_in, shared_token};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport};
 use crate::secret::Secret;
+use crate::streams::Streams;
 
 /// `-h` is the token here. Of a repeated option the first counts; further words don't.
 #[derive(Parser)]

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use super::keys;
 use crate::asn1::name::{self, Prefixes};
-use crate::cli::Streams;
 use crate::client::archive::Archive;
 use crate::client::csr::{CsrSpec, Format, KeyWanted, Made, create};
 use crate::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
@@ -17,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Transport, TransportOptions};
 use crate::keyid;
 use crate::nss::{Access, Database, KeyUses};
+use crate::streams::Streams;
 use crate::text::printable;
 
 const HELP: &str = "\

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::asn1::pem;
-use crate::cli::Streams;
 use crate::client::judge;
 use crate::client::output::{self, Reserved};
 use crate::client::passwords::{Passwords, Source, Wanted};
@@ -18,6 +17,7 @@ use crate::http::{Encoding, Transport, TransportOptions};
 use crate::inspect;
 use crate::nss::Access;
 use crate::secret::Secret;
+use crate::streams::Streams;
 
 /// Those of the Java tool, then ours.
 const KEYS: &[&str] = &[

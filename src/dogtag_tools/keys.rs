@@ -92,7 +92,7 @@ pub fn store(output: &Path, der: &[u8], id: &[u8]) -> Result<()> {
 }
 
 /// Prints what to try after an error, and what to know besides.
-pub fn explain(e: &Error, streams: &mut crate::cli::Streams<'_>) {
+pub fn explain(e: &Error, streams: &mut crate::streams::Streams<'_>) {
     if let Some(hint) = e.hint_text() {
         streams.tell(format!("try: {hint}"));
     }

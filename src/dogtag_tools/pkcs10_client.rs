@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::keys;
 use crate::asn1::name::{self, Prefixes};
-use crate::cli::Streams;
 use crate::client::csr::{CsrSpec, Format, KeyWanted, create};
 use crate::client::passwords::Passwords;
 use crate::client::session::{Needs, Session};
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, KeyFlags, KeyUses};
+use crate::streams::Streams;
 
 const USAGE: &str = "\
 Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>

@@ -7,7 +7,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::asn1::{pem, tlv};
-use crate::cli::Streams;
 use crate::client::input::parsed;
 use crate::client::message::{self, Message, Signatory, build, request_key};
 use crate::client::output::{self, Mode};
@@ -22,6 +21,7 @@ use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
 use crate::secret::Secret;
+use crate::streams::Streams;
 
 use spec::Authority;
 
