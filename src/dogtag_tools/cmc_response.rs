@@ -67,9 +67,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         Ok(code) => code,
         Err(e) => {
             streams.tell(format!("ERROR: {e}"));
-            if let Some(hint) = e.hint_text() {
-                streams.tell(format!("try: {hint}"));
-            }
+            super::hint(&e, streams);
             1
         }
     }

@@ -8,6 +8,7 @@ mod cmc_shared_token;
 mod crmf_pop_client;
 mod http_client;
 mod keys;
+mod options;
 mod pkcs10_client;
 pub mod settings;
 pub mod text;
@@ -17,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use crate::client::passwords::{Passwords, Source, others_read};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::interrupt;
 use crate::nss::{current_directory, exposed};
 use crate::secret::Secret;
@@ -110,20 +111,24 @@ fn check_secrets<'a>(files: impl IntoIterator<Item = &'a Path>, streams: &mut St
     }
 }
 
-/// Returns an option's value as text.
-///
-/// # Errors
-/// [`Kind::Usage`] when it is not UTF-8; no octet is replaced.
-fn text(option: &str, value: &OsStr) -> Result<String> {
-    value
-        .to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Error::new(Kind::Usage, format!("the value of {option} is not UTF-8")))
-}
-
 /// Returns the secret in an option's value, which may be any octets.
 fn secret(value: &OsStr) -> Secret {
     Secret::new(value.as_bytes().to_vec())
+}
+
+/// Prints what to try after an error.
+fn hint(e: &Error, streams: &mut Streams<'_>) {
+    if let Some(hint) = e.hint_text() {
+        streams.tell(format!("try: {hint}"));
+    }
+}
+
+/// Prints what to try after an error, and what to know besides.
+fn explain(e: &Error, streams: &mut Streams<'_>) {
+    hint(e, streams);
+    for note in e.notes() {
+        streams.tell(format!("note: {note}"));
+    }
 }
 
 /// Whether `NSS_CMC_LEGACY_EXIT=1` asks for the exit status the Java tool had.
