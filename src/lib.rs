@@ -38,6 +38,7 @@ pub mod inspect;
 pub mod interrupt;
 pub mod keyid;
 pub mod secret;
+pub mod streams;
 pub mod text;
 pub mod trust;
 

@@ -1,16 +1,31 @@
-//! The program: everything is in the library; this is the only place that exits.
+//! The program: chooses the front end, and is the only place that exits.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
+
+use nss_cmc::streams::{Streams, standard_output};
+use nss_cmc::{cli, dogtag_tools};
 
 fn main() -> ExitCode {
     nss_cmc::secret::forbid_core_dumps();
     let code = std::panic::catch_unwind(|| {
         nss_cmc::interrupt::announce_with(|line| eprintln!("nss-cmc: {line}"));
-        let mut out = nss_cmc::cli::standard_output();
+        let mut out = standard_output();
         let mut err = std::io::stderr().lock();
-        let mut streams = nss_cmc::cli::Streams::new(&mut out, &mut err);
-        nss_cmc::cli::run(std::env::args_os().collect(), &mut streams)
+        run(std::env::args_os().collect(), &mut Streams::new(&mut out, &mut err))
     });
     // A panic has already said where; it is a defect, exit code 1.
     ExitCode::from(code.unwrap_or_else(|_| nss_cmc::error::Kind::Internal.exit()))
+}
+
+/// Runs the tool of Dogtag that the program is called as, or that its first word names; else a command.
+fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
+    let called = args.first().and_then(|path| Path::new(path).file_name());
+    for (at, name) in [called, args.get(1).map(OsString::as_os_str)].into_iter().enumerate() {
+        if let Some(tool) = name.and_then(|name| dogtag_tools::find(&name.to_string_lossy())) {
+            return tool.run(args.get(at + 1..).unwrap_or_default(), streams);
+        }
+    }
+    cli::run(args, streams, dogtag_tools::help_of)
 }

@@ -18,8 +18,9 @@ const ORDER: &[&str] = &[
     "interrupt",
     "http",
     "client",
-    "dogtag_tools",
+    "streams",
     "cli",
+    "dogtag_tools",
 ];
 
 fn sources(at: &Path) -> Vec<PathBuf> {

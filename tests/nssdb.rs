@@ -69,8 +69,8 @@ fn a_live_handle_makes_the_shutdown_fail() {
     let _turn = turn();
     let f = Folder::new();
     let (database, token) = open(&f, Access::ReadOnly);
-    let fault = database.close().unwrap_err();
-    assert_eq!(fault.name, "SEC_ERROR_BUSY");
+    let error = database.close().unwrap_err();
+    assert_eq!(error.nss().unwrap().name, "SEC_ERROR_BUSY");
     drop(token);
     // The last handle shut NSS down: another database can be opened.
     Database::open(f.file("db").to_str().unwrap(), Access::ReadOnly).unwrap().close().unwrap();

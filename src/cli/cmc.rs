@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Streams;
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
 use crate::cli::report::Report;
 use crate::client::send::{SendSpec, send};
 use crate::client::verify::{ShowSpec, show};
 use crate::error::Result;
+use crate::streams::Streams;
 
 /// Commands of `cmc`.
 #[derive(Subcommand)]

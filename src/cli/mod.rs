@@ -1,4 +1,4 @@
-//! The modern command tree, and the door to the old names.
+//! The modern command tree.
 
 pub(crate) mod args;
 mod cmc;
@@ -8,19 +8,16 @@ pub mod message;
 pub mod report;
 mod revoke;
 mod shared_token;
-mod streams;
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::cli::report::{Report, error_text, issued_pem};
-use crate::dogtag_tools;
 use crate::error::{Error, Kind, Result};
-use crate::interrupt::{self, Watch};
+use crate::interrupt::Watch;
+use crate::streams::Streams;
 use crate::text::without_userinfo;
-pub use streams::{Streams, standard_output};
 
 #[derive(Parser)]
 #[command(
@@ -73,16 +70,12 @@ enum Command {
     },
 }
 
-/// Runs the program with its arguments, the program name first; answers the exit code.
-pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
-    let called = args.first().map(base_name).unwrap_or_default();
-    if let Some(applet) = dogtag_tools::find(&called) {
-        return old(applet, &called, args.get(1..).unwrap_or_default(), streams);
-    }
+/// Prints the help of what has a name of its own beside the commands; returns whether there is such.
+pub type OtherHelp = fn(&str, &mut Streams<'_>) -> bool;
+
+/// Runs a command with the program's arguments, the program name first; returns the exit code.
+pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     let word = args.get(1).map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
-    if let Some(applet) = dogtag_tools::find(&word) {
-        return old(applet, &word, args.get(2..).unwrap_or_default(), streams);
-    }
     // Usage lines carry the program's name, whatever the link it was called by.
     if let Some(called) = args.first_mut() {
         *called = "nss-cmc".into();
@@ -92,7 +85,7 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
         || args.iter().any(|a| a == "--output=json")
         || std::env::var_os("NSS_CMC_OUTPUT").is_some_and(|v| v == "json");
     match Cli::try_parse_from(&args).map_err(|e| with_profile(e, &args)) {
-        Ok(cli) => modern(cli, streams),
+        Ok(cli) => modern(cli, streams, other_help),
         Err(e) if !e.use_stderr() => match streams.print(&e.to_string()) {
             Ok(()) => 0,
             Err(e) => failed(&e, streams),
@@ -133,29 +126,7 @@ fn with_profile(mut e: clap::Error, args: &[OsString]) -> clap::Error {
     e
 }
 
-fn base_name(arg: &OsString) -> String {
-    Path::new(arg).file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default()
-}
-
-/// An old name: 1 instead of 0 when its words were lost.
-fn old(
-    applet: dogtag_tools::Applet,
-    name: &str,
-    args: &[OsString],
-    streams: &mut Streams<'_>,
-) -> u8 {
-    let code = applet(args, streams);
-    if code != 0 {
-        // A script that runs it in a loop ends with it.
-        interrupt::end_if_unwatched();
-    }
-    if let Some(e) = streams.untold() {
-        streams.tell(format!("{name}: {e}"));
-    }
-    if streams.lost().is_some() { code.max(1) } else { code }
-}
-
-fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
+fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     // What only reads has nothing to clean up: a signal may end it anywhere.
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
@@ -180,7 +151,7 @@ fn modern(cli: Cli, streams: &mut Streams<'_>) -> u8 {
         }
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
-        Command::Help { topic } => ("help", help(&topic, streams)),
+        Command::Help { topic } => ("help", help(&topic, streams, other_help)),
     };
     drop(watch);
     match outcome {
@@ -272,7 +243,7 @@ fn warn(warnings: impl IntoIterator<Item = String>, streams: &mut Streams<'_>) {
     }
 }
 
-fn help(topic: &[String], streams: &mut Streams<'_>) -> Result<Report> {
+fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> Result<Report> {
     use clap::CommandFactory;
     if topic == ["exit-codes"] {
         let mut report = Report::done("help", "found", false, "exit  kind          meaning");
@@ -283,9 +254,8 @@ fn help(topic: &[String], streams: &mut Streams<'_>) -> Result<Report> {
         return Ok(report);
     }
     if let [tool] = topic
-        && let Some(applet) = dogtag_tools::find(tool)
+        && other_help(tool, streams)
     {
-        applet(&["--help".into()], streams);
         streams.print("")?;
         return Ok(Report { shown: true, ..Report::done("help", "found", false, "") });
     }
@@ -311,13 +281,5 @@ mod tests {
     #[test]
     fn the_command_tree_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_old_name_is_in_the_help() {
-        let help = Cli::command().render_long_help().to_string();
-        for (name, _) in dogtag_tools::APPLETS {
-            assert!(help.contains(name), "{name}");
-        }
     }
 }

@@ -102,8 +102,7 @@ impl Session {
     /// [`Kind::Internal`] when something of it is still in use.
     pub fn close(self) -> Result<()> {
         drop((self.token, self.held));
-        let closed = self.database.close();
-        closed.map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
+        self.database.close()
     }
 }
 

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Parser;
 
 use crate::asn1::pem;
-use crate::cli::Streams;
 use crate::cli::args::PasswordArgs;
 use crate::client::input::parsed;
 use crate::client::judge;
@@ -16,6 +15,7 @@ use crate::cmc::response::{self, Response};
 use crate::dogtag_tools::text::{render_response, stored_line};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
+use crate::streams::Streams;
 use crate::trust::SignatureCheck;
 
 #[derive(Parser)]
@@ -67,9 +67,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         Ok(code) => code,
         Err(e) => {
             streams.tell(format!("ERROR: {e}"));
-            if let Some(hint) = e.hint_text() {
-                streams.tell(format!("try: {hint}"));
-            }
+            super::hint(&e, streams);
             1
         }
     }

@@ -1,12 +1,11 @@
 //! CMCRevoke: a signed CMC revocation request, from arguments with their values glued on.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 
+use super::options::{Dialect, Known, Options, Takes};
 use crate::algorithm::Crypto;
 use crate::asn1::{name, pem};
-use crate::cli::Streams;
 use crate::client::message::{CmcSpec, Signatory, build};
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
@@ -15,6 +14,7 @@ use crate::client::signer;
 use crate::cmc::control::{Control, Revocation, reason, serial_number};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
+use crate::streams::Streams;
 
 const USAGE: &str = "\
 Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reason>
@@ -25,83 +25,29 @@ Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reaso
   The reason is a name (keyCompromise) or a number (RFC 5280).
   The request is written to CMCRevoke.out unless --output says otherwise.";
 
-/// The values by letter, and the long options.
-#[derive(Default)]
-struct Options {
-    values: [Option<OsString>; LETTERS.len()],
-    password_file: Option<PathBuf>,
-    secret_file: Option<PathBuf>,
-    output: Option<PathBuf>,
-    invalidity_now: bool,
-    help: bool,
-}
+/// Those that are paths or secrets may be any octets.
+const OPTIONS: &[Known] = &[
+    ("-d", Takes::Text),
+    ("-n", Takes::Text),
+    ("-i", Takes::Text),
+    ("-s", Takes::Text),
+    ("-m", Takes::Text),
+    ("-p", Takes::Octets),
+    ("-h", Takes::Text),
+    ("-c", Takes::Text),
+    ("-t", Takes::Octets),
+    ("--password-file", Takes::Octets),
+    ("--secret-file", Takes::Octets),
+    ("--output", Takes::Octets),
+    ("--invalidity-now", Takes::Nothing),
+    ("--help", Takes::Nothing),
+];
 
-const LETTERS: &str = "dnismphct";
-/// Those whose values may be any octets.
-const SECRETS: &str = "pt";
-
-impl Options {
-    fn raw(&self, letter: char) -> Option<&OsStr> {
-        let at = LETTERS.find(letter)?;
-        self.values.get(at)?.as_deref()
-    }
-
-    fn get(&self, letter: char) -> Option<&str> {
-        self.raw(letter)?.to_str()
-    }
-
-    fn needed(&self, letter: char, what: &str) -> Result<&str> {
-        self.get(letter)
-            .filter(|v| !v.is_empty())
-            .ok_or_else(|| usage(format!("the {what} is missing: -{letter}")))
-    }
-
-    /// Of a repeated option the last counts.
-    fn parse(args: &[OsString], streams: &mut Streams<'_>) -> Result<Options> {
-        let mut options = Options::default();
-        let mut words = args.iter().peekable();
-        while let Some(word) = words.next() {
-            let mut value = |name: &str| {
-                words.next().cloned().ok_or_else(|| usage(format!("{name} needs a value")))
-            };
-            match word.to_str().unwrap_or_default() {
-                "--help" => options.help = true,
-                "--invalidity-now" => options.invalidity_now = true,
-                name @ "--password-file" => options.password_file = Some(value(name)?.into()),
-                name @ "--secret-file" => options.secret_file = Some(value(name)?.into()),
-                name @ "--output" => options.output = Some(value(name)?.into()),
-                _ => {
-                    let (letter, glued) = match word.as_bytes() {
-                        [b'-', letter, glued @ ..] => (char::from(*letter), glued),
-                        other => (' ', other),
-                    };
-                    let at = LETTERS.find(letter);
-                    let Some(slot) = at.and_then(|i| options.values.get_mut(i)) else {
-                        let word = word.to_string_lossy();
-                        streams.tell(format!("warning: unknown argument {word:?} is ignored"));
-                        continue;
-                    };
-                    let next = words
-                        .next_if(|w| glued.is_empty() && !w.as_bytes().starts_with(b"-"))
-                        .map(|w| w.as_bytes());
-                    let value = OsStr::from_bytes(unquoted(next.unwrap_or(glued)));
-                    if !SECRETS.contains(letter) {
-                        super::text(&format!("-{letter}"), value)?;
-                    }
-                    *slot = Some(value.to_owned());
-                }
-            }
-        }
-        Ok(options)
-    }
-}
-
-/// Quotes that a script put around the value and the shell left there.
-fn unquoted(value: &[u8]) -> &[u8] {
-    match value {
-        [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
-        _ => value,
-    }
+fn needed<'a>(options: &'a Options, name: &'static str, what: &str) -> Result<&'a str> {
+    options
+        .text(name)
+        .filter(|v| !v.is_empty())
+        .ok_or_else(|| usage(format!("the {what} is missing: {name}")))
 }
 
 fn usage(why: impl Into<String>) -> Error {
@@ -110,13 +56,17 @@ fn usage(why: impl Into<String>) -> Error {
 
 /// Runs CMCRevoke.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
-    match Options::parse(args, streams).and_then(|options| revoke(&options, streams)) {
+    let mut options = Options::new(Dialect::Glued, OPTIONS);
+    let read = options.read(args);
+    for (_, word) in &options.unknown {
+        let word = word.to_string_lossy();
+        streams.tell(format!("warning: unknown argument {word:?} is ignored"));
+    }
+    match read.and_then(|()| revoke(&options, streams)) {
         Ok(()) => 0,
         Err(e) => {
             streams.tell(format!("CMCRevoke: {e}"));
-            if let Some(hint) = e.hint_text() {
-                streams.tell(format!("try: {hint}"));
-            }
+            super::hint(&e, streams);
             if e.kind() == Kind::Usage {
                 streams.say(USAGE);
             }
@@ -127,20 +77,21 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 }
 
 fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
-    if options.help {
+    if options.has("--help") {
         streams.say(USAGE);
         return Ok(());
     }
-    let dir = options.needed('d', "database")?;
-    let files = [&options.password_file, &options.secret_file];
-    super::check_secrets(files.into_iter().flatten().map(PathBuf::as_path), streams);
-    let nickname = options.needed('n', "signer's nickname")?;
-    let issuer = name::parse(options.needed('i', "issuer")?)?;
-    let serial = serial_number(options.needed('s', "serial number")?)?;
-    let reason = reason(options.needed('m', "reason")?)?;
-    let passphrase = match (options.raw('t'), &options.secret_file) {
+    let dir = needed(options, "-d", "database")?;
+    let (password_file, secret_file) =
+        (options.path("--password-file"), options.path("--secret-file"));
+    super::check_secrets(password_file.into_iter().chain(secret_file), streams);
+    let nickname = needed(options, "-n", "signer's nickname")?;
+    let issuer = name::parse(needed(options, "-i", "issuer")?)?;
+    let serial = serial_number(needed(options, "-s", "serial number")?)?;
+    let reason = reason(needed(options, "-m", "reason")?)?;
+    let passphrase = match (options.octets("-t"), secret_file) {
         (Some(text), _) => Some(super::secret(text)),
-        (None, Some(file)) => Some(Source::File(file.clone()).read_shared("shared secret")?),
+        (None, Some(file)) => Some(Source::File(file.into()).read_shared("shared secret")?),
         (None, None) => None,
     };
     if passphrase.is_some() {
@@ -149,9 +100,9 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
              and nss-cmc revoke make the unsigned request it accepts",
         );
     }
-    let token = options.get('h').unwrap_or_default();
+    let token = options.text("-h").unwrap_or_default();
     super::database(Some(dir), streams)?;
-    let passwords = super::passwords(options.raw('p'), options.password_file.as_deref());
+    let passwords = super::passwords(options.octets("-p"), password_file);
     let needs = Needs { token, signer: Some(nickname), ..Needs::default() };
     let session = Session::open(dir, Access::ReadOnly, needs, &passwords)?;
     let database = &session.database;
@@ -166,9 +117,9 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         issuer,
         serial,
         reason,
-        invalidity: options.invalidity_now.then(|| chrono::Utc::now().timestamp()),
+        invalidity: options.has("--invalidity-now").then(|| chrono::Utc::now().timestamp()),
         passphrase,
-        comment: options.get('c').map(str::to_owned),
+        comment: options.text("-c").map(str::to_owned),
     };
     let controls =
         vec![Control::SenderNonce(database.random(16)?), Control::Revoke(Box::new(revocation))];
@@ -179,32 +130,9 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("-----BEGIN CERTIFICATE REQUEST-----");
     streams.say(pem::base64(&message.der));
     streams.say("-----END CERTIFICATE REQUEST-----");
-    let output = options.output.as_deref().unwrap_or(Path::new("CMCRevoke.out"));
+    let output = options.path("--output").unwrap_or(Path::new("CMCRevoke.out"));
     let mode = if message.holds_secret { Mode::Private } else { Mode::Default };
     output::write(output, &message.der, mode)?;
     streams.say(format!("\nCMC revocation binary blob written to {}\n", output.display()));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(args: &[&str]) -> Options {
-        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut streams = Streams::new(&mut out, &mut err);
-        Options::parse(&args, &mut streams).unwrap()
-    }
-
-    #[test]
-    fn values_glued_on_or_apart_or_quoted() {
-        let o = parse(&["-d\"sql:dbX\"", "-n", "CA admin", "-c", "-s0x1f", "-m'6'", "-nlast"]);
-        assert_eq!(o.get('d'), Some("sql:dbX"));
-        assert_eq!(o.get('n'), Some("last"));
-        assert_eq!(o.get('c'), Some(""));
-        assert_eq!((o.get('s'), o.get('m'), o.get('t')), (Some("0x1f"), Some("6"), None));
-        let o = parse(&["x", "-zfoo", "--output", "a.out", "-"]);
-        assert_eq!(o.output.as_deref(), Some(Path::new("a.out")));
-    }
 }

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 use crate::asn1::pem;
-use crate::cli::Streams;
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
 use crate::client::session::{self, Needs, Session};
@@ -14,6 +13,7 @@ use crate::client::shared_token::{advice, certificate_in, shared_token};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport};
 use crate::secret::Secret;
+use crate::streams::Streams;
 
 /// `-h` is the token here. Of a repeated option the first counts; further words don't.
 #[derive(Parser)]
@@ -105,9 +105,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         Ok(()) => 0,
         Err(e) => {
             streams.tell(format!("ERROR: {e}"));
-            if let Some(hint) = e.hint_text() {
-                streams.tell(format!("try: {hint}"));
-            }
+            super::hint(&e, streams);
             streams.tell("Try 'CMCSharedToken --help' for more information.");
             1
         }
@@ -129,7 +127,7 @@ fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
             let token = database.token("internal")?;
             let der = shared_token(&database, &token, &recipient, passphrase.bytes(), how)?;
             drop(token);
-            close(database)?;
+            database.close()?;
             der
         }
         (None, Some(nickname)) => from_database(options, nickname, &passphrase, how, streams)?,
@@ -186,10 +184,6 @@ fn from_database(
     drop(certificate);
     session.close()?;
     Ok(der)
-}
-
-fn close(database: Database) -> Result<()> {
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
 }
 
 fn warn(certificate: &[u8], passphrase: &Secret, streams: &mut Streams<'_>) -> Result<()> {

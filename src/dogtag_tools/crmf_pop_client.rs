@@ -1,13 +1,12 @@
 //! CRMFPopClient: a key pair in the token and a CRMF request for it, the key archived if wished,
 //! stored, printed or submitted to the CA.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::keys;
+use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::asn1::name::{self, Prefixes};
-use crate::cli::Streams;
 use crate::client::archive::Archive;
 use crate::client::csr::{CsrSpec, Format, KeyWanted, Made, create};
 use crate::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
@@ -17,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Transport, TransportOptions};
 use crate::keyid;
 use crate::nss::{Access, Database, KeyUses};
+use crate::streams::Streams;
 use crate::text::printable;
 
 const HELP: &str = "\
@@ -60,104 +60,39 @@ To submit the request:
   -u <username>          User name
   -r <requestor>         Requestor";
 
-/// Options with a value.
-const VALUED: &str = "dhpPnkalctsexqbwomfur";
-/// Options without.
-const BARE: &str = "yv";
+/// Those that are paths or passwords may be any octets. PKCS10Client's `-y` takes a word; here it is
+/// understood, too.
+const OPTIONS: &[Known] = &[
+    ("-d", Takes::Text),
+    ("-h", Takes::Text),
+    ("-p", Takes::Octets),
+    ("-P", Takes::Octets),
+    ("-n", Takes::Text),
+    ("-k", Takes::Text),
+    ("-a", Takes::Text),
+    ("-l", Takes::Text),
+    ("-c", Takes::Text),
+    ("-t", Takes::Text),
+    ("-s", Takes::Text),
+    ("-e", Takes::Text),
+    ("-x", Takes::Text),
+    ("-q", Takes::Text),
+    ("-b", Takes::Octets),
+    ("-w", Takes::Text),
+    ("-o", Takes::Octets),
+    ("-m", Takes::Text),
+    ("-f", Takes::Text),
+    ("-u", Takes::Text),
+    ("-r", Takes::Text),
+    ("-y", TRUTH),
+    ("-v", Takes::Nothing),
+    ("--verbose", Takes::Nothing),
+    ("--oaep", Takes::Nothing),
+    ("--help", Takes::Nothing),
+];
 
-/// Those of them that name a file or are a password: any octets.
-const RAW: &str = "pPob";
-
-/// The command line: first value of each option counts, words that belong to none are dropped.
-#[derive(Default)]
-struct Line {
-    values: Vec<(char, String)>,
-    raw: Vec<(char, OsString)>,
-    key_identifier: bool,
-    verbose: bool,
-    oaep: bool,
-    help: bool,
-}
-
-impl Line {
-    fn read(args: &[OsString]) -> Result<Line> {
-        let mut line = Line::default();
-        let mut rest = args.iter().peekable();
-        while let Some(arg) = rest.next() {
-            let unknown = || usage(format!("Unrecognized option: {}", arg.display()));
-            match arg.as_bytes() {
-                b"--help" | b"-help" => line.help = true,
-                b"--verbose" | b"-verbose" => line.verbose = true,
-                b"--oaep" | b"-oaep" => line.oaep = true,
-                b"--" => break,
-                word => {
-                    // -vy, -d DIR, -dDIR
-                    let mut letters = word.strip_prefix(b"-").unwrap_or_default();
-                    while let [letter, glued @ ..] = letters {
-                        let letter = char::from(*letter);
-                        letters = glued;
-                        if VALUED.contains(letter) {
-                            let value = match glued {
-                                [] => rest.next_if(|v| !is_option(v)).map(OsString::as_os_str),
-                                _ => Some(OsStr::from_bytes(glued)),
-                            };
-                            line.take(letter, value)?;
-                            break;
-                        }
-                        match letter {
-                            'v' => line.verbose = true,
-                            // PKCS10Client's -y takes a word; here it is understood, too.
-                            'y' => {
-                                line.key_identifier = rest
-                                    .next_if(|v| *v == "true" || *v == "false")
-                                    .is_none_or(|v| v == "true");
-                            }
-                            _ => return Err(unknown()),
-                        }
-                    }
-                }
-            }
-        }
-        Ok(line)
-    }
-
-    fn take(&mut self, letter: char, value: Option<&OsStr>) -> Result<()> {
-        let value = value.ok_or_else(|| usage(format!("Missing argument for option: {letter}")))?;
-        if RAW.contains(letter) {
-            self.raw.push((letter, value.to_owned()));
-        } else {
-            self.values.push((letter, super::text(&format!("-{letter}"), value)?));
-        }
-        Ok(())
-    }
-
-    fn raw(&self, letter: char) -> Option<&OsStr> {
-        self.raw.iter().find(|(l, _)| *l == letter).map(|(_, v)| v.as_os_str())
-    }
-
-    fn file(&self, letter: char) -> Option<&Path> {
-        self.raw(letter).map(Path::new)
-    }
-
-    fn get(&self, letter: char) -> Option<&str> {
-        self.values.iter().find(|(l, _)| *l == letter).map(|(_, v)| v.as_str())
-    }
-
-    fn truth(&self, letter: char) -> Option<bool> {
-        self.get(letter).map(|v| v.eq_ignore_ascii_case("true"))
-    }
-}
-
-/// Whether a word is one of the options, so that it can't be the value of another.
-fn is_option(word: &OsStr) -> bool {
-    match word.as_bytes() {
-        [b'-', b'-', ..] => true,
-        [b'-', letter] => {
-            let letter = char::from(*letter);
-            VALUED.contains(letter) || BARE.contains(letter)
-        }
-        _ => false,
-    }
+fn is_verbose(options: &Options) -> bool {
+    options.has("-v") || options.has("--verbose")
 }
 
 fn usage(what: impl Into<String>) -> Error {
@@ -166,12 +101,13 @@ fn usage(what: impl Into<String>) -> Error {
 
 /// Runs CRMFPopClient. Unlike the Java tool it fails when the CA refuses or is unclear.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
-    let outcome = Line::read(args).and_then(|line| {
-        if line.help {
+    let mut options = Options::new(Dialect::Clustered, OPTIONS);
+    let outcome = options.read(args).and_then(|()| {
+        if options.has("--help") {
             streams.say(HELP);
             return Ok(true);
         }
-        request(&line, streams)
+        request(&options, streams)
     });
     match outcome {
         Ok(true) => 0,
@@ -180,7 +116,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         Err(e) => {
             streams.tell(format!("ERROR: {e}"));
             streams.tell("Try 'CRMFPopClient --help' for more information.");
-            keys::explain(&e, streams);
+            super::explain(&e, streams);
             1
         }
     }
@@ -196,41 +132,41 @@ struct Plan<'a> {
     submission: Option<(String, Submission<'a>)>,
 }
 
-fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<Plan<'a>> {
-    let sensitive = line.get('s').map(|t| keys::tristate("-s", t)).transpose()?;
-    let extractable = line.get('e').map(|t| keys::tristate("-e", t)).transpose()?;
-    let length = line.get('l').map(|t| keys::number("-l", t)).transpose()?;
-    if line.get('m').is_some() && line.get('w').is_some() {
+fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> Result<Plan<'a>> {
+    let sensitive = options.text("-s").map(|t| keys::tristate("-s", t)).transpose()?;
+    let extractable = options.text("-e").map(|t| keys::tristate("-e", t)).transpose()?;
+    let length = options.text("-l").map(|t| keys::number("-l", t)).transpose()?;
+    if options.text("-m").is_some() && options.text("-w").is_some() {
         streams.tell(
             "WARNING: -w is overridden with -m: the CA is asked which algorithm its KRA wants",
         );
     }
-    let subject = line.get('n').ok_or_else(|| usage("Missing subject DN"))?;
-    super::check_secrets(line.file('P'), streams);
-    if line.raw('p').is_none() && line.file('P').is_none() {
+    let subject = options.text("-n").ok_or_else(|| usage("Missing subject DN"))?;
+    super::check_secrets(options.path("-P"), streams);
+    if options.octets("-p").is_none() && options.path("-P").is_none() {
         return Err(usage("Missing token password"));
     }
-    let algorithm = line.get('a').unwrap_or("rsa");
-    let refused = |letters: &str| letters.chars().find(|l| line.get(*l).is_some());
+    let algorithm = options.text("-a").unwrap_or("rsa");
+    let refused = |names: &[&'static str]| names.iter().copied().find(|name| options.has(name));
     let (illegal, name) = match algorithm {
-        "ec" => (refused("l"), "ECC"),
-        _ => (refused("csex"), "RSA"),
+        "ec" => (refused(&["-l"]), "ECC"),
+        _ => (refused(&["-c", "-s", "-e", "-x"]), "RSA"),
     };
-    if let Some(letter) = illegal {
-        return Err(usage(format!("Illegal parameter for {name}: -{letter}")));
+    if let Some(option) = illegal {
+        return Err(usage(format!("Illegal parameter for {name}: {option}")));
     }
-    let spec = keys::key_spec(algorithm, length, line.get('c'))?;
-    let temporary = line.truth('t').unwrap_or(algorithm == "ec");
+    let spec = keys::key_spec(algorithm, length, options.text("-c"))?;
+    let temporary = options.truth("-t").unwrap_or(algorithm == "ec");
     let flags = match algorithm {
         "ec" => {
-            let agreement = line.truth('x').unwrap_or(false);
+            let agreement = options.truth("-x").unwrap_or(false);
             let uses = if agreement { KeyUses::Agreement } else { KeyUses::Signing };
             keys::flags(temporary, sensitive.flatten(), extractable.flatten(), uses)
         }
         "rsa" => keys::flags(temporary, None, Some(true), KeyUses::Everything),
         _ => keys::flags(temporary, None, Some(true), KeyUses::Default),
     };
-    let pop = match line.get('q') {
+    let pop = match options.text("-q") {
         None | Some("POP_SUCCESS") => Pop::Success,
         Some("POP_NONE") => Pop::None,
         Some("POP_FAIL") => Pop::Fail,
@@ -239,30 +175,31 @@ fn plan<'a>(line: &'a Line, base: &'a str, streams: &mut Streams<'_>) -> Result<
                 .because("POP_NONE, POP_SUCCESS and POP_FAIL are known"));
         }
     };
-    if pop != Pop::None && line.get('a') == Some("ec") && line.truth('x') == Some(true) {
+    if pop != Pop::None && options.text("-a") == Some("ec") && options.truth("-x") == Some(true) {
         return Err(usage("-x true makes a key that can't sign: it needs -q POP_NONE"));
     }
     // Without -b nothing is wrapped, whatever is in the environment.
     let environment =
-        line.file('b').and_then(|_| std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok());
-    let wrap = match line.get('w').or(environment.as_deref()) {
+        options.path("-b").and_then(|_| std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok());
+    let wrap = match options.text("-w").or(environment.as_deref()) {
         Some(name) => name.parse().map_err(usage)?,
         None => ArchiveWrap::KeyWrapPadding,
     };
-    let profile = line.get('f').unwrap_or(match algorithm {
+    let profile = options.text("-f").unwrap_or(match algorithm {
         "ec" => "caEncECUserCert",
         "mldsa" => "caMLDSAUserCert",
         _ => "caEncUserCert",
     });
-    let submission = line.get('m').map(|host| {
-        let to = Submission { base, profile, user: line.get('u'), requestor: line.get('r') };
+    let submission = options.text("-m").map(|host| {
+        let to =
+            Submission { base, profile, user: options.text("-u"), requestor: options.text("-r") };
         (host.to_owned(), to)
     });
     Ok(Plan {
         subject,
         key: KeyWanted::New { spec, flags, purpose: subject.to_owned() },
         pop,
-        archive: line.file('b').map(|file| (PathBuf::from(file), wrap)),
+        archive: options.path("-b").map(|file| (PathBuf::from(file), wrap)),
         temporary,
         submission,
     })
@@ -279,9 +216,9 @@ fn base_url(host: Option<&str>) -> String {
 }
 
 /// Does the work; `false` when the CA refused the request, or nobody knows.
-fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
-    let base = base_url(line.get('m'));
-    let plan = plan(line, &base, streams)?;
+fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
+    let base = base_url(options.text("-m"));
+    let plan = plan(options, &base, streams)?;
     if plan.submission.is_some() && base.starts_with("http://") {
         streams.tell(
             "WARNING: plain http: anybody on the way can read and change everything; give a URL \
@@ -289,32 +226,33 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
         );
     }
     let verbose = |streams: &mut Streams<'_>, text: &str| {
-        if line.verbose {
+        if is_verbose(options) {
             streams.say(text);
         }
     };
-    let prefixes = if line.truth('k').unwrap_or(false) { Prefixes::Types } else { Prefixes::Text };
+    let prefixes =
+        if options.truth("-k").unwrap_or(false) { Prefixes::Types } else { Prefixes::Text };
     let subject = name::subject(plan.subject, prefixes)?;
     let archive = match &plan.archive {
-        Some((file, wrap)) => Some(Archive::read(file, *wrap, line.oaep)?),
+        Some((file, wrap)) => Some(Archive::read(file, *wrap, options.has("--oaep"))?),
         None => None,
     };
     for warning in archive.iter().flat_map(|a| &a.warnings) {
         streams.tell(format!("WARNING: {warning}"));
     }
-    let dir = super::database(line.get('d'), streams)?;
+    let dir = super::database(options.text("-d"), streams)?;
     verbose(streams, &format!("Initializing security database: {dir}"));
-    let passwords = super::passwords(line.raw('p'), line.file('P').map(Path::new));
-    let needs = Needs { token: line.get('h').unwrap_or_default(), key: true, ..Needs::default() };
-    let Session { database, token, held } =
-        Session::open(dir, Access::ReadWrite, needs, &passwords)?;
+    let passwords = super::passwords(options.octets("-p"), options.path("-P"));
+    let needs =
+        Needs { token: options.text("-h").unwrap_or_default(), key: true, ..Needs::default() };
+    let session = Session::open(dir, Access::ReadWrite, needs, &passwords)?;
     if archive.is_some() {
         verbose(streams, "archival option enabled\nLoading transport certificate");
     } else {
         verbose(streams, "archival option not enabled");
     }
     let mut transport = match &plan.submission {
-        Some(_) => Some(connect(&database)?),
+        Some(_) => Some(connect(&session.database)?),
         None => None,
     };
     let archive = match (archive, &mut transport) {
@@ -336,40 +274,39 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     let wrap_line =
         archive.as_ref().map(|a| format!("Using key wrap algorithm: {}", a.wrap.name()));
     let made = create(
-        &database,
-        &token,
+        &session.database,
+        &session.token,
         CsrSpec {
             subject,
             key: plan.key,
             format: Format::Crmf(plan.pop, archive),
             extensions: Vec::new(),
             attributes: Vec::new(),
-            key_identifier: line.key_identifier,
+            key_identifier: options.flag("-y"),
         },
     )?;
     let mut lines = vec![format!("Keypair private key id: {}", keyid::to_dogtag(&made.id))];
-    lines.extend(wrap_line.filter(|_| line.verbose));
-    if line.key_identifier {
+    lines.extend(wrap_line.filter(|_| is_verbose(options)));
+    if options.flag("-y") {
         lines.push(
             "CRMFPopClient: use_shared_secret true. Generating SubjectKeyIdentifier extension."
                 .into(),
         );
     }
-    lines.extend(line.verbose.then(|| "Creating CRMF request".into()));
+    lines.extend(is_verbose(options).then(|| "Creating CRMF request".into()));
     let accepted = match (plan.submission, transport) {
         (Some((host, to)), Some(mut transport)) => {
             streams.say(lines.join("\n"));
             let to = (host.as_str(), &to);
-            let how = (plan.temporary, line.verbose);
+            let how = (plan.temporary, is_verbose(options));
             hand_in(made, to, how, &mut transport, streams)?
         }
         _ => {
-            keep(made, line.file('o'), lines, streams)?;
+            keep(made, options.path("-o"), lines, streams)?;
             true
         }
     };
-    drop((token, held));
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    session.close()?;
     Ok(accepted)
 }
 
@@ -452,7 +389,7 @@ fn hand_in(
             let why = Error::new(Kind::Http, why).hint("ask the CA's agents; -v shows the page");
             let e = undecided(made, temporary, why);
             streams.tell(format!("ERROR: {e}"));
-            keys::explain(&e, streams);
+            super::explain(&e, streams);
         }
     }
     Ok(false)
@@ -467,40 +404,4 @@ fn undecided(made: Made, temporary: bool, e: Error) -> Error {
     e.note(
         "the key was temporary and is gone; should the CA issue a certificate for it, revoke that",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn line(text: &str) -> Result<Line> {
-        let args: Vec<OsString> = text.split_whitespace().map(OsString::from).collect();
-        Line::read(&args)
-    }
-
-    #[test]
-    fn options_in_all_their_shapes() {
-        let got = line("-d db stray -p a -p b -s -1 -oaep -vy false -q POP_NONE -nCN=x").unwrap();
-        assert_eq!(got.get('d'), Some("db"));
-        assert_eq!(got.raw('p'), Some(OsStr::new("a")));
-        assert_eq!(got.get('s'), Some("-1"));
-        assert_eq!(got.get('q'), Some("POP_NONE"));
-        assert_eq!(got.get('n'), Some("CN=x"));
-        assert!(got.oaep && got.verbose && !got.key_identifier && got.file('o').is_none());
-        assert!(line("-y").unwrap().key_identifier);
-        assert!(line("-y -d db").unwrap().key_identifier);
-        assert!(line("--verbose --oaep --help").unwrap().help);
-    }
-
-    #[test]
-    fn what_is_no_option_is_named() {
-        for (text, what) in [
-            ("-d", "Missing argument for option: d"),
-            ("-d -p x", "Missing argument for option: d"),
-            ("-z", "Unrecognized option: -z"),
-            ("--oops", "Unrecognized option: --oops"),
-        ] {
-            assert_eq!(line(text).err().unwrap().to_string(), what);
-        }
-    }
 }

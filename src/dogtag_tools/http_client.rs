@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::asn1::pem;
-use crate::cli::Streams;
 use crate::client::judge;
 use crate::client::output::{self, Reserved};
-use crate::client::passwords::{Passwords, Source, Wanted};
 use crate::client::session::{Identity, Needs, Session};
 use crate::client::signer;
 use crate::dogtag_tools::settings::{Dialect, Settings};
@@ -17,7 +15,7 @@ use crate::http::endpoint::Endpoint;
 use crate::http::{Encoding, Transport, TransportOptions};
 use crate::inspect;
 use crate::nss::Access;
-use crate::secret::Secret;
+use crate::streams::Streams;
 
 /// Those of the Java tool, then ours.
 const KEYS: &[&str] = &[
@@ -59,9 +57,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
             Ok(()) => 0,
             Err(e) => {
                 streams.say(format!("Error: {e}"));
-                if let Some(hint) = e.hint_text() {
-                    streams.tell(format!("try: {hint}"));
-                }
+                super::hint(&e, streams);
                 1
             }
         },
@@ -207,9 +203,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     // It was delivered: that is what the exit status tells. CMCResponse judges what it says.
     if let Err(e) = judge::issued(&response) {
         streams.tell(format!("note: {e}"));
-        if let Some(hint) = e.hint_text() {
-            streams.tell(format!("try: {hint}"));
-        }
+        super::hint(&e, streams);
     }
     Ok(())
 }
@@ -249,18 +243,6 @@ fn open(settings: &Settings, streams: &mut Streams<'_>) -> Result<Session> {
     };
     let token = settings.get("tokenname").unwrap_or_default();
     let needs = Needs { token, signer, ..Needs::default() };
-    let passwords: Passwords<'_> = Box::new(|wanted| password(settings, wanted));
+    let passwords = settings.passwords("Missing password for the NSS database.");
     Session::open(dir, Access::ReadOnly, needs, &passwords)
-}
-
-/// The token's password, once it is needed: from the file or where it says, or asked for.
-fn password(settings: &Settings, wanted: Wanted<'_>) -> Result<Option<Secret>> {
-    if let Some(password) = settings.secret_anywhere("password", wanted)? {
-        return Ok(Some(password));
-    }
-    Source::Prompt.passwords()(wanted).map_err(|e| {
-        usage(settings, "Missing password for the NSS database.")
-            .because(e)
-            .hint("give password, passwordFile, passwordFd or passwordEnv")
-    })
 }

@@ -90,13 +90,3 @@ pub fn store(output: &Path, der: &[u8], id: &[u8]) -> Result<()> {
     let id = keyid::to_dogtag(id);
     output::write_together(&[(output, text.as_bytes()), (&key_id_file(output), id.as_bytes())])
 }
-
-/// Prints what to try after an error, and what to know besides.
-pub fn explain(e: &Error, streams: &mut crate::cli::Streams<'_>) {
-    if let Some(hint) = e.hint_text() {
-        streams.tell(format!("try: {hint}"));
-    }
-    for note in e.notes() {
-        streams.tell(format!("note: {note}"));
-    }
-}

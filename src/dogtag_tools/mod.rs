@@ -8,6 +8,7 @@ mod cmc_shared_token;
 mod crmf_pop_client;
 mod http_client;
 mod keys;
+mod options;
 mod pkcs10_client;
 pub mod settings;
 pub mod text;
@@ -16,29 +17,57 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::cli::Streams;
 use crate::client::passwords::{Passwords, Source, others_read};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use crate::interrupt;
 use crate::nss::{current_directory, exposed};
 use crate::secret::Secret;
+use crate::streams::Streams;
 
-/// A tool: its arguments without the program name; answers the exit code.
-pub type Applet = fn(&[OsString], &mut Streams<'_>) -> u8;
+/// One of the tools.
+pub struct Tool {
+    name: &'static str,
+    /// Takes the arguments without the program name; returns the exit code.
+    run: fn(&[OsString], &mut Streams<'_>) -> u8,
+}
 
-/// The applets by name.
-pub const APPLETS: &[(&str, Applet)] = &[
-    ("CMCRequest", cmc_request::run),
-    ("CMCResponse", cmc_response::run),
-    ("CRMFPopClient", crmf_pop_client::run),
-    ("CMCRevoke", cmc_revoke::run),
-    ("CMCSharedToken", cmc_shared_token::run),
-    ("HttpClient", http_client::run),
-    ("PKCS10Client", pkcs10_client::run),
+const TOOLS: &[Tool] = &[
+    Tool { name: "CMCRequest", run: cmc_request::run },
+    Tool { name: "CMCResponse", run: cmc_response::run },
+    Tool { name: "CRMFPopClient", run: crmf_pop_client::run },
+    Tool { name: "CMCRevoke", run: cmc_revoke::run },
+    Tool { name: "CMCSharedToken", run: cmc_shared_token::run },
+    Tool { name: "HttpClient", run: http_client::run },
+    Tool { name: "PKCS10Client", run: pkcs10_client::run },
 ];
 
-/// The applet called `name`.
-pub fn find(name: &str) -> Option<Applet> {
-    APPLETS.iter().find(|(n, _)| *n == name).map(|(_, a)| *a)
+/// Returns the tool called `name`.
+pub fn find(name: &str) -> Option<&'static Tool> {
+    TOOLS.iter().find(|tool| tool.name == name)
+}
+
+/// Prints the help of the tool called `name`; returns whether there is one.
+pub fn help_of(name: &str, streams: &mut Streams<'_>) -> bool {
+    let tool = find(name);
+    if let Some(tool) = tool {
+        (tool.run)(&["--help".into()], streams);
+    }
+    tool.is_some()
+}
+
+impl Tool {
+    /// Runs the tool with its arguments; returns the exit code, 1 instead of 0 when stdout was lost.
+    pub fn run(&self, args: &[OsString], streams: &mut Streams<'_>) -> u8 {
+        let code = (self.run)(args, streams);
+        if code != 0 {
+            // A script that runs it in a loop ends with it.
+            interrupt::end_if_unwatched();
+        }
+        if let Some(e) = streams.untold() {
+            streams.tell(format!("{}: {e}", self.name));
+        }
+        if streams.lost().is_some() { code.max(1) } else { code }
+    }
 }
 
 /// Passwords of a tool: what its command line says, which everybody on the machine can see, is that of
@@ -82,23 +111,44 @@ fn check_secrets<'a>(files: impl IntoIterator<Item = &'a Path>, streams: &mut St
     }
 }
 
-/// Returns an option's value as text.
-///
-/// # Errors
-/// [`Kind::Usage`] when it is not UTF-8; no octet is replaced.
-fn text(option: &str, value: &OsStr) -> Result<String> {
-    value
-        .to_str()
-        .map(str::to_owned)
-        .ok_or_else(|| Error::new(Kind::Usage, format!("the value of {option} is not UTF-8")))
-}
-
 /// Returns the secret in an option's value, which may be any octets.
 fn secret(value: &OsStr) -> Secret {
     Secret::new(value.as_bytes().to_vec())
 }
 
+/// Prints what to try after an error.
+fn hint(e: &Error, streams: &mut Streams<'_>) {
+    if let Some(hint) = e.hint_text() {
+        streams.tell(format!("try: {hint}"));
+    }
+}
+
+/// Prints what to try after an error, and what to know besides.
+fn explain(e: &Error, streams: &mut Streams<'_>) {
+    hint(e, streams);
+    for note in e.notes() {
+        streams.tell(format!("note: {note}"));
+    }
+}
+
 /// Whether `NSS_CMC_LEGACY_EXIT=1` asks for the exit status the Java tool had.
 fn legacy_exit() -> bool {
     std::env::var_os("NSS_CMC_LEGACY_EXIT").is_some_and(|v| v == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tool_is_in_the_help_of_the_program() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut streams = Streams::new(&mut out, &mut err);
+        let args = ["nss-cmc", "--help"].map(OsString::from).to_vec();
+        assert_eq!(crate::cli::run(args, &mut streams, help_of), 0);
+        let help = String::from_utf8(out).unwrap();
+        for tool in TOOLS {
+            assert!(help.contains(tool.name), "{}", tool.name);
+        }
+    }
 }

@@ -1,17 +1,17 @@
 //! PKCS10Client: a key pair in the token and a PKCS #10 request for it.
 
-use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use super::keys;
+use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::asn1::name::{self, Prefixes};
-use crate::cli::Streams;
 use crate::client::csr::{CsrSpec, Format, KeyWanted, create};
 use crate::client::passwords::Passwords;
 use crate::client::session::{Needs, Session};
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, KeyFlags, KeyUses};
+use crate::streams::Streams;
 
 const USAGE: &str = "\
 Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>
@@ -30,26 +30,27 @@ For ec and mldsa keys:
 
 Curves: nistp256 (secp256r1), nistp384 (secp384r1), nistp521 (secp521r1)";
 
-#[derive(Default)]
-struct Options {
-    database: Option<String>,
-    token: String,
-    password: Option<OsString>,
-    password_file: Option<PathBuf>,
-    algorithm: Option<String>,
-    length: Option<String>,
-    curve: Option<String>,
-    output: Option<PathBuf>,
-    subject: Option<String>,
-    prefixes: bool,
-    temporary: bool,
-    sensitive: Option<String>,
-    extractable: Option<String>,
-    agreement: bool,
-    key_identifier: bool,
-    everything: bool,
-    verbose: bool,
-}
+/// Those that are paths or passwords may be any octets. `-v` and `-y` come with and without a value,
+/// depending on the release.
+const OPTIONS: &[Known] = &[
+    ("-d", Takes::Text),
+    ("-h", Takes::Text),
+    ("-p", Takes::Octets),
+    ("-P", Takes::Octets),
+    ("-a", Takes::Text),
+    ("-l", Takes::Text),
+    ("-c", Takes::Text),
+    ("-o", Takes::Octets),
+    ("-n", Takes::Text),
+    ("-k", Takes::Text),
+    ("-t", Takes::Text),
+    ("-s", Takes::Text),
+    ("-e", Takes::Text),
+    ("-x", Takes::Text),
+    ("-y", TRUTH),
+    ("-w", Takes::Nothing),
+    ("-v", Takes::Anything),
+];
 
 /// Runs PKCS10Client. Errors go to stderr.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
@@ -57,188 +58,133 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         streams.say(USAGE);
         return 1;
     }
-    let options = match read(args, streams) {
-        Ok(options) => options,
-        Err(message) => {
-            streams.tell(message);
-            streams.say(USAGE);
-            return 1;
+    let mut options = Options::new(Dialect::Words, OPTIONS);
+    let read = options.read(args);
+    for value in options.all("-k").flatten() {
+        let truth = value.eq_ignore_ascii_case("true");
+        streams.say(format!("PKCS10Client: enable_encoding ={truth}"));
+    }
+    let wrong = match (options.unknown.first(), read) {
+        (_, Err(e)) => Some(format!("PKCS10Client: {e}")),
+        (Some((at, word)), Ok(())) => {
+            Some(format!("Unrecognized argument({at}): {}", word.to_string_lossy()))
         }
+        (None, Ok(())) => None,
     };
-    match request(options, streams) {
+    if let Some(line) = wrong {
+        streams.tell(line);
+        streams.say(USAGE);
+        return 1;
+    }
+    match request(&options, streams) {
         Ok(()) => 0,
         Err(e) => {
             streams.tell(format!("PKCS10Client: Exception caught: {e}"));
-            keys::explain(&e, streams);
+            super::explain(&e, streams);
             1
         }
     }
 }
 
-/// The options; the error is the line to print.
-fn read(args: &[OsString], streams: &mut Streams<'_>) -> std::result::Result<Options, String> {
-    let mut options = Options { token: "internal".into(), ..Options::default() };
-    let mut at = 0;
-    while let Some(arg) = args.get(at) {
-        let name = arg.to_string_lossy();
-        let next = args.get(at + 1);
-        // -v and -y come with and without a value, depending on the release.
-        let value = match &*name {
-            "-w" => None,
-            "-v" => next.filter(|v| !v.as_encoded_bytes().starts_with(b"-")),
-            "-y" => next.filter(|v| is_word(v)),
-            "-d" | "-h" | "-p" | "-P" | "-a" | "-l" | "-c" | "-o" | "-n" | "-k" | "-t" | "-s"
-            | "-e" | "-x" => {
-                Some(next.ok_or_else(|| format!("PKCS10Client: no value after {name}"))?)
-            }
-            _ => return Err(format!("Unrecognized argument({at}): {name}")),
-        };
-        let value = value.cloned();
-        at += 1 + usize::from(value.is_some());
-        let raw = value.clone().unwrap_or_default();
-        match &*name {
-            "-p" => options.password = Some(raw),
-            "-P" => options.password_file = Some(raw.into()),
-            "-o" => options.output = Some(raw.into()),
-            _ => {
-                let text = super::text(&name, &raw).map_err(|e| format!("PKCS10Client: {e}"))?;
-                options.set(&name, text, value.is_none(), streams);
-            }
-        }
-    }
-    Ok(options)
-}
-
-impl Options {
-    /// Takes an option whose value is text; `bare` when it came without.
-    fn set(&mut self, name: &str, text: String, bare: bool, streams: &mut Streams<'_>) {
-        let truth = text.eq_ignore_ascii_case("true");
-        match name {
-            "-d" => self.database = Some(text),
-            "-h" => self.token = text,
-            "-a" => self.algorithm = Some(text),
-            "-l" => self.length = Some(text),
-            "-c" => self.curve = Some(text),
-            "-n" => self.subject = Some(text),
-            "-k" => {
-                self.prefixes = truth;
-                streams.say(format!("PKCS10Client: enable_encoding ={truth}"));
-            }
-            "-t" => self.temporary = truth,
-            "-s" => self.sensitive = Some(text),
-            "-e" => self.extractable = Some(text),
-            "-x" => self.agreement = truth,
-            "-y" => self.key_identifier = bare || truth,
-            "-w" => self.everything = true,
-            _ => self.verbose = true,
-        }
-    }
-}
-
-fn is_word(text: &OsStr) -> bool {
-    text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
-}
-
 /// Key flags; options that don't fit the algorithm are ignored, as ever, but said to be.
 fn flags(options: &Options, rsa: bool, streams: &mut Streams<'_>) -> Result<KeyFlags> {
-    let sensitive = options.sensitive.as_deref().map(|t| keys::tristate("-s", t)).transpose()?;
-    let extractable =
-        options.extractable.as_deref().map(|t| keys::tristate("-e", t)).transpose()?;
+    let sensitive = options.text("-s").map(|t| keys::tristate("-s", t)).transpose()?;
+    let extractable = options.text("-e").map(|t| keys::tristate("-e", t)).transpose()?;
     if rsa {
         let given = [
-            ("-t", options.temporary),
+            ("-t", options.flag("-t")),
             ("-s", sensitive.is_some()),
             ("-e", extractable.is_some()),
-            ("-x", options.agreement),
-            ("-c", options.curve.is_some()),
+            ("-x", options.flag("-x")),
+            ("-c", options.has("-c")),
         ];
         for (name, _) in given.iter().filter(|(_, given)| *given) {
             streams.tell(format!("PKCS10Client: warning: {name} means nothing for an RSA key"));
         }
-        let uses = if options.everything { KeyUses::Everything } else { KeyUses::Default };
+        let uses = if options.has("-w") { KeyUses::Everything } else { KeyUses::Default };
         return Ok(keys::flags(false, None, None, uses));
     }
-    if options.everything {
+    if options.has("-w") {
         streams.tell("PKCS10Client: warning: -w means something for an RSA key only");
     }
-    let uses = match options.algorithm.as_deref() {
+    let uses = match options.text("-a") {
         Some("ec") => KeyUses::Signing,
         _ => KeyUses::Default,
     };
-    Ok(keys::flags(options.temporary, sensitive.flatten(), extractable.flatten(), uses))
+    Ok(keys::flags(options.flag("-t"), sensitive.flatten(), extractable.flatten(), uses))
 }
 
-fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
+fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let usage = |what: &str| Error::new(Kind::Usage, what.to_owned());
-    if options.password.is_some() && options.password_file.is_some() {
+    let (password, password_file) = (options.octets("-p"), options.path("-P"));
+    if password.is_some() && password_file.is_some() {
         return Err(usage("'-p' and '-P' cannot be both specified."));
     }
-    let (Some(output), Some(subject)) = (&options.output, &options.subject) else {
+    let (Some(output), Some(subject)) = (options.path("-o"), options.text("-n")) else {
         return Err(usage("Illegal input parameters.").hint("-o FILE and -n DN are needed"));
     };
-    let algorithm = options.algorithm.as_deref().unwrap_or("rsa");
+    let algorithm = options.text("-a").unwrap_or("rsa");
     let length = match algorithm {
         "ec" => {
-            if options.length.is_some() {
+            if options.has("-l") {
                 streams.tell("PKCS10Client: warning: -l means nothing for an EC key");
             }
             None
         }
-        _ => options.length.as_deref().map(|l| keys::number("-l", l)).transpose()?,
+        _ => options.text("-l").map(|l| keys::number("-l", l)).transpose()?,
     };
-    let spec = keys::key_spec(algorithm, length, options.curve.as_deref())?;
-    if algorithm == "ec" && options.agreement {
+    let spec = keys::key_spec(algorithm, length, options.text("-c"))?;
+    if algorithm == "ec" && options.flag("-x") {
         return Err(usage("-x true makes a key that can't sign, and a PKCS #10 request is signed")
             .hint("CRMFPopClient -a ec -x true -q POP_NONE makes a request that isn't"));
     }
-    let flags = flags(&options, algorithm == "rsa", streams)?;
-    let prefixes = if options.prefixes { Prefixes::Types } else { Prefixes::Text };
+    let flags = flags(options, algorithm == "rsa", streams)?;
+    let prefixes = if options.flag("-k") { Prefixes::Types } else { Prefixes::Text };
     let subject_der = name::subject(subject, prefixes)?;
-    super::check_secrets(options.password_file.as_deref(), streams);
-    let dir = super::database(options.database.as_deref(), streams)?;
-    let given = super::passwords(options.password.as_deref(), options.password_file.as_deref());
+    super::check_secrets(password_file, streams);
+    let dir = super::database(options.text("-d"), streams)?;
+    let given = super::passwords(password, password_file);
     let passwords: Passwords<'_> = Box::new(|wanted| {
-        given(wanted).map_err(|e| match options.password_file {
+        given(wanted).map_err(|e| match password_file {
             Some(_) => e,
             None => e.hint("give it by -P FILE or -p PASSWORD"),
         })
     });
-    let needs = Needs { token: &options.token, key: true, ..Needs::default() };
-    let Session { database, token, held } =
-        Session::open(dir, Access::ReadWrite, needs, &passwords)?;
+    let token = options.text("-h").unwrap_or("internal");
+    let needs = Needs { token, key: true, ..Needs::default() };
+    let session = Session::open(dir, Access::ReadWrite, needs, &passwords)?;
     let verbose = |streams: &mut Streams<'_>, line: &str| {
-        if options.verbose {
+        if options.has("-v") {
             streams.say(format!("PKCS10Client: {line}"));
         }
     };
     verbose(streams, "Debug: got token.");
     verbose(streams, "Debug: thread token set.");
-    let name = Some(options.token.as_str()).filter(|t| !t.is_empty()).unwrap_or("internal");
+    let name = if token.is_empty() { "internal" } else { token };
     verbose(streams, &format!("token {name} logged in..."));
-    verbose(streams, &format!("rsa_keygen_wrap_unwrap_ops: {}", options.everything));
+    verbose(streams, &format!("rsa_keygen_wrap_unwrap_ops: {}", options.has("-w")));
     let made = create(
-        &database,
-        &token,
+        &session.database,
+        &session.token,
         CsrSpec {
             subject: subject_der,
-            key: KeyWanted::New { spec, flags, purpose: subject.clone() },
+            key: KeyWanted::New { spec, flags, purpose: subject.to_owned() },
             format: Format::Pkcs10,
             extensions: Vec::new(),
             attributes: Vec::new(),
-            key_identifier: options.key_identifier,
+            key_identifier: options.flag("-y"),
         },
     )?;
     verbose(streams, "key pair generated.");
-    if options.key_identifier {
+    if options.flag("-y") {
         verbose(streams, "use_shared_secret true. Generating SubjectKeyIdentifier extension.");
     }
     verbose(streams, "Certificate request created");
     let id = made.id.clone();
     let stored = made.check().and_then(|()| keys::store(output, &made.der, &id));
     made.settle(stored)?;
-    drop((token, held));
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
-    if options.verbose {
+    session.close()?;
+    if options.has("-v") {
         streams.say(format!("Keypair private key id: {}\n", keyid::to_dogtag(&id)));
     }
     streams.say(format!("PKCS10Client: Certificate request written into {}", output.display()));

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::client::passwords::{Source, Wanted, others_read};
+use crate::client::passwords::{Passwords, Source, Wanted, others_read};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 use crate::text::nearest;
@@ -140,7 +140,20 @@ impl Settings {
         self.anywhere(key, here, |source| source.read(key, wanted))
     }
 
-    /// The same for a secret that isn't a token's.
+    /// The tokens' passwords: from the file or where it says, or asked for once one is needed. `missing`
+    /// is the error when there is none.
+    pub fn passwords<'a>(&'a self, missing: &'a str) -> Passwords<'a> {
+        Box::new(move |wanted| match self.secret_anywhere("password", wanted)? {
+            Some(password) => Ok(Some(password)),
+            None => Source::Prompt.passwords()(wanted).map_err(|e| {
+                Error::new(Kind::Usage, format!("{}: {missing}", self.file))
+                    .because(e)
+                    .hint("give password, passwordFile, passwordFd or passwordEnv")
+            }),
+        })
+    }
+
+    /// As [`Settings::secret_anywhere`], for a secret that isn't a token's.
     ///
     /// # Errors
     /// [`Kind::Usage`].

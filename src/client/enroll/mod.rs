@@ -137,8 +137,8 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(&str)) -> Result<Report> {
 
 /// Shuts NSS down; a leaked handle is a defect worth telling, not a failure of what was done.
 pub fn close(database: Database, mut report: Report) -> Report {
-    if let Err(f) = database.close() {
-        report.warnings.push(format!("NSS could not be shut down: {f}"));
+    if let Err(e) = database.close() {
+        report.warnings.push(e.to_string());
     }
     report
 }

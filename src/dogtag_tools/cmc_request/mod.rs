@@ -7,11 +7,9 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::asn1::{pem, tlv};
-use crate::cli::Streams;
 use crate::client::input::parsed;
 use crate::client::message::{self, Message, Signatory, build, request_key};
 use crate::client::output::{self, Mode};
-use crate::client::passwords::{Passwords, Source};
 use crate::client::session::{Held, Identity, Needs, Session};
 use crate::client::signer;
 use crate::client::{judge, pop};
@@ -22,6 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
 use crate::secret::Secret;
+use crate::streams::Streams;
 
 use spec::Authority;
 
@@ -42,9 +41,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         Ok(()) => 0,
         Err(e) => {
             streams.say(e.to_string());
-            if let Some(hint) = e.hint_text() {
-                streams.tell(format!("try: {hint}"));
-            }
+            super::hint(&e, streams);
             1
         }
     }
@@ -85,7 +82,7 @@ fn unsigned(settings: &Settings, secret: Secret) -> Result<Message> {
     let nss = Database::without_files()?;
     let spec = spec::revocation(settings, Authority::Secret(secret), &nss)?;
     let message = build(spec, Signatory::Nobody, None, &nss)?;
-    close(nss)?;
+    nss.close()?;
     Ok(message)
 }
 
@@ -238,15 +235,7 @@ impl Opened {
     ) -> Result<Opened> {
         let dir = super::database(settings.non_empty("dbdir"), streams)?;
         let name = settings.get("tokenname").unwrap_or_default();
-        let passwords: Passwords<'_> =
-            Box::new(|wanted| match settings.secret_anywhere("password", wanted)? {
-                Some(password) => Ok(Some(password)),
-                None => Source::Prompt.passwords()(wanted).map_err(|e| {
-                    Error::new(Kind::Usage, format!("{}: Missing password.", settings.file()))
-                        .because(e)
-                        .hint("give password, passwordFile, passwordFd or passwordEnv")
-                }),
-            });
+        let passwords = settings.passwords("Missing password.");
         let access = Access::ReadOnly;
         let needs = Needs { token: name, key, signer, ..Needs::default() };
         let Session { database, token, held } = Session::open(dir, access, needs, &passwords)?;
@@ -281,12 +270,8 @@ impl Opened {
 
     fn close(self) -> Result<()> {
         drop((self.token, self.held));
-        close(self.database)
+        self.database.close()
     }
-}
-
-fn close(database: Database) -> Result<()> {
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
 }
 
 fn store(

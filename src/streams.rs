@@ -69,13 +69,13 @@ impl<'a> Streams<'a> {
     }
 
     /// Why not everything that was to go to stdout got there.
-    pub(super) fn lost(&self) -> Option<Error> {
+    pub fn lost(&self) -> Option<Error> {
         let why = self.lost.as_deref()?;
         Some(Error::new(Kind::Output, "can't write to standard output").because(why))
     }
 
     /// The same, unless [`Streams::print`] has answered with it.
-    pub(super) fn untold(&self) -> Option<Error> {
+    pub fn untold(&self) -> Option<Error> {
         self.lost().filter(|_| !self.told)
     }
 }
