@@ -1,14 +1,13 @@
 //! Keys and certificate requests: PKCS #10 and CRMF, for new keys and existing ones.
 
 use rasn_pkix::{Attribute, Extension};
-use serde_json::json;
 
 use super::archive::Archive;
 use super::session;
 use crate::algorithm::KeySpec;
 use crate::asn1::x509::{self, CsrParts, certification_request, subject_alt_name};
 use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, LeftKey, Leftover, Result};
 use crate::interrupt::Watch;
 use crate::keyid;
 use crate::nss::{Database, Fault, KeyFlags, KeyPair, PrivateKey, Token};
@@ -130,11 +129,10 @@ impl NewKey {
             true => "an earlier run made it",
             false => "the CA may yet have issued a certificate for it",
         };
-        error.note(format!("the key is kept, id {id}, label {label:?}: {why}")).left(json!({
-            "key_id": id,
-            "key_id_signed": keyid::to_dogtag(&self.id),
-            "key_label": label,
-        }))
+        let key = LeftKey { id: self.id.clone(), label: Some(label.clone()) };
+        error
+            .note(format!("the key is kept, id {id}, label {label:?}: {why}"))
+            .leftover(Leftover { key: Some(key), ..Leftover::default() })
     }
 
     /// Keeps the key, without label: certutil prefers a label to the nickname of the certificate.
@@ -156,7 +154,10 @@ impl NewKey {
                 .note(format!(
                     "the key made for this request could not be deleted ({f}): certutil -F -k {id}"
                 ))
-                .left(json!({ "key_id": id, "key_id_signed": keyid::to_dogtag(&self.id) })),
+                .leftover(Leftover {
+                    key: Some(LeftKey { id: self.id.clone(), label: None }),
+                    ..Leftover::default()
+                }),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Stored {
 /// stored is a warning.
 ///
 /// # Errors
-/// [`Kind::InTheWay`] when the nickname belongs to another subject, [`Kind::Refused`].
+/// [`Kind::Conflict`] when the nickname belongs to another subject, [`Kind::Refused`].
 pub fn store(
     database: &Database,
     token: &Token,
@@ -32,7 +32,7 @@ pub fn store(
     if database.nickname_conflicts(nickname, certificate)? {
         let subject = crate::asn1::name::dn_string(certificate.subject()).unwrap_or_default();
         return Err(Error::new(
-            Kind::InTheWay,
+            Kind::Conflict,
             format!("the nickname {nickname:?} belongs to another subject"),
         )
         .because(format!("the CA issued the certificate for {subject}"))

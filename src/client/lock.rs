@@ -25,7 +25,7 @@ impl Lock {
     /// locks is nobody's failure: that is told, and everybody goes on.
     ///
     /// # Errors
-    /// [`Kind::InTheWay`] when it isn't free after `limit`; [`Kind::Interrupted`].
+    /// [`Kind::Conflict`] when it isn't free after `limit`; [`Kind::Interrupted`].
     pub fn take(folder: &Path, limit: Duration, tell: &mut dyn FnMut(&str)) -> Result<Lock> {
         let what = format!("the NSS database {}", folder.display());
         let without = |e: std::io::Error, tell: &mut dyn FnMut(&str)| {
@@ -50,7 +50,7 @@ impl Lock {
             }
             if end.is_some_and(|end| Instant::now() >= end) {
                 return Err(Error::new(
-                    Kind::InTheWay,
+                    Kind::Conflict,
                     format!("another run holds {what}: waited {seconds} s for it"),
                 )
                 .retry(true)

@@ -4,10 +4,11 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::asked::Asked;
-use super::{Job, chain_pem, token_name};
+use super::{Job, token_name};
 use crate::algorithm::KeySpec;
 use crate::asn1::name::dn_string;
 use crate::asn1::name::same_name;
+use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::{certificate_fields, spki_key_spec};
 use crate::cli::report::Report;
@@ -57,14 +58,14 @@ impl Job<'_> {
             format!("{nickname} is there, serial {serial}, but not as asked for: {said}"),
         )
         .hint("add --renew-on-change to replace it, or ask for what is there")
-        .detail(json!({ "nickname": nickname, "differences": differences.all })))
+        .differing(nickname, differences.all))
     }
 
     /// The certificates under the nickname, which must be of the subject (DER): it can have no other
     /// beside them.
     ///
     /// # Errors
-    /// [`Kind::InTheWay`].
+    /// [`Kind::Conflict`].
     pub(super) fn named(&self, nickname: &str, subject: &[u8]) -> Result<Vec<Certificate>> {
         let found = self.database.find_certificates(&session::qualified(self.token, nickname))?;
         let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) else {
@@ -72,7 +73,7 @@ impl Job<'_> {
         };
         let theirs = dn_string(other.subject()).unwrap_or_default();
         Err(Error::new(
-            Kind::InTheWay,
+            Kind::Conflict,
             format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
         )
         .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"))
@@ -194,7 +195,7 @@ impl Job<'_> {
         }
         if let Some(path) = &self.spec.chain_file {
             let issuers = session::chain(self.database, self.token, certificate, &[])?;
-            let pem = chain_pem(certificate.der(), &issuers);
+            let pem = pem::certificates(certificate.der(), &issuers);
             if std::fs::read(path).ok().as_deref() != Some(pem.as_bytes()) {
                 output::write(path, pem.as_bytes(), output::Mode::Default)?;
                 mended.push(format!("certificate chain written to {}", path.display()));

@@ -4,14 +4,14 @@
 use serde_json::json;
 
 use super::asked::Asked;
-use super::{Job, chain_pem, token_name};
+use super::{Job, token_name};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::cli::report::Report;
 use crate::client::csr::{NewKey, unfinished_label};
 use crate::client::import::{self, Stored};
 use crate::client::{output, session};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, LeftKey, Leftover, Result};
 use crate::keyid;
 use crate::nss::Certificate;
 
@@ -53,7 +53,7 @@ impl Job<'_> {
             .map_err(|e| self.issued_but(e, certificate, &[], key.as_ref()))?;
         self.check(certificate, key.as_ref(), asked, ending.strict)
             .map_err(|e| self.issued_but(e, certificate, &issuers, key.as_ref()))?;
-        let chain = chain_pem(certificate.der(), &issuers);
+        let chain = pem::certificates(certificate.der(), &issuers);
         let stored = match self.store(issued, key.as_ref()) {
             Ok(stored) => stored,
             Err(e) => {
@@ -125,7 +125,7 @@ impl Job<'_> {
             return Err(Error::new(Kind::Differs, what)
                 .because("the profile decides which names a certificate gets")
                 .hint("ask without these names, or with --force once the profile gives them")
-                .detail(json!({ "missing_names": missing })));
+                .lacking(missing));
         }
         Ok(())
     }
@@ -243,27 +243,21 @@ impl Job<'_> {
         let summary = summary(certificate.der()).ok();
         let serial = summary.as_ref().map(|s| s.serial_hex()).unwrap_or_default();
         let key = key.filter(|k| self.token.find_key(&k.id).is_some());
-        let kept = key.map(|k| {
-            let label = unfinished_label(self.nickname.unwrap_or_default());
-            (keyid::to_hex(&k.id), keyid::to_dogtag(&k.id), label)
+        let key = key.map(|k| LeftKey {
+            id: k.id.clone(),
+            label: Some(unfinished_label(self.nickname.unwrap_or_default())),
         });
         let mut note = format!("the CA did issue the certificate, serial {serial}");
-        if let Some((id, _, label)) = &kept {
+        if let Some(LeftKey { id, label: Some(label) }) = &key {
+            let id = keyid::to_hex(id);
             note.push_str(&format!(", and its key is kept, id {id}, label {label:?}"));
         }
-        // Whatever it is, it is the only copy.
-        let unread = || json!({ "pem": pem::encode("CERTIFICATE", certificate.der()) });
-        let error = error.note(note).left(json!({
-            "nickname": self.nickname,
-            "certificate": summary.map_or_else(unread, |s| s.to_json()),
-            "chain": pems(issuers),
-        }));
-        match kept {
-            Some((id, signed, label)) => {
-                error.left(json!({ "key_id": id, "key_id_signed": signed, "key_label": label }))
-            }
-            None => error,
-        }
+        error.note(note).leftover(Leftover {
+            nickname: self.nickname.map(str::to_owned),
+            key,
+            certificate: Some(certificate.der().to_vec()),
+            chain: Some(issuers.to_vec()),
+        })
     }
 }
 

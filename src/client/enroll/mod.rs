@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rasn_pkix::Extension;
-use serde_json::json;
 
 use super::archive::Archive;
 use super::connection::{Enrolment, Requester};
@@ -24,7 +23,7 @@ use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
 use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
 use crate::cmc::request::Request;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Leftover, Result};
 use crate::http::{Encoding, TransportOptions};
 use crate::keyid;
 use crate::nss::{Access, Database, KeyFlags, PrivateKey, Token, Trust};
@@ -248,10 +247,11 @@ impl Job<'_> {
     fn failed(&self, error: Error, key: NewKey) -> Error {
         let (resumed, id) = (key.is_resumed(), keyid::to_hex(&key.id));
         let error = key.end(error);
-        if !error.leaves_something() {
+        if error.left_behind().is_none() {
             return error;
         }
-        let error = error.left(json!({ "nickname": self.nickname }));
+        let nickname = self.nickname.map(str::to_owned);
+        let error = error.leftover(Leftover { nickname, ..Leftover::default() });
         if !resumed {
             return error;
         }
@@ -323,14 +323,6 @@ impl Job<'_> {
         extensions.extend(id.map(|id| subject_key_identifier(&id)));
         Ok(Request::Pkcs10(csr::pkcs10(subject, &key.spki, &extensions, private)?))
     }
-}
-
-fn chain_pem(ours: &[u8], others: &[Vec<u8>]) -> String {
-    let mut pem = crate::asn1::pem::encode("CERTIFICATE", ours);
-    for other in others {
-        pem.push_str(&crate::asn1::pem::encode("CERTIFICATE", other));
-    }
-    pem
 }
 
 fn token_name(token: &Token) -> String {
