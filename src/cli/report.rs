@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::asn1::pem;
 use crate::asn1::summary::{Summary, summary};
-use crate::error::{Error, Kind};
+use crate::client::enroll::Notice;
+use crate::error::{Error, Kind, Result};
 use crate::keyid;
 
 /// Version of the JSON shape. Additions don't change it.
@@ -72,6 +73,12 @@ impl Report {
     /// Adds a line for people.
     pub fn line(mut self, line: impl Into<String>) -> Report {
         self.lines.push(line.into());
+        self
+    }
+
+    /// Adds a warning when NSS could not be shut down after what was done.
+    pub fn closed(mut self, closed: Result<()>) -> Report {
+        self.warnings.extend(closed.err().map(|e| Notice::NotClosed(e).to_string()));
         self
     }
 

@@ -129,7 +129,7 @@ fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
             let token = database.token("internal")?;
             let der = shared_token(&database, &token, &recipient, passphrase.bytes(), how)?;
             drop(token);
-            close(database)?;
+            database.close()?;
             der
         }
         (None, Some(nickname)) => from_database(options, nickname, &passphrase, how, streams)?,
@@ -186,10 +186,6 @@ fn from_database(
     drop(certificate);
     session.close()?;
     Ok(der)
-}
-
-fn close(database: Database) -> Result<()> {
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
 }
 
 fn warn(certificate: &[u8], passphrase: &Secret, streams: &mut Streams<'_>) -> Result<()> {

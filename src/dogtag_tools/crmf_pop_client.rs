@@ -9,7 +9,7 @@ use super::keys;
 use crate::asn1::name::{self, Prefixes};
 use crate::cli::Streams;
 use crate::client::archive::Archive;
-use crate::client::csr::{CsrSpec, Format, KeyWanted, Made, create};
+use crate::client::csr::{CsrSpec, Extensions, Format, KeyWanted, Made, create};
 use crate::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
 use crate::client::session::{Needs, Session};
 use crate::cmc::crmf::{ArchiveWrap, Pop};
@@ -306,15 +306,14 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     verbose(streams, &format!("Initializing security database: {dir}"));
     let passwords = super::passwords(line.raw('p'), line.file('P').map(Path::new));
     let needs = Needs { token: line.get('h').unwrap_or_default(), key: true, ..Needs::default() };
-    let Session { database, token, held } =
-        Session::open(dir, Access::ReadWrite, needs, &passwords)?;
+    let session = Session::open(dir, Access::ReadWrite, needs, &passwords)?;
     if archive.is_some() {
         verbose(streams, "archival option enabled\nLoading transport certificate");
     } else {
         verbose(streams, "archival option not enabled");
     }
     let mut transport = match &plan.submission {
-        Some(_) => Some(connect(&database)?),
+        Some(_) => Some(connect(&session.database)?),
         None => None,
     };
     let archive = match (archive, &mut transport) {
@@ -335,19 +334,14 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     }
     let wrap_line =
         archive.as_ref().map(|a| format!("Using key wrap algorithm: {}", a.wrap.name()));
-    let made = create(
-        &database,
-        &token,
-        CsrSpec {
-            subject,
-            key: plan.key,
-            format: Format::Crmf(plan.pop, archive),
-            extensions: Vec::new(),
-            attributes: Vec::new(),
-            key_identifier: line.key_identifier,
-        },
-    )?;
-    let mut lines = vec![format!("Keypair private key id: {}", keyid::to_dogtag(&made.id))];
+    let spec = CsrSpec {
+        subject,
+        format: Format::Crmf(plan.pop, archive),
+        extensions: Extensions::default(),
+        key_identifier: line.key_identifier,
+    };
+    let made = create(&session, &plan.key, &spec)?;
+    let mut lines = vec![format!("Keypair private key id: {}", keyid::to_dogtag(&made.key.id))];
     lines.extend(wrap_line.filter(|_| line.verbose));
     if line.key_identifier {
         lines.push(
@@ -368,8 +362,7 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
             true
         }
     };
-    drop((token, held));
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    session.close()?;
     Ok(accepted)
 }
 
@@ -388,14 +381,14 @@ fn keep(
     mut lines: Vec<String>,
     streams: &mut Streams<'_>,
 ) -> Result<()> {
-    let ready = made.check();
+    let ready = made.key.check();
     let Some(output) = output else {
         lines.push(format!("{}\n", keys::request_text(&made.der)));
         let printed = ready.and_then(|()| streams.print(&lines.join("\n")));
-        return made.settle(printed);
+        return made.key.settle(printed);
     };
-    let stored = ready.and_then(|()| keys::store(output, &made.der, &made.id));
-    made.settle(stored)?;
+    let stored = ready.and_then(|()| keys::store(output, &made.der, &made.key.id));
+    made.key.settle(stored)?;
     lines.push(format!("Storing CRMF request into {}", output.display()));
     lines.push(format!("Storing CRMF request key id into {}", keys::key_id_file(output).display()));
     streams.say(lines.join("\n"));
@@ -419,12 +412,12 @@ fn hand_in(
         streams.say(format!("Opening {}", to.url()));
     }
     // Nobody would learn the request's id.
-    let heard = made.check().and_then(|()| streams.print(""));
+    let heard = made.key.check().and_then(|()| streams.print(""));
     let answer = heard.and_then(|()| submit(transport, to, &made.der));
     let answer = match answer {
         Ok(answer) => answer,
         Err(e) if e.was_sent() => return Err(undecided(made, temporary, e)),
-        Err(e) => return made.settle(Err(e)),
+        Err(e) => return made.key.settle(Err(e)),
     };
     if verbose {
         let page: Vec<_> = answer.page.lines().map(printable).collect();
@@ -440,10 +433,12 @@ fn hand_in(
         streams.say(format!("Reason: {reason}"));
     }
     match answer.status {
-        Some(RequestStatus::Completed | RequestStatus::Pending) => return made.settle(Ok(true)),
+        Some(RequestStatus::Completed | RequestStatus::Pending) => {
+            return made.key.settle(Ok(true));
+        }
         Some(RequestStatus::Failed | RequestStatus::Rejected) => {
             let why = Error::new(Kind::Rejected, "the CA refused the request");
-            let e = made.settle::<()>(Err(why)).err();
+            let e = made.key.settle::<()>(Err(why)).err();
             match e.as_ref().and_then(|e| e.notes().first()) {
                 Some(note) => streams.tell(format!("WARNING: {note}")),
                 None => streams.tell("The key made for the request is deleted again."),
@@ -463,7 +458,7 @@ fn hand_in(
 /// A failure after which the CA may have the request, and a certificate may come.
 fn undecided(made: Made, temporary: bool, e: Error) -> Error {
     if !temporary {
-        return made.leave(e);
+        return made.key.leave(e);
     }
     drop(made);
     e.note(

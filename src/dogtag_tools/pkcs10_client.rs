@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::keys;
 use crate::asn1::name::{self, Prefixes};
 use crate::cli::Streams;
-use crate::client::csr::{CsrSpec, Format, KeyWanted, create};
+use crate::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
 use crate::client::passwords::Passwords;
 use crate::client::session::{Needs, Session};
 use crate::error::{Error, Kind, Result};
@@ -204,8 +204,7 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
         })
     });
     let needs = Needs { token: &options.token, key: true, ..Needs::default() };
-    let Session { database, token, held } =
-        Session::open(dir, Access::ReadWrite, needs, &passwords)?;
+    let session = Session::open(dir, Access::ReadWrite, needs, &passwords)?;
     let verbose = |streams: &mut Streams<'_>, line: &str| {
         if options.verbose {
             streams.say(format!("PKCS10Client: {line}"));
@@ -216,28 +215,23 @@ fn request(options: Options, streams: &mut Streams<'_>) -> Result<()> {
     let name = Some(options.token.as_str()).filter(|t| !t.is_empty()).unwrap_or("internal");
     verbose(streams, &format!("token {name} logged in..."));
     verbose(streams, &format!("rsa_keygen_wrap_unwrap_ops: {}", options.everything));
-    let made = create(
-        &database,
-        &token,
-        CsrSpec {
-            subject: subject_der,
-            key: KeyWanted::New { spec, flags, purpose: subject.clone() },
-            format: Format::Pkcs10,
-            extensions: Vec::new(),
-            attributes: Vec::new(),
-            key_identifier: options.key_identifier,
-        },
-    )?;
+    let key = KeyWanted::New { spec, flags, purpose: subject.clone() };
+    let spec = CsrSpec {
+        subject: subject_der,
+        format: Format::Pkcs10,
+        extensions: Extensions::default(),
+        key_identifier: options.key_identifier,
+    };
+    let made = create(&session, &key, &spec)?;
     verbose(streams, "key pair generated.");
     if options.key_identifier {
         verbose(streams, "use_shared_secret true. Generating SubjectKeyIdentifier extension.");
     }
     verbose(streams, "Certificate request created");
-    let id = made.id.clone();
-    let stored = made.check().and_then(|()| keys::store(output, &made.der, &id));
-    made.settle(stored)?;
-    drop((token, held));
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
+    let id = made.key.id.clone();
+    let stored = made.key.check().and_then(|()| keys::store(output, &made.der, &id));
+    made.key.settle(stored)?;
+    session.close()?;
     if options.verbose {
         streams.say(format!("Keypair private key id: {}\n", keyid::to_dogtag(&id)));
     }

@@ -145,12 +145,13 @@ impl Database {
     /// Shuts NSS down.
     ///
     /// # Errors
-    /// `SEC_ERROR_BUSY` when a handle or a leaked reference is still alive.
-    pub fn close(self) -> std::result::Result<(), Fault> {
-        match Arc::try_unwrap(self.guard) {
+    /// [`Kind::Internal`], `SEC_ERROR_BUSY`, when a handle or a leaked reference is still alive.
+    pub fn close(self) -> Result<()> {
+        let closed = match Arc::try_unwrap(self.guard) {
             Ok(context) => context.shut_down(),
             Err(_) => Err(Fault::from_code("NSS_ShutdownContext", sys::SEC_ERROR_BUSY)),
-        }
+        };
+        closed.map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
     }
 
     /// The directory as it was given.
@@ -226,7 +227,7 @@ fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
     };
     check_files(dir, path, Access::ReadWrite).map_err(owner)?;
     let database = Database::start(dir, Access::ReadWrite).map_err(owner)?;
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
+    database.close()
 }
 
 /// Why nothing can be written to the database's folder: the disk is full, or a quota used up. NSS

@@ -85,7 +85,7 @@ fn unsigned(settings: &Settings, secret: Secret) -> Result<Message> {
     let nss = Database::without_files()?;
     let spec = spec::revocation(settings, Authority::Secret(secret), &nss)?;
     let message = build(spec, Signatory::Nobody, None, &nss)?;
-    close(nss)?;
+    nss.close()?;
     Ok(message)
 }
 
@@ -281,12 +281,8 @@ impl Opened {
 
     fn close(self) -> Result<()> {
         drop((self.token, self.held));
-        close(self.database)
+        self.database.close()
     }
-}
-
-fn close(database: Database) -> Result<()> {
-    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
 }
 
 fn store(
