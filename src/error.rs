@@ -25,7 +25,7 @@ pub enum Kind {
     /// The token or a policy forbids the operation.
     Refused,
     /// Nickname taken by another subject, key exists, another run at work.
-    InTheWay,
+    Conflict,
     /// The certificate isn't as asked for.
     Differs,
     /// A CSR, CMC message, PKCS #12 file or certificate can't be read or decoded.
@@ -98,7 +98,7 @@ kinds! {
     NotFound 12 "not_found" false "no such nickname, key, token or serial number";
     Untrusted 13 "untrusted" false "a certificate isn't valid for the usage asked";
     Refused 14 "refused" false "the token or a policy (FIPS) forbids the operation";
-    InTheWay 15 "in_the_way" false "the nickname belongs to another subject, the key exists, or another run is at work";
+    Conflict 15 "conflict" false "the nickname belongs to another subject, the key exists, or another run is at work";
     Differs 16 "differs" false "the certificate there, or the one issued, is not as asked for";
     Input 20 "input" false "a CSR, CMC message, PKCS #12 or certificate can't be read or decoded";
     Output 21 "output" false "a file, or standard output, can't be written";
@@ -141,8 +141,10 @@ struct Parts {
     sent: bool,
     settled: bool,
     notes: Vec<String>,
-    detail: Option<serde_json::Value>,
-    left: bool,
+    nickname: Option<String>,
+    differences: Vec<String>,
+    missing_names: Vec<String>,
+    leftover: Option<Leftover>,
     cmc: Option<CmcDetail>,
     http: Option<u32>,
 }
@@ -172,8 +174,8 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// What the CA's status control said, for JSON.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+/// What the CA's status control said.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CmcDetail {
     /// CMCStatus by name (`failed`).
     pub status: String,
@@ -181,6 +183,29 @@ pub struct CmcDetail {
     pub fail_info: Option<String>,
     /// statusString, made printable.
     pub text: Option<String>,
+}
+
+/// What stays behind although a run failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leftover {
+    /// The nickname the certificate was to have.
+    pub nickname: Option<String>,
+    /// The key, if it is kept or could not be deleted.
+    pub key: Option<LeftKey>,
+    /// DER of the certificate, if one was issued.
+    pub certificate: Option<Vec<u8>>,
+    /// DER of its issuers, the nearest first, as far as they are proven; absent when they weren't
+    /// looked for.
+    pub chain: Option<Vec<Vec<u8>>>,
+}
+
+/// A key that stays in its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftKey {
+    /// CKA_ID.
+    pub id: Vec<u8>,
+    /// CKA_LABEL, where it says what the key is.
+    pub label: Option<String>,
 }
 
 /// The crate's result.
@@ -199,8 +224,10 @@ impl Error {
             sent: false,
             settled: false,
             notes: Vec::new(),
-            detail: None,
-            left: false,
+            nickname: None,
+            differences: Vec::new(),
+            missing_names: Vec::new(),
+            leftover: None,
             cmc: None,
             http: None,
         }))
@@ -224,23 +251,28 @@ impl Error {
         self
     }
 
-    /// Adds what stays behind although the run failed, for JSON: a key, a certificate. An object
-    /// joins what was added before.
-    pub fn left(mut self, what: serde_json::Value) -> Error {
-        self.0.left = true;
-        self.detail(what)
+    /// Adds what stays behind although the run failed, to what was added before.
+    pub fn leftover(mut self, what: Leftover) -> Error {
+        let before = self.0.leftover.take().unwrap_or_default();
+        self.0.leftover = Some(Leftover {
+            nickname: what.nickname.or(before.nickname),
+            key: what.key.or(before.key),
+            certificate: what.certificate.or(before.certificate),
+            chain: what.chain.or(before.chain),
+        });
+        self
     }
 
-    /// Adds facts about the failure, for JSON. An object joins what was added before.
-    pub fn detail(mut self, what: serde_json::Value) -> Error {
-        use serde_json::Value::Object;
-        self.0.detail = Some(match (self.0.detail.take(), what) {
-            (Some(Object(mut all)), Object(more)) => {
-                all.extend(more);
-                Object(all)
-            }
-            (_, what) => what,
-        });
+    /// Says in what the certificate under a nickname isn't as asked for.
+    pub fn differing(mut self, nickname: &str, differences: Vec<String>) -> Error {
+        self.0.nickname = Some(nickname.to_owned());
+        self.0.differences = differences;
+        self
+    }
+
+    /// Says which of the names asked for the certificate lacks.
+    pub fn lacking(mut self, names: Vec<String>) -> Error {
+        self.0.missing_names = names;
         self
     }
 
@@ -289,14 +321,25 @@ impl Error {
         &self.0.notes
     }
 
-    /// What stays behind and further facts, for JSON.
-    pub fn details(&self) -> Option<&serde_json::Value> {
-        self.0.detail.as_ref()
+    /// What stays behind although the run failed.
+    pub fn left_behind(&self) -> Option<&Leftover> {
+        self.0.leftover.as_ref()
     }
 
-    /// Whether something stays behind.
-    pub fn leaves_something(&self) -> bool {
-        self.0.left
+    /// The nickname that the failure is about.
+    pub fn nickname(&self) -> Option<&str> {
+        let left = self.0.leftover.as_ref().and_then(|l| l.nickname.as_deref());
+        left.or(self.0.nickname.as_deref())
+    }
+
+    /// In what the certificate under the nickname isn't as asked for.
+    pub fn differences(&self) -> &[String] {
+        &self.0.differences
+    }
+
+    /// Names asked for that the certificate lacks.
+    pub fn missing_names(&self) -> &[String] {
+        &self.0.missing_names
     }
 
     /// Whether the request had gone out when it failed.

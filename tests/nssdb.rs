@@ -10,8 +10,9 @@ use std::sync::{Mutex, MutexGuard};
 
 use common::{Folder, PASSWORD, run, tool};
 use nss_cmc::algorithm::{Curve, Digest, KeySpec, Scheme, Signer};
+use nss_cmc::asn1::x509::{CsrParts, certification_request};
 use nss_cmc::asn1::{name, pem};
-use nss_cmc::client::csr;
+use nss_cmc::client::keys::RequestKey;
 use nss_cmc::client::passwords::Source;
 use nss_cmc::error::{Error, Kind};
 use nss_cmc::nss::{Access, Certificate, Database, KeyFlags, Token, Trust, Usage};
@@ -228,9 +229,11 @@ fn is_issued(database: &Database, certificate: &Certificate) -> Result<(), Error
 /// A CSR of ours, certified by openssl, imported beside its key.
 fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     let spec = KeySpec::Ec(Curve::P256);
-    let key = csr::NewKey::generate(token, spec, KeyFlags::permanent(spec), "label").unwrap();
+    let key = RequestKey::generate(token, spec, KeyFlags::permanent(spec), "label").unwrap();
     let subject = name::parse("CN=imported,O=TEST").unwrap();
-    let request = csr::pkcs10(&subject, &key.spki, &[], key.private().unwrap()).unwrap();
+    let parts =
+        CsrParts { subject: &subject, spki: &key.spki, extensions: &[], attributes: Vec::new() };
+    let request = certification_request(parts, key.private().unwrap()).unwrap();
     f.write("req.pem", pem::encode("CERTIFICATE REQUEST", &request));
     tool("openssl", f.path(), &["req", "-verify", "-noout", "-in", "req.pem"]);
     tool(
@@ -286,7 +289,10 @@ fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     database.verify(&leaf, Usage::SslClient).unwrap();
     is_issued(database, &leaf).unwrap();
     issued_for_anything(f, database);
-    let full = nss_cmc::client::session::qualified(token, nickname);
+    let full = match token.is_internal() {
+        true => nickname.to_owned(),
+        false => format!("{}:{nickname}", token.name()),
+    };
     let found = database.find_certificate(&full).unwrap();
     assert_eq!(found.der(), leaf.der());
     found.private_key().unwrap();

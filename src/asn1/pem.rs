@@ -119,6 +119,12 @@ pub fn encode(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{body}-----END {label}-----\n")
 }
 
+/// A certificate and its issuers (DER) as PEM, one behind the other.
+pub fn certificates(leaf: &[u8], issuers: &[Vec<u8>]) -> String {
+    let all = std::iter::once(leaf).chain(issuers.iter().map(Vec::as_slice));
+    all.map(|der| encode("CERTIFICATE", der)).collect()
+}
+
 /// Base64 in lines of `width`, each ending with `end`, as Java's MIME encoder writes it.
 pub fn lines(der: &[u8], width: usize, end: &str) -> String {
     let text = STANDARD.encode(der);

@@ -101,7 +101,7 @@ impl Summary {
 
     /// `42`; `None` beyond 40 octets (RFC 5280 allows 20): decimal takes time that grows with the
     /// square of the length.
-    fn serial_decimal(&self) -> Option<String> {
+    pub fn serial_decimal(&self) -> Option<String> {
         (self.serial.len() <= 40).then(|| crate::asn1::unsigned(&self.serial).to_string())
     }
 

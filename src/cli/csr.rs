@@ -7,14 +7,16 @@ use serde_json::json;
 
 use super::args::DatabaseArgs;
 use crate::algorithm::KeySpec;
-use crate::asn1::{extension_request, name, pem};
+use crate::asn1::{name, pem};
 use crate::cli::report::Report;
 use crate::client::archive::Archive;
-use crate::client::csr::{AltNames, CsrSpec, Format, KeyWanted, Made, create};
+use crate::client::csr::{
+    AltNames, CsrSpec, Extensions, Format, KeyWanted, Made, Requested, create,
+};
+use crate::client::output;
 use crate::client::session::{Needs, Session};
-use crate::client::{enroll, output};
 use crate::cmc::crmf::{ArchiveWrap, Pop};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::keyid;
 use crate::nss::{Access, KeyFlags, KeyUses};
 
@@ -179,11 +181,6 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     let prefixes = if args.subject_types { name::Prefixes::Types } else { name::Prefixes::Text };
     let subject = name::subject(&args.subject, prefixes)?;
     let extensions = extensions(&args)?;
-    let attributes = args
-        .attribute
-        .iter()
-        .map(|a| extension_request::raw_attribute(a))
-        .collect::<Result<_>>()?;
     let archive = match &args.archive_to {
         Some(file) => Some(Archive::read(file, args.wrap, args.oaep)?),
         None => None,
@@ -200,6 +197,7 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     } else {
         Format::Pkcs10
     };
+    let spec = CsrSpec { subject, format, extensions, key_identifier: args.ski };
     let new = args.key.is_none();
     let key = match &args.key {
         Some(name) => KeyWanted::Existing(name.clone()),
@@ -219,26 +217,19 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
         signer: by_name,
         ..Needs::default()
     };
-    let Session { database, token, held } =
-        Session::open(&args.database.database, access, needs, &passwords)?;
-    let made = create(
-        &database,
-        &token,
-        CsrSpec { subject, key, format, extensions, attributes, key_identifier: args.ski },
-    )?;
-    let token_name = if token.is_internal() { "internal".to_owned() } else { token.name() };
-    let mut report = report(&args, &made, archived, &token_name);
+    let session = Session::open(&args.database.database, access, needs, &passwords)?;
+    let made = create(&session, &key, &spec)?;
+    let mut report = report(&args, &made, archived, &session.token.user_name());
     report.warnings = warnings;
-    let delivered = made.check().and_then(|()| match &args.out {
+    let delivered = made.key.check().and_then(|()| match &args.out {
         Some(path) => {
             let pem = pem::encode(LABEL, &made.der);
             output::write(path, pem.as_bytes(), output::Mode::Default)
         }
         None => show(&mut report),
     });
-    made.settle(delivered)?;
-    drop((token, held));
-    Ok(enroll::close(database, report))
+    made.key.settle(delivered)?;
+    Ok(report.closed(session.close()))
 }
 
 fn flags(args: &CreateArgs, archived: bool) -> KeyFlags {
@@ -256,37 +247,27 @@ fn flags(args: &CreateArgs, archived: bool) -> KeyFlags {
     }
 }
 
-fn extensions(args: &CreateArgs) -> Result<Vec<rasn_pkix::Extension>> {
+fn extensions(args: &CreateArgs) -> Result<Extensions> {
     let mut names = Vec::new();
     for (kind, values) in
         [("dns", &args.dns), ("ip", &args.ip), ("email", &args.email), ("uri", &args.uri)]
     {
         names.extend(values.iter().map(|v| (kind.to_owned(), v.clone())));
     }
-    let mut extensions = AltNames(names).extensions()?;
-    if !args.key_usage.is_empty() {
-        extensions.push(extension_request::key_usage(&args.key_usage)?);
-    }
-    if !args.ext_key_usage.is_empty() {
-        extensions.push(extension_request::extended_key_usage(&args.ext_key_usage)?);
-    }
-    for text in &args.extension {
-        extensions.push(extension_request::raw_extension(text)?);
-    }
-    for (i, extension) in extensions.iter().enumerate() {
-        if extensions.iter().skip(i + 1).any(|e| e.extn_id == extension.extn_id) {
-            let id = crate::asn1::oid::dotted(&extension.extn_id);
-            return Err(Error::new(Kind::Usage, format!("the extension {id} is given twice")));
-        }
-    }
-    Ok(extensions)
+    Extensions::read(&Requested {
+        names: AltNames(names),
+        key_usage: args.key_usage.clone(),
+        ext_key_usage: args.ext_key_usage.clone(),
+        extensions: args.extension.clone(),
+        attributes: args.attribute.clone(),
+    })
 }
 
 const LABEL: &str = "CERTIFICATE REQUEST";
 
 fn report(args: &CreateArgs, made: &Made, archived: Option<&str>, token: &str) -> Report {
     let request = pem::encode(LABEL, &made.der);
-    let (id, is_new) = (&made.id, made.is_new());
+    let (id, is_new) = (&made.key.id, made.key.is_new());
     let format = if args.crmf { "crmf" } else { "pkcs10" };
     let msg = match &args.out {
         Some(path) => format!("request for {} written to {}", args.subject, path.display()),

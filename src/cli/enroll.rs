@@ -1,23 +1,27 @@
 //! `nss-cmc enroll`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
+use serde_json::json;
 
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration, warnings};
 use crate::algorithm::KeySpec;
-use crate::asn1::name;
-use crate::cli::report::Report;
+use crate::asn1::{name, pem};
+use crate::cli::report::{Report, certificate_json, chain_json};
 use crate::client::archive::Archive;
 use crate::client::connection::{Requester, Shared};
 use crate::client::csr::AltNames;
 use crate::client::dogtag;
-use crate::client::enroll::{DEFAULT_KEY, EnrollSpec, KeySource, enroll};
+use crate::client::enroll::{
+    DEFAULT_KEY, EnrollSpec, Enrolled, Event, Issued, KeySource, Mended, Outcome, enroll,
+};
 use crate::cmc::control::check_identification;
 use crate::cmc::crmf::ArchiveWrap;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::error::{Error, Kind, Result};
+use crate::keyid;
 use crate::nss::Trust;
 
 /// Headings of the options.
@@ -277,5 +281,143 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         trust: args.trust,
         chain_file: args.chain_out,
     };
-    enroll(spec, tell)
+    let about_archive =
+        spec.archive.as_ref().map(|archive| archive.warnings.clone()).unwrap_or_default();
+    let enrolled = enroll(spec, &mut |event| tell(&event_text(&event)))?;
+    Ok(report(&enrolled, about_archive))
+}
+
+fn event_text(event: &Event) -> String {
+    match event {
+        Event::Waiting(folder, limit) => format!(
+            "waiting for another run that holds the NSS database {}, {} s at most",
+            folder.display(),
+            limit.as_secs()
+        ),
+        Event::NotLocked(folder, why) => format!(
+            "cannot lock the NSS database {}, other runs may interfere: {why}",
+            folder.display()
+        ),
+    }
+}
+
+fn report(enrolled: &Enrolled, about_archive: Vec<String>) -> Report {
+    let mut report = match &enrolled.outcome {
+        Outcome::Unchanged { extra_names, mended } => unchanged(enrolled, extra_names, mended),
+        Outcome::Issued(issued) => certified(enrolled, issued, about_archive),
+    };
+    report.warnings.extend(enrolled.notices.iter().map(ToString::to_string));
+    report
+}
+
+fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> Report {
+    let certificate = &enrolled.certificate;
+    let msg = format!(
+        "{} is there already, serial {}, valid until {}",
+        enrolled.nickname.as_deref().unwrap_or_default(),
+        certificate.serial_hex(),
+        certificate.until()
+    );
+    let mut report = if mended.is_empty() {
+        Report::done("enroll", "unchanged", false, msg)
+            .line("nothing to do; --force asks for another certificate")
+    } else {
+        let lines = mended.iter().map(|mended| match mended {
+            Mended::Label(label) => format!("took the label {label:?} from its key"),
+            Mended::Trust(trust) => format!("set the trust {}", trust.as_str()),
+            Mended::ChainFile(path) => chain_written(path),
+        });
+        lines.fold(Report::done("enroll", "updated", true, msg), Report::line)
+    };
+    if enrolled.archived.is_none() {
+        report.warnings.push(
+            "whether its private key is archived cannot be seen; --force archives another".into(),
+        );
+    }
+    if !extra_names.is_empty() {
+        report.warnings.push(format!(
+            "the certificate also names {}, which is not asked for; --force asks for another one",
+            extra_names.join(", ")
+        ));
+    }
+    report.result(json!({
+        "nickname": enrolled.nickname,
+        "token": enrolled.token,
+        "has_key": enrolled.has_key,
+        "certificate": certificate_json(certificate),
+        "extra_names": extra_names,
+    }))
+}
+
+fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -> Report {
+    let (certificate, token) = (&enrolled.certificate, &enrolled.token);
+    let (status, verb) = match issued.recovered {
+        true => ("recovered", "fetched the certificate issued to an earlier run:"),
+        false => ("issued", "issued"),
+    };
+    let msg = format!(
+        "{verb} {}, serial {}, valid until {}",
+        certificate.subject,
+        certificate.serial_hex(),
+        certificate.until()
+    );
+    let mut report = Report::done("enroll", status, true, msg);
+    let mut result = json!({
+        "nickname": enrolled.nickname,
+        "token": token,
+        "has_key": enrolled.has_key,
+        "certificate": certificate_json(certificate),
+        "chain": chain_json(&issued.chain),
+        "imported_ca_nicknames": issued.imported_cas,
+        "missing_names": issued.missing_names,
+        "subject_replaced": issued.replaced_subject.is_some(),
+        "archived": enrolled.archived,
+    });
+    if let Some(nickname) = &enrolled.nickname {
+        let beside = if enrolled.has_key { "beside its key" } else { "without a key" };
+        report = report.line(format!("imported as {nickname:?} {beside} in the token {token}"));
+    }
+    for name in &issued.imported_cas {
+        report = report.line(format!("imported the CA certificate {name:?}, untrusted"));
+    }
+    if let Some(path) = &issued.chain_file {
+        report = report.line(chain_written(path));
+    }
+    match enrolled.archived {
+        Some(true) => report = report.line("the private key is archived in the CA's KRA"),
+        Some(false) => {}
+        None => report.warnings.push(
+            "the earlier request decided whether the private key was archived; ask the KRA".into(),
+        ),
+    }
+    if let Some(key) = &issued.key {
+        let (id, resumed) = (keyid::to_hex(&key.id), key.resumed);
+        let of = if resumed { ", of an earlier unfinished request" } else { "" };
+        report = report.line(format!("key id {id}{of}"));
+        result["key_id"] = json!(id);
+        result["key_id_signed"] = json!(keyid::to_dogtag(&key.id));
+        result["key_resumed"] = json!(resumed);
+    }
+    if enrolled.nickname.is_none() && issued.chain_file.is_none() {
+        // Nothing else keeps it.
+        report = report.line(pem::certificates(&certificate.der, &issued.chain).trim_end());
+    }
+    if !issued.missing_names.is_empty() {
+        report.warnings.push(format!(
+            "the CA left out {}: the profile decides which names a certificate gets",
+            issued.missing_names.join(", ")
+        ));
+    }
+    if let Some(subject) = &issued.replaced_subject {
+        report.warnings.push(format!(
+            "the CA replaced the subject {subject}: the certificate is for {}",
+            certificate.subject
+        ));
+    }
+    report.warnings.extend(about_archive);
+    report.result(result)
+}
+
+fn chain_written(path: &Path) -> String {
+    format!("certificate chain written to {}", path.display())
 }

@@ -1,9 +1,14 @@
 //! What a command did, as one object: rendered as text or as JSON.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::error::{Error, Kind};
+use crate::asn1::pem;
+use crate::asn1::summary::{Summary, summary};
+use crate::client::enroll::Notice;
+use crate::error::{Error, Kind, Result};
+use crate::keyid;
 
 /// Version of the JSON shape. Additions don't change it.
 pub const SCHEMA: &str = "nss-cmc/1";
@@ -71,6 +76,12 @@ impl Report {
         self
     }
 
+    /// Adds a warning when NSS could not be shut down after what was done.
+    pub fn closed(mut self, closed: Result<()>) -> Report {
+        self.warnings.extend(closed.err().map(|e| Notice::NotClosed(e).to_string()));
+        self
+    }
+
     /// A failure.
     pub fn failure(command: &str, e: &Error) -> Report {
         let pending = e.kind() == Kind::Pending;
@@ -86,15 +97,19 @@ impl Report {
             .map(|f| json!({ "call": f.call, "code": f.code, "name": f.name, "text": f.text }));
         let mut report = Report::done(command, status, false, e.to_string());
         report.failed = !pending;
-        report.changed = e.leaves_something();
-        report.result = e.details().cloned().unwrap_or_default();
+        report.changed = e.left_behind().is_some();
+        report.result = facts(e);
         report.exit = e.kind().exit();
         report.error = Some(json!({
             "kind": e.kind().name(),
             "exit": e.kind().exit(),
             "retryable": e.is_retryable(),
             "nss": nss,
-            "cmc": e.cmc_detail(),
+            "cmc": e.cmc_detail().map(|c| json!({
+                "status": c.status,
+                "fail_info": c.fail_info,
+                "text": c.text,
+            })),
             "http": e.http_status().map(|s| json!({ "status": s })),
             "hint": e.hint_text(),
             "notes": e.notes(),
@@ -120,14 +135,62 @@ impl Report {
     }
 }
 
+/// What is known of a failure besides its message: what stays behind, what was missing.
+fn facts(e: &Error) -> Value {
+    let mut facts = Map::new();
+    let mut add = |name: &str, value: Value| facts.insert(name.to_owned(), value);
+    let left = e.left_behind();
+    if let Some(key) = left.and_then(|l| l.key.as_ref()) {
+        add("key_id", json!(keyid::to_hex(&key.id)));
+        add("key_id_signed", json!(keyid::to_dogtag(&key.id)));
+        key.label.as_ref().map(|label| add("key_label", json!(label)));
+    }
+    if let Some(der) = left.and_then(|l| l.certificate.as_deref()) {
+        // Whatever it is, it is the only copy.
+        let unread = || json!({ "pem": pem::encode("CERTIFICATE", der) });
+        add("certificate", summary(der).map_or_else(|_| unread(), |s| certificate_json(&s)));
+    }
+    let chain = left.and_then(|l| l.chain.as_deref());
+    if let Some(chain) = chain {
+        add("chain", chain_json(chain));
+    }
+    if e.nickname().is_some() || chain.is_some() {
+        add("nickname", json!(e.nickname()));
+    }
+    if !e.differences().is_empty() {
+        add("differences", json!(e.differences()));
+    }
+    if !e.missing_names().is_empty() {
+        add("missing_names", json!(e.missing_names()));
+    }
+    if facts.is_empty() { Value::Null } else { facts.into() }
+}
+
+/// A certificate in short, and the certificate.
+pub fn certificate_json(of: &Summary) -> Value {
+    let rfc3339 = |t: &DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
+    json!({
+        "pem": pem::encode("CERTIFICATE", &of.der),
+        "subject": of.subject,
+        "issuer": of.issuer,
+        "serial": { "hex": of.serial_hex(), "dec": of.serial_decimal() },
+        "not_before": rfc3339(&of.not_before),
+        "not_after": rfc3339(&of.not_after),
+        "sans": of.sans,
+    })
+}
+
+/// Certificates (DER) as a list of PEM.
+pub fn chain_json(chain: &[Vec<u8>]) -> Value {
+    chain.iter().map(|der| pem::encode("CERTIFICATE", der)).collect()
+}
+
 /// The certificate, in PEM, that was issued although the run failed, and its chain: for stdout, where
 /// nothing else keeps them.
 pub fn issued_pem(e: &Error) -> Option<String> {
-    let details = e.details()?;
-    let mut pem = details.pointer("/certificate/pem")?.as_str()?.to_owned();
-    let chain = details.get("chain").and_then(Value::as_array);
-    pem.extend(chain.into_iter().flatten().filter_map(Value::as_str));
-    Some(pem)
+    let left = e.left_behind()?;
+    let certificate = left.certificate.as_ref()?;
+    Some(pem::certificates(certificate, left.chain.as_deref().unwrap_or_default()))
 }
 
 /// An error as lines for stderr: what and why, what to try, what to know besides.

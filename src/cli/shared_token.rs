@@ -119,7 +119,7 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
     report.lines.push(String::new());
     report.lines.push(ldif.unwrap_or(text).trim_end().to_owned());
     report.warnings = advice(&recipient, secret.bytes())?;
-    Ok(crate::client::enroll::close(database, report))
+    Ok(report.closed(database.close()))
 }
 
 fn entry(args: &SharedTokenArgs) -> Result<Option<Entry>> {

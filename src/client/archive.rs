@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::input;
+use super::session::Session;
 use crate::algorithm::{Crypto, KeyType};
 use crate::asn1::x509::{certificate_fields, spki_key_type};
 use crate::asn1::{decode, oid, split_tlv};
 use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Database, KeyTransport, PrivateKey, PrivateWrap, SessionKind, Token};
+use crate::nss::{KeyTransport, PrivateKey, PrivateWrap, SessionKind};
 
 /// For whom and how a key is archived.
 #[derive(Debug, Clone)]
@@ -66,11 +67,13 @@ impl Archive {
         Ok(Archive { transport_key, wrap, oaep, warnings })
     }
 
-    /// DER of the PKIArchiveOptions for `key`, which lives in `token`.
+    /// DER of the PKIArchiveOptions for `key`, wrapped in the token it lives in.
     ///
     /// # Errors
     /// [`Kind::Refused`] when the token doesn't wrap this key, or not this way.
-    pub fn options(&self, database: &Database, token: &Token, key: &PrivateKey) -> Result<Vec<u8>> {
+    pub fn options(&self, session: &Session, key: &PrivateKey) -> Result<Vec<u8>> {
+        let owner = key.token();
+        let (database, token) = (&session.database, owner.as_ref().unwrap_or(&session.token));
         let kind = match self.wrap {
             ArchiveWrap::Des3 => SessionKind::Des3,
             _ => SessionKind::Aes128,
@@ -84,10 +87,10 @@ impl Archive {
         };
         let transport = if self.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
         let iv = database.random(self.wrap.iv_len())?;
-        let session = token.session_key(kind)?;
-        let private_key = session.wrap_private(token, key, how, &iv)?;
+        let wrapping = token.session_key(kind)?;
+        let private_key = wrapping.wrap_private(token, key, how, &iv)?;
         let recipient = database.public_key(&self.transport_key)?;
-        let session_key = session.wrap_for(&recipient, transport)?;
+        let session_key = wrapping.wrap_for(&recipient, transport)?;
         archive_options(Archived { wrap: self.wrap, iv: &iv, session_key, private_key })
     }
 }

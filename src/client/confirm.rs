@@ -1,7 +1,5 @@
 //! Confirming a certificate where the CA asks for it (RFC 5272 §6.14, RFC 10002 §6.14).
 
-use serde_json::json;
-
 use super::connection::{Connection, Requester};
 use super::judge;
 use super::message::{Signatory, key_for, seal};
@@ -13,7 +11,7 @@ use crate::cmc::control::Control;
 use crate::cmc::proof::SharedSecret;
 use crate::cmc::request::{PkiDataBuilder, Request, Sent};
 use crate::cmc::response::{CmcStatus, Outcome, Response};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Leftover, Result};
 use crate::nss::{Certificate, Database, PrivateKey, Token};
 
 /// Who confirms: the one who asked for the certificate.
@@ -123,5 +121,5 @@ fn unconfirmed(why: Error, certificate: &Certificate) -> Error {
     .retry(false)
     .sent()
     .hint("Dogtag takes no confirmation: set cmc.cert.confirmRequired=false in the CA's CS.cfg")
-    .left(json!({ "certificate": summary.map(|s| s.to_json()) }))
+    .leftover(Leftover { certificate: Some(certificate.der().to_vec()), ..Leftover::default() })
 }

@@ -1,8 +1,8 @@
 //! Putting an issued certificate into the database: beside its key, its issuers with it.
 
+use super::session::Session;
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Certificate, Database, Token, Trust};
-use crate::trust::Paths;
+use crate::nss::{Certificate, Database, Trust};
 
 /// What became of it.
 #[derive(Debug)]
@@ -11,39 +11,39 @@ pub struct Stored {
     pub has_key: bool,
     /// Nicknames of the CA certificates that are new.
     pub added: Vec<String>,
-    /// What failed and matters less.
-    pub warnings: Vec<String>,
+    /// Why others of them could not be stored.
+    pub failed: Vec<Error>,
 }
 
-/// Imports `certificate`, which was [verified](super::judge::ours), under `nickname`; then those
-/// of `others` on its path to a trusted CA, untrusted. The certificate is in or it isn't; an issuer that can't be
-/// stored is a warning.
+/// Imports `certificate`, which was [verified](super::judge::ours), under `nickname`; then those of
+/// its `issuers` that came with it (`others`), untrusted. The certificate is in or it isn't; that an
+/// issuer can't be stored matters less.
 ///
 /// # Errors
-/// [`Kind::InTheWay`] when the nickname belongs to another subject, [`Kind::Refused`].
+/// [`Kind::Conflict`] when the nickname belongs to another subject, [`Kind::Refused`].
 pub fn store(
-    database: &Database,
-    token: &Token,
+    session: &Session,
     certificate: &Certificate,
     nickname: &str,
     trust: Option<&Trust>,
+    issuers: &[Vec<u8>],
     others: &[Vec<u8>],
 ) -> Result<Stored> {
+    let (database, token) = (&session.database, &session.token);
     if database.nickname_conflicts(nickname, certificate)? {
         let subject = crate::asn1::name::dn_string(certificate.subject()).unwrap_or_default();
         return Err(Error::new(
-            Kind::InTheWay,
+            Kind::Conflict,
             format!("the nickname {nickname:?} belongs to another subject"),
         )
         .because(format!("the CA issued the certificate for {subject}"))
         .hint("the CA decides the subject in this profile; choose another --nickname"));
     }
-    let issuers = Paths::new(database, others).to_trusted(certificate.der())?;
     token.import(certificate, nickname)?;
     if let Some(trust) = trust {
         database.set_trust(certificate, trust).map_err(|e| take_out(database, certificate, e))?;
     }
-    let (mut added, mut warnings) = (Vec::new(), Vec::new());
+    let (mut added, mut failed) = (Vec::new(), Vec::new());
     let internal = database.token("internal")?;
     for der in issuers.iter().filter(|der| others.contains(der)) {
         let ca = database.decode_certificate(der)?;
@@ -53,12 +53,12 @@ pub fn store(
         let name = database.ca_nickname(&ca).unwrap_or_else(|| "CA".into());
         match internal.import(&ca, &name) {
             Ok(()) => added.push(name),
-            Err(e) => warnings.push(e.to_string()),
+            Err(e) => failed.push(e),
         }
     }
     // Not by its nickname: others of the subject have that, too.
     let has_key = certificate.private_key().is_ok();
-    Ok(Stored { has_key, added, warnings })
+    Ok(Stored { has_key, added, failed })
 }
 
 /// Deletes the certificate again after `error`.

@@ -9,6 +9,7 @@ pub mod enroll;
 pub mod import;
 pub mod input;
 pub mod judge;
+pub mod keys;
 pub mod lock;
 pub mod message;
 pub mod output;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::session::{Identity, Needs, Session};
-use super::{dogtag, enroll, input, judge, output};
+use super::session::{Needs, Session};
+use super::{dogtag, input, judge, output};
 use crate::asn1::cmc::PkiData;
 use crate::asn1::{oid, pem};
 use crate::cli::report::Report;
@@ -64,18 +64,18 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
     let needs = Needs { token: &spec.token, signer: spec.signer.as_deref(), ..Needs::default() };
-    let Session { database, token, held } =
-        Session::open(&spec.database, access, needs, &spec.passwords)?;
+    let session = Session::open(&spec.database, access, needs, &spec.passwords)?;
+    let database = &session.database;
     let identity = match &spec.signer {
         Some(signer) => {
-            let identity = Identity::find(&database, &token, signer)?;
+            let identity = session.identity(signer)?;
             super::signer::check(&identity)?;
             Some(identity)
         }
         None => None,
     };
     let options = TransportOptions {
-        database: Some(&database),
+        database: Some(database),
         identity,
         connect_timeout: spec.timeouts.0,
         timeout: spec.timeouts.1,
@@ -91,11 +91,10 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
         (spec.rescue)(&pem::encode("CMS", &der));
         return Err(e.hint("the CA has answered: its answer is above, as PEM; keep it"));
     }
-    judge::verify(&database, &der, spec.allow_unsigned)?;
+    judge::verify(database, &der, spec.allow_unsigned)?;
     sent.check(&response)?;
     let certificates = judge::issued(&response)?;
-    judge::all_proven(judge::proofs(&database, &certificates)?)?;
-    drop((token, held));
+    judge::all_proven(judge::proofs(database, &certificates)?)?;
     let shown = inspect::read(&der)?;
     let summaries: Vec<Value> = certificates
         .iter()
@@ -109,7 +108,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
         "certificates": summaries,
         "response": shown.parts.to_json(),
     }));
-    Ok(enroll::close(database, report))
+    Ok(report.closed(session.close()))
 }
 
 /// The nonce and transaction of a message, to compare the answer's with.

@@ -1,9 +1,7 @@
 //! A database opened, logged in to each token a run needs, and the signer found in it.
 
-use super::input;
 use crate::algorithm::{Crypto, Digest, KeyType, Signer};
 use crate::client::passwords::{Passwords, Wanted};
-use crate::cmc::request::Request;
 use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::{Error, Kind, Result};
 pub use crate::http::Identity;
@@ -94,6 +92,76 @@ impl Session {
             logins.run()?;
         }
         Ok(Session { database, token, held })
+    }
+
+    /// The certificate called `nickname`: in the token that the nickname names (`TOKEN:NICKNAME`), else
+    /// in the token the user named, else in the database's own.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`], naming nicknames that are near.
+    pub fn certificate(&self, nickname: &str) -> Result<Certificate> {
+        find_certificate(&self.database, &self.token, nickname).map(|(certificate, _)| certificate)
+    }
+
+    /// Every certificate called `nickname`, where [`Session::certificate`] finds one, that one first;
+    /// several share a nickname after a renewal.
+    ///
+    /// # Errors
+    /// As [`Session::certificate`].
+    pub fn certificates(&self, nickname: &str) -> Result<Vec<Certificate>> {
+        find_certificates(&self.database, &self.token, nickname)
+    }
+
+    /// The certificate called `nickname`, its issuers and its key.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] for certificate or key.
+    pub fn identity(&self, nickname: &str) -> Result<Identity> {
+        Identity::find(&self.database, &self.token, nickname)
+    }
+
+    /// The certificates that the token the user named holds under a nickname for new ones.
+    ///
+    /// # Errors
+    /// [`Kind::Database`].
+    pub fn named(&self, nickname: &str) -> Result<Vec<Certificate>> {
+        self.database.find_certificates(&qualified(&self.token, nickname))
+    }
+
+    /// A nickname for a new certificate of the token, without that token's own name in front.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for an empty one, and for a colon: NSS takes what stands before it for a token.
+    pub fn new_nickname(&self, nickname: &str) -> Result<String> {
+        let usage = |what| Err(Error::new(Kind::Usage, what).hint("choose another --nickname"));
+        let own = match nickname.split_once(':') {
+            Some((name, rest)) if name == self.token.name() => rest,
+            Some((name, rest)) if self.token.is_internal() && is_internal_name(name) => rest,
+            _ => nickname,
+        };
+        if own.trim().is_empty() {
+            return usage("the nickname is empty".to_owned());
+        }
+        if own.contains(':') {
+            return usage(format!(
+                "the nickname {nickname:?} holds a colon: NSS would look for a token"
+            ));
+        }
+        Ok(own.to_owned())
+    }
+
+    /// DER of the issuers of a certificate (DER), nearest first: those on its path to a CA that the
+    /// database trusts, and those above that the database holds, as far as signatures lead. Issuers on
+    /// the path are looked for among `others`, too; nothing enters that isn't verified.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] for a certificate that can't be read.
+    pub fn issuers(&self, der: &[u8], others: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
+        let mut found = Paths::new(&self.database, others).to_trusted(der).unwrap_or_default();
+        let last = found.last().map_or(der, Vec::as_slice);
+        // A later run, without what came with the response, must find the same.
+        found.extend(held_issuers(&self.database, &self.token, last)?);
+        Ok(found)
     }
 
     /// Shuts NSS down.
@@ -271,7 +339,7 @@ impl Identity {
     pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
         let (certificate, token) = find_certificate(database, token, nickname)?;
         let key = certificate.private_key()?;
-        let issuers = Paths::new(database, &[]).by_signature(&token, certificate.der())?;
+        let issuers = held_issuers(database, &token, certificate.der())?;
         Ok(Identity { certificate, issuers, key })
     }
 
@@ -305,82 +373,17 @@ impl Identity {
     }
 }
 
-/// DER of the issuers of a certificate, nearest first: those on its path to a CA that the database
-/// trusts, and those above that the database holds, as far as signatures lead. Issuers on the path are
-/// looked for among `others`, too; nothing enters that isn't verified.
-///
-/// # Errors
-/// [`Kind::Input`] for a certificate that can't be read.
-pub fn chain(
-    database: &Database,
-    token: &Token,
-    of: &Certificate,
-    others: &[Vec<u8>],
-) -> Result<Vec<Vec<u8>>> {
-    let mut found = Paths::new(database, others).to_trusted(of.der()).unwrap_or_default();
-    let last = found.last().map_or(of.der(), Vec::as_slice);
-    // A later run, without what came with the response, must find the same.
-    let above = Paths::new(database, &[]).by_signature(token, last)?;
-    found.extend(above);
-    Ok(found)
+/// DER of the issuers that the database and `token` hold of a certificate (DER), as far as signatures
+/// lead.
+fn held_issuers(database: &Database, token: &Token, der: &[u8]) -> Result<Vec<Vec<u8>>> {
+    Paths::new(database, &[]).by_signature(token, der)
 }
 
 /// The nickname NSS looks up in `token`: with its name in front, unless it is there already or the
 /// token is the internal one.
-pub fn qualified(token: &Token, nickname: &str) -> String {
+fn qualified(token: &Token, nickname: &str) -> String {
     if token.is_internal() || nickname.starts_with(&format!("{}:", token.name())) {
         return nickname.to_owned();
     }
     format!("{}:{nickname}", token.name())
-}
-
-/// A nickname for a new certificate of `token`, without that token's own name in front.
-///
-/// # Errors
-/// [`Kind::Usage`] for an empty one, and for a colon: NSS takes what stands before it for a token.
-pub fn new_nickname(token: &Token, nickname: &str) -> Result<String> {
-    let usage = |what: String| Err(Error::new(Kind::Usage, what).hint("choose another --nickname"));
-    let own = match nickname.split_once(':') {
-        Some((name, rest)) if name == token.name() => rest,
-        Some((name, rest)) if token.is_internal() && is_internal_name(name) => rest,
-        _ => nickname,
-    };
-    if own.trim().is_empty() {
-        return usage("the nickname is empty".into());
-    }
-    if own.contains(':') {
-        return usage(format!(
-            "the nickname {nickname:?} holds a colon: NSS would look for a token"
-        ));
-    }
-    Ok(own.to_owned())
-}
-
-/// Reads one PKCS #10 or CRMF request; `crmf` says which it must be.
-///
-/// # Errors
-/// [`crate::error::Kind::Input`].
-pub fn read_request(path: &std::path::Path, crmf: Option<bool>) -> Result<Request> {
-    let bytes = super::output::read("the certificate request", path)?;
-    let what = format!("the certificate request {}", path.display());
-    let read = |der: &[u8]| match crmf {
-        Some(true) => Request::crmf(der).map_err(|e| match Request::pkcs10(der) {
-            Ok(_) => Error::new(Kind::Input, format!("{what} is a PKCS #10 request, not CRMF")),
-            Err(_) => e,
-        }),
-        Some(false) => Request::pkcs10(der).map_err(|e| match Request::crmf(der) {
-            Ok(_) => Error::new(Kind::Input, format!("{what} is CRMF, not a PKCS #10 request")),
-            Err(_) => e,
-        }),
-        None => Request::pkcs10(der).or_else(|e| Request::crmf(der).map_err(|_| e)),
-    };
-    input::parsed(&what, input::CERTIFICATE_REQUEST, &bytes, read).map(|(_, request)| request)
-}
-
-/// The key identifier of a public key: SHA-1 of its bits (RFC 5280 §4.2.1.2, method 1).
-///
-/// # Errors
-/// [`crate::error::Kind::Input`] when the key can't be read.
-pub fn key_identifier(crypto: &dyn Crypto, spki: &[u8]) -> Result<Vec<u8>> {
-    crypto.hash(Digest::Sha1, &crate::asn1::x509::public_key_bits(spki)?)
 }

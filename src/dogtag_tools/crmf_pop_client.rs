@@ -8,7 +8,7 @@ use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::asn1::name::{self, Prefixes};
 use crate::client::archive::Archive;
-use crate::client::csr::{CsrSpec, Format, KeyWanted, Made, create};
+use crate::client::csr::{CsrSpec, Extensions, Format, KeyWanted, Made, create};
 use crate::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
 use crate::client::session::{Needs, Session};
 use crate::cmc::crmf::{ArchiveWrap, Pop};
@@ -273,19 +273,14 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
     }
     let wrap_line =
         archive.as_ref().map(|a| format!("Using key wrap algorithm: {}", a.wrap.name()));
-    let made = create(
-        &session.database,
-        &session.token,
-        CsrSpec {
-            subject,
-            key: plan.key,
-            format: Format::Crmf(plan.pop, archive),
-            extensions: Vec::new(),
-            attributes: Vec::new(),
-            key_identifier: options.flag("-y"),
-        },
-    )?;
-    let mut lines = vec![format!("Keypair private key id: {}", keyid::to_dogtag(&made.id))];
+    let spec = CsrSpec {
+        subject,
+        format: Format::Crmf(plan.pop, archive),
+        extensions: Extensions::default(),
+        key_identifier: options.flag("-y"),
+    };
+    let made = create(&session, &plan.key, &spec)?;
+    let mut lines = vec![format!("Keypair private key id: {}", keyid::to_dogtag(&made.key.id))];
     lines.extend(wrap_line.filter(|_| is_verbose(options)));
     if options.flag("-y") {
         lines.push(
@@ -325,14 +320,14 @@ fn keep(
     mut lines: Vec<String>,
     streams: &mut Streams<'_>,
 ) -> Result<()> {
-    let ready = made.check();
+    let ready = made.key.check();
     let Some(output) = output else {
         lines.push(format!("{}\n", keys::request_text(&made.der)));
         let printed = ready.and_then(|()| streams.print(&lines.join("\n")));
-        return made.settle(printed);
+        return made.key.settle(printed);
     };
-    let stored = ready.and_then(|()| keys::store(output, &made.der, &made.id));
-    made.settle(stored)?;
+    let stored = ready.and_then(|()| keys::store(output, &made.der, &made.key.id));
+    made.key.settle(stored)?;
     lines.push(format!("Storing CRMF request into {}", output.display()));
     lines.push(format!("Storing CRMF request key id into {}", keys::key_id_file(output).display()));
     streams.say(lines.join("\n"));
@@ -356,12 +351,12 @@ fn hand_in(
         streams.say(format!("Opening {}", to.url()));
     }
     // Nobody would learn the request's id.
-    let heard = made.check().and_then(|()| streams.print(""));
+    let heard = made.key.check().and_then(|()| streams.print(""));
     let answer = heard.and_then(|()| submit(transport, to, &made.der));
     let answer = match answer {
         Ok(answer) => answer,
         Err(e) if e.was_sent() => return Err(undecided(made, temporary, e)),
-        Err(e) => return made.settle(Err(e)),
+        Err(e) => return made.key.settle(Err(e)),
     };
     if verbose {
         let page: Vec<_> = answer.page.lines().map(printable).collect();
@@ -377,7 +372,9 @@ fn hand_in(
         streams.say(format!("Reason: {reason}"));
     }
     match answer.status {
-        Some(RequestStatus::Completed | RequestStatus::Pending) => return made.settle(Ok(true)),
+        Some(RequestStatus::Completed | RequestStatus::Pending) => {
+            return made.key.settle(Ok(true));
+        }
         Some(RequestStatus::Failed | RequestStatus::Rejected) => {
             let e = Error::new(Kind::Rejected, "the CA refused the request");
             for note in undecided(made, temporary, e).notes() {
@@ -398,7 +395,7 @@ fn hand_in(
 /// A failure after which the CA may have the request, and a certificate may come.
 fn undecided(made: Made, temporary: bool, e: Error) -> Error {
     if !temporary {
-        return made.leave(e);
+        return made.key.leave(e);
     }
     drop(made);
     e.note(

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::asn1::name::{self, Prefixes};
-use crate::client::csr::{CsrSpec, Format, KeyWanted, create};
+use crate::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
 use crate::client::passwords::Passwords;
 use crate::client::session::{Needs, Session};
 use crate::error::{Error, Kind, Result};
@@ -163,26 +163,22 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let name = if token.is_empty() { "internal" } else { token };
     verbose(streams, &format!("token {name} logged in..."));
     verbose(streams, &format!("rsa_keygen_wrap_unwrap_ops: {}", options.has("-w")));
-    let made = create(
-        &session.database,
-        &session.token,
-        CsrSpec {
-            subject: subject_der,
-            key: KeyWanted::New { spec, flags, purpose: subject.to_owned() },
-            format: Format::Pkcs10,
-            extensions: Vec::new(),
-            attributes: Vec::new(),
-            key_identifier: options.flag("-y"),
-        },
-    )?;
+    let key = KeyWanted::New { spec, flags, purpose: subject.to_owned() };
+    let spec = CsrSpec {
+        subject: subject_der,
+        format: Format::Pkcs10,
+        extensions: Extensions::default(),
+        key_identifier: options.flag("-y"),
+    };
+    let made = create(&session, &key, &spec)?;
     verbose(streams, "key pair generated.");
     if options.flag("-y") {
         verbose(streams, "use_shared_secret true. Generating SubjectKeyIdentifier extension.");
     }
     verbose(streams, "Certificate request created");
-    let id = made.id.clone();
-    let stored = made.check().and_then(|()| keys::store(output, &made.der, &id));
-    made.settle(stored)?;
+    let id = made.key.id.clone();
+    let stored = made.key.check().and_then(|()| keys::store(output, &made.der, &id));
+    made.key.settle(stored)?;
     session.close()?;
     if options.has("-v") {
         streams.say(format!("Keypair private key id: {}\n", keyid::to_dogtag(&id)));

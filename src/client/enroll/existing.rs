@@ -1,26 +1,24 @@
 //! What a nickname holds already: whether it is what is asked for, and what is missing beside it.
 
 use chrono::Utc;
-use serde_json::json;
 
 use super::asked::Asked;
-use super::{Job, chain_pem, token_name};
+use super::{Enrolled, Job, Mended, Notice, Outcome};
 use crate::algorithm::KeySpec;
-use crate::asn1::name::dn_string;
-use crate::asn1::name::same_name;
+use crate::asn1::name::{dn_string, same_name};
+use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::{certificate_fields, spki_key_spec};
-use crate::cli::report::Report;
 use crate::client::connection::Requester;
-use crate::client::csr::is_unfinished;
-use crate::client::{output, session};
+use crate::client::keys::is_unfinished;
+use crate::client::output;
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Certificate, Trust};
+use crate::nss::Certificate;
 
 /// What is to be done about what is there.
 pub(super) enum Existing {
     /// Nothing more: it is what is asked for.
-    Fits(Box<Report>),
+    Fits(Box<Enrolled>),
     /// A certificate is to be asked for. With `strict` it may not lack a name: the one there does, and
     /// another such would be asked for in every run.
     Ask { strict: bool },
@@ -45,7 +43,7 @@ impl Job<'_> {
             return Ok(ask);
         };
         if differences.all.is_empty() {
-            return self.fits(certificate, asked).map(|r| Existing::Fits(Box::new(r)));
+            return self.fits(certificate, asked).map(|e| Existing::Fits(Box::new(e)));
         }
         if self.spec.renew_on_change {
             return Ok(Existing::Ask { strict: self.spec.require_names || differences.names });
@@ -57,22 +55,22 @@ impl Job<'_> {
             format!("{nickname} is there, serial {serial}, but not as asked for: {said}"),
         )
         .hint("add --renew-on-change to replace it, or ask for what is there")
-        .detail(json!({ "nickname": nickname, "differences": differences.all })))
+        .differing(nickname, differences.all))
     }
 
     /// The certificates under the nickname, which must be of the subject (DER): it can have no other
     /// beside them.
     ///
     /// # Errors
-    /// [`Kind::InTheWay`].
+    /// [`Kind::Conflict`].
     pub(super) fn named(&self, nickname: &str, subject: &[u8]) -> Result<Vec<Certificate>> {
-        let found = self.database.find_certificates(&session::qualified(self.token, nickname))?;
+        let found = self.session.named(nickname)?;
         let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) else {
             return Ok(found);
         };
         let theirs = dn_string(other.subject()).unwrap_or_default();
         Err(Error::new(
-            Kind::InTheWay,
+            Kind::Conflict,
             format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
         )
         .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"))
@@ -111,44 +109,19 @@ impl Job<'_> {
         })
     }
 
-    fn fits(&self, certificate: &Certificate, asked: &Asked) -> Result<Report> {
-        let nickname = self.nickname.unwrap_or_default();
-        let summary = summary(certificate.der())?;
-        let msg = format!(
-            "{nickname} is there already, serial {}, valid until {}",
-            summary.serial_hex(),
-            summary.until()
-        );
-        let extra = asked.extra(certificate.der())?;
-        let result = json!({
-            "nickname": nickname,
-            "token": token_name(self.token),
-            "has_key": true,
-            "certificate": summary.to_json(),
-            "extra_names": extra,
-        });
-        let mut warnings = Vec::new();
-        let mended = self.mend(certificate, &mut warnings)?;
-        let mut report = if mended.is_empty() {
-            let hint = "nothing to do; --force asks for another certificate";
-            Report::done("enroll", "unchanged", false, msg).line(hint)
-        } else {
-            mended.into_iter().fold(Report::done("enroll", "updated", true, msg), Report::line)
-        };
-        report.warnings = warnings;
-        if self.spec.archive.is_some() {
-            report.warnings.push(
-                "whether its private key is archived cannot be seen; --force archives another"
-                    .into(),
-            );
-        }
-        if !extra.is_empty() {
-            report.warnings.push(format!(
-                "the certificate also names {}, which is not asked for; --force asks for another one",
-                extra.join(", ")
-            ));
-        }
-        Ok(report.result(result))
+    fn fits(&self, certificate: &Certificate, asked: &Asked) -> Result<Enrolled> {
+        let extra_names = asked.extra(certificate.der())?;
+        let mut notices = Vec::new();
+        let mended = self.mend(certificate, &mut notices)?;
+        Ok(Enrolled {
+            certificate: summary(certificate.der())?,
+            nickname: self.nickname.map(str::to_owned),
+            token: self.session.token.user_name(),
+            has_key: true,
+            archived: if self.spec.archive.is_some() { None } else { Some(false) },
+            outcome: Outcome::Unchanged { extra_names, mended },
+            notices,
+        })
     }
 
     /// Whether a certificate is of the subject asked for, or of the one the CA puts in its place: the
@@ -167,8 +140,8 @@ impl Job<'_> {
                 name.split([',', '+']).any(is_user)
             }
             Requester::Certificate(signer) if self.takes_signer_s_subject() => {
-                let signer = session::find_certificate(self.database, self.token, signer);
-                signer.is_ok_and(|(s, _)| same_name(s.subject(), certificate.subject()))
+                let signer = self.session.certificate(signer);
+                signer.is_ok_and(|s| same_name(s.subject(), certificate.subject()))
             }
             Requester::Certificate(_) => false,
         }
@@ -180,37 +153,32 @@ impl Job<'_> {
     }
 
     /// What an earlier run should have left beside the certificate: its trust, the chain's file, no
-    /// label on its key. Answers what was missing; a label that stays is a warning.
-    fn mend(&self, certificate: &Certificate, warnings: &mut Vec<String>) -> Result<Vec<String>> {
+    /// label on its key. Answers what was missing; a label that stays is a notice.
+    fn mend(&self, of: &Certificate, notices: &mut Vec<Notice>) -> Result<Vec<Mended>> {
         let mut mended = Vec::new();
-        match self.mend_label(certificate) {
-            Ok(label) => mended.extend(label),
-            Err(e) => warnings.push(e.to_string()),
+        match self.mend_label(of) {
+            Ok(label) => mended.extend(label.map(Mended::Label)),
+            Err(e) => notices.push(Notice::LabelStays(e)),
         }
         if let Some(trust) = &self.spec.trust
-            && !certificate.has_trust(trust)?
+            && !of.has_trust(trust)?
         {
-            self.set_trust(certificate, trust, &mut mended)?;
+            self.session.database.set_trust(of, trust)?;
+            mended.push(Mended::Trust(trust.clone()));
         }
         if let Some(path) = &self.spec.chain_file {
-            let issuers = session::chain(self.database, self.token, certificate, &[])?;
-            let pem = chain_pem(certificate.der(), &issuers);
+            let issuers = self.session.issuers(of.der(), &[])?;
+            let pem = pem::certificates(of.der(), &issuers);
             if std::fs::read(path).ok().as_deref() != Some(pem.as_bytes()) {
                 output::write(path, pem.as_bytes(), output::Mode::Default)?;
-                mended.push(format!("certificate chain written to {}", path.display()));
+                mended.push(Mended::ChainFile(path.clone()));
             }
         }
         Ok(mended)
     }
 
-    fn set_trust(&self, of: &Certificate, trust: &Trust, mended: &mut Vec<String>) -> Result<()> {
-        self.database.set_trust(of, trust)?;
-        mended.push(format!("set the trust {}", trust.as_str()));
-        Ok(())
-    }
-
-    /// Takes away the label that a run left on the key when it was killed beside the import: certutil
-    /// would show that in place of the nickname.
+    /// Takes away the label that a run left on the key when it was killed beside the import, and answers
+    /// it: certutil would show that in place of the nickname.
     pub(super) fn mend_label(&self, certificate: &Certificate) -> Result<Option<String>> {
         let key = certificate.private_key()?;
         let Some(label) = key.label() else { return Ok(None) };
@@ -221,7 +189,7 @@ impl Job<'_> {
             let what = format!("can't take the label {label:?} from the certificate's key");
             Error::new(Kind::Refused, what).because(f)
         })?;
-        Ok(Some(format!("took the label {label:?} from its key")))
+        Ok(Some(label))
     }
 }
 

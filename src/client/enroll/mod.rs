@@ -1,6 +1,7 @@
 //! `nss-cmc enroll`: key, request, signature, submission, checks, import, in one run.
 
 mod asked;
+mod enrolled;
 mod existing;
 mod finish;
 mod unfinished;
@@ -8,29 +9,27 @@ mod unfinished;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rasn_pkix::Extension;
-use serde_json::json;
-
 use super::archive::Archive;
 use super::connection::{Enrolment, Requester};
-use super::csr::{self, AltNames, NewKey};
+use super::csr::{self, AltNames, CsrSpec, Extensions, Format, Requested};
+use super::keys::RequestKey;
+pub use super::lock::Event;
 use super::lock::Lock;
-use super::session::{self, Identity, Needs, Session};
+use super::passwords::Passwords;
+use super::session::{Needs, Session};
 use super::{dogtag, judge, output, signer};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
-use crate::asn1::x509::subject_key_identifier;
-use crate::cli::report::Report;
-use crate::client::passwords::Passwords;
-use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
+use crate::cmc::crmf::Pop;
 use crate::cmc::request::Request;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Leftover, Result};
 use crate::http::{Encoding, TransportOptions};
 use crate::keyid;
-use crate::nss::{Access, Database, KeyFlags, PrivateKey, Token, Trust};
+use crate::nss::{Access, KeyFlags, PrivateKey, Trust};
 use asked::Asked;
+pub use enrolled::{Enrolled, Issued, IssuedKey, Mended, Notice, Outcome};
 use existing::Existing;
-use finish::{Ending, Issued};
+use finish::{Ending, Proven};
 
 /// The key that is made where nothing is said of it.
 pub const DEFAULT_KEY: KeySpec = KeySpec::Rsa(2048);
@@ -103,9 +102,8 @@ pub struct EnrollSpec {
 /// # Errors
 /// Of every kind. A run that fails before its request leaves keeps no key; after that the key stays,
 /// named by the error, unless the CA verifiably refused this very request. A certificate that was
-/// issued is in the error's details.
-pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(&str)) -> Result<Report> {
-    let access = Access::ReadWrite;
+/// issued is in the error's [leftover](Error::left_behind).
+pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled> {
     let needs = Needs {
         token: &spec.token,
         key: true,
@@ -116,36 +114,23 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         trust: spec.trust.is_some(),
         ..Needs::default()
     };
-    let Session { database, token, held } =
-        Session::open(&spec.database, access, needs, &spec.passwords)?;
-    let nickname =
-        spec.nickname.as_deref().map(|n| session::new_nickname(&token, n)).transpose()?;
+    let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
+    let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
     let url = dogtag::submit_url(&spec.ca, dogtag::SUBMIT_FULL, &spec.profile)?;
     // From the look at what is there to the import, so that no other run comes in between.
-    let lock = Lock::take(&database.path(), spec.lock_timeout, tell)?;
-    let job =
-        Job { database: &database, token: &token, nickname: nickname.as_deref(), spec: &spec, url };
-    let report = match &spec.key {
+    let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
+    let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec, url };
+    let mut enrolled = match &spec.key {
         KeySource::Csr(path) => job.with_csr(path)?,
         KeySource::New { spec: key, subject, names } => job.with_key(*key, subject, names)?,
     };
-    drop((token, held));
-    let report = close(database, report);
+    enrolled.notices.extend(session.close().err().map(Notice::NotClosed));
     drop(lock);
-    Ok(report)
-}
-
-/// Shuts NSS down; a leaked handle is a defect worth telling, not a failure of what was done.
-pub fn close(database: Database, mut report: Report) -> Report {
-    if let Err(e) = database.close() {
-        report.warnings.push(e.to_string());
-    }
-    report
+    Ok(enrolled)
 }
 
 struct Job<'a> {
-    database: &'a Database,
-    token: &'a Token,
+    session: &'a Session,
     nickname: Option<&'a str>,
     spec: &'a EnrollSpec,
     /// Where requests go.
@@ -154,8 +139,8 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Has a request certified that somebody else made.
-    fn with_csr(&self, path: &Path) -> Result<Report> {
-        let request = session::read_request(path, None)?;
+    fn with_csr(&self, path: &Path) -> Result<Enrolled> {
+        let request = csr::read(path, None)?;
         let asked = Asked::of(&request)?;
         if let (Some(nickname), Some(subject)) = (self.nickname, &asked.subject) {
             self.named(nickname, subject)?;
@@ -163,129 +148,124 @@ impl Job<'_> {
         self.check_signer()?;
         // Before a certificate is asked for, that could then not be stored.
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
-        let issued = self.ask(&request, None)?;
-        let ending = Ending { place, strict: self.spec.require_names, warnings: Vec::new() };
-        self.finish(&issued, None, &asked, ending)
+        let proven = self.ask(&request, None)?;
+        let ending = Ending { place, strict: self.spec.require_names, notices: Vec::new() };
+        self.finish(proven, None, &asked, ending)
     }
 
     /// Has a key certified: a new one, or that of an earlier run that didn't come to its end.
-    fn with_key(&self, key: Option<KeySpec>, subject: &str, names: &AltNames) -> Result<Report> {
+    fn with_key(&self, key: Option<KeySpec>, subject: &str, names: &AltNames) -> Result<Enrolled> {
         let text = subject;
         let subject = name::parse(text)?;
-        let extensions = names.extensions()?;
-        let asked = Asked::new(Some(subject.clone()), &extensions)?;
+        let requested = Requested { names: names.clone(), ..Requested::default() };
+        let extensions = Extensions::read(&requested)?;
+        let asked = Asked::new(Some(subject.clone()), extensions.list())?;
         let existing = self.existing(&subject, &asked, key)?;
         let kind = key.unwrap_or(DEFAULT_KEY);
         let mut unfinished = self.unfinished(kind)?;
         let strict = match existing {
-            Existing::Fits(mut report) => {
-                report.warnings.extend(unfinished.all(self.nickname.unwrap_or_default()));
-                return Ok(*report);
+            Existing::Fits(mut enrolled) => {
+                enrolled.notices.extend(unfinished.all(self.nickname.unwrap_or_default()));
+                return Ok(*enrolled);
             }
             Existing::Ask { strict } => strict,
         };
         self.check_signer()?;
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
         let purpose = self.nickname.unwrap_or(text);
-        let recovered = self.recover(&subject, &asked, &mut unfinished)?;
-        let (key, issued) = match recovered {
+        let (key, proven) = match self.recover(&subject, &asked, &mut unfinished)? {
             Some(found) => found,
             None => {
-                let key = match unfinished.go_on(self.token, purpose)? {
+                let key = match unfinished.go_on(&self.session.token, purpose)? {
                     Some(key) => key,
                     None => self.new_key(kind, purpose)?,
                 };
-                let told = unfinished.notes.clone();
-                self.certify(key, &subject, extensions)
-                    .map_err(|e| told.into_iter().fold(e, Error::note))?
+                let notices = &unfinished.notices;
+                self.certify(key, subject, extensions)
+                    .map_err(|e| notices.iter().fold(e, |e, notice| e.note(notice.to_string())))?
             }
         };
-        let ending = Ending { place, strict, warnings: unfinished.notes };
-        self.finish(&issued, Some(key), &asked, ending)
+        let ending = Ending { place, strict, notices: unfinished.notices };
+        self.finish(proven, Some(key), &asked, ending)
     }
 
     /// Checks that the CA may take the signer, before anything is made or sent.
     fn check_signer(&self) -> Result<()> {
         match &self.spec.requester {
-            Requester::Certificate(nickname) => {
-                signer::check(&Identity::find(self.database, self.token, nickname)?)
-            }
+            Requester::Certificate(nickname) => signer::check(&self.session.identity(nickname)?),
             Requester::SharedSecret(_) => Ok(()),
         }
     }
 
-    fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<NewKey> {
+    fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<RequestKey> {
         let mut flags = KeyFlags::permanent(kind);
         if self.spec.archive.is_some() {
             flags.extractable = Some(true);
         }
-        NewKey::generate(self.token, kind, flags, purpose)
+        RequestKey::generate(&self.session.token, kind, flags, purpose)
     }
 
     /// The key and its certificate.
     fn certify(
         &self,
-        mut key: NewKey,
-        subject: &[u8],
-        extensions: Vec<Extension>,
-    ) -> Result<(NewKey, Issued)> {
-        let request = match self.request_for(subject, extensions, &key).and_then(|r| {
-            // From here on the CA may issue: an interruption waits for its answer.
-            key.check()?;
-            Ok(r)
-        }) {
+        mut key: RequestKey,
+        subject: Vec<u8>,
+        extensions: Extensions,
+    ) -> Result<(RequestKey, Proven)> {
+        let request = match self.request_for(subject, extensions, &key) {
             Ok(request) => request,
             Err(e) => return Err(self.failed(e, key)),
         };
+        // From here on the CA may issue: an interruption waits for its answer.
         key.commit();
-        match self.ask(&request, key.private()) {
-            Ok(issued) => Ok((key, issued)),
+        match key.private().and_then(|private| self.ask(&request, Some(private))) {
+            Ok(proven) => Ok((key, proven)),
             Err(e) => Err(self.failed(e, key)),
         }
     }
 
     /// A failure before there was a certificate to believe in.
-    fn failed(&self, error: Error, key: NewKey) -> Error {
+    fn failed(&self, error: Error, key: RequestKey) -> Error {
         let (resumed, id) = (key.is_resumed(), keyid::to_hex(&key.id));
         let error = key.end(error);
-        if !error.leaves_something() {
+        if error.left_behind().is_none() {
             return error;
         }
-        let error = error.left(json!({ "nickname": self.nickname }));
+        let nickname = self.nickname.map(str::to_owned);
+        let error = error.leftover(Leftover { nickname, ..Leftover::default() });
         if !resumed {
             return error;
         }
-        let token = match self.token.is_internal() {
+        let token = match self.session.token.is_internal() {
             true => String::new(),
-            false => format!(" -h '{}'", self.token.name()),
+            false => format!(" -h '{}'", self.session.token.name()),
         };
-        let database = self.database.name();
+        let database = self.session.database.name();
         error.note(format!(
             "each run goes on with this key; to begin with another one: certutil -F -d {database}{token} -k {id}"
         ))
     }
 
     /// Sends a request; answers the certificate, which is proven to be the CA's and for its key.
-    fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Issued> {
+    fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
+        let database = &self.session.database;
         let enrolment = Enrolment {
-            database: self.database,
-            token: self.token,
+            database,
+            token: &self.session.token,
             requester: &self.spec.requester,
             url: self.url.clone(),
             options: self.connection(),
             allow_unsigned: self.spec.allow_unsigned,
         };
         let certificates = enrolment.play(request, key)?;
-        let proven = || {
-            let (certificate, others) = judge::ours(self.database, certificates, &request.spki()?)?;
-            Ok(Issued { certificate, others, recovered: false })
-        };
-        proven().map_err(Error::sent)
+        let proven = request.spki().and_then(|spki| judge::ours(database, certificates, &spki));
+        let (certificate, others) = proven.map_err(Error::sent)?;
+        Ok(Proven { certificate, others, recovered: false })
     }
 
     fn connection(&self) -> TransportOptions<'_> {
         TransportOptions {
-            database: Some(self.database),
+            database: Some(&self.session.database),
             connect_timeout: self.spec.timeouts.0,
             timeout: self.spec.timeouts.1,
             proxy: self.spec.proxy.clone(),
@@ -297,42 +277,25 @@ impl Job<'_> {
 
     fn request_for(
         &self,
-        subject: &[u8],
-        mut extensions: Vec<Extension>,
-        key: &NewKey,
+        subject: Vec<u8>,
+        extensions: Extensions,
+        key: &RequestKey,
     ) -> Result<Request> {
-        let Some(private) = key.private() else {
-            return Err(Error::new(Kind::Internal, "a new key is without private half"));
-        };
-        // By this the CA knows that the signer is the key being certified.
-        let id = match matches!(self.spec.requester, Requester::SharedSecret(_)) {
-            true => Some(session::key_identifier(self.database, &key.spki)?),
-            false => None,
-        };
-        if self.spec.encryption_only || self.spec.archive.is_some() {
-            let archive = match &self.spec.archive {
-                Some(archive) => Some(archive.options(self.database, self.token, private)?),
-                None => None,
-            };
+        let by_secret = matches!(self.spec.requester, Requester::SharedSecret(_));
+        let is_crmf = self.spec.encryption_only || self.spec.archive.is_some();
+        let pop = if self.spec.encryption_only { Pop::None } else { Pop::Success };
+        let spec = CsrSpec {
+            subject,
+            format: match is_crmf {
+                true => Format::Crmf(pop, self.spec.archive.clone()),
+                false => Format::Pkcs10,
+            },
             // Dogtag up to 10.10 refuses other extensions in CRMF than the key identifier.
-            let extensions = id.iter().map(|id| crmf::subject_key_identifier(id)).collect();
-            let pop = if self.spec.encryption_only { Pop::None } else { Pop::Success };
-            let parts = CrmfParts { subject, spki: &key.spki, extensions, archive, pop };
-            return Request::crmf(&cert_req_messages(parts, private)?);
-        }
-        extensions.extend(id.map(|id| subject_key_identifier(&id)));
-        Ok(Request::Pkcs10(csr::pkcs10(subject, &key.spki, &extensions, private)?))
+            extensions: if is_crmf { Extensions::default() } else { extensions },
+            // By this the CA knows that the signer is the key being certified.
+            key_identifier: by_secret,
+        };
+        let der = csr::encode(self.session, &spec, key)?;
+        if is_crmf { Request::crmf(&der) } else { Ok(Request::Pkcs10(der)) }
     }
-}
-
-fn chain_pem(ours: &[u8], others: &[Vec<u8>]) -> String {
-    let mut pem = crate::asn1::pem::encode("CERTIFICATE", ours);
-    for other in others {
-        pem.push_str(&crate::asn1::pem::encode("CERTIFICATE", other));
-    }
-    pem
-}
-
-fn token_name(token: &Token) -> String {
-    if token.is_internal() { "internal".into() } else { token.name() }
 }

@@ -1,18 +1,17 @@
 //! Keys of earlier runs that didn't come to their end: found by their label, and gone on with, with the
 //! certificate that the CA's records have for them, or else with another request.
 
-use super::Job;
 use super::asked::Asked;
-use super::finish::Issued;
+use super::finish::Proven;
+use super::{Job, Notice};
 use crate::algorithm::KeySpec;
 use crate::asn1::x509::spki_key_spec;
 use crate::client::connection::Requester;
-use crate::client::csr::{NewKey, unfinished_label};
 use crate::client::dogtag::records::{Lookup, Records, State};
-use crate::client::{judge, session};
+use crate::client::judge;
+use crate::client::keys::{RequestKey, unfinished_label};
 use crate::error::{Kind, Result};
 use crate::http::Transport;
-use crate::keyid;
 use crate::nss::{KeyPair, Token};
 
 /// The keys of earlier runs.
@@ -21,7 +20,7 @@ pub(super) struct Unfinished {
     /// Those of the kind asked for.
     keys: Vec<OldKey>,
     /// What is to be said besides: of the others, and of a CA that can't be asked.
-    pub(super) notes: Vec<String>,
+    pub(super) notices: Vec<Notice>,
 }
 
 /// A key of an earlier run.
@@ -43,25 +42,26 @@ impl Job<'_> {
     pub(super) fn unfinished(&self, wanted: KeySpec) -> Result<Unfinished> {
         let mut found = Unfinished::default();
         let Some(nickname) = self.nickname else { return Ok(found) };
-        let named = self.database.find_certificates(&session::qualified(self.token, nickname))?;
+        let named = self.session.named(nickname)?;
         for (text, labelled) in [(unfinished_label(nickname).as_str(), true), (nickname, false)] {
-            for private in self.token.keys_labelled(text) {
+            for private in self.session.token.keys_labelled(text) {
                 let Ok(id) = private.id() else { continue };
                 let public = private.public().and_then(|p| Ok((p.spki()?, p)));
                 let Ok((spki, public)) = public else {
-                    found.notes.extend(labelled.then(|| note(nickname, &id, &[])));
+                    found.notices.extend(labelled.then(|| notice(nickname, id, &[])));
                     continue;
                 };
                 if let Some(certificate) = named.iter().find(|c| c.spki() == spki) {
                     // It is in use: killed beside the import.
-                    found.notes.extend(self.mend_label(certificate).err().map(|e| e.to_string()));
+                    let stays = self.mend_label(certificate).err().map(Notice::LabelStays);
+                    found.notices.extend(stays);
                     continue;
                 }
                 if spki_key_spec(&spki) == Some(wanted) {
                     let pair = KeyPair { private, public };
                     found.keys.push(OldKey { pair, spki, id, labelled });
                 } else if labelled {
-                    found.notes.push(note(nickname, &id, &spki));
+                    found.notices.push(notice(nickname, id, &spki));
                 }
             }
         }
@@ -79,7 +79,7 @@ impl Job<'_> {
         subject: &[u8],
         asked: &Asked,
         unfinished: &mut Unfinished,
-    ) -> Result<Option<(NewKey, Issued)>> {
+    ) -> Result<Option<(RequestKey, Proven)>> {
         if unfinished.keys.is_empty() {
             return Ok(None);
         }
@@ -94,9 +94,7 @@ impl Job<'_> {
                     Ok(Lookup::Absent) => continue,
                     Err(e) if e.kind() == Kind::Interrupted => return Err(e),
                     Ok(Lookup::Silent(why)) | Err(why) => {
-                        unfinished.notes.push(format!(
-                            "cannot ask the CA for the certificate of an earlier request: {why}"
-                        ));
+                        unfinished.notices.push(Notice::RecordsSilent(why));
                         return Ok(None);
                     }
                 };
@@ -108,12 +106,16 @@ impl Job<'_> {
                     continue;
                 }
                 // What isn't proven is as good as nothing.
-                let proven = judge::ours(self.database, vec![der], &key.spki);
+                let proven = judge::ours(&self.session.database, vec![der], &key.spki);
                 let Ok((certificate, others)) = proven else { continue };
                 let OldKey { pair, .. } = unfinished.keys.swap_remove(at);
-                let key = NewKey::resume(self.token, pair, self.nickname.unwrap_or_default())?;
-                let issued = Issued { certificate, others, recovered: true };
-                return Ok(Some((key, issued)));
+                let key = RequestKey::resume(
+                    &self.session.token,
+                    pair,
+                    self.nickname.unwrap_or_default(),
+                )?;
+                let proven = Proven { certificate, others, recovered: true };
+                return Ok(Some((key, proven)));
             }
         }
         Ok(None)
@@ -125,8 +127,7 @@ impl Job<'_> {
         if let Requester::Certificate(signer) = &self.spec.requester
             && self.takes_signer_s_subject()
         {
-            let signer = session::find_certificate(self.database, self.token, signer);
-            subjects.extend(signer.map(|(s, _)| s.subject().to_vec()));
+            subjects.extend(self.session.certificate(signer).map(|s| s.subject().to_vec()));
         }
         subjects
     }
@@ -136,30 +137,29 @@ impl Unfinished {
     /// The key to go on with, if there is one; of the others is said that they are there.
     ///
     /// # Errors
-    /// As [`NewKey::resume`].
-    pub(super) fn go_on(&mut self, token: &Token, nickname: &str) -> Result<Option<NewKey>> {
+    /// As [`RequestKey::resume`].
+    pub(super) fn go_on(&mut self, token: &Token, nickname: &str) -> Result<Option<RequestKey>> {
         let mut keys = std::mem::take(&mut self.keys).into_iter().filter(|k| k.labelled);
         let Some(first) = keys.next() else { return Ok(None) };
-        self.notes.extend(keys.map(|k| k.note(nickname)));
-        NewKey::resume(token, first.pair, nickname).map(Some)
+        self.notices.extend(keys.map(|k| k.notice(nickname)));
+        RequestKey::resume(token, first.pair, nickname).map(Some)
     }
 
     /// What is to be said of all of them, by a run that needs none.
-    pub(super) fn all(self, nickname: &str) -> Vec<String> {
+    pub(super) fn all(self, nickname: &str) -> Vec<Notice> {
         let keys = self.keys.into_iter().filter(|k| k.labelled);
-        self.notes.into_iter().chain(keys.map(|k| k.note(nickname))).collect()
+        self.notices.into_iter().chain(keys.map(|k| k.notice(nickname))).collect()
     }
 }
 
 impl OldKey {
-    fn note(&self, nickname: &str) -> String {
-        note(nickname, &self.id, &self.spki)
+    fn notice(self, nickname: &str) -> Notice {
+        notice(nickname, self.id, &self.spki)
     }
 }
 
 /// That a key with the label is there.
-fn note(nickname: &str, id: &[u8], spki: &[u8]) -> String {
-    let kind = spki_key_spec(spki).map_or_else(String::new, |spec| format!(", {spec}"));
-    let (label, id) = (unfinished_label(nickname), keyid::to_hex(id));
-    format!("a key with the label {label:?} is there, id {id}{kind}")
+fn notice(nickname: &str, id: Vec<u8>, spki: &[u8]) -> Notice {
+    let label = unfinished_label(nickname);
+    Notice::UnfinishedKey { label, id, kind: spki_key_spec(spki) }
 }

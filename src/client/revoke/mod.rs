@@ -16,7 +16,6 @@ pub use target::{Pick, Target};
 
 use super::connection::{Connection, fresh};
 use super::dogtag::records::{Lookup, Records, State, serial_hex};
-use super::enroll::close;
 use super::message::{CmcSpec, Signatory, build};
 use super::session::{Identity, Needs, Session};
 use super::{dogtag, judge, signer};
@@ -107,11 +106,9 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
         Target::File(_) | Target::Serial(..) => None,
     };
     let needs = Needs { token: &spec.token, signer, certificate, ..Needs::default() };
-    let Session { database, token, held } =
-        Session::open(&spec.database, access, needs, &spec.passwords)?;
-    let report = run(&database, &token, spec)?;
-    drop((token, held));
-    Ok(close(database, report))
+    let session = Session::open(&spec.database, access, needs, &spec.passwords)?;
+    let report = run(&session.database, &session.token, spec)?;
+    Ok(report.closed(session.close()))
 }
 
 fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {

@@ -7,8 +7,8 @@ use rasn::types::Integer;
 use super::keys::required_secret;
 use crate::algorithm::Crypto;
 use crate::asn1::{name, unsigned};
+use crate::client::csr;
 use crate::client::message::CmcSpec;
-use crate::client::session;
 use crate::cmc::control::{Control, Revocation, reason, serial_number};
 use crate::cmc::proof::{POP_LINK_RANDOM_V1, WitnessAlgorithms};
 use crate::cmc::request::Request;
@@ -73,7 +73,7 @@ pub fn requests(settings: &Settings) -> Result<Vec<Request>> {
         let why = format!("numRequests is {wanted}, but input names {}", names.len());
         return Err(usage(settings, why));
     }
-    names.iter().take(wanted).map(|n| session::read_request(Path::new(n), crmf)).collect()
+    names.iter().take(wanted).map(|n| csr::read(Path::new(n), crmf)).collect()
 }
 
 /// The shared secret of an unsigned revocation, if this is one.
