@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 
+use common::der::{self, COMMON_NAME, ORGANIZATION, pem};
 use common::{Folder, PASSWORD, run, tool};
 use nss_cmc::algorithm::{Curve, Digest, KeySpec, Scheme, Signer};
-use nss_cmc::asn1::{name, pem};
 use nss_cmc::client::csr;
 use nss_cmc::client::passwords::Source;
 use nss_cmc::error::{Error, Kind};
@@ -229,7 +229,7 @@ fn is_issued(database: &Database, certificate: &Certificate) -> Result<(), Error
 fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     let spec = KeySpec::Ec(Curve::P256);
     let key = csr::NewKey::generate(token, spec, KeyFlags::permanent(spec), "label").unwrap();
-    let subject = name::parse("CN=imported,O=TEST").unwrap();
+    let subject = der::name(&[(ORGANIZATION, "TEST"), (COMMON_NAME, "imported")]);
     let request = csr::pkcs10(&subject, &key.spki, &[], key.private().unwrap()).unwrap();
     f.write("req.pem", pem::encode("CERTIFICATE REQUEST", &request));
     tool("openssl", f.path(), &["req", "-verify", "-noout", "-in", "req.pem"]);
@@ -273,11 +273,10 @@ fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
             "-CAcreateserial",
         ],
     );
-    let ca = database.decode_certificate(&pem::to_der("x", &f.read("ca.pem")).unwrap()).unwrap();
+    let ca = database.decode_certificate(&pem::to_der(&f.read("ca.pem"))).unwrap();
     let internal = database.token("internal").unwrap();
     internal.import(&ca, "Test CA").unwrap();
-    let leaf =
-        database.decode_certificate(&pem::to_der("x", &f.read("cert.pem")).unwrap()).unwrap();
+    let leaf = database.decode_certificate(&pem::to_der(&f.read("cert.pem"))).unwrap();
     token.import(&leaf, nickname).unwrap();
     drop(key.keep());
     assert!(database.verify(&leaf, Usage::SslClient).is_err(), "an untrusted CA was believed");
