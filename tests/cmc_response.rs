@@ -5,9 +5,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use common::der::{SignedData, encode, oid, pem, tlv};
 use common::{Folder, Said, nss_cmc, tool};
-use nss_cmc::asn1::cms::{ContentInfo, SignedData};
-use nss_cmc::asn1::{any, decode, encode, oid, pem, tlv};
 
 fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
@@ -29,24 +28,13 @@ fn cmc_response(dir: &Path, args: &[&str]) -> Said {
     nss_cmc(dir, &[&["CMCResponse"], args].concat())
 }
 
-/// The message with its SignedData changed.
-fn changed(der: &[u8], change: impl FnOnce(&mut SignedData)) -> Vec<u8> {
-    let info: ContentInfo = decode("x", der).unwrap();
-    let mut signed: SignedData = decode("x", info.content.as_bytes()).unwrap();
-    change(&mut signed);
-    let content = any(encode("x", &signed).unwrap());
-    encode("x", &ContentInfo { content, ..info }).unwrap()
-}
-
 /// A Full PKI Response with one status control, signed by nobody.
 fn unsigned(control: &rasn::types::Oid, status: &[u8]) -> Vec<u8> {
-    let control = tlv(
-        0x30,
-        &[vec![2, 1, 1], encode("x", &oid::owned(control)).unwrap(), tlv(0x31, status)].concat(),
-    );
+    let control =
+        tlv(0x30, &[vec![2, 1, 1], encode(&control.to_owned()), tlv(0x31, status)].concat());
     let empty = tlv(0x30, b"");
     let content = tlv(0x30, &[tlv(0x30, &control), empty.clone(), empty].concat());
-    changed(&vector("08a-wrong-agent"), |s| {
+    SignedData::changed(&vector("08a-wrong-agent"), |s| {
         s.encap_content_info.content = Some(content.into());
         s.signer_infos = vec![].into();
         s.certificates = None;
@@ -82,8 +70,8 @@ fn exit_status_tells_the_cmc_status() {
     }
     // No status at all is success (RFC 5272 §6.1.1); a simple response has none.
     shown(&unsigned(oid::CMC_DATA_RETURN, &tlv(4, b"x"))).exits(0);
-    let simple = changed(&vector("01-rsa-server"), |s| {
-        s.encap_content_info.content_type = oid::owned(oid::ID_DATA);
+    let simple = SignedData::changed(&vector("01-rsa-server"), |s| {
+        s.encap_content_info.content_type = oid::ID_DATA.to_owned();
         s.encap_content_info.content = None;
         s.signer_infos = vec![].into();
     });
@@ -164,7 +152,7 @@ fn only_answers_to_be_believed_are_stored() {
 
     let mut signature = good.clone();
     *signature.last_mut().unwrap() ^= 1;
-    let content = changed(&good, |s| {
+    let content = SignedData::changed(&good, |s| {
         let mut content = s.encap_content_info.content.as_ref().unwrap().to_vec();
         *content.last_mut().unwrap() ^= 1;
         s.encap_content_info.content = Some(content.into());
@@ -197,7 +185,7 @@ fn only_answers_to_be_believed_are_stored() {
 #[test]
 fn an_answer_without_certificates_is_stored_whole() {
     let f = Folder::bare();
-    let bare = changed(&vector("07a-revoke-agent"), |s| s.certificates = None);
+    let bare = SignedData::changed(&vector("07a-revoke-agent"), |s| s.certificates = None);
     f.write("r", &bare);
     let said = cmc_response(f.path(), &["-i", "r", "-o", "chain"]).exits(0);
     assert!(said.out.contains("Status: SUCCESS"), "{}", said.out);

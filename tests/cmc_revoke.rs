@@ -7,6 +7,7 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use common::der::pem;
 use common::{Folder, PASSWORD, Said, run, tool};
 
 /// A database with an agent's certificate.
@@ -71,7 +72,7 @@ fn the_message_is_java_s_but_for_its_nonce() {
         let lines: Vec<&str> = said.out.lines().collect();
         let at = lines.iter().position(|l| *l == "-----BEGIN CERTIFICATE REQUEST-----").unwrap();
         assert_eq!(lines[at + 2], "-----END CERTIFICATE REQUEST-----");
-        let file = nss_cmc::asn1::pem::base64(&f.read("CMCRevoke.out"));
+        let file = pem::base64(&f.read("CMCRevoke.out"));
         assert_eq!(lines[at + 1], file);
         assert_eq!(
             lines[..3],

@@ -3,17 +3,19 @@
 //! memory and work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod common;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use nss_cmc::asn1::{encode, oid, pem, tlv};
+use common::der::{SignedData, encode, oid, pem, tlv};
 use nss_cmc::cmc::pop::Challenge;
 use nss_cmc::cmc::request::Request;
 use nss_cmc::cmc::response;
 use nss_cmc::inspect as show;
-
 use rasn::types::Oid;
 
 /// The system's allocator with an account of each thread.
@@ -87,7 +89,7 @@ fn recorded() -> Vec<(String, Vec<u8>)> {
         for name in ["request.der", "response.der", "p10.req", "crmf.req"] {
             let Ok(bytes) = std::fs::read(folder.join(name)) else { continue };
             let label = format!("{}/{name}", folder.file_name().unwrap().to_string_lossy());
-            found.push((label, pem::to_der(name, &bytes).unwrap()));
+            found.push((label, pem::to_der(&bytes)));
         }
     }
     found.sort();
@@ -112,7 +114,7 @@ fn damaged(der: &[u8], at: usize, damage: usize) -> Vec<u8> {
     bytes
 }
 
-/// Everything that reads a message.
+/// Everything that reads a message. What prints it is measured from outside, below.
 fn read(bytes: &[u8], thoroughly: bool) {
     if let Ok(answer) = response::parse(bytes) {
         answer.statuses().ok();
@@ -124,17 +126,11 @@ fn read(bytes: &[u8], thoroughly: bool) {
             challenge.ciphertext().ok();
             challenge.readings().ok();
         }
-        if thoroughly {
-            nss_cmc::dogtag_tools::text::render_response(&answer, true);
-            answer.certificates.iter().for_each(|c| drop(nss_cmc::asn1::summary::summary(c)));
-        }
     }
-    show::request_content(bytes).ok();
     Request::pkcs10(bytes).and_then(|r| r.spki()).ok();
     Request::crmf(bytes).and_then(|r| r.spki()).ok();
-    if thoroughly && let Ok(message) = show::read(bytes) {
-        nss_cmc::cli::message::message_lines(&message.parts);
-        message.parts.to_json().to_string();
+    if thoroughly {
+        show::read(bytes).ok();
     }
 }
 
@@ -156,8 +152,9 @@ fn bounded(label: &str, bytes: &[u8], thoroughly: bool) {
 /// Where the message's certificates lie.
 fn in_certificates(der: &[u8]) -> Vec<bool> {
     let mut inside = vec![false; der.len()];
-    let signed = response::open_signed_data("x", der);
-    for certificate in signed.map(|(s, _)| response::certificates_of(&s)).unwrap_or_default() {
+    let id = encode(&oid::ID_SIGNED_DATA.to_owned());
+    let signed = der.windows(id.len()).take(20).any(|w| w == id).then(|| SignedData::of(der));
+    for certificate in signed.map(|s| s.certificate_ders()).unwrap_or_default() {
         let at = der.windows(certificate.len()).position(|w| w == certificate).unwrap();
         inside[at..at + certificate.len()].fill(true);
     }
@@ -204,11 +201,10 @@ fn every_octet_of_every_recorded_message() {
 
 /// Messages that consist of many small or one large part, where a reader's cost could grow faster
 /// than the message.
-#[test]
-fn every_way_to_make_a_message_large() {
+fn large_messages() -> Vec<(&'static str, Vec<u8>)> {
     const LARGE: usize = 128 * 1024;
     let many = |element: &[u8]| element.repeat(LARGE / element.len());
-    let oid_of = |id: &Oid| encode("x", &oid::owned(id)).unwrap();
+    let oid_of = |id: &Oid| encode(&id.to_owned());
     let control = |id: &Oid, values: &[u8]| {
         tlv(0x30, &[vec![2, 1, 1], oid_of(id), tlv(0x31, values)].concat())
     };
@@ -242,7 +238,7 @@ fn every_way_to_make_a_message_large() {
     let nested = |levels: usize| (0..levels).fold(Vec::new(), |der, _| tlv(0x30, &der));
     let indefinite = [&[0x30, 0x80][..], &oid_of(oid::ID_DATA), &[0xa0, 0x80]].concat();
     let ca = std::fs::read(vectors().join("ca_signing.pem")).unwrap();
-    let ca = pem::to_der("x", &ca).unwrap();
+    let ca = pem::to_der(&ca);
     let distinct = (0u32..9000).flat_map(|n| {
         let arcs = [0x2a, 0x80 | (n >> 7) as u8, (n & 0x7f) as u8];
         let id = tlv(2, &[1, (n >> 8) as u8, n as u8]);
@@ -250,7 +246,7 @@ fn every_way_to_make_a_message_large() {
     });
 
     let failed = |value| with(oid::CMC_STATUS_INFO_V2, value);
-    for (label, message) in [
+    vec![
         ("certificates that are none", bag(&many(&[0x30, 0]))),
         ("one certificate again and again", bag(&many(&ca))),
         ("controls", response(&many(&control(oid::CMC_GET_CRL, &[])))),
@@ -278,7 +274,66 @@ fn every_way_to_make_a_message_large() {
         ("names", p10(&many(&rdn), &[])),
         ("an arc", tlv(0x30, &tlv(6, &many(&[0x81])))),
         ("arcs", tlv(0x30, &tlv(6, &many(&[1])))),
-    ] {
+    ]
+}
+
+#[test]
+fn every_way_to_make_a_message_large() {
+    for (label, message) in large_messages() {
         bounded(label, &message, true);
+    }
+}
+
+/// The ways to print a message.
+const PRINTERS: [&[&str]; 3] = [
+    &["CMCResponse", "-v", "-i", "m"],
+    &["cmc", "show", "m"],
+    &["cmc", "show", "m", "--output", "json"],
+];
+
+/// The exit code of the program about a message, with this much memory for data at most.
+fn printed(message: &[u8], args: &[&str], limit: Option<usize>) -> i32 {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("m"), message).unwrap();
+    let limit = limit.map_or("unlimited".into(), |octets| octets.div_ceil(1024).to_string());
+    let script = format!("ulimit -d {limit} && ulimit -c 0 && exec \"$0\" \"$@\"");
+    common::run(
+        Command::new("sh")
+            .current_dir(dir.path())
+            .args(["-c", &script, env!("CARGO_BIN_EXE_nss-cmc")])
+            .args(args),
+    )
+    .code
+}
+
+/// What it may end with: it has printed the message, or said what is wrong with it.
+const DONE: [i32; 3] = [0, 1, 20];
+
+#[test]
+fn printing_a_large_message_takes_a_few_times_its_size() {
+    const STEP: usize = 256 * 1024;
+    let tiny = tlv(0x30, &[]);
+    for printer in PRINTERS {
+        let enough = |limit: &usize| DONE.contains(&printed(&tiny, printer, Some(*limit)));
+        let alone = (1..400).map(|n| n * STEP).find(enough).unwrap();
+        for (label, message) in large_messages() {
+            let allowed = alone + FEW_TIMES * message.len() + FIXED_OCTETS;
+            let code = printed(&message, printer, Some(allowed));
+            assert!(DONE.contains(&code), "{label}: {printer:?} ended with {code}");
+        }
+    }
+}
+
+/// Here and there an octet of every recorded message damaged, and all of it printed.
+#[test]
+fn damaged_messages_are_printed() {
+    for (n, (label, der)) in recorded().into_iter().enumerate() {
+        for (turn, at) in (n..der.len()).step_by(211).enumerate() {
+            let printer = PRINTERS[turn % PRINTERS.len()];
+            let damage = (n + turn) % DAMAGES;
+            let code = printed(&damaged(&der, at, damage), printer, None);
+            let what = format!("{label}, octet {at}, damage {damage}, {printer:?}");
+            assert!(DONE.contains(&code), "{what}: {code}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use common::Folder;
-use nss_cmc::asn1::encode;
+use common::der::SignedData;
 use nss_cmc::cmc::response::{self, Response};
 use nss_cmc::nss::{Access, Database};
 use nss_cmc::trust::SignatureCheck;
@@ -31,15 +31,13 @@ fn recorded() -> Vec<(String, Vec<u8>)> {
 
 /// Content, signed attributes and signature.
 fn signed_parts(der: &[u8]) -> Vec<Range<usize>> {
-    let (signed, content) = response::open_signed_data("x", der).unwrap();
-    let signer = signed.signer_infos.to_vec()[0].clone();
-    let attributes = signer.signed_attrs.as_ref().unwrap().to_vec();
-    let attributes: Vec<u8> = attributes.iter().flat_map(|a| encode("x", *a).unwrap()).collect();
+    let signed = SignedData::of(der);
+    let signature = signed.signer_infos.to_vec()[0].signature.clone();
     let place = |part: &[u8]| {
         let at = der.windows(part.len()).rposition(|w| w == part).unwrap();
         at..at + part.len()
     };
-    vec![place(&content.unwrap()), place(&attributes), place(&signer.signature)]
+    vec![place(&signed.content()), place(&signed.signed_attributes().concat()), place(&signature)]
 }
 
 /// What is read of an answer's signed content.

@@ -342,9 +342,9 @@ fn a_place_for_the_answer_comes_first() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// The DER in a file of text, as the program itself reads it.
+/// The DER in a file of text.
 fn der(f: &Folder, file: &str) -> Vec<u8> {
-    nss_cmc::asn1::pem::to_der(file, &f.read(file)).unwrap()
+    common::der::pem::to_der(&f.read(file))
 }
 
 #[test]

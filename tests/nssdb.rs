@@ -8,10 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard};
 
+use common::der::{self, COMMON_NAME, ORGANIZATION, pem, tlv};
 use common::{Folder, PASSWORD, run, tool};
-use nss_cmc::algorithm::{Curve, Digest, KeySpec, Scheme, Signer};
-use nss_cmc::asn1::x509::{CsrParts, certification_request};
-use nss_cmc::asn1::{name, pem};
+use nss_cmc::algorithm::{Curve, Digest, KeySpec, KeyType, Scheme, Signer};
 use nss_cmc::client::keys::RequestKey;
 use nss_cmc::client::passwords::Source;
 use nss_cmc::error::{Error, Kind};
@@ -230,10 +229,14 @@ fn is_issued(database: &Database, certificate: &Certificate) -> Result<(), Error
 fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     let spec = KeySpec::Ec(Curve::P256);
     let key = RequestKey::generate(token, spec, KeyFlags::permanent(spec), "label").unwrap();
-    let subject = name::parse("CN=imported,O=TEST").unwrap();
-    let parts =
-        CsrParts { subject: &subject, spki: &key.spki, extensions: &[], attributes: Vec::new() };
-    let request = certification_request(parts, key.private().unwrap()).unwrap();
+    let subject = der::name(&[(ORGANIZATION, "TEST"), (COMMON_NAME, "imported")]);
+    let info = tlv(0x30, &[&[2, 1, 0], &subject[..], &key.spki, &[0xa0, 0]].concat());
+    let scheme = Scheme::for_key(KeyType::Ec, Digest::Sha256).unwrap();
+    let signature = key.private().unwrap().sign(scheme, &info).unwrap();
+    // ecdsa-with-SHA256.
+    let algorithm = tlv(0x30, &[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]);
+    let signature = tlv(3, &[&[0], &signature[..]].concat());
+    let request = tlv(0x30, &[info, algorithm, signature].concat());
     f.write("req.pem", pem::encode("CERTIFICATE REQUEST", &request));
     tool("openssl", f.path(), &["req", "-verify", "-noout", "-in", "req.pem"]);
     tool(
@@ -276,11 +279,10 @@ fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
             "-CAcreateserial",
         ],
     );
-    let ca = database.decode_certificate(&pem::to_der("x", &f.read("ca.pem")).unwrap()).unwrap();
+    let ca = database.decode_certificate(&pem::to_der(&f.read("ca.pem"))).unwrap();
     let internal = database.token("internal").unwrap();
     internal.import(&ca, "Test CA").unwrap();
-    let leaf =
-        database.decode_certificate(&pem::to_der("x", &f.read("cert.pem")).unwrap()).unwrap();
+    let leaf = database.decode_certificate(&pem::to_der(&f.read("cert.pem"))).unwrap();
     token.import(&leaf, nickname).unwrap();
     drop(key.keep());
     assert!(database.verify(&leaf, Usage::SslClient).is_err(), "an untrusted CA was believed");

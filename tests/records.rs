@@ -6,10 +6,9 @@ mod common;
 
 use std::sync::Mutex;
 
+use common::der::{self, COMMON_NAME, ORGANIZATION, certificate_fields, pem};
 use common::stand_in::{StandIn, ec_folder, program};
 use common::{Folder, tool};
-use nss_cmc::asn1::name;
-use nss_cmc::asn1::x509::certificate_fields;
 use nss_cmc::client::dogtag::records::{Lookup, Records, State};
 use nss_cmc::http::{Transport, TransportOptions};
 use nss_cmc::nss::{Access, Database};
@@ -35,8 +34,7 @@ fn with<T>(f: &Folder, ca: &StandIn, what: impl FnOnce(&mut Records<'_, '_>) -> 
 }
 
 fn agent(f: &Folder) -> Vec<u8> {
-    let pem = String::from_utf8(f.read("agent.pem")).unwrap();
-    nss_cmc::asn1::pem::to_der("agent", pem.as_bytes()).unwrap()
+    pem::to_der(&f.read("agent.pem"))
 }
 
 /// Revokes in the stand-in's own book.
@@ -50,9 +48,8 @@ fn book(f: &Folder, from: &str, to: &str) {
 fn by_serial_subject_and_key() {
     let f = ec_folder();
     let der = agent(&f);
-    let fields = certificate_fields(&der).unwrap();
-    let serial = nss_cmc::asn1::unsigned(fields.serial);
-    let number = nss_cmc::asn1::number_text(&serial);
+    let fields = certificate_fields(&der);
+    let serial: Integer = der::decode(&der::tlv(0x02, fields.serial));
     for (offer, tree) in [("v1", "/ca/rest"), ("v2", "/ca/v2"), ("both", "/ca/v2")] {
         let ca = StandIn::start(&f, &["--rest", offer, "--server-key-type", "ec"]);
         with(&f, &ca, |records| {
@@ -74,7 +71,7 @@ fn by_serial_subject_and_key() {
             };
             assert_eq!(found.iter().map(|r| &r.serial).collect::<Vec<_>>(), [&serial]);
             assert!(found[0].not_before.is_some() && found[0].not_after.is_some());
-            let part = name::parse("CN=agent").unwrap();
+            let part = der::name(&[(COMMON_NAME, "agent")]);
             let Lookup::Found(none) = records.by_subject(&part).unwrap() else { panic!() };
             assert!(none.is_empty(), "{none:?}");
             let by_key = records.by_key(fields.subject, fields.spki).unwrap();
@@ -84,7 +81,7 @@ fn by_serial_subject_and_key() {
             assert_eq!(records.issued_by(&serial).unwrap().as_deref(), Some("agent"));
             assert_eq!(records.issued_by(&Integer::from(1)).unwrap().as_deref(), Some("system"));
         });
-        let valid = format!("0x{:x} VALID", number.parse::<u32>().unwrap());
+        let valid = format!("0x{:x} VALID", u32::try_from(&serial).unwrap());
         for (reason, state) in [(6, "on hold"), (1, "revoked (keyCompromise)")] {
             let revoked = valid.replace("VALID", &format!("REVOKED {reason}"));
             book(&f, &valid, &revoked);
@@ -112,7 +109,7 @@ fn servers_without_it_are_told_from_unknown_certificates() {
             let Lookup::Silent(e) = records.by_serial(&serial).unwrap() else { panic!("{offer}") };
             assert!(e.to_string().contains(why), "{offer}: {e}");
             assert_eq!(e.is_retryable(), offer == "down");
-            let subject = name::parse("CN=agent,O=STAND-IN").unwrap();
+            let subject = der::name(&[(ORGANIZATION, "STAND-IN"), (COMMON_NAME, "agent")]);
             let by_subject = records.by_subject(&subject).unwrap();
             assert!(matches!(by_subject, Lookup::Silent(_)), "{offer}: {by_subject:?}");
             assert_eq!(records.tree(), None);
@@ -130,7 +127,7 @@ fn a_search_goes_on_page_by_page() {
         tool(program().to_str().unwrap(), f.path(), &sign);
     }
     with(&f, &ca, |records| {
-        let subject = name::parse("CN=agent,O=STAND-IN").unwrap();
+        let subject = der::name(&[(ORGANIZATION, "STAND-IN"), (COMMON_NAME, "agent")]);
         let Lookup::Found(found) = records.by_subject(&subject).unwrap() else { panic!() };
         assert_eq!(found.len(), 104);
         assert!(found.is_sorted_by(|a, b| a.not_before >= b.not_before));

@@ -7,8 +7,8 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
+use common::der::{pem, split_tlv};
 use common::{Folder, PASSWORD, Said, tool};
-use nss_cmc::asn1::{pem, split_tlv};
 
 /// A folder with the CA's key `key.pem` and certificate `cert.pem`, made by openssl.
 fn ready(more: &[&str]) -> Folder {
@@ -75,7 +75,7 @@ fn openssl_opens_the_tokens() {
             let wanted = if oaep { &["--oaep"][..] } else { &[] };
             let args = [&["-b", "cert.pem", "-s", secret, "-o", "token"], wanted].concat();
             let said = old(&f, &args).exits(0);
-            let token = pem::to_der("x", &f.read("token")).unwrap();
+            let token = pem::to_der(&f.read("token"));
             assert_eq!(opened(&f, &token, oaep), secret.as_bytes());
             assert_eq!(said.err.contains("other than ASCII"), !secret.is_ascii(), "{}", said.err);
             f.write("secret", format!("{secret}\n"));
@@ -85,7 +85,7 @@ fn openssl_opens_the_tokens() {
             let report = f.nss_cmc(&args).exits(0).json();
             let text = report["result"]["token"].as_str().unwrap();
             assert!(!text.contains('\n') && report["result"]["ldif"].is_null());
-            let token = pem::to_der("x", text.as_bytes()).unwrap();
+            let token = pem::to_der(text.as_bytes());
             assert_eq!(opened(&f, &token, oaep), secret.as_bytes());
             let warned = report["warnings"].as_array().unwrap();
             assert_eq!(warned.len(), usize::from(!secret.is_ascii()), "{warned:?}");
@@ -122,7 +122,7 @@ fn the_text_is_java_s_and_the_file_private() {
         .unwrap();
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"piped in\n").unwrap();
     assert!(child.wait().unwrap().success());
-    let token = pem::to_der("x", &f.read("token")).unwrap();
+    let token = pem::to_der(&f.read("token"));
     assert_eq!(opened(&f, &token, false), b"piped in");
 }
 
@@ -142,7 +142,7 @@ fn the_database_is_left_alone_and_needed_only_for_nicknames() {
         let args = ["-d", "db", "-n", "protection", "-s", "by nick", "-o", "t", "-h", token];
         for password in [["-p", PASSWORD], ["--password-file", "pw"]] {
             old(&f, &[&args[..], &password].concat()).exits(0);
-            let token = pem::to_der("x", &f.read("t")).unwrap();
+            let token = pem::to_der(&f.read("t"));
             assert_eq!(opened(&f, &token, false), b"by nick");
         }
     }
@@ -164,14 +164,14 @@ fn the_database_is_left_alone_and_needed_only_for_nicknames() {
 #[test]
 fn certificates_as_people_have_them() {
     let f = ready(&[]);
-    let der = pem::to_der("x", &f.read("cert.pem")).unwrap();
+    let der = pem::to_der(&f.read("cert.pem"));
     f.write("cert.der", &der);
     f.write("noisy.pem", [b"Issued to you:\n", &f.read("cert.pem")[..], b"\nregards\n"].concat());
     let args = ["crl2pkcs7", "-nocrl", "-certfile", "cert.pem", "-out", "cert.p7"];
     tool("openssl", f.path(), &args);
     for file in ["cert.der", "noisy.pem", "cert.p7"] {
         old(&f, &["-b", file, "-s", file, "-o", "token"]).exits(0);
-        let token = pem::to_der("x", &f.read("token")).unwrap();
+        let token = pem::to_der(&f.read("token"));
         assert_eq!(opened(&f, &token, false), file.as_bytes());
     }
     // One that isn't for this, and one that is over: told, by both names.
@@ -222,7 +222,7 @@ fn what_is_missing_or_wrong_fails() {
     // Of a repeated option the first counts, further words don't, one dash does.
     let args = ["-s", "first", "-s", "second", "stray", "-b", "cert.pem", "-oaep", "-o", "t"];
     old(&f, &args).exits(0);
-    let token = pem::to_der("x", &f.read("t")).unwrap();
+    let token = pem::to_der(&f.read("t"));
     assert_eq!(opened(&f, &token, true), b"first");
     assert!(old(&f, &["--help"]).exits(0).out.contains("-h <TOKEN>"));
     make(&f, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], &[]);

@@ -5,13 +5,8 @@ mod common;
 
 use std::path::{Path, PathBuf};
 
+use common::der::{PkiDataBuilder, SignedData, SignerInfo, oid, pem, split_tlv, tlv};
 use common::{Said, nss_cmc};
-use nss_cmc::asn1::cms::{ContentInfo, SignedData};
-use nss_cmc::asn1::x509::CertificationRequest;
-use nss_cmc::asn1::{any, decode, encode, oid, pem, tlv};
-use nss_cmc::cli::message::message_lines;
-use nss_cmc::cmc::request::{PkiDataBuilder, Request};
-use nss_cmc::cmc::seal::unsigned_data;
 use nss_cmc::inspect::{Form, Message, read};
 use serde_json::Value;
 
@@ -27,8 +22,17 @@ fn show(args: &[&str]) -> Said {
     nss_cmc(&vectors(), &[&["cmc", "show"], args].concat())
 }
 
+/// A recorded message in JSON.
 fn parts(name: &str) -> Value {
-    read(&vector(name)).unwrap().parts.to_json()
+    show(&[name, "--output", "json"]).exits(0).json()["result"].clone()
+}
+
+/// A message as text or JSON.
+#[track_caller]
+fn shown(message: &[u8], output: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("m"), message).unwrap();
+    nss_cmc(dir.path(), &["cmc", "show", "m", "--output", output]).exits(0).out
 }
 
 /// The values of a control, by its name.
@@ -52,7 +56,7 @@ fn recorded_messages_are_shown_whole() {
             let Ok(bytes) = std::fs::read(folder.join(file)) else { continue };
             let message = read(&bytes).unwrap();
             assert!(forms.contains(&message.form), "{}", folder.display());
-            let text = message_lines(&message.parts).join("\n");
+            let text = show(&[folder.join(file).to_str().unwrap()]).exits(0).out;
             assert!(!text.contains("undecodable"), "{}: {text}", folder.display());
             // What Dogtag took, and what it sent, must not be called refusable.
             let refused: Vec<&String> =
@@ -136,10 +140,11 @@ fn secrets_are_not_shown() {
     }
     // A revokeRequest that can't be decoded isn't shown as octets either.
     let mut builder = PkiDataBuilder::default();
-    builder.control(oid::CMC_REVOKE_REQUEST, tlv(0x30, &tlv(0x04, secret.as_bytes())));
-    let message = read(&unsigned_data(&builder.build().unwrap()).unwrap()).unwrap();
-    let text = message_lines(&message.parts).join("\n") + &message.parts.to_json().to_string();
-    assert!(text.contains("not shown") && !text.contains(&hex), "{text}");
+    builder.control(oid::CMC_REVOKE_REQUEST, &tlv(0x30, &tlv(0x04, secret.as_bytes())));
+    for output in ["text", "json"] {
+        let text = shown(&builder.unsigned(), output);
+        assert!(text.contains("not shown") && !text.contains(&hex), "{text}");
+    }
 
     // challengePassword of a PKCS #10 request.
     let password = tlv(
@@ -151,19 +156,18 @@ fn secrets_are_not_shown() {
         .concat(),
     );
     let request = pkcs10_with(&tlv(0xa0, &password));
-    let text = message_lines(&read(&request).unwrap().parts).join("\n");
+    let text = shown(&request, "text");
     assert!(text.contains("challengePassword") && !text.contains("Opensesame"), "{text}");
 }
 
 /// The recorded PKCS #10 request with another attributes field, or none.
 fn pkcs10_with(attributes: &[u8]) -> Vec<u8> {
-    let der = pem::to_der("x", &vector("01-rsa-server/p10.req")).unwrap();
-    let request: CertificationRequest = decode("x", &der).unwrap();
-    let info = request.info.as_bytes();
-    let (_, content, _) = nss_cmc::asn1::split_tlv(info).unwrap();
-    let kept = content.strip_suffix(&[0xa0, 0x00]).unwrap();
+    let der = pem::to_der(&vector("01-rsa-server/p10.req"));
+    let (_, request, _) = split_tlv(&der).unwrap();
+    let (_, info, signature) = split_tlv(request).unwrap();
+    let kept = info.strip_suffix(&[0xa0, 0x00]).unwrap();
     let info = tlv(0x30, &[kept, attributes].concat());
-    encode("x", &CertificationRequest { info: any(info), ..request }).unwrap()
+    tlv(0x30, &[&info, signature].concat())
 }
 
 #[track_caller]
@@ -176,16 +180,12 @@ fn warns(message: &[u8], words: &str) -> Message {
 
 /// The recorded agent-signed request, its SignedData changed.
 fn resigned(change: impl FnOnce(&mut SignedData)) -> Vec<u8> {
-    let info: ContentInfo = decode("x", &vector("01-rsa-server/request.der")).unwrap();
-    let mut signed: SignedData = decode("x", info.content.as_bytes()).unwrap();
-    change(&mut signed);
-    let content = any(encode("x", &signed).unwrap());
-    encode("x", &ContentInfo { content, ..info }).unwrap()
+    SignedData::changed(&vector("01-rsa-server/request.der"), change)
 }
 
 #[test]
 fn what_dogtag_refuses_of_signatures_is_told() {
-    let signer = |change: fn(&mut nss_cmc::asn1::cms::SignerInfo)| {
+    let signer = |change: fn(&mut SignerInfo)| {
         resigned(|signed| {
             let mut signer = signed.signer_infos.to_vec()[0].clone();
             change(&mut signer);
@@ -202,22 +202,13 @@ fn what_dogtag_refuses_of_signatures_is_told() {
         }),
         "messageDigest is missing",
     );
-    warns(&signer(|s| s.digest_algorithm.algorithm = oid::owned(oid::SHA1)), "too weak");
+    warns(&signer(|s| s.digest_algorithm.algorithm = oid::SHA1.to_owned()), "too weak");
     warns(&resigned(|s| s.certificates = None), "certificate isn't in the message");
     warns(&resigned(|s| s.signer_infos = vec![].into()), "nobody signed");
 
     // Two attributes the other way round, octet for octet.
     let der = vector("01-rsa-server/request.der");
-    let info: ContentInfo = decode("x", &der).unwrap();
-    let signed: SignedData = decode("x", info.content.as_bytes()).unwrap();
-    let attributes: Vec<Vec<u8>> = signed.signer_infos.to_vec()[0]
-        .signed_attrs
-        .as_ref()
-        .unwrap()
-        .to_vec()
-        .into_iter()
-        .map(|a| encode("x", a).unwrap())
-        .collect();
+    let attributes = SignedData::of(&der).signed_attributes();
     let there = attributes.concat();
     let at = der.windows(there.len()).position(|w| w == there).unwrap();
     let swapped = [&der[..at], &attributes[1], &attributes[0], &der[at + there.len()..]].concat();
@@ -240,19 +231,16 @@ fn what_dogtag_refuses_of_requests_is_told() {
         "attributes of the PKCS #10 request aren't sorted",
     );
 
-    let request = |n: &str| {
-        let der = pem::to_der("x", &vector(&format!("{n}/p10.req"))).unwrap();
-        Request::pkcs10(&der).unwrap()
-    };
+    let request = |n: &str| pem::to_der(&vector(&format!("{n}/p10.req")));
     let built = |f: &dyn Fn(&mut PkiDataBuilder)| {
         let mut builder = PkiDataBuilder::default();
         f(&mut builder);
-        unsigned_data(&builder.build().unwrap()).unwrap()
+        builder.unsigned()
     };
     warns(
         &built(&|b| {
-            b.request(&request("01-rsa-server")).unwrap();
-            b.request(&request("03-ecc-server")).unwrap();
+            b.pkcs10(&request("01-rsa-server"));
+            b.pkcs10(&request("03-ecc-server"));
         }),
         "2 requests in one message",
     );
@@ -264,20 +252,20 @@ fn what_dogtag_refuses_of_requests_is_told() {
     };
     for mac in [7, 10] {
         let message = built(&|b| {
-            b.control(oid::CMC_IDENTIFICATION, tlv(0x0c, b"ali*"));
-            b.control(oid::CMC_IDENTITY_PROOF_V2, proof(mac));
+            b.control(oid::CMC_IDENTIFICATION, &tlv(0x0c, b"ali*"));
+            b.control(oid::CMC_IDENTITY_PROOF_V2, &proof(mac));
         });
         warns(&message, "MAC that Dogtag can't check");
         warns(&message, "LDAP filters");
     }
     let good = built(&|b| {
-        b.control(oid::CMC_IDENTIFICATION, tlv(0x0c, b"alice"));
-        b.control(oid::CMC_IDENTITY_PROOF_V2, proof(9));
+        b.control(oid::CMC_IDENTIFICATION, &tlv(0x0c, b"alice"));
+        b.control(oid::CMC_IDENTITY_PROOF_V2, &proof(9));
     });
     assert_eq!(read(&good).unwrap().warnings, Vec::<String>::new());
     warns(
         &built(&|b| {
-            b.control(oid::CMC_IDENTITY_PROOF_V2, proof(9));
+            b.control(oid::CMC_IDENTITY_PROOF_V2, &proof(9));
         }),
         "without identification",
     );
@@ -298,17 +286,12 @@ fn what_dogtag_refuses_of_requests_is_told() {
     warns(&same, "body part id 1 is used twice");
     // A length longer than needed, within the PKIData.
     let mut builder = PkiDataBuilder::default();
-    builder.control(oid::CMC_DATA_RETURN, vec![0x04, 0x81, 0x01, b'x']);
-    warns(&unsigned_data(&builder.build().unwrap()).unwrap(), "not DER");
-    assert!(
-        read(&built(&|b| {
-            b.control(oid::CMC_TRANSACTION_ID, tlv(4, b"x"));
-        }))
-        .unwrap()
-        .parts
-        .to_json()["controls"][0]["values"][0]["undecodable"]
-            .is_string()
-    );
+    builder.control(oid::CMC_DATA_RETURN, &[0x04, 0x81, 0x01, b'x']);
+    warns(&builder.unsigned(), "not DER");
+    let wrong = built(&|b| b.control(oid::CMC_TRANSACTION_ID, &tlv(4, b"x")));
+    let json: Value = serde_json::from_str(&shown(&wrong, "json")).unwrap();
+    let value = &json["result"]["controls"][0]["values"][0];
+    assert!(value["undecodable"].is_string(), "{value}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ pub mod cms;
 pub mod crmf;
 pub mod extension_request;
 pub mod name;
+#[cfg(test)]
+mod noisy;
 pub mod oid;
 pub mod pem;
 pub mod summary;

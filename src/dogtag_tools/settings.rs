@@ -359,6 +359,9 @@ fn escaped(
 }
 
 #[cfg(test)]
+mod noisy;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

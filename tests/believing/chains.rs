@@ -1,7 +1,9 @@
 //! Several CA certificates of one name: chains follow keys and signatures.
 
 use openssl::pkey::{PKey, Private};
+use openssl::x509::X509;
 
+use crate::common::der::SignedData;
 use crate::common::{Folder, tool};
 use crate::maker::{CLIENT, Pair, ca, make, response, signer};
 use crate::{database, judged, verdict};
@@ -86,12 +88,12 @@ fn chain_of_a_request(f: &Folder) -> Vec<Vec<u8>> {
          format=pkcs10\n",
     );
     f.nss_cmc(&["CMCRequest", "r.cfg"]).exits(0);
-    let (signed, _) = nss_cmc::cmc::response::open_signed_data("x", &f.read("out")).unwrap();
-    let mut found = nss_cmc::cmc::response::certificates_of(&signed);
+    let mut found = SignedData::of(&f.read("out")).certificate_ders();
     // A SET has no order; the chain's is by length of the path.
     found.sort_by_key(|der| {
-        let subject = nss_cmc::asn1::summary::summary(der).unwrap().subject;
-        ["CN=agent", "CN=Sub", "CN=CA"].iter().position(|n| subject.starts_with(n))
+        let certificate = X509::from_der(der).unwrap();
+        let name = certificate.subject_name().entries().last().unwrap().data();
+        ["agent", "Sub", "CA"].iter().position(|n| name.as_slice().starts_with(n.as_bytes()))
     });
     found
 }

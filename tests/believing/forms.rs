@@ -1,8 +1,8 @@
 //! Forms of the message.
 
-use nss_cmc::asn1::{oid, tlv};
 use openssl::hash::MessageDigest;
 
+use crate::common::der::{oid, tlv};
 use crate::common::tool;
 use crate::maker::{
     ca, content_type, id, make, message, message_digest, response, rsa, seq, signer, success,
@@ -68,9 +68,9 @@ fn what_is_no_response_is_refused_in_one_way() {
 fn weak_signatures() {
     let root = ca("Root").key(rsa()).itself();
     let f = database(&[("root", "CT,C,C", &root)]);
-    let md5 = oid::parse("1.2.840.113549.2.5").unwrap();
+    let md5 = oid::parse("1.2.840.113549.2.5");
     let rsa_alone = seq(&[&id(oid::RSA_ENCRYPTION), &[5, 0]]);
-    let named = |dotted: &str| Some(seq(&[&id(&oid::parse(dotted).unwrap()), &[5, 0]]));
+    let named = |dotted: &str| Some(seq(&[&id(&oid::parse(dotted)), &[5, 0]]));
     let with = |digest, algorithm| {
         let mut by = signer(&root);
         (by.digest, by.algorithm) = (digest, algorithm);

@@ -1,6 +1,5 @@
 //! Certificates and responses made with OpenSSL, part by part, so that each may be wrong.
 
-use nss_cmc::asn1::{encode, oid, tlv};
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
 use openssl::ec::{EcGroup, EcKey};
@@ -11,6 +10,8 @@ use openssl::rsa::{Padding, Rsa};
 use openssl::sign;
 use openssl::x509::{X509, X509Extension, X509Name, X509NameRef};
 use rasn::types::Oid;
+
+use crate::common::der::{certificate_fields, encode, oid, split_tlv, tlv};
 
 pub const OCSP: &str = "1.3.6.1.5.5.7.3.9";
 pub const CMC_CA: &str = "1.3.6.1.5.5.7.3.27";
@@ -26,7 +27,7 @@ pub fn seq(parts: &[&[u8]]) -> Vec<u8> {
 }
 
 pub fn id(oid: &Oid) -> Vec<u8> {
-    encode("x", &oid::owned(oid)).unwrap()
+    encode(&oid.to_owned())
 }
 
 pub fn ec() -> PKey<Private> {
@@ -61,8 +62,11 @@ impl Pair {
 }
 
 fn key_id(key: &PKey<Private>) -> Vec<u8> {
-    let bits = nss_cmc::asn1::x509::public_key_bits(&key.public_key_to_der().unwrap()).unwrap();
-    hash(MessageDigest::sha1(), &bits).unwrap().to_vec()
+    // SubjectPublicKeyInfo: the algorithm, then a BIT STRING that begins with its unused bits.
+    let spki = key.public_key_to_der().unwrap();
+    let (_, _, bits) = split_tlv(split_tlv(&spki).unwrap().1).unwrap();
+    let bits = split_tlv(bits).unwrap().1;
+    hash(MessageDigest::sha1(), &bits[1..]).unwrap().to_vec()
 }
 
 /// What a certificate is to be.
@@ -167,7 +171,7 @@ impl<'a> Make<'a> {
             extensions.push(("2.5.29.15", true, value));
         }
         if !self.purposes.is_empty() {
-            let purposes = self.purposes.iter().map(|p| id(&oid::parse(p).unwrap()));
+            let purposes = self.purposes.iter().map(|p| id(&oid::parse(p)));
             extensions.push((
                 "2.5.29.37",
                 false,
@@ -232,7 +236,7 @@ pub fn attribute(kind: &Oid, values: &[Vec<u8>]) -> Vec<u8> {
 
 /// signingTime, as UTCTime.
 pub fn signing_time(text: &str) -> Vec<u8> {
-    let kind = oid::parse("1.2.840.113549.1.9.5").unwrap();
+    let kind = oid::parse("1.2.840.113549.1.9.5");
     attribute(&kind, &[tlv(0x17, text.as_bytes())])
 }
 
@@ -266,7 +270,7 @@ impl Signer<'_> {
             attributes.reverse();
         }
         let certificate = self.by.der();
-        let fields = nss_cmc::asn1::x509::certificate_fields(&certificate).unwrap();
+        let fields = certificate_fields(&certificate);
         let sid = match self.by_key_id {
             true => tlv(0x80, &self.by.key_id()),
             false => seq(&[fields.issuer, &tlv(2, fields.serial)]),

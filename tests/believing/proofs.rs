@@ -1,6 +1,6 @@
 //! Certificates travel unsigned: each is proven by its issuer or it isn't.
 
-use nss_cmc::asn1::tlv;
+use crate::common::der::tlv;
 
 use crate::maker::{FUTURE, PAST, ca, make, response, seq, signer};
 use crate::{database, verdict};

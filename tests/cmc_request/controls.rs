@@ -2,6 +2,7 @@
 
 use openssl::hash::{MessageDigest, hash};
 
+use super::common::der::{PkiData, SignedData, decode, encode, pem};
 use super::common::{Folder, tool};
 use super::{AGENT, EC, ready, request, verified};
 
@@ -235,8 +236,8 @@ fn proofs_of_version_1() {
     let random = control(&message, "popLinkRandom")["hex"].as_str().unwrap();
     assert!(random.starts_with("105342241a2a353c") && random.ends_with("22235f5e69"), "{random}");
     verified(&f);
-    let data: nss_cmc::asn1::cmc::PkiData = nss_cmc::asn1::decode("x", &f.read("pki")).unwrap();
-    let requests = nss_cmc::asn1::encode("x", &data.req_sequence).unwrap();
+    let data: PkiData = decode(&f.read("pki"));
+    let requests = encode(&data.req_sequence);
     let key = hash(MessageDigest::sha1(), b"testing").unwrap();
     let key = openssl::pkey::PKey::hmac(&key).unwrap();
     let mut mac = openssl::sign::Signer::new(MessageDigest::sha1(), &key).unwrap();
@@ -307,26 +308,18 @@ fn nicknames_with_and_without_a_token() {
 /// Java reads an answer of up to 10 000 octets, in DER.
 #[test]
 fn the_first_answer_may_be_large_and_in_pem() {
-    use nss_cmc::asn1::cms::{ContentInfo, SignedData};
-    use nss_cmc::asn1::{any, decode, encode, pem};
     let (f, id) = ready(&["-k", "rsa", "-g", "2048"]);
     let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/");
     let der = std::fs::read(format!("{vectors}06a-encrypted-pop-1/response.der")).unwrap();
     let extra = std::fs::read(format!("{vectors}01-rsa-server/response.der")).unwrap();
-    let parts = |der: &[u8]| -> (ContentInfo, SignedData) {
-        let info: ContentInfo = decode("x", der).unwrap();
-        let signed = decode("x", info.content.as_bytes()).unwrap();
-        (info, signed)
-    };
-    let (info, mut signed) = parts(&der);
-    let more = parts(&extra).1.certificates.unwrap();
+    let mut signed = SignedData::of(&der);
+    let more = SignedData::of(&extra).certificates.unwrap();
     let mut all: Vec<_> = signed.certificates.unwrap().to_vec().into_iter().cloned().collect();
     while all.len() < 16 {
         all.extend(more.to_vec().into_iter().cloned());
     }
     signed.certificates = Some(all.into());
-    let content = any(encode("x", &signed).unwrap());
-    let large = encode("x", &ContentInfo { content, ..info }).unwrap();
+    let large = signed.message();
     assert!(large.len() > 10_000, "{}", large.len());
     let key = format!("request.privKeyId={id}");
     for bytes in [

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::common::der;
 use super::common::{Folder, PASSWORD, run, tool};
 use super::{AGENT, EC, ready, request, unverified, verified};
 
@@ -201,9 +202,9 @@ fn requests_come_as_people_have_them() {
     }
     // Of several CRMF messages in a file Java takes the first and drops the others.
     let crmf = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/02-crmf-user/crmf.req");
-    let der = nss_cmc::asn1::pem::to_der("x", &std::fs::read(crmf).unwrap()).unwrap();
-    let (_, one, _) = nss_cmc::asn1::split_tlv(&der).unwrap();
-    f.write("two.req", nss_cmc::asn1::tlv(0x30, &[one, one].concat()));
+    let der = der::pem::to_der(&std::fs::read(crmf).unwrap());
+    let (_, one, _) = der::split_tlv(&der).unwrap();
+    f.write("two.req", der::tlv(0x30, &[one, one].concat()));
     let said =
         request(&f, &["nickname=agent", "output=out", "input=two.req", "format=crmf"]).exits(1);
     assert!(said.out.contains("several requests"), "{}", said.out);

@@ -9,6 +9,7 @@ mod keys;
 
 use std::os::unix::fs::PermissionsExt;
 
+use common::der::SignedData;
 use common::{Folder, PASSWORD, Said, tool};
 
 /// A database with an agent's certificate, and a request `p10.req` (with a key identifier) whose key
@@ -59,7 +60,6 @@ fn verified(f: &Folder) -> String {
 /// The PKIData of a message openssl can't verify, for it carries no certificate.
 #[track_caller]
 fn unverified(f: &Folder) -> String {
-    let content = nss_cmc::cmc::response::open_signed_data("x", &f.read("out")).unwrap().1;
-    f.write("pki", content.unwrap());
+    f.write("pki", SignedData::of(&f.read("out")).content());
     tool("openssl", f.path(), &["asn1parse", "-inform", "DER", "-in", "pki"])
 }

@@ -96,7 +96,7 @@ fn strict(mut der: &[u8]) {
             (0x02, [0, second, ..]) => assert!(*second >= 0x80, "an INTEGER is not minimal"),
             (0x31, _) => {
                 let (mut members, mut at) = (Vec::new(), content);
-                while let Some((_, _, after)) = nss_cmc::asn1::split_tlv(at) {
+                while let Some((_, _, after)) = common::der::split_tlv(at) {
                     members.push(&at[..at.len() - after.len()]);
                     at = after;
                 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::common::run;
+use super::common::{der, run};
 use super::*;
 
 #[test]
@@ -173,11 +173,10 @@ fn crmf_is_as_the_reference_describes_it() {
 
 /// What the proof of possession signs as `signed`, and the signature as `signature`.
 pub fn signed_and_signature(f: &Folder, file: &str) {
-    let der = nss_cmc::asn1::pem::to_der("x", &f.read(file)).unwrap();
-    // CertReqMessages, CertReqMsg, CertRequest, popo: by position, with the library's reader of
-    // tag and length only.
-    let inner = |der: &[u8]| nss_cmc::asn1::split_tlv(der).unwrap().1.to_vec();
-    let after = |der: &[u8]| nss_cmc::asn1::split_tlv(der).unwrap().2.to_vec();
+    let der = der::pem::to_der(&f.read(file));
+    // CertReqMessages, CertReqMsg, CertRequest, popo: by position.
+    let inner = |der: &[u8]| der::split_tlv(der).unwrap().1.to_vec();
+    let after = |der: &[u8]| der::split_tlv(der).unwrap().2.to_vec();
     let message = inner(&inner(&der));
     let popo = after(&message);
     f.write("signed", &message[..message.len() - popo.len()]);
@@ -198,9 +197,9 @@ pub fn public_key(f: &Folder, file: &str) {
     let text = walk(f, file);
     let line = text.lines().find(|l| l.contains("cont [ 6 ]")).unwrap();
     let offset: usize = line.split(':').next().unwrap().trim().parse().unwrap();
-    let der = nss_cmc::asn1::pem::to_der("x", &f.read(file)).unwrap();
-    let (_, content, _) = nss_cmc::asn1::split_tlv(&der[offset..]).unwrap();
-    f.write("pub.der", nss_cmc::asn1::tlv(0x30, content));
+    let der = der::pem::to_der(&f.read(file));
+    let (_, content, _) = der::split_tlv(&der[offset..]).unwrap();
+    f.write("pub.der", der::tlv(0x30, content));
     openssl(f, &["pkey", "-pubin", "-inform", "der", "-in", "pub.der", "-out", "pub.pem"]);
 }
 
@@ -226,9 +225,9 @@ pub fn unarchive(f: &Folder, file: &str, decrypt: &[&str], oaep: bool) {
     let lines: Vec<&str> = text.lines().collect();
     let archive = lines.iter().position(|l| l.contains("pkiArchiveOptions")).unwrap();
     let offset = |l: &str| l.split(':').next().unwrap().trim().parse::<usize>().unwrap();
-    let der = nss_cmc::asn1::pem::to_der("x", &f.read(file)).unwrap();
+    let der = der::pem::to_der(&f.read(file));
     let bits = |line: &str| {
-        let content = nss_cmc::asn1::split_tlv(&der[offset(line)..]).unwrap().1;
+        let content = der::split_tlv(&der[offset(line)..]).unwrap().1;
         assert_eq!(content[0], 0, "unused bits");
         content[1..].to_vec()
     };

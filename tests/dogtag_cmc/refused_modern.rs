@@ -1,10 +1,7 @@
 //! What the CA refuses to the modern verbs: its reason in our words and in JSON, the exit code of the
 //! table, and a database as it was.
 
-use nss_cmc::asn1::cmc::{DecryptedPop, PkiData};
-use nss_cmc::asn1::{decode, oid};
-use nss_cmc::cmc::response::open_signed_data;
-
+use super::common::der::{DecryptedPop, PkiData, SignedData, decode, oid};
 use super::common::dogtag::{URL, folder, helper};
 use super::modern::unique;
 use super::two_trips::{PROFILE, first_trip, second_cfg};
@@ -160,10 +157,10 @@ fn a_decrypted_pop_that_is_wrong() {
     second_cfg(&f, &name, &id, &[]);
     f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
     let good = f.read("cmc.req");
-    let data: PkiData = decode("x", &open_signed_data("x", &good).unwrap().1.unwrap()).unwrap();
+    let data: PkiData = decode(&SignedData::of(&good).content());
     let control = data.control_sequence.iter().find(|c| *c.attr_type == *oid::CMC_DECRYPTED_POP);
     let values = control.unwrap().attr_values.to_vec();
-    let pop: DecryptedPop = decode("x", values[0].as_bytes()).unwrap();
+    let pop: DecryptedPop = decode(values[0].as_bytes());
     let at = good.windows(32).position(|w| w == &pop.the_pop[..]).unwrap();
     let mut bad = good.clone();
     bad[at] ^= 1;

@@ -11,6 +11,7 @@
 //! * Several attributes in one RDN are in DER's order, where Java keeps the order typed.
 //! * PKCS10Client: `-k true` chooses string types, as from 11.x on; Java 10.10 does nothing.
 
+use super::common::der;
 use super::common::dogtag::{folder, java};
 use super::common::{Folder, PASSWORD, tool};
 use super::{By, Maker, Wish, old_name};
@@ -238,11 +239,11 @@ fn subject_key_identifiers_are_of_the_key() {
             ("crmf", "ec:nistp256"),
         ] {
             Wish { identifier: true, ..Wish::new(format, key, "CN=a") }.make(&f, maker).exits(0);
-            let der = nss_cmc::asn1::pem::to_der("x", &f.read("x.req")).unwrap();
+            let der = der::pem::to_der(&f.read("x.req"));
             let text = tool("openssl", f.path(), &["asn1parse", "-in", "x.req"]);
             let bits = text.lines().find(|l| l.contains("BIT STRING")).unwrap();
             let at: usize = bits.split(':').next().unwrap().trim().parse().unwrap();
-            let content = nss_cmc::asn1::split_tlv(&der[at..]).unwrap().1;
+            let content = der::split_tlv(&der[at..]).unwrap().1;
             let id = openssl::sha::sha1(&content[1..]);
             let value = match format {
                 "pkcs10" => [&[0x04, 22, 0x04, 20][..], &id].concat(),

@@ -3,17 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod certificates;
+#[path = "../common/mod.rs"]
+mod common;
 mod message;
 mod pop;
 mod status;
 
+use common::der::{oid, split_tlv};
+use common::nss_cmc;
 use message::{
     Signed, answer, content_info, control, id, int, pki_response, seq, set, signer, tlv,
 };
-use nss_cmc::asn1::oid;
 use nss_cmc::cmc::response::{self, Outcome};
 use nss_cmc::error::Kind;
-use nss_cmc::inspect as show;
 
 /// No reader takes it, and each says something.
 #[track_caller]
@@ -27,12 +29,14 @@ fn refused(what: &str, der: &[u8], words: &str) {
 /// The answer as shown in every form.
 #[track_caller]
 fn shown(der: &[u8]) -> String {
-    let message = show::read(der).unwrap();
-    let rendered =
-        nss_cmc::dogtag_tools::text::render_response(&response::parse(der).unwrap(), true);
-    let lines = nss_cmc::cli::message::message_lines(&message.parts).join("\n");
-    let json = message.parts.to_json().to_string();
-    let all = [lines, json, rendered.stdout, rendered.stderr, message.warnings.join("\n")];
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("m"), der).unwrap();
+    let old = nss_cmc(dir.path(), &["CMCResponse", "-v", "-i", "m"]);
+    assert!([0, 1].contains(&old.code), "{old:?}");
+    let text = nss_cmc(dir.path(), &["cmc", "show", "m"]).exits(0);
+    let json = nss_cmc(dir.path(), &["cmc", "show", "m", "--output", "json"]).exits(0);
+    json.json();
+    let all = [text.out, text.err, json.out, json.err, old.out, old.err];
     all.iter().for_each(|text| safe(text));
     all.join("\n")
 }
@@ -85,11 +89,11 @@ fn der() {
     for (what, der) in [
         ("octets after it", [&good[..], b"\r\n"].concat()),
         ("indefinite lengths", {
-            let (_, content, _) = nss_cmc::asn1::split_tlv(&good).unwrap();
+            let (_, content, _) = split_tlv(&good).unwrap();
             [&[0x30, 0x80][..], content, &[0, 0]].concat()
         }),
         ("a length longer than needed", {
-            let (_, content, _) = nss_cmc::asn1::split_tlv(&good).unwrap();
+            let (_, content, _) = split_tlv(&good).unwrap();
             [&[0x30, 0x84, 0, 0, 0, content.len() as u8][..], content].concat()
         }),
     ] {

@@ -1,8 +1,9 @@
 //! Answers made part by part.
 
-pub use nss_cmc::asn1::tlv;
-use nss_cmc::asn1::{encode, oid};
 use rasn::types::Oid;
+
+pub use crate::common::der::tlv;
+use crate::common::der::{encode, oid};
 
 pub fn seq(parts: &[Vec<u8>]) -> Vec<u8> {
     tlv(0x30, &parts.concat())
@@ -13,11 +14,11 @@ pub fn set(parts: &[Vec<u8>]) -> Vec<u8> {
 }
 
 pub fn id(oid: &Oid) -> Vec<u8> {
-    encode("x", &oid::owned(oid)).unwrap()
+    encode(&oid.to_owned())
 }
 
 pub fn int(n: i128) -> Vec<u8> {
-    encode("x", &rasn::types::Integer::from(n)).unwrap()
+    encode(&rasn::types::Integer::from(n))
 }
 
 pub fn control(oid: &Oid, values: &[Vec<u8>]) -> Vec<u8> {

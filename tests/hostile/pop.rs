@@ -1,11 +1,11 @@
 //! Challenges that no CA should send.
 
-use nss_cmc::asn1::{oid, split_tlv};
 use nss_cmc::cmc::pop::{Challenge, Reading};
 use nss_cmc::cmc::response;
 use nss_cmc::error::{Kind, Result};
 use rasn::types::Oid;
 
+use crate::common::der::{oid, pem, split_tlv};
 use crate::message::{answer, content_info, control, id, int, seq, set, status, tlv};
 use crate::shown;
 
@@ -36,7 +36,7 @@ impl Pop {
     fn good() -> Pop {
         let recorded =
             format!("{}/tests/vectors/06a-encrypted-pop-1/crmf.req", env!("CARGO_MANIFEST_DIR"));
-        let crmf = nss_cmc::asn1::pem::to_der("x", &std::fs::read(recorded).unwrap()).unwrap();
+        let crmf = pem::to_der(&std::fs::read(recorded).unwrap());
         let mut request = split_tlv(&crmf).unwrap().1.to_vec();
         request[0] = 0xa1;
         Pop {

@@ -1,8 +1,8 @@
 //! Statuses of every kind, known and not.
 
-use nss_cmc::asn1::oid;
 use nss_cmc::cmc::response::{self, OtherInfo, Outcome};
 
+use crate::common::der::oid;
 use crate::message::{answer, control, id, int, seq, status, tlv, with_statuses};
 use crate::{outcome, safe, shown};
 

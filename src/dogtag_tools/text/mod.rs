@@ -6,6 +6,8 @@
 //! shown in hexadecimal.
 
 mod certificate;
+#[cfg(test)]
+mod damaged;
 mod date;
 mod extensions;
 mod response;
