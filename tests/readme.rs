@@ -1,4 +1,4 @@
-//! What the README says is so: its exit codes are the table's, its commands are understood.
+//! What README and guide say is so: the exit codes are the table's, the commands are understood.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -6,19 +6,20 @@ mod common;
 use nss_cmc::error::Kind;
 
 const README: &str = include_str!("../README.md");
+const GUIDE: &str = include_str!("../docs/guide.md");
 
 #[test]
 fn the_exit_codes_are_the_table_s() {
     let rows: Vec<String> =
         Kind::ALL.iter().map(|r| format!("| {} | {} | {} |", r.exit, r.name, r.meaning)).collect();
-    assert!(README.contains(&rows.join("\n")), "wanted:\n{}", rows.join("\n"));
+    assert!(GUIDE.contains(&rows.join("\n")), "wanted:\n{}", rows.join("\n"));
 }
 
 /// Every command line of the program is taken: it fails for want of its files, not of its words.
 #[test]
 fn the_commands_are_understood() {
     let dir = tempfile::tempdir().unwrap();
-    let text = README.replace("\\\n", " ");
+    let text = [README, GUIDE].concat().replace("\\\n", " ");
     let lines = text.lines().filter_map(|l| l.strip_prefix("    nss-cmc "));
     let mut seen = 0;
     for line in lines {
@@ -29,5 +30,5 @@ fn the_commands_are_understood() {
         assert!(said.code != 0 && (said.code != usage || file), "{line}: {}", said.err);
         seen += 1;
     }
-    assert!(seen > 5, "the README shows few commands");
+    assert!(seen > 5, "README and guide show few commands");
 }

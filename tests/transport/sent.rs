@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::thread::JoinHandle;
 
-use nss_cmc::ops::endpoint::Endpoint;
+use nss_cmc::http::endpoint::Endpoint;
 
 use super::*;
 
