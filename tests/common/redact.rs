@@ -1,0 +1,33 @@
+//! What differs from run to run, replaced by placeholders: so a text can be kept and compared.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+/// Patterns and what stands in their place, in this order. A group that is captured stays.
+const RULES: &[(&str, &str)] = &[
+    // In JSON a line ends with the two characters \n.
+    (r"(-----BEGIN [A-Z0-9# ]+-----)(\\n|\r?\n)[^-]+(-----END )", "$1$2[BASE64]$2$3"),
+    // What curl says differs between its versions.
+    (r"(can't (?:connect to|find) [^ ]+: ).*", "$1[CURL'S REASON]"),
+    (r"(localhost|127\.0\.0\.1):[0-9]{4,5}", "$1:[PORT]"),
+    (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z| UTC)", "[DATE]"),
+    (r#"("dec": )"[0-9]+""#, "$1\"[SERIAL]\""),
+    (r"(?-u:\b)[0-9]{7,}(?-u:\b)", "[NUMBER]"),
+    // Key identifiers, digests, nonces; also with Dogtag's sign.
+    (r"-?(?:0x|(?-u:\b))[0-9a-f]{32,}(?-u:\b)", "[HEX]"),
+    (r"0x[0-9a-f]+(?-u:\b)", "0x[SERIAL]"),
+    (r"[A-Za-z0-9+/]{64,}={0,2}", "[BASE64]"),
+    (r"(?-u:\b)[0-9]+ octets", "[N] octets"),
+];
+
+/// A text with its own values replaced, and those of its folder.
+pub fn redact(text: &str, folder: &Path) -> String {
+    static COMPILED: LazyLock<Vec<(Regex, &str)>> =
+        LazyLock::new(|| RULES.iter().map(|(r, to)| (Regex::new(r).unwrap(), *to)).collect());
+    let text = text
+        .replace(folder.to_str().unwrap(), "[DIR]")
+        .replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
+    COMPILED.iter().fold(text, |text, (rule, to)| rule.replace_all(&text, *to).into_owned())
+}

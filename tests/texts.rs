@@ -1,0 +1,331 @@
+//! What the program says, word for word: tests/texts holds its help, its successes in both forms, and
+//! what it says of typical failures. `SNAPSHOTS=overwrite` takes the words as they are now; then read the
+//! difference.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+#[path = "common/redact.rs"]
+mod redact;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::stand_in::{StandIn, ec_folder};
+use common::{Folder, Said, run, tool};
+use redact::redact;
+use snapbox::{Data, IntoData};
+
+/// Compares with a kept text.
+#[track_caller]
+fn kept(name: &str, said: impl Into<String>) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/texts").join(name);
+    let said: String = said.into();
+    snapbox::assert_data_eq!(said.into_data(), Data::read_from(&file, None).raw());
+}
+
+/// The program in a folder, without what the environment may say to it.
+fn program_says(f: &Folder, args: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("NSS_") || name.to_lowercase().ends_with("_proxy") || name == "COLUMNS"
+        {
+            command.env_remove(name);
+        }
+    }
+    run(command.current_dir(f.path()).args(args))
+}
+
+/// A command line and all that comes of it.
+fn transcript(f: &Folder, args: &[&str]) -> String {
+    let said = program_says(f, args);
+    let words =
+        args.iter().map(|a| if a.contains(' ') { format!("'{a}'") } else { (*a).to_owned() });
+    let mut text = format!("$ nss-cmc {}\n", words.collect::<Vec<_>>().join(" "));
+    let out = if said.out.starts_with("{\"") { laid_out(&said.out) } else { said.out };
+    for (title, part) in [("stdout", out), ("stderr", said.err)] {
+        if !part.is_empty() {
+            let end = if part.ends_with('\n') { "" } else { "\n(no line feed)\n" };
+            text += &format!("--- {title}\n{part}{end}");
+        }
+    }
+    text += &format!("--- exit {}\n", said.code);
+    redact(&text, f.path())
+}
+
+/// JSON in lines, its fields in the order they have.
+fn laid_out(json: &str) -> String {
+    let (mut out, mut indent, mut quoted, mut escaped) = (String::new(), 0, false, false);
+    let mut characters = json.trim_end().chars().peekable();
+    while let Some(c) = characters.next() {
+        let (opens, closes) = ("{[".contains(c), "}]".contains(c));
+        let empty = characters.peek().is_some_and(|next| opens && "}]".contains(*next));
+        if quoted || empty || !(opens || closes || ",:".contains(c)) {
+            out.push(c);
+            if empty && !quoted {
+                out.extend(characters.next());
+            }
+            quoted ^= c == '"' && !escaped;
+            escaped = c == '\\' && !escaped;
+            continue;
+        }
+        indent = indent + usize::from(opens) - usize::from(closes);
+        let line = format!("\n{:1$}", "", 2 * indent);
+        match c {
+            ':' => out += ": ",
+            _ if closes => out += &format!("{line}{c}"),
+            _ => out += &format!("{c}{line}"),
+        }
+    }
+    out + "\n"
+}
+
+/// A command in both forms, each in a file of its own.
+#[track_caller]
+fn both(f: &Folder, name: &str, args: &[&str]) {
+    text(f, name, args);
+    json(f, name, args);
+}
+
+#[track_caller]
+fn text(f: &Folder, name: &str, args: &[&str]) {
+    kept(&format!("{name}.txt"), transcript(f, args));
+}
+
+#[track_caller]
+fn json(f: &Folder, name: &str, args: &[&str]) {
+    let args = [args, &["--output", "json"]].concat();
+    kept(&format!("{name}.json.txt"), transcript(f, &args));
+}
+
+const DATABASE: [&str; 4] = ["-d", "db", "--password-file", "pw"];
+
+/// An enrollment of a server's certificate by the agent.
+fn enrollment<'a>(url: &'a str, profile: &'a str, nickname: &'a str) -> Vec<&'a str> {
+    let what = ["--subject", "CN=www.example.com,O=EXAMPLE", "--nickname", nickname];
+    let how = ["--ca", url, "--profile", profile, "--signer", "agent", "--key-type", "ec:nistp256"];
+    [&["enroll"], &DATABASE[..], &how, &what].concat()
+}
+
+fn start() -> (Folder, StandIn) {
+    let f = ec_folder();
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    (f, ca)
+}
+
+#[test]
+fn help() {
+    let f = Folder::bare();
+    for verb in [
+        "",
+        "enroll",
+        "cmc",
+        "cmc show",
+        "cmc send",
+        "csr",
+        "csr create",
+        "revoke",
+        "shared-token",
+        "help",
+        "CMCRequest",
+        "CMCResponse",
+        "CMCRevoke",
+        "CMCSharedToken",
+        "CRMFPopClient",
+        "HttpClient",
+        "PKCS10Client",
+    ] {
+        let words: Vec<&str> = verb.split_whitespace().chain(["--help"]).collect();
+        let name = if verb.is_empty() { "nss-cmc".to_owned() } else { verb.replace(' ', "-") };
+        text(&f, &format!("help/{name}"), &words);
+    }
+    text(&f, "help/exit-codes", &["help", "exit-codes"]);
+}
+
+#[test]
+fn enroll() {
+    let (f, ca) = start();
+    let profile = "caCMCECserverCert";
+    let args = enrollment(&ca.url, profile, "www");
+    text(&f, "enroll/issued", &args);
+    both(&f, "enroll/there-already", &args);
+    json(&f, "enroll/issued", &[&args[..], &["--force"]].concat());
+    let pending = enrollment(&ca.url, "standin-pending", "later");
+    text(&f, "enroll/pending", &pending);
+    both(&f, "enroll/there-by-the-next-run", &pending);
+    json(&f, "enroll/pending", &enrollment(&ca.url, "standin-pending", "another"));
+    let chain = enrollment(&ca.url, profile, "chain");
+    text(&f, "enroll/with-its-chain", &[&chain[..], &["--chain-out", "chain.pem"]].concat());
+}
+
+#[test]
+fn csr_create() {
+    let f = Folder::new();
+    let create = [&["csr", "create"], &DATABASE[..], &["--key-type", "ec:nistp256"]].concat();
+    let named = [&create[..], &["--subject", "CN=www.example.com,O=EXAMPLE"]].concat();
+    both(&f, "csr/pkcs10", &[&named[..], &["--dns", "www.example.com"]].concat());
+    both(&f, "csr/crmf-in-a-file", &[&named[..], &["--crmf", "--out", "r.csr"]].concat());
+}
+
+#[test]
+fn cmc() {
+    let (f, ca) = start();
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    for (name, file) in [
+        ("request", "05a-shared-secret-p10/request.der"),
+        ("response", "01-rsa-server/response.der"),
+        ("refusal", "08a-wrong-agent/response.der"),
+        ("challenge", "06a-encrypted-pop-1/response.der"),
+        ("pkcs10", "01-rsa-server/p10.req"),
+        ("crmf", "02-crmf-user/crmf.req"),
+        ("certificate", "extensions/certificate.der"),
+    ] {
+        std::fs::copy(vectors.join(file), f.file("message")).unwrap();
+        both(&f, &format!("cmc/show-{name}"), &["cmc", "show", "message"]);
+    }
+    let anchor = vectors.join("ca_signing.pem");
+    let anchor = ["-n", "lab", "-t", "CT,C,C", "-a", "-f", "pw", "-i", anchor.to_str().unwrap()];
+    f.certutil(&[&["-A"], &anchor[..]].concat());
+    std::fs::copy(vectors.join("01-rsa-server/response.der"), f.file("message")).unwrap();
+    both(&f, "cmc/show-verified", &["cmc", "show", "message", "-d", "db", "--verify"]);
+
+    let key = ["--key-type", "ec:nistp256", "--subject", "CN=sent", "--out", "r.csr"];
+    program_says(&f, &[&["csr", "create"], &DATABASE[..], &key].concat()).exits(0);
+    f.write("r.cfg", "dbdir=db\npasswordFile=pw\nnickname=agent\ninput=r.csr\noutput=cmc.req\n");
+    program_says(&f, &["CMCRequest", "r.cfg"]).exits(0);
+    let to = ["--ca", &ca.url, "--profile", "caCMCECserverCert", "--signer", "agent"];
+    both(
+        &f,
+        "cmc/send",
+        &[&["cmc", "send", "cmc.req", "--out", "resp"], &DATABASE[..], &to].concat(),
+    );
+}
+
+#[test]
+fn revoke() {
+    let (f, ca) = start();
+    let www = enrollment(&ca.url, "caCMCECserverCert", "www");
+    program_says(&f, &www).exits(0);
+    let common = [&["revoke", "--ca", &ca.url, "--signer", "agent"], &DATABASE[..]].concat();
+    let www = [&common[..], &["--nickname", "www"]].concat();
+    let hold = [&www[..], &["--reason", "certificateHold"]].concat();
+    let release = [&www[..], &["--release"]].concat();
+    let revoke = [&www[..], &["--reason", "superseded"]].concat();
+    text(&f, "revoke/held", &hold);
+    both(&f, "revoke/held-already", &hold);
+    text(&f, "revoke/released", &release);
+    json(&f, "revoke/held", &hold);
+    json(&f, "revoke/released", &release);
+    text(&f, "revoke/revoked", &revoke);
+    both(&f, "revoke/revoked-already", &revoke);
+    text(&f, "revoke/release-of-a-revoked-one", &release);
+    let unknown = [&common[..], &["--serial", "0x7fffffff"]].concat();
+    text(&f, "revoke/no-such-serial", &unknown);
+    let reason = [&www[..], &["--reason", "boredom"]].concat();
+    text(&f, "revoke/no-such-reason", &reason);
+    let nobody = [&common[..], &["--nickname", "nobody"]].concat();
+    both(&f, "revoke/no-such-nickname", &nobody);
+}
+
+#[test]
+fn shared_token() {
+    let f = Folder::bare();
+    f.write_secret("secret", "words\n");
+    let make = ["req", "-x509", "-nodes", "-subj", "/CN=protection", "-out", "cert.pem"];
+    let key = ["-newkey", "rsa:2048", "-keyout", "key.pem", "-addext", "keyUsage=keyEncipherment"];
+    tool("openssl", f.path(), &[&make[..], &key].concat());
+    let args = ["shared-token", "--cert", "cert.pem", "--shared-secret-file", "secret"];
+    both(&f, "shared-token/made", &args);
+    let entry = ["--uid", "alice", "--base", "ou=people,dc=example,dc=com"];
+    text(&f, "shared-token/ldif", &[&args[..], &entry].concat());
+    let gone = ["shared-token", "--cert", "gone.pem", "--shared-secret-file", "secret"];
+    text(&f, "shared-token/no-such-file", &gone);
+}
+
+#[test]
+fn failures_before_the_ca_is_asked() {
+    let (f, ca) = start();
+    let profile = "caCMCECserverCert";
+    let args = enrollment(&ca.url, profile, "www");
+    let with = |from: &str, to: &'static [&'static str]| {
+        let at = args.iter().position(|a| *a == from).unwrap();
+        [&args[..at], to, &args[at + 2..]].concat()
+    };
+    f.write_secret("wrong", "not it\n");
+    f.write("page", "<html><body>404 Not Found</body></html>");
+    for (name, args) in [
+        ("nothing-given", vec!["enroll"]),
+        ("unknown-option", vec!["enroll", "--nick", "www"]),
+        ("no-password", with("--password-file", &[])),
+        ("wrong-password", with("--password-file", &["--password-file", "wrong"])),
+        ("no-such-password-file", with("--password-file", &["--password-file", "gone"])),
+        ("no-such-database", with("-d", &["-d", "gone"])),
+        ("no-such-token", [&args[..], &["--token", "HSM"]].concat()),
+        ("no-such-signer", with("--signer", &["--signer", "agnet"])),
+        ("signer-without-key", with("--signer", &["--signer", "ca_signing"])),
+        ("no-such-csr", with("--subject", &["--csr", "gone.csr"])),
+        ("csr-is-a-page", with("--subject", &["--csr", "page"])),
+        ("wrong-subject", with("--subject", &["--subject", "www.example.com"])),
+        ("unknown-key-type", with("--key-type", &["--key-type", "dsa:1024"])),
+        ("place-cannot-be-written", [&args[..], &["--chain-out", "no/such/chain.pem"]].concat()),
+        ("plain-http", with("--ca", &["--ca", "http://localhost:8080"])),
+    ] {
+        text(&f, &format!("failures/{name}"), &args);
+    }
+    json(&f, "failures/wrong-password", &with("--password-file", &["--password-file", "wrong"]));
+    json(&f, "failures/no-such-signer", &with("--signer", &["--signer", "agnet"]));
+    f.write("garbage", "no message");
+    for (name, file) in [("no-such-message", "gone"), ("no-message", "garbage")] {
+        text(&f, &format!("failures/{name}"), &["cmc", "show", file]);
+    }
+}
+
+#[test]
+fn failures_at_the_ca() {
+    let (f, ca) = start();
+    let profile = "caCMCECserverCert";
+    for (name, profile) in [
+        ("no-such-profile", "noSuchProfile"),
+        ("key-of-another-type", "caCMCserverCert"),
+        ("refused", "standin-fail-7"),
+        ("partial", "standin-status-7"),
+        ("page-instead-of-a-message", "standin-html"),
+        ("server-error", "standin-http500"),
+        ("not-found", "standin-404"),
+        ("wrong-signature", "standin-wrong-signature"),
+        ("wrong-nonce", "standin-wrong-nonce"),
+        ("unsigned", "standin-unsigned"),
+        ("certificate-for-another-key", "standin-other-key"),
+        ("forged-certificate", "standin-forged"),
+    ] {
+        text(&f, &format!("failures/{name}"), &enrollment(&ca.url, profile, name));
+    }
+    // Another nickname: the next run for the same one fetches what the CA did issue.
+    json(&f, "failures/refused", &enrollment(&ca.url, "standin-fail-7", "another"));
+    json(&f, "failures/wrong-nonce", &enrollment(&ca.url, "standin-wrong-nonce", "one-more"));
+    {
+        let options = ["--server-key-type", "ec", "--server-name", "ca.example.com"];
+        let other = StandIn::start(&f, &options);
+        text(&f, "failures/wrongly-named-server", &enrollment(&other.url, profile, "a"));
+    }
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let closed = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    drop(listener);
+    text(&f, "failures/nobody-listens", &enrollment(&closed, profile, "b"));
+    let nowhere = enrollment("https://nowhere.invalid", profile, "c");
+    text(&f, "failures/no-such-host", &nowhere);
+
+    let www = enrollment(&ca.url, profile, "www");
+    program_says(&f, &www).exits(0);
+    let mut other = www.clone();
+    let at = other.iter().position(|a| a.starts_with("CN=")).unwrap();
+    other[at] = "CN=other,O=EXAMPLE";
+    both(&f, "failures/nickname-of-another-subject", &other);
+    other[at] = www[at];
+    other.extend(["--dns", "other.example.com"]);
+    both(&f, "failures/certificate-there-differs", &other);
+
+    f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
+    let untrusted = enrollment(&ca.url, profile, "d");
+    both(&f, "failures/untrusted-server", &untrusted);
+}
