@@ -2,25 +2,14 @@
 //! allow. Signed octets are kept as they arrived.
 
 use chrono::{DateTime, FixedOffset, Utc};
-use rasn::Decode;
-use rasn::types::{BitString, ObjectIdentifier, Oid};
+use rasn::types::Oid;
 use rasn_pkix::{BasicConstraints, Extension, Time};
 
 use super::canonical::children;
+use super::key_usage::{self, KeyUsage};
 use super::x509::{CertificateFields, certificate_fields};
 use super::{decode, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
-
-/// Bits of keyUsage (RFC 5280 §4.2.1.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyUse {
-    /// digitalSignature.
-    Signature = 0,
-    /// nonRepudiation.
-    NonRepudiation = 1,
-    /// keyCertSign.
-    CertificateSignature = 5,
-}
 
 /// A decoded certificate, nothing of it verified.
 #[derive(Debug)]
@@ -115,9 +104,9 @@ fn utc(time: &Time) -> DateTime<Utc> {
 }
 
 impl Certificate<'_> {
-    fn extension<T: Decode>(&self, id: &Oid) -> Result<Option<T>> {
-        let found = self.extensions.iter().find(|e| *e.extn_id == *id);
-        found.map(|e| decode("an extension", &e.extn_value)).transpose()
+    /// The value of an extension.
+    fn value(&self, id: &Oid) -> Option<&[u8]> {
+        self.extensions.iter().find(|e| *e.extn_id == *id).map(|e| &e.extn_value[..])
     }
 
     /// Returns whether subject and issuer are the same name.
@@ -130,8 +119,8 @@ impl Certificate<'_> {
     /// # Errors
     /// [`Kind::Input`] for an extension that can't be decoded; so below.
     pub fn ca(&self) -> Result<(bool, Option<u64>)> {
-        let constraints: Option<BasicConstraints> = self.extension(oid::CE_BASIC_CONSTRAINTS)?;
-        let Some(constraints) = constraints else { return Ok((false, None)) };
+        let Some(value) = self.value(oid::CE_BASIC_CONSTRAINTS) else { return Ok((false, None)) };
+        let constraints: BasicConstraints = decode("an extension", value)?;
         let most = constraints.path_len_constraint;
         // A length that is no count allows nothing.
         Ok((constraints.ca, most.map(|n| u64::try_from(&n).unwrap_or(0))))
@@ -141,10 +130,10 @@ impl Certificate<'_> {
     ///
     /// # Errors
     /// As [`Certificate::ca`].
-    pub fn may(&self, uses: &[KeyUse]) -> Result<bool> {
-        let usage: Option<BitString> = self.extension(oid::CE_KEY_USAGE)?;
-        let Some(usage) = usage else { return Ok(true) };
-        Ok(uses.iter().any(|wanted| usage.get(*wanted as usize).is_some_and(|bit| *bit)))
+    pub fn may(&self, uses: &[KeyUsage]) -> Result<bool> {
+        let Some(value) = self.value(oid::CE_KEY_USAGE) else { return Ok(true) };
+        let granted = key_usage::usages("an extension", value)?;
+        Ok(uses.iter().any(|wanted| granted.contains(wanted)))
     }
 
     /// Returns whether extKeyUsage names this purpose.
@@ -152,8 +141,9 @@ impl Certificate<'_> {
     /// # Errors
     /// As [`Certificate::ca`].
     pub fn has_purpose(&self, purpose: &Oid) -> Result<bool> {
-        let purposes: Option<Vec<ObjectIdentifier>> = self.extension(oid::CE_EXT_KEY_USAGE)?;
-        Ok(purposes.is_some_and(|all| all.iter().any(|id| **id == *purpose)))
+        let Some(value) = self.value(oid::CE_EXT_KEY_USAGE) else { return Ok(false) };
+        let purposes = key_usage::purposes("an extension", value)?;
+        Ok(purposes.iter().any(|id| **id == *purpose))
     }
 
     /// Returns subjectKeyIdentifier's octets.

@@ -2,33 +2,11 @@
 
 use rasn_pkix::Extension;
 
+use super::key_usage::{KeyUsage, PURPOSES};
 use super::x509::extension;
 use super::{encode, oid, split_tlv, tlv};
 use crate::error::{Error, Kind, Result};
 use crate::keyid::from_hex;
-
-/// KeyUsage bits in order (RFC 5280 §4.2.1.3).
-const KEY_USAGES: &[&str] = &[
-    "digitalSignature",
-    "nonRepudiation",
-    "keyEncipherment",
-    "dataEncipherment",
-    "keyAgreement",
-    "keyCertSign",
-    "cRLSign",
-    "encipherOnly",
-    "decipherOnly",
-];
-
-/// Extended key usages by name; the last arc below id-kp (RFC 5280 §4.2.1.12).
-const PURPOSES: &[(&str, u32)] = &[
-    ("serverAuth", 1),
-    ("clientAuth", 2),
-    ("codeSigning", 3),
-    ("emailProtection", 4),
-    ("timeStamping", 8),
-    ("OCSPSigning", 9),
-];
 
 fn usage(what: String) -> Error {
     Error::new(Kind::Usage, what)
@@ -42,13 +20,11 @@ pub fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
     let mut bits: u16 = 0;
     for name in names {
         let name = name.as_ref();
-        let name =
-            if name.eq_ignore_ascii_case("contentCommitment") { KEY_USAGES[1] } else { name };
-        let at = KEY_USAGES.iter().position(|k| k.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let usage = KeyUsage::from_name(name).ok_or_else(|| {
             usage(format!("unknown key usage {name:?}"))
-                .hint(format!("known are {}", KEY_USAGES.join(", ")))
+                .hint(format!("known are {}", KeyUsage::ALL.map(KeyUsage::name).join(", ")))
         })?;
-        bits |= 0x8000 >> at;
+        bits |= 0x8000 >> usage as u16;
     }
     // Named bits: trailing zero bits are left out (X.690 §11.2.2).
     let unused = bits.trailing_zeros().min(15) as u8;
@@ -68,13 +44,10 @@ pub fn extended_key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
     let mut purposes = Vec::new();
     for name in names {
         let name = name.as_ref();
-        let known = PURPOSES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
-        let id = match known {
-            Some((_, arc)) => oid::parse(&format!("1.3.6.1.5.5.7.3.{arc}")),
-            None => oid::parse(name),
-        };
+        let known = PURPOSES.iter().find(|id| oid::text(id).eq_ignore_ascii_case(name));
+        let id = known.map(|id| oid::owned(id)).or_else(|| oid::parse(name));
         purposes.push(id.ok_or_else(|| {
-            let names: Vec<&str> = PURPOSES.iter().map(|(n, _)| *n).collect();
+            let names: Vec<String> = PURPOSES.iter().map(|id| oid::text(id)).collect();
             usage(format!("unknown extended key usage {name:?}"))
                 .hint(format!("known are {}, or give an object identifier", names.join(", ")))
         })?);

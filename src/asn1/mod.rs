@@ -10,6 +10,7 @@ pub mod cmc;
 pub mod cms;
 pub mod crmf;
 pub mod extension_request;
+pub mod key_usage;
 pub mod name;
 #[cfg(test)]
 mod noisy;

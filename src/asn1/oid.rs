@@ -1,162 +1,253 @@
-//! Object identifiers, by the names the RFCs give them.
+//! Object identifiers, by the names the RFCs give them. What has a name in a message or a report has
+//! it here.
 
 use rasn::types::{ObjectIdentifier, Oid};
 
 macro_rules! oids {
-    ($($(#[$doc:meta])* $name:ident = [$($arc:literal),*];)*) => {
-        $($(#[$doc])* pub const $name: &Oid = Oid::const_new(&[$($arc),*]);)*
+    ($($(#[$doc:meta])* $id:ident $name:literal = [$($arc:literal),*];)*) => {
+        $($(#[$doc])* pub const $id: &Oid = Oid::const_new(&[$($arc),*]);)*
+
+        const NAMES: &[(&Oid, &str)] = &[$(($id, $name)),*];
     };
 }
 
 oids! {
     /// id-data (RFC 5652).
-    ID_DATA = [1, 2, 840, 113549, 1, 7, 1];
+    ID_DATA "data" = [1, 2, 840, 113549, 1, 7, 1];
     /// id-signedData (RFC 5652).
-    ID_SIGNED_DATA = [1, 2, 840, 113549, 1, 7, 2];
+    ID_SIGNED_DATA "signedData" = [1, 2, 840, 113549, 1, 7, 2];
     /// id-envelopedData (RFC 5652).
-    ID_ENVELOPED_DATA = [1, 2, 840, 113549, 1, 7, 3];
+    ID_ENVELOPED_DATA "envelopedData" = [1, 2, 840, 113549, 1, 7, 3];
     /// id-contentType (RFC 5652 §11.1).
-    ID_CONTENT_TYPE = [1, 2, 840, 113549, 1, 9, 3];
+    ID_CONTENT_TYPE "contentType" = [1, 2, 840, 113549, 1, 9, 3];
     /// id-messageDigest (RFC 5652 §11.2).
-    ID_MESSAGE_DIGEST = [1, 2, 840, 113549, 1, 9, 4];
+    ID_MESSAGE_DIGEST "messageDigest" = [1, 2, 840, 113549, 1, 9, 4];
     /// extensionRequest (RFC 2985 §5.4.2).
-    EXTENSION_REQUEST = [1, 2, 840, 113549, 1, 9, 14];
+    EXTENSION_REQUEST "extensionRequest" = [1, 2, 840, 113549, 1, 9, 14];
     /// id-cct-PKIData (RFC 5272 §3.2.1).
-    ID_CCT_PKI_DATA = [1, 3, 6, 1, 5, 5, 7, 12, 2];
+    ID_CCT_PKI_DATA "PKIData" = [1, 3, 6, 1, 5, 5, 7, 12, 2];
     /// id-cct-PKIResponse (RFC 5272 §4.2).
-    ID_CCT_PKI_RESPONSE = [1, 3, 6, 1, 5, 5, 7, 12, 3];
+    ID_CCT_PKI_RESPONSE "PKIResponse" = [1, 3, 6, 1, 5, 5, 7, 12, 3];
 
     /// id-cmc-statusInfo (RFC 5272 §6.1.2, version 1).
-    CMC_STATUS_INFO = [1, 3, 6, 1, 5, 5, 7, 7, 1];
+    CMC_STATUS_INFO "statusInfo" = [1, 3, 6, 1, 5, 5, 7, 7, 1];
     /// id-cmc-identification (§6.2.3).
-    CMC_IDENTIFICATION = [1, 3, 6, 1, 5, 5, 7, 7, 2];
+    CMC_IDENTIFICATION "identification" = [1, 3, 6, 1, 5, 5, 7, 7, 2];
     /// id-cmc-identityProof (§6.2.2, version 1).
-    CMC_IDENTITY_PROOF = [1, 3, 6, 1, 5, 5, 7, 7, 3];
+    CMC_IDENTITY_PROOF "identityProof" = [1, 3, 6, 1, 5, 5, 7, 7, 3];
     /// id-cmc-dataReturn (§6.4).
-    CMC_DATA_RETURN = [1, 3, 6, 1, 5, 5, 7, 7, 4];
+    CMC_DATA_RETURN "dataReturn" = [1, 3, 6, 1, 5, 5, 7, 7, 4];
     /// id-cmc-transactionId (§6.6).
-    CMC_TRANSACTION_ID = [1, 3, 6, 1, 5, 5, 7, 7, 5];
+    CMC_TRANSACTION_ID "transactionId" = [1, 3, 6, 1, 5, 5, 7, 7, 5];
     /// id-cmc-senderNonce (§6.6).
-    CMC_SENDER_NONCE = [1, 3, 6, 1, 5, 5, 7, 7, 6];
+    CMC_SENDER_NONCE "senderNonce" = [1, 3, 6, 1, 5, 5, 7, 7, 6];
     /// id-cmc-recipientNonce (§6.6).
-    CMC_RECIPIENT_NONCE = [1, 3, 6, 1, 5, 5, 7, 7, 7];
+    CMC_RECIPIENT_NONCE "recipientNonce" = [1, 3, 6, 1, 5, 5, 7, 7, 7];
     /// id-cmc-addExtensions (§6.5.2).
-    CMC_ADD_EXTENSIONS = [1, 3, 6, 1, 5, 5, 7, 7, 8];
+    CMC_ADD_EXTENSIONS "addExtensions" = [1, 3, 6, 1, 5, 5, 7, 7, 8];
     /// id-cmc-encryptedPOP (§6.7).
-    CMC_ENCRYPTED_POP = [1, 3, 6, 1, 5, 5, 7, 7, 9];
+    CMC_ENCRYPTED_POP "encryptedPOP" = [1, 3, 6, 1, 5, 5, 7, 7, 9];
     /// id-cmc-decryptedPOP (§6.7).
-    CMC_DECRYPTED_POP = [1, 3, 6, 1, 5, 5, 7, 7, 10];
+    CMC_DECRYPTED_POP "decryptedPOP" = [1, 3, 6, 1, 5, 5, 7, 7, 10];
     /// id-cmc-lraPOPWitness (§6.8).
-    CMC_LRA_POP_WITNESS = [1, 3, 6, 1, 5, 5, 7, 7, 11];
+    CMC_LRA_POP_WITNESS "lraPOPWitness" = [1, 3, 6, 1, 5, 5, 7, 7, 11];
     /// id-cmc-getCert (§6.9).
-    CMC_GET_CERT = [1, 3, 6, 1, 5, 5, 7, 7, 15];
+    CMC_GET_CERT "getCert" = [1, 3, 6, 1, 5, 5, 7, 7, 15];
     /// id-cmc-getCRL (§6.10).
-    CMC_GET_CRL = [1, 3, 6, 1, 5, 5, 7, 7, 16];
+    CMC_GET_CRL "getCRL" = [1, 3, 6, 1, 5, 5, 7, 7, 16];
     /// id-cmc-revokeRequest (§6.11).
-    CMC_REVOKE_REQUEST = [1, 3, 6, 1, 5, 5, 7, 7, 17];
+    CMC_REVOKE_REQUEST "revokeRequest" = [1, 3, 6, 1, 5, 5, 7, 7, 17];
     /// id-cmc-regInfo (§6.12).
-    CMC_REG_INFO = [1, 3, 6, 1, 5, 5, 7, 7, 18];
+    CMC_REG_INFO "regInfo" = [1, 3, 6, 1, 5, 5, 7, 7, 18];
     /// id-cmc-responseInfo (§6.12).
-    CMC_RESPONSE_INFO = [1, 3, 6, 1, 5, 5, 7, 7, 19];
+    CMC_RESPONSE_INFO "responseInfo" = [1, 3, 6, 1, 5, 5, 7, 7, 19];
     /// id-cmc-queryPending (§6.13).
-    CMC_QUERY_PENDING = [1, 3, 6, 1, 5, 5, 7, 7, 21];
+    CMC_QUERY_PENDING "queryPending" = [1, 3, 6, 1, 5, 5, 7, 7, 21];
     /// id-cmc-popLinkRandom (§6.3.1).
-    CMC_POP_LINK_RANDOM = [1, 3, 6, 1, 5, 5, 7, 7, 22];
+    CMC_POP_LINK_RANDOM "popLinkRandom" = [1, 3, 6, 1, 5, 5, 7, 7, 22];
     /// id-cmc-popLinkWitness (§6.3.2, version 1).
-    CMC_POP_LINK_WITNESS = [1, 3, 6, 1, 5, 5, 7, 7, 23];
+    CMC_POP_LINK_WITNESS "popLinkWitness" = [1, 3, 6, 1, 5, 5, 7, 7, 23];
     /// id-cmc-confirmCertAcceptance (§6.14).
-    CMC_CONFIRM_CERT_ACCEPTANCE = [1, 3, 6, 1, 5, 5, 7, 7, 24];
+    CMC_CONFIRM_CERT_ACCEPTANCE "confirmCertAcceptance" = [1, 3, 6, 1, 5, 5, 7, 7, 24];
     /// id-cmc-statusInfoV2 (§6.1.1).
-    CMC_STATUS_INFO_V2 = [1, 3, 6, 1, 5, 5, 7, 7, 25];
+    CMC_STATUS_INFO_V2 "statusInfoV2" = [1, 3, 6, 1, 5, 5, 7, 7, 25];
+    /// id-cmc-trustedAnchors (§6.15).
+    CMC_TRUSTED_ANCHORS "trustedAnchors" = [1, 3, 6, 1, 5, 5, 7, 7, 26];
+    /// id-cmc-authData (§6.16).
+    CMC_AUTH_DATA "authData" = [1, 3, 6, 1, 5, 5, 7, 7, 27];
+    /// id-cmc-batchRequests (§6.17).
+    CMC_BATCH_REQUESTS "batchRequests" = [1, 3, 6, 1, 5, 5, 7, 7, 28];
+    /// id-cmc-batchResponses (§6.17).
+    CMC_BATCH_RESPONSES "batchResponses" = [1, 3, 6, 1, 5, 5, 7, 7, 29];
+    /// id-cmc-publishCert (§6.18).
+    CMC_PUBLISH_CERT "publishCert" = [1, 3, 6, 1, 5, 5, 7, 7, 30];
+    /// id-cmc-modCertTemplate (§6.5.1).
+    CMC_MOD_CERT_TEMPLATE "modCertTemplate" = [1, 3, 6, 1, 5, 5, 7, 7, 31];
+    /// id-cmc-controlProcessed (§6.19).
+    CMC_CONTROL_PROCESSED "controlProcessed" = [1, 3, 6, 1, 5, 5, 7, 7, 32];
     /// id-cmc-popLinkWitnessV2 (§6.3.1.1).
-    CMC_POP_LINK_WITNESS_V2 = [1, 3, 6, 1, 5, 5, 7, 7, 33];
+    CMC_POP_LINK_WITNESS_V2 "popLinkWitnessV2" = [1, 3, 6, 1, 5, 5, 7, 7, 33];
     /// id-cmc-identityProofV2 (§6.2.1).
-    CMC_IDENTITY_PROOF_V2 = [1, 3, 6, 1, 5, 5, 7, 7, 34];
+    CMC_IDENTITY_PROOF_V2 "identityProofV2" = [1, 3, 6, 1, 5, 5, 7, 7, 34];
+    /// id-cmc-raIdentityWitness (RFC 6402).
+    CMC_RA_IDENTITY_WITNESS "raIdentityWitness" = [1, 3, 6, 1, 5, 5, 7, 7, 35];
+    /// id-cmc-changeSubjectName (RFC 6402), an attribute of a request.
+    CMC_CHANGE_SUBJECT_NAME "changeSubjectName" = [1, 3, 6, 1, 5, 5, 7, 7, 36];
+    /// id-cmc-responseBody (RFC 6402).
+    CMC_RESPONSE_BODY "responseBody" = [1, 3, 6, 1, 5, 5, 7, 7, 37];
 
+    /// challengePassword (RFC 2985 §5.4.1): a secret.
+    CHALLENGE_PASSWORD "challengePassword" = [1, 2, 840, 113549, 1, 9, 7];
+    /// id-regCtrl-regToken (RFC 4211 §6.1): a one-time secret.
+    REG_CTRL_REG_TOKEN "regToken" = [1, 3, 6, 1, 5, 5, 7, 5, 1, 1];
+    /// id-regCtrl-authenticator (RFC 4211 §6.2): a lasting secret.
+    REG_CTRL_AUTHENTICATOR "authenticator" = [1, 3, 6, 1, 5, 5, 7, 5, 1, 2];
     /// id-regCtrl-pkiArchiveOptions (RFC 4211 §6.4).
-    REG_CTRL_PKI_ARCHIVE_OPTIONS = [1, 3, 6, 1, 5, 5, 7, 5, 1, 4];
+    REG_CTRL_PKI_ARCHIVE_OPTIONS "pkiArchiveOptions" = [1, 3, 6, 1, 5, 5, 7, 5, 1, 4];
 
     /// rsaEncryption (RFC 8017).
-    RSA_ENCRYPTION = [1, 2, 840, 113549, 1, 1, 1];
+    RSA_ENCRYPTION "rsaEncryption" = [1, 2, 840, 113549, 1, 1, 1];
     /// id-RSAES-OAEP (RFC 8017).
-    RSAES_OAEP = [1, 2, 840, 113549, 1, 1, 7];
+    RSAES_OAEP "rsaesOaep" = [1, 2, 840, 113549, 1, 1, 7];
     /// id-mgf1 (RFC 8017).
-    MGF1 = [1, 2, 840, 113549, 1, 1, 8];
+    MGF1 "mgf1" = [1, 2, 840, 113549, 1, 1, 8];
     /// id-RSASSA-PSS (RFC 8017).
-    RSASSA_PSS = [1, 2, 840, 113549, 1, 1, 10];
+    RSASSA_PSS "rsassaPss" = [1, 2, 840, 113549, 1, 1, 10];
     /// sha256WithRSAEncryption (RFC 8017).
-    SHA256_WITH_RSA = [1, 2, 840, 113549, 1, 1, 11];
+    SHA256_WITH_RSA "sha256WithRSAEncryption" = [1, 2, 840, 113549, 1, 1, 11];
     /// sha384WithRSAEncryption (RFC 8017).
-    SHA384_WITH_RSA = [1, 2, 840, 113549, 1, 1, 12];
+    SHA384_WITH_RSA "sha384WithRSAEncryption" = [1, 2, 840, 113549, 1, 1, 12];
     /// sha512WithRSAEncryption (RFC 8017).
-    SHA512_WITH_RSA = [1, 2, 840, 113549, 1, 1, 13];
+    SHA512_WITH_RSA "sha512WithRSAEncryption" = [1, 2, 840, 113549, 1, 1, 13];
     /// sha1WithRSAEncryption (RFC 8017).
-    SHA1_WITH_RSA = [1, 2, 840, 113549, 1, 1, 5];
+    SHA1_WITH_RSA "sha1WithRSAEncryption" = [1, 2, 840, 113549, 1, 1, 5];
     /// id-ecPublicKey (RFC 5480).
-    EC_PUBLIC_KEY = [1, 2, 840, 10045, 2, 1];
+    EC_PUBLIC_KEY "ecPublicKey" = [1, 2, 840, 10045, 2, 1];
     /// ecdsa-with-SHA256 (RFC 5758).
-    ECDSA_WITH_SHA256 = [1, 2, 840, 10045, 4, 3, 2];
+    ECDSA_WITH_SHA256 "ecdsa-with-SHA256" = [1, 2, 840, 10045, 4, 3, 2];
     /// ecdsa-with-SHA384 (RFC 5758).
-    ECDSA_WITH_SHA384 = [1, 2, 840, 10045, 4, 3, 3];
+    ECDSA_WITH_SHA384 "ecdsa-with-SHA384" = [1, 2, 840, 10045, 4, 3, 3];
     /// ecdsa-with-SHA512 (RFC 5758).
-    ECDSA_WITH_SHA512 = [1, 2, 840, 10045, 4, 3, 4];
+    ECDSA_WITH_SHA512 "ecdsa-with-SHA512" = [1, 2, 840, 10045, 4, 3, 4];
     /// id-ml-dsa-44 (RFC 9881).
-    ML_DSA_44 = [2, 16, 840, 1, 101, 3, 4, 3, 17];
+    ML_DSA_44 "ML-DSA-44" = [2, 16, 840, 1, 101, 3, 4, 3, 17];
     /// id-ml-dsa-65 (RFC 9881).
-    ML_DSA_65 = [2, 16, 840, 1, 101, 3, 4, 3, 18];
+    ML_DSA_65 "ML-DSA-65" = [2, 16, 840, 1, 101, 3, 4, 3, 18];
     /// id-ml-dsa-87 (RFC 9881).
-    ML_DSA_87 = [2, 16, 840, 1, 101, 3, 4, 3, 19];
+    ML_DSA_87 "ML-DSA-87" = [2, 16, 840, 1, 101, 3, 4, 3, 19];
     /// id-sha1.
-    SHA1 = [1, 3, 14, 3, 2, 26];
+    SHA1 "sha1" = [1, 3, 14, 3, 2, 26];
+    /// id-sha224.
+    SHA224 "sha224" = [2, 16, 840, 1, 101, 3, 4, 2, 4];
     /// id-sha256.
-    SHA256 = [2, 16, 840, 1, 101, 3, 4, 2, 1];
+    SHA256 "sha256" = [2, 16, 840, 1, 101, 3, 4, 2, 1];
     /// id-sha384.
-    SHA384 = [2, 16, 840, 1, 101, 3, 4, 2, 2];
+    SHA384 "sha384" = [2, 16, 840, 1, 101, 3, 4, 2, 2];
     /// id-sha512.
-    SHA512 = [2, 16, 840, 1, 101, 3, 4, 2, 3];
+    SHA512 "sha512" = [2, 16, 840, 1, 101, 3, 4, 2, 3];
     /// hMAC-SHA1 (RFC 8018).
-    HMAC_SHA1 = [1, 2, 840, 113549, 2, 7];
+    HMAC_SHA1 "hmacWithSHA1" = [1, 2, 840, 113549, 2, 7];
     /// id-hmacWithSHA256 (RFC 4231).
-    HMAC_SHA256 = [1, 2, 840, 113549, 2, 9];
+    HMAC_SHA256 "hmacWithSHA256" = [1, 2, 840, 113549, 2, 9];
     /// id-hmacWithSHA384 (RFC 4231).
-    HMAC_SHA384 = [1, 2, 840, 113549, 2, 10];
+    HMAC_SHA384 "hmacWithSHA384" = [1, 2, 840, 113549, 2, 10];
     /// id-hmacWithSHA512 (RFC 4231).
-    HMAC_SHA512 = [1, 2, 840, 113549, 2, 11];
+    HMAC_SHA512 "hmacWithSHA512" = [1, 2, 840, 113549, 2, 11];
     /// id-aes128-CBC.
-    AES128_CBC = [2, 16, 840, 1, 101, 3, 4, 1, 2];
+    AES128_CBC "aes128-CBC" = [2, 16, 840, 1, 101, 3, 4, 1, 2];
     /// id-aes128-wrap (RFC 3394).
-    AES128_WRAP = [2, 16, 840, 1, 101, 3, 4, 1, 5];
+    AES128_WRAP "aes128-wrap" = [2, 16, 840, 1, 101, 3, 4, 1, 5];
     /// id-aes128-wrap-pad (RFC 5649).
-    AES128_WRAP_PAD = [2, 16, 840, 1, 101, 3, 4, 1, 8];
+    AES128_WRAP_PAD "aes128-wrap-pad" = [2, 16, 840, 1, 101, 3, 4, 1, 8];
     /// desCBC: the identifier Dogtag's tools write for triple DES.
-    DES_CBC = [1, 3, 14, 3, 2, 7];
+    DES_CBC "desCBC" = [1, 3, 14, 3, 2, 7];
 
     /// id-ce-subjectKeyIdentifier (RFC 5280).
-    CE_SUBJECT_KEY_IDENTIFIER = [2, 5, 29, 14];
+    CE_SUBJECT_KEY_IDENTIFIER "subjectKeyIdentifier" = [2, 5, 29, 14];
     /// id-ce-keyUsage (RFC 5280).
-    CE_KEY_USAGE = [2, 5, 29, 15];
+    CE_KEY_USAGE "keyUsage" = [2, 5, 29, 15];
     /// id-ce-subjectAltName (RFC 5280).
-    CE_SUBJECT_ALT_NAME = [2, 5, 29, 17];
+    CE_SUBJECT_ALT_NAME "subjectAltName" = [2, 5, 29, 17];
     /// id-ce-basicConstraints (RFC 5280).
-    CE_BASIC_CONSTRAINTS = [2, 5, 29, 19];
+    CE_BASIC_CONSTRAINTS "basicConstraints" = [2, 5, 29, 19];
     /// id-ce-nameConstraints (RFC 5280).
-    CE_NAME_CONSTRAINTS = [2, 5, 29, 30];
+    CE_NAME_CONSTRAINTS "nameConstraints" = [2, 5, 29, 30];
     /// id-ce-cRLDistributionPoints (RFC 5280).
-    CE_CRL_DISTRIBUTION_POINTS = [2, 5, 29, 31];
+    CE_CRL_DISTRIBUTION_POINTS "cRLDistributionPoints" = [2, 5, 29, 31];
     /// id-ce-certificatePolicies (RFC 5280).
-    CE_CERTIFICATE_POLICIES = [2, 5, 29, 32];
+    CE_CERTIFICATE_POLICIES "certificatePolicies" = [2, 5, 29, 32];
     /// id-ce-policyMappings (RFC 5280).
-    CE_POLICY_MAPPINGS = [2, 5, 29, 33];
+    CE_POLICY_MAPPINGS "policyMappings" = [2, 5, 29, 33];
     /// id-ce-authorityKeyIdentifier (RFC 5280).
-    CE_AUTHORITY_KEY_IDENTIFIER = [2, 5, 29, 35];
+    CE_AUTHORITY_KEY_IDENTIFIER "authorityKeyIdentifier" = [2, 5, 29, 35];
     /// id-ce-policyConstraints (RFC 5280).
-    CE_POLICY_CONSTRAINTS = [2, 5, 29, 36];
+    CE_POLICY_CONSTRAINTS "policyConstraints" = [2, 5, 29, 36];
     /// id-ce-extKeyUsage (RFC 5280).
-    CE_EXT_KEY_USAGE = [2, 5, 29, 37];
+    CE_EXT_KEY_USAGE "extKeyUsage" = [2, 5, 29, 37];
     /// id-ce-inhibitAnyPolicy (RFC 5280).
-    CE_INHIBIT_ANY_POLICY = [2, 5, 29, 54];
+    CE_INHIBIT_ANY_POLICY "inhibitAnyPolicy" = [2, 5, 29, 54];
+    /// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
+    ANY_EXTENDED_KEY_USAGE "anyExtendedKeyUsage" = [2, 5, 29, 37, 0];
+    /// id-kp-serverAuth (RFC 5280 §4.2.1.12, and those below).
+    KP_SERVER_AUTH "serverAuth" = [1, 3, 6, 1, 5, 5, 7, 3, 1];
+    /// id-kp-clientAuth.
+    KP_CLIENT_AUTH "clientAuth" = [1, 3, 6, 1, 5, 5, 7, 3, 2];
+    /// id-kp-codeSigning.
+    KP_CODE_SIGNING "codeSigning" = [1, 3, 6, 1, 5, 5, 7, 3, 3];
+    /// id-kp-emailProtection.
+    KP_EMAIL_PROTECTION "emailProtection" = [1, 3, 6, 1, 5, 5, 7, 3, 4];
+    /// id-kp-timeStamping.
+    KP_TIME_STAMPING "timeStamping" = [1, 3, 6, 1, 5, 5, 7, 3, 8];
+    /// id-kp-OCSPSigning.
+    KP_OCSP_SIGNING "OCSPSigning" = [1, 3, 6, 1, 5, 5, 7, 3, 9];
     /// id-kp-cmcCA (RFC 6402 §2.10).
-    KP_CMC_CA = [1, 3, 6, 1, 5, 5, 7, 3, 27];
+    KP_CMC_CA "cmcCA" = [1, 3, 6, 1, 5, 5, 7, 3, 27];
+}
+
+macro_rules! id {
+    ($($arc:literal)*) => { Oid::const_new(&[$($arc),*]) };
+}
+
+/// Those that are only shown.
+const SHOWN: &[(&Oid, &str)] = &[
+    (id!(1 2 840 113549 1 9 16 1 2), "authenticatedData"),
+    (id!(1 2 840 113549 1 9 5), "signingTime"),
+    (id!(1 2 840 113549 1 9 52), "cmsAlgorithmProtect"),
+    (id!(1 2 840 113549 1 9 15), "smimeCapabilities"),
+    (id!(1 2 840 113549 1 9 16 2 47), "signingCertificateV2"),
+    (id!(1 2 840 113549 1 9 2), "unstructuredName"),
+    (id!(1 3 6 1 5 5 7 5 1 3), "pkiPublicationInfo"),
+    (id!(1 3 6 1 5 5 7 5 1 5), "oldCertID"),
+    (id!(1 3 6 1 5 5 7 5 1 6), "protocolEncrKey"),
+    (id!(1 2 840 113549 1 1 14), "sha224WithRSAEncryption"),
+    (id!(1 2 840 10045 4 1), "ecdsa-with-SHA1"),
+    (id!(1 2 840 10045 3 1 7), "nistp256"),
+    (id!(1 3 132 0 34), "nistp384"),
+    (id!(1 3 132 0 35), "nistp521"),
+    (id!(1 3 101 112), "Ed25519"),
+    (id!(1 2 840 113549 2 5), "md5"),
+    // The identifier RFC 5272 §6.2.2 names for version 1 of the proofs.
+    (id!(1 3 6 1 5 5 8 1 2), "hmacSHA1"),
+    (id!(2 16 840 1 101 3 4 1 22), "aes192-CBC"),
+    (id!(2 16 840 1 101 3 4 1 42), "aes256-CBC"),
+    (id!(2 16 840 1 101 3 4 1 45), "aes256-wrap"),
+    (id!(2 16 840 1 101 3 4 1 48), "aes256-wrap-pad"),
+    (id!(1 2 840 113549 3 7), "des-ede3-cbc"),
+    (id!(2 5 29 16), "privateKeyUsagePeriod"),
+    (id!(2 5 29 18), "issuerAltName"),
+    (id!(1 3 6 1 5 5 7 1 1), "authorityInfoAccess"),
+    (id!(1 3 6 1 5 5 7 48 1 5), "ocspNoCheck"),
+    (id!(1 3 6 1 5 5 7 3 28), "cmcRA"),
+];
+
+/// The RFC's name, if it has one here.
+pub fn name(id: &Oid) -> Option<&'static str> {
+    NAMES.iter().chain(SHOWN).find(|(known, _)| *known == id).map(|(_, name)| *name)
+}
+
+/// The name, or dotted text.
+pub fn text(id: &Oid) -> String {
+    name(id).map_or_else(|| dotted(id), str::to_owned)
 }
 
 /// An owned copy.
@@ -175,34 +266,4 @@ pub fn parse(text: &str) -> Option<ObjectIdentifier> {
     let arcs: Option<Vec<u32>> = text.split('.').map(|a| a.parse().ok()).collect();
     let arcs = arcs.filter(|a| a.len() >= 2 && a[0] <= 2 && (a[0] == 2 || a[1] < 40))?;
     ObjectIdentifier::new(arcs)
-}
-
-/// The RFC's name of a CMC control.
-pub fn control_name(oid: &Oid) -> Option<&'static str> {
-    const NAMES: &[(&Oid, &str)] = &[
-        (CMC_STATUS_INFO, "statusInfo"),
-        (CMC_IDENTIFICATION, "identification"),
-        (CMC_IDENTITY_PROOF, "identityProof"),
-        (CMC_DATA_RETURN, "dataReturn"),
-        (CMC_TRANSACTION_ID, "transactionId"),
-        (CMC_SENDER_NONCE, "senderNonce"),
-        (CMC_RECIPIENT_NONCE, "recipientNonce"),
-        (CMC_ADD_EXTENSIONS, "addExtensions"),
-        (CMC_ENCRYPTED_POP, "encryptedPOP"),
-        (CMC_DECRYPTED_POP, "decryptedPOP"),
-        (CMC_LRA_POP_WITNESS, "lraPOPWitness"),
-        (CMC_GET_CERT, "getCert"),
-        (CMC_GET_CRL, "getCRL"),
-        (CMC_REVOKE_REQUEST, "revokeRequest"),
-        (CMC_REG_INFO, "regInfo"),
-        (CMC_RESPONSE_INFO, "responseInfo"),
-        (CMC_QUERY_PENDING, "queryPending"),
-        (CMC_POP_LINK_RANDOM, "popLinkRandom"),
-        (CMC_POP_LINK_WITNESS, "popLinkWitness"),
-        (CMC_CONFIRM_CERT_ACCEPTANCE, "confirmCertAcceptance"),
-        (CMC_STATUS_INFO_V2, "statusInfoV2"),
-        (CMC_POP_LINK_WITNESS_V2, "popLinkWitnessV2"),
-        (CMC_IDENTITY_PROOF_V2, "identityProofV2"),
-    ];
-    NAMES.iter().find(|(o, _)| *o == oid).map(|(_, n)| *n)
 }

@@ -3,6 +3,7 @@
 
 use super::input;
 use crate::algorithm::KeyType;
+use crate::asn1::key_usage::{self, KeyUsage};
 use crate::asn1::x509::{certificate_fields, spki_key_type};
 use crate::asn1::{decode, oid, pem, tlv};
 use crate::cmc::response::{certificates_of, open_signed_data};
@@ -88,9 +89,8 @@ pub fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
     let certificate: rasn_pkix::Certificate = decode("a certificate", recipient)?;
     let mut extensions = certificate.tbs_certificate.extensions.iter().flat_map(|e| e.iter());
     if let Some(usage) = extensions.find(|e| *e.extn_id == *oid::CE_KEY_USAGE) {
-        let bits: rasn_pkix::KeyUsage = decode("a key usage", &usage.extn_value)?;
-        // keyEncipherment (RFC 5280 §4.2.1.3).
-        if !bits.get(2).is_some_and(|b| *b) {
+        let usages = key_usage::usages("a key usage", &usage.extn_value)?;
+        if !usages.contains(&KeyUsage::KeyEncipherment) {
             advice.push("the certificate isn't for keyEncipherment: is it the right one?".into());
         }
     }

@@ -2,16 +2,12 @@
 //! or sent.
 
 use chrono::Utc;
-use rasn_pkix::{Certificate, ExtKeyUsageSyntax};
+use rasn_pkix::Certificate;
 
 use super::session::Identity;
 use crate::asn1::summary::summary;
-use crate::asn1::{decode, oid};
+use crate::asn1::{decode, key_usage, oid};
 use crate::error::{Error, Kind, Result};
-
-const CLIENT_AUTH: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 2];
-/// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
-const ANY: [u32; 5] = [2, 5, 29, 37, 0];
 
 /// Checks a signer for a modern verb: that it is valid now, and good for the TLS login.
 ///
@@ -55,8 +51,9 @@ pub fn client(identity: &Identity) -> Result<()> {
     let Some(usage) = usage.into_iter().find(|e| *e.extn_id == *oid::CE_EXT_KEY_USAGE) else {
         return Ok(());
     };
-    let purposes: ExtKeyUsageSyntax = decode("the extended key usage", &usage.extn_value)?;
-    if purposes.iter().any(|p| p[..] == CLIENT_AUTH || p[..] == ANY) {
+    let purposes = key_usage::purposes("the extended key usage", &usage.extn_value)?;
+    let any = oid::ANY_EXTENDED_KEY_USAGE;
+    if purposes.iter().any(|p| **p == *oid::KP_CLIENT_AUTH || **p == *any) {
         return Ok(());
     }
     let name = title(identity);

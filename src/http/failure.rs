@@ -266,8 +266,8 @@ pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Erro
 
 /// What keeps a certificate from being a TLS client's, as far as it says so itself, and what to do.
 fn lack(der: &[u8]) -> Option<(String, &'static str)> {
-    use rasn::types::Oid;
-    use rasn_pkix::{Certificate, ExtKeyUsageSyntax};
+    use crate::asn1::key_usage::{KeyUsage, purposes, usages};
+    use crate::asn1::oid;
     let other = "name a certificate for TLS client authentication, or have it issued as one";
     let summary = crate::asn1::summary::summary(der).ok()?;
     let now = chrono::Utc::now();
@@ -278,19 +278,18 @@ fn lack(der: &[u8]) -> Option<(String, &'static str)> {
         let from = summary.not_before.format("%Y-%m-%d %H:%M:%S UTC");
         return Some((format!("it is not valid before {from}"), "check this machine's clock"));
     }
-    let certificate: Certificate = rasn::der::decode(der).ok()?;
+    let certificate: rasn_pkix::Certificate = rasn::der::decode(der).ok()?;
     let extensions = certificate.tbs_certificate.extensions?;
-    let value = |id: &Oid| extensions.iter().find(|e| e.extn_id == *id).map(|e| &e.extn_value);
-    let purposes = value(Oid::new(&[2, 5, 29, 37])?);
-    let purposes = purposes.and_then(|v| rasn::der::decode::<ExtKeyUsageSyntax>(v).ok());
-    let client = Oid::new(&[1, 3, 6, 1, 5, 5, 7, 3, 2])?;
-    let any = Oid::new(&[2, 5, 29, 37, 0])?;
-    if purposes.is_some_and(|all| !all.iter().any(|p| *p == *client || *p == *any)) {
+    let value = |id: &rasn::types::Oid| {
+        extensions.iter().find(|e| *e.extn_id == *id).map(|e| e.extn_value.to_vec())
+    };
+    let purposes = value(oid::CE_EXT_KEY_USAGE).and_then(|v| purposes("x", &v).ok());
+    let client = [oid::KP_CLIENT_AUTH, oid::ANY_EXTENDED_KEY_USAGE];
+    if purposes.is_some_and(|all| !all.iter().any(|p| client.contains(&&**p))) {
         return Some(("its extended key usage lacks clientAuth".to_owned(), other));
     }
-    let usage = value(Oid::JOINT_ISO_ITU_T_DS_CERTIFICATE_EXTENSION_KEY_USAGE);
-    let usage = usage.and_then(|v| rasn::der::decode::<rasn::types::BitString>(v).ok());
-    if usage.is_some_and(|bits| !bits.first().is_some_and(|bit| *bit)) {
+    let usages = value(oid::CE_KEY_USAGE).and_then(|v| usages("x", &v).ok());
+    if usages.is_some_and(|all| !all.contains(&KeyUsage::DigitalSignature)) {
         return Some(("its key usage lacks digitalSignature".to_owned(), other));
     }
     None

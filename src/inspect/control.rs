@@ -25,7 +25,7 @@ pub fn value(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Item {
 }
 
 fn known(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Result<Item> {
-    let name = oid::control_name(id).unwrap_or("the control");
+    let name = oid::name(id).unwrap_or("the control");
     let octets = || decode::<OctetString>(name, der);
     Ok(if *id == *oid::CMC_IDENTIFICATION {
         let text: Utf8String = decode(name, der)?;

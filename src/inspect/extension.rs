@@ -1,12 +1,11 @@
 //! Extensions asked for, in short.
 
-use rasn::types::{ObjectIdentifier, OctetString};
-use rasn_pkix::{BasicConstraints, Extension, KeyUsage};
+use rasn::types::OctetString;
+use rasn_pkix::{BasicConstraints, Extension};
 use serde_json::json;
 
 use super::item::{Item, or_octets};
-use super::names;
-use crate::asn1::{decode, oid};
+use crate::asn1::{decode, key_usage, oid};
 use crate::error::Result;
 
 /// Type, criticality and value.
@@ -41,24 +40,11 @@ fn value(extension: &Extension) -> Result<Item> {
             }
         }
     } else if **id == *oid::CE_KEY_USAGE {
-        const BITS: [&str; 9] = [
-            "digitalSignature",
-            "nonRepudiation",
-            "keyEncipherment",
-            "dataEncipherment",
-            "keyAgreement",
-            "keyCertSign",
-            "cRLSign",
-            "encipherOnly",
-            "decipherOnly",
-        ];
-        let bits: KeyUsage = decode("a key usage", der)?;
-        texts(bits.iter().zip(BITS).filter(|(b, _)| **b).map(|(_, n)| n.to_owned()).collect())
+        let usages = key_usage::usages("a key usage", der)?;
+        texts(usages.iter().map(|usage| usage.name().to_owned()).collect())
     } else if **id == *oid::CE_EXT_KEY_USAGE {
-        let purposes: Vec<ObjectIdentifier> = decode("an extended key usage", der)?;
-        let name =
-            |p: &ObjectIdentifier| names::of(p).map_or_else(|| oid::dotted(p), str::to_owned);
-        texts(purposes.iter().map(name).collect())
+        let purposes = key_usage::purposes("an extended key usage", der)?;
+        texts(purposes.iter().map(|p| oid::text(p)).collect())
     } else if **id == *oid::CE_BASIC_CONSTRAINTS {
         let constraints: BasicConstraints = decode("basic constraints", der)?;
         let length = constraints.path_len_constraint.as_ref().map_or(Item::Null, Item::id);

@@ -3,8 +3,7 @@
 use rasn::types::{Integer, ObjectIdentifier, Oid};
 use serde_json::{Map, Value, json};
 
-use super::names;
-use crate::asn1::{number_text, oid};
+use crate::asn1::{decode, number_text, oid, split_tlv};
 use crate::keyid::to_hex;
 use crate::text::printable;
 
@@ -72,7 +71,7 @@ impl Item {
     /// An object identifier with its name, if it has one here.
     pub fn oid(id: &Oid) -> Item {
         let dotted = oid::dotted(id);
-        match names::of(id) {
+        match oid::name(id) {
             Some(name) => {
                 Item::Short(format!("{name} ({dotted})"), json!({ "name": name, "oid": dotted }))
             }
@@ -84,12 +83,12 @@ impl Item {
     pub fn algorithm(algorithm: &rasn_cms::AlgorithmIdentifier) -> Item {
         let id: &ObjectIdentifier = &algorithm.algorithm;
         let dotted = oid::dotted(id);
-        let name = names::of(id);
+        let name = oid::name(id);
         let der = algorithm.parameters.as_ref().map(|p| p.as_bytes());
         let parameters = match der {
             None => "absent".to_owned(),
             Some([0x05, 0x00]) => "NULL".to_owned(),
-            Some(der) => names::parameters(id, der).unwrap_or_else(|| to_hex(der)),
+            Some(der) => parameters(id, der).unwrap_or_else(|| to_hex(der)),
         };
         let shown = match name {
             Some(name) => format!("{name}, parameters {parameters}"),
@@ -119,6 +118,24 @@ impl Item {
             }
             Item::Short(_, value) => value.clone(),
         }
+    }
+}
+
+/// An algorithm's parameters in words: a curve, an initialisation vector, the digest of PSS.
+fn parameters(algorithm: &Oid, der: &[u8]) -> Option<String> {
+    if *algorithm == *oid::RSASSA_PSS || *algorithm == *oid::RSAES_OAEP {
+        let (0x30, fields, _) = split_tlv(der)? else { return None };
+        let (0xa0, digest, _) = split_tlv(fields)? else { return None };
+        let digest: rasn_cms::AlgorithmIdentifier = decode("a digest algorithm", digest).ok()?;
+        return oid::name(&digest.algorithm).map(str::to_owned);
+    }
+    match der.first()? {
+        0x06 => {
+            let id: ObjectIdentifier = decode("a curve", der).ok()?;
+            oid::name(&id).map(str::to_owned)
+        }
+        0x04 => split_tlv(der).map(|(_, iv, _)| format!("IV {}", to_hex(iv))),
+        _ => None,
     }
 }
 

@@ -4,7 +4,6 @@
 mod control;
 mod extension;
 mod item;
-mod names;
 mod request;
 mod signer;
 mod what;
@@ -305,11 +304,11 @@ fn check_controls(data: &PkiData, warnings: &mut Vec<String>) {
             duplicate(&control.body_part_id, warnings);
         }
         if !types.insert(control.attr_type.clone()) {
-            let name = oid::control_name(&control.attr_type).unwrap_or("a control");
+            let name = oid::name(&control.attr_type).unwrap_or("a control");
             warnings.push(format!("{name} is there more than once: Dogtag looks at one"));
         }
         if control.attr_values.len() != 1 {
-            let name = oid::control_name(&control.attr_type).unwrap_or("a control");
+            let name = oid::name(&control.attr_type).unwrap_or("a control");
             warnings.push(format!("{name} has not one value: Dogtag refuses or ignores that"));
         }
     }

@@ -5,8 +5,8 @@ use rasn_cms::{AlgorithmIdentifier, Attribute};
 use rasn_pkix::{Extension, SubjectPublicKeyInfo};
 
 use super::control::{self, enveloped};
+use super::extension;
 use super::item::{Item, list, or_octets};
-use super::{extension, names};
 use crate::asn1::cmc::{OtherReqMsg, TaggedCertificationRequest, TaggedRequest};
 use crate::asn1::crmf::{
     AttributeTypeAndValue, CertReqMsg, CertRequest, EncryptedValue, ProofOfPossession,
@@ -101,7 +101,7 @@ fn attribute(der: &[u8], extensions: &mut Vec<Extension>, warnings: &mut Vec<Str
             }
         }
         Item::Null
-    } else if **id == *names::CHALLENGE_PASSWORD {
+    } else if **id == *oid::CHALLENGE_PASSWORD {
         "present, not shown".into()
     } else {
         list(&values, |v| control::value(id, v.as_bytes(), warnings))
@@ -164,7 +164,7 @@ fn control(control: &AttributeTypeAndValue, warnings: &mut Vec<String>) -> Item 
     let der = control.value.as_bytes();
     let value = if **id == *oid::REG_CTRL_PKI_ARCHIVE_OPTIONS {
         archive_options(der)
-    } else if **id == *names::REG_TOKEN || **id == *names::AUTHENTICATOR {
+    } else if **id == *oid::REG_CTRL_REG_TOKEN || **id == *oid::REG_CTRL_AUTHENTICATOR {
         "present, not shown".into()
     } else {
         control::value(id, der, warnings)

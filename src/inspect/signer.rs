@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::control;
 use super::item::{Item, list};
-use super::names;
 use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
 use crate::asn1::x509::certificate_fields;
 use crate::asn1::{canonical, decode, encode, oid};
@@ -116,7 +115,7 @@ fn check_one(
     let mut warn = |text: &str| warnings.push(text.to_owned());
     let digest = &signer.digest_algorithm.algorithm;
     let signature = &signer.signature_algorithm.algorithm;
-    let name = names::of(signature).unwrap_or_default();
+    let name = oid::name(signature).unwrap_or_default();
     let rsa = name.ends_with("RSAEncryption") || name == "rsaEncryption";
     if rsa && signer.digest_algorithm.parameters.is_none() {
         warn(
@@ -124,7 +123,7 @@ fn check_one(
              NULL and answers \"Invalid Credential.\"",
         );
     }
-    if **digest == *oid::SHA1 || **digest == *names::SHA224 {
+    if **digest == *oid::SHA1 || **digest == *oid::SHA224 {
         warn("the signer's digest is too weak or unknown for Dogtag: use SHA-256, 384 or 512");
     }
     if **signature == *oid::RSASSA_PSS && **digest != *oid::SHA512 {
@@ -142,7 +141,7 @@ fn check_one(
             }
             for needed in [oid::ID_CONTENT_TYPE, oid::ID_MESSAGE_DIGEST] {
                 if !attributes.iter().any(|a| *a.r#type == *needed) {
-                    let name = names::of(needed).unwrap_or_default();
+                    let name = oid::name(needed).unwrap_or_default();
                     warn(&format!("the signed attribute {name} is missing"));
                 }
             }

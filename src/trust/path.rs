@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::asn1::certificate::{self, Certificate, KeyUse};
+use crate::asn1::certificate::{self, Certificate};
+use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::name::dn_string;
 use crate::asn1::x509::certificate_fields;
 use crate::error::{Error, Kind, Result};
@@ -252,7 +253,7 @@ impl<'a> Paths<'a> {
         if !ca {
             return refused("it is no CA (basicConstraints)");
         }
-        if !issuer.may(&[KeyUse::CertificateSignature])? {
+        if !issuer.may(&[KeyUsage::KeyCertSign])? {
             return refused("its keyUsage lacks keyCertSign");
         }
         if most.is_some_and(|most| below > most) {

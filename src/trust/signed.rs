@@ -4,8 +4,9 @@ use rasn::types::{Any, ObjectIdentifier, OctetString, Oid};
 
 use super::path::{Paths, who};
 use crate::algorithm::{Crypto, Digest};
-use crate::asn1::certificate::{self, Certificate, KeyUse, algorithm};
+use crate::asn1::certificate::{self, Certificate, algorithm};
 use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
+use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::x509::{certificate_fields, digest_oid, signature_algorithm};
 use crate::asn1::{decode, encode, oid, split_tlv};
 use crate::cmc::response::{certificates_of, open_signed_data, parse};
@@ -250,11 +251,11 @@ fn may_speak(paths: &Paths<'_>, signer: &Certificate<'_>, certificates: &[Vec<u8
     paths.to_trusted(signer.der)?;
     // The names of the CAs it speaks for.
     let mut authorities = Vec::new();
-    if signer.ca()?.0 && signer.may(&[KeyUse::Signature, KeyUse::CertificateSignature])? {
+    if signer.ca()?.0 && signer.may(&[KeyUsage::DigitalSignature, KeyUsage::KeyCertSign])? {
         authorities.push(signer.fields.subject);
     }
     if signer.has_purpose(oid::KP_CMC_CA)?
-        && signer.may(&[KeyUse::Signature, KeyUse::NonRepudiation])?
+        && signer.may(&[KeyUsage::DigitalSignature, KeyUsage::NonRepudiation])?
     {
         authorities.push(signer.fields.issuer);
     }

@@ -1,9 +1,11 @@
 //! What isn't revoked unless that is asked for: certificates of the CA and its subsystems, the
 //! signer's own, and those of which nothing is known.
 
-use rasn_pkix::{BasicConstraints, Certificate, ExtKeyUsageSyntax, KeyUsage};
+use rasn::types::ObjectIdentifier;
+use rasn_pkix::{BasicConstraints, Certificate};
 
 use super::target::{Found, Source};
+use crate::asn1::key_usage::{self, KeyUsage};
 use crate::asn1::name::same_name;
 use crate::asn1::name::{dn_string, name_attributes};
 use crate::asn1::x509::certificate_fields;
@@ -152,16 +154,10 @@ pub(super) fn check(
     Ok(warnings)
 }
 
-const OCSP_SIGNING: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 9];
-const SERVER_AUTH: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 1];
-/// id-kp-cmcCA (RFC 6402 §2.10).
-const CMC_CA: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 27];
-
 /// The purposes in a certificate's extended key usage.
-fn purposes(der: &[u8]) -> Result<Vec<Vec<u32>>> {
+fn purposes(der: &[u8]) -> Result<Vec<ObjectIdentifier>> {
     let Some(value) = extension(der, oid::CE_EXT_KEY_USAGE)? else { return Ok(Vec::new()) };
-    let purposes: ExtKeyUsageSyntax = decode("the extended key usage", &value)?;
-    Ok(purposes.iter().map(|p| p.to_vec()).collect())
+    key_usage::purposes("the extended key usage", &value)
 }
 
 fn extension(der: &[u8], id: &rasn::types::Oid) -> Result<Option<Vec<u8>>> {
@@ -184,17 +180,16 @@ fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
         }
     }
     if let Some(value) = extension(der, oid::CE_KEY_USAGE)? {
-        let usage: KeyUsage = decode("the key usage", &value)?;
-        // keyCertSign, cRLSign.
-        if [5, 6].iter().any(|bit| usage.get(*bit).is_some_and(|b| *b)) {
+        let usages = key_usage::usages("the key usage", &value)?;
+        if usages.contains(&KeyUsage::KeyCertSign) || usages.contains(&KeyUsage::CrlSign) {
             return some("a CA's certificate: its key may sign certificates or CRLs");
         }
     }
     let purposes = purposes(der)?;
-    if purposes.iter().any(|p| p[..] == OCSP_SIGNING) {
+    if purposes.iter().any(|p| **p == *oid::KP_OCSP_SIGNING) {
         return some("an OCSP responder's certificate");
     }
-    if purposes.iter().any(|p| p[..] == CMC_CA) {
+    if purposes.iter().any(|p| **p == *oid::KP_CMC_CA) {
         return some("a certificate that signs CMC responses for a CA");
     }
     Ok(None)
@@ -225,7 +220,7 @@ fn subsystem(
 ) -> Result<Option<String>> {
     let (Some(der), Some(subject)) = (found.der(), found.subject()) else { return Ok(None) };
     let purposes = purposes(der)?;
-    let server = purposes.is_empty() || purposes.iter().any(|p| p[..] == SERVER_AUTH);
+    let server = purposes.is_empty() || purposes.iter().any(|p| **p == *oid::KP_SERVER_AUTH);
     let names_host = || {
         let certificate = database.decode_certificate(der);
         certificate.is_ok_and(|c| c.verify_name(asker.host).is_ok())

@@ -3,12 +3,13 @@
 use rasn::prelude::*;
 use rasn_pkix::{
     AuthorityKeyIdentifier, BasicConstraints, DisplayText, DistributionPoint,
-    DistributionPointName, Extension, GeneralName, KeyUsage, PolicyInformation,
-    PolicyQualifierInfo, ReasonFlags, UserNotice,
+    DistributionPointName, Extension, GeneralName, PolicyInformation, PolicyQualifierInfo,
+    ReasonFlags, UserNotice,
 };
 
 use super::certificate::serial_number;
 use super::{Page, decimal, hex, printable};
+use crate::asn1::key_usage::{self, KeyUsage};
 use crate::asn1::name;
 use crate::asn1::{decode, oid};
 use crate::error::{Error, Kind, Result};
@@ -23,7 +24,7 @@ type Body = fn(&mut Page, &[u8]) -> Result<()>;
 /// The extensions with a form of their own: arc below id-ce (2.5.29), name, body.
 const KNOWN: &[(u32, &str, Body)] = &[
     (14, "Subject Key Identifier ", subject_key_identifier),
-    (15, "Key Usage: ", key_usage),
+    (15, "Key Usage: ", key_usages),
     (17, "Subject Alternative Name ", subject_alternative_name),
     (18, "Issuer Alternative Name ", issuer_alternative_name),
     (19, "Basic Constraints ", basic_constraints),
@@ -78,34 +79,35 @@ fn authority_key_identifier(page: &mut Page, value: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn key_usage(page: &mut Page, value: &[u8]) -> Result<()> {
-    const NAMES: [&str; 9] = [
-        "Digital Signature ",
-        "Non Repudiation ",
-        "Key Encipherment ",
-        "Data Encipherment ",
-        "Key Agreement ",
-        "Key CertSign ",
-        "Crl Sign ",
-        "Encipher Only ",
-        "Decipher Only ",
-    ];
-    let bits: KeyUsage = decode("a key usage", value)?;
+fn key_usages(page: &mut Page, value: &[u8]) -> Result<()> {
+    let usages = key_usage::usages("a key usage", value)?;
     page.line(IN, "Key Usage: ");
-    for (bit, name) in bits.iter().zip(NAMES) {
-        if *bit {
-            page.line(DEEP, name);
-        }
+    for usage in usages {
+        page.line(DEEP, usage_name(usage));
     }
     Ok(())
 }
 
+/// The tool's own words.
+fn usage_name(usage: KeyUsage) -> &'static str {
+    match usage {
+        KeyUsage::DigitalSignature => "Digital Signature ",
+        KeyUsage::NonRepudiation => "Non Repudiation ",
+        KeyUsage::KeyEncipherment => "Key Encipherment ",
+        KeyUsage::DataEncipherment => "Data Encipherment ",
+        KeyUsage::KeyAgreement => "Key Agreement ",
+        KeyUsage::KeyCertSign => "Key CertSign ",
+        KeyUsage::CrlSign => "Crl Sign ",
+        KeyUsage::EncipherOnly => "Encipher Only ",
+        KeyUsage::DecipherOnly => "Decipher Only ",
+    }
+}
+
 fn extended_key_usage(page: &mut Page, value: &[u8]) -> Result<()> {
-    const OCSP_SIGNING: &Oid = Oid::const_new(&[1, 3, 6, 1, 5, 5, 7, 3, 9]);
-    let purposes: Vec<ObjectIdentifier> = decode("an extended key usage", value)?;
+    let purposes = key_usage::purposes("an extended key usage", value)?;
     page.line(IN, "Extended Key Usage: ");
     for purpose in &purposes {
-        if **purpose == *OCSP_SIGNING {
+        if **purpose == *oid::KP_OCSP_SIGNING {
             page.line(DEEP, "OCSPSigning");
         } else {
             page.line(DEEP, oid::dotted(purpose));
