@@ -11,7 +11,7 @@ use common::{Folder, tool};
 use nss_cmc::asn1::name;
 use nss_cmc::asn1::x509::certificate_fields;
 use nss_cmc::client::dogtag::records::{Lookup, Records, State};
-use nss_cmc::http::{Transport, TransportOptions};
+use nss_cmc::http::{Transport, TransportOptions, Url};
 use nss_cmc::nss::{Access, Database};
 use rasn::types::Integer;
 
@@ -28,7 +28,8 @@ fn with<T>(f: &Folder, ca: &StandIn, what: impl FnOnce(&mut Records<'_, '_>) -> 
         ..TransportOptions::default()
     };
     let mut transport = Transport::new(options).unwrap();
-    let result = what(&mut Records::new(&mut transport, &ca.url));
+    let url = Url::parse(&ca.url).unwrap();
+    let result = what(&mut Records::new(&mut transport, &url));
     drop(transport);
     database.close().unwrap();
     result

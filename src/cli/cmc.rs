@@ -115,14 +115,9 @@ pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
             database: args.database.database,
             token: args.database.token,
             signer: args.signer,
-            timeouts: args.ca.connect.timeouts(),
-            proxy: args.ca.connect.proxy()?,
-            est_encoding: args.ca.connect.est_encoding,
-            ca: args.ca.connect.ca,
-            profile: args.ca.profile,
+            connection: args.ca.config()?,
             output: args.out,
             rescue: &mut |answer| streams.tell(answer.trim_end()),
-            allow_unsigned: args.ca.allow_unsigned_response,
         }),
     }
 }

@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
 use crate::asn1::cmc::CrlReason;
 use crate::cli::report::Report;
+use crate::client::connection::Config;
 use crate::client::revoke::{Action, Allow, Authority, Pick, RevokeSpec, Target, revoke};
 use crate::cmc::control::{reason, serial_number};
 use crate::error::{Error, Kind, Result};
@@ -162,10 +163,6 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         dry_run: args.dry_run,
         invalidity: args.invalidity_now.then(|| chrono::Utc::now().timestamp()),
         comment: args.comment,
-        timeouts: args.connect.timeouts(),
-        proxy: args.connect.proxy()?,
-        est_encoding: args.connect.est_encoding,
-        ca: args.connect.ca,
-        profile: args.profile,
+        connection: Config { profile: args.profile, ..args.connect.config()? },
     })
 }

@@ -1,7 +1,6 @@
 //! What a user of the library wants to do: whole operations, driven by plain specifications.
 
 pub mod archive;
-pub mod confirm;
 pub mod connection;
 pub mod csr;
 pub mod dogtag;

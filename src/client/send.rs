@@ -1,20 +1,19 @@
 //! `nss-cmc cmc send`: submits a CMC request that is there already.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::connection::{Config, Connection};
+use super::judge::Received;
 use super::session::{Identity, Needs, Session};
-use super::{dogtag, enroll, input, judge, output};
+use super::{enroll, input, judge, output};
 use crate::asn1::cmc::PkiData;
 use crate::asn1::{oid, pem};
 use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
 use crate::cmc::request::Sent;
 use crate::error::Result;
-use crate::http::endpoint;
-use crate::http::{Encoding, Transport, TransportOptions};
 use crate::inspect;
 use crate::nss::Access;
 
@@ -30,22 +29,12 @@ pub struct SendSpec<'a> {
     pub passwords: Passwords<'static>,
     /// Nickname of the client certificate for TLS.
     pub signer: Option<String>,
-    /// The CA's URL.
-    pub ca: String,
-    /// Profile id.
-    pub profile: String,
+    /// Which CA, and how it is reached.
+    pub connection: Config,
     /// Where to write the answer, whatever it says.
     pub output: PathBuf,
     /// Takes the answer, as PEM, when it can't be written there after all.
     pub rescue: &'a mut dyn FnMut(&str),
-    /// Believe a certs-only answer, which is not signed.
-    pub allow_unsigned: bool,
-    /// Connection and total time-out.
-    pub timeouts: (Duration, Duration),
-    /// Proxy URL.
-    pub proxy: Option<String>,
-    /// How requests to an EST server are encoded; found out when absent.
-    pub est_encoding: Option<Encoding>,
 }
 
 /// Runs it. The answer is stored as soon as it is a CMC message, in a place taken before the request
@@ -60,7 +49,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let (message, content) =
         input::parsed(&what, "a CMC request", &bytes, inspect::request_content)?;
     let sent = sent(&content);
-    let url = dogtag::submit_url(&spec.ca, dogtag::SUBMIT_FULL, &spec.profile)?;
+    let url = spec.connection.submit_url()?;
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
     let needs = Needs { token: &spec.token, signer: spec.signer.as_deref(), ..Needs::default() };
@@ -74,25 +63,15 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
         }
         None => None,
     };
-    let options = TransportOptions {
-        database: Some(&database),
-        identity,
-        connect_timeout: spec.timeouts.0,
-        timeout: spec.timeouts.1,
-        proxy: spec.proxy,
-        plain_http: false,
-        est_encoding: spec.est_encoding,
-    };
-    let mut transport = Transport::new(options)?;
-    let der = endpoint::post(&mut transport, &url, &message)?;
-    drop(transport);
-    let response = judge::decode(&der)?;
-    if let Err(e) = place.fill(&der) {
-        (spec.rescue)(&pem::encode("CMS", &der));
+    let mut connection = Connection::open(&spec.connection, &database, identity)?;
+    let received = connection.exchange(&message)?;
+    if let Err(e) = place.fill(&received.der) {
+        (spec.rescue)(&pem::encode("CMS", &received.der));
         return Err(e.hint("the CA has answered: its answer is above, as PEM; keep it"));
     }
-    judge::verify(&database, &der, spec.allow_unsigned)?;
-    sent.check(&response)?;
+    connection.verify(&received, &sent)?;
+    drop(connection);
+    let Received { der, response } = received;
     let certificates = judge::issued(&response)?;
     judge::all_proven(judge::proofs(&database, &certificates)?)?;
     drop((token, held));
@@ -105,7 +84,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let text = format!("the CA says success; its answer is in {}", spec.output.display());
     let report = Report::done("cmc send", "success", true, text).result(json!({
         "output": spec.output.display().to_string(),
-        "url": url,
+        "url": url.as_str(),
         "certificates": summaries,
         "response": shown.parts.to_json(),
     }));

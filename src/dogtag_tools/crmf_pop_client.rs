@@ -9,14 +9,15 @@ use super::keys;
 use crate::asn1::name::{self, Prefixes};
 use crate::cli::Streams;
 use crate::client::archive::Archive;
+use crate::client::connection::Config;
 use crate::client::csr::{CsrSpec, Format, KeyWanted, Made, create};
 use crate::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
 use crate::client::session::{Needs, Session};
 use crate::cmc::crmf::{ArchiveWrap, Pop};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Transport, TransportOptions};
+use crate::http::{Transport, Url};
 use crate::keyid;
-use crate::nss::{Access, Database, KeyUses};
+use crate::nss::{Access, KeyUses};
 use crate::text::printable;
 
 const HELP: &str = "\
@@ -314,7 +315,11 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
         verbose(streams, "archival option not enabled");
     }
     let mut transport = match &plan.submission {
-        Some(_) => Some(connect(&database)?),
+        Some(_) => {
+            // Plain http, as ever.
+            let config = Config { plain_http: true, ..Config::new(Url::parse(&base)?) };
+            Some(config.transport(Some(&database), None)?)
+        }
         None => None,
     };
     let archive = match (archive, &mut transport) {
@@ -371,14 +376,6 @@ fn request(line: &Line, streams: &mut Streams<'_>) -> Result<bool> {
     drop((token, held));
     database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))?;
     Ok(accepted)
-}
-
-fn connect(database: &Database) -> Result<Transport<'_>> {
-    Transport::new(TransportOptions {
-        database: Some(database),
-        plain_http: true,
-        ..TransportOptions::default()
-    })
 }
 
 /// Stores the request or prints it, behind `lines`; the key goes again when neither can be done.

@@ -6,14 +6,14 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use rasn::types::Integer;
 use serde_json::{Value, json};
 
-use super::rest_url;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::summary::summary;
 use crate::asn1::x509::certificate_fields;
 use crate::asn1::{name, pem, unsigned};
 use crate::cmc::control::{REASONS, serial_number};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Reply, Transport};
+use crate::http::endpoint::bad_reply;
+use crate::http::{Reply, Transport, Url};
 use crate::text::printable;
 
 /// Where the resources are: Dogtag 11.6 and later (11.10 has no other), and 10.x.
@@ -118,15 +118,15 @@ pub struct Record {
 /// The REST interface of one CA.
 pub struct Records<'t, 'db> {
     transport: &'t mut Transport<'db>,
-    ca: String,
+    ca: &'t Url,
     /// The tree that answered first.
     tree: Option<&'static str>,
 }
 
 impl<'t, 'db> Records<'t, 'db> {
     /// Asks the CA at `ca`, of whose URL only scheme, host and port count. Nothing is sent yet.
-    pub fn new(transport: &'t mut Transport<'db>, ca: &str) -> Records<'t, 'db> {
-        Records { transport, ca: ca.to_owned(), tree: None }
+    pub fn new(transport: &'t mut Transport<'db>, ca: &'t Url) -> Records<'t, 'db> {
+        Records { transport, ca, tree: None }
     }
 
     /// The path under which this CA answered (`/ca/v2`), once it did.
@@ -223,16 +223,13 @@ impl<'t, 'db> Records<'t, 'db> {
         let Some(tree) = self.tree else {
             return Err(Error::new(Kind::Http, format!("no REST interface to release {number}")));
         };
-        let url = rest_url(&self.ca, &format!("{tree}/agent/certs/{number}/unrevoke"))?;
-        let reply = self.transport.post(&url, b"", JSON)?;
+        let url = self.ca.with_path(&format!("{tree}/agent/certs/{number}/unrevoke"));
+        let reply = self.transport.post(url.as_str(), b"", JSON)?;
         if (200..300).contains(&reply.status) {
             return Ok(());
         }
         let what = format!("the CA did not release {number}: HTTP status {}", reply.status);
-        Err(Error::new(Kind::Http, what)
-            .http(reply.status)
-            .retry(reply.status >= 500)
-            .hint("the signer must be an agent of the CA"))
+        Err(bad_reply(what, &reply).hint("the signer must be an agent of the CA"))
     }
 
     /// All pages of a search, the newest certificate first.
@@ -266,13 +263,14 @@ impl<'t, 'db> Records<'t, 'db> {
     ) -> Result<Lookup<T>> {
         let mut silence: Option<Error> = None;
         for tree in self.tree.map_or(TREES.to_vec(), |known| vec![known]) {
-            let url = rest_url(&self.ca, &format!("{tree}/{path}"))?;
+            let url = self.ca.with_path(&format!("{tree}/{path}"));
+            let url = url.as_str();
             let reply = match body {
-                None => self.transport.get(&url, JSON),
-                Some(body) => self.transport.query(&url, body.to_string().as_bytes(), JSON),
+                None => self.transport.get(url, JSON),
+                Some(body) => self.transport.query(url, body.to_string().as_bytes(), JSON),
             };
             let why = match reply {
-                Ok(reply) => match meaning(&url, &reply, &read) {
+                Ok(reply) => match meaning(url, &reply, &read) {
                     Ok(answer) => {
                         self.tree = Some(tree);
                         return Ok(answer);
@@ -294,7 +292,7 @@ impl<'t, 'db> Records<'t, 'db> {
 
 /// A reply that answers the question; an error says why it doesn't.
 fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> Result<Lookup<T>> {
-    let bad = |what: String| Error::new(Kind::Http, what).http(reply.status);
+    let bad = |what: String| bad_reply(what, reply);
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
     if reply.status == 404 {
         let class = body.as_ref().and_then(|b| member(b, "ClassName")).and_then(Value::as_str);
@@ -303,13 +301,11 @@ fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> R
         }
     }
     if reply.status != 200 {
-        return Err(bad(format!("{url} is answered with HTTP status {}", reply.status))
-            .retry(reply.status >= 500));
+        return Err(bad(format!("{url} is answered with HTTP status {}", reply.status)));
     }
     match body.as_ref().and_then(read) {
         Some(found) => Ok(Lookup::Found(found)),
-        None => Err(bad(format!("the response from {url} is not a certificate record in JSON"))
-            .retry(false)),
+        None => Err(bad(format!("the response from {url} is not a certificate record in JSON"))),
     }
 }
 

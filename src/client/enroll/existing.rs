@@ -4,14 +4,13 @@ use chrono::Utc;
 use serde_json::json;
 
 use super::asked::Asked;
-use super::{Job, chain_pem, token_name};
+use super::{Job, Requester, chain_pem, token_name};
 use crate::algorithm::KeySpec;
 use crate::asn1::name::dn_string;
 use crate::asn1::name::same_name;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::{certificate_fields, spki_key_spec};
 use crate::cli::report::Report;
-use crate::client::connection::Requester;
 use crate::client::csr::is_unfinished;
 use crate::client::{output, session};
 use crate::error::{Error, Kind, Result};
@@ -176,7 +175,8 @@ impl Job<'_> {
 
     /// Whether the profile puts the signer's subject in the place of the one asked for.
     pub(super) fn takes_signer_s_subject(&self) -> bool {
-        self.spec.profile.contains("UserSigned")
+        let profile = self.spec.connection.profile.as_deref();
+        profile.is_some_and(|profile| profile.contains("UserSigned"))
     }
 
     /// What an earlier run should have left beside the certificate: its trust, the chain's file, no

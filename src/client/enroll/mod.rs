@@ -1,8 +1,10 @@
 //! `nss-cmc enroll`: key, request, signature, submission, checks, import, in one run.
 
 mod asked;
+mod confirm;
 mod existing;
 mod finish;
+mod round_trips;
 mod unfinished;
 
 use std::path::{Path, PathBuf};
@@ -12,11 +14,11 @@ use rasn_pkix::Extension;
 use serde_json::json;
 
 use super::archive::Archive;
-use super::connection::{Enrolment, Requester};
+use super::connection::Config;
 use super::csr::{self, AltNames, NewKey};
 use super::lock::Lock;
 use super::session::{self, Identity, Needs, Session};
-use super::{dogtag, judge, output, signer};
+use super::{judge, output, signer};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::asn1::x509::subject_key_identifier;
@@ -25,12 +27,13 @@ use crate::client::passwords::Passwords;
 use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
 use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Encoding, TransportOptions};
 use crate::keyid;
 use crate::nss::{Access, Database, KeyFlags, PrivateKey, Token, Trust};
 use asked::Asked;
 use existing::Existing;
 use finish::{Ending, Issued};
+use round_trips::RoundTrips;
+pub use round_trips::{Requester, Shared};
 
 /// The key that is made where nothing is said of it.
 pub const DEFAULT_KEY: KeySpec = KeySpec::Rsa(2048);
@@ -70,32 +73,22 @@ pub struct EnrollSpec {
     pub encryption_only: bool,
     /// Have the key archived by the KRA; the request is CRMF then.
     pub archive: Option<Archive>,
-    /// The CA's URL.
-    pub ca: String,
-    /// Profile id.
-    pub profile: String,
+    /// Which CA, and how it is reached.
+    pub connection: Config,
     /// Ask anew although a certificate that fits is there.
     pub force: bool,
     /// Ask anew when the certificate there isn't as asked for.
     pub renew_on_change: bool,
     /// A certificate that lacks a name asked for is a failure.
     pub require_names: bool,
-    /// Believe a certs-only answer, which is not signed.
-    pub allow_unsigned: bool,
     /// An existing certificate that fits is replaced when it ends within this time.
     pub renew_before: Duration,
     /// Trust flags for the new certificate; none leaves what NSS gives it.
     pub trust: Option<Trust>,
     /// Where to write the certificate and its chain as PEM.
     pub chain_file: Option<PathBuf>,
-    /// Connection and total time-out.
-    pub timeouts: (Duration, Duration),
     /// How long to wait for another run on the same database.
     pub lock_timeout: Duration,
-    /// Proxy URL.
-    pub proxy: Option<String>,
-    /// How requests to an EST server are encoded; found out when absent.
-    pub est_encoding: Option<Encoding>,
 }
 
 /// Runs it. `tell` is called with what somebody who waits should know.
@@ -120,11 +113,11 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         Session::open(&spec.database, access, needs, &spec.passwords)?;
     let nickname =
         spec.nickname.as_deref().map(|n| session::new_nickname(&token, n)).transpose()?;
-    let url = dogtag::submit_url(&spec.ca, dogtag::SUBMIT_FULL, &spec.profile)?;
+    spec.connection.submit_url()?;
     // From the look at what is there to the import, so that no other run comes in between.
     let lock = Lock::take(&database.path(), spec.lock_timeout, tell)?;
-    let job =
-        Job { database: &database, token: &token, nickname: nickname.as_deref(), spec: &spec, url };
+    let nickname = nickname.as_deref();
+    let job = Job { database: &database, token: &token, nickname, spec: &spec };
     let report = match &spec.key {
         KeySource::Csr(path) => job.with_csr(path)?,
         KeySource::New { spec: key, subject, names } => job.with_key(*key, subject, names)?,
@@ -148,8 +141,6 @@ struct Job<'a> {
     token: &'a Token,
     nickname: Option<&'a str>,
     spec: &'a EnrollSpec,
-    /// Where requests go.
-    url: String,
 }
 
 impl Job<'_> {
@@ -267,32 +258,18 @@ impl Job<'_> {
 
     /// Sends a request; answers the certificate, which is proven to be the CA's and for its key.
     fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Issued> {
-        let enrolment = Enrolment {
+        let round_trips = RoundTrips {
             database: self.database,
             token: self.token,
             requester: &self.spec.requester,
-            url: self.url.clone(),
-            options: self.connection(),
-            allow_unsigned: self.spec.allow_unsigned,
+            config: &self.spec.connection,
         };
-        let certificates = enrolment.play(request, key)?;
+        let certificates = round_trips.run(request, key)?;
         let proven = || {
             let (certificate, others) = judge::ours(self.database, certificates, &request.spki()?)?;
             Ok(Issued { certificate, others, recovered: false })
         };
         proven().map_err(Error::sent)
-    }
-
-    fn connection(&self) -> TransportOptions<'_> {
-        TransportOptions {
-            database: Some(self.database),
-            connect_timeout: self.spec.timeouts.0,
-            timeout: self.spec.timeouts.1,
-            proxy: self.spec.proxy.clone(),
-            plain_http: false,
-            est_encoding: self.spec.est_encoding,
-            identity: None,
-        }
     }
 
     fn request_for(

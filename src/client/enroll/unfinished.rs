@@ -1,17 +1,15 @@
 //! Keys of earlier runs that didn't come to their end: found by their label, and gone on with, with the
 //! certificate that the CA's records have for them, or else with another request.
 
-use super::Job;
 use super::asked::Asked;
 use super::finish::Issued;
+use super::{Job, Requester};
 use crate::algorithm::KeySpec;
 use crate::asn1::x509::spki_key_spec;
-use crate::client::connection::Requester;
 use crate::client::csr::{NewKey, unfinished_label};
 use crate::client::dogtag::records::{Lookup, Records, State};
 use crate::client::{judge, session};
 use crate::error::{Kind, Result};
-use crate::http::Transport;
 use crate::keyid;
 use crate::nss::{KeyPair, Token};
 
@@ -84,8 +82,8 @@ impl Job<'_> {
             return Ok(None);
         }
         let subjects = self.subjects(subject);
-        let mut transport = Transport::new(self.connection())?;
-        let mut records = Records::new(&mut transport, &self.spec.ca);
+        let mut transport = self.spec.connection.transport(Some(self.database), None)?;
+        let mut records = Records::new(&mut transport, &self.spec.connection.ca);
         for at in 0..unfinished.keys.len() {
             let Some(key) = unfinished.keys.get(at) else { break };
             for subject in &subjects {

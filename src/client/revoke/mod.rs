@@ -7,19 +7,17 @@ mod guard;
 mod state;
 mod target;
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 pub use guard::Allow;
 pub use target::{Pick, Target};
 
-use super::connection::{Connection, fresh};
+use super::connection::{Config, Connection, fresh};
 use super::dogtag::records::{Lookup, Records, State, serial_hex};
 use super::enroll::close;
 use super::message::{CmcSpec, Signatory, build};
 use super::session::{Identity, Needs, Session};
-use super::{dogtag, judge, signer};
+use super::{judge, signer};
 use crate::asn1::cmc::CrlReason;
 use crate::asn1::name::dn_string;
 use crate::asn1::number_text;
@@ -27,7 +25,6 @@ use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
 use crate::cmc::control::{Control, Revocation};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Encoding, TransportOptions};
 use crate::nss::{Access, Database, Token};
 use crate::secret::Secret;
 use guard::Asker;
@@ -75,16 +72,9 @@ pub struct RevokeSpec {
     pub invalidity: Option<i64>,
     /// Text for the CA's records.
     pub comment: Option<String>,
-    /// The CA's URL.
-    pub ca: String,
-    /// Profile whose authentication is used; the usual one for the authority when absent.
-    pub profile: Option<String>,
-    /// Connection and total time-out.
-    pub timeouts: (Duration, Duration),
-    /// Proxy URL.
-    pub proxy: Option<String>,
-    /// How requests to an EST server are encoded; found out when absent.
-    pub est_encoding: Option<Encoding>,
+    /// Which CA, and how it is reached. The profile is the one whose authentication is used; the usual
+    /// one for the authority when absent.
+    pub connection: Config,
 }
 
 /// Runs it.
@@ -114,7 +104,7 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
     Ok(close(database, report))
 }
 
-fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
+fn run(database: &Database, token: &Token, mut spec: RevokeSpec) -> Result<Report> {
     let identity = match &spec.authority {
         Authority::Signer(nickname) => {
             let identity = Identity::find(database, token, nickname)?;
@@ -131,19 +121,9 @@ fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
         .as_ref()
         .is_none_or(|i| found.subject().is_some_and(|s| s == i.certificate.subject()));
     let usual = if by_owner { "caFullCMCUserSignedCert" } else { "caFullCMCUserCert" };
-    let profile = spec.profile.as_deref().unwrap_or(usual);
-    let options = TransportOptions {
-        database: Some(database),
-        identity,
-        connect_timeout: spec.timeouts.0,
-        timeout: spec.timeouts.1,
-        proxy: spec.proxy.clone(),
-        est_encoding: spec.est_encoding,
-        ..TransportOptions::default()
-    };
-    let url = dogtag::submit_url(&spec.ca, dogtag::SUBMIT_FULL, profile)?;
-    let mut wire = Connection::new(database, options, url, false)?;
-    let mut records = Records::new(wire.transport(), &spec.ca);
+    let profile = spec.connection.profile.get_or_insert_with(|| usual.to_owned()).clone();
+    let mut connection = Connection::open(&spec.connection, database, identity)?;
+    let mut records = Records::new(connection.transport(), &spec.connection.ca);
     let (known, mut warnings) = guard::look_up(&mut records, database, &mut found, spec.allow)?;
     if let (None, Some(issuer)) = (&known, &signer_s_issuer) {
         found.check_issuer(issuer)?;
@@ -152,7 +132,7 @@ fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
         let asker = Asker {
             signer: signer.as_deref(),
             by_serial: matches!(spec.target, Target::Serial(..)),
-            host: dogtag::host(&spec.ca)?,
+            host: spec.connection.ca.host(),
         };
         warnings.extend(guard::check(&found, &asker, &mut records, database, spec.allow)?);
     }
@@ -161,9 +141,9 @@ fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
         (Authority::Signer(_), true) => "owner",
         (Authority::Signer(_), false) => "agent",
     };
-    let job = Job { database, token, spec: &spec, title: found.title(), by, profile };
+    let job = Job { database, token, spec: &spec, title: found.title(), by, profile: &profile };
     let mut report = match spec.action {
-        Action::Revoke(reason) => job.revoke(&mut wire, &found, known, reason)?,
+        Action::Revoke(reason) => job.revoke(&mut connection, &found, known, reason)?,
         Action::Release => job.release(&mut records, known, &found)?,
     };
     warnings.append(&mut report.warnings);
@@ -185,7 +165,7 @@ struct Job<'a> {
 impl Job<'_> {
     fn revoke(
         &self,
-        wire: &mut Connection<'_>,
+        connection: &mut Connection<'_>,
         found: &Found,
         known: Option<State>,
         asked: Option<CrlReason>,
@@ -208,9 +188,9 @@ impl Job<'_> {
             return Ok(self.dry_run(msg, found, known.as_ref()));
         }
         let message = self.message(found, reason)?;
-        let response = match wire.ask(&message.der, &message.sent) {
+        let response = match connection.send(&message.der, &message.sent) {
             Ok(response) => response,
-            Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, wire, found)),
+            Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, connection, found)),
             Err(e) => return Err(e),
         };
         judge::issued(&response)?;
@@ -221,7 +201,9 @@ impl Job<'_> {
         let (status, verb) = if held { ("held", "put on hold") } else { ("revoked", "revoked") };
         let msg = format!("{verb} {title}, reason {named}");
         let mut report = Report::done("revoke", status, true, msg);
-        match self.ask_again(&mut Records::new(wire.transport(), &self.spec.ca), found)? {
+        match self
+            .ask_again(&mut Records::new(connection.transport(), &self.spec.connection.ca), found)?
+        {
             Ok(now) => {
                 report.warnings.extend(state::after(&now, title, reason)?);
                 Ok(self.tell(report, found, Some(&now), Some(true)))
@@ -235,11 +217,16 @@ impl Job<'_> {
 
     /// Adds the state in the CA's records to an error after which the CA may have done what it was
     /// asked.
-    fn what_came_of_it(&self, error: Error, wire: &mut Connection<'_>, found: &Found) -> Error {
+    fn what_came_of_it(
+        &self,
+        error: Error,
+        connection: &mut Connection<'_>,
+        found: &Found,
+    ) -> Error {
         if error.kind() == Kind::Interrupted {
             return error;
         }
-        let mut records = Records::new(wire.transport(), &self.spec.ca);
+        let mut records = Records::new(connection.transport(), &self.spec.connection.ca);
         match records.by_serial(&found.serial) {
             Ok(Lookup::Found(record)) => {
                 error.note(format!("in the CA's records {} is {}", self.title, record.state))
@@ -416,7 +403,7 @@ impl Job<'_> {
         format!(
             "nss-cmc revoke -d {} --ca {} --signer {} --serial {} --release",
             quoted(self.database.name()),
-            quoted(&self.spec.ca),
+            quoted(self.spec.connection.ca.as_str()),
             quoted(agent),
             serial_hex(&found.serial)
         )
