@@ -5,10 +5,7 @@ use std::time::Duration;
 
 use super::dogtag::submit_url;
 use super::judge::{self, Received};
-use super::message::CmcSpec;
 use super::session::Identity;
-use crate::algorithm::Crypto;
-use crate::cmc::control::Control;
 use crate::cmc::request::Sent;
 use crate::cmc::response::Response;
 use crate::error::{Error, Result};
@@ -147,14 +144,4 @@ impl<'a> Connection<'a> {
         judge::believe(self.database, received, sent, self.allow_unsigned_response)
             .map_err(Error::sent)
     }
-}
-
-/// Adds a random nonce as control, and a random transaction id, by which a response names the request.
-///
-/// # Errors
-/// When the generator fails.
-pub fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
-    spec.controls.push(Control::SenderNonce(crypto.random(16)?));
-    spec.transaction_id = Some(crate::asn1::unsigned(&crypto.random(16)?));
-    Ok(())
 }

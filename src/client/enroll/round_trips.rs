@@ -3,11 +3,13 @@
 use zeroize::Zeroizing;
 
 use super::confirm::Confirmation;
+use crate::algorithm::Crypto;
 use crate::asn1::x509::certificate_fields;
-use crate::client::connection::{Config, Connection, fresh};
+use crate::client::connection::{Config, Connection};
 use crate::client::message::{CmcSpec, Message, Signatory, build, key_for};
 use crate::client::session::Identity;
 use crate::client::{judge, pop};
+use crate::cmc::control::Control;
 use crate::cmc::pop::Challenge;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::{Request, Sent};
@@ -149,6 +151,13 @@ impl RoundTrips<'_> {
             }
         }
     }
+}
+
+/// Adds a random nonce as control, and a random transaction id, by which a response names the request.
+fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
+    spec.controls.push(Control::SenderNonce(crypto.random(16)?));
+    spec.transaction_id = Some(crate::asn1::unsigned(&crypto.random(16)?));
+    Ok(())
 }
 
 /// An error in a response is one of a request that the CA has; a refusal of this very request
