@@ -1,19 +1,18 @@
-//! `nss-cmc cmc send`: submits a CMC request that is there already.
+//! Sending a CMC request that is there already.
 
 use std::path::PathBuf;
-
-use serde_json::{Value, json};
 
 use super::connection::{Config, Connection};
 use super::judge::Received;
 use super::session::{Identity, Needs, Session};
-use super::{enroll, input, judge, output};
+use super::{input, judge, output};
 use crate::asn1::cmc::PkiData;
+use crate::asn1::summary::{Summary, summary};
 use crate::asn1::{oid, pem};
-use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
 use crate::cmc::request::Sent;
 use crate::error::Result;
+use crate::http::Url;
 use crate::inspect;
 use crate::nss::Access;
 
@@ -37,13 +36,26 @@ pub struct SendSpec<'a> {
     pub rescue: &'a mut dyn FnMut(&str),
 }
 
-/// Runs it. The answer is stored as soon as it is a CMC message, in a place taken before the request
+/// A response that says success.
+#[derive(Debug)]
+pub struct Submitted {
+    /// Where the request was sent to.
+    pub url: Url,
+    /// DER of the response, which is in the file.
+    pub response: Vec<u8>,
+    /// The certificates in it, as far as they can be read.
+    pub certificates: Vec<Summary>,
+    /// What to know although it worked.
+    pub notices: Vec<String>,
+}
+
+/// Sends the request. The answer is stored as soon as it is a CMC message, in a place taken before the request
 /// is sent; then it is verified and read.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when the file is no CMC request; [`crate::error::Kind::Output`];
 /// those of the transport; those of the answer ([`judge::issued`]).
-pub fn send(spec: SendSpec<'_>) -> Result<Report> {
+pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let bytes = output::read("the CMC request", &spec.file)?;
     let what = format!("the CMC request {}", spec.file.display());
     let (message, content) =
@@ -53,17 +65,17 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
     let needs = Needs { token: &spec.token, signer: spec.signer.as_deref(), ..Needs::default() };
-    let Session { database, token, held } =
-        Session::open(&spec.database, access, needs, &spec.passwords)?;
+    let session = Session::open(&spec.database, access, needs, &spec.passwords)?;
+    let database = &session.database;
     let identity = match &spec.signer {
         Some(signer) => {
-            let identity = Identity::find(&database, &token, signer)?;
+            let identity = Identity::find(database, &session.token, signer)?;
             super::signer::check(&identity)?;
             Some(identity)
         }
         None => None,
     };
-    let mut connection = Connection::open(&spec.connection, &database, identity)?;
+    let mut connection = Connection::open(&spec.connection, database, identity)?;
     let received = connection.exchange(&message)?;
     if let Err(e) = place.fill(&received.der) {
         (spec.rescue)(&pem::encode("CMS", &received.der));
@@ -73,22 +85,10 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     drop(connection);
     let Received { der, response } = received;
     let certificates = judge::issued(&response)?;
-    judge::all_proven(judge::proofs(&database, &certificates)?)?;
-    drop((token, held));
-    let shown = inspect::read(&der)?;
-    let summaries: Vec<Value> = certificates
-        .iter()
-        .filter_map(|der| crate::asn1::summary::summary(der).ok())
-        .map(|summary| summary.to_json())
-        .collect();
-    let text = format!("the CA says success; its answer is in {}", spec.output.display());
-    let report = Report::done("cmc send", "success", true, text).result(json!({
-        "output": spec.output.display().to_string(),
-        "url": url.as_str(),
-        "certificates": summaries,
-        "response": shown.parts.to_json(),
-    }));
-    Ok(enroll::close(database, report))
+    judge::all_proven(judge::proofs(database, &certificates)?)?;
+    let certificates = certificates.iter().filter_map(|der| summary(der).ok()).collect();
+    let notices = session.leaked().into_iter().collect();
+    Ok(Submitted { url, response: der, certificates, notices })
 }
 
 /// The nonce and transaction of a message, to compare the answer's with.
