@@ -10,9 +10,13 @@ use common::der::{self, COMMON_NAME, ORGANIZATION, certificate_fields, pem};
 use common::stand_in::{StandIn, ec_folder, program};
 use common::{Folder, tool};
 use nss_cmc::client::dogtag::records::{Lookup, Records, State};
-use nss_cmc::http::{Transport, TransportOptions};
+use nss_cmc::client::serial::SerialNumber;
+use nss_cmc::http::{Transport, TransportOptions, Url};
 use nss_cmc::nss::{Access, Database};
-use rasn::types::Integer;
+
+fn parsed(text: &str) -> SerialNumber {
+    SerialNumber::parse(text).unwrap()
+}
 
 /// NSS opens one database at a time.
 static ONE: Mutex<()> = Mutex::new(());
@@ -27,7 +31,8 @@ fn with<T>(f: &Folder, ca: &StandIn, what: impl FnOnce(&mut Records<'_, '_>) -> 
         ..TransportOptions::default()
     };
     let mut transport = Transport::new(options).unwrap();
-    let result = what(&mut Records::new(&mut transport, &ca.url));
+    let url = Url::parse(&ca.url).unwrap();
+    let result = what(&mut Records::new(&mut transport, &url));
     drop(transport);
     database.close().unwrap();
     result
@@ -49,7 +54,8 @@ fn by_serial_subject_and_key() {
     let f = ec_folder();
     let der = agent(&f);
     let fields = certificate_fields(&der);
-    let serial: Integer = der::decode(&der::tlv(0x02, fields.serial));
+    let serial = SerialNumber::from_octets(fields.serial);
+    let number = serial.decimal();
     for (offer, tree) in [("v1", "/ca/rest"), ("v2", "/ca/v2"), ("both", "/ca/v2")] {
         let ca = StandIn::start(&f, &["--rest", offer, "--server-key-type", "ec"]);
         with(&f, &ca, |records| {
@@ -61,9 +67,9 @@ fn by_serial_subject_and_key() {
                 ("CN=agent,O=STAND-IN", &State::Valid)
             );
             assert_eq!(record.issuer, "CN=CA Signing Certificate,O=STAND-IN");
-            let Lookup::Found(ca) = records.by_serial(&Integer::from(1)).unwrap() else { panic!() };
+            let Lookup::Found(ca) = records.by_serial(&parsed("1")).unwrap() else { panic!() };
             assert_eq!(ca.subject, ca.issuer);
-            let unknown = records.by_serial(&Integer::from(0x7777)).unwrap();
+            let unknown = records.by_serial(&parsed("0x7777")).unwrap();
             assert!(matches!(unknown, Lookup::Absent), "{unknown:?}");
 
             let Lookup::Found(found) = records.by_subject(fields.subject).unwrap() else {
@@ -79,7 +85,7 @@ fn by_serial_subject_and_key() {
             let other = records.by_key(fields.subject, &fields.spki[1..]).unwrap();
             assert!(matches!(other, Lookup::Absent), "{other:?}");
             assert_eq!(records.issued_by(&serial).unwrap().as_deref(), Some("agent"));
-            assert_eq!(records.issued_by(&Integer::from(1)).unwrap().as_deref(), Some("system"));
+            assert_eq!(records.issued_by(&parsed("1")).unwrap().as_deref(), Some("system"));
         });
         let valid = format!("0x{:x} VALID", u32::try_from(&serial).unwrap());
         for (reason, state) in [(6, "on hold"), (1, "revoked (keyCompromise)")] {
@@ -97,7 +103,7 @@ fn by_serial_subject_and_key() {
 #[test]
 fn servers_without_it_are_told_from_unknown_certificates() {
     let f = ec_folder();
-    let serial = Integer::from(1);
+    let serial = parsed("1");
     for (offer, why) in [
         ("none", "HTTP status 404"),
         ("html", "not a certificate record in JSON"),

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::client::connection::Config;
+use crate::client::dogtag::ca_url;
 use crate::client::passwords::{Passwords, SHARED_SECRET, Source, others_read};
 use crate::error::{Error, Kind, Result};
-use crate::http::Encoding;
+use crate::http::endpoint::Encoding;
 use crate::nss::exposed;
 use crate::secret::Secret;
 
@@ -157,6 +159,20 @@ pub struct CaArgs {
     pub allow_unsigned_response: bool,
 }
 
+impl CaArgs {
+    /// Which CA and which profile, and how the CA is reached.
+    ///
+    /// # Errors
+    /// As [`ConnectArgs::config`].
+    pub fn config(&self) -> Result<Config> {
+        Ok(Config {
+            profile: Some(self.profile.clone()),
+            allow_unsigned_response: self.allow_unsigned_response,
+            ..self.connect.config()?
+        })
+    }
+}
+
 /// The CA's address and how it is reached.
 #[derive(Args)]
 #[command(next_help_heading = "CA")]
@@ -187,21 +203,23 @@ pub struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    /// The proxy, whose password everybody on the machine could see here.
+    /// Which CA, and how it is reached.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a URL with user or password; it isn't repeated.
-    pub fn proxy(&self) -> Result<Option<String>> {
+    /// As [`ca_url`]; [`Kind::Usage`] for a proxy with user or password, which everybody on the machine
+    /// could see here; it isn't repeated.
+    pub fn config(&self) -> Result<Config> {
         if self.proxy.as_ref().is_some_and(|url| url.contains('@')) {
             return Err(Error::new(Kind::Usage, "--proxy takes no user and no password")
                 .hint("set https_proxy in the environment"));
         }
-        Ok(self.proxy.clone())
-    }
-
-    /// Connection and total time-out.
-    pub fn timeouts(&self) -> (Duration, Duration) {
-        (Duration::from_secs(self.connect_timeout), Duration::from_secs(self.timeout))
+        Ok(Config {
+            proxy: self.proxy.clone(),
+            est_encoding: self.est_encoding,
+            connect_timeout: Duration::from_secs(self.connect_timeout),
+            timeout: Duration::from_secs(self.timeout),
+            ..Config::new(ca_url(&self.ca)?)
+        })
     }
 }
 

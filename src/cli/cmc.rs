@@ -3,12 +3,15 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
+use crate::asn1::summary::Summary;
 use crate::cli::report::Report;
 use crate::client::send::{SendSpec, send};
 use crate::client::verify::{ShowSpec, show};
 use crate::error::Result;
+use crate::inspect;
 use crate::streams::Streams;
 
 /// Commands of `cmc`.
@@ -109,20 +112,31 @@ pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
             database: args.database,
             verify: args.verify,
         }),
-        CmcCommand::Send(args) => send(SendSpec {
-            file: args.file,
-            passwords: args.database.passwords(),
-            database: args.database.database,
-            token: args.database.token,
-            signer: args.signer,
-            timeouts: args.ca.connect.timeouts(),
-            proxy: args.ca.connect.proxy()?,
-            est_encoding: args.ca.connect.est_encoding,
-            ca: args.ca.connect.ca,
-            profile: args.ca.profile,
-            output: args.out,
-            rescue: &mut |answer| streams.tell(answer.trim_end()),
-            allow_unsigned: args.ca.allow_unsigned_response,
-        }),
+        CmcCommand::Send(args) => submit(*args, streams),
     }
+}
+
+fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
+    let output = args.out.display().to_string();
+    let submitted = send(SendSpec {
+        file: args.file,
+        passwords: args.database.passwords(),
+        database: args.database.database,
+        token: args.database.token,
+        signer: args.signer,
+        connection: args.ca.config()?,
+        output: args.out,
+        rescue: &mut |answer| streams.tell(answer.trim_end()),
+    })?;
+    let shown = inspect::read(&submitted.response)?;
+    let summaries: Vec<Value> = submitted.certificates.iter().map(Summary::to_json).collect();
+    let text = format!("the CA says success; its answer is in {output}");
+    let mut report = Report::done("cmc send", "success", true, text).result(json!({
+        "output": output,
+        "url": submitted.url.as_str(),
+        "certificates": summaries,
+        "response": shown.parts.to_json(),
+    }));
+    report.warnings = submitted.notices;
+    Ok(report)
 }

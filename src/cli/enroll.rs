@@ -11,11 +11,10 @@ use crate::algorithm::KeySpec;
 use crate::asn1::{name, pem};
 use crate::cli::report::{Report, certificate_json, chain_json};
 use crate::client::archive::Archive;
-use crate::client::connection::{Requester, Shared};
 use crate::client::csr::AltNames;
-use crate::client::dogtag;
 use crate::client::enroll::{
-    DEFAULT_KEY, EnrollSpec, Enrolled, Event, Issued, KeySource, Mended, Outcome, enroll,
+    DEFAULT_KEY, EnrollSpec, Enrolled, Event, Issued, KeySource, Mended, Outcome, Requester,
+    Shared, enroll,
 };
 use crate::cmc::control::check_identification;
 use crate::cmc::crmf::ArchiveWrap;
@@ -205,7 +204,8 @@ fn trust(text: &str) -> std::result::Result<Trust, String> {
 /// As [`enroll`].
 pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     // A profile that is missing is said before anything is opened.
-    dogtag::submit_url(&args.ca.connect.ca, dogtag::SUBMIT_FULL, &args.ca.profile)?;
+    let connection = args.ca.config()?;
+    connection.submit_url()?;
     if args.nickname.as_ref().is_some_and(|name| name.chars().any(char::is_control)) {
         return Err(Error::new(Kind::Usage, format!("invalid nickname {:?}", args.nickname))
             .because("it holds a control character, such as a line end"));
@@ -267,16 +267,11 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         requester,
         encryption_only: args.encryption_only,
         archive,
-        timeouts: args.ca.connect.timeouts(),
-        proxy: args.ca.connect.proxy()?,
-        est_encoding: args.ca.connect.est_encoding,
-        ca: args.ca.connect.ca,
-        profile: args.ca.profile,
+        connection,
         force: args.force,
         renew_on_change: args.renew_on_change,
         require_names: args.require_names,
         lock_timeout: Duration::from_secs(args.lock_timeout),
-        allow_unsigned: args.ca.allow_unsigned_response,
         renew_before: args.renew_before,
         trust: args.trust,
         chain_file: args.chain_out,

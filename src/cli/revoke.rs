@@ -2,13 +2,21 @@
 
 use std::path::PathBuf;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{ArgGroup, Args};
+use serde_json::json;
 
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
 use crate::asn1::cmc::CrlReason;
 use crate::cli::report::Report;
-use crate::client::revoke::{Action, Allow, Authority, Pick, RevokeSpec, Target, revoke};
-use crate::cmc::control::{reason, serial_number};
+use crate::client::connection::Config;
+use crate::client::dogtag::records::State;
+use crate::client::revoke::{
+    Action, Allow, Authority, By, Outcome, Pick, RevokeSpec, Revoked, Source, Target, reason_name,
+    revoke,
+};
+use crate::client::serial::SerialNumber;
+use crate::cmc::control::reason;
 use crate::error::{Error, Kind, Result};
 
 /// Arguments of `revoke`.
@@ -135,12 +143,12 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
     let target = match (args.nickname, args.cert, args.serial) {
         (Some(nickname), Some(path), _) => Target::Nickname(nickname, Some(Pick::File(path))),
         (Some(nickname), None, Some(serial)) => {
-            Target::Nickname(nickname, Some(Pick::Serial(serial_number(&serial)?)))
+            Target::Nickname(nickname, Some(Pick::Serial(SerialNumber::parse(&serial)?)))
         }
         (Some(nickname), None, None) => Target::Nickname(nickname, None),
         (None, Some(path), _) => Target::File(path),
         (None, None, serial) => {
-            Target::Serial(serial_number(&serial.unwrap_or_default())?, args.issuer)
+            Target::Serial(SerialNumber::parse(&serial.unwrap_or_default())?, args.issuer)
         }
     };
     let action = if args.release {
@@ -151,7 +159,7 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         Action::Revoke(args.reason.as_deref().map(reason).transpose()?)
     };
     let allow = Allow { ca: args.allow_ca, signer: args.allow_signer, unseen: args.allow_unseen };
-    revoke(RevokeSpec {
+    let revoked = revoke(RevokeSpec {
         passwords: args.database.passwords(),
         database: args.database.database,
         token: args.database.token,
@@ -162,10 +170,68 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         dry_run: args.dry_run,
         invalidity: args.invalidity_now.then(|| chrono::Utc::now().timestamp()),
         comment: args.comment,
-        timeouts: args.connect.timeouts(),
-        proxy: args.connect.proxy()?,
-        est_encoding: args.connect.est_encoding,
-        ca: args.connect.ca,
-        profile: args.profile,
-    })
+        connection: Config { profile: args.profile, ..args.connect.config()? },
+    })?;
+    Ok(report(revoked))
+}
+
+fn report(revoked: Revoked) -> Report {
+    let title = revoked.title();
+    let reason = revoked.reason.map(reason_name);
+    let because = reason.map_or(String::new(), |reason| format!(", reason {reason}"));
+    let (status, msg) = match (revoked.outcome, &revoked.state) {
+        (Outcome::Revoked, _) => ("revoked", format!("revoked {title}{because}")),
+        (Outcome::Held, _) => ("held", format!("put on hold {title}{because}")),
+        (Outcome::Released, _) => ("released", format!("released {title}: it is valid again")),
+        (Outcome::Unchanged, None | Some(State::Valid)) => {
+            ("unchanged", format!("{title} is valid; there is nothing to release"))
+        }
+        (Outcome::Unchanged, Some(state)) => ("unchanged", format!("{title} is {state} already")),
+        (Outcome::DryRun, _) => {
+            let what = match revoked.reason {
+                None => "release",
+                Some(CrlReason::CertificateHold) => "put on hold",
+                Some(_) => "revoke",
+            };
+            ("dry_run", format!("dry run: would {what} {title}{because}"))
+        }
+    };
+    let changed = matches!(revoked.outcome, Outcome::Revoked | Outcome::Held | Outcome::Released);
+    let shown = |name: &Option<String>| name.clone().unwrap_or_else(|| "unknown".into());
+    let mut report = Report::done("revoke", status, changed, msg)
+        .line(format!("subject: {}", shown(&revoked.subject)))
+        .line(format!("issuer: {}", shown(&revoked.issuer)));
+    if let Some((_, until)) = revoked.validity {
+        report = report.line(format!("valid until: {}", until.format("%Y-%m-%d %H:%M:%S UTC")));
+    }
+    let state = revoked.state.as_ref();
+    if let (Some(state), None | Some(true)) = (state, revoked.verified) {
+        report = report.line(format!("state at the CA: {state}"));
+    }
+    let moment = |t: DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
+    let seen_in = revoked.seen_in.map(|source| match source {
+        Source::Database => "database",
+        Source::File => "file",
+        Source::Ca => "ca",
+    });
+    let by = match revoked.by {
+        By::Owner => "owner",
+        By::Agent => "agent",
+        By::SharedSecret => "shared_secret",
+    };
+    report.warnings = revoked.notices;
+    report.result(json!({
+        "serial": { "hex": revoked.serial.to_string(), "dec": revoked.serial.decimal() },
+        "issuer": revoked.issuer,
+        "subject": revoked.subject,
+        "not_before": revoked.validity.map(|(begin, _)| moment(begin)),
+        "not_after": revoked.validity.map(|(_, end)| moment(end)),
+        "seen_in": seen_in,
+        "reason": reason,
+        "by": by,
+        "profile": revoked.profile,
+        "state": state.map(State::word),
+        "recorded_reason": state.and_then(State::reason),
+        "verified": revoked.verified,
+    }))
 }

@@ -8,12 +8,11 @@ use serde_json::json;
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
 use crate::asn1::pem;
 use crate::cli::report::Report;
-use crate::client::output;
-use crate::client::session::{Needs, Session};
-use crate::client::shared_token::{Entry, advice, certificate_in, ldif, shared_token};
-use crate::cmc::control::{check_identification, serial_number};
+use crate::client::serial::SerialNumber;
+use crate::client::shared_token::{Entry, Recipient, SharedTokenSpec, encrypt, ldif};
+use crate::cmc::control::check_identification;
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database, KeyTransport};
+use crate::nss::KeyTransport;
 
 /// Arguments of `shared-token`.
 #[derive(Args)]
@@ -85,41 +84,28 @@ impl SharedTokenArgs {
 pub fn run(args: SharedTokenArgs) -> Result<Report> {
     let entry = entry(&args)?;
     let secret = args.shared_secret.read()?;
-    if secret.bytes().is_empty() {
-        return Err(Error::new(Kind::Usage, "the shared secret is empty"));
-    }
-    let how = if args.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
-    let database = match (&args.cert, &args.database) {
-        (None, Some(dir)) => {
-            let passwords = args.password.passwords();
-            Session::open(dir, Access::ReadOnly, Needs::default(), &passwords)?.database
-        }
-        _ => Database::without_files()?,
+    let recipient = match args.cert {
+        Some(path) => Recipient::File(path),
+        None => Recipient::Database {
+            directory: args.database.unwrap_or_default(),
+            nickname: args.nickname.unwrap_or_default(),
+            token: None,
+            passwords: args.password.passwords(),
+        },
     };
-    let recipient = match (&args.cert, &args.nickname) {
-        (Some(path), _) => {
-            let what = "the issuance protection certificate";
-            certificate_in(what, &output::read(what, path)?)?
-        }
-        (None, nickname) => {
-            let nickname = nickname.as_deref().unwrap_or_default();
-            database.find_certificate(nickname)?.der().to_vec()
-        }
-    };
-    let summary = crate::asn1::summary::summary(&recipient)?;
-    // Session objects can be made in the internal token without a login only where it is open.
-    let token = database.token("internal")?;
-    let der = shared_token(&database, &token, &recipient, secret.bytes(), how)?;
-    drop(token);
-    let text = pem::base64(&der);
-    let ldif = entry.map(|e| ldif(&e, &der)).transpose()?;
-    let msg = format!("encrypted for {}, serial {}", summary.subject, summary.serial_hex());
+    let key_transport = if args.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
+    let spec = SharedTokenSpec { passphrase: &secret, recipient, key_transport };
+    let mut warnings = Vec::new();
+    let token = encrypt(spec, &mut |warning| warnings.push(warning))?;
+    let (text, recipient) = (pem::base64(&token.der), &token.recipient);
+    let ldif = entry.map(|e| ldif(&e, &token.der)).transpose()?;
+    let msg = format!("encrypted for {}, serial {}", recipient.subject, recipient.serial_hex());
     let mut report = Report::done("shared-token", "encrypted", false, msg)
-        .result(json!({ "token": text, "ldif": ldif, "recipient": summary.to_json() }));
+        .result(json!({ "token": text, "ldif": ldif, "recipient": recipient.to_json() }));
     report.lines.push(String::new());
     report.lines.push(ldif.unwrap_or(text).trim_end().to_owned());
-    report.warnings = advice(&recipient, secret.bytes())?;
-    Ok(report.closed(database.close()))
+    report.warnings = warnings;
+    Ok(report)
 }
 
 fn entry(args: &SharedTokenArgs) -> Result<Option<Entry>> {
@@ -139,7 +125,7 @@ fn entry(args: &SharedTokenArgs) -> Result<Option<Entry>> {
     match &args.serial {
         None => Ok(None),
         Some(text) => {
-            let serial = serial_number(text)?;
+            let serial = SerialNumber::parse(text)?.decimal();
             Ok(Some(Entry::Record(format!("cn={serial},ou=certificateRepository,ou=ca,{base}"))))
         }
     }

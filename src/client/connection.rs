@@ -1,65 +1,108 @@
-//! A conversation with the CA: messages sent over one connection, answers believed only when they
-//! are verified; an enrolment in as many trips as the CA wants.
+//! The connection to a CA: how it is reached, and messages sent over it, of whose responses nothing
+//! is believed before it is verified.
 
-use zeroize::Zeroizing;
+use std::time::Duration;
 
-use super::confirm::Confirmation;
-use super::message::{CmcSpec, Message, Signatory, build, key_for};
+use super::dogtag::submit_url;
+use super::judge::{self, Received};
 use super::session::Identity;
-use super::{judge, pop};
-use crate::algorithm::Crypto;
-use crate::asn1::x509::certificate_fields;
-use crate::cmc::control::Control;
-use crate::cmc::pop::Challenge;
-use crate::cmc::proof::WitnessAlgorithms;
-use crate::cmc::request::{Request, Sent};
-use crate::cmc::response::{CmcStatus, Outcome, Response, Status};
-use crate::error::{Error, Kind, Result};
-use crate::http::endpoint;
-use crate::http::{Transport, TransportOptions};
-use crate::nss::{Database, KeyTransport, PrivateKey, Token};
-use crate::secret::Secret;
+use crate::cmc::request::Sent;
+use crate::cmc::response::Response;
+use crate::error::{Error, Result};
+use crate::http::endpoint::{Encoding, Endpoint};
+use crate::http::{Transport, TransportOptions, Url};
+use crate::nss::Database;
 
-/// Who asks for a certificate.
-pub enum Requester {
-    /// The holder of the certificate with this nickname: an agent or the user.
-    Certificate(String),
-    /// A user by shared secret; the key to be certified signs.
-    SharedSecret(Shared),
+/// Which CA, and how it is reached. It has no `Debug`, since the proxy's URL may hold a password.
+#[derive(Clone)]
+pub struct Config {
+    /// The CA's URL, as [`ca_url`](super::dogtag::ca_url) reads it.
+    pub ca: Url,
+    /// Profile id; an EST server takes none.
+    pub profile: Option<String>,
+    /// Limit for name look-up, TCP and TLS together.
+    pub connect_timeout: Duration,
+    /// Limit for a whole round trip.
+    pub timeout: Duration,
+    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…).
+    pub proxy: Option<String>,
+    /// How requests to an EST server are encoded; `None` finds out.
+    pub est_encoding: Option<Encoding>,
+    /// Allows `http` URLs, where anybody on the way can read and change everything.
+    pub plain_http: bool,
+    /// Believes a response with certificates only, which is not signed.
+    pub allow_unsigned_response: bool,
 }
 
-/// A user's shared secret.
-pub struct Shared {
-    /// The uid in the CA's directory.
-    pub identification: String,
-    /// The secret.
-    pub secret: Secret,
-    /// Whether the request is linked to the secret (popLinkWitnessV2).
-    pub pop_link: bool,
-    /// Digest and MAC of the proofs.
-    pub algorithms: WitnessAlgorithms,
+impl Config {
+    /// The usual configuration for a CA, without profile.
+    pub fn new(ca: Url) -> Config {
+        let usual = TransportOptions::default();
+        Config {
+            ca,
+            profile: None,
+            connect_timeout: usual.connect_timeout,
+            timeout: usual.timeout,
+            proxy: usual.proxy,
+            est_encoding: None,
+            plain_http: usual.plain_http,
+            allow_unsigned_response: false,
+        }
+    }
+
+    /// Where CMC requests are sent to.
+    ///
+    /// # Errors
+    /// As [`submit_url`].
+    pub fn submit_url(&self) -> Result<Url> {
+        submit_url(&self.ca, self.profile.as_deref())
+    }
+
+    /// Prepares a transport; nothing is sent. The database decides which servers are trusted, and is
+    /// needed for https; the identity is for servers that ask for a certificate.
+    ///
+    /// # Errors
+    /// As [`Transport::new`].
+    pub fn transport<'db>(
+        &self,
+        database: Option<&'db Database>,
+        identity: Option<Identity>,
+    ) -> Result<Transport<'db>> {
+        Transport::new(TransportOptions {
+            database,
+            identity,
+            connect_timeout: self.connect_timeout,
+            timeout: self.timeout,
+            proxy: self.proxy.clone(),
+            plain_http: self.plain_http,
+        })
+    }
 }
 
-/// One connection to one URL.
+/// A connection to the endpoint of a CA that takes CMC requests.
 pub struct Connection<'a> {
     database: &'a Database,
     transport: Transport<'a>,
-    url: String,
-    allow_unsigned: bool,
+    endpoint: Endpoint,
+    allow_unsigned_response: bool,
 }
 
 impl<'a> Connection<'a> {
     /// Prepares; nothing is sent.
     ///
     /// # Errors
-    /// As [`Transport::new`].
-    pub fn new(
+    /// As [`Config::submit_url`] and [`Config::transport`].
+    pub fn open(
+        config: &Config,
         database: &'a Database,
-        options: TransportOptions<'a>,
-        url: String,
-        allow_unsigned: bool,
+        identity: Option<Identity>,
     ) -> Result<Connection<'a>> {
-        Ok(Connection { database, transport: Transport::new(options)?, url, allow_unsigned })
+        Ok(Connection {
+            database,
+            endpoint: Endpoint::new(config.submit_url()?, config.est_encoding),
+            transport: config.transport(Some(database), identity)?,
+            allow_unsigned_response: config.allow_unsigned_response,
+        })
     }
 
     /// For other requests over the same connection.
@@ -67,169 +110,38 @@ impl<'a> Connection<'a> {
         &mut self.transport
     }
 
-    /// Sends a message; the answer is verified, decoded and compared with what was sent.
+    /// Where messages are sent to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Sends a message; its response is verified, and compared with what was sent.
     ///
     /// # Errors
-    /// [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`], [`Kind::BadReply`]. Those after the
-    /// message may have left are marked as [sent](Error::was_sent).
-    pub fn ask(&mut self, message: &[u8], sent: &Sent) -> Result<Response> {
-        let body = endpoint::post(&mut self.transport, &self.url, message)?;
-        self.believe(&body, sent).map_err(Error::sent)
+    /// As [`Connection::exchange`] and [`Connection::verify`]. Those after the message may have left
+    /// are marked as [sent](Error::was_sent).
+    pub fn send(&mut self, message: &[u8], sent: &Sent) -> Result<Response> {
+        let received = self.exchange(message)?;
+        self.verify(&received, sent)?;
+        Ok(received.response)
     }
 
-    fn believe(&self, body: &[u8], sent: &Sent) -> Result<Response> {
-        judge::decode(body)?;
-        judge::verify(self.database, body, self.allow_unsigned)?;
-        judge::open(body, sent)
-    }
-}
-
-/// A random nonce as control, and a random transaction id.
-///
-/// # Errors
-/// When the generator fails.
-pub fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
-    spec.controls.push(Control::SenderNonce(crypto.random(16)?));
-    spec.transaction_id = Some(crate::asn1::unsigned(&crypto.random(16)?));
-    Ok(())
-}
-
-/// An enrolment: where it goes, and on whose behalf.
-pub struct Enrolment<'a> {
-    /// The database, for keys and trust.
-    pub database: &'a Database,
-    /// The token looked in first.
-    pub token: &'a Token,
-    /// Who asks.
-    pub requester: &'a Requester,
-    /// The URL, with the profile.
-    pub url: String,
-    /// How to connect; without identity.
-    pub options: TransportOptions<'a>,
-    /// Believe a certs-only answer.
-    pub allow_unsigned: bool,
-}
-
-impl Enrolment<'_> {
-    /// Plays it: one trip, or two when the CA wants the proof of possession by decryption. `key` is
-    /// the key to be certified; without it, it is looked for when it is needed. Answers the
-    /// certificates.
+    /// Sends a message; its response is decoded and not verified.
     ///
     /// # Errors
-    /// As [`Connection::ask`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`]. A refusal that
-    /// names this very request is [settled](Error::is_settled).
-    pub fn play(mut self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
-        let bare = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
-        let mut spec = CmcSpec { requests: bare.requests.clone(), ..CmcSpec::default() };
-        fresh(&mut spec, self.database)?;
-        let (mut message, identity) = self.message(spec, request, key)?;
-        let options = TransportOptions { identity, ..std::mem::take(&mut self.options) };
-        let mut wire =
-            Connection::new(self.database, options, self.url.clone(), self.allow_unsigned)?;
-        let mut response = wire.ask(&message.der, &message.sent)?;
-        if matches!(self.requester, Requester::Certificate(_))
-            && endpoint::takes_no_controls(&self.url, &response)
-        {
-            message = self.message(bare, request, key).map_err(Error::sent)?.0;
-            response = wire.ask(&message.der, &message.sent).map_err(Error::sent)?;
-        }
-        let confirmation =
-            Confirmation { database: self.database, token: self.token, requester: self.requester };
-        let signer = match (response.outcome().map_err(Error::sent)?, self.requester) {
-            (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
-            _ => {
-                let issued = confirmation.issued(&mut wire, &response, &message.sent, request, key);
-                return issued.map_err(|e| settled(e, &response, &message.sent, request));
-            }
-        };
-        // The CA waits for the proof of the request it has.
-        let (second, sent) =
-            self.prove(&response, &message.sent, request, key, signer).map_err(Error::sent)?;
-        let response = wire.ask(&second, &sent).map_err(Error::sent)?;
-        let issued = confirmation.issued(&mut wire, &response, &sent, request, key);
-        issued.map_err(|e| settled(e, &response, &sent, request))
+    /// As [`Endpoint::post`] and [`judge::read`].
+    pub fn exchange(&mut self, message: &[u8]) -> Result<Received> {
+        let reply = self.endpoint.post(&mut self.transport, message)?;
+        // Who replies has the request, whatever the reply is.
+        judge::read(&self.endpoint, reply).map_err(Error::sent)
     }
 
-    /// The second trip's message, which proves that the key can decrypt.
-    fn prove(
-        &self,
-        response: &Response,
-        sent: &Sent,
-        request: &Request,
-        key: Option<&PrivateKey>,
-        signer: &str,
-    ) -> Result<(Zeroizing<Vec<u8>>, Sent)> {
-        let challenge = Challenge::from_response(response)?;
-        let spki = request.spki()?;
-        if challenge.request()?.spki()? != spki {
-            return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
-                .hint("the answer may belong to another request; nothing was decrypted"));
-        }
-        let found;
-        let key = match key {
-            Some(key) => key,
-            None => {
-                found = key_for(self.database, self.token, &spki)?;
-                &found
-            }
-        };
-        let signer = Identity::find(self.database, self.token, signer)?;
-        let signatory = Signatory::Certificate(&signer);
-        let first = KeyTransport::Pkcs1;
-        let (more, sent) = pop::go_on(sent, response, self.database)?;
-        let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
-        Ok((second, sent))
+    /// Verifies a response, and compares it with what was sent.
+    ///
+    /// # Errors
+    /// As [`judge::believe`].
+    pub fn verify(&self, received: &Received, sent: &Sent) -> Result<()> {
+        judge::believe(self.database, received, sent, self.allow_unsigned_response)
+            .map_err(Error::sent)
     }
-
-    /// The first message, and the identity for TLS.
-    fn message(
-        &self,
-        mut spec: CmcSpec,
-        request: &Request,
-        key: Option<&PrivateKey>,
-    ) -> Result<(Message, Option<Identity>)> {
-        match self.requester {
-            Requester::Certificate(nickname) => {
-                let identity = Identity::find(self.database, self.token, nickname)?;
-                let identity = identity.for_several_signatures();
-                let message = build(spec, Signatory::Certificate(&identity), None, self.database)?;
-                Ok((message, Some(identity)))
-            }
-            Requester::SharedSecret(shared) => {
-                spec.identification = Some(shared.identification.clone());
-                spec.shared_secret = Some(shared.secret.duplicate());
-                spec.identity_proof = Some(shared.algorithms);
-                spec.pop_link = shared.pop_link.then_some(shared.algorithms);
-                let found = match key {
-                    Some(_) => None,
-                    None => Some(key_for(self.database, self.token, &request.spki()?)?),
-                };
-                let Some(key) = key.or(found.as_ref()) else {
-                    return Err(Error::new(Kind::NotFound, "no private key for the request"));
-                };
-                let message = build(spec, Signatory::RequestKey(key), Some(key), self.database)?;
-                Ok((message, None))
-            }
-        }
-    }
-}
-
-/// An error in a response is one of a request that the CA has; a refusal of this very request
-/// settles it.
-fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) -> Error {
-    let error = error.sent();
-    match error.kind() == Kind::Rejected && refuses(response, sent, request).unwrap_or(false) {
-        true => error.settled(),
-        false => error,
-    }
-}
-
-/// Whether a response says no to this very request, and nothing else.
-fn refuses(response: &Response, sent: &Sent, request: &Request) -> Result<bool> {
-    let refusal = |s: &Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
-    let spki = request.spki()?;
-    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == spki);
-    Ok(sent.is_named_by(response)?
-        && response.statuses()?.iter().all(refusal)
-        && !response.certificates.iter().any(is_ours))
 }

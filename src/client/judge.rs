@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use rasn::types::OctetString;
+
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{certificate, oid};
+use crate::asn1::{certificate, encode, oid};
 use crate::cmc::request::Sent;
-use crate::cmc::response::{self, Outcome, Response};
+use crate::cmc::response::{self, CmcStatus, Outcome, Response};
 use crate::error::{Error, Kind, Result};
+use crate::http::Reply;
+use crate::http::endpoint::Endpoint;
 use crate::nss::{Certificate, Database};
 use crate::text::{printable, trust_command};
 use crate::trust::{Paths, SignatureCheck, prove};
@@ -46,21 +50,43 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
     }
 }
 
-/// Decodes a verified answer and compares nonce and transaction with what was sent.
+/// Reads what a server sent: a CMC message with a PKIResponse, or with certificates only.
 ///
 /// # Errors
-/// [`Kind::Http`] when it isn't CMC, [`Kind::BadReply`].
-pub fn open(der: &[u8], sent: &Sent) -> Result<Response> {
-    let response = decode(der)?;
-    sent.check(&response)?;
-    Ok(response)
+/// As [`Endpoint::message`].
+pub fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
+    let der = endpoint.message(reply)?;
+    let response = decode(&der)?;
+    Ok(Received { der, response })
 }
 
-/// Decodes what a server sent as CMC: a PKIResponse, or certificates only.
+/// What a server sent, nothing of it verified.
+#[derive(Debug)]
+pub struct Received {
+    /// DER or BER of the message.
+    pub der: Vec<u8>,
+    /// What it says.
+    pub response: Response,
+}
+
+/// Verifies a response as [`verify`] does, and compares its nonce and transaction id with what was
+/// sent. A refusal may lack both: Dogtag repeats nothing in a failure.
 ///
 /// # Errors
-/// [`Kind::Http`].
-pub fn decode(der: &[u8]) -> Result<Response> {
+/// [`Kind::BadReply`].
+pub fn believe(
+    database: &Database,
+    received: &Received,
+    sent: &Sent,
+    allow_unsigned: bool,
+) -> Result<()> {
+    let Received { der, response } = received;
+    let allowed = allow_unsigned && response.controls.is_none();
+    judge(database, database.verify_signed_data(der), allowed)?;
+    matches(sent, response)
+}
+
+fn decode(der: &[u8]) -> Result<Response> {
     let no_cmc = || Error::new(Kind::Http, "the server's answer is not a CMC message").retry(false);
     let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
     // What the CA signed for another purpose isn't its answer.
@@ -69,6 +95,63 @@ pub fn decode(der: &[u8]) -> Result<Response> {
         return Err(no_cmc().because(format!("its content is of type {}", response.content_type)));
     }
     Ok(response)
+}
+
+fn matches(sent: &Sent, response: &Response) -> Result<()> {
+    if response.controls.is_none() {
+        // A Simple PKI Response has no room for them.
+        return Ok(());
+    }
+    let refused = response.statuses()?.iter().any(|s| s.status == CmcStatus::Failed);
+    for (what, echo) in echoes(sent, response)? {
+        match echo {
+            Echo::Ours | Echo::NotSent => {}
+            // Whoever could replay one could as well cut the connection.
+            Echo::Missing if refused => {}
+            Echo::Missing | Echo::Another => {
+                let what = format!("the CA's answer carries another {what} than ours");
+                return Err(Error::new(Kind::BadReply, what)
+                    .hint("the answer may belong to another request; nothing was imported"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a response names the very message that was sent, by its nonce or its transaction id, and
+/// contradicts neither. What doesn't may be about another request.
+///
+/// # Errors
+/// Only defects.
+pub fn is_named(sent: &Sent, response: &Response) -> Result<bool> {
+    let echoes = echoes(sent, response)?.map(|(_, echo)| echo);
+    Ok(echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another))
+}
+
+fn echoes(sent: &Sent, response: &Response) -> Result<[(&'static str, Echo); 2]> {
+    let echo = |id, ours: Option<&[u8]>| {
+        let Some(ours) = ours else { return Echo::NotSent };
+        match response.control(id) {
+            None => Echo::Missing,
+            Some(values) if values.iter().any(|v| v.as_bytes() == ours) => Echo::Ours,
+            Some(_) => Echo::Another,
+        }
+    };
+    let nonce = sent.nonce.as_ref().map(|n| encode("a nonce", &OctetString::from(n.clone())));
+    let nonce = nonce.transpose()?;
+    Ok([
+        ("nonce", echo(oid::CMC_RECIPIENT_NONCE, nonce.as_deref())),
+        ("transaction id", echo(oid::CMC_TRANSACTION_ID, sent.transaction_id.as_deref())),
+    ])
+}
+
+/// What a response repeats of a value that was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    NotSent,
+    Missing,
+    Ours,
+    Another,
 }
 
 /// The outcome, refusals and open ends as errors.

@@ -1,7 +1,6 @@
 //! What a user of the library wants to do: whole operations, driven by plain specifications.
 
 pub mod archive;
-pub mod confirm;
 pub mod connection;
 pub mod csr;
 pub mod dogtag;
@@ -17,6 +16,7 @@ pub mod passwords;
 pub mod pop;
 pub mod revoke;
 pub mod send;
+pub mod serial;
 pub mod session;
 pub mod shared_token;
 pub mod signer;

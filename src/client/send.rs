@@ -1,20 +1,18 @@
-//! `nss-cmc cmc send`: submits a CMC request that is there already.
+//! Sending a CMC request that is there already.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use serde_json::{Value, json};
-
+use super::connection::{Config, Connection};
+use super::judge::Received;
 use super::session::{Needs, Session};
-use super::{dogtag, input, judge, output};
+use super::{input, judge, output};
 use crate::asn1::cmc::PkiData;
+use crate::asn1::summary::{Summary, summary};
 use crate::asn1::{oid, pem};
-use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
 use crate::cmc::request::Sent;
 use crate::error::Result;
-use crate::http::endpoint;
-use crate::http::{Encoding, Transport, TransportOptions};
+use crate::http::Url;
 use crate::inspect;
 use crate::nss::Access;
 
@@ -30,37 +28,40 @@ pub struct SendSpec<'a> {
     pub passwords: Passwords<'static>,
     /// Nickname of the client certificate for TLS.
     pub signer: Option<String>,
-    /// The CA's URL.
-    pub ca: String,
-    /// Profile id.
-    pub profile: String,
+    /// Which CA, and how it is reached.
+    pub connection: Config,
     /// Where to write the answer, whatever it says.
     pub output: PathBuf,
     /// Takes the answer, as PEM, when it can't be written there after all.
     pub rescue: &'a mut dyn FnMut(&str),
-    /// Believe a certs-only answer, which is not signed.
-    pub allow_unsigned: bool,
-    /// Connection and total time-out.
-    pub timeouts: (Duration, Duration),
-    /// Proxy URL.
-    pub proxy: Option<String>,
-    /// How requests to an EST server are encoded; found out when absent.
-    pub est_encoding: Option<Encoding>,
 }
 
-/// Runs it. The answer is stored as soon as it is a CMC message, in a place taken before the request
+/// A response that says success.
+#[derive(Debug)]
+pub struct Submitted {
+    /// Where the request was sent to.
+    pub url: Url,
+    /// DER of the response, which is in the file.
+    pub response: Vec<u8>,
+    /// The certificates in it, as far as they can be read.
+    pub certificates: Vec<Summary>,
+    /// What to know although it worked.
+    pub notices: Vec<String>,
+}
+
+/// Sends the request. The answer is stored as soon as it is a CMC message, in a place taken before the request
 /// is sent; then it is verified and read.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when the file is no CMC request; [`crate::error::Kind::Output`];
 /// those of the transport; those of the answer ([`judge::issued`]).
-pub fn send(spec: SendSpec<'_>) -> Result<Report> {
+pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let bytes = output::read("the CMC request", &spec.file)?;
     let what = format!("the CMC request {}", spec.file.display());
     let (message, content) =
         input::parsed(&what, "a CMC request", &bytes, inspect::request_content)?;
     let sent = sent(&content);
-    let url = dogtag::submit_url(&spec.ca, dogtag::SUBMIT_FULL, &spec.profile)?;
+    let url = spec.connection.submit_url()?;
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
     let needs = Needs { token: &spec.token, signer: spec.signer.as_deref(), ..Needs::default() };
@@ -74,41 +75,20 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
         }
         None => None,
     };
-    let options = TransportOptions {
-        database: Some(database),
-        identity,
-        connect_timeout: spec.timeouts.0,
-        timeout: spec.timeouts.1,
-        proxy: spec.proxy,
-        plain_http: false,
-        est_encoding: spec.est_encoding,
-    };
-    let mut transport = Transport::new(options)?;
-    let der = endpoint::post(&mut transport, &url, &message)?;
-    drop(transport);
-    let response = judge::decode(&der)?;
-    if let Err(e) = place.fill(&der) {
-        (spec.rescue)(&pem::encode("CMS", &der));
+    let mut connection = Connection::open(&spec.connection, database, identity)?;
+    let received = connection.exchange(&message)?;
+    if let Err(e) = place.fill(&received.der) {
+        (spec.rescue)(&pem::encode("CMS", &received.der));
         return Err(e.hint("the CA has answered: its answer is above, as PEM; keep it"));
     }
-    judge::verify(database, &der, spec.allow_unsigned)?;
-    sent.check(&response)?;
+    connection.verify(&received, &sent)?;
+    drop(connection);
+    let Received { der, response } = received;
     let certificates = judge::issued(&response)?;
     judge::all_proven(judge::proofs(database, &certificates)?)?;
-    let shown = inspect::read(&der)?;
-    let summaries: Vec<Value> = certificates
-        .iter()
-        .filter_map(|der| crate::asn1::summary::summary(der).ok())
-        .map(|summary| summary.to_json())
-        .collect();
-    let text = format!("the CA says success; its answer is in {}", spec.output.display());
-    let report = Report::done("cmc send", "success", true, text).result(json!({
-        "output": spec.output.display().to_string(),
-        "url": url,
-        "certificates": summaries,
-        "response": shown.parts.to_json(),
-    }));
-    Ok(report.closed(session.close()))
+    let certificates = certificates.iter().filter_map(|der| summary(der).ok()).collect();
+    let notices = session.close().err().map(|e| e.to_string()).into_iter().collect();
+    Ok(Submitted { url, response: der, certificates, notices })
 }
 
 /// The nonce and transaction of a message, to compare the answer's with.

@@ -1,25 +1,104 @@
 //! Shared tokens: a passphrase encrypted for the CA's issuance protection certificate, which the
 //! CA's administrator stores.
 
-use super::input;
+use std::path::PathBuf;
+
+use super::passwords::Passwords;
+use super::session::{self, Needs, Session};
+use super::{input, output};
 use crate::algorithm::KeyType;
 use crate::asn1::key_usage::{self, KeyUsage};
+use crate::asn1::summary::{Summary, summary};
 use crate::asn1::x509::{certificate_fields, spki_key_type};
 use crate::asn1::{decode, oid, pem, tlv};
 use crate::cmc::response::{certificates_of, open_signed_data};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Database, KeyTransport, SessionKind, Token};
+use crate::nss::{Access, Database, KeyTransport, SessionKind, Token};
+use crate::secret::Secret;
 
 /// The initialisation vector Dogtag's CA decrypts with; the session key is fresh each time.
 const IV: [u8; 16] = [1; 16];
 
-/// DER of a shared token: SEQUENCE { session key under the CA's key, passphrase under the session
-/// key }, both OCTET STRINGs. `recipient` is the CA's certificate (DER), of an RSA key; nothing of
-/// it is checked or stored.
+/// Where the CA's issuance protection certificate is.
+pub enum Recipient<'a> {
+    /// In a file: PEM, DER or PKCS #7. No database takes part.
+    File(PathBuf),
+    /// In a database, which is opened for it.
+    Database {
+        /// NSS database directory.
+        directory: String,
+        /// The certificate's nickname.
+        nickname: String,
+        /// The token that makes the session key, after a login; the database's own, without one, when
+        /// absent.
+        token: Option<String>,
+        /// Gives the tokens' passwords.
+        passwords: Passwords<'a>,
+    },
+}
+
+/// What is encrypted, and for whom.
+pub struct SharedTokenSpec<'a> {
+    /// The passphrase.
+    pub passphrase: &'a Secret,
+    /// Where the CA's certificate is.
+    pub recipient: Recipient<'a>,
+    /// How the session key is encrypted.
+    pub key_transport: KeyTransport,
+}
+
+/// An encrypted passphrase.
+#[derive(Debug)]
+pub struct SharedToken {
+    /// DER: SEQUENCE { session key under the CA's key, passphrase under the session key }, both OCTET
+    /// STRINGs.
+    pub der: Vec<u8>,
+    /// The certificate it is encrypted for.
+    pub recipient: Summary,
+}
+
+/// Encrypts a passphrase. The recipient's certificate is neither checked nor stored; `warn` is called
+/// with what is wrong with it, and with the passphrase.
 ///
 /// # Errors
-/// [`Kind::Input`] for another kind of key, [`Kind::Refused`] when the token can't.
-pub fn shared_token(
+/// [`Kind::Input`] for a certificate that can't be read, or of another key than RSA,
+/// [`Kind::NotFound`]; [`Kind::Refused`] when the token can't.
+pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Result<SharedToken> {
+    let passphrase = spec.passphrase.bytes();
+    let mut warn_of = |recipient: &[u8]| -> Result<()> {
+        advice(recipient, passphrase)?.into_iter().for_each(&mut *warn);
+        Ok(())
+    };
+    let (der, recipient, closed) = match spec.recipient {
+        Recipient::File(path) => {
+            let what = "the issuance protection certificate";
+            let recipient = certificate_in(what, &output::read(what, &path)?)?;
+            warn_of(&recipient)?;
+            let database = Database::without_files()?;
+            let token = database.token("internal")?;
+            let der = encrypted(&database, &token, &recipient, passphrase, spec.key_transport)?;
+            drop(token);
+            (der, recipient, database.close())
+        }
+        Recipient::Database { directory, nickname, token, passwords } => {
+            let name = token.as_deref().unwrap_or_default();
+            let needs = Needs { token: name, key: token.is_some(), ..Needs::default() };
+            let session = Session::open(&directory, Access::ReadOnly, needs, &passwords)?;
+            let Session { database, token, .. } = &session;
+            let (certificate, _) = session::find_certificate(database, token, &nickname)?;
+            let recipient = certificate.der().to_vec();
+            drop(certificate);
+            warn_of(&recipient)?;
+            let der = encrypted(database, token, &recipient, passphrase, spec.key_transport)?;
+            (der, recipient, session.close())
+        }
+    };
+    closed.err().map(|e| e.to_string()).into_iter().for_each(warn);
+    Ok(SharedToken { der, recipient: summary(&recipient)? })
+}
+
+/// DER of a shared token.
+fn encrypted(
     database: &Database,
     token: &Token,
     recipient: &[u8],
@@ -73,11 +152,8 @@ fn certificate_among(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
 
 /// What is to be known before the token is given away: whether the certificate is one to encrypt for,
 /// and whether the CA will manage with the passphrase. The Java tool says nothing.
-///
-/// # Errors
-/// [`Kind::Input`] when the certificate can't be read.
-pub fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
-    let summary = crate::asn1::summary::summary(recipient)?;
+fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
+    let summary = summary(recipient)?;
     let mut advice = Vec::new();
     let now = chrono::Utc::now();
     if summary.not_after < now {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rasn::types::{Integer, ObjectIdentifier, OctetString, Oid};
+use rasn::types::{Integer, ObjectIdentifier, Oid};
 use rasn_pkix::Extension;
 use zeroize::Zeroizing;
 
@@ -10,7 +10,6 @@ use crate::asn1::cmc::{TaggedCertificationRequest, TaggedRequest};
 use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest, CertTemplate};
 use crate::asn1::x509::CertificationRequest;
 use crate::asn1::{any, decode, encode, oid, tlv, tlv_of};
-use crate::cmc::response::{CmcStatus, Response};
 use crate::error::{Error, Kind, Result};
 
 /// A certificate request to carry.
@@ -240,67 +239,4 @@ pub struct Sent {
     pub nonce: Option<Vec<u8>>,
     /// transactionId, DER of the INTEGER.
     pub transaction_id: Option<Vec<u8>>,
-}
-
-impl Sent {
-    /// Compares with the response. A refusal may lack both: Dogtag echoes nothing in a failure.
-    ///
-    /// # Errors
-    /// [`Kind::BadReply`].
-    pub fn check(&self, response: &Response) -> Result<()> {
-        if response.controls.is_none() {
-            // A Simple PKI Response has no room for them.
-            return Ok(());
-        }
-        let refused = response.statuses()?.iter().any(|s| s.status == CmcStatus::Failed);
-        for (what, echo) in self.echoes(response)? {
-            match echo {
-                Echo::Ours | Echo::NotSent => {}
-                // Whoever could replay one could as well cut the connection.
-                Echo::Missing if refused => {}
-                Echo::Missing | Echo::Another => {
-                    let what = format!("the CA's answer carries another {what} than ours");
-                    return Err(Error::new(Kind::BadReply, what)
-                        .hint("the answer may belong to another request; nothing was imported"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether the response names this very message, by its nonce or its transaction, and
-    /// contradicts neither. What doesn't may be about another request.
-    ///
-    /// # Errors
-    /// Only defects.
-    pub fn is_named_by(&self, response: &Response) -> Result<bool> {
-        let echoes = self.echoes(response)?.map(|(_, echo)| echo);
-        Ok(echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another))
-    }
-
-    fn echoes(&self, response: &Response) -> Result<[(&'static str, Echo); 2]> {
-        let echo = |id, ours: Option<&[u8]>| {
-            let Some(ours) = ours else { return Echo::NotSent };
-            match response.control(id) {
-                None => Echo::Missing,
-                Some(values) if values.iter().any(|v| v.as_bytes() == ours) => Echo::Ours,
-                Some(_) => Echo::Another,
-            }
-        };
-        let nonce = self.nonce.as_ref().map(|n| encode("a nonce", &OctetString::from(n.clone())));
-        let nonce = nonce.transpose()?;
-        Ok([
-            ("nonce", echo(oid::CMC_RECIPIENT_NONCE, nonce.as_deref())),
-            ("transaction id", echo(oid::CMC_TRANSACTION_ID, self.transaction_id.as_deref())),
-        ])
-    }
-}
-
-/// What a response repeats of a value that was sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Echo {
-    NotSent,
-    Missing,
-    Ours,
-    Another,
 }

@@ -4,14 +4,13 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::options::{Dialect, Known, Options, Takes};
-use crate::algorithm::Crypto;
 use crate::asn1::{name, pem};
-use crate::client::message::{CmcSpec, Signatory, build};
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
+use crate::client::revoke::revocation_request;
 use crate::client::session::{Identity, Needs, Session};
 use crate::client::signer;
-use crate::cmc::control::{Control, Revocation, reason, serial_number};
+use crate::cmc::control::{Revocation, reason, serial_number};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::streams::Streams;
@@ -121,10 +120,7 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         passphrase,
         comment: options.text("-c").map(str::to_owned),
     };
-    let controls =
-        vec![Control::SenderNonce(database.random(16)?), Control::Revoke(Box::new(revocation))];
-    let spec = CmcSpec { controls, ..CmcSpec::default() };
-    let message = build(spec, Signatory::Certificate(&identity), None, database)?;
+    let message = revocation_request(revocation, Some(&identity), false, database)?;
     drop(identity);
     session.close()?;
     streams.say("-----BEGIN CERTIFICATE REQUEST-----");

@@ -8,10 +8,9 @@ use clap::{ArgAction, Parser};
 use crate::asn1::pem;
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
-use crate::client::session::{self, Needs, Session};
-use crate::client::shared_token::{advice, certificate_in, shared_token};
+use crate::client::shared_token::{self, Recipient, SharedTokenSpec};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Database, KeyTransport};
+use crate::nss::KeyTransport;
 use crate::secret::Secret;
 use crate::streams::Streams;
 
@@ -116,26 +115,27 @@ fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let files = [&options.password_file, &options.passphrase_file];
     super::check_secrets(files.into_iter().flatten().map(PathBuf::as_path), streams);
     let passphrase = passphrase(options)?;
-    let how = if options.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
-    let der = match (options.certificate.first(), options.nickname.first()) {
-        (Some(path), _) => {
-            let what = "the issuance protection certificate";
-            let recipient = certificate_in(what, &output::read(what, path)?)?;
-            warn(&recipient, &passphrase, streams)?;
-            // Public-key work only: no database takes part, and none is changed.
-            let database = Database::without_files()?;
-            let token = database.token("internal")?;
-            let der = shared_token(&database, &token, &recipient, passphrase.bytes(), how)?;
-            drop(token);
-            database.close()?;
-            der
+    let recipient = match (options.certificate.first(), options.nickname.first()) {
+        // Public-key work only: no database takes part, and none is changed.
+        (Some(path), _) => Recipient::File(path.clone()),
+        (None, Some(nickname)) => {
+            let dir = super::database(options.database.first().map(String::as_str), streams)?;
+            let password = options.password.first().map(OsStr::new);
+            Recipient::Database {
+                directory: dir.to_owned(),
+                nickname: nickname.clone(),
+                token: Some(options.token.first().cloned().unwrap_or_default()),
+                passwords: super::passwords(password, options.password_file.as_deref()),
+            }
         }
-        (None, Some(nickname)) => from_database(options, nickname, &passphrase, how, streams)?,
         (None, None) => {
             return Err(Error::new(Kind::Usage, "the issuance protection certificate is missing")
                 .hint("give its file with -b, or its nickname with -n"));
         }
     };
+    let key_transport = if options.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
+    let spec = SharedTokenSpec { passphrase: &passphrase, recipient, key_transport };
+    let der = shared_token::encrypt(spec, &mut |why| streams.tell(format!("warning: {why}")))?.der;
     let text = match options.single_line {
         true => format!("{}\n", pem::base64(&der)),
         false => pem::lines(&der, 76, "\r\n"),
@@ -162,33 +162,4 @@ fn passphrase(options: &Options) -> Result<Secret> {
                 .hint("give --passphrase-file FILE, or -s PASSPHRASE")
         }),
     }
-}
-
-fn from_database(
-    options: &Options,
-    nickname: &str,
-    passphrase: &Secret,
-    how: KeyTransport,
-    streams: &mut Streams<'_>,
-) -> Result<Vec<u8>> {
-    let dir = super::database(options.database.first().map(String::as_str), streams)?;
-    let name = options.token.first().map_or("", String::as_str);
-    let password = options.password.first().map(OsStr::new);
-    let passwords = super::passwords(password, options.password_file.as_deref());
-    let needs = Needs { token: name, key: true, ..Needs::default() };
-    let session = Session::open(dir, Access::ReadOnly, needs, &passwords)?;
-    let (database, token) = (&session.database, &session.token);
-    let (certificate, _) = session::find_certificate(database, token, nickname)?;
-    warn(certificate.der(), passphrase, streams)?;
-    let der = shared_token(database, token, certificate.der(), passphrase.bytes(), how)?;
-    drop(certificate);
-    session.close()?;
-    Ok(der)
-}
-
-fn warn(certificate: &[u8], passphrase: &Secret, streams: &mut Streams<'_>) -> Result<()> {
-    for line in advice(certificate, passphrase.bytes())? {
-        streams.tell(format!("warning: {line}"));
-    }
-    Ok(())
 }

@@ -8,14 +8,15 @@ use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::asn1::name::{self, Prefixes};
 use crate::client::archive::Archive;
+use crate::client::connection::Config;
 use crate::client::csr::{CsrSpec, Extensions, Format, KeyWanted, Made, create};
 use crate::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
 use crate::client::session::{Needs, Session};
 use crate::cmc::crmf::{ArchiveWrap, Pop};
 use crate::error::{Error, Kind, Result};
-use crate::http::{Transport, TransportOptions};
+use crate::http::{Transport, Url};
 use crate::keyid;
-use crate::nss::{Access, Database, KeyUses};
+use crate::nss::{Access, KeyUses};
 use crate::streams::Streams;
 use crate::text::printable;
 
@@ -252,7 +253,11 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
         verbose(streams, "archival option not enabled");
     }
     let mut transport = match &plan.submission {
-        Some(_) => Some(connect(&session.database)?),
+        Some(_) => {
+            // Plain http, as ever.
+            let config = Config { plain_http: true, ..Config::new(Url::parse(&base)?) };
+            Some(config.transport(Some(&session.database), None)?)
+        }
         None => None,
     };
     let archive = match (archive, &mut transport) {
@@ -303,14 +308,6 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
     };
     session.close()?;
     Ok(accepted)
-}
-
-fn connect(database: &Database) -> Result<Transport<'_>> {
-    Transport::new(TransportOptions {
-        database: Some(database),
-        plain_http: true,
-        ..TransportOptions::default()
-    })
 }
 
 /// Stores the request or prints it, behind `lines`; the key goes again when neither can be done.

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::asn1::pem;
-use crate::client::judge;
+use crate::client::connection::Config;
+use crate::client::judge::{self, Received};
 use crate::client::output::{self, Reserved};
 use crate::client::session::{Identity, Needs, Session};
 use crate::client::signer;
 use crate::dogtag_tools::settings::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
-use crate::http::endpoint::Endpoint;
-use crate::http::{Encoding, Transport, TransportOptions};
+use crate::http::Url;
+use crate::http::endpoint::{Encoding, Endpoint};
 use crate::inspect;
 use crate::nss::Access;
 use crate::streams::Streams;
@@ -87,7 +88,8 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
 /// What to send where, and where the answer goes.
 struct Job {
     url: String,
-    endpoint: Endpoint,
+    /// An EST server whatever the path.
+    est: bool,
     est_encoding: Option<Encoding>,
     secure: bool,
     input: PathBuf,
@@ -125,13 +127,12 @@ impl Job {
         let host = if address { format!("[{host}]") } else { host.to_owned() };
         let slash = if servlet.starts_with('/') { "" } else { "/" };
         let url = format!("{scheme}://{host}:{port}{slash}{servlet}");
-        let endpoint = if est { Endpoint::Est } else { Endpoint::of(&url) };
         let est_encoding = match settings.non_empty("estEncoding").map(str::trim) {
             None => None,
             Some(word) => Some(word.parse().map_err(|e: String| usage(settings, &e))?),
         };
         let (input, output) = (input.into(), output.into());
-        Ok(Job { url, endpoint, est_encoding, secure, input, output, head_lines })
+        Ok(Job { url, est, est_encoding, secure, input, output, head_lines })
     }
 }
 
@@ -160,18 +161,22 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         _ => None,
     };
     let has_client = identity.is_some();
-    let options = TransportOptions {
-        database: opened.as_ref().map(|session| &session.database),
-        identity,
+    let config = Config {
         plain_http: !job.secure,
         connect_timeout: seconds(settings, "connectTimeout", 30)?,
         timeout: seconds(settings, "timeout", 300)?,
         // An empty one is none, whatever the environment says.
         proxy: settings.get("proxy").map(str::to_owned),
         est_encoding: job.est_encoding,
+        ..Config::new(Url::parse(&job.url)?)
     };
-    let mut transport = Transport::new(options)?;
-    let reply = job.endpoint.send(&mut transport, &job.url, &message);
+    let database = opened.as_ref().map(|session| &session.database);
+    let mut transport = config.transport(database, identity)?;
+    let mut endpoint = match job.est {
+        true => Endpoint::est(config.ca, config.est_encoding),
+        false => Endpoint::new(config.ca, config.est_encoding),
+    };
+    let reply = endpoint.post(&mut transport, &message);
     drop(transport);
     let reply = reply?;
     if let Some(session) = opened {
@@ -193,12 +198,11 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         streams.say(crate::text::printable(line));
     }
     streams.say("##end##");
-    let body = job.endpoint.body(&job.url, reply)?;
-    let response = judge::decode(&body)?;
-    streams.say(format!("\nTotal number of bytes read = {}", body.len()));
-    streams.say(pem::lines(&body, 76, "\r\n"));
+    let Received { der, response } = judge::read(&endpoint, reply)?;
+    streams.say(format!("\nTotal number of bytes read = {}", der.len()));
+    streams.say(pem::lines(&der, 76, "\r\n"));
     // It is on stdout by now, whatever happens to the file.
-    place.fill(&body)?;
+    place.fill(&der)?;
     streams.say(format!("\nThe response in binary format is stored in {}\n", job.output.display()));
     // It was delivered: that is what the exit status tells. CMCResponse judges what it says.
     if let Err(e) = judge::issued(&response) {

@@ -1,9 +1,9 @@
-//! What takes a CMC request over HTTP, and how it wants and gives it.
+//! What takes a CMC request over HTTP, how it wants and gives it, and what its HTTP status means.
 
-use crate::asn1::pem::{self, looks_like_html};
 use zeroize::Zeroizing;
 
-use super::{Encoding, Reply, Transport};
+use super::{Reply, Transport, Url};
+use crate::asn1::pem::{self, looks_like_html};
 use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
 use crate::text::printable;
@@ -11,25 +11,67 @@ use crate::text::printable;
 /// The path under which EST lives (RFC 7030 §3.2.2).
 const EST: &str = "/.well-known/est";
 
-/// The kinds of endpoint.
+/// How the body of a CMC request to an EST server is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
+pub enum Encoding {
+    /// DER, as Dogtag's EST wants it.
+    Der,
+    /// base64 (RFC 7030, RFC 8951).
+    Base64,
+}
+
+impl std::str::FromStr for Encoding {
+    type Err = String;
+
+    fn from_str(word: &str) -> std::result::Result<Encoding, String> {
+        match word.to_ascii_lowercase().as_str() {
+            "der" => Ok(Encoding::Der),
+            "base64" => Ok(Encoding::Base64),
+            _ => Err(format!("the encoding {word:?} is neither der nor base64")),
+        }
+    }
+}
+
+/// What takes CMC requests at a URL.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    url: Url,
+    framing: Framing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
     /// A servlet of Dogtag: DER both ways; HTTP status 200 whatever the CMC status.
     Servlet,
     /// `/fullcmc` of an EST server (RFC 7030 §4.3, RFC 8951): base64 both ways, but Dogtag takes DER
-    /// only; a CMC failure comes with a status from 400.
-    Est,
+    /// only; a CMC failure comes with a status from 400. Without encoding it is not known yet.
+    Est(Option<Encoding>),
+}
+
+/// Whether an EST server is at a URL, by its path.
+pub fn is_est(url: &Url) -> bool {
+    let rest = url.path().strip_prefix(EST);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
 
 impl Endpoint {
-    /// By the URL's path.
-    pub fn of(url: &str) -> Endpoint {
-        let path = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let path = path.find('/').and_then(|at| path.get(at..)).unwrap_or_default();
-        match path.strip_prefix(EST) {
-            Some(rest) if rest.is_empty() || rest.starts_with(['/', '?']) => Endpoint::Est,
-            _ => Endpoint::Servlet,
+    /// An EST server or a servlet, by the URL's path. `est_encoding` is how requests to an EST server
+    /// are encoded; `None` finds out.
+    pub fn new(url: Url, est_encoding: Option<Encoding>) -> Endpoint {
+        match is_est(&url) {
+            true => Endpoint::est(url, est_encoding),
+            false => Endpoint { url, framing: Framing::Servlet },
         }
+    }
+
+    /// An EST server, whatever the path.
+    pub fn est(url: Url, encoding: Option<Encoding>) -> Endpoint {
+        Endpoint { url, framing: Framing::Est(encoding) }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     /// Sends a message (DER). To an EST server that nobody knows yet as DER, and once more as base64
@@ -37,21 +79,21 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`Transport::post`].
-    pub fn send(self, transport: &mut Transport<'_>, url: &str, message: &[u8]) -> Result<Reply> {
-        if self == Endpoint::Servlet {
-            return encoded(transport, url, message, Encoding::Der);
-        }
-        if let Some(encoding) = transport.est_encoding(url) {
-            return encoded(transport, url, message, encoding);
+    pub fn post(&mut self, transport: &mut Transport<'_>, message: &[u8]) -> Result<Reply> {
+        let url = self.url.as_str();
+        match self.framing {
+            Framing::Servlet => return encoded(transport, url, message, Encoding::Der),
+            Framing::Est(Some(encoding)) => return encoded(transport, url, message, encoding),
+            Framing::Est(None) => {}
         }
         let reply = encoded(transport, url, message, Encoding::Der)?;
         if !unread(&reply) {
-            transport.learn_est_encoding(url, Encoding::Der);
+            self.framing = Framing::Est(Some(Encoding::Der));
             return Ok(reply);
         }
         let second = encoded(transport, url, message, Encoding::Base64)?;
         if !unread(&second) {
-            transport.learn_est_encoding(url, Encoding::Base64);
+            self.framing = Framing::Est(Some(Encoding::Base64));
         }
         // Of two refusals the one that is CMC, and of two of those the first.
         Ok(if unread(&second) && cmc_in(&reply).is_some() { reply } else { second })
@@ -61,12 +103,32 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`Kind::Http`] when it carries none.
-    pub fn body(self, url: &str, reply: Reply) -> Result<Vec<u8>> {
-        match self {
-            Endpoint::Servlet => cmc_body(url, reply),
-            Endpoint::Est => est_body(url, reply),
+    pub fn message(&self, reply: Reply) -> Result<Vec<u8>> {
+        let url = self.url.as_str();
+        match self.framing {
+            Framing::Servlet => cmc_body(url, reply),
+            Framing::Est(_) => est_body(url, reply),
         }
     }
+
+    /// Returns whether a verified response is that of Dogtag's EST server to a signed request with
+    /// controls. It takes none: it does not hand on who signed, so that with any control the CA wants
+    /// a proof of identification, which goes with a shared secret.
+    pub(crate) fn takes_no_controls(&self, response: &Response) -> bool {
+        matches!(self.framing, Framing::Est(_))
+            && matches!(response.outcome(), Ok(Outcome::Rejected(status)) if wants_proof(&status))
+    }
+}
+
+/// An error about a reply: another HTTP status than was hoped for, or a body that can't be used.
+/// Another attempt may help with the server's own failures.
+pub(crate) fn bad_reply(what: impl Into<String>, reply: &Reply) -> Error {
+    Error::new(Kind::Http, what).http(reply.status).retry(reply.status >= 500)
+}
+
+/// The error for another HTTP status than 200.
+pub(crate) fn bad_status(url: impl std::fmt::Display, reply: &Reply) -> Error {
+    bad_reply(format!("the server answered {url} with HTTP status {}", reply.status), reply)
 }
 
 fn encoded(
@@ -86,18 +148,16 @@ fn encoded(
 }
 
 /// The media type of a Full PKI Request (RFC 5273 §3.1).
-pub const REQUEST_TYPE: &str = "application/pkcs7-mime; smime-type=CMC-request";
+const REQUEST_TYPE: &str = "application/pkcs7-mime; smime-type=CMC-request";
 
 /// The body of a reply that is a CMC message.
 ///
 /// # Errors
 /// [`Kind::Http`]: another status than 200, an empty body, HTML, or anything but DER. Dogtag answers
 /// a CMC *failure* with 200 and a CMC message; a crash with 200 and a page.
-pub fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
-    let bad = |what: String| Error::new(Kind::Http, what).http(reply.status);
+fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     if reply.status != 200 {
-        let error = bad(format!("the server answered {url} with HTTP status {}", reply.status))
-            .retry(reply.status >= 500);
+        let error = bad_status(url, &reply);
         return Err(match reply.status {
             404 => {
                 error.hint("no such servlet: check the URL, and that the CA subsystem is deployed")
@@ -107,15 +167,14 @@ pub fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
             _ => error.hint("is this the CA's own address, or a proxy's?"),
         });
     }
+    let bad = |what: String| bad_reply(what, &reply);
     if reply.body.is_empty() {
         return Err(bad(format!("the CA gave no answer: an empty body from {url}"))
-            .hint("the CA's debug log says why")
-            .retry(false));
+            .hint("the CA's debug log says why"));
     }
     if looks_like_html(&reply.body) {
         return Err(bad(format!("the server answered {url} with an HTML page, not with CMC"))
-            .hint("the request may have crashed the servlet: the CA's debug log says why")
-            .retry(false));
+            .hint("the request may have crashed the servlet: the CA's debug log says why"));
     }
     // Of what may be a message its octets decide, whatever the server calls it.
     let other = |kind: &&str| !kind.to_ascii_lowercase().contains("pkcs7");
@@ -124,21 +183,9 @@ pub fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     {
         let kind = printable(kind);
         return Err(bad(format!("the server answered {url} with {kind}, not with CMC"))
-            .hint("is this the CA's own address, or a proxy's?")
-            .retry(false));
+            .hint("is this the CA's own address, or a proxy's?"));
     }
     Ok(reply.body)
-}
-
-/// Sends a message (DER) to the URL and answers with the CMC message (DER) that came back.
-///
-/// # Errors
-/// As [`Transport::post`]; [`Kind::Http`].
-pub fn post(transport: &mut Transport<'_>, url: &str, message: &[u8]) -> Result<Vec<u8>> {
-    let endpoint = Endpoint::of(url);
-    let reply = endpoint.send(transport, url, message)?;
-    // Who answers has the request, whatever the answer is.
-    endpoint.body(url, reply).map_err(Error::sent)
 }
 
 /// Returns whether a reply proves that the EST server did not get as far as to understand the request,
@@ -158,14 +205,6 @@ fn unread(reply: &Reply) -> bool {
             }
             Some(_) => false,
         }
-}
-
-/// Returns whether a verified response is that of Dogtag's EST server to a signed request with
-/// controls. It takes none: it does not hand on who signed, so that with any control the CA wants a
-/// proof of identification, which goes with a shared secret.
-pub(crate) fn takes_no_controls(url: &str, response: &Response) -> bool {
-    Endpoint::of(url) == Endpoint::Est
-        && matches!(response.outcome(), Ok(Outcome::Rejected(status)) if wants_proof(&status))
 }
 
 fn wants_proof(status: &Status) -> bool {
@@ -273,14 +312,14 @@ mod tests {
             "https://h:8443/.well-known/est/label/fullcmc?x=y",
             "https://h/.well-known/est",
         ] {
-            assert_eq!(Endpoint::of(url), Endpoint::Est, "{url}");
+            assert!(is_est(&Url::parse(url).unwrap()), "{url}");
         }
         for url in [
             "https://h",
             "https://h/ca/ee/ca/profileSubmitCMCFull?x=/.well-known/est/",
             "https://h/.well-known/established",
         ] {
-            assert_eq!(Endpoint::of(url), Endpoint::Servlet, "{url}");
+            assert!(!is_est(&Url::parse(url).unwrap()), "{url}");
         }
     }
 }

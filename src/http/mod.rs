@@ -7,10 +7,9 @@ mod bridge;
 pub mod endpoint;
 mod failure;
 mod proxy;
-mod url;
+pub(crate) mod url;
 
 use std::cell::Cell;
-use std::collections::HashMap;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,6 +29,7 @@ use crate::interrupt::{self, Watch};
 use crate::nss::{Certificate, Database, PrivateKey};
 use proxy::Proxy;
 use url::Target;
+pub use url::Url;
 
 /// How often is looked for signals while nothing comes.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -51,27 +51,6 @@ pub struct Identity {
     pub key: PrivateKey,
 }
 
-/// How the body of a CMC request to an EST server is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// DER, as Dogtag's EST wants it.
-    Der,
-    /// base64 (RFC 7030, RFC 8951).
-    Base64,
-}
-
-impl std::str::FromStr for Encoding {
-    type Err = String;
-
-    fn from_str(word: &str) -> std::result::Result<Encoding, String> {
-        match word.to_ascii_lowercase().as_str() {
-            "der" => Ok(Encoding::Der),
-            "base64" => Ok(Encoding::Base64),
-            _ => Err(format!("the encoding {word:?} is neither der nor base64")),
-        }
-    }
-}
-
 /// How to connect.
 pub struct TransportOptions<'db> {
     /// Decides which servers are trusted; needed for `https`.
@@ -87,8 +66,6 @@ pub struct TransportOptions<'db> {
     pub proxy: Option<String>,
     /// Allows `http` URLs, where anybody on the way can read and change everything.
     pub plain_http: bool,
-    /// How requests to an EST server are encoded; `None` finds out.
-    pub est_encoding: Option<Encoding>,
 }
 
 impl Default for TransportOptions<'_> {
@@ -100,7 +77,6 @@ impl Default for TransportOptions<'_> {
             timeout: Duration::from_secs(120),
             proxy: None,
             plain_http: false,
-            est_encoding: None,
         }
     }
 }
@@ -130,9 +106,6 @@ pub struct Transport<'db> {
     proxy: Option<String>,
     plain_http: bool,
     directory: Option<String>,
-    est_encoding: Option<Encoding>,
-    /// By URL, what its server was found to take.
-    encodings: HashMap<String, Encoding>,
 }
 
 impl<'db> Transport<'db> {
@@ -154,8 +127,6 @@ impl<'db> Transport<'db> {
             proxy: options.proxy,
             plain_http: options.plain_http,
             directory: options.database.map(|d| d.name().to_owned()),
-            est_encoding: options.est_encoding,
-            encodings: HashMap::new(),
         })
     }
 
@@ -205,16 +176,6 @@ impl<'db> Transport<'db> {
         })
     }
 
-    /// Returns how the EST server at a URL takes requests, as far as that is known.
-    pub(crate) fn est_encoding(&self, url: &str) -> Option<Encoding> {
-        self.est_encoding.or_else(|| self.encodings.get(url).copied())
-    }
-
-    /// Remembers how the EST server at a URL takes requests.
-    pub(crate) fn learn_est_encoding(&mut self, url: &str, encoding: Encoding) {
-        self.encodings.insert(url.to_owned(), encoding);
-    }
-
     fn exchange(
         &mut self,
         url: &str,
@@ -222,9 +183,10 @@ impl<'db> Transport<'db> {
         body: &[u8],
         request: impl FnOnce(&mut Easy) -> std::result::Result<(), curl::Error>,
     ) -> Result<Reply> {
-        let target = Target::parse(url)?;
-        let proxy = Proxy::find(self.proxy.as_deref(), &target, |name| std::env::var_os(name))?;
-        self.check(&target, proxy.as_ref())?;
+        let parsed = Url::parse(url)?;
+        let target = parsed.target();
+        let proxy = Proxy::find(self.proxy.as_deref(), target, |name| std::env::var_os(name))?;
+        self.check(target, proxy.as_ref())?;
         let watch = Watch::begin();
         if post {
             watch.check()?;
@@ -245,7 +207,7 @@ impl<'db> Transport<'db> {
         let request = Cursor::new(Zeroizing::new(body.to_vec()));
         easy.get_mut().inner = Answer { request, established, post, waits, ..Answer::default() };
         let (mut easy, outcome) = self.perform(easy)?;
-        let reply = self.conclude(&mut easy, outcome, &target, proxy.as_ref());
+        let reply = self.conclude(&mut easy, outcome, target, proxy.as_ref());
         self.easy = Some(easy);
         reply
     }

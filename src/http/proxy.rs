@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use super::url::Target;
+use super::url::{Target, host_port, split_port, unescape};
 use crate::error::{Error, Kind, Result};
 
 /// What curl speaks with a proxy, whether that is inside TLS, and the port when the URL has none.
@@ -35,10 +35,7 @@ pub(super) struct Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
+        f.write_str(&host_port(&self.host, self.port))
     }
 }
 
@@ -100,16 +97,13 @@ impl Proxy {
             Some((userinfo, address)) => (Some(userinfo), address),
             None => (None, authority),
         };
-        let (host, port) = match address.strip_prefix('[').and_then(|a| a.split_once(']')) {
-            Some((host, port)) => (host, port),
-            None => address.split_at(address.find(':').unwrap_or(address.len())),
-        };
+        let (host, port) = split_port(address).unwrap_or_default();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
         if host.is_empty() || !host.chars().all(plain) {
             return Err(bad("it names no host, or holds more than one @"));
         }
-        let port = match port.strip_prefix(':') {
-            None if port.is_empty() => *default_port,
+        let port = match port {
+            None => *default_port,
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
                 digits.parse().map_err(|_| bad("its port is no number up to 65535"))?
             }
@@ -125,7 +119,7 @@ impl Proxy {
         let mut text = text.replace(userinfo.as_str(), "***");
         let (_, password) = userinfo.split_once(':').unwrap_or_default();
         for secret in
-            [password.to_owned(), decoded(userinfo), decoded(password)].map(Zeroizing::new)
+            [password.to_owned(), unescape(userinfo), unescape(password)].map(Zeroizing::new)
         {
             if !secret.is_empty() {
                 text = text.replace(secret.as_str(), "***");
@@ -133,19 +127,6 @@ impl Proxy {
         }
         text
     }
-}
-
-/// Percent-decodes.
-fn decoded(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, more @ ..] = rest {
-        let octet = more.get(..2).filter(|_| *first == b'%');
-        let octet = octet.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok());
-        out.push(octet.unwrap_or(*first));
-        rest = more.get(if octet.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Whether a list as curl takes it in `no_proxy` names the host: names with everything below them,

@@ -1,11 +1,12 @@
-//! The part of a URL that decides who is talked to.
+//! URLs: read once, strictly, since curl reads them once more and both must see the same host.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use crate::error::{Error, Kind, Result};
 
 /// Host, port and whether TLS is spoken. Displays as `host:port`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     /// ASCII name or address, IPv6 without brackets.
     pub(super) host: String,
@@ -15,60 +16,140 @@ pub(super) struct Target {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+        f.write_str(&host_port(&self.host, self.port))
     }
 }
 
-impl Target {
-    /// Strict on purpose: curl reads the URL once more, and both must see the same host.
-    pub(super) fn parse(url: &str) -> Result<Target> {
-        let bad = |why: &str| {
-            Error::new(Kind::Usage, format!("can't use the URL {url:?}: {why}"))
+/// An http or https URL. Displays as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    text: String,
+    /// Where scheme, host and port end in the text.
+    origin: usize,
+    target: Target,
+}
+
+impl Url {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn parse(text: &str) -> Result<Url> {
+        Url::read(text).map_err(|why| {
+            Error::new(Kind::Usage, format!("can't use the URL {text:?}: {why}"))
                 .hint("give one like https://ca.example.com:8443/ca/ee/ca/profileSubmitCMCFull")
-        };
-        if !url.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(bad("it holds a blank, a control or a non-ASCII character"));
+        })
+    }
+
+    /// Reads a URL; an error is the reason alone.
+    pub(crate) fn read(text: &str) -> std::result::Result<Url, &'static str> {
+        if !text.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err("it holds a blank, a control or a non-ASCII character");
         }
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("it has no scheme"))?;
+        let (scheme, rest) = text.split_once("://").ok_or("it has no scheme")?;
         let (tls, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "https" => (true, 443),
             "http" => (false, 80),
-            _ => return Err(bad("only https and http are spoken")),
+            _ => return Err("only https and http are spoken"),
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains(['@', '\\', '%']) {
-            return Err(bad("user names and escapes don't belong in its host"));
+            return Err("user names and escapes don't belong in its host");
         }
-        let (host, port) = match authority.strip_prefix('[').and_then(|a| a.split_once(']')) {
-            Some((v6, port)) if v6.parse::<std::net::Ipv6Addr>().is_ok() => {
-                match port.strip_prefix(':') {
-                    Some(p) => (v6, Some(p)),
-                    None if port.is_empty() => (v6, None),
-                    None => return Err(bad("something follows the address")),
-                }
-            }
-            Some(_) => return Err(bad("there is no IPv6 address in the brackets")),
-            None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
-            },
-        };
-        if host.is_empty() || (host.contains(':') && !authority.starts_with('[')) {
-            return Err(bad("it names no host"));
+        let (host, port) = split_port(authority).ok_or("something follows the address")?;
+        if host.is_empty() {
+            return Err("it names no host");
+        }
+        if authority.starts_with('[') && host.parse::<Ipv6Addr>().is_err() {
+            return Err("there is no IPv6 address in the brackets");
         }
         let port = match port {
             None => default_port,
             Some(p) => match p.parse() {
                 Ok(n) if n != 0 && p.bytes().all(|b| b.is_ascii_digit()) => n,
-                _ => return Err(bad("its port is no number from 1 to 65535")),
+                _ => return Err("its port is no number from 1 to 65535"),
             },
         };
-        Ok(Target { host: host.to_owned(), port, tls })
+        let target = Target { host: host.to_owned(), port, tls };
+        Ok(Url { text: text.to_owned(), origin: text.len() - rest.len() + authority.len(), target })
     }
+
+    /// The URL as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The name or address of the host, an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        &self.target.host
+    }
+
+    /// The path with all that follows it; empty when there is none.
+    pub fn path(&self) -> &str {
+        self.text.get(self.origin..).unwrap_or_default()
+    }
+
+    /// The URL of another path, with what follows it, of the same server.
+    pub(crate) fn with_path(&self, path: &str) -> Url {
+        let origin = self.text.get(..self.origin).unwrap_or_default();
+        Url { text: format!("{origin}{path}"), origin: self.origin, target: self.target.clone() }
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Host and port for messages: an IPv6 address in brackets.
+pub(super) fn host_port(host: &str, port: u16) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
+    }
+}
+
+/// Splits `host`, `host:port`, `[address]` or `[address]:port`.
+pub(super) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    let (host, rest) = match authority.strip_prefix('[') {
+        Some(inside) => inside.split_once(']')?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    match rest.strip_prefix(':') {
+        None if !rest.is_empty() => None,
+        port => Some((host, port)),
+    }
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for b in text.bytes() {
+        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            out.push_str(&format!("%{b:02X}"));
+        }
+    }
+    out
+}
+
+/// Percent-decodes.
+pub(super) fn unescape(text: &str) -> String {
+    let mut out = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let octet = more.get(..2).filter(|_| *first == b'%');
+        let octet = octet.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok());
+        out.push(octet.unwrap_or(*first));
+        rest = more.get(if octet.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]
@@ -84,10 +165,26 @@ mod tests {
             ("https://[::1]#f", "::1", 443, true, "[::1]:443"),
             ("https://192.0.2.1/", "192.0.2.1", 443, true, "192.0.2.1:443"),
         ] {
-            let target = Target::parse(url).unwrap();
-            assert_eq!(target, Target { host: host.into(), port, tls });
-            assert_eq!(target.to_string(), shown);
+            let url = Url::parse(url).unwrap();
+            assert_eq!(*url.target(), Target { host: host.into(), port, tls });
+            assert_eq!(url.target().to_string(), shown);
         }
+    }
+
+    #[test]
+    fn paths_begin_after_host_and_port() {
+        for (url, path) in [
+            ("https://h:8443/ca/ee?x=y", "/ca/ee?x=y"),
+            ("https://h", ""),
+            ("https://[::1]:1?x=/y", "?x=/y"),
+        ] {
+            let url = Url::parse(url).unwrap();
+            assert_eq!(url.path(), path);
+            assert_eq!(url.with_path(path), url);
+        }
+        let url = Url::parse("https://h:8443/ca").unwrap();
+        assert_eq!(url.with_path("/x").to_string(), "https://h:8443/x");
+        assert_eq!(unescape(&escape("a b/%é")), "a b/%é");
     }
 
     #[test]
@@ -113,8 +210,9 @@ mod tests {
             "https://a\\b/",
             "https://a%00b/",
             "https://::1/",
+            "https://[::1/",
         ] {
-            let error = Target::parse(url).unwrap_err();
+            let error = Url::parse(url).unwrap_err();
             assert_eq!(error.kind(), Kind::Usage, "{url}");
         }
     }

@@ -151,7 +151,7 @@ impl Database {
             Ok(context) => context.shut_down(),
             Err(_) => Err(Fault::from_code("NSS_ShutdownContext", sys::SEC_ERROR_BUSY)),
         };
-        closed.map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
+        closed.map_err(|f| Error::new(Kind::Internal, "NSS could not be shut down").because(f))
     }
 
     /// The directory as it was given.

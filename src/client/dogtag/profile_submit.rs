@@ -3,11 +3,12 @@
 
 use serde_json::Value;
 
-use super::escape;
 use crate::asn1::pem;
 use crate::cmc::crmf::ArchiveWrap;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Reply, Transport};
+use crate::http::Transport;
+use crate::http::endpoint::bad_status;
+use crate::http::url::escape;
 use crate::text::printable;
 
 /// A submission.
@@ -102,12 +103,6 @@ fn wrap_of(url: &str, body: &[u8]) -> Result<ArchiveWrap> {
         Some(name) => name.parse().map_err(bad),
         None => Ok(ArchiveWrap::KeyWrapPadding),
     }
-}
-
-fn bad_status(url: &str, reply: &Reply) -> Error {
-    Error::new(Kind::Http, format!("the server answered {url} with HTTP status {}", reply.status))
-        .http(reply.status)
-        .retry(reply.status >= 500)
 }
 
 /// Submits DER of CertReqMessages. By POST, where Java sends the same fields in the URL, which ends

@@ -3,17 +3,17 @@
 //! Nothing here is signed. A record is a hint: what matters is proven elsewhere, or refused.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use rasn::types::Integer;
 use serde_json::{Value, json};
 
-use super::rest_url;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::summary::summary;
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{name, pem, unsigned};
-use crate::cmc::control::{REASONS, serial_number};
+use crate::asn1::{name, pem};
+use crate::client::serial::SerialNumber;
+use crate::cmc::control::REASONS;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Reply, Transport};
+use crate::http::endpoint::bad_reply;
+use crate::http::{Reply, Transport, Url};
 use crate::text::printable;
 
 /// Where the resources are: Dogtag 11.6 and later (11.10 has no other), and 10.x.
@@ -98,7 +98,7 @@ impl std::fmt::Display for State {
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Its serial number.
-    pub serial: Integer,
+    pub serial: SerialNumber,
     /// Its subject as the CA writes it.
     pub subject: String,
     /// Its issuer as the CA writes it.
@@ -118,15 +118,15 @@ pub struct Record {
 /// The REST interface of one CA.
 pub struct Records<'t, 'db> {
     transport: &'t mut Transport<'db>,
-    ca: String,
+    ca: &'t Url,
     /// The tree that answered first.
     tree: Option<&'static str>,
 }
 
 impl<'t, 'db> Records<'t, 'db> {
     /// Asks the CA at `ca`, of whose URL only scheme, host and port count. Nothing is sent yet.
-    pub fn new(transport: &'t mut Transport<'db>, ca: &str) -> Records<'t, 'db> {
-        Records { transport, ca: ca.to_owned(), tree: None }
+    pub fn new(transport: &'t mut Transport<'db>, ca: &'t Url) -> Records<'t, 'db> {
+        Records { transport, ca, tree: None }
     }
 
     /// The path under which this CA answered (`/ca/v2`), once it did.
@@ -138,13 +138,13 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Transport::get`], but for what is said in HTTP: that is [`Lookup::Silent`].
-    pub fn by_serial(&mut self, serial: &Integer) -> Result<Lookup<Record>> {
-        let path = format!("certs/{}", serial_hex(serial));
+    pub fn by_serial(&mut self, serial: &SerialNumber) -> Result<Lookup<Record>> {
+        let path = format!("certs/{serial}");
         self.ask(&path, None, |record| {
             let record = record_of(record)?;
             let issued = record.certificate.as_deref().map(certificate_fields);
             let fits = match issued {
-                Some(fields) => unsigned(fields.ok()?.serial) == *serial,
+                Some(fields) => SerialNumber::from_octets(fields.ok()?.serial) == *serial,
                 None => true,
             };
             (record.serial == *serial && fits).then_some(record)
@@ -200,8 +200,8 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Records::by_serial`].
-    pub fn issued_by(&mut self, serial: &Integer) -> Result<Option<String>> {
-        let number = serial_hex(serial);
+    pub fn issued_by(&mut self, serial: &SerialNumber) -> Result<Option<String>> {
+        let number = serial.to_string();
         let range = json!({
             "serialNumberRangeInUse": true, "serialFrom": number, "serialTo": number,
         });
@@ -218,21 +218,17 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Transport::post`]; [`Kind::Http`] when the CA refuses, or its path isn't known yet.
-    pub fn release(&mut self, serial: &Integer) -> Result<()> {
-        let number = serial_hex(serial);
+    pub fn release(&mut self, serial: &SerialNumber) -> Result<()> {
         let Some(tree) = self.tree else {
-            return Err(Error::new(Kind::Http, format!("no REST interface to release {number}")));
+            return Err(Error::new(Kind::Http, format!("no REST interface to release {serial}")));
         };
-        let url = rest_url(&self.ca, &format!("{tree}/agent/certs/{number}/unrevoke"))?;
-        let reply = self.transport.post(&url, b"", JSON)?;
+        let url = self.ca.with_path(&format!("{tree}/agent/certs/{serial}/unrevoke"));
+        let reply = self.transport.post(url.as_str(), b"", JSON)?;
         if (200..300).contains(&reply.status) {
             return Ok(());
         }
-        let what = format!("the CA did not release {number}: HTTP status {}", reply.status);
-        Err(Error::new(Kind::Http, what)
-            .http(reply.status)
-            .retry(reply.status >= 500)
-            .hint("the signer must be an agent of the CA"))
+        let what = format!("the CA did not release {serial}: HTTP status {}", reply.status);
+        Err(bad_reply(what, &reply).hint("the signer must be an agent of the CA"))
     }
 
     /// All pages of a search, the newest certificate first.
@@ -266,13 +262,14 @@ impl<'t, 'db> Records<'t, 'db> {
     ) -> Result<Lookup<T>> {
         let mut silence: Option<Error> = None;
         for tree in self.tree.map_or(TREES.to_vec(), |known| vec![known]) {
-            let url = rest_url(&self.ca, &format!("{tree}/{path}"))?;
+            let url = self.ca.with_path(&format!("{tree}/{path}"));
+            let url = url.as_str();
             let reply = match body {
-                None => self.transport.get(&url, JSON),
-                Some(body) => self.transport.query(&url, body.to_string().as_bytes(), JSON),
+                None => self.transport.get(url, JSON),
+                Some(body) => self.transport.query(url, body.to_string().as_bytes(), JSON),
             };
             let why = match reply {
-                Ok(reply) => match meaning(&url, &reply, &read) {
+                Ok(reply) => match meaning(url, &reply, &read) {
                     Ok(answer) => {
                         self.tree = Some(tree);
                         return Ok(answer);
@@ -294,7 +291,7 @@ impl<'t, 'db> Records<'t, 'db> {
 
 /// A reply that answers the question; an error says why it doesn't.
 fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> Result<Lookup<T>> {
-    let bad = |what: String| Error::new(Kind::Http, what).http(reply.status);
+    let bad = |what: String| bad_reply(what, reply);
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
     if reply.status == 404 {
         let class = body.as_ref().and_then(|b| member(b, "ClassName")).and_then(Value::as_str);
@@ -303,13 +300,11 @@ fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> R
         }
     }
     if reply.status != 200 {
-        return Err(bad(format!("{url} is answered with HTTP status {}", reply.status))
-            .retry(reply.status >= 500));
+        return Err(bad(format!("{url} is answered with HTTP status {}", reply.status)));
     }
     match body.as_ref().and_then(read) {
         Some(found) => Ok(Lookup::Found(found)),
-        None => Err(bad(format!("the response from {url} is not a certificate record in JSON"))
-            .retry(false)),
+        None => Err(bad(format!("the response from {url} is not a certificate record in JSON"))),
     }
 }
 
@@ -318,7 +313,7 @@ fn record_of(value: &Value) -> Option<Record> {
     let text = |key| member(value, key).and_then(Value::as_str);
     let shown = |key| text(key).map(|t| printable(t).into_owned());
     let mut record = Record {
-        serial: serial_number(text("id")?).ok()?,
+        serial: SerialNumber::parse(text("id")?).ok()?,
         subject: shown("SubjectDN")?,
         issuer: shown("IssuerDN")?,
         state: state_of(value, text("Status")?),
@@ -393,12 +388,6 @@ fn search_fields(subject: &[u8]) -> Option<Value> {
     any.then_some(wanted)
 }
 
-/// A serial number as Dogtag writes it: `0x1f`.
-pub fn serial_hex(serial: &Integer) -> String {
-    let number = num_bigint::BigInt::from(serial.clone());
-    format!("{number:#x}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -422,7 +411,7 @@ mod tests {
             "Fri Nov 27 19:05:08 UTC 2026","Status":"REVOKED","RevokedOn":"1795806309000",
             "RevokedBy":"caadmin","RevocationReason":1,"Nonce":null}"#,
         );
-        assert_eq!(number(&one.serial), 11);
+        assert_eq!(one.serial.decimal(), "11");
         let date = DateTime::from_timestamp(1_795_806_309, 0);
         assert_eq!(one.state, State::Revoked { reason: Some(1), date });
         let held = record(
@@ -430,7 +419,7 @@ mod tests {
             "Status":"REVOKED","RevokedOn":1795806309000,"RevocationReason":6}"#,
         );
         assert_eq!(held.state, State::OnHold);
-        assert_eq!(serial_hex(&held.serial), "0x35b836b7ff5b0510a8828f8671746850");
+        assert_eq!(held.serial.to_string(), "0x35b836b7ff5b0510a8828f8671746850");
         for (word, state) in
             [("VALID", State::Valid), ("EXPIRED", State::Expired), ("INVALID", State::NotYetValid)]
         {
@@ -469,9 +458,5 @@ mod tests {
         });
         assert_eq!(wanted, expected);
         assert!(search_fields(&name::parse("DC=com").unwrap()).is_none());
-    }
-
-    fn number(serial: &Integer) -> u64 {
-        crate::asn1::number_text(serial).parse().unwrap()
     }
 }

@@ -3,13 +3,12 @@
 use chrono::Utc;
 
 use super::asked::Asked;
-use super::{Enrolled, Job, Mended, Notice, Outcome};
+use super::{Enrolled, Job, Mended, Notice, Outcome, Requester};
 use crate::algorithm::KeySpec;
 use crate::asn1::name::{dn_string, same_name};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::{certificate_fields, spki_key_spec};
-use crate::client::connection::Requester;
 use crate::client::keys::is_unfinished;
 use crate::client::output;
 use crate::error::{Error, Kind, Result};
@@ -149,7 +148,8 @@ impl Job<'_> {
 
     /// Whether the profile puts the signer's subject in the place of the one asked for.
     pub(super) fn takes_signer_s_subject(&self) -> bool {
-        self.spec.profile.contains("UserSigned")
+        let profile = self.spec.connection.profile.as_deref();
+        profile.is_some_and(|profile| profile.contains("UserSigned"))
     }
 
     /// What an earlier run should have left beside the certificate: its trust, the chain's file, no

@@ -1,35 +1,38 @@
 //! `nss-cmc enroll`: key, request, signature, submission, checks, import, in one run.
 
 mod asked;
+mod confirm;
 mod enrolled;
 mod existing;
 mod finish;
+mod round_trips;
 mod unfinished;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::archive::Archive;
-use super::connection::{Enrolment, Requester};
+use super::connection::Config;
 use super::csr::{self, AltNames, CsrSpec, Extensions, Format, Requested};
 use super::keys::RequestKey;
 pub use super::lock::Event;
 use super::lock::Lock;
 use super::passwords::Passwords;
 use super::session::{Needs, Session};
-use super::{dogtag, judge, output, signer};
+use super::{judge, output, signer};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::cmc::crmf::Pop;
 use crate::cmc::request::Request;
 use crate::error::{Error, Leftover, Result};
-use crate::http::{Encoding, TransportOptions};
 use crate::keyid;
 use crate::nss::{Access, KeyFlags, PrivateKey, Trust};
 use asked::Asked;
 pub use enrolled::{Enrolled, Issued, IssuedKey, Mended, Notice, Outcome};
 use existing::Existing;
 use finish::{Ending, Proven};
+use round_trips::RoundTrips;
+pub use round_trips::{Requester, Shared};
 
 /// The key that is made where nothing is said of it.
 pub const DEFAULT_KEY: KeySpec = KeySpec::Rsa(2048);
@@ -69,32 +72,22 @@ pub struct EnrollSpec {
     pub encryption_only: bool,
     /// Have the key archived by the KRA; the request is CRMF then.
     pub archive: Option<Archive>,
-    /// The CA's URL.
-    pub ca: String,
-    /// Profile id.
-    pub profile: String,
+    /// Which CA, and how it is reached.
+    pub connection: Config,
     /// Ask anew although a certificate that fits is there.
     pub force: bool,
     /// Ask anew when the certificate there isn't as asked for.
     pub renew_on_change: bool,
     /// A certificate that lacks a name asked for is a failure.
     pub require_names: bool,
-    /// Believe a certs-only answer, which is not signed.
-    pub allow_unsigned: bool,
     /// An existing certificate that fits is replaced when it ends within this time.
     pub renew_before: Duration,
     /// Trust flags for the new certificate; none leaves what NSS gives it.
     pub trust: Option<Trust>,
     /// Where to write the certificate and its chain as PEM.
     pub chain_file: Option<PathBuf>,
-    /// Connection and total time-out.
-    pub timeouts: (Duration, Duration),
     /// How long to wait for another run on the same database.
     pub lock_timeout: Duration,
-    /// Proxy URL.
-    pub proxy: Option<String>,
-    /// How requests to an EST server are encoded; found out when absent.
-    pub est_encoding: Option<Encoding>,
 }
 
 /// Runs it. `tell` is called with what somebody who waits should know.
@@ -116,10 +109,10 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled>
     };
     let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
     let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
-    let url = dogtag::submit_url(&spec.ca, dogtag::SUBMIT_FULL, &spec.profile)?;
+    spec.connection.submit_url()?;
     // From the look at what is there to the import, so that no other run comes in between.
     let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
-    let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec, url };
+    let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
     let mut enrolled = match &spec.key {
         KeySource::Csr(path) => job.with_csr(path)?,
         KeySource::New { spec: key, subject, names } => job.with_key(*key, subject, names)?,
@@ -133,8 +126,6 @@ struct Job<'a> {
     session: &'a Session,
     nickname: Option<&'a str>,
     spec: &'a EnrollSpec,
-    /// Where requests go.
-    url: String,
 }
 
 impl Job<'_> {
@@ -249,30 +240,16 @@ impl Job<'_> {
     /// Sends a request; answers the certificate, which is proven to be the CA's and for its key.
     fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
         let database = &self.session.database;
-        let enrolment = Enrolment {
+        let round_trips = RoundTrips {
             database,
             token: &self.session.token,
             requester: &self.spec.requester,
-            url: self.url.clone(),
-            options: self.connection(),
-            allow_unsigned: self.spec.allow_unsigned,
+            config: &self.spec.connection,
         };
-        let certificates = enrolment.play(request, key)?;
+        let certificates = round_trips.run(request, key)?;
         let proven = request.spki().and_then(|spki| judge::ours(database, certificates, &spki));
         let (certificate, others) = proven.map_err(Error::sent)?;
         Ok(Proven { certificate, others, recovered: false })
-    }
-
-    fn connection(&self) -> TransportOptions<'_> {
-        TransportOptions {
-            database: Some(&self.session.database),
-            connect_timeout: self.spec.timeouts.0,
-            timeout: self.spec.timeouts.1,
-            proxy: self.spec.proxy.clone(),
-            plain_http: false,
-            est_encoding: self.spec.est_encoding,
-            identity: None,
-        }
     }
 
     fn request_for(

@@ -3,15 +3,13 @@
 
 use super::asked::Asked;
 use super::finish::Proven;
-use super::{Job, Notice};
+use super::{Job, Notice, Requester};
 use crate::algorithm::KeySpec;
 use crate::asn1::x509::spki_key_spec;
-use crate::client::connection::Requester;
 use crate::client::dogtag::records::{Lookup, Records, State};
 use crate::client::judge;
 use crate::client::keys::{RequestKey, unfinished_label};
 use crate::error::{Kind, Result};
-use crate::http::Transport;
 use crate::nss::{KeyPair, Token};
 
 /// The keys of earlier runs.
@@ -84,8 +82,8 @@ impl Job<'_> {
             return Ok(None);
         }
         let subjects = self.subjects(subject);
-        let mut transport = Transport::new(self.connection())?;
-        let mut records = Records::new(&mut transport, &self.spec.ca);
+        let mut transport = self.spec.connection.transport(Some(&self.session.database), None)?;
+        let mut records = Records::new(&mut transport, &self.spec.connection.ca);
         for at in 0..unfinished.keys.len() {
             let Some(key) = unfinished.keys.get(at) else { break };
             for subject in &subjects {

@@ -1,36 +1,36 @@
-//! `nss-cmc revoke`: revocation by agent, by the owner, or by shared secret; hold and release.
+//! Revocation by agent, by the owner, or by shared secret; hold and release.
 //!
 //! What is asked for is looked up first, at the CA or in the database, and the CA's records are asked
 //! again afterwards: Dogtag answers success to more than it does.
 
 mod guard;
+mod request;
 mod state;
 mod target;
 
-use std::time::Duration;
-
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
 
 pub use guard::Allow;
-pub use target::{Pick, Target};
+pub use request::revocation_request;
+pub use state::reason_name;
+pub use target::{Pick, Source, Target};
 
-use super::connection::{Connection, fresh};
-use super::dogtag::records::{Lookup, Records, State, serial_hex};
-use super::message::{CmcSpec, Signatory, build};
+use super::connection::{Config, Connection};
+use super::dogtag::records::{Lookup, Records, State};
+use super::message::Message;
+use super::serial::SerialNumber;
 use super::session::{Identity, Needs, Session};
-use super::{dogtag, judge, signer};
+use super::{judge, signer};
 use crate::asn1::cmc::CrlReason;
 use crate::asn1::name::dn_string;
-use crate::asn1::number_text;
-use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
-use crate::cmc::control::{Control, Revocation};
+use crate::cmc::control::Revocation;
 use crate::error::{Error, Kind, Result};
-use crate::http::{Encoding, TransportOptions};
-use crate::nss::{Access, Database, Token};
+use crate::nss::Access;
 use crate::secret::Secret;
+use crate::text::quoted;
 use guard::Asker;
-use state::{Before, reason_name};
+use state::Before;
 use target::Found;
 
 /// On whose word.
@@ -74,23 +74,81 @@ pub struct RevokeSpec {
     pub invalidity: Option<i64>,
     /// Text for the CA's records.
     pub comment: Option<String>,
-    /// The CA's URL.
-    pub ca: String,
-    /// Profile whose authentication is used; the usual one for the authority when absent.
-    pub profile: Option<String>,
-    /// Connection and total time-out.
-    pub timeouts: (Duration, Duration),
-    /// Proxy URL.
-    pub proxy: Option<String>,
-    /// How requests to an EST server are encoded; found out when absent.
-    pub est_encoding: Option<Encoding>,
+    /// Which CA, and how it is reached. The profile is the one whose authentication is used; the usual
+    /// one for the authority when absent.
+    pub connection: Config,
 }
 
-/// Runs it.
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Revoked.
+    Revoked,
+    /// Put on hold.
+    Held,
+    /// Released from hold: valid again.
+    Released,
+    /// It was as it should be already.
+    Unchanged,
+    /// Nothing was done, as was asked for.
+    DryRun,
+}
+
+/// Who revokes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The holder of the certificate.
+    Owner,
+    /// An agent of the CA.
+    Agent,
+    /// Whoever knows the shared secret.
+    SharedSecret,
+}
+
+/// A certificate that was, or would be, revoked, put on hold or released.
+#[derive(Debug, Clone)]
+pub struct Revoked {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Its serial number.
+    pub serial: SerialNumber,
+    /// Its issuer, unless the name can't be written as text.
+    pub issuer: Option<String>,
+    /// Its subject, if the certificate was seen.
+    pub subject: Option<String>,
+    /// The first and the last moment it is valid, if it was seen.
+    pub validity: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Where it was seen.
+    pub seen_in: Option<Source>,
+    /// The reason; none for a release.
+    pub reason: Option<CrlReason>,
+    /// Who revokes.
+    pub by: By,
+    /// The profile whose authentication is used; none for a release.
+    pub profile: Option<String>,
+    /// The last word of the CA's records.
+    pub state: Option<State>,
+    /// Whether the CA's records show it; none after a dry run.
+    pub verified: Option<bool>,
+    /// What to know although it worked.
+    pub notices: Vec<String>,
+}
+
+impl Revoked {
+    /// The certificate for messages: `0x1f, CN=alice,O=LAB`.
+    pub fn title(&self) -> String {
+        match &self.subject {
+            Some(subject) => format!("{}, {subject}", self.serial),
+            None => self.serial.to_string(),
+        }
+    }
+}
+
+/// Revokes a certificate, puts it on hold, or releases it.
 ///
 /// # Errors
 /// Of every kind.
-pub fn revoke(spec: RevokeSpec) -> Result<Report> {
+pub fn revoke(mut spec: RevokeSpec) -> Result<Revoked> {
     if spec.action == Action::Release && matches!(spec.authority, Authority::SharedSecret(_)) {
         return Err(Error::new(Kind::Usage, "only an agent can release a certificate")
             .hint("give the agent's nickname with --signer"));
@@ -107,11 +165,13 @@ pub fn revoke(spec: RevokeSpec) -> Result<Report> {
     };
     let needs = Needs { token: &spec.token, signer, certificate, ..Needs::default() };
     let session = Session::open(&spec.database, access, needs, &spec.passwords)?;
-    let report = run(&session.database, &session.token, spec)?;
-    Ok(report.closed(session.close()))
+    let mut revoked = run(&session, &mut spec)?;
+    revoked.notices.extend(session.close().err().map(|e| e.to_string()));
+    Ok(revoked)
 }
 
-fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
+fn run(session: &Session, spec: &mut RevokeSpec) -> Result<Revoked> {
+    let Session { database, token, .. } = session;
     let identity = match &spec.authority {
         Authority::Signer(nickname) => {
             let identity = Identity::find(database, token, nickname)?;
@@ -128,20 +188,10 @@ fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
         .as_ref()
         .is_none_or(|i| found.subject().is_some_and(|s| s == i.certificate.subject()));
     let usual = if by_owner { "caFullCMCUserSignedCert" } else { "caFullCMCUserCert" };
-    let profile = spec.profile.as_deref().unwrap_or(usual);
-    let options = TransportOptions {
-        database: Some(database),
-        identity,
-        connect_timeout: spec.timeouts.0,
-        timeout: spec.timeouts.1,
-        proxy: spec.proxy.clone(),
-        est_encoding: spec.est_encoding,
-        ..TransportOptions::default()
-    };
-    let url = dogtag::submit_url(&spec.ca, dogtag::SUBMIT_FULL, profile)?;
-    let mut wire = Connection::new(database, options, url, false)?;
-    let mut records = Records::new(wire.transport(), &spec.ca);
-    let (known, mut warnings) = guard::look_up(&mut records, database, &mut found, spec.allow)?;
+    spec.connection.profile.get_or_insert_with(|| usual.to_owned());
+    let mut connection = Connection::open(&spec.connection, database, identity)?;
+    let mut records = Records::new(connection.transport(), &spec.connection.ca);
+    let (known, mut notices) = guard::look_up(&mut records, database, &mut found, spec.allow)?;
     if let (None, Some(issuer)) = (&known, &signer_s_issuer) {
         found.check_issuer(issuer)?;
     }
@@ -149,65 +199,58 @@ fn run(database: &Database, token: &Token, spec: RevokeSpec) -> Result<Report> {
         let asker = Asker {
             signer: signer.as_deref(),
             by_serial: matches!(spec.target, Target::Serial(..)),
-            host: dogtag::host(&spec.ca)?,
+            host: spec.connection.ca.host(),
         };
-        warnings.extend(guard::check(&found, &asker, &mut records, database, spec.allow)?);
+        notices.extend(guard::check(&found, &asker, &mut records, database, spec.allow)?);
     }
     let by = match (&spec.authority, by_owner) {
-        (Authority::SharedSecret(_), _) => "shared_secret",
-        (Authority::Signer(_), true) => "owner",
-        (Authority::Signer(_), false) => "agent",
+        (Authority::SharedSecret(_), _) => By::SharedSecret,
+        (Authority::Signer(_), true) => By::Owner,
+        (Authority::Signer(_), false) => By::Agent,
     };
-    let job = Job { database, token, spec: &spec, title: found.title(), by, profile };
-    let mut report = match spec.action {
-        Action::Revoke(reason) => job.revoke(&mut wire, &found, known, reason)?,
-        Action::Release => job.release(&mut records, known, &found)?,
+    let job = Job { session, spec, title: found.title(), found, by };
+    let mut revoked = match spec.action {
+        Action::Revoke(reason) => job.revoke(&mut connection, known, reason)?,
+        Action::Release => job.release(&mut records, known)?,
     };
-    warnings.append(&mut report.warnings);
-    report.warnings = warnings;
-    Ok(report)
+    notices.append(&mut revoked.notices);
+    revoked.notices = notices;
+    Ok(revoked)
 }
 
 /// A run after the look-ups.
 struct Job<'a> {
-    database: &'a Database,
-    token: &'a Token,
+    session: &'a Session,
     spec: &'a RevokeSpec,
+    found: Found,
     /// The certificate for messages.
     title: String,
-    by: &'static str,
-    profile: &'a str,
+    by: By,
 }
 
 impl Job<'_> {
     fn revoke(
         &self,
-        wire: &mut Connection<'_>,
-        found: &Found,
+        connection: &mut Connection<'_>,
         known: Option<State>,
         asked: Option<CrlReason>,
-    ) -> Result<Report> {
+    ) -> Result<Revoked> {
         let title = &self.title;
         let reason = asked.unwrap_or(CrlReason::Unspecified);
-        let named = reason_name(reason);
-        let held = reason == CrlReason::CertificateHold;
         let decided = match &known {
-            Some(state) => state::before(state, title, asked, &self.release_command(found))?,
+            Some(state) => state::before(state, title, asked, &self.release_command())?,
             None => Before::Ask,
         };
-        if let Before::Nothing(msg) = decided {
-            let report = Report::done("revoke", "unchanged", false, msg);
-            return Ok(self.tell(report, found, known.as_ref(), Some(true)));
+        if let Before::Nothing = decided {
+            return Ok(self.result(Outcome::Unchanged, known, Some(true)));
         }
         if self.spec.dry_run {
-            let what = if held { "put on hold" } else { "revoke" };
-            let msg = format!("dry run: would {what} {title}, reason {named}");
-            return Ok(self.dry_run(msg, found, known.as_ref()));
+            return Ok(self.result(Outcome::DryRun, known, None));
         }
-        let message = self.message(found, reason)?;
-        let response = match wire.ask(&message.der, &message.sent) {
+        let message = self.message(reason)?;
+        let response = match connection.send(&message.der, &message.sent) {
             Ok(response) => response,
-            Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, wire, found)),
+            Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, connection)),
             Err(e) => return Err(e),
         };
         judge::issued(&response)?;
@@ -215,29 +258,27 @@ impl Job<'_> {
             return Err(Error::new(Kind::BadReply, "the CA's answer says nothing of a revocation")
                 .hint("look at the certificate's state at the CA"));
         }
-        let (status, verb) = if held { ("held", "put on hold") } else { ("revoked", "revoked") };
-        let msg = format!("{verb} {title}, reason {named}");
-        let mut report = Report::done("revoke", status, true, msg);
-        match self.ask_again(&mut Records::new(wire.transport(), &self.spec.ca), found)? {
+        let held = reason == CrlReason::CertificateHold;
+        let outcome = if held { Outcome::Held } else { Outcome::Revoked };
+        match self.ask_again(&mut Records::new(connection.transport(), &self.spec.connection.ca))? {
             Ok(now) => {
-                report.warnings.extend(state::after(&now, title, reason)?);
-                Ok(self.tell(report, found, Some(&now), Some(true)))
+                let notice = state::after(&now, title, reason)?;
+                let mut revoked = self.result(outcome, Some(now), Some(true));
+                revoked.notices.extend(notice);
+                Ok(revoked)
             }
-            Err(unverified) => {
-                report.warnings.push(unverified);
-                Ok(self.tell(report, found, None, Some(false)))
-            }
+            Err(unverified) => Ok(self.unverified(outcome, unverified)),
         }
     }
 
     /// Adds the state in the CA's records to an error after which the CA may have done what it was
     /// asked.
-    fn what_came_of_it(&self, error: Error, wire: &mut Connection<'_>, found: &Found) -> Error {
+    fn what_came_of_it(&self, error: Error, connection: &mut Connection<'_>) -> Error {
         if error.kind() == Kind::Interrupted {
             return error;
         }
-        let mut records = Records::new(wire.transport(), &self.spec.ca);
-        match records.by_serial(&found.serial) {
+        let mut records = Records::new(connection.transport(), &self.spec.connection.ca);
+        match records.by_serial(&self.found.serial) {
             Ok(Lookup::Found(record)) => {
                 error.note(format!("in the CA's records {} is {}", self.title, record.state))
             }
@@ -246,45 +287,30 @@ impl Job<'_> {
     }
 
     /// The CMC message that asks for a revocation.
-    fn message(&self, found: &Found, reason: CrlReason) -> Result<super::message::Message> {
-        let spec = self.spec;
-        let mut cmc = CmcSpec::default();
-        fresh(&mut cmc, self.database)?;
-        let passphrase = match &spec.authority {
-            Authority::SharedSecret(secret) => Some(secret.duplicate()),
-            Authority::Signer(_) => None,
+    fn message(&self, reason: CrlReason) -> Result<Message> {
+        let Session { database, token, .. } = self.session;
+        let (signer, passphrase) = match &self.spec.authority {
+            Authority::Signer(nickname) => (Some(Identity::find(database, token, nickname)?), None),
+            Authority::SharedSecret(secret) => (None, Some(secret.duplicate())),
         };
-        cmc.controls.push(Control::Revoke(Box::new(Revocation {
-            issuer: found.issuer.clone(),
-            serial: found.serial.clone(),
+        let revocation = Revocation {
+            issuer: self.found.issuer.clone(),
+            serial: self.found.serial.integer().clone(),
             reason,
-            invalidity: spec.invalidity,
+            invalidity: self.spec.invalidity,
             passphrase,
-            comment: spec.comment.clone(),
-        })));
-        match &spec.authority {
-            Authority::Signer(nickname) => {
-                let identity = Identity::find(self.database, self.token, nickname)?;
-                build(cmc, Signatory::Certificate(&identity), None, self.database)
-            }
-            Authority::SharedSecret(_) => build(cmc, Signatory::Nobody, None, self.database),
-        }
+            comment: self.spec.comment.clone(),
+        };
+        revocation_request(revocation, signer.as_ref(), true, database)
     }
 
     /// Through the agent's REST interface; what the CA says of the certificate afterwards decides.
-    fn release(
-        &self,
-        records: &mut Records<'_, '_>,
-        known: Option<State>,
-        found: &Found,
-    ) -> Result<Report> {
+    fn release(&self, records: &mut Records<'_, '_>, known: Option<State>) -> Result<Revoked> {
         let title = &self.title;
         match &known {
             Some(State::OnHold) => {}
             Some(State::Valid) => {
-                let msg = format!("{title} is valid; there is nothing to release");
-                let report = Report::done("revoke", "unchanged", false, msg);
-                return Ok(self.tell(report, found, known.as_ref(), Some(true)));
+                return Ok(self.result(Outcome::Unchanged, known, Some(true)));
             }
             Some(state) => {
                 return Err(Error::new(
@@ -305,24 +331,18 @@ impl Job<'_> {
             }
         }
         if self.spec.dry_run {
-            let msg = format!("dry run: would release {title}");
-            return Ok(self.dry_run(msg, found, known.as_ref()));
+            return Ok(self.result(Outcome::DryRun, known, None));
         }
-        records.release(&found.serial)?;
-        let msg = format!("released {title}: it is valid again");
-        let mut report = Report::done("revoke", "released", true, msg);
-        match self.ask_again(records, found)? {
-            Ok(State::Valid) => Ok(self.tell(report, found, Some(&State::Valid), Some(true))),
+        records.release(&self.found.serial)?;
+        match self.ask_again(records)? {
+            Ok(State::Valid) => Ok(self.result(Outcome::Released, Some(State::Valid), Some(true))),
             Ok(state) => Err(Error::new(
                 Kind::Rejected,
                 format!("the CA did not release {title}: it is {state}"),
             )
             .hint("only a certificate revoked with certificateHold can be released")
             .sent()),
-            Err(unverified) => {
-                report.warnings.push(unverified);
-                Ok(self.tell(report, found, None, Some(false)))
-            }
+            Err(unverified) => Ok(self.unverified(Outcome::Released, unverified)),
         }
     }
 
@@ -331,9 +351,8 @@ impl Job<'_> {
     fn ask_again(
         &self,
         records: &mut Records<'_, '_>,
-        found: &Found,
     ) -> Result<std::result::Result<State, String>> {
-        let why = match records.by_serial(&found.serial) {
+        let why = match records.by_serial(&self.found.serial) {
             Ok(Lookup::Found(record)) => return Ok(Ok(record.state)),
             Ok(Lookup::Silent(why)) => why,
             Ok(Lookup::Absent) => {
@@ -355,76 +374,47 @@ impl Job<'_> {
         )))
     }
 
-    fn dry_run(&self, msg: String, found: &Found, known: Option<&State>) -> Report {
-        self.tell(Report::done("revoke", "dry_run", false, msg), found, known, None)
+    fn unverified(&self, outcome: Outcome, why: String) -> Revoked {
+        let mut revoked = self.result(outcome, None, Some(false));
+        revoked.notices.push(why);
+        revoked
     }
 
-    /// Adds what is known of the certificate and of what was done.
-    fn tell(
-        &self,
-        mut report: Report,
-        found: &Found,
-        state: Option<&State>,
-        verified: Option<bool>,
-    ) -> Report {
-        let summary = found.summary();
-        let issuer = dn_string(&found.issuer).ok();
-        let subject = summary.as_ref().map(|s| s.subject.clone());
-        let unknown = || "unknown".to_owned();
-        report = report
-            .line(format!("subject: {}", subject.clone().unwrap_or_else(unknown)))
-            .line(format!("issuer: {}", issuer.clone().unwrap_or_else(unknown)));
-        if let Some(s) = &summary {
-            report = report.line(format!("valid until: {}", s.until()));
-        }
-        if let (Some(state), None | Some(true)) = (state, verified) {
-            report = report.line(format!("state at the CA: {state}"));
-        }
-        let moment = |t: &chrono::DateTime<chrono::Utc>| {
-            t.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
-        };
+    /// What is known of the certificate, and what was done.
+    fn result(&self, outcome: Outcome, state: Option<State>, verified: Option<bool>) -> Revoked {
+        let found = &self.found;
         let reason = match self.spec.action {
-            Action::Revoke(reason) => Some(reason_name(reason.unwrap_or(CrlReason::Unspecified))),
+            Action::Revoke(reason) => Some(reason.unwrap_or(CrlReason::Unspecified)),
             Action::Release => None,
         };
-        let result: Value = json!({
-            "serial": { "hex": serial_hex(&found.serial), "dec": number_text(&found.serial) },
-            "issuer": issuer,
-            "subject": subject,
-            "not_before": summary.as_ref().map(|s| moment(&s.not_before)),
-            "not_after": summary.as_ref().map(|s| moment(&s.not_after)),
-            "seen_in": found.seen.as_ref().map(|(_, source)| source.word()),
-            "reason": reason,
-            "by": self.by,
-            "profile": (self.spec.action != Action::Release).then_some(self.profile),
-            "state": state.map(State::word),
-            "recorded_reason": state.and_then(State::reason),
-            "verified": verified,
-        });
-        report.result(result)
+        Revoked {
+            outcome,
+            serial: found.serial.clone(),
+            issuer: dn_string(&found.issuer).ok(),
+            subject: found.subject().and_then(|s| dn_string(s).ok()),
+            validity: found.summary().map(|s| (s.not_before, s.not_after)),
+            seen_in: found.seen.as_ref().map(|(_, source)| *source),
+            reason,
+            by: self.by,
+            profile: reason.and(self.spec.connection.profile.clone()),
+            state,
+            verified,
+            notices: Vec::new(),
+        }
     }
 
     /// The command that takes the certificate off hold.
-    fn release_command(&self, found: &Found) -> String {
+    fn release_command(&self) -> String {
         let agent = match &self.spec.authority {
-            Authority::Signer(nickname) if self.by == "agent" => nickname,
+            Authority::Signer(nickname) if self.by == By::Agent => nickname,
             _ => "AGENT",
         };
         format!(
             "nss-cmc revoke -d {} --ca {} --signer {} --serial {} --release",
-            quoted(self.database.name()),
-            quoted(&self.spec.ca),
+            quoted(self.session.database.name()),
+            quoted(self.spec.connection.ca.as_str()),
             quoted(agent),
-            serial_hex(&found.serial)
+            self.found.serial
         )
     }
-}
-
-/// A word for a shell, quoted where it must be.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }

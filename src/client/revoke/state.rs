@@ -10,7 +10,7 @@ pub(super) enum Before {
     /// Ask for the revocation.
     Ask,
     /// It is as it should be already.
-    Nothing(String),
+    Nothing,
 }
 
 /// Decides, before anything is sent: Dogtag answers success to whatever is asked of a certificate
@@ -28,15 +28,13 @@ pub(super) fn before(
     let wanted = reason.unwrap_or(CrlReason::Unspecified);
     let rejected = |what: String| Error::new(Kind::Rejected, what);
     match state {
-        State::OnHold if wanted == CrlReason::CertificateHold => {
-            Ok(Before::Nothing(format!("{title} is on hold already")))
-        }
+        State::OnHold if wanted == CrlReason::CertificateHold => Ok(Before::Nothing),
         State::OnHold => Err(rejected(format!("{title} is on hold"))
             .because("the CA would answer success and keep it on hold")
             .hint(format!("release it first: {release}"))),
         State::Revoked { reason: recorded, .. } => {
             if reason.is_none() || fits(wanted, *recorded).is_some() {
-                return Ok(Before::Nothing(format!("{title} is {state} already")));
+                return Ok(Before::Nothing);
             }
             Err(rejected(format!("{title} is {state} already"))
                 .because("the CA changes neither reason nor date")
@@ -105,6 +103,6 @@ fn fits(wanted: CrlReason, recorded: Option<i64>) -> Option<Option<String>> {
 }
 
 /// The name of a reason (RFC 5280 §5.3.1).
-pub(super) fn reason_name(reason: CrlReason) -> &'static str {
+pub fn reason_name(reason: CrlReason) -> &'static str {
     REASONS.iter().find(|(_, r)| *r == reason).map_or("", |(name, _)| name)
 }

@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use rasn::types::Integer;
-
+use crate::asn1::name;
 use crate::asn1::name::dn_string;
 use crate::asn1::name::same_name;
 use crate::asn1::summary::{Summary, summary};
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{name, unsigned};
-use crate::client::dogtag::records::serial_hex;
 use crate::client::output;
+use crate::client::serial::SerialNumber;
 use crate::client::session::{Identity, find_certificates};
 use crate::client::shared_token::certificate_in;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database, Token};
+use crate::text::quoted;
 
 /// The certificate meant.
 #[derive(Debug, Clone)]
@@ -24,42 +23,34 @@ pub enum Target {
     /// One in a file.
     File(PathBuf),
     /// By number; the issuer as text, that of the signer when absent.
-    Serial(Integer, Option<String>),
+    Serial(SerialNumber, Option<String>),
 }
 
 /// Which of several certificates under one nickname.
 #[derive(Debug, Clone)]
 pub enum Pick {
     /// The one with this serial number.
-    Serial(Integer),
+    Serial(SerialNumber),
     /// The one in this file.
     File(PathBuf),
 }
 
 /// Where a certificate was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub enum Source {
+    /// In the database.
     Database,
+    /// In the file given.
     File,
+    /// In the CA's records.
     Ca,
-}
-
-impl Source {
-    /// The word used in JSON.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Source::Database => "database",
-            Source::File => "file",
-            Source::Ca => "ca",
-        }
-    }
 }
 
 /// The certificate meant, as far as it is known.
 pub(super) struct Found {
     /// DER of the issuer's Name.
     pub(super) issuer: Vec<u8>,
-    pub(super) serial: Integer,
+    pub(super) serial: SerialNumber,
     /// The certificate's DER and where it was seen.
     pub(super) seen: Option<(Vec<u8>, Source)>,
 }
@@ -69,7 +60,7 @@ impl Found {
         let fields = certificate_fields(der)?;
         Ok(Found {
             issuer: fields.issuer.to_vec(),
-            serial: unsigned(fields.serial),
+            serial: SerialNumber::from_octets(fields.serial),
             seen: Some((der.to_vec(), source)),
         })
     }
@@ -91,10 +82,9 @@ impl Found {
 
     /// For messages: `0x1f, CN=alice,O=LAB`.
     pub(super) fn title(&self) -> String {
-        let number = serial_hex(&self.serial);
         match self.subject().and_then(|s| dn_string(s).ok()) {
-            Some(subject) => format!("{number}, {subject}"),
-            None => number,
+            Some(subject) => format!("{}, {subject}", self.serial),
+            None => self.serial.to_string(),
         }
     }
 
@@ -105,7 +95,7 @@ impl Found {
             return Ok(());
         }
         let text = |name: &[u8]| dn_string(name).unwrap_or_default();
-        let serial = serial_hex(&self.serial);
+        let serial = &self.serial;
         Err(Error::new(
             Kind::Usage,
             format!("the certificate {serial} is of {}", text(&self.issuer)),
@@ -122,7 +112,8 @@ impl Found {
         let is_meant = |c: &Certificate| {
             let fields = certificate_fields(c.der());
             fields.is_ok_and(|f| {
-                unsigned(f.serial) == self.serial && same_name(f.issuer, &self.issuer)
+                SerialNumber::from_octets(f.serial) == self.serial
+                    && same_name(f.issuer, &self.issuer)
             })
         };
         let known = database.certificates()?.into_iter().find(is_meant);
@@ -196,19 +187,17 @@ fn under(
                     Kind::Usage,
                     format!("{} certificates have the nickname {nickname:?}", several.len()),
                 )
-                .hint(format!(
-                    "say which one: --nickname {} --serial NUMBER",
-                    super::quoted(nickname)
-                )),
+                .hint(format!("say which one: --nickname {} --serial NUMBER", quoted(nickname))),
             )?),
         },
         Some(Pick::Serial(serial)) => {
             let has_number = |c: &&Certificate| {
-                certificate_fields(c.der()).is_ok_and(|f| unsigned(f.serial) == *serial)
+                certificate_fields(c.der())
+                    .is_ok_and(|f| SerialNumber::from_octets(f.serial) == *serial)
             };
             match all.iter().find(has_number) {
                 Some(certificate) => Found::of(certificate.der(), Source::Database),
-                None => Err(missing(serial_hex(serial))?),
+                None => Err(missing(serial.to_string())?),
             }
         }
         Some(Pick::File(path)) => {

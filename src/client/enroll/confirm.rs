@@ -1,12 +1,12 @@
 //! Confirming a certificate where the CA asks for it (RFC 5272 §6.14, RFC 10002 §6.14).
 
-use super::connection::{Connection, Requester};
-use super::judge;
-use super::message::{Signatory, key_for, seal};
-use super::pop;
-use super::session::Identity;
+use super::round_trips::Requester;
 use crate::asn1::x509::certificate_fields;
 use crate::asn1::{decode, oid, tlv};
+use crate::client::connection::Connection;
+use crate::client::message::{Signatory, key_for, seal};
+use crate::client::session::Identity;
+use crate::client::{judge, pop};
 use crate::cmc::control::Control;
 use crate::cmc::proof::SharedSecret;
 use crate::cmc::request::{PkiDataBuilder, Request, Sent};
@@ -15,13 +15,13 @@ use crate::error::{Error, Kind, Leftover, Result};
 use crate::nss::{Certificate, Database, PrivateKey, Token};
 
 /// Who confirms: the one who asked for the certificate.
-pub struct Confirmation<'a> {
+pub(super) struct Confirmation<'a> {
     /// The database.
-    pub database: &'a Database,
+    pub(super) database: &'a Database,
     /// The token looked in first.
-    pub token: &'a Token,
+    pub(super) token: &'a Token,
     /// Who asked.
-    pub requester: &'a Requester,
+    pub(super) requester: &'a Requester,
 }
 
 impl Confirmation<'_> {
@@ -32,9 +32,9 @@ impl Confirmation<'_> {
     /// # Errors
     /// As [`judge::issued`]; [`Kind::Pending`] with the certificate when the CA doesn't take the
     /// confirmation.
-    pub fn issued(
+    pub(super) fn issued(
         &self,
-        wire: &mut Connection<'_>,
+        connection: &mut Connection<'_>,
         response: &Response,
         sent: &Sent,
         request: &Request,
@@ -44,7 +44,7 @@ impl Confirmation<'_> {
             return judge::issued(response);
         };
         let (ours, _) = judge::ours(self.database, certificates.clone(), &request.spki()?)?;
-        match self.confirm(wire, response, sent, request, key, &ours) {
+        match self.confirm(connection, response, sent, request, key, &ours) {
             Ok(()) => Ok(certificates),
             Err(e) => Err(unconfirmed(e, &ours)),
         }
@@ -52,7 +52,7 @@ impl Confirmation<'_> {
 
     fn confirm(
         &self,
-        wire: &mut Connection<'_>,
+        connection: &mut Connection<'_>,
         response: &Response,
         sent: &Sent,
         request: &Request,
@@ -96,7 +96,7 @@ impl Confirmation<'_> {
                 seal(builder, Signatory::RequestKey(key), requests, self.database)?
             }
         };
-        let response = wire.ask(&message, &sent)?;
+        let response = connection.send(&message, &sent)?;
         judge::issued(&response)?;
         // Silence is success elsewhere, but here the status is the whole response.
         if response.statuses()?.iter().any(|s| s.status == CmcStatus::Success) {

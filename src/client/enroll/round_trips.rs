@@ -1,0 +1,181 @@
+//! The round trips of an enrollment: as many as the CA wants.
+
+use zeroize::Zeroizing;
+
+use super::confirm::Confirmation;
+use crate::algorithm::Crypto;
+use crate::asn1::x509::certificate_fields;
+use crate::client::connection::{Config, Connection};
+use crate::client::message::{CmcSpec, Message, Signatory, build, key_for};
+use crate::client::session::Identity;
+use crate::client::{judge, pop};
+use crate::cmc::control::Control;
+use crate::cmc::pop::Challenge;
+use crate::cmc::proof::WitnessAlgorithms;
+use crate::cmc::request::{Request, Sent};
+use crate::cmc::response::{CmcStatus, Outcome, Response, Status};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Database, KeyTransport, PrivateKey, Token};
+use crate::secret::Secret;
+
+/// Who asks for a certificate.
+pub enum Requester {
+    /// The holder of the certificate with this nickname: an agent or the user.
+    Certificate(String),
+    /// A user by shared secret; the key to be certified signs.
+    SharedSecret(Shared),
+}
+
+/// A user's shared secret.
+pub struct Shared {
+    /// The uid in the CA's directory.
+    pub identification: String,
+    /// The secret.
+    pub secret: Secret,
+    /// Whether the request is linked to the secret (popLinkWitnessV2).
+    pub pop_link: bool,
+    /// Digest and MAC of the proofs.
+    pub algorithms: WitnessAlgorithms,
+}
+
+/// An enrollment: which CA is asked, and on whose behalf.
+pub(super) struct RoundTrips<'a> {
+    /// The database, for keys and trust.
+    pub(super) database: &'a Database,
+    /// The token looked in first.
+    pub(super) token: &'a Token,
+    /// Who asks.
+    pub(super) requester: &'a Requester,
+    /// Which CA, and how it is reached.
+    pub(super) config: &'a Config,
+}
+
+impl RoundTrips<'_> {
+    /// Requests a certificate: in one round trip, or two when the CA wants the proof of possession by
+    /// decryption, and another one to confirm it. `key` is the key to be certified; without it, it is
+    /// looked for when it is needed. Returns the certificates of the response (DER).
+    ///
+    /// # Errors
+    /// As [`Connection::send`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`]. A refusal
+    /// that names this very request is [settled](Error::is_settled).
+    pub(super) fn run(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
+        let bare = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
+        let mut spec = CmcSpec { requests: bare.requests.clone(), ..CmcSpec::default() };
+        fresh(&mut spec, self.database)?;
+        let (mut message, identity) = self.message(spec, request, key)?;
+        let mut connection = Connection::open(self.config, self.database, identity)?;
+        let mut response = connection.send(&message.der, &message.sent)?;
+        if matches!(self.requester, Requester::Certificate(_))
+            && connection.endpoint().takes_no_controls(&response)
+        {
+            message = self.message(bare, request, key).map_err(Error::sent)?.0;
+            response = connection.send(&message.der, &message.sent).map_err(Error::sent)?;
+        }
+        let confirmation =
+            Confirmation { database: self.database, token: self.token, requester: self.requester };
+        let signer = match (response.outcome().map_err(Error::sent)?, self.requester) {
+            (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
+            _ => {
+                let issued =
+                    confirmation.issued(&mut connection, &response, &message.sent, request, key);
+                return issued.map_err(|e| settled(e, &response, &message.sent, request));
+            }
+        };
+        // The CA waits for the proof of the request it has.
+        let (second, sent) =
+            self.prove(&response, &message.sent, request, key, signer).map_err(Error::sent)?;
+        let response = connection.send(&second, &sent).map_err(Error::sent)?;
+        let issued = confirmation.issued(&mut connection, &response, &sent, request, key);
+        issued.map_err(|e| settled(e, &response, &sent, request))
+    }
+
+    /// The second trip's message, which proves that the key can decrypt.
+    fn prove(
+        &self,
+        response: &Response,
+        sent: &Sent,
+        request: &Request,
+        key: Option<&PrivateKey>,
+        signer: &str,
+    ) -> Result<(Zeroizing<Vec<u8>>, Sent)> {
+        let challenge = Challenge::from_response(response)?;
+        let spki = request.spki()?;
+        if challenge.request()?.spki()? != spki {
+            return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
+                .hint("the answer may belong to another request; nothing was decrypted"));
+        }
+        let found;
+        let key = match key {
+            Some(key) => key,
+            None => {
+                found = key_for(self.database, self.token, &spki)?;
+                &found
+            }
+        };
+        let signer = Identity::find(self.database, self.token, signer)?;
+        let signatory = Signatory::Certificate(&signer);
+        let first = KeyTransport::Pkcs1;
+        let (more, sent) = pop::go_on(sent, response, self.database)?;
+        let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
+        Ok((second, sent))
+    }
+
+    /// The first message, and the identity for TLS.
+    fn message(
+        &self,
+        mut spec: CmcSpec,
+        request: &Request,
+        key: Option<&PrivateKey>,
+    ) -> Result<(Message, Option<Identity>)> {
+        match self.requester {
+            Requester::Certificate(nickname) => {
+                let identity = Identity::find(self.database, self.token, nickname)?;
+                let identity = identity.for_several_signatures();
+                let message = build(spec, Signatory::Certificate(&identity), None, self.database)?;
+                Ok((message, Some(identity)))
+            }
+            Requester::SharedSecret(shared) => {
+                spec.identification = Some(shared.identification.clone());
+                spec.shared_secret = Some(shared.secret.duplicate());
+                spec.identity_proof = Some(shared.algorithms);
+                spec.pop_link = shared.pop_link.then_some(shared.algorithms);
+                let found = match key {
+                    Some(_) => None,
+                    None => Some(key_for(self.database, self.token, &request.spki()?)?),
+                };
+                let Some(key) = key.or(found.as_ref()) else {
+                    return Err(Error::new(Kind::NotFound, "no private key for the request"));
+                };
+                let message = build(spec, Signatory::RequestKey(key), Some(key), self.database)?;
+                Ok((message, None))
+            }
+        }
+    }
+}
+
+/// Adds a random nonce as control, and a random transaction id, by which a response names the request.
+fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
+    spec.controls.push(Control::SenderNonce(crypto.random(16)?));
+    spec.transaction_id = Some(crate::asn1::unsigned(&crypto.random(16)?));
+    Ok(())
+}
+
+/// An error in a response is one of a request that the CA has; a refusal of this very request
+/// settles it.
+fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) -> Error {
+    let error = error.sent();
+    match error.kind() == Kind::Rejected && refuses(response, sent, request).unwrap_or(false) {
+        true => error.settled(),
+        false => error,
+    }
+}
+
+/// Whether a response says no to this very request, and nothing else.
+fn refuses(response: &Response, sent: &Sent, request: &Request) -> Result<bool> {
+    let refusal = |s: &Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
+    let spki = request.spki()?;
+    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == spki);
+    Ok(judge::is_named(sent, response)?
+        && response.statuses()?.iter().all(refusal)
+        && !response.certificates.iter().any(is_ours))
+}

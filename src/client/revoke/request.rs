@@ -1,0 +1,31 @@
+//! The CMC request for a revocation.
+
+use rasn::types::Integer;
+
+use crate::algorithm::Crypto;
+use crate::client::message::{CmcSpec, Message, Signatory, build};
+use crate::client::session::Identity;
+use crate::cmc::control::{Control, Revocation};
+use crate::error::Result;
+
+/// Builds the CMC request for a revocation with a fresh nonce, and a transaction id if `transaction`
+/// says so. It is signed by `signer`; without, nobody signs it: the shared secret in it vouches for it.
+///
+/// # Errors
+/// When the signer's key refuses to sign, or the generator fails.
+pub fn revocation_request(
+    revocation: Revocation,
+    signer: Option<&Identity>,
+    transaction: bool,
+    crypto: &dyn Crypto,
+) -> Result<Message> {
+    let nonce = crypto.random(16)?;
+    let id = || -> Result<Integer> { Ok(crate::asn1::unsigned(&crypto.random(16)?)) };
+    let spec = CmcSpec {
+        controls: vec![Control::SenderNonce(nonce), Control::Revoke(Box::new(revocation))],
+        transaction_id: transaction.then(id).transpose()?,
+        ..CmcSpec::default()
+    };
+    let signatory = signer.map_or(Signatory::Nobody, Signatory::Certificate);
+    build(spec, signatory, None, crypto)
+}
