@@ -77,6 +77,32 @@ fn no_room_uses_one_above_it() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// The rooms of the program, which alone talks to people.
+const PROGRAM: &[&str] = &["main", "cli", "dogtag_tools"];
+
+/// The lines of a file that aren't comments.
+fn code(file: &Path) -> String {
+    let text = std::fs::read_to_string(file).unwrap();
+    text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// What is said to people is decided where the command line is read; the library returns it.
+#[test]
+fn only_the_program_prints() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let library = sources(&src).into_iter().filter(|f| !PROGRAM.contains(&room(f).as_str()));
+    let mut wrong = Vec::new();
+    for file in library {
+        let code = code(&file);
+        for word in ["print!(", "println!("] {
+            if code.contains(word) {
+                wrong.push(format!("{} has {word}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn only_main_ends_the_process_and_only_nss_and_bridge_are_unsafe() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
