@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
 use crate::asn1::pem;
 use crate::cli::report::Report;
-use crate::client::output;
+use crate::client::input;
 use crate::client::session::{Needs, Session};
 use crate::client::shared_token::{Entry, advice, certificate_in, ldif, shared_token};
 use crate::cmc::control::{check_identification, serial_number};
@@ -99,7 +99,7 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
     let recipient = match (&args.cert, &args.nickname) {
         (Some(path), _) => {
             let what = "the issuance protection certificate";
-            certificate_in(what, &output::read(what, path)?)?
+            certificate_in(what, &input::read(what, path)?)?
         }
         (None, nickname) => {
             let nickname = nickname.as_deref().unwrap_or_default();

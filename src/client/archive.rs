@@ -36,7 +36,7 @@ impl Archive {
         let hint = "it is the KRA's transport certificate, in DER or PEM: in the KRA's database, \
                     certutil -L -n 'transportCert cert-pki-tomcat KRA' -a";
         let bytes =
-            super::output::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
+            input::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
         let check = |der: &[u8]| {
             certificate_fields(der).map(drop).map_err(|_| {
                 Error::new(Kind::Input, format!("can't read {what}"))

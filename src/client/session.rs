@@ -361,7 +361,7 @@ pub fn new_nickname(token: &Token, nickname: &str) -> Result<String> {
 /// # Errors
 /// [`crate::error::Kind::Input`].
 pub fn read_request(path: &std::path::Path, crmf: Option<bool>) -> Result<Request> {
-    let bytes = super::output::read("the certificate request", path)?;
+    let bytes = input::read("the certificate request", path)?;
     let what = format!("the certificate request {}", path.display());
     let read = |der: &[u8]| match crmf {
         Some(true) => Request::crmf(der).map_err(|e| match Request::pkcs10(der) {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 use crate::asn1::pem;
+use crate::client::input;
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
 use crate::client::session::{self, Needs, Session};
@@ -120,7 +121,7 @@ fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let der = match (options.certificate.first(), options.nickname.first()) {
         (Some(path), _) => {
             let what = "the issuance protection certificate";
-            let recipient = certificate_in(what, &output::read(what, path)?)?;
+            let recipient = certificate_in(what, &input::read(what, path)?)?;
             warn(&recipient, &passphrase, streams)?;
             // Public-key work only: no database takes part, and none is changed.
             let database = Database::without_files()?;
