@@ -137,6 +137,8 @@ oids! {
     CE_KEY_USAGE = [2, 5, 29, 15];
     /// id-ce-subjectAltName (RFC 5280).
     CE_SUBJECT_ALT_NAME = [2, 5, 29, 17];
+    /// id-ce-issuerAltName (RFC 5280).
+    CE_ISSUER_ALT_NAME = [2, 5, 29, 18];
     /// id-ce-basicConstraints (RFC 5280).
     CE_BASIC_CONSTRAINTS = [2, 5, 29, 19];
     /// id-ce-nameConstraints (RFC 5280).
@@ -155,6 +157,18 @@ oids! {
     CE_EXT_KEY_USAGE = [2, 5, 29, 37];
     /// id-ce-inhibitAnyPolicy (RFC 5280).
     CE_INHIBIT_ANY_POLICY = [2, 5, 29, 54];
+    /// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
+    KP_ANY = [2, 5, 29, 37, 0];
+    /// id-qt-cps (RFC 5280 §4.2.1.4).
+    QT_CPS = [1, 3, 6, 1, 5, 5, 7, 2, 1];
+    /// id-qt-unotice (RFC 5280 §4.2.1.4).
+    QT_UNOTICE = [1, 3, 6, 1, 5, 5, 7, 2, 2];
+    /// id-kp-serverAuth (RFC 5280 §4.2.1.12).
+    KP_SERVER_AUTH = [1, 3, 6, 1, 5, 5, 7, 3, 1];
+    /// id-kp-clientAuth (RFC 5280 §4.2.1.12).
+    KP_CLIENT_AUTH = [1, 3, 6, 1, 5, 5, 7, 3, 2];
+    /// id-kp-OCSPSigning (RFC 5280 §4.2.1.12).
+    KP_OCSP_SIGNING = [1, 3, 6, 1, 5, 5, 7, 3, 9];
     /// id-kp-cmcCA (RFC 6402 §2.10).
     KP_CMC_CA = [1, 3, 6, 1, 5, 5, 7, 3, 27];
 }

@@ -3,8 +3,9 @@
 
 use super::input;
 use crate::algorithm::KeyType;
+use crate::asn1::certificate::{Certificate, KeyUse};
 use crate::asn1::x509::{certificate_fields, spki_key_type};
-use crate::asn1::{decode, oid, pem, tlv};
+use crate::asn1::{oid, pem, tlv};
 use crate::cmc::response::{certificates_of, open_signed_data};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, KeyTransport, SessionKind, Token};
@@ -85,14 +86,8 @@ pub fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
     } else if now < summary.not_before {
         advice.push("the issuance protection certificate isn't valid yet".into());
     }
-    let certificate: rasn_pkix::Certificate = decode("a certificate", recipient)?;
-    let mut extensions = certificate.tbs_certificate.extensions.iter().flat_map(|e| e.iter());
-    if let Some(usage) = extensions.find(|e| *e.extn_id == *oid::CE_KEY_USAGE) {
-        let bits: rasn_pkix::KeyUsage = decode("a key usage", &usage.extn_value)?;
-        // keyEncipherment (RFC 5280 §4.2.1.3).
-        if !bits.get(2).is_some_and(|b| *b) {
-            advice.push("the certificate isn't for keyEncipherment: is it the right one?".into());
-        }
+    if !Certificate::decode(recipient)?.may(&[KeyUse::KeyEncipherment])? {
+        advice.push("the certificate isn't for keyEncipherment: is it the right one?".into());
     }
     if !passphrase.is_ascii() {
         let what = "Dogtag can't verify proofs by secrets with other than ASCII letters";

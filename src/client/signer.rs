@@ -2,16 +2,12 @@
 //! or sent.
 
 use chrono::Utc;
-use rasn_pkix::{Certificate, ExtKeyUsageSyntax};
 
 use super::session::Identity;
+use crate::asn1::certificate::Certificate;
+use crate::asn1::oid;
 use crate::asn1::summary::summary;
-use crate::asn1::{decode, oid};
 use crate::error::{Error, Kind, Result};
-
-const CLIENT_AUTH: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 2];
-/// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
-const ANY: [u32; 5] = [2, 5, 29, 37, 0];
 
 /// Checks a signer for a modern verb: that it is valid now, and good for the TLS login.
 ///
@@ -49,14 +45,10 @@ pub fn valid_now(identity: &Identity) -> Result<()> {
 /// # Errors
 /// [`Kind::Untrusted`].
 pub fn client(identity: &Identity) -> Result<()> {
-    let certificate: Certificate = decode("the signer's certificate", identity.certificate.der())?;
-    let extensions = certificate.tbs_certificate.extensions;
-    let usage = extensions.iter().flat_map(|e| e.iter());
-    let Some(usage) = usage.into_iter().find(|e| *e.extn_id == *oid::CE_EXT_KEY_USAGE) else {
-        return Ok(());
-    };
-    let purposes: ExtKeyUsageSyntax = decode("the extended key usage", &usage.extn_value)?;
-    if purposes.iter().any(|p| p[..] == CLIENT_AUTH || p[..] == ANY) {
+    let certificate = Certificate::decode(identity.certificate.der())?;
+    let purposes = certificate.purposes()?;
+    let client = [oid::KP_CLIENT_AUTH, oid::KP_ANY];
+    if purposes.is_none_or(|all| all.iter().any(|p| client.contains(&&**p))) {
         return Ok(());
     }
     let name = title(identity);

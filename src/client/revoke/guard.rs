@@ -1,13 +1,11 @@
 //! What isn't revoked unless that is asked for: certificates of the CA and its subsystems, the
 //! signer's own, and those of which nothing is known.
 
-use rasn_pkix::{BasicConstraints, Certificate, ExtKeyUsageSyntax, KeyUsage};
-
 use super::target::{Found, Source};
-use crate::asn1::name::same_name;
-use crate::asn1::name::{dn_string, name_attributes};
+use crate::asn1::certificate::{Certificate, KeyUse};
+use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{decode, name, oid, unsigned};
+use crate::asn1::{name, oid, unsigned};
 use crate::client::dogtag::records::{Lookup, Records, State, serial_hex};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Database;
@@ -152,49 +150,24 @@ pub(super) fn check(
     Ok(warnings)
 }
 
-const OCSP_SIGNING: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 9];
-const SERVER_AUTH: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 1];
-/// id-kp-cmcCA (RFC 6402 §2.10).
-const CMC_CA: [u32; 9] = [1, 3, 6, 1, 5, 5, 7, 3, 27];
-
-/// The purposes in a certificate's extended key usage.
-fn purposes(der: &[u8]) -> Result<Vec<Vec<u32>>> {
-    let Some(value) = extension(der, oid::CE_EXT_KEY_USAGE)? else { return Ok(Vec::new()) };
-    let purposes: ExtKeyUsageSyntax = decode("the extended key usage", &value)?;
-    Ok(purposes.iter().map(|p| p.to_vec()).collect())
-}
-
-fn extension(der: &[u8], id: &rasn::types::Oid) -> Result<Option<Vec<u8>>> {
-    let certificate: Certificate = decode("the certificate to revoke", der)?;
-    let extensions = certificate.tbs_certificate.extensions;
-    let found = extensions.iter().flat_map(|e| e.iter()).find(|e| *e.extn_id == *id);
-    Ok(found.map(|e| e.extn_value.to_vec()))
-}
-
 /// What a certificate is that signs for a CA, by its extensions.
 fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
     let some = |text: &str| Ok(Some(text.to_owned()));
     if certificate_fields(der).is_ok_and(|f| same_name(f.subject, issuer)) {
         return some("the CA's own certificate: all that it issued would be worthless");
     }
-    if let Some(value) = extension(der, oid::CE_BASIC_CONSTRAINTS)? {
-        let constraints: BasicConstraints = decode("the basic constraints", &value)?;
-        if constraints.ca {
-            return some("a CA's certificate: all that it issued would be worthless");
-        }
+    let certificate = Certificate::decode(der)?;
+    if certificate.ca()?.0 {
+        return some("a CA's certificate: all that it issued would be worthless");
     }
-    if let Some(value) = extension(der, oid::CE_KEY_USAGE)? {
-        let usage: KeyUsage = decode("the key usage", &value)?;
-        // keyCertSign, cRLSign.
-        if [5, 6].iter().any(|bit| usage.get(*bit).is_some_and(|b| *b)) {
-            return some("a CA's certificate: its key may sign certificates or CRLs");
-        }
+    let signs = [KeyUse::CertificateSignature, KeyUse::CrlSignature];
+    if certificate.key_usage()?.is_some_and(|usage| usage.allows(&signs)) {
+        return some("a CA's certificate: its key may sign certificates or CRLs");
     }
-    let purposes = purposes(der)?;
-    if purposes.iter().any(|p| p[..] == OCSP_SIGNING) {
+    if certificate.has_purpose(oid::KP_OCSP_SIGNING)? {
         return some("an OCSP responder's certificate");
     }
-    if purposes.iter().any(|p| p[..] == CMC_CA) {
+    if certificate.has_purpose(oid::KP_CMC_CA)? {
         return some("a certificate that signs CMC responses for a CA");
     }
     Ok(None)
@@ -224,8 +197,8 @@ fn subsystem(
     database: &Database,
 ) -> Result<Option<String>> {
     let (Some(der), Some(subject)) = (found.der(), found.subject()) else { return Ok(None) };
-    let purposes = purposes(der)?;
-    let server = purposes.is_empty() || purposes.iter().any(|p| p[..] == SERVER_AUTH);
+    let purposes = Certificate::decode(der)?.purposes()?.unwrap_or_default();
+    let server = purposes.is_empty() || purposes.iter().any(|p| **p == *oid::KP_SERVER_AUTH);
     let names_host = || {
         let certificate = database.decode_certificate(der);
         certificate.is_ok_and(|c| c.verify_name(asker.host).is_ok())
