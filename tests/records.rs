@@ -87,7 +87,7 @@ fn by_serial_subject_and_key() {
             assert_eq!(records.issued_by(&serial).unwrap().as_deref(), Some("agent"));
             assert_eq!(records.issued_by(&parsed("1")).unwrap().as_deref(), Some("system"));
         });
-        let valid = format!("0x{:x} VALID", u32::try_from(&serial).unwrap());
+        let valid = format!("{serial} VALID");
         for (reason, state) in [(6, "on hold"), (1, "revoked (keyCompromise)")] {
             let revoked = valid.replace("VALID", &format!("REVOKED {reason}"));
             book(&f, &valid, &revoked);

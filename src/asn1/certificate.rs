@@ -1,15 +1,61 @@
-//! A certificate as its verifier reads it (RFC 5280): what is signed, by what, and what the extensions
-//! allow. Signed octets are kept as they arrived.
+//! A certificate (RFC 5280), read once: its fields as they stand there, and what its extensions say.
+//! Octets that are hashed, signed or compared are kept as they arrived; nothing is verified.
 
 use chrono::{DateTime, FixedOffset, Utc};
-use rasn::types::Oid;
-use rasn_pkix::{BasicConstraints, Extension, Time};
+use num_bigint::BigInt;
+use rasn::types::{ObjectIdentifier, Oid};
+use rasn_pkix::algorithms::RsaPublicKey;
+use rasn_pkix::{AlgorithmIdentifier, SubjectPublicKeyInfo, Time};
 
 use super::canonical::children;
+use super::extension::{Extension, GeneralName};
 use super::key_usage::{self, KeyUsage};
-use super::x509::{CertificateFields, certificate_fields};
-use super::{decode, oid, split_tlv};
+use super::{decode, extension, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
+
+/// The fields of a certificate by position, each as the bytes it has there: a certificate is never
+/// encoded again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fields<'a> {
+    /// INTEGER content octets of the serial number.
+    pub serial: &'a [u8],
+    /// DER of the issuer Name.
+    pub issuer: &'a [u8],
+    /// DER of the subject Name.
+    pub subject: &'a [u8],
+    /// DER of the SubjectPublicKeyInfo.
+    pub spki: &'a [u8],
+    /// DER of the Validity.
+    pub validity: &'a [u8],
+}
+
+/// Reads a certificate's outer fields only, whatever is in them or follows.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn fields(der: &[u8]) -> Result<Fields<'_>> {
+    outer(der).ok_or_else(|| Error::new(Kind::Input, "can't decode a certificate"))
+}
+
+fn outer(der: &[u8]) -> Option<Fields<'_>> {
+    /// The next element whole, and what follows it.
+    fn next(at: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+        let (tag, _, rest) = split_tlv(at)?;
+        Some((tag, at.get(..at.len() - rest.len())?, rest))
+    }
+    let (0x30, certificate, _) = split_tlv(der)? else { return None };
+    let (0x30, mut at, _) = split_tlv(certificate)? else { return None };
+    if at.first() == Some(&0xa0) {
+        at = next(at)?.2;
+    }
+    let (0x02, serial, rest) = split_tlv(at)? else { return None };
+    let (0x30, _signature, rest) = next(rest)? else { return None };
+    let (0x30, issuer, rest) = next(rest)? else { return None };
+    let (0x30, validity, rest) = next(rest)? else { return None };
+    let (0x30, subject, rest) = next(rest)? else { return None };
+    let (0x30, spki, _) = next(rest)? else { return None };
+    Some(Fields { serial, issuer, subject, spki, validity })
+}
 
 /// A decoded certificate, nothing of it verified.
 #[derive(Debug)]
@@ -17,7 +63,9 @@ pub struct Certificate<'a> {
     /// The certificate.
     pub der: &'a [u8],
     /// Names, key and serial number, as they stand there.
-    pub fields: CertificateFields<'a>,
+    pub fields: Fields<'a>,
+    /// Its version, 3 for most.
+    pub version: u64,
     /// What is signed.
     pub signed: &'a [u8],
     /// Content octets of the signature algorithm's OBJECT IDENTIFIER.
@@ -26,11 +74,34 @@ pub struct Certificate<'a> {
     pub parameters: &'a [u8],
     /// The signature.
     pub signature: &'a [u8],
+    /// The signature algorithm.
+    pub signature_algorithm: Algorithm,
     /// First moment it is valid.
     pub not_before: DateTime<Utc>,
     /// Last moment it is valid.
     pub not_after: DateTime<Utc>,
-    extensions: Vec<Extension>,
+    /// The extensions, in their order.
+    pub extensions: Vec<Extension>,
+}
+
+/// An AlgorithmIdentifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Algorithm {
+    /// The identifier in dotted form.
+    pub id: String,
+    /// DER of the parameters; empty when there are none.
+    pub parameters: Vec<u8>,
+}
+
+/// A SubjectPublicKeyInfo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// What kind of key it is.
+    pub algorithm: Algorithm,
+    /// The octets of the BIT STRING.
+    pub bits: Vec<u8>,
+    /// Modulus and public exponent of an RSA key.
+    pub rsa: Option<(Vec<u8>, BigInt)>,
 }
 
 /// Extensions that a verifier of paths knows, or that only restrict what others do: a critical one
@@ -50,43 +121,49 @@ const KNOWN: &[&Oid] = &[
     oid::CE_INHIBIT_ANY_POLICY,
 ];
 
-/// Reads a certificate.
+/// Reads a certificate for its verifier, who takes less than [`Certificate::decode`] does.
 ///
 /// # Errors
 /// [`Kind::Input`]; also when the two places that name the signature algorithm differ, when an
 /// extension occurs twice, or when octets follow.
 pub fn read(der: &[u8]) -> Result<Certificate<'_>> {
     let bad = || Error::new(Kind::Input, "invalid certificate");
-    let fields = certificate_fields(der)?;
-    let decoded: rasn_pkix::Certificate = decode("a certificate", der)?;
-    let tbs = decoded.tbs_certificate;
-    let Some((0x30, content, [])) = split_tlv(der) else { return Err(bad()) };
-    let parts = children(content).ok_or_else(bad)?;
-    let [signed, identifier, signature] = parts[..] else { return Err(bad()) };
-    let (algorithm, parameters) = algorithm(identifier).ok_or_else(bad)?;
-    let Some((0x03, [0, signature @ ..], [])) = split_tlv(signature) else { return Err(bad()) };
-    if tbs.signature != decoded.signature_algorithm {
+    let (certificate, agree) = Certificate::decoded(der)?;
+    if !Parts::of(der).is_some_and(|parts| parts.exact) {
+        return Err(bad());
+    }
+    if !agree {
         return Err(bad().because("its two signature algorithms differ"));
     }
-    let extensions: Vec<Extension> =
-        tbs.extensions.iter().flat_map(|e| e.iter()).cloned().collect();
-    let twice = |(n, e): (usize, &Extension)| {
-        extensions.iter().take(n).any(|other| other.extn_id == e.extn_id)
-    };
+    let extensions = &certificate.extensions;
+    let twice =
+        |(n, e): (usize, &Extension)| extensions.iter().take(n).any(|other| other.id == e.id);
     if extensions.iter().enumerate().any(twice) {
         return Err(bad().because("an extension occurs twice"));
     }
-    Ok(Certificate {
-        der,
-        fields,
-        signed,
-        algorithm,
-        parameters,
-        signature,
-        not_before: utc(&tbs.validity.not_before),
-        not_after: utc(&tbs.validity.not_after),
-        extensions,
-    })
+    Ok(certificate)
+}
+
+/// The elements of a certificate.
+#[derive(Default)]
+struct Parts<'a> {
+    signed: &'a [u8],
+    algorithm: &'a [u8],
+    parameters: &'a [u8],
+    signature: &'a [u8],
+    /// Nothing follows, and the signature is whole octets.
+    exact: bool,
+}
+
+impl Parts<'_> {
+    fn of(der: &[u8]) -> Option<Parts<'_>> {
+        let (0x30, content, rest) = split_tlv(der)? else { return None };
+        let [signed, identifier, signature] = children(content)?[..] else { return None };
+        let (algorithm, parameters) = algorithm(identifier)?;
+        let (0x03, [unused, signature @ ..], []) = split_tlv(signature)? else { return None };
+        let exact = rest.is_empty() && *unused == 0;
+        Some(Parts { signed, algorithm, parameters, signature, exact })
+    }
 }
 
 /// Splits DER of an AlgorithmIdentifier into the identifier's content octets and the parameters.
@@ -103,10 +180,61 @@ fn utc(time: &Time) -> DateTime<Utc> {
     }
 }
 
-impl Certificate<'_> {
-    /// The value of an extension.
+impl<'a> Certificate<'a> {
+    /// Decodes a certificate for reading.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub fn decode(der: &'a [u8]) -> Result<Certificate<'a>> {
+        Ok(Certificate::decoded(der)?.0)
+    }
+
+    /// Decodes a certificate; returns, too, whether it names one signature algorithm in both places.
+    fn decoded(der: &'a [u8]) -> Result<(Certificate<'a>, bool)> {
+        let fields = fields(der)?;
+        let decoded: rasn_pkix::Certificate = decode("a certificate", der)?;
+        let tbs = decoded.tbs_certificate;
+        let parts = Parts::of(der).unwrap_or_default();
+        let certificate = Certificate {
+            der,
+            fields,
+            version: tbs.version.raw_value().saturating_add(1),
+            signed: parts.signed,
+            algorithm: parts.algorithm,
+            parameters: parts.parameters,
+            signature: parts.signature,
+            signature_algorithm: Algorithm::from(&decoded.signature_algorithm),
+            not_before: utc(&tbs.validity.not_before),
+            not_after: utc(&tbs.validity.not_after),
+            extensions: tbs.extensions.iter().flat_map(|e| e.iter()).map(Extension::from).collect(),
+        };
+        Ok((certificate, tbs.signature == decoded.signature_algorithm))
+    }
+
     fn value(&self, id: &Oid) -> Option<&[u8]> {
-        self.extensions.iter().find(|e| *e.extn_id == *id).map(|e| &e.extn_value[..])
+        self.extensions.iter().find(|e| *e.id == *id).map(|e| e.value.as_slice())
+    }
+
+    /// Returns the serial number.
+    pub fn serial(&self) -> BigInt {
+        BigInt::from_signed_bytes_be(self.fields.serial)
+    }
+
+    /// Returns the public key.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when it can't be decoded.
+    pub fn public_key(&self) -> Result<PublicKey> {
+        let spki: SubjectPublicKeyInfo = decode("a public key", self.fields.spki)?;
+        let bits = spki.subject_public_key.as_raw_slice();
+        let rsa = (*spki.algorithm.algorithm == *oid::RSA_ENCRYPTION)
+            .then(|| decode::<RsaPublicKey>("an RSA key", bits).ok())
+            .flatten();
+        let rsa = rsa.map(|key| {
+            let (_, modulus) = BigInt::from(key.modulus).to_bytes_be();
+            (modulus, BigInt::from(key.public_exponent))
+        });
+        Ok(PublicKey { algorithm: Algorithm::from(&spki.algorithm), bits: bits.to_vec(), rsa })
     }
 
     /// Returns whether subject and issuer are the same name.
@@ -120,10 +248,19 @@ impl Certificate<'_> {
     /// [`Kind::Input`] for an extension that can't be decoded; so below.
     pub fn ca(&self) -> Result<(bool, Option<u64>)> {
         let Some(value) = self.value(oid::CE_BASIC_CONSTRAINTS) else { return Ok((false, None)) };
-        let constraints: BasicConstraints = decode("an extension", value)?;
-        let most = constraints.path_len_constraint;
+        let constraints = extension::basic_constraints(value)?;
         // A length that is no count allows nothing.
-        Ok((constraints.ca, most.map(|n| u64::try_from(&n).unwrap_or(0))))
+        let most = constraints.path_length.map(|n| u64::try_from(&n).unwrap_or(0));
+        Ok((constraints.ca, most))
+    }
+
+    /// Returns keyUsage, if it is there.
+    ///
+    /// # Errors
+    /// As [`Certificate::ca`].
+    pub fn key_usage(&self) -> Result<Option<Vec<KeyUsage>>> {
+        let value = self.value(oid::CE_KEY_USAGE);
+        value.map(|value| key_usage::usages("the key usage", value)).transpose()
     }
 
     /// Returns whether the key may be used so: keyUsage says it, or isn't there.
@@ -131,9 +268,16 @@ impl Certificate<'_> {
     /// # Errors
     /// As [`Certificate::ca`].
     pub fn may(&self, uses: &[KeyUsage]) -> Result<bool> {
-        let Some(value) = self.value(oid::CE_KEY_USAGE) else { return Ok(true) };
-        let granted = key_usage::usages("an extension", value)?;
-        Ok(uses.iter().any(|wanted| granted.contains(wanted)))
+        Ok(self.key_usage()?.is_none_or(|granted| granted.iter().any(|one| uses.contains(one))))
+    }
+
+    /// Returns the purposes in extKeyUsage, if it is there.
+    ///
+    /// # Errors
+    /// As [`Certificate::ca`].
+    pub fn purposes(&self) -> Result<Option<Vec<ObjectIdentifier>>> {
+        let value = self.value(oid::CE_EXT_KEY_USAGE);
+        value.map(|value| key_usage::purposes("the extended key usage", value)).transpose()
     }
 
     /// Returns whether extKeyUsage names this purpose.
@@ -141,15 +285,21 @@ impl Certificate<'_> {
     /// # Errors
     /// As [`Certificate::ca`].
     pub fn has_purpose(&self, purpose: &Oid) -> Result<bool> {
-        let Some(value) = self.value(oid::CE_EXT_KEY_USAGE) else { return Ok(false) };
-        let purposes = key_usage::purposes("an extension", value)?;
-        Ok(purposes.iter().any(|id| **id == *purpose))
+        Ok(self.purposes()?.is_some_and(|all| all.iter().any(|id| **id == *purpose)))
+    }
+
+    /// Returns the names in subjectAltName.
+    ///
+    /// # Errors
+    /// As [`Certificate::ca`].
+    pub fn alternative_names(&self) -> Result<Vec<GeneralName>> {
+        let value = self.value(oid::CE_SUBJECT_ALT_NAME);
+        value.map_or_else(|| Ok(Vec::new()), extension::general_names)
     }
 
     /// Returns subjectKeyIdentifier's octets.
     pub fn key_identifier(&self) -> Option<&[u8]> {
-        let found = self.extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_KEY_IDENTIFIER);
-        match split_tlv(&found?.extn_value)? {
+        match split_tlv(self.value(oid::CE_SUBJECT_KEY_IDENTIFIER)?)? {
             (0x04, id, []) => Some(id),
             _ => None,
         }
@@ -157,9 +307,8 @@ impl Certificate<'_> {
 
     /// Returns the key identifier in authorityKeyIdentifier.
     pub fn authority_key_identifier(&self) -> Option<&[u8]> {
-        let id = oid::CE_AUTHORITY_KEY_IDENTIFIER;
-        let found = self.extensions.iter().find(|e| *e.extn_id == *id);
-        let (0x30, content, []) = split_tlv(&found?.extn_value)? else { return None };
+        let value = self.value(oid::CE_AUTHORITY_KEY_IDENTIFIER)?;
+        let (0x30, content, []) = split_tlv(value)? else { return None };
         match split_tlv(content)? {
             (0x80, id, _) => Some(id),
             _ => None,
@@ -168,12 +317,30 @@ impl Certificate<'_> {
 
     /// Returns whether it holds those below it to names.
     pub fn constrains_names(&self) -> bool {
-        self.extensions.iter().any(|e| *e.extn_id == *oid::CE_NAME_CONSTRAINTS)
+        self.value(oid::CE_NAME_CONSTRAINTS).is_some()
     }
 
     /// Returns a critical extension that no verifier here knows, in dotted form.
     pub fn unknown_critical(&self) -> Option<String> {
-        let unknown = |e: &&Extension| e.critical && !KNOWN.iter().any(|k| *e.extn_id == **k);
-        self.extensions.iter().find(unknown).map(|e| oid::dotted(&e.extn_id))
+        let unknown = |e: &&Extension| e.critical && !KNOWN.iter().any(|k| *e.id == **k);
+        self.extensions.iter().find(unknown).map(Extension::id)
+    }
+}
+
+impl From<&AlgorithmIdentifier> for Algorithm {
+    fn from(algorithm: &AlgorithmIdentifier) -> Algorithm {
+        let parameters = algorithm.parameters.as_ref().map_or(&[][..], |p| p.as_bytes());
+        Algorithm { id: oid::dotted(&algorithm.algorithm), parameters: parameters.to_vec() }
+    }
+}
+
+impl Algorithm {
+    /// Returns the digest that RSASSA-PSS-params (RFC 4055 §3.1) name, in dotted form.
+    pub fn pss_digest(&self) -> Option<String> {
+        // The first element is `[0] { AlgorithmIdentifier { OBJECT IDENTIFIER ...`.
+        let (0x30, fields, _) = split_tlv(&self.parameters)? else { return None };
+        let (0xa0, digest, _) = split_tlv(fields)? else { return None };
+        let digest: AlgorithmIdentifier = decode("a digest algorithm", digest).ok()?;
+        Some(oid::dotted(&digest.algorithm))
     }
 }

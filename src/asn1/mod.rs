@@ -9,6 +9,7 @@ pub mod certificate;
 pub mod cmc;
 pub mod cms;
 pub mod crmf;
+pub mod extension;
 pub mod extension_request;
 pub mod key_usage;
 pub mod name;

@@ -168,6 +168,8 @@ oids! {
     CE_KEY_USAGE "keyUsage" = [2, 5, 29, 15];
     /// id-ce-subjectAltName (RFC 5280).
     CE_SUBJECT_ALT_NAME "subjectAltName" = [2, 5, 29, 17];
+    /// id-ce-issuerAltName (RFC 5280).
+    CE_ISSUER_ALT_NAME "issuerAltName" = [2, 5, 29, 18];
     /// id-ce-basicConstraints (RFC 5280).
     CE_BASIC_CONSTRAINTS "basicConstraints" = [2, 5, 29, 19];
     /// id-ce-nameConstraints (RFC 5280).
@@ -188,6 +190,10 @@ oids! {
     CE_INHIBIT_ANY_POLICY "inhibitAnyPolicy" = [2, 5, 29, 54];
     /// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
     ANY_EXTENDED_KEY_USAGE "anyExtendedKeyUsage" = [2, 5, 29, 37, 0];
+    /// id-qt-cps (RFC 5280 §4.2.1.4).
+    QT_CPS "cps" = [1, 3, 6, 1, 5, 5, 7, 2, 1];
+    /// id-qt-unotice (RFC 5280 §4.2.1.4).
+    QT_UNOTICE "unotice" = [1, 3, 6, 1, 5, 5, 7, 2, 2];
     /// id-kp-serverAuth (RFC 5280 §4.2.1.12, and those below).
     KP_SERVER_AUTH "serverAuth" = [1, 3, 6, 1, 5, 5, 7, 3, 1];
     /// id-kp-clientAuth.
@@ -234,7 +240,6 @@ const SHOWN: &[(&Oid, &str)] = &[
     (id!(2 16 840 1 101 3 4 1 48), "aes256-wrap-pad"),
     (id!(1 2 840 113549 3 7), "des-ede3-cbc"),
     (id!(2 5 29 16), "privateKeyUsagePeriod"),
-    (id!(2 5 29 18), "issuerAltName"),
     (id!(1 3 6 1 5 5 7 1 1), "authorityInfoAccess"),
     (id!(1 3 6 1 5 5 7 48 1 5), "ocspNoCheck"),
     (id!(1 3 6 1 5 5 7 3 28), "cmcRA"),

@@ -1,13 +1,12 @@
 //! What people and programs want to know of a certificate.
 
-use chrono::{DateTime, FixedOffset, Utc};
-use rasn::types::Any;
-use rasn_pkix::{Certificate, GeneralName, Time};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::certificate::Certificate;
+use super::extension::{GeneralName, general_names};
 use super::name::dn_string;
-use crate::asn1::x509::certificate_fields;
-use crate::asn1::{decode, oid, pem};
+use super::pem;
 use crate::error::Result;
 use crate::text::printable;
 
@@ -35,19 +34,15 @@ pub struct Summary {
 /// # Errors
 /// [`crate::error::Kind::Input`].
 pub fn summary(der: &[u8]) -> Result<Summary> {
-    let fields = certificate_fields(der)?;
-    let certificate: Certificate = decode("a certificate", der)?;
-    let tbs = &certificate.tbs_certificate;
-    let mut extensions = tbs.extensions.iter().flat_map(|e| e.iter());
-    let san = extensions.rfind(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
-    let sans = san.map_or_else(|| Ok(Vec::new()), |e| alternative_names(&e.extn_value))?;
+    let certificate = Certificate::decode(der)?;
+    let fields = certificate.fields;
     Ok(Summary {
         subject: dn_string(fields.subject)?,
         issuer: dn_string(fields.issuer)?,
         serial: fields.serial.to_vec(),
-        not_before: utc(&tbs.validity.not_before),
-        not_after: utc(&tbs.validity.not_after),
-        sans,
+        not_before: certificate.not_before,
+        not_after: certificate.not_after,
+        sans: certificate.alternative_names()?.iter().map(general_name).collect(),
         der: der.to_vec(),
     })
 }
@@ -57,36 +52,23 @@ pub fn summary(der: &[u8]) -> Result<Summary> {
 /// # Errors
 /// [`crate::error::Kind::Input`].
 pub fn alternative_names(der: &[u8]) -> Result<Vec<String>> {
-    // One by one as bytes: rasn's OtherName holds OCTET STRINGs only, and a UPN is a UTF8String.
-    let names: Vec<Any> = decode("the alternative names", der)?;
-    let shown = names.iter().map(|name| match decode("an alternative name", name.as_bytes()) {
-        Ok(name) => general_name(&name),
-        Err(_) => "other".to_owned(),
-    });
-    Ok(shown.collect())
-}
-
-fn utc(time: &Time) -> DateTime<Utc> {
-    match time {
-        Time::Utc(t) => *t,
-        Time::General(t) => DateTime::<FixedOffset>::to_utc(t),
-    }
+    Ok(general_names(der)?.iter().map(general_name).collect())
 }
 
 fn general_name(name: &GeneralName) -> String {
     let text = match name {
-        GeneralName::DnsName(n) => format!("DNS:{n}"),
-        GeneralName::Rfc822Name(n) => format!("email:{n}"),
+        GeneralName::Dns(n) => format!("DNS:{n}"),
+        GeneralName::Email(n) => format!("email:{n}"),
         GeneralName::Uri(n) => format!("URI:{n}"),
-        GeneralName::IpAddress(octets) => {
+        GeneralName::Ip(octets) => {
             match (<[u8; 4]>::try_from(&octets[..]), <[u8; 16]>::try_from(&octets[..])) {
                 (Ok(v4), _) => format!("IP:{}", std::net::Ipv4Addr::from(v4)),
                 (_, Ok(v6)) => format!("IP:{}", std::net::Ipv6Addr::from(v6)),
                 _ => format!("IP:{}", crate::keyid::to_hex(octets)),
             }
         }
-        GeneralName::RegisteredId(id) => format!("RID:{}", oid::dotted(id)),
-        _ => "other".to_owned(),
+        GeneralName::RegisteredId(id) => format!("RID:{id}"),
+        GeneralName::Directory(_) | GeneralName::Other(..) | GeneralName::Unread => "other".into(),
     };
     printable(&text).into_owned()
 }

@@ -1,9 +1,10 @@
-//! PKCS #10 (RFC 2986), extensions and certificates (RFC 5280): the parts CMC needs.
+//! PKCS #10 (RFC 2986), and extensions to ask for (RFC 5280): the parts CMC needs.
 
 use rasn::prelude::*;
 use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::{Attribute, Extension, GeneralName, SubjectPublicKeyInfo};
 
+pub use super::certificate::fields as certificate_fields;
 use super::{alt_name, any, any_of, decode, encode, oid, split_tlv, tlv};
 use crate::algorithm::{Curve, Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
@@ -228,50 +229,6 @@ pub fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
         }
         _ => Err(bad("unknown kind of name")),
     }
-}
-
-/// The fields of a certificate by position, each as the bytes it has there: a certificate is never
-/// encoded again.
-#[derive(Debug)]
-pub struct CertificateFields<'a> {
-    /// INTEGER content octets of the serial number.
-    pub serial: &'a [u8],
-    /// DER of the issuer Name.
-    pub issuer: &'a [u8],
-    /// DER of the subject Name.
-    pub subject: &'a [u8],
-    /// DER of the SubjectPublicKeyInfo.
-    pub spki: &'a [u8],
-    /// DER of the Validity.
-    pub validity: &'a [u8],
-}
-
-/// Reads a certificate's outer fields.
-///
-/// # Errors
-/// [`Kind::Input`].
-pub fn certificate_fields(der: &[u8]) -> Result<CertificateFields<'_>> {
-    fields(der).ok_or_else(|| Error::new(Kind::Input, "can't decode a certificate"))
-}
-
-fn fields(der: &[u8]) -> Option<CertificateFields<'_>> {
-    /// The next element whole, and what follows it.
-    fn next(at: &[u8]) -> Option<(u8, &[u8], &[u8])> {
-        let (tag, _, rest) = split_tlv(at)?;
-        Some((tag, at.get(..at.len() - rest.len())?, rest))
-    }
-    let (0x30, certificate, _) = split_tlv(der)? else { return None };
-    let (0x30, mut at, _) = split_tlv(certificate)? else { return None };
-    if at.first() == Some(&0xa0) {
-        at = next(at)?.2;
-    }
-    let (0x02, serial, rest) = split_tlv(at)? else { return None };
-    let (0x30, _signature, rest) = next(rest)? else { return None };
-    let (0x30, issuer, rest) = next(rest)? else { return None };
-    let (0x30, validity, rest) = next(rest)? else { return None };
-    let (0x30, subject, rest) = next(rest)? else { return None };
-    let (0x30, spki, _) = next(rest)? else { return None };
-    Some(CertificateFields { serial, issuer, subject, spki, validity })
 }
 
 /// The key type a SubjectPublicKeyInfo names.

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::input;
 use super::session::Session;
 use crate::algorithm::{Crypto, KeyType};
+use crate::asn1::certificate::Certificate;
+use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::x509::{certificate_fields, spki_key_type};
-use crate::asn1::{decode, oid, split_tlv};
 use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{KeyTransport, PrivateKey, PrivateWrap, SessionKind};
@@ -36,8 +37,7 @@ impl Archive {
         let what = format!("the transport certificate {}", file.display());
         let hint = "it is the KRA's transport certificate, in DER or PEM: in the KRA's database, \
                     certutil -L -n 'transportCert cert-pki-tomcat KRA' -a";
-        let bytes =
-            super::output::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
+        let bytes = input::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
         let check = |der: &[u8]| {
             certificate_fields(der).map(drop).map_err(|_| {
                 Error::new(Kind::Input, format!("can't read {what}"))
@@ -114,15 +114,11 @@ impl Facts {
                 facts.warnings.push("is not valid yet".to_owned());
             }
         }
-        if let Ok(certificate) = decode::<rasn_pkix::Certificate>("a certificate", der) {
-            let extensions = certificate.tbs_certificate.extensions;
-            let mut extensions = extensions.iter().flat_map(|e| e.iter());
-            let usage = extensions.find(|e| *e.extn_id == *oid::CE_KEY_USAGE);
-            // keyEncipherment and dataEncipherment are bits 2 and 3 (RFC 5280 §4.2.1.3).
-            facts.encrypts = usage.map(|e| {
-                let bits = split_tlv(&e.extn_value).and_then(|(_, bits, _)| bits.get(1));
-                bits.is_some_and(|b| b & 0x30 != 0)
-            });
+        if let Ok(certificate) = Certificate::decode(der) {
+            let uses = [KeyUsage::KeyEncipherment, KeyUsage::DataEncipherment];
+            // One that can't be read allows nothing.
+            let usage = certificate.key_usage().unwrap_or_else(|_| Some(Vec::new()));
+            facts.encrypts = usage.map(|all| all.iter().any(|one| uses.contains(one)));
         }
         facts
     }

@@ -7,7 +7,7 @@ use rasn_pkix::{Attribute, Extension};
 use super::archive::Archive;
 use super::keys::RequestKey;
 use super::session::Session;
-use super::{input, output};
+use super::input;
 use crate::algorithm::{Crypto, Digest, KeySpec};
 use crate::asn1::x509::{self, CsrParts, certification_request, general_name, subject_alt_name};
 use crate::asn1::{extension_request, oid};
@@ -191,7 +191,7 @@ fn key_identifier(crypto: &dyn Crypto, spki: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Kind::Input`].
 pub fn read(path: &Path, crmf: Option<bool>) -> Result<Request> {
-    let bytes = output::read("the certificate request", path)?;
+    let bytes = input::read("the certificate request", path)?;
     let what = format!("the certificate request {}", path.display());
     let read = |der: &[u8]| match crmf {
         Some(true) => Request::crmf(der).map_err(|e| match Request::pkcs10(der) {

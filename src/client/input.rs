@@ -1,13 +1,47 @@
 //! Input files of a certain kind; an error says what kind the file is instead.
 
+use std::io::{self, Read};
+use std::path::Path;
+
 use crate::asn1::pem;
 use crate::error::{Error, Kind, Result};
 use crate::inspect::what_is;
+use crate::interrupt;
 
 /// The kinds of file a certificate request comes in.
 pub const CERTIFICATE_REQUEST: &str = "a PKCS #10 request or a CRMF request";
 /// The kinds of file a certificate comes in.
 pub const CERTIFICATE: &str = "a certificate or a PKCS #7 file of certificates";
+
+/// Reads a whole input file, 16 MiB at most; `-` is standard input.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
+    let failed = |e: io::Error| {
+        Error::new(Kind::Input, format!("can't read {what} {}", path.display())).because(e)
+    };
+    let limit = crate::asn1::LARGEST as u64;
+    let stdin = path.as_os_str() == "-";
+    let name = path.to_owned();
+    let read = move || {
+        let mut bytes = Vec::new();
+        let done = if stdin {
+            io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
+        } else {
+            std::fs::File::open(name).and_then(|f| f.take(limit + 1).read_to_end(&mut bytes))
+        };
+        done.map(|_| bytes)
+    };
+    // A pipe waits for its writer.
+    let bytes =
+        if stdin || interrupt::may_wait(path) { interrupt::blocking(read)? } else { read() };
+    let bytes = bytes.map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(Error::new(Kind::Input, format!("{what} {} is over 16 MiB", path.display())));
+    }
+    Ok(bytes)
+}
 
 /// Returns the DER in `bytes` (DER, PEM or base64) and what `read` makes of it. `what` names the file,
 /// `wanted` the kinds of file it may be.

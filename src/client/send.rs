@@ -56,7 +56,7 @@ pub struct Submitted {
 /// [`crate::error::Kind::Input`] when the file is no CMC request; [`crate::error::Kind::Output`];
 /// those of the transport; those of the answer ([`judge::issued`]).
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
-    let bytes = output::read("the CMC request", &spec.file)?;
+    let bytes = input::read("the CMC request", &spec.file)?;
     let what = format!("the CMC request {}", spec.file.display());
     let (message, content) =
         input::parsed(&what, "a CMC request", &bytes, inspect::request_content)?;

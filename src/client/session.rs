@@ -1,10 +1,10 @@
 //! A database opened, logged in to each token a run needs, and the signer found in it.
 
-use crate::algorithm::{Crypto, Digest, KeyType, Signer};
+use crate::algorithm::{Crypto, Digest};
 use crate::client::passwords::{Passwords, Wanted};
 use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::{Error, Kind, Result};
-pub use crate::http::Identity;
+pub use crate::nss::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
 use crate::trust::Paths;
 
@@ -341,17 +341,6 @@ impl Identity {
         let key = certificate.private_key()?;
         let issuers = held_issuers(database, &token, certificate.der())?;
         Ok(Identity { certificate, issuers, key })
-    }
-
-    /// The same with a session copy of an RSA key, for runs that sign more than once: NSS before
-    /// 3.90 derives the password key anew for each use of a token key.
-    pub fn for_several_signatures(mut self) -> Identity {
-        if self.key.key_type() == KeyType::Rsa
-            && let Some(copy) = self.key.session_copy()
-        {
-            self.key = copy;
-        }
-        self
     }
 
     /// Signs a PKIData as the holder of the certificate, chain included.

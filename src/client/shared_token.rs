@@ -3,14 +3,15 @@
 
 use std::path::PathBuf;
 
+use super::input;
 use super::passwords::Passwords;
 use super::session::{self, Needs, Session};
-use super::{input, output};
 use crate::algorithm::KeyType;
-use crate::asn1::key_usage::{self, KeyUsage};
+use crate::asn1::certificate::Certificate;
+use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::summary::{Summary, summary};
 use crate::asn1::x509::{certificate_fields, spki_key_type};
-use crate::asn1::{decode, oid, pem, tlv};
+use crate::asn1::{oid, pem, tlv};
 use crate::cmc::response::{certificates_of, open_signed_data};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport, SessionKind, Token};
@@ -72,7 +73,7 @@ pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Resul
     let (der, recipient, closed) = match spec.recipient {
         Recipient::File(path) => {
             let what = "the issuance protection certificate";
-            let recipient = certificate_in(what, &output::read(what, &path)?)?;
+            let recipient = certificate_in(what, &input::read(what, &path)?)?;
             warn_of(&recipient)?;
             let database = Database::without_files()?;
             let token = database.token("internal")?;
@@ -162,13 +163,8 @@ fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
     } else if now < summary.not_before {
         advice.push("the issuance protection certificate isn't valid yet".into());
     }
-    let certificate: rasn_pkix::Certificate = decode("a certificate", recipient)?;
-    let mut extensions = certificate.tbs_certificate.extensions.iter().flat_map(|e| e.iter());
-    if let Some(usage) = extensions.find(|e| *e.extn_id == *oid::CE_KEY_USAGE) {
-        let usages = key_usage::usages("a key usage", &usage.extn_value)?;
-        if !usages.contains(&KeyUsage::KeyEncipherment) {
-            advice.push("the certificate isn't for keyEncipherment: is it the right one?".into());
-        }
+    if !Certificate::decode(recipient)?.may(&[KeyUsage::KeyEncipherment])? {
+        advice.push("the certificate isn't for keyEncipherment: is it the right one?".into());
     }
     if !passphrase.is_ascii() {
         let what = "Dogtag can't verify proofs by secrets with other than ASCII letters";

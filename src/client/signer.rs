@@ -2,11 +2,11 @@
 //! or sent.
 
 use chrono::Utc;
-use rasn_pkix::Certificate;
 
 use super::session::Identity;
+use crate::asn1::certificate::Certificate;
+use crate::asn1::oid;
 use crate::asn1::summary::summary;
-use crate::asn1::{decode, key_usage, oid};
 use crate::error::{Error, Kind, Result};
 
 /// Checks a signer for a modern verb: that it is valid now, and good for the TLS login.
@@ -45,15 +45,10 @@ pub fn valid_now(identity: &Identity) -> Result<()> {
 /// # Errors
 /// [`Kind::Untrusted`].
 pub fn client(identity: &Identity) -> Result<()> {
-    let certificate: Certificate = decode("the signer's certificate", identity.certificate.der())?;
-    let extensions = certificate.tbs_certificate.extensions;
-    let usage = extensions.iter().flat_map(|e| e.iter());
-    let Some(usage) = usage.into_iter().find(|e| *e.extn_id == *oid::CE_EXT_KEY_USAGE) else {
-        return Ok(());
-    };
-    let purposes = key_usage::purposes("the extended key usage", &usage.extn_value)?;
-    let any = oid::ANY_EXTENDED_KEY_USAGE;
-    if purposes.iter().any(|p| **p == *oid::KP_CLIENT_AUTH || **p == *any) {
+    let certificate = Certificate::decode(identity.certificate.der())?;
+    let purposes = certificate.purposes()?;
+    let client = [oid::KP_CLIENT_AUTH, oid::ANY_EXTENDED_KEY_USAGE];
+    if purposes.is_none_or(|all| all.iter().any(|p| client.contains(&&**p))) {
         return Ok(());
     }
     let name = title(identity);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::judge::Proof;
 use super::session::{Needs, Session};
-use super::{input, judge, output};
+use super::{input, judge};
 use crate::cli::message::message_lines;
 use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
@@ -35,7 +35,7 @@ pub struct ShowSpec {
 /// [`Kind::Input`] when the file holds nothing known; with `verify` [`Kind::BadReply`], and
 /// [`Kind::Database`].
 pub fn show(spec: &ShowSpec) -> Result<Report> {
-    let bytes = output::read("the message", &spec.file)?;
+    let bytes = input::read("the message", &spec.file)?;
     let what = format!("the message {}", spec.file.display());
     let wanted = "a CMC message, a certificate request or a certificate";
     let message = read(&bytes).map_err(|e| input::mistaken(&what, wanted, &bytes, e))?;

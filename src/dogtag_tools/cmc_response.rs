@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::asn1::pem;
 use crate::cli::args::PasswordArgs;
-use crate::client::input::parsed;
+use crate::client::input;
 use crate::client::judge;
 use crate::client::output::{self, Mode};
 use crate::client::session::{Needs, Session};
@@ -74,14 +74,14 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
 }
 
 fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
-    let Some(input) = &options.input else {
+    let Some(file) = &options.input else {
         return Err(
             Error::new(Kind::Usage, "Missing input CMC response").hint("CMCResponse --help")
         );
     };
-    let bytes = output::read("the CMC response", input)?;
-    let what = format!("the CMC response {}", input.display());
-    let (der, response) = parsed(&what, "a CMC response", &bytes, response::parse)?;
+    let bytes = input::read("the CMC response", file)?;
+    let what = format!("the CMC response {}", file.display());
+    let (der, response) = input::parsed(&what, "a CMC response", &bytes, response::parse)?;
     let rendered = render_response(&response, options.verbose);
     streams.put(&rendered.stdout);
     if !rendered.stderr.is_empty() {

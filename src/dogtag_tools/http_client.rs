@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::asn1::pem;
 use crate::client::connection::Config;
+use crate::client::input;
 use crate::client::judge::{self, Received};
-use crate::client::output::{self, Reserved};
+use crate::client::output::Reserved;
 use crate::client::session::{Identity, Needs, Session};
 use crate::client::signer;
 use crate::dogtag_tools::settings::{Dialect, Settings};
@@ -141,7 +142,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     if !job.secure {
         streams.tell("warning: secure=false: anybody on the way can read and change everything");
     }
-    let message = output::read("the enrollment request", &job.input)?;
+    let message = input::read("the enrollment request", &job.input)?;
     if let Err(e) = inspect::request_content(&message) {
         streams
             .tell(format!("warning: {} is sent, but is no CMC request: {e}", job.input.display()));

@@ -1,9 +1,14 @@
 //! From what curl, NSS and the server left behind to one error with a hint.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::proxy::Proxy;
 use super::url::Target;
+use crate::asn1::certificate::Certificate;
+use crate::asn1::extension::GeneralName;
+use crate::asn1::key_usage::KeyUsage;
+use crate::asn1::oid;
 use crate::error::{Error, Kind};
 use crate::http::bridge::{Distrust, Seen};
 use crate::text::trust_command;
@@ -266,8 +271,6 @@ pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Erro
 
 /// What keeps a certificate from being a TLS client's, as far as it says so itself, and what to do.
 fn lack(der: &[u8]) -> Option<(String, &'static str)> {
-    use crate::asn1::key_usage::{KeyUsage, purposes, usages};
-    use crate::asn1::oid;
     let other = "name a certificate for TLS client authentication, or have it issued as one";
     let summary = crate::asn1::summary::summary(der).ok()?;
     let now = chrono::Utc::now();
@@ -278,18 +281,13 @@ fn lack(der: &[u8]) -> Option<(String, &'static str)> {
         let from = summary.not_before.format("%Y-%m-%d %H:%M:%S UTC");
         return Some((format!("it is not valid before {from}"), "check this machine's clock"));
     }
-    let certificate: rasn_pkix::Certificate = rasn::der::decode(der).ok()?;
-    let extensions = certificate.tbs_certificate.extensions?;
-    let value = |id: &rasn::types::Oid| {
-        extensions.iter().find(|e| *e.extn_id == *id).map(|e| e.extn_value.to_vec())
-    };
-    let purposes = value(oid::CE_EXT_KEY_USAGE).and_then(|v| purposes("x", &v).ok());
+    let certificate = Certificate::decode(der).ok()?;
     let client = [oid::KP_CLIENT_AUTH, oid::ANY_EXTENDED_KEY_USAGE];
+    let purposes = certificate.purposes().ok().flatten();
     if purposes.is_some_and(|all| !all.iter().any(|p| client.contains(&&**p))) {
         return Some(("its extended key usage lacks clientAuth".to_owned(), other));
     }
-    let usages = value(oid::CE_KEY_USAGE).and_then(|v| usages("x", &v).ok());
-    if usages.is_some_and(|all| !all.contains(&KeyUsage::DigitalSignature)) {
+    if !certificate.may(&[KeyUsage::DigitalSignature]).unwrap_or(true) {
         return Some(("its key usage lacks digitalSignature".to_owned(), other));
     }
     None
@@ -323,25 +321,16 @@ fn alert_name(alert: u8) -> &'static str {
 
 /// The host names and addresses a certificate carries: subjectAltName, else nothing.
 fn names_of(certificate: &[u8]) -> Vec<String> {
-    use rasn_pkix::GeneralName;
-    let Ok(certificate) = rasn::der::decode::<rasn_pkix::Certificate>(certificate) else {
-        return Vec::new();
-    };
-    let wanted = rasn::types::Oid::JOINT_ISO_ITU_T_DS_CERTIFICATE_EXTENSION_SUBJECT_ALT_NAME;
-    let extensions = certificate.tbs_certificate.extensions;
-    let san = extensions.iter().flat_map(|e| e.iter()).find(|e| e.extn_id == *wanted);
-    let names = san.and_then(|e| rasn::der::decode::<rasn_pkix::GeneralNames>(&e.extn_value).ok());
+    let names = Certificate::decode(certificate).and_then(|c| c.alternative_names());
     let shown = |name: &GeneralName| match name {
-        GeneralName::DnsName(n) => {
-            Some(String::from_utf8_lossy(n.as_iso646_bytes()).escape_debug().to_string())
-        }
-        GeneralName::IpAddress(a) => match a.len() {
-            4 => <[u8; 4]>::try_from(&a[..]).ok().map(|b| std::net::Ipv4Addr::from(b).to_string()),
-            16 => {
-                <[u8; 16]>::try_from(&a[..]).ok().map(|b| std::net::Ipv6Addr::from(b).to_string())
+        GeneralName::Dns(host) => Some(host.escape_debug().to_string()),
+        GeneralName::Ip(octets) => {
+            match (<[u8; 4]>::try_from(&octets[..]), <[u8; 16]>::try_from(&octets[..])) {
+                (Ok(v4), _) => Some(Ipv4Addr::from(v4).to_string()),
+                (_, Ok(v6)) => Some(Ipv6Addr::from(v6).to_string()),
+                _ => None,
             }
-            _ => None,
-        },
+        }
         _ => None,
     };
     names.iter().flatten().filter_map(shown).take(20).collect()

@@ -26,7 +26,7 @@ use self::bridge::{
 };
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
-use crate::nss::{Certificate, Database, PrivateKey};
+use crate::nss::{Database, Identity};
 use proxy::Proxy;
 use url::Target;
 pub use url::Url;
@@ -39,17 +39,6 @@ const BODY_LIMIT: usize = 16 * 1024 * 1024;
 const HEAD_LIMIT: usize = 64 * 1024;
 /// Most header lines taken.
 const LINE_LIMIT: usize = 200;
-
-/// The client certificate for TLS, its issuers, and its key.
-#[derive(Debug)]
-pub struct Identity {
-    /// The client's certificate.
-    pub certificate: Certificate,
-    /// DER of its issuers, the nearest first; a self-issued one isn't sent in TLS.
-    pub issuers: Vec<Vec<u8>>,
-    /// The certificate's private key.
-    pub key: PrivateKey,
-}
 
 /// How to connect.
 pub struct TransportOptions<'db> {

@@ -13,8 +13,8 @@ mod fault;
 mod found;
 mod generate;
 mod handle;
+mod identity;
 mod key;
-
 mod token;
 mod unwrap;
 mod verify;
@@ -30,6 +30,7 @@ pub use database::{Access, Database};
 pub(crate) use descriptor::{duplicate, is_ignored, was_closed};
 pub use exposed::{current_directory, exposed};
 pub use fault::Fault;
+pub use identity::Identity;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
 pub use token::Token;
 pub(crate) use token::{is_fips_name, is_internal_name};

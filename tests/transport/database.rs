@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
-use nss_cmc::http::Identity;
-use nss_cmc::nss::{Access, Database};
+use nss_cmc::nss::{Access, Database, Identity};
 use nss_cmc::secret::Secret;
 
 pub const PASSWORD: &str = "Correct-Horse-42";

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use database::{Fixture, certutil, identity, shared};
 use nss_cmc::error::{Error, Kind};
-use nss_cmc::http::{Identity, Reply, Transport, TransportOptions};
-use nss_cmc::nss::Database;
+use nss_cmc::http::{Reply, Transport, TransportOptions};
+use nss_cmc::nss::{Database, Identity};
 use openssl::ssl::SslVersion;
 use server::{Answer, Ca, Server, Tls};
 

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::thread::JoinHandle;
 
+use nss_cmc::http::Url;
 use nss_cmc::http::endpoint::Endpoint;
 
 use super::*;
@@ -217,7 +218,8 @@ fn of_an_est_servers_two_requests_the_second_counts() {
         let options = TransportOptions { plain_http: true, ..direct() };
         let mut transport = Transport::new(options).unwrap();
         let url = format!("http://127.0.0.1:{port}/.well-known/est/fullcmc");
-        let error = Endpoint::of(&url).send(&mut transport, &url, b"request").unwrap_err();
+        let mut endpoint = Endpoint::new(Url::parse(&url).unwrap(), None);
+        let error = endpoint.post(&mut transport, b"request").unwrap_err();
         assert_eq!((error.kind(), error.was_sent()), (Kind::Unreachable, reads), "{error}");
         server.join().unwrap();
     }

@@ -8,7 +8,6 @@ mod temporary;
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
-use crate::interrupt;
 use place::Place;
 use temporary::{Former, Temporary};
 
@@ -134,37 +133,6 @@ fn directory(path: &Path) -> &Path {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     }
-}
-
-/// Reads a whole input file, 16 MiB at most; `-` is standard input.
-///
-/// # Errors
-/// [`Kind::Input`].
-pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let failed = |e: std::io::Error| {
-        Error::new(Kind::Input, format!("can't read {what} {}", path.display())).because(e)
-    };
-    let limit = crate::asn1::LARGEST as u64;
-    let stdin = path.as_os_str() == "-";
-    let name = path.to_owned();
-    let read = move || {
-        let mut bytes = Vec::new();
-        let done = if stdin {
-            std::io::stdin().lock().take(limit + 1).read_to_end(&mut bytes)
-        } else {
-            std::fs::File::open(name).and_then(|f| f.take(limit + 1).read_to_end(&mut bytes))
-        };
-        done.map(|_| bytes)
-    };
-    // A pipe waits for its writer.
-    let bytes =
-        if stdin || interrupt::may_wait(path) { interrupt::blocking(read)? } else { read() };
-    let bytes = bytes.map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::new(Kind::Input, format!("{what} {} is over 16 MiB", path.display())));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

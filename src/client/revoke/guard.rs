@@ -1,15 +1,12 @@
 //! What isn't revoked unless that is asked for: certificates of the CA and its subsystems, the
 //! signer's own, and those of which nothing is known.
 
-use rasn::types::ObjectIdentifier;
-use rasn_pkix::{BasicConstraints, Certificate};
-
 use super::target::{Found, Source};
-use crate::asn1::key_usage::{self, KeyUsage};
-use crate::asn1::name::same_name;
-use crate::asn1::name::{dn_string, name_attributes};
+use crate::asn1::certificate::Certificate;
+use crate::asn1::key_usage::KeyUsage;
+use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{decode, name, oid};
+use crate::asn1::{name, oid};
 use crate::client::dogtag::records::{Lookup, Records, State};
 use crate::client::serial::SerialNumber;
 use crate::error::{Error, Kind, Result};
@@ -154,42 +151,24 @@ pub(super) fn check(
     Ok(warnings)
 }
 
-/// The purposes in a certificate's extended key usage.
-fn purposes(der: &[u8]) -> Result<Vec<ObjectIdentifier>> {
-    let Some(value) = extension(der, oid::CE_EXT_KEY_USAGE)? else { return Ok(Vec::new()) };
-    key_usage::purposes("the extended key usage", &value)
-}
-
-fn extension(der: &[u8], id: &rasn::types::Oid) -> Result<Option<Vec<u8>>> {
-    let certificate: Certificate = decode("the certificate to revoke", der)?;
-    let extensions = certificate.tbs_certificate.extensions;
-    let found = extensions.iter().flat_map(|e| e.iter()).find(|e| *e.extn_id == *id);
-    Ok(found.map(|e| e.extn_value.to_vec()))
-}
-
 /// What a certificate is that signs for a CA, by its extensions.
 fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
     let some = |text: &str| Ok(Some(text.to_owned()));
     if certificate_fields(der).is_ok_and(|f| same_name(f.subject, issuer)) {
         return some("the CA's own certificate: all that it issued would be worthless");
     }
-    if let Some(value) = extension(der, oid::CE_BASIC_CONSTRAINTS)? {
-        let constraints: BasicConstraints = decode("the basic constraints", &value)?;
-        if constraints.ca {
-            return some("a CA's certificate: all that it issued would be worthless");
-        }
+    let certificate = Certificate::decode(der)?;
+    if certificate.ca()?.0 {
+        return some("a CA's certificate: all that it issued would be worthless");
     }
-    if let Some(value) = extension(der, oid::CE_KEY_USAGE)? {
-        let usages = key_usage::usages("the key usage", &value)?;
-        if usages.contains(&KeyUsage::KeyCertSign) || usages.contains(&KeyUsage::CrlSign) {
-            return some("a CA's certificate: its key may sign certificates or CRLs");
-        }
+    let signs = [KeyUsage::KeyCertSign, KeyUsage::CrlSign];
+    if certificate.key_usage()?.is_some_and(|all| all.iter().any(|one| signs.contains(one))) {
+        return some("a CA's certificate: its key may sign certificates or CRLs");
     }
-    let purposes = purposes(der)?;
-    if purposes.iter().any(|p| **p == *oid::KP_OCSP_SIGNING) {
+    if certificate.has_purpose(oid::KP_OCSP_SIGNING)? {
         return some("an OCSP responder's certificate");
     }
-    if purposes.iter().any(|p| **p == *oid::KP_CMC_CA) {
+    if certificate.has_purpose(oid::KP_CMC_CA)? {
         return some("a certificate that signs CMC responses for a CA");
     }
     Ok(None)
@@ -219,7 +198,7 @@ fn subsystem(
     database: &Database,
 ) -> Result<Option<String>> {
     let (Some(der), Some(subject)) = (found.der(), found.subject()) else { return Ok(None) };
-    let purposes = purposes(der)?;
+    let purposes = Certificate::decode(der)?.purposes()?.unwrap_or_default();
     let server = purposes.is_empty() || purposes.iter().any(|p| **p == *oid::KP_SERVER_AUTH);
     let names_host = || {
         let certificate = database.decode_certificate(der);

@@ -7,7 +7,7 @@ use crate::asn1::name::dn_string;
 use crate::asn1::name::same_name;
 use crate::asn1::summary::{Summary, summary};
 use crate::asn1::x509::certificate_fields;
-use crate::client::output;
+use crate::client::input;
 use crate::client::serial::SerialNumber;
 use crate::client::session::{Identity, find_certificates};
 use crate::client::shared_token::certificate_in;
@@ -153,7 +153,7 @@ pub(super) fn find(
 
 fn in_file(path: &Path) -> Result<Vec<u8>> {
     let what = "the certificate to revoke";
-    certificate_in(what, &output::read(what, path)?)
+    certificate_in(what, &input::read(what, path)?)
 }
 
 /// The certificate under a nickname; of several the one picked.

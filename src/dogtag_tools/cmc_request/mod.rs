@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::asn1::{pem, tlv};
-use crate::client::input::parsed;
+use crate::client::input::{self, parsed};
 use crate::client::message::{self, Message, Signatory, build, request_key};
 use crate::client::output::{self, Mode};
 use crate::client::session::{Held, Identity, Needs, Session};
@@ -152,7 +152,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let nickname = settings.required("nickname", "Missing nickname.")?;
     let id = key_id(settings)?;
     let what = "the CA's answer to the first trip";
-    let bytes = output::read(what, Path::new(response))?;
+    let bytes = input::read(what, Path::new(response))?;
     let named = format!("{what} {response}");
     let (der, parsed) = parsed(&named, "a CMC response", &bytes, crate::cmc::response::parse)?;
     let opened = Opened::new(settings, Some(nickname), true, streams)?;
@@ -192,7 +192,7 @@ fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         .required("output", "Missing output filename for the CMC request.")
         .map(PathBuf::from)?;
     let what = "the CMC request";
-    let der = pem::to_der(what, &output::read(what, Path::new(input))?)?;
+    let der = pem::to_der(what, &input::read(what, Path::new(input))?)?;
     let nickname = settings.non_empty("nickname");
     let id = match nickname {
         Some(_) => None,

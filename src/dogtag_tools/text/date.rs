@@ -1,15 +1,15 @@
 //! Dates as Java 11 prints them, always in UTC and English whatever the machine's zone and locale.
 
-use rasn::types::UtcTime;
+use chrono::{DateTime, Utc};
 
 /// Java's full date and full time, then the zone's identifier:
 /// `Monday, November 23, 2026 at 8:37:35 PM Coordinated Universal Time Etc/UTC`.
-pub(super) fn full(time: UtcTime) -> String {
+pub(super) fn full(time: DateTime<Utc>) -> String {
     time.format("%A, %B %-d, %Y at %-I:%M:%S %p Coordinated Universal Time Etc/UTC").to_string()
 }
 
 /// The form of CMCResponse's pendTime: `02/Jan/2030:03:04:05 UTC`.
-pub(super) fn compact(time: UtcTime) -> String {
+pub(super) fn compact(time: DateTime<Utc>) -> String {
     time.format("%d/%b/%Y:%H:%M:%S UTC").to_string()
 }
 
@@ -17,8 +17,8 @@ pub(super) fn compact(time: UtcTime) -> String {
 mod tests {
     use super::*;
 
-    fn at(unix: i64) -> UtcTime {
-        UtcTime::from_timestamp(unix, 0).unwrap()
+    fn at(unix: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(unix, 0).unwrap()
     }
 
     #[test]

@@ -24,7 +24,7 @@ const HEX_LINE: usize = 16;
 
 /// Decimal digits; hexadecimal beyond 8192 bits: the time decimal takes grows with the square of the
 /// length, minutes for the largest message read.
-fn decimal(number: impl Into<BigInt>) -> String {
+fn decimal<N: Into<BigInt>>(number: N) -> String {
     let number = number.into();
     if number.bits() <= 8192 { number.to_string() } else { format!("0x{number:X}") }
 }

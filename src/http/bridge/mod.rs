@@ -28,8 +28,7 @@ use openssl_sys as sys;
 
 use crate::asn1::x509::certificate_fields;
 use crate::error::{Error, Kind, Result};
-use crate::http::Identity;
-use crate::nss::Database;
+use crate::nss::{Database, Identity};
 use ffi::{Pkey, X509, last_error};
 use hop::{Hop, Route};
 use loan::Loan;

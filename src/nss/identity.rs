@@ -1,0 +1,28 @@
+//! A certificate with what is needed to act as its holder.
+
+use super::{Certificate, PrivateKey};
+use crate::algorithm::{KeyType, Signer};
+
+/// A certificate, its issuers and its private key: who signs a message, or is the client in TLS.
+#[derive(Debug)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// DER of its issuers, the nearest first.
+    pub issuers: Vec<Vec<u8>>,
+    /// The certificate's private key.
+    pub key: PrivateKey,
+}
+
+impl Identity {
+    /// The same with a session copy of an RSA key, for runs that sign more than once: NSS before
+    /// 3.90 derives the password key anew for each use of a token key.
+    pub fn for_several_signatures(mut self) -> Identity {
+        if self.key.key_type() == KeyType::Rsa
+            && let Some(copy) = self.key.session_copy()
+        {
+            self.key = copy;
+        }
+        self
+    }
+}
