@@ -103,6 +103,19 @@ fn only_the_program_prints() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// JSON is what the program makes of results, and what Dogtag's REST interface speaks.
+#[test]
+fn json_is_made_by_cli_and_read_from_dogtag() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let may = |file: &Path| {
+        let inner = file.strip_prefix(&src).unwrap();
+        room(file) == "cli" || inner.starts_with("client/dogtag")
+    };
+    let files = sources(&src).into_iter().filter(|f| !may(f) && code(f).contains("serde_json"));
+    let wrong: Vec<PathBuf> = files.collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn only_main_ends_the_process_and_only_nss_and_bridge_are_unsafe() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

@@ -6,6 +6,7 @@ use super::name::{self, dn_string};
 use super::{pem, split_tlv};
 
 #[path = "../../tests/common/noise.rs"]
+#[allow(clippy::duplicate_mod)] // One for the library, one for the program.
 mod noise;
 use noise::Noise;
 

@@ -2,6 +2,8 @@
 //! verified here; unknown values are shown as octets, secrets never.
 
 mod control;
+#[cfg(test)]
+mod damaged;
 mod extension;
 mod item;
 mod request;

@@ -3,6 +3,7 @@
 use super::{Dialect, Settings};
 
 #[path = "../../../tests/common/noise.rs"]
+#[allow(clippy::duplicate_mod)] // One for the library, one for the program.
 mod noise;
 use noise::Noise;
 
