@@ -55,7 +55,6 @@ fn by_serial_subject_and_key() {
     let der = agent(&f);
     let fields = certificate_fields(&der);
     let serial = SerialNumber::from_octets(fields.serial);
-    let number = serial.decimal();
     for (offer, tree) in [("v1", "/ca/rest"), ("v2", "/ca/v2"), ("both", "/ca/v2")] {
         let ca = StandIn::start(&f, &["--rest", offer, "--server-key-type", "ec"]);
         with(&f, &ca, |records| {
