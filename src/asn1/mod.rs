@@ -11,10 +11,13 @@ pub mod cms;
 pub mod crmf;
 pub mod extension_request;
 pub mod name;
+mod number;
 pub mod oid;
 pub mod pem;
 pub mod summary;
 pub mod x509;
+
+pub use number::Number;
 
 use rasn::types::{Any, Integer};
 use rasn::{Decode, Encode};

@@ -7,9 +7,8 @@ use super::target::{Found, Source};
 use crate::asn1::name::same_name;
 use crate::asn1::name::{dn_string, name_attributes};
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{decode, name, oid};
+use crate::asn1::{Number, decode, name, oid};
 use crate::client::dogtag::records::{Lookup, Records, State};
-use crate::client::serial::SerialNumber;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Database;
 
@@ -32,7 +31,7 @@ pub(super) fn look_up(
     found: &mut Found,
     allow: Allow,
 ) -> Result<(Option<State>, Vec<String>)> {
-    let number = found.serial.to_string();
+    let number = found.serial.hex();
     let hint = "to go on without having seen it, add --allow-unseen";
     match records.by_serial(&found.serial)? {
         Lookup::Found(record) => {
@@ -131,7 +130,7 @@ pub(super) fn check(
     };
     let mut warnings = Vec::new();
     let own = asker.signer.and_then(|der| certificate_fields(der).ok()).is_some_and(|f| {
-        SerialNumber::from_octets(f.serial) == found.serial && same_name(f.issuer, &found.issuer)
+        Number::unsigned(f.serial) == found.serial && same_name(f.issuer, &found.issuer)
     });
     if own && asker.by_serial {
         warnings.push(refuse("the signer's own certificate", "--allow-signer", allow.signer)?);
