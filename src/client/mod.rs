@@ -19,3 +19,12 @@ pub mod session;
 pub mod shared_token;
 pub mod signer;
 pub mod verify;
+
+/// Returns what to warn of when NSS could not be shut down: something of it is still in use, a defect
+/// worth telling, not a failure of what was done.
+fn not_closed(closed: crate::error::Result<()>) -> Option<String> {
+    closed.err().map(|e| match e.nss() {
+        Some(fault) => format!("NSS could not be shut down: {fault}"),
+        None => e.to_string(),
+    })
+}

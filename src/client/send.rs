@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::connection::{Config, Connection};
 use super::judge::Received;
 use super::session::{Identity, Needs, Session};
-use super::{input, judge, output};
+use super::{input, judge, not_closed, output};
 use crate::asn1::cmc::PkiData;
 use crate::asn1::summary::{Summary, summary};
 use crate::asn1::{oid, pem};
@@ -87,7 +87,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let certificates = judge::issued(&response)?;
     judge::all_proven(judge::proofs(database, &certificates)?)?;
     let certificates = certificates.iter().filter_map(|der| summary(der).ok()).collect();
-    let notices = session.leaked().into_iter().collect();
+    let notices = not_closed(session.close()).into_iter().collect();
     Ok(Submitted { url, response: der, certificates, notices })
 }
 

@@ -96,13 +96,6 @@ impl Session {
         Ok(Session { database, token, held })
     }
 
-    /// Shuts NSS down; returns what to warn of when something of it is still in use: a defect worth
-    /// telling, not a failure of what was done.
-    pub fn leaked(self) -> Option<String> {
-        drop((self.token, self.held));
-        leaked(self.database)
-    }
-
     /// Shuts NSS down.
     ///
     /// # Errors
@@ -112,11 +105,6 @@ impl Session {
         let closed = self.database.close();
         closed.map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
     }
-}
-
-/// Shuts NSS down; returns what to warn of, as [`Session::leaked`] does.
-pub fn leaked(database: Database) -> Option<String> {
-    database.close().err().map(|f| format!("NSS could not be shut down: {f}"))
 }
 
 impl Held {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::passwords::Passwords;
 use super::session::{self, Needs, Session};
-use super::{input, output};
+use super::{input, not_closed, output};
 use crate::algorithm::KeyType;
 use crate::asn1::summary::{Summary, summary};
 use crate::asn1::x509::{certificate_fields, spki_key_type};
@@ -68,7 +68,7 @@ pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Resul
         advice(recipient, passphrase)?.into_iter().for_each(&mut *warn);
         Ok(())
     };
-    let (der, recipient, leaked) = match spec.recipient {
+    let (der, recipient, closed) = match spec.recipient {
         Recipient::File(path) => {
             let what = "the issuance protection certificate";
             let recipient = certificate_in(what, &output::read(what, &path)?)?;
@@ -77,7 +77,7 @@ pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Resul
             let token = database.token("internal")?;
             let der = encrypted(&database, &token, &recipient, passphrase, spec.key_transport)?;
             drop(token);
-            (der, recipient, session::leaked(database))
+            (der, recipient, close(database))
         }
         Recipient::Database { directory, nickname, token, passwords } => {
             let name = token.as_deref().unwrap_or_default();
@@ -89,11 +89,15 @@ pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Resul
             drop(certificate);
             warn_of(&recipient)?;
             let der = encrypted(database, token, &recipient, passphrase, spec.key_transport)?;
-            (der, recipient, session.leaked())
+            (der, recipient, session.close())
         }
     };
-    leaked.into_iter().for_each(warn);
+    not_closed(closed).into_iter().for_each(warn);
     Ok(SharedToken { der, recipient: summary(&recipient)? })
+}
+
+fn close(database: Database) -> Result<()> {
+    database.close().map_err(|f| Error::new(Kind::Internal, "can't shut NSS down").because(f))
 }
 
 /// DER of a shared token.

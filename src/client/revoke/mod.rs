@@ -19,7 +19,7 @@ use super::connection::{Config, Connection};
 use super::dogtag::records::{Lookup, Records, State};
 use super::message::Message;
 use super::session::{Identity, Needs, Session};
-use super::{judge, signer};
+use super::{judge, not_closed, signer};
 use crate::asn1::Number;
 use crate::asn1::cmc::CrlReason;
 use crate::asn1::name::dn_string;
@@ -166,7 +166,7 @@ pub fn revoke(mut spec: RevokeSpec) -> Result<Revoked> {
     let needs = Needs { token: &spec.token, signer, certificate, ..Needs::default() };
     let session = Session::open(&spec.database, access, needs, &spec.passwords)?;
     let mut revoked = run(&session, &mut spec)?;
-    revoked.notices.extend(session.leaked());
+    revoked.notices.extend(not_closed(session.close()));
     Ok(revoked)
 }
 
