@@ -9,13 +9,13 @@ use std::sync::Mutex;
 use common::der::{self, COMMON_NAME, ORGANIZATION, certificate_fields, pem};
 use common::stand_in::{StandIn, ec_folder, program};
 use common::{Folder, tool};
+use nss_cmc::asn1::Number;
 use nss_cmc::client::dogtag::records::{Lookup, Records, State};
-use nss_cmc::client::serial::SerialNumber;
 use nss_cmc::http::{Transport, TransportOptions, Url};
 use nss_cmc::nss::{Access, Database};
 
-fn parsed(text: &str) -> SerialNumber {
-    SerialNumber::parse(text).unwrap()
+fn parsed(text: &str) -> Number {
+    Number::parse(text).unwrap()
 }
 
 /// NSS opens one database at a time.
@@ -54,7 +54,7 @@ fn by_serial_subject_and_key() {
     let f = ec_folder();
     let der = agent(&f);
     let fields = certificate_fields(&der);
-    let serial = SerialNumber::from_octets(fields.serial);
+    let serial = Number::unsigned(fields.serial);
     for (offer, tree) in [("v1", "/ca/rest"), ("v2", "/ca/v2"), ("both", "/ca/v2")] {
         let ca = StandIn::start(&f, &["--rest", offer, "--server-key-type", "ec"]);
         with(&f, &ca, |records| {

@@ -15,10 +15,13 @@ pub mod key_usage;
 pub mod name;
 #[cfg(test)]
 mod noisy;
+mod number;
 pub mod oid;
 pub mod pem;
 pub mod summary;
 pub mod x509;
+
+pub use number::Number;
 
 use rasn::types::{Any, Integer};
 use rasn::{Decode, Encode};

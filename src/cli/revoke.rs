@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
+use crate::asn1::Number;
 use crate::asn1::cmc::CrlReason;
 use crate::cli::report::Report;
 use crate::client::connection::Config;
@@ -15,7 +16,6 @@ use crate::client::revoke::{
     Action, Allow, Authority, By, Outcome, Pick, RevokeSpec, Revoked, Source, Target, reason_name,
     revoke,
 };
-use crate::client::serial::SerialNumber;
 use crate::cmc::control::reason;
 use crate::error::{Error, Kind, Result};
 
@@ -143,12 +143,12 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
     let target = match (args.nickname, args.cert, args.serial) {
         (Some(nickname), Some(path), _) => Target::Nickname(nickname, Some(Pick::File(path))),
         (Some(nickname), None, Some(serial)) => {
-            Target::Nickname(nickname, Some(Pick::Serial(SerialNumber::parse(&serial)?)))
+            Target::Nickname(nickname, Some(Pick::Serial(Number::parse(&serial)?)))
         }
         (Some(nickname), None, None) => Target::Nickname(nickname, None),
         (None, Some(path), _) => Target::File(path),
         (None, None, serial) => {
-            Target::Serial(SerialNumber::parse(&serial.unwrap_or_default())?, args.issuer)
+            Target::Serial(Number::parse(&serial.unwrap_or_default())?, args.issuer)
         }
     };
     let action = if args.release {
@@ -221,7 +221,7 @@ fn report(revoked: Revoked) -> Report {
     };
     report.warnings = revoked.notices;
     report.result(json!({
-        "serial": { "hex": revoked.serial.to_string(), "dec": revoked.serial.decimal() },
+        "serial": { "hex": revoked.serial.hex(), "dec": revoked.serial.to_string() },
         "issuer": revoked.issuer,
         "subject": revoked.subject,
         "not_before": revoked.validity.map(|(begin, _)| moment(begin)),

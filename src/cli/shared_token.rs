@@ -6,9 +6,8 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
-use crate::asn1::pem;
+use crate::asn1::{Number, pem};
 use crate::cli::report::Report;
-use crate::client::serial::SerialNumber;
 use crate::client::shared_token::{Entry, Recipient, SharedTokenSpec, encrypt, ldif};
 use crate::cmc::control::check_identification;
 use crate::error::{Error, Kind, Result};
@@ -125,7 +124,7 @@ fn entry(args: &SharedTokenArgs) -> Result<Option<Entry>> {
     match &args.serial {
         None => Ok(None),
         Some(text) => {
-            let serial = SerialNumber::parse(text)?.decimal();
+            let serial = Number::parse(text)?;
             Ok(Some(Entry::Record(format!("cn={serial},ou=certificateRepository,ou=ca,{base}"))))
         }
     }

@@ -5,9 +5,9 @@ use std::path::Path;
 use rasn_pkix::{Attribute, Extension};
 
 use super::archive::Archive;
+use super::input;
 use super::keys::RequestKey;
 use super::session::Session;
-use super::input;
 use crate::algorithm::{Crypto, Digest, KeySpec};
 use crate::asn1::x509::{self, CsrParts, certification_request, general_name, subject_alt_name};
 use crate::asn1::{extension_request, oid};

@@ -16,7 +16,6 @@ pub mod passwords;
 pub mod pop;
 pub mod revoke;
 pub mod send;
-pub mod serial;
 pub mod session;
 pub mod shared_token;
 pub mod signer;

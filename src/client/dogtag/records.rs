@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::summary::summary;
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{name, pem};
-use crate::client::serial::SerialNumber;
+use crate::asn1::{Number, name, pem};
 use crate::cmc::control::REASONS;
 use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::bad_reply;
@@ -98,7 +97,7 @@ impl std::fmt::Display for State {
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Its serial number.
-    pub serial: SerialNumber,
+    pub serial: Number,
     /// Its subject as the CA writes it.
     pub subject: String,
     /// Its issuer as the CA writes it.
@@ -138,13 +137,13 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Transport::get`], but for what is said in HTTP: that is [`Lookup::Silent`].
-    pub fn by_serial(&mut self, serial: &SerialNumber) -> Result<Lookup<Record>> {
-        let path = format!("certs/{serial}");
+    pub fn by_serial(&mut self, serial: &Number) -> Result<Lookup<Record>> {
+        let path = format!("certs/{}", serial.hex());
         self.ask(&path, None, |record| {
             let record = record_of(record)?;
             let issued = record.certificate.as_deref().map(certificate_fields);
             let fits = match issued {
-                Some(fields) => SerialNumber::from_octets(fields.ok()?.serial) == *serial,
+                Some(fields) => Number::unsigned(fields.ok()?.serial) == *serial,
                 None => true,
             };
             (record.serial == *serial && fits).then_some(record)
@@ -200,8 +199,8 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Records::by_serial`].
-    pub fn issued_by(&mut self, serial: &SerialNumber) -> Result<Option<String>> {
-        let number = serial.to_string();
+    pub fn issued_by(&mut self, serial: &Number) -> Result<Option<String>> {
+        let number = serial.hex();
         let range = json!({
             "serialNumberRangeInUse": true, "serialFrom": number, "serialTo": number,
         });
@@ -218,16 +217,17 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Transport::post`]; [`Kind::Http`] when the CA refuses, or its path isn't known yet.
-    pub fn release(&mut self, serial: &SerialNumber) -> Result<()> {
+    pub fn release(&mut self, serial: &Number) -> Result<()> {
+        let number = serial.hex();
         let Some(tree) = self.tree else {
-            return Err(Error::new(Kind::Http, format!("no REST interface to release {serial}")));
+            return Err(Error::new(Kind::Http, format!("no REST interface to release {number}")));
         };
-        let url = self.ca.with_path(&format!("{tree}/agent/certs/{serial}/unrevoke"));
+        let url = self.ca.with_path(&format!("{tree}/agent/certs/{number}/unrevoke"));
         let reply = self.transport.post(url.as_str(), b"", JSON)?;
         if (200..300).contains(&reply.status) {
             return Ok(());
         }
-        let what = format!("the CA did not release {serial}: HTTP status {}", reply.status);
+        let what = format!("the CA did not release {number}: HTTP status {}", reply.status);
         Err(bad_reply(what, &reply).hint("the signer must be an agent of the CA"))
     }
 
@@ -313,7 +313,7 @@ fn record_of(value: &Value) -> Option<Record> {
     let text = |key| member(value, key).and_then(Value::as_str);
     let shown = |key| text(key).map(|t| printable(t).into_owned());
     let mut record = Record {
-        serial: SerialNumber::parse(text("id")?).ok()?,
+        serial: Number::parse(text("id")?).ok()?,
         subject: shown("SubjectDN")?,
         issuer: shown("IssuerDN")?,
         state: state_of(value, text("Status")?),
@@ -411,7 +411,7 @@ mod tests {
             "Fri Nov 27 19:05:08 UTC 2026","Status":"REVOKED","RevokedOn":"1795806309000",
             "RevokedBy":"caadmin","RevocationReason":1,"Nonce":null}"#,
         );
-        assert_eq!(one.serial.decimal(), "11");
+        assert_eq!(one.serial.to_string(), "11");
         let date = DateTime::from_timestamp(1_795_806_309, 0);
         assert_eq!(one.state, State::Revoked { reason: Some(1), date });
         let held = record(
@@ -419,7 +419,7 @@ mod tests {
             "Status":"REVOKED","RevokedOn":1795806309000,"RevocationReason":6}"#,
         );
         assert_eq!(held.state, State::OnHold);
-        assert_eq!(held.serial.to_string(), "0x35b836b7ff5b0510a8828f8671746850");
+        assert_eq!(held.serial.hex(), "0x35b836b7ff5b0510a8828f8671746850");
         for (word, state) in
             [("VALID", State::Valid), ("EXPIRED", State::Expired), ("INVALID", State::NotYetValid)]
         {

@@ -6,9 +6,8 @@ use crate::asn1::certificate::Certificate;
 use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{name, oid};
+use crate::asn1::{Number, name, oid};
 use crate::client::dogtag::records::{Lookup, Records, State};
-use crate::client::serial::SerialNumber;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Database;
 
@@ -31,7 +30,7 @@ pub(super) fn look_up(
     found: &mut Found,
     allow: Allow,
 ) -> Result<(Option<State>, Vec<String>)> {
-    let number = found.serial.to_string();
+    let number = found.serial.hex();
     let hint = "to go on without having seen it, add --allow-unseen";
     match records.by_serial(&found.serial)? {
         Lookup::Found(record) => {
@@ -130,7 +129,7 @@ pub(super) fn check(
     };
     let mut warnings = Vec::new();
     let own = asker.signer.and_then(|der| certificate_fields(der).ok()).is_some_and(|f| {
-        SerialNumber::from_octets(f.serial) == found.serial && same_name(f.issuer, &found.issuer)
+        Number::unsigned(f.serial) == found.serial && same_name(f.issuer, &found.issuer)
     });
     if own && asker.by_serial {
         warnings.push(refuse("the signer's own certificate", "--allow-signer", allow.signer)?);

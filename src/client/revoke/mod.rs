@@ -18,9 +18,9 @@ pub use target::{Pick, Source, Target};
 use super::connection::{Config, Connection};
 use super::dogtag::records::{Lookup, Records, State};
 use super::message::Message;
-use super::serial::SerialNumber;
 use super::session::{Identity, Needs, Session};
 use super::{judge, signer};
+use crate::asn1::Number;
 use crate::asn1::cmc::CrlReason;
 use crate::asn1::name::dn_string;
 use crate::client::passwords::Passwords;
@@ -111,7 +111,7 @@ pub struct Revoked {
     /// What came of it.
     pub outcome: Outcome,
     /// Its serial number.
-    pub serial: SerialNumber,
+    pub serial: Number,
     /// Its issuer, unless the name can't be written as text.
     pub issuer: Option<String>,
     /// Its subject, if the certificate was seen.
@@ -138,8 +138,8 @@ impl Revoked {
     /// The certificate for messages: `0x1f, CN=alice,O=LAB`.
     pub fn title(&self) -> String {
         match &self.subject {
-            Some(subject) => format!("{}, {subject}", self.serial),
-            None => self.serial.to_string(),
+            Some(subject) => format!("{}, {subject}", self.serial.hex()),
+            None => self.serial.hex(),
         }
     }
 }
@@ -295,7 +295,7 @@ impl Job<'_> {
         };
         let revocation = Revocation {
             issuer: self.found.issuer.clone(),
-            serial: self.found.serial.integer().clone(),
+            serial: num_bigint::BigInt::from(self.found.serial.clone()).into(),
             reason,
             invalidity: self.spec.invalidity,
             passphrase,
@@ -414,7 +414,7 @@ impl Job<'_> {
             quoted(self.session.database.name()),
             quoted(self.spec.connection.ca.as_str()),
             quoted(agent),
-            self.found.serial
+            self.found.serial.hex()
         )
     }
 }

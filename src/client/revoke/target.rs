@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::asn1::name;
 use crate::asn1::name::dn_string;
 use crate::asn1::name::same_name;
 use crate::asn1::summary::{Summary, summary};
 use crate::asn1::x509::certificate_fields;
+use crate::asn1::{Number, name};
 use crate::client::input;
-use crate::client::serial::SerialNumber;
 use crate::client::session::{Identity, find_certificates};
 use crate::client::shared_token::certificate_in;
 use crate::error::{Error, Kind, Result};
@@ -23,14 +22,14 @@ pub enum Target {
     /// One in a file.
     File(PathBuf),
     /// By number; the issuer as text, that of the signer when absent.
-    Serial(SerialNumber, Option<String>),
+    Serial(Number, Option<String>),
 }
 
 /// Which of several certificates under one nickname.
 #[derive(Debug, Clone)]
 pub enum Pick {
     /// The one with this serial number.
-    Serial(SerialNumber),
+    Serial(Number),
     /// The one in this file.
     File(PathBuf),
 }
@@ -50,7 +49,7 @@ pub enum Source {
 pub(super) struct Found {
     /// DER of the issuer's Name.
     pub(super) issuer: Vec<u8>,
-    pub(super) serial: SerialNumber,
+    pub(super) serial: Number,
     /// The certificate's DER and where it was seen.
     pub(super) seen: Option<(Vec<u8>, Source)>,
 }
@@ -60,7 +59,7 @@ impl Found {
         let fields = certificate_fields(der)?;
         Ok(Found {
             issuer: fields.issuer.to_vec(),
-            serial: SerialNumber::from_octets(fields.serial),
+            serial: Number::unsigned(fields.serial),
             seen: Some((der.to_vec(), source)),
         })
     }
@@ -82,9 +81,10 @@ impl Found {
 
     /// For messages: `0x1f, CN=alice,O=LAB`.
     pub(super) fn title(&self) -> String {
+        let number = self.serial.hex();
         match self.subject().and_then(|s| dn_string(s).ok()) {
-            Some(subject) => format!("{}, {subject}", self.serial),
-            None => self.serial.to_string(),
+            Some(subject) => format!("{number}, {subject}"),
+            None => number,
         }
     }
 
@@ -95,7 +95,7 @@ impl Found {
             return Ok(());
         }
         let text = |name: &[u8]| dn_string(name).unwrap_or_default();
-        let serial = &self.serial;
+        let serial = self.serial.hex();
         Err(Error::new(
             Kind::Usage,
             format!("the certificate {serial} is of {}", text(&self.issuer)),
@@ -112,8 +112,7 @@ impl Found {
         let is_meant = |c: &Certificate| {
             let fields = certificate_fields(c.der());
             fields.is_ok_and(|f| {
-                SerialNumber::from_octets(f.serial) == self.serial
-                    && same_name(f.issuer, &self.issuer)
+                Number::unsigned(f.serial) == self.serial && same_name(f.issuer, &self.issuer)
             })
         };
         let known = database.certificates()?.into_iter().find(is_meant);
@@ -192,12 +191,11 @@ fn under(
         },
         Some(Pick::Serial(serial)) => {
             let has_number = |c: &&Certificate| {
-                certificate_fields(c.der())
-                    .is_ok_and(|f| SerialNumber::from_octets(f.serial) == *serial)
+                certificate_fields(c.der()).is_ok_and(|f| Number::unsigned(f.serial) == *serial)
             };
             match all.iter().find(has_number) {
                 Some(certificate) => Found::of(certificate.der(), Source::Database),
-                None => Err(missing(serial.to_string())?),
+                None => Err(missing(serial.hex())?),
             }
         }
         Some(Pick::File(path)) => {
