@@ -181,10 +181,8 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     let prefixes = if args.subject_types { name::Prefixes::Types } else { name::Prefixes::Text };
     let subject = name::subject(&args.subject, prefixes)?;
     let extensions = extensions(&args)?;
-    let archive = match &args.archive_to {
-        Some(file) => Some(Archive::read(file, args.wrap, args.oaep)?),
-        None => None,
-    };
+    let archive = args.archive_to.as_deref().map(|file| Archive::read(file, args.wrap, args.oaep));
+    let archive = archive.transpose()?;
     let archived = archive.as_ref().map(|a| a.wrap.name());
     let warnings = archive.as_ref().map(|a| a.warnings.clone()).unwrap_or_default();
     let format = if args.crmf {
@@ -248,14 +246,9 @@ fn flags(args: &CreateArgs, archived: bool) -> KeyFlags {
 }
 
 fn extensions(args: &CreateArgs) -> Result<Extensions> {
-    let mut names = Vec::new();
-    for (kind, values) in
-        [("dns", &args.dns), ("ip", &args.ip), ("email", &args.email), ("uri", &args.uri)]
-    {
-        names.extend(values.iter().map(|v| (kind.to_owned(), v.clone())));
-    }
+    let names = [("dns", &args.dns), ("ip", &args.ip), ("email", &args.email), ("uri", &args.uri)];
     Extensions::read(&Requested {
-        names: AltNames(names),
+        names: AltNames::tagged(&names),
         key_usage: args.key_usage.clone(),
         ext_key_usage: args.ext_key_usage.clone(),
         extensions: args.extension.clone(),

@@ -213,57 +213,20 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     if let Some(text) = &args.subject {
         name::subject(text, name::Prefixes::Text)?;
     }
-    let key = match (args.csr, args.subject) {
-        (Some(csr), _) => KeySource::Csr(csr),
-        (None, subject) => {
-            let tagged = |kind: &str, values: Vec<String>| {
-                values.into_iter().map(|v| (kind.to_owned(), v)).collect::<Vec<_>>()
-            };
-            let mut names = tagged("dns", args.dns);
-            names.extend(tagged("ip", args.ip));
-            names.extend(tagged("email", args.email));
-            KeySource::New {
-                spec: args.key_type,
-                subject: subject.unwrap_or_default(),
-                names: AltNames(names),
-            }
-        }
-    };
-    let requester = match (args.identification, args.signer) {
-        (Some(identification), _) => {
-            check_identification(&identification)?;
-            let secret = args.shared_secret.read()?;
-            if !secret.bytes().is_ascii() {
-                return Err(Error::new(Kind::Usage, "the shared secret isn't ASCII")
-                    .because("Dogtag can't verify proofs by such a secret, right or wrong")
-                    .hint("have the CA's administrator set another one"));
-            }
-            Requester::SharedSecret(Shared {
-                identification,
-                secret,
-                pop_link: args.pop_link,
-                algorithms: WitnessAlgorithms::parse(
-                    Some(&args.proof_digest),
-                    Some(&args.proof_digest),
-                )?,
-            })
-        }
-        (None, signer) => Requester::Certificate(signer.unwrap_or_default()),
-    };
+    let requester = requester(&args)?;
     if args.encryption_only && !matches!(args.key_type.unwrap_or(DEFAULT_KEY), KeySpec::Rsa(_)) {
         return Err(Error::new(Kind::Usage, "--encryption-only needs an RSA key")
             .hint("the CA encrypts its challenge for the key: --key-type rsa:2048"));
     }
-    let archive = match args.archive_to {
-        Some(file) => Some(Archive::read(&file, args.wrap, args.oaep)?),
-        None => None,
-    };
+    let archive = args.archive_to.as_deref().map(|file| Archive::read(file, args.wrap, args.oaep));
+    let archive = archive.transpose()?;
+    let about_archive = archive.as_ref().map(|a| a.warnings.clone()).unwrap_or_default();
     let spec = EnrollSpec {
+        key: key(&args),
         passwords: args.database.passwords(),
         database: args.database.database,
         token: args.database.token,
         nickname: args.nickname,
-        key,
         requester,
         encryption_only: args.encryption_only,
         archive,
@@ -276,10 +239,40 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         trust: args.trust,
         chain_file: args.chain_out,
     };
-    let about_archive =
-        spec.archive.as_ref().map(|archive| archive.warnings.clone()).unwrap_or_default();
     let enrolled = enroll(spec, &mut |event| tell(&event_text(&event)))?;
     Ok(report(&enrolled, about_archive))
+}
+
+fn key(args: &EnrollArgs) -> KeySource {
+    if let Some(csr) = &args.csr {
+        return KeySource::Csr(csr.clone());
+    }
+    let names = [("dns", &args.dns), ("ip", &args.ip), ("email", &args.email)];
+    KeySource::New {
+        spec: args.key_type,
+        subject: args.subject.clone().unwrap_or_default(),
+        names: AltNames::tagged(&names),
+    }
+}
+
+fn requester(args: &EnrollArgs) -> Result<Requester> {
+    let Some(identification) = &args.identification else {
+        return Ok(Requester::Certificate(args.signer.clone().unwrap_or_default()));
+    };
+    check_identification(identification)?;
+    let secret = args.shared_secret.read()?;
+    if !secret.bytes().is_ascii() {
+        return Err(Error::new(Kind::Usage, "the shared secret isn't ASCII")
+            .because("Dogtag can't verify proofs by such a secret, right or wrong")
+            .hint("have the CA's administrator set another one"));
+    }
+    let digest = Some(args.proof_digest.as_str());
+    Ok(Requester::SharedSecret(Shared {
+        identification: identification.clone(),
+        secret,
+        pop_link: args.pop_link,
+        algorithms: WitnessAlgorithms::parse(digest, digest)?,
+    }))
 }
 
 fn event_text(event: &Event) -> String {

@@ -204,3 +204,59 @@ pub fn error_text(e: &Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{LeftKey, Leftover};
+
+    fn result(e: &Error) -> String {
+        Report::failure("enroll", e).result.to_string()
+    }
+
+    #[test]
+    fn what_stays_behind_is_in_the_result() {
+        let e = || Error::new(Kind::Rejected, "x");
+        assert_eq!(result(&e()), "null");
+        assert!(!Report::failure("enroll", &e()).changed);
+        let key = |label: Option<&str>| Leftover {
+            key: Some(LeftKey { id: vec![0x80, 1], label: label.map(str::to_owned) }),
+            ..Leftover::default()
+        };
+        let signed = r#""key_id":"8001","key_id_signed":"-7fff""#;
+        let e_key = e().leftover(key(None));
+        assert_eq!(result(&e_key), format!("{{{signed}}}"));
+        assert!(Report::failure("enroll", &e_key).changed);
+        assert!(issued_pem(&e_key).is_none());
+        let named = Leftover { nickname: Some("a".into()), ..Leftover::default() };
+        assert_eq!(
+            result(&e().leftover(key(Some("l"))).leftover(named)),
+            format!(r#"{{{signed},"key_label":"l","nickname":"a"}}"#)
+        );
+        // What can't be read is given out all the same.
+        let issued = Leftover {
+            certificate: Some(b"0".to_vec()),
+            chain: Some(vec![b"1".to_vec()]),
+            ..Leftover::default()
+        };
+        let e = e().lacking(vec!["DNS:x".into()]).leftover(issued);
+        let pem =
+            |text| format!(r"-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
+        let (leaf, ca) = (pem("MA=="), pem("MQ=="));
+        let names = r#""missing_names":["DNS:x"],"nickname":null"#;
+        assert_eq!(
+            result(&e),
+            format!(r#"{{"certificate":{{"pem":"{leaf}"}},"chain":["{ca}"],{names}}}"#)
+        );
+        assert_eq!(issued_pem(&e).unwrap(), format!("{leaf}{ca}").replace(r"\n", "\n"));
+    }
+
+    #[test]
+    fn differences_leave_nothing_behind() {
+        let e = Error::new(Kind::Differs, "x").differing("a", vec!["it lacks DNS:x".into()]);
+        let report = Report::failure("enroll", &e);
+        assert!(!report.changed);
+        let facts = r#"{"differences":["it lacks DNS:x"],"nickname":"a"}"#;
+        assert_eq!(report.result.to_string(), facts);
+    }
+}

@@ -20,6 +20,17 @@ use crate::nss::KeyFlags;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AltNames(pub Vec<(String, String)>);
 
+impl AltNames {
+    /// Names by kind.
+    pub fn tagged(kinds: &[(&str, &Vec<String>)]) -> AltNames {
+        let of_kind = |(kind, values): &(&str, &Vec<String>)| {
+            let kind = (*kind).to_owned();
+            values.iter().map(move |value| (kind.clone(), value.clone())).collect::<Vec<_>>()
+        };
+        AltNames(kinds.iter().flat_map(of_kind).collect())
+    }
+}
+
 /// What a request asks for besides subject and key, as people write it.
 #[derive(Debug, Clone, Default)]
 pub struct Requested {
