@@ -115,11 +115,11 @@ fn damaged(der: &[u8], at: usize, damage: usize) -> Vec<u8> {
 /// Everything that reads a message.
 fn read(bytes: &[u8], thoroughly: bool) {
     if let Ok(answer) = response::parse(bytes) {
-        answer.statuses().ok();
-        answer.outcome().ok();
+        answer.statuses();
+        answer.outcome();
         if let Ok(challenge) = Challenge::from_response(&answer) {
             challenge.request_id();
-            challenge.request().and_then(|r| r.spki()).ok();
+            challenge.request().spki();
             challenge.wrapped_key().ok();
             challenge.ciphertext().ok();
             challenge.readings().ok();
@@ -129,12 +129,12 @@ fn read(bytes: &[u8], thoroughly: bool) {
             answer.certificates.iter().for_each(|c| drop(nss_cmc::asn1::summary::summary(c)));
         }
     }
-    show::request_content(bytes).ok();
-    Request::pkcs10(bytes).and_then(|r| r.spki()).ok();
-    Request::crmf(bytes).and_then(|r| r.spki()).ok();
+    nss_cmc::cmc::request::request_content(bytes).ok();
+    Request::pkcs10(bytes).ok();
+    Request::crmf(bytes).ok();
     if thoroughly && let Ok(message) = show::read(bytes) {
         nss_cmc::cli::message::message_lines(&message.parts);
-        message.parts.to_json().to_string();
+        nss_cmc::cli::message::message_json(&message.parts).to_string();
     }
 }
 

@@ -51,8 +51,8 @@ fn by_serial_subject_and_key() {
     let f = ec_folder();
     let der = agent(&f);
     let fields = certificate_fields(&der).unwrap();
-    let serial = nss_cmc::asn1::unsigned(fields.serial);
-    let number = nss_cmc::asn1::number_text(&serial);
+    let serial = nss_cmc::asn1::Number::unsigned(fields.serial);
+    let number = serial.to_string();
     for (offer, tree) in [("v1", "/ca/rest"), ("v2", "/ca/v2"), ("both", "/ca/v2")] {
         let ca = StandIn::start(&f, &["--rest", offer, "--server-key-type", "ec"]);
         with(&f, &ca, |records| {

@@ -9,7 +9,7 @@ use common::{Said, nss_cmc};
 use nss_cmc::asn1::cms::{ContentInfo, SignedData};
 use nss_cmc::asn1::x509::CertificationRequest;
 use nss_cmc::asn1::{any, decode, encode, oid, pem, tlv};
-use nss_cmc::cli::message::message_lines;
+use nss_cmc::cli::message::{message_json, message_lines};
 use nss_cmc::cmc::request::{PkiDataBuilder, Request};
 use nss_cmc::cmc::seal::unsigned_data;
 use nss_cmc::inspect::{Form, Message, read};
@@ -28,7 +28,7 @@ fn show(args: &[&str]) -> Said {
 }
 
 fn parts(name: &str) -> Value {
-    read(&vector(name)).unwrap().parts.to_json()
+    message_json(&read(&vector(name)).unwrap().parts)
 }
 
 /// The values of a control, by its name.
@@ -138,7 +138,7 @@ fn secrets_are_not_shown() {
     let mut builder = PkiDataBuilder::default();
     builder.control(oid::CMC_REVOKE_REQUEST, tlv(0x30, &tlv(0x04, secret.as_bytes())));
     let message = read(&unsigned_data(&builder.build().unwrap()).unwrap()).unwrap();
-    let text = message_lines(&message.parts).join("\n") + &message.parts.to_json().to_string();
+    let text = message_lines(&message.parts).join("\n") + &message_json(&message.parts).to_string();
     assert!(text.contains("not shown") && !text.contains(&hex), "{text}");
 
     // challengePassword of a PKCS #10 request.
@@ -300,15 +300,11 @@ fn what_dogtag_refuses_of_requests_is_told() {
     let mut builder = PkiDataBuilder::default();
     builder.control(oid::CMC_DATA_RETURN, vec![0x04, 0x81, 0x01, b'x']);
     warns(&unsigned_data(&builder.build().unwrap()).unwrap(), "not DER");
-    assert!(
-        read(&built(&|b| {
-            b.control(oid::CMC_TRANSACTION_ID, tlv(4, b"x"));
-        }))
-        .unwrap()
-        .parts
-        .to_json()["controls"][0]["values"][0]["undecodable"]
-            .is_string()
-    );
+    let message = read(&built(&|b| {
+        b.control(oid::CMC_TRANSACTION_ID, tlv(4, b"x"));
+    }));
+    let shown = message_json(&message.unwrap().parts);
+    assert!(shown["controls"][0]["values"][0]["undecodable"].is_string());
 }
 
 #[test]

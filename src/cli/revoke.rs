@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
+use crate::asn1::Number;
 use crate::asn1::cmc::CrlReason;
 use crate::cli::report::Report;
 use crate::client::revoke::{Action, Allow, Authority, Pick, RevokeSpec, Target, revoke};
-use crate::cmc::control::{reason, serial_number};
+use crate::cmc::control::reason;
 use crate::error::{Error, Kind, Result};
 
 /// Arguments of `revoke`.
@@ -135,12 +136,12 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
     let target = match (args.nickname, args.cert, args.serial) {
         (Some(nickname), Some(path), _) => Target::Nickname(nickname, Some(Pick::File(path))),
         (Some(nickname), None, Some(serial)) => {
-            Target::Nickname(nickname, Some(Pick::Serial(serial_number(&serial)?)))
+            Target::Nickname(nickname, Some(Pick::Serial(Number::parse(&serial)?)))
         }
         (Some(nickname), None, None) => Target::Nickname(nickname, None),
         (None, Some(path), _) => Target::File(path),
         (None, None, serial) => {
-            Target::Serial(serial_number(&serial.unwrap_or_default())?, args.issuer)
+            Target::Serial(Number::parse(&serial.unwrap_or_default())?, args.issuer)
         }
     };
     let action = if args.release {

@@ -6,12 +6,13 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
+use crate::asn1::Number;
 use crate::asn1::pem;
 use crate::cli::report::Report;
 use crate::client::output;
 use crate::client::session::{Needs, Session};
 use crate::client::shared_token::{Entry, advice, certificate_in, ldif, shared_token};
-use crate::cmc::control::{check_identification, serial_number};
+use crate::cmc::control::check_identification;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport};
 
@@ -139,7 +140,7 @@ fn entry(args: &SharedTokenArgs) -> Result<Option<Entry>> {
     match &args.serial {
         None => Ok(None),
         Some(text) => {
-            let serial = serial_number(text)?;
+            let serial = Number::parse(text)?;
             Ok(Some(Entry::Record(format!("cn={serial},ou=certificateRepository,ou=ca,{base}"))))
         }
     }

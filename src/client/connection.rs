@@ -4,12 +4,14 @@
 use zeroize::Zeroizing;
 
 use super::confirm::Confirmation;
-use super::message::{CmcSpec, Message, Signatory, build, key_for};
+use super::keys::key_for;
 use super::session::Identity;
 use super::{judge, pop};
 use crate::algorithm::Crypto;
+use crate::asn1::Number;
 use crate::asn1::x509::certificate_fields;
 use crate::cmc::control::Control;
+use crate::cmc::message::{CmcSpec, Message, Signatory, build};
 use crate::cmc::pop::Challenge;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::{Request, Sent};
@@ -78,9 +80,10 @@ impl<'a> Connection<'a> {
     }
 
     fn believe(&self, body: &[u8], sent: &Sent) -> Result<Response> {
-        judge::decode(body)?;
-        judge::verify(self.database, body, self.allow_unsigned)?;
-        judge::open(body, sent)
+        let response = judge::decode(body)?;
+        judge::verify(self.database, &response, self.allow_unsigned)?;
+        sent.check(&response)?;
+        Ok(response)
     }
 }
 
@@ -90,7 +93,7 @@ impl<'a> Connection<'a> {
 /// When the generator fails.
 pub fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
     spec.controls.push(Control::SenderNonce(crypto.random(16)?));
-    spec.transaction_id = Some(crate::asn1::unsigned(&crypto.random(16)?));
+    spec.transaction_id = Some(Number::unsigned(&crypto.random(16)?));
     Ok(())
 }
 
@@ -135,7 +138,8 @@ impl Enrolment<'_> {
         }
         let confirmation =
             Confirmation { database: self.database, token: self.token, requester: self.requester };
-        let signer = match (response.outcome().map_err(Error::sent)?, self.requester) {
+        let signer = match (response.outcome(), self.requester) {
+            (Outcome::Invalid(e), _) => return Err(e.sent()),
             (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
             _ => {
                 let issued = confirmation.issued(&mut wire, &response, &message.sent, request, key);
@@ -160,8 +164,8 @@ impl Enrolment<'_> {
         signer: &str,
     ) -> Result<(Zeroizing<Vec<u8>>, Sent)> {
         let challenge = Challenge::from_response(response)?;
-        let spki = request.spki()?;
-        if challenge.request()?.spki()? != spki {
+        let spki = request.spki();
+        if challenge.request().spki() != spki {
             return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
                 .hint("the answer may belong to another request; nothing was decrypted"));
         }
@@ -169,12 +173,12 @@ impl Enrolment<'_> {
         let key = match key {
             Some(key) => key,
             None => {
-                found = key_for(self.database, self.token, &spki)?;
+                found = key_for(self.database, self.token, spki)?;
                 &found
             }
         };
         let signer = Identity::find(self.database, self.token, signer)?;
-        let signatory = Signatory::Certificate(&signer);
+        let signatory = Signatory::from(&signer);
         let first = KeyTransport::Pkcs1;
         let (more, sent) = pop::go_on(sent, response, self.database)?;
         let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
@@ -192,7 +196,7 @@ impl Enrolment<'_> {
             Requester::Certificate(nickname) => {
                 let identity = Identity::find(self.database, self.token, nickname)?;
                 let identity = identity.for_several_signatures();
-                let message = build(spec, Signatory::Certificate(&identity), None, self.database)?;
+                let message = build(spec, Signatory::from(&identity), None, self.database)?;
                 Ok((message, Some(identity)))
             }
             Requester::SharedSecret(shared) => {
@@ -202,7 +206,7 @@ impl Enrolment<'_> {
                 spec.pop_link = shared.pop_link.then_some(shared.algorithms);
                 let found = match key {
                     Some(_) => None,
-                    None => Some(key_for(self.database, self.token, &request.spki()?)?),
+                    None => Some(key_for(self.database, self.token, request.spki())?),
                 };
                 let Some(key) = key.or(found.as_ref()) else {
                     return Err(Error::new(Kind::NotFound, "no private key for the request"));
@@ -218,18 +222,18 @@ impl Enrolment<'_> {
 /// settles it.
 fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) -> Error {
     let error = error.sent();
-    match error.kind() == Kind::Rejected && refuses(response, sent, request).unwrap_or(false) {
+    match error.kind() == Kind::Rejected && refuses(response, sent, request) {
         true => error.settled(),
         false => error,
     }
 }
 
 /// Whether a response says no to this very request, and nothing else.
-fn refuses(response: &Response, sent: &Sent, request: &Request) -> Result<bool> {
+fn refuses(response: &Response, sent: &Sent, request: &Request) -> bool {
     let refusal = |s: &Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
-    let spki = request.spki()?;
-    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == spki);
-    Ok(sent.is_named_by(response)?
-        && response.statuses()?.iter().all(refusal)
-        && !response.certificates.iter().any(is_ours))
+    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == request.spki());
+    sent.is_named_by(response)
+        && response.undecodable_status().is_none()
+        && response.statuses().iter().all(refusal)
+        && !response.certificates.iter().any(is_ours)
 }

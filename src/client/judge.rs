@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::asn1::x509::certificate_fields;
 use crate::asn1::{certificate, oid};
-use crate::cmc::request::Sent;
 use crate::cmc::response::{self, Outcome, Response};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database};
 use crate::text::{printable, trust_command};
-use crate::trust::{Paths, SignatureCheck, prove};
+use crate::trust::{self, Paths, SignatureCheck, prove};
 
 /// Verifies the answer's signature against the database's trust; what it says is believed only
 /// after. `allow_unsigned` accepts an answer that carries certificates only, which nobody signs; a
@@ -17,10 +16,9 @@ use crate::trust::{Paths, SignatureCheck, prove};
 ///
 /// # Errors
 /// [`Kind::BadReply`].
-pub fn verify(database: &Database, der: &[u8], allow_unsigned: bool) -> Result<()> {
-    let says_nothing = || response::parse(der).is_ok_and(|r| r.controls.is_none());
-    let allowed = allow_unsigned && says_nothing();
-    judge(database, database.verify_signed_data(der), allowed)
+pub fn verify(database: &Database, response: &Response, allow_unsigned: bool) -> Result<()> {
+    let allowed = allow_unsigned && response.controls.is_none();
+    judge(database, trust::verify(database, response), allowed)
 }
 
 /// What a verification's outcome means.
@@ -46,16 +44,6 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
     }
 }
 
-/// Decodes a verified answer and compares nonce and transaction with what was sent.
-///
-/// # Errors
-/// [`Kind::Http`] when it isn't CMC, [`Kind::BadReply`].
-pub fn open(der: &[u8], sent: &Sent) -> Result<Response> {
-    let response = decode(der)?;
-    sent.check(&response)?;
-    Ok(response)
-}
-
 /// Decodes what a server sent as CMC: a PKIResponse, or certificates only.
 ///
 /// # Errors
@@ -76,9 +64,10 @@ pub fn decode(der: &[u8]) -> Result<Response> {
 /// # Errors
 /// [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
 pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
-    match response.outcome()? {
+    match response.outcome() {
         Outcome::Success { certificates } => Ok(certificates),
         Outcome::Rejected(status) => Err(status.into_error()),
+        Outcome::Invalid(e) => Err(e),
         Outcome::Pending { token, time } => {
             let when = chrono::DateTime::from_timestamp(time, 0).map(|t| t.to_rfc3339());
             let token = String::from_utf8_lossy(&token);

@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::session::{Identity, Needs, Session};
 use super::{dogtag, enroll, input, judge, output};
-use crate::asn1::cmc::PkiData;
-use crate::asn1::{oid, pem};
+use crate::asn1::pem;
+use crate::cli::message::message_json;
 use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
-use crate::cmc::request::Sent;
+use crate::cmc::request::{Sent, request_content};
 use crate::error::Result;
 use crate::http::endpoint;
 use crate::http::{Encoding, Transport, TransportOptions};
@@ -57,9 +57,8 @@ pub struct SendSpec<'a> {
 pub fn send(spec: SendSpec<'_>) -> Result<Report> {
     let bytes = output::read("the CMC request", &spec.file)?;
     let what = format!("the CMC request {}", spec.file.display());
-    let (message, content) =
-        input::parsed(&what, "a CMC request", &bytes, inspect::request_content)?;
-    let sent = sent(&content);
+    let (message, content) = input::parsed(&what, "a CMC request", &bytes, request_content)?;
+    let sent = Sent::of(&content);
     let url = dogtag::submit_url(&spec.ca, dogtag::SUBMIT_FULL, &spec.profile)?;
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
@@ -91,7 +90,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
         (spec.rescue)(&pem::encode("CMS", &der));
         return Err(e.hint("the CA has answered: its answer is above, as PEM; keep it"));
     }
-    judge::verify(&database, &der, spec.allow_unsigned)?;
+    judge::verify(&database, &response, spec.allow_unsigned)?;
     sent.check(&response)?;
     let certificates = judge::issued(&response)?;
     judge::all_proven(judge::proofs(&database, &certificates)?)?;
@@ -107,21 +106,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Report> {
         "output": spec.output.display().to_string(),
         "url": url,
         "certificates": summaries,
-        "response": shown.parts.to_json(),
+        "response": message_json(&shown.parts),
     }));
     Ok(enroll::close(database, report))
-}
-
-/// The nonce and transaction of a message, to compare the answer's with.
-fn sent(data: &PkiData) -> Sent {
-    let value = |id: &rasn::types::Oid| {
-        let control = data.control_sequence.iter().find(|c| *c.attr_type == *id)?;
-        control.attr_values.to_vec().first().map(|v| v.as_bytes().to_vec())
-    };
-    let nonce = value(oid::CMC_SENDER_NONCE);
-    Sent {
-        nonce: nonce
-            .and_then(|der| crate::asn1::split_tlv(&der).map(|(_, octets, _)| octets.to_vec())),
-        transaction_id: value(oid::CMC_TRANSACTION_ID),
-    }
 }

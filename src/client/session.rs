@@ -4,7 +4,6 @@ use super::input;
 use crate::algorithm::{Crypto, Digest, KeyType, Signer};
 use crate::client::passwords::{Passwords, Wanted};
 use crate::cmc::request::Request;
-use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::{Error, Kind, Result};
 pub use crate::http::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
@@ -285,24 +284,6 @@ impl Identity {
             self.key = copy;
         }
         self
-    }
-
-    /// Signs a PKIData as the holder of the certificate, chain included.
-    ///
-    /// # Errors
-    /// When the key refuses to sign.
-    pub fn sign(&self, pki_data: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
-        let leaf = self.certificate.der();
-        let mut chain = vec![leaf.to_vec()];
-        chain.extend(self.issuers.iter().cloned());
-        signed_data(
-            pki_data,
-            SignerId::Certificate(leaf),
-            &chain,
-            &self.key,
-            Digest::Sha256,
-            crypto,
-        )
     }
 }
 

@@ -5,14 +5,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::algorithm::Crypto;
+use crate::asn1::Number;
 use crate::asn1::{name, pem};
 use crate::cli::Streams;
-use crate::client::message::{CmcSpec, Signatory, build};
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
 use crate::client::session::{Identity, Needs, Session};
 use crate::client::signer;
-use crate::cmc::control::{Control, Revocation, reason, serial_number};
+use crate::cmc::control::{Control, Revocation, reason};
+use crate::cmc::message::{CmcSpec, Signatory, build};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 
@@ -136,7 +137,7 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     super::check_secrets(files.into_iter().flatten().map(PathBuf::as_path), streams);
     let nickname = options.needed('n', "signer's nickname")?;
     let issuer = name::parse(options.needed('i', "issuer")?)?;
-    let serial = serial_number(options.needed('s', "serial number")?)?;
+    let serial = Number::parse(options.needed('s', "serial number")?)?;
     let reason = reason(options.needed('m', "reason")?)?;
     let passphrase = match (options.raw('t'), &options.secret_file) {
         (Some(text), _) => Some(super::secret(text)),
@@ -173,7 +174,7 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let controls =
         vec![Control::SenderNonce(database.random(16)?), Control::Revoke(Box::new(revocation))];
     let spec = CmcSpec { controls, ..CmcSpec::default() };
-    let message = build(spec, Signatory::Certificate(&identity), None, database)?;
+    let message = build(spec, Signatory::from(&identity), None, database)?;
     drop(identity);
     session.close()?;
     streams.say("-----BEGIN CERTIFICATE REQUEST-----");

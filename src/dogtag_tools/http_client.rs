@@ -15,7 +15,6 @@ use crate::dogtag_tools::settings::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::Endpoint;
 use crate::http::{Encoding, Transport, TransportOptions};
-use crate::inspect;
 use crate::nss::Access;
 use crate::secret::Secret;
 
@@ -145,7 +144,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         streams.tell("warning: secure=false: anybody on the way can read and change everything");
     }
     let message = output::read("the enrollment request", &job.input)?;
-    if let Err(e) = inspect::request_content(&message) {
+    if let Err(e) = crate::cmc::request::request_content(&message) {
         streams
             .tell(format!("warning: {} is sent, but is no CMC request: {e}", job.input.display()));
     }

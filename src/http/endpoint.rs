@@ -146,7 +146,7 @@ pub fn post(transport: &mut Transport<'_>, url: &str, message: &[u8]) -> Result<
 /// the message itself (badMessageCheck; badRequest, which is Dogtag's word for what it can't read).
 fn unread(reply: &Reply) -> bool {
     matches!(reply.status, 400 | 415)
-        && match cmc_in(reply).map(|der| response::parse(&der).and_then(|r| r.outcome())) {
+        && match cmc_in(reply).map(|der| response::parse(&der).map(|r| r.outcome())) {
             None => true,
             Some(Ok(Outcome::Rejected(status))) => {
                 let why = match &status.other {
@@ -165,7 +165,7 @@ fn unread(reply: &Reply) -> bool {
 /// proof of identification, which goes with a shared secret.
 pub(crate) fn takes_no_controls(url: &str, response: &Response) -> bool {
     Endpoint::of(url) == Endpoint::Est
-        && matches!(response.outcome(), Ok(Outcome::Rejected(status)) if wants_proof(&status))
+        && matches!(response.outcome(), Outcome::Rejected(status) if wants_proof(&status))
 }
 
 fn wants_proof(status: &Status) -> bool {

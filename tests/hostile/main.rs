@@ -31,7 +31,7 @@ fn shown(der: &[u8]) -> String {
     let rendered =
         nss_cmc::dogtag_tools::text::render_response(&response::parse(der).unwrap(), true);
     let lines = nss_cmc::cli::message::message_lines(&message.parts).join("\n");
-    let json = message.parts.to_json().to_string();
+    let json = nss_cmc::cli::message::message_json(&message.parts).to_string();
     let all = [lines, json, rendered.stdout, rendered.stderr, message.warnings.join("\n")];
     all.iter().for_each(|text| safe(text));
     all.join("\n")
@@ -48,13 +48,13 @@ fn safe(text: &str) {
 }
 
 fn outcome(der: &[u8]) -> String {
-    match response::parse(der).and_then(|r| r.outcome()) {
+    match response::parse(der).map(|r| r.outcome()) {
         Ok(Outcome::Success { certificates }) => format!("success {}", certificates.len()),
         Ok(Outcome::Pending { .. }) => "pending".into(),
         Ok(Outcome::PopRequired) => "popRequired".into(),
         Ok(Outcome::ConfirmRequired { .. }) => "confirmRequired".into(),
         Ok(Outcome::Rejected(status)) => status.into_error().to_string(),
-        Err(e) => format!("error: {e}"),
+        Ok(Outcome::Invalid(e)) | Err(e) => format!("error: {e}"),
     }
 }
 

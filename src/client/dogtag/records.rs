@@ -3,15 +3,14 @@
 //! Nothing here is signed. A record is a hint: what matters is proven elsewhere, or refused.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use rasn::types::Integer;
 use serde_json::{Value, json};
 
 use super::rest_url;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::summary::summary;
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{name, pem, unsigned};
-use crate::cmc::control::{REASONS, serial_number};
+use crate::asn1::{Number, name, pem};
+use crate::cmc::control::REASONS;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Reply, Transport};
 use crate::text::printable;
@@ -98,7 +97,7 @@ impl std::fmt::Display for State {
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Its serial number.
-    pub serial: Integer,
+    pub serial: Number,
     /// Its subject as the CA writes it.
     pub subject: String,
     /// Its issuer as the CA writes it.
@@ -138,13 +137,13 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Transport::get`], but for what is said in HTTP: that is [`Lookup::Silent`].
-    pub fn by_serial(&mut self, serial: &Integer) -> Result<Lookup<Record>> {
-        let path = format!("certs/{}", serial_hex(serial));
+    pub fn by_serial(&mut self, serial: &Number) -> Result<Lookup<Record>> {
+        let path = format!("certs/{}", serial.hex());
         self.ask(&path, None, |record| {
             let record = record_of(record)?;
             let issued = record.certificate.as_deref().map(certificate_fields);
             let fits = match issued {
-                Some(fields) => unsigned(fields.ok()?.serial) == *serial,
+                Some(fields) => Number::unsigned(fields.ok()?.serial) == *serial,
                 None => true,
             };
             (record.serial == *serial && fits).then_some(record)
@@ -200,8 +199,8 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Records::by_serial`].
-    pub fn issued_by(&mut self, serial: &Integer) -> Result<Option<String>> {
-        let number = serial_hex(serial);
+    pub fn issued_by(&mut self, serial: &Number) -> Result<Option<String>> {
+        let number = serial.hex();
         let range = json!({
             "serialNumberRangeInUse": true, "serialFrom": number, "serialTo": number,
         });
@@ -218,8 +217,8 @@ impl<'t, 'db> Records<'t, 'db> {
     ///
     /// # Errors
     /// As [`Transport::post`]; [`Kind::Http`] when the CA refuses, or its path isn't known yet.
-    pub fn release(&mut self, serial: &Integer) -> Result<()> {
-        let number = serial_hex(serial);
+    pub fn release(&mut self, serial: &Number) -> Result<()> {
+        let number = serial.hex();
         let Some(tree) = self.tree else {
             return Err(Error::new(Kind::Http, format!("no REST interface to release {number}")));
         };
@@ -318,7 +317,7 @@ fn record_of(value: &Value) -> Option<Record> {
     let text = |key| member(value, key).and_then(Value::as_str);
     let shown = |key| text(key).map(|t| printable(t).into_owned());
     let mut record = Record {
-        serial: serial_number(text("id")?).ok()?,
+        serial: Number::parse(text("id")?).ok()?,
         subject: shown("SubjectDN")?,
         issuer: shown("IssuerDN")?,
         state: state_of(value, text("Status")?),
@@ -393,12 +392,6 @@ fn search_fields(subject: &[u8]) -> Option<Value> {
     any.then_some(wanted)
 }
 
-/// A serial number as Dogtag writes it: `0x1f`.
-pub fn serial_hex(serial: &Integer) -> String {
-    let number = num_bigint::BigInt::from(serial.clone());
-    format!("{number:#x}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -430,7 +423,7 @@ mod tests {
             "Status":"REVOKED","RevokedOn":1795806309000,"RevocationReason":6}"#,
         );
         assert_eq!(held.state, State::OnHold);
-        assert_eq!(serial_hex(&held.serial), "0x35b836b7ff5b0510a8828f8671746850");
+        assert_eq!(held.serial.hex(), "0x35b836b7ff5b0510a8828f8671746850");
         for (word, state) in
             [("VALID", State::Valid), ("EXPIRED", State::Expired), ("INVALID", State::NotYetValid)]
         {
@@ -471,7 +464,7 @@ mod tests {
         assert!(search_fields(&name::parse("DC=com").unwrap()).is_none());
     }
 
-    fn number(serial: &Integer) -> u64 {
-        crate::asn1::number_text(serial).parse().unwrap()
+    fn number(serial: &Number) -> u64 {
+        serial.to_string().parse().unwrap()
     }
 }

@@ -277,7 +277,7 @@ impl Job<'_> {
         };
         let certificates = enrolment.play(request, key)?;
         let proven = || {
-            let (certificate, others) = judge::ours(self.database, certificates, &request.spki()?)?;
+            let (certificate, others) = judge::ours(self.database, certificates, request.spki())?;
             Ok(Issued { certificate, others, recovered: false })
         };
         proven().map_err(Error::sent)
@@ -321,7 +321,7 @@ impl Job<'_> {
             return Request::crmf(&cert_req_messages(parts, private)?);
         }
         extensions.extend(id.map(|id| subject_key_identifier(&id)));
-        Ok(Request::Pkcs10(csr::pkcs10(subject, &key.spki, &extensions, private)?))
+        Request::from_pkcs10(&csr::pkcs10(subject, &key.spki, &extensions, private)?)
     }
 }
 

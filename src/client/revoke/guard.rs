@@ -9,8 +9,8 @@ use crate::asn1::key_usage::{self, KeyUsage};
 use crate::asn1::name::same_name;
 use crate::asn1::name::{dn_string, name_attributes};
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{decode, name, oid, unsigned};
-use crate::client::dogtag::records::{Lookup, Records, State, serial_hex};
+use crate::asn1::{Number, decode, name, oid};
+use crate::client::dogtag::records::{Lookup, Records, State};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Database;
 
@@ -33,7 +33,7 @@ pub(super) fn look_up(
     found: &mut Found,
     allow: Allow,
 ) -> Result<(Option<State>, Vec<String>)> {
-    let number = serial_hex(&found.serial);
+    let number = found.serial.hex();
     let hint = "to go on without having seen it, add --allow-unseen";
     match records.by_serial(&found.serial)? {
         Lookup::Found(record) => {
@@ -131,10 +131,9 @@ pub(super) fn check(
             .hint(format!("if that is what you want, add {flag}")))
     };
     let mut warnings = Vec::new();
-    let own = asker
-        .signer
-        .and_then(|der| certificate_fields(der).ok())
-        .is_some_and(|f| unsigned(f.serial) == found.serial && same_name(f.issuer, &found.issuer));
+    let own = asker.signer.and_then(|der| certificate_fields(der).ok()).is_some_and(|f| {
+        Number::unsigned(f.serial) == found.serial && same_name(f.issuer, &found.issuer)
+    });
     if own && asker.by_serial {
         warnings.push(refuse("the signer's own certificate", "--allow-signer", allow.signer)?);
     }

@@ -15,17 +15,16 @@ pub use guard::Allow;
 pub use target::{Pick, Target};
 
 use super::connection::{Connection, fresh};
-use super::dogtag::records::{Lookup, Records, State, serial_hex};
+use super::dogtag::records::{Lookup, Records, State};
 use super::enroll::close;
-use super::message::{CmcSpec, Signatory, build};
 use super::session::{Identity, Needs, Session};
 use super::{dogtag, judge, signer};
 use crate::asn1::cmc::CrlReason;
 use crate::asn1::name::dn_string;
-use crate::asn1::number_text;
 use crate::cli::report::Report;
 use crate::client::passwords::Passwords;
 use crate::cmc::control::{Control, Revocation};
+use crate::cmc::message::{CmcSpec, Message, Signatory, build};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Encoding, TransportOptions};
 use crate::nss::{Access, Database, Token};
@@ -214,7 +213,7 @@ impl Job<'_> {
             Err(e) => return Err(e),
         };
         judge::issued(&response)?;
-        if response.statuses()?.is_empty() {
+        if response.statuses().is_empty() {
             return Err(Error::new(Kind::BadReply, "the CA's answer says nothing of a revocation")
                 .hint("look at the certificate's state at the CA"));
         }
@@ -249,7 +248,7 @@ impl Job<'_> {
     }
 
     /// The CMC message that asks for a revocation.
-    fn message(&self, found: &Found, reason: CrlReason) -> Result<super::message::Message> {
+    fn message(&self, found: &Found, reason: CrlReason) -> Result<Message> {
         let spec = self.spec;
         let mut cmc = CmcSpec::default();
         fresh(&mut cmc, self.database)?;
@@ -268,7 +267,7 @@ impl Job<'_> {
         match &spec.authority {
             Authority::Signer(nickname) => {
                 let identity = Identity::find(self.database, self.token, nickname)?;
-                build(cmc, Signatory::Certificate(&identity), None, self.database)
+                build(cmc, Signatory::from(&identity), None, self.database)
             }
             Authority::SharedSecret(_) => build(cmc, Signatory::Nobody, None, self.database),
         }
@@ -391,7 +390,7 @@ impl Job<'_> {
             Action::Release => None,
         };
         let result: Value = json!({
-            "serial": { "hex": serial_hex(&found.serial), "dec": number_text(&found.serial) },
+            "serial": { "hex": found.serial.hex(), "dec": found.serial.to_string() },
             "issuer": issuer,
             "subject": subject,
             "not_before": summary.as_ref().map(|s| moment(&s.not_before)),
@@ -418,7 +417,7 @@ impl Job<'_> {
             quoted(self.database.name()),
             quoted(&self.spec.ca),
             quoted(agent),
-            serial_hex(&found.serial)
+            found.serial.hex()
         )
     }
 }

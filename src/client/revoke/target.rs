@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rasn::types::Integer;
-
 use crate::asn1::name::dn_string;
 use crate::asn1::name::same_name;
 use crate::asn1::summary::{Summary, summary};
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{name, unsigned};
-use crate::client::dogtag::records::serial_hex;
+use crate::asn1::{Number, name};
 use crate::client::output;
 use crate::client::session::{Identity, find_certificates};
 use crate::client::shared_token::certificate_in;
@@ -24,14 +21,14 @@ pub enum Target {
     /// One in a file.
     File(PathBuf),
     /// By number; the issuer as text, that of the signer when absent.
-    Serial(Integer, Option<String>),
+    Serial(Number, Option<String>),
 }
 
 /// Which of several certificates under one nickname.
 #[derive(Debug, Clone)]
 pub enum Pick {
     /// The one with this serial number.
-    Serial(Integer),
+    Serial(Number),
     /// The one in this file.
     File(PathBuf),
 }
@@ -59,7 +56,7 @@ impl Source {
 pub(super) struct Found {
     /// DER of the issuer's Name.
     pub(super) issuer: Vec<u8>,
-    pub(super) serial: Integer,
+    pub(super) serial: Number,
     /// The certificate's DER and where it was seen.
     pub(super) seen: Option<(Vec<u8>, Source)>,
 }
@@ -69,7 +66,7 @@ impl Found {
         let fields = certificate_fields(der)?;
         Ok(Found {
             issuer: fields.issuer.to_vec(),
-            serial: unsigned(fields.serial),
+            serial: Number::unsigned(fields.serial),
             seen: Some((der.to_vec(), source)),
         })
     }
@@ -91,7 +88,7 @@ impl Found {
 
     /// For messages: `0x1f, CN=alice,O=LAB`.
     pub(super) fn title(&self) -> String {
-        let number = serial_hex(&self.serial);
+        let number = self.serial.hex();
         match self.subject().and_then(|s| dn_string(s).ok()) {
             Some(subject) => format!("{number}, {subject}"),
             None => number,
@@ -105,7 +102,7 @@ impl Found {
             return Ok(());
         }
         let text = |name: &[u8]| dn_string(name).unwrap_or_default();
-        let serial = serial_hex(&self.serial);
+        let serial = self.serial.hex();
         Err(Error::new(
             Kind::Usage,
             format!("the certificate {serial} is of {}", text(&self.issuer)),
@@ -122,7 +119,7 @@ impl Found {
         let is_meant = |c: &Certificate| {
             let fields = certificate_fields(c.der());
             fields.is_ok_and(|f| {
-                unsigned(f.serial) == self.serial && same_name(f.issuer, &self.issuer)
+                Number::unsigned(f.serial) == self.serial && same_name(f.issuer, &self.issuer)
             })
         };
         let known = database.certificates()?.into_iter().find(is_meant);
@@ -204,11 +201,11 @@ fn under(
         },
         Some(Pick::Serial(serial)) => {
             let has_number = |c: &&Certificate| {
-                certificate_fields(c.der()).is_ok_and(|f| unsigned(f.serial) == *serial)
+                certificate_fields(c.der()).is_ok_and(|f| Number::unsigned(f.serial) == *serial)
             };
             match all.iter().find(has_number) {
                 Some(certificate) => Found::of(certificate.der(), Source::Database),
-                None => Err(missing(serial_hex(serial))?),
+                None => Err(missing(serial.hex())?),
             }
         }
         Some(Pick::File(path)) => {
