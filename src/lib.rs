@@ -17,7 +17,7 @@
 //!
 //! let der = include_bytes!("../tests/vectors/01-rsa-server/response.der");
 //! let answer = response::parse(der)?;
-//! match answer.outcome()? {
+//! match answer.outcome() {
 //!     Outcome::Success { certificates } => assert_eq!(certificates.len(), 2),
 //!     other => panic!("{other:?}"),
 //! }

@@ -117,18 +117,19 @@ fn damaged(der: &[u8], at: usize, damage: usize) -> Vec<u8> {
 /// Everything that reads a message. What prints it is measured from outside, below.
 fn read(bytes: &[u8], thoroughly: bool) {
     if let Ok(answer) = response::parse(bytes) {
-        answer.statuses().ok();
-        answer.outcome().ok();
+        answer.statuses();
+        answer.outcome();
         if let Ok(challenge) = Challenge::from_response(&answer) {
             challenge.request_id();
-            challenge.request().and_then(|r| r.spki()).ok();
+            challenge.request().spki();
             challenge.wrapped_key().ok();
             challenge.ciphertext().ok();
             challenge.readings().ok();
         }
     }
-    Request::pkcs10(bytes).and_then(|r| r.spki()).ok();
-    Request::crmf(bytes).and_then(|r| r.spki()).ok();
+    nss_cmc::cmc::request::request_content(bytes).ok();
+    Request::pkcs10(bytes).ok();
+    Request::crmf(bytes).ok();
     if thoroughly {
         show::read(bytes).ok();
     }

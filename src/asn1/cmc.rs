@@ -3,6 +3,8 @@
 use rasn::prelude::*;
 use rasn_cms::{AlgorithmIdentifier, ContentInfo};
 
+use super::Number;
+
 /// PKIData (RFC 5272 §3.2.1): all four sequences are always there.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct PkiData {
@@ -31,7 +33,7 @@ pub struct PkiResponse {
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct TaggedAttribute {
     /// Number of this part within the message.
-    pub body_part_id: Integer,
+    pub body_part_id: Number,
     /// Which control.
     pub attr_type: ObjectIdentifier,
     /// Its values.
@@ -57,7 +59,7 @@ pub enum TaggedRequest {
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct TaggedCertificationRequest {
     /// Number of this request within the message.
-    pub body_part_id: Integer,
+    pub body_part_id: Number,
     /// The PKCS #10 request.
     pub certification_request: Any,
 }
@@ -66,7 +68,7 @@ pub struct TaggedCertificationRequest {
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct OtherReqMsg {
     /// Number of this request within the message.
-    pub body_part_id: Integer,
+    pub body_part_id: Number,
     /// Its type.
     pub request_message_type: ObjectIdentifier,
     /// Its value.
@@ -77,7 +79,7 @@ pub struct OtherReqMsg {
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct CmcStatusInfoV2 {
     /// CMCStatus.
-    pub cmc_status: Integer,
+    pub cmc_status: Number,
     /// BodyPartReferences: INTEGER or SEQUENCE OF INTEGER.
     pub body_list: SequenceOf<Any>,
     /// Text for people.
@@ -134,7 +136,7 @@ pub struct EncryptedPop {
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct DecryptedPop {
     /// The request meant.
-    pub body_part_id: Integer,
+    pub body_part_id: Number,
     /// As in the challenge.
     pub the_pop_alg_id: AlgorithmIdentifier,
     /// The MAC under the challenge.
@@ -148,7 +150,7 @@ pub struct RevokeRequest {
     /// Issuer of the certificate.
     pub issuer_name: Any,
     /// Its serial number.
-    pub serial_number: Integer,
+    pub serial_number: Number,
     /// CRLReason.
     pub reason: CrlReason,
     /// When the key was compromised; `YYYYMMDDHHMMSSZ`.
@@ -183,7 +185,7 @@ pub struct GetCert {
     /// Issuer.
     pub issuer_name: Any,
     /// Serial number.
-    pub serial_number: Integer,
+    pub serial_number: Number,
 }
 
 /// CMCCertId as Dogtag reads it: SEQUENCE { SEQUENCE { Name }, INTEGER }.
@@ -192,14 +194,24 @@ pub struct CmcCertId {
     /// The issuer's bare Name in a sequence.
     pub issuer: SequenceOf<Any>,
     /// Serial number.
-    pub serial_number: Integer,
+    pub serial_number: Number,
 }
 
 /// LraPopWitness (§6.8).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct LraPopWitness {
     /// Body part of the PKIData meant; 0 is this one.
-    pub pki_data_body_id: Integer,
+    pub pki_data_body_id: Number,
     /// The requests whose POP was checked.
-    pub body_ids: SequenceOf<Integer>,
+    pub body_ids: SequenceOf<Number>,
+}
+
+impl LraPopWitness {
+    /// About requests of the message it is in.
+    pub fn of(requests: &[u32]) -> LraPopWitness {
+        LraPopWitness {
+            pki_data_body_id: Number::from(0u32),
+            body_ids: requests.iter().copied().map(Number::from).collect(),
+        }
+    }
 }

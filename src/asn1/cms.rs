@@ -3,13 +3,15 @@
 use rasn::prelude::*;
 use rasn_cms::{AlgorithmIdentifier, Attribute, EncapsulatedContentInfo};
 
+use super::Number;
+
 pub use rasn_cms::{ContentInfo, EnvelopedData, RecipientInfo};
 
 /// SignedData.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct SignedData {
     /// 3 when the content isn't id-data.
-    pub version: Integer,
+    pub version: Number,
     /// The digests signers used.
     pub digest_algorithms: SetOf<AlgorithmIdentifier>,
     /// What is signed.
@@ -28,7 +30,7 @@ pub struct SignedData {
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq, Hash)]
 pub struct SignerInfo {
     /// 1 with issuerAndSerialNumber, 3 with subjectKeyIdentifier.
-    pub version: Integer,
+    pub version: Number,
     /// Whose signature it is.
     pub sid: SignerIdentifier,
     /// Digest of content and attributes.
@@ -62,5 +64,5 @@ pub struct IssuerAndSerialNumber {
     /// The issuer's name, octet for octet.
     pub issuer: Any,
     /// Serial number.
-    pub serial_number: Integer,
+    pub serial_number: Number,
 }

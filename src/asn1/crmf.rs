@@ -1,5 +1,6 @@
 //! CRMF (RFC 4211): certificate request messages.
 
+use super::Number;
 use rasn::prelude::*;
 use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::{Extension, SubjectPublicKeyInfo};
@@ -22,7 +23,7 @@ pub struct CertReqMsg {
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct CertRequest {
     /// Number of the request; its body part id in CMC.
-    pub cert_req_id: Integer,
+    pub cert_req_id: Number,
     /// What is asked for.
     pub cert_template: CertTemplate,
     /// Controls; Dogtag's tools write it even when empty.
@@ -34,10 +35,10 @@ pub struct CertRequest {
 pub struct CertTemplate {
     /// 2 for X.509 version 3.
     #[rasn(tag(0))]
-    pub version: Option<Integer>,
+    pub version: Option<Number>,
     /// Left to the CA.
     #[rasn(tag(1))]
-    pub serial_number: Option<Integer>,
+    pub serial_number: Option<Number>,
     /// Left to the CA.
     #[rasn(tag(2))]
     pub signing_alg: Option<AlgorithmIdentifier>,

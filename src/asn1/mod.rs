@@ -23,7 +23,7 @@ pub mod x509;
 
 pub use number::Number;
 
-use rasn::types::{Any, Integer};
+use rasn::types::Any;
 use rasn::{Decode, Encode};
 use zeroize::Zeroizing;
 
@@ -121,31 +121,6 @@ pub fn any_of<T: Encode>(what: &str, value: &T) -> Result<Any> {
     Ok(any(encode(what, value)?))
 }
 
-/// An INTEGER from unsigned big-endian octets.
-pub fn unsigned(bytes: &[u8]) -> Integer {
-    let mut padded = vec![0u8];
-    padded.extend_from_slice(bytes);
-    rasn::der::decode(&tlv(0x02, &minimal(&padded))).unwrap_or_default()
-}
-
-/// A number for people: decimal up to 320 bits, which request ids and serial numbers stay below, else
-/// `0x` and hexadecimal (decimal takes time that grows with the square of the length).
-pub fn number_text(n: &Integer) -> String {
-    let n = num_bigint::BigInt::from(n.clone());
-    if n.bits() <= 320 { n.to_string() } else { format!("{n:#x}") }
-}
-
-/// Drops leading octets an INTEGER doesn't need.
-fn minimal(bytes: &[u8]) -> Vec<u8> {
-    let mut at = bytes;
-    while let [0, next, ..] = at
-        && next & 0x80 == 0
-    {
-        at = &at[1..];
-    }
-    at.to_vec()
-}
-
 /// One DER element: tag, minimal length, content.
 pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     std::mem::take(&mut tlv_of(tag, &[content]))
@@ -215,15 +190,6 @@ mod tests {
     }
 
     #[test]
-    fn long_numbers_are_hexadecimal() {
-        assert_eq!(number_text(&Integer::from(-5)), "-5");
-        assert_eq!(number_text(&Integer::from(i64::MAX)), i64::MAX.to_string());
-        assert_eq!(number_text(&unsigned(&[0x80; 8])), "9259542123273814144");
-        assert_eq!(number_text(&unsigned(&[0x80; 41])), format!("0x{}", "80".repeat(41)));
-        assert!(number_text(&unsigned(&vec![0x7f; 4_000_000])).starts_with("0x7f7f"));
-    }
-
-    #[test]
     fn elements_are_counted_at_every_depth() {
         for (der, count) in [
             (vec![], 0),
@@ -243,13 +209,5 @@ mod tests {
         assert!(decode::<Vec<Any>>("it", &tlv(0x30, &[5, 0].repeat(MOST_ELEMENTS - 1))).is_ok());
         let e = decode::<OctetString>("it", &vec![0; LARGEST + 1]).unwrap_err();
         assert_eq!(e.to_string(), "can't decode it: it is larger than 16 MiB");
-    }
-
-    #[test]
-    fn unsigned_integers() {
-        assert_eq!(unsigned(&[]), Integer::from(0));
-        assert_eq!(unsigned(&[0x80]), Integer::from(128));
-        assert_eq!(unsigned(&[0, 0, 1]), Integer::from(1));
-        assert_eq!(encode("x", &unsigned(&[0xff; 20])).unwrap().len(), 23);
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use super::Number;
 use super::certificate::Certificate;
 use super::extension::{GeneralName, general_names};
 use super::name::dn_string;
@@ -76,15 +77,12 @@ fn general_name(name: &GeneralName) -> String {
 impl Summary {
     /// `0x2a`.
     pub fn serial_hex(&self) -> String {
-        let hex = crate::keyid::to_hex(&self.serial);
-        let digits = hex.trim_start_matches('0');
-        format!("0x{}", if digits.is_empty() { "0" } else { digits })
+        self.number().hex()
     }
 
-    /// `42`; `None` beyond 40 octets (RFC 5280 allows 20): decimal takes time that grows with the
-    /// square of the length.
-    pub fn serial_decimal(&self) -> Option<String> {
-        (self.serial.len() <= 40).then(|| crate::asn1::unsigned(&self.serial).to_string())
+    /// The serial number, its octets read without a sign.
+    pub fn number(&self) -> Number {
+        Number::unsigned(&self.serial)
     }
 
     /// The end of validity for people, in UTC.
@@ -101,7 +99,7 @@ impl Summary {
             "issuer": self.issuer,
             "serial": {
                 "hex": self.serial_hex(),
-                "dec": self.serial_decimal(),
+                "dec": self.number().decimal(),
             },
             "not_before": rfc3339(&self.not_before),
             "not_after": rfc3339(&self.not_after),

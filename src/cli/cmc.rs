@@ -7,12 +7,16 @@ use serde_json::{Value, json};
 
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
 use crate::asn1::summary::Summary;
+use crate::cli::message::{message_json, message_lines};
 use crate::cli::report::Report;
+use crate::client::judge::Proof;
 use crate::client::send::{SendSpec, send};
-use crate::client::verify::{ShowSpec, show};
+use crate::client::verify::{ShowSpec, Shown, Verification, show};
 use crate::error::Result;
 use crate::inspect;
 use crate::streams::Streams;
+use crate::text::printable;
+use crate::trust::SignatureCheck;
 
 /// Commands of `cmc`.
 #[derive(Subcommand)]
@@ -106,12 +110,15 @@ impl CmcCommand {
 /// As the command's operation.
 pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
     match command {
-        CmcCommand::Show(args) => show(&ShowSpec {
-            passwords: args.password.passwords(),
-            file: args.file,
-            database: args.database,
-            verify: args.verify,
-        }),
+        CmcCommand::Show(args) => {
+            let spec = ShowSpec {
+                passwords: args.password.passwords(),
+                file: args.file,
+                database: args.database,
+                verify: args.verify,
+            };
+            Ok(shown(show(&spec)?, spec.database.as_deref()))
+        }
         CmcCommand::Send(args) => submit(*args, streams),
     }
 }
@@ -135,8 +142,61 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
         "output": output,
         "url": submitted.url.as_str(),
         "certificates": summaries,
-        "response": shown.parts.to_json(),
+        "response": message_json(&shown.parts),
     }));
     report.warnings = submitted.notices;
     Ok(report)
+}
+
+/// The report of `cmc show`.
+fn shown(shown: Shown, database: Option<&str>) -> Report {
+    let Shown { message, verification } = shown;
+    let (signature, certificates, lines) = verified(&verification, database);
+    let mut result = message_json(&message.parts);
+    if let Some(result) = result.as_object_mut() {
+        result.insert("kind".into(), json!(message.form.name()));
+        result.insert("signature".into(), signature);
+        result.insert("certificates_proven".into(), certificates);
+    }
+    let title = format!("{}, {} octets", message.form.title(), message.der.len());
+    let mut report = Report::done("cmc show", "shown", false, title).result(result);
+    report.lines = message_lines(&message.parts);
+    report.lines.extend(lines);
+    report.warnings = message.warnings;
+    report
+}
+
+/// What verification found: signature and certificates as JSON, and lines for people.
+fn verified(found: &Verification, database: Option<&str>) -> (Value, Value, Vec<String>) {
+    let (check, proofs) = match found {
+        Verification::NotAsked => return (Value::Null, Value::Null, Vec::new()),
+        Verification::NoResponse => {
+            let lines = vec!["signature: not checked, only responses are".into()];
+            return (Value::Null, Value::Null, lines);
+        }
+        Verification::NotChecked(e) => {
+            let signature = json!({
+                "result": "not_checked",
+                "reason": e.to_string(),
+                "database": database,
+            });
+            return (signature, Value::Null, vec![format!("signature: not checked: {e}")]);
+        }
+        Verification::Checked(check, proofs) => (check, proofs),
+    };
+    let (result, words, fault) = match check {
+        SignatureCheck::Good => ("good", "good, and the signer is trusted", None),
+        SignatureCheck::Unsigned => ("unsigned", "none; nothing vouches for this message", None),
+        SignatureCheck::NotTrusted(e) => {
+            ("not_trusted", "by a signer that the database doesn't trust", Some(e.to_string()))
+        }
+        SignatureCheck::Bad(e) => ("bad", "wrong", Some(e.to_string())),
+    };
+    let line = match &fault {
+        Some(fault) => format!("signature: {words} ({})", printable(fault)),
+        None => format!("signature: {words}"),
+    };
+    let lines = std::iter::once(line).chain(proofs.iter().map(Proof::line)).collect();
+    let certificates = proofs.iter().map(Proof::to_json).collect();
+    (json!({ "result": result, "reason": fault, "database": database }), certificates, lines)
 }

@@ -1,6 +1,23 @@
-//! A message of any kind, part by part, for people.
+//! A message of any kind, part by part: as lines for people, and as JSON.
+
+use serde_json::{Map, Value};
 
 use crate::inspect::Item;
+
+/// A message as JSON.
+pub fn message_json(message: &Item) -> Value {
+    match message {
+        Item::Null => Value::Null,
+        Item::Flag(flag) => Value::Bool(*flag),
+        Item::Text(text) => Value::String(text.clone()),
+        Item::List(items) => Value::Array(items.iter().map(message_json).collect()),
+        Item::Fields(fields) => {
+            let fields = fields.iter().map(|(name, item)| ((*name).to_owned(), message_json(item)));
+            Value::Object(fields.collect::<Map<_, _>>())
+        }
+        Item::Short(_, parts) => message_json(parts),
+    }
+}
 
 /// The lines of a message: one part each, indented by what holds it; lists with a dash before each
 /// of their parts. What isn't there isn't shown.

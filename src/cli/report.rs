@@ -173,7 +173,7 @@ pub fn certificate_json(of: &Summary) -> Value {
         "pem": pem::encode("CERTIFICATE", &of.der),
         "subject": of.subject,
         "issuer": of.issuer,
-        "serial": { "hex": of.serial_hex(), "dec": of.serial_decimal() },
+        "serial": { "hex": of.serial_hex(), "dec": of.number().decimal() },
         "not_before": rfc3339(&of.not_before),
         "not_after": rfc3339(&of.not_after),
         "sans": of.sans,

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rasn::types::OctetString;
-
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{certificate, encode, oid};
+use crate::asn1::{certificate, oid};
+use crate::cmc::control::{Control, ControlType};
 use crate::cmc::request::Sent;
 use crate::cmc::response::{self, CmcStatus, Outcome, Response};
 use crate::error::{Error, Kind, Result};
@@ -13,7 +12,7 @@ use crate::http::Reply;
 use crate::http::endpoint::Endpoint;
 use crate::nss::{Certificate, Database};
 use crate::text::{printable, trust_command};
-use crate::trust::{Paths, SignatureCheck, prove};
+use crate::trust::{self, Paths, SignatureCheck, prove};
 
 /// Verifies the answer's signature against the database's trust; what it says is believed only
 /// after. `allow_unsigned` accepts an answer that carries certificates only, which nobody signs; a
@@ -21,10 +20,9 @@ use crate::trust::{Paths, SignatureCheck, prove};
 ///
 /// # Errors
 /// [`Kind::BadReply`].
-pub fn verify(database: &Database, der: &[u8], allow_unsigned: bool) -> Result<()> {
-    let says_nothing = || response::parse(der).is_ok_and(|r| r.controls.is_none());
-    let allowed = allow_unsigned && says_nothing();
-    judge(database, database.verify_signed_data(der), allowed)
+pub fn verify(database: &Database, response: &Response, allow_unsigned: bool) -> Result<()> {
+    let allowed = allow_unsigned && response.controls.is_none();
+    judge(database, trust::verify(database, response), allowed)
 }
 
 /// What a verification's outcome means.
@@ -80,10 +78,8 @@ pub fn believe(
     sent: &Sent,
     allow_unsigned: bool,
 ) -> Result<()> {
-    let Received { der, response } = received;
-    let allowed = allow_unsigned && response.controls.is_none();
-    judge(database, database.verify_signed_data(der), allowed)?;
-    matches(sent, response)
+    verify(database, &received.response, allow_unsigned)?;
+    matches(sent, &received.response)
 }
 
 fn decode(der: &[u8]) -> Result<Response> {
@@ -102,8 +98,11 @@ fn matches(sent: &Sent, response: &Response) -> Result<()> {
         // A Simple PKI Response has no room for them.
         return Ok(());
     }
-    let refused = response.statuses()?.iter().any(|s| s.status == CmcStatus::Failed);
-    for (what, echo) in echoes(sent, response)? {
+    if let Some(e) = response.undecodable_status() {
+        return Err(e);
+    }
+    let refused = response.statuses().iter().any(|s| s.status == CmcStatus::Failed);
+    for (what, echo) in echoes(sent, response) {
         match echo {
             Echo::Ours | Echo::NotSent => {}
             // Whoever could replay one could as well cut the connection.
@@ -120,29 +119,26 @@ fn matches(sent: &Sent, response: &Response) -> Result<()> {
 
 /// Whether a response names the very message that was sent, by its nonce or its transaction id, and
 /// contradicts neither. What doesn't may be about another request.
-///
-/// # Errors
-/// Only defects.
-pub fn is_named(sent: &Sent, response: &Response) -> Result<bool> {
-    let echoes = echoes(sent, response)?.map(|(_, echo)| echo);
-    Ok(echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another))
+pub fn is_named(sent: &Sent, response: &Response) -> bool {
+    let echoes = echoes(sent, response).map(|(_, echo)| echo);
+    echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another)
 }
 
-fn echoes(sent: &Sent, response: &Response) -> Result<[(&'static str, Echo); 2]> {
-    let echo = |id, ours: Option<&[u8]>| {
-        let Some(ours) = ours else { return Echo::NotSent };
-        match response.control(id) {
+fn echoes(sent: &Sent, response: &Response) -> [(&'static str, Echo); 2] {
+    let echo =
+        |control, sent: bool, is_ours: &dyn Fn(&Control) -> bool| match response.control(control) {
+            _ if !sent => Echo::NotSent,
             None => Echo::Missing,
-            Some(values) if values.iter().any(|v| v.as_bytes() == ours) => Echo::Ours,
+            Some(echoed) if echoed.values.iter().flatten().any(is_ours) => Echo::Ours,
             Some(_) => Echo::Another,
-        }
-    };
-    let nonce = sent.nonce.as_ref().map(|n| encode("a nonce", &OctetString::from(n.clone())));
-    let nonce = nonce.transpose()?;
-    Ok([
-        ("nonce", echo(oid::CMC_RECIPIENT_NONCE, nonce.as_deref())),
-        ("transaction id", echo(oid::CMC_TRANSACTION_ID, sent.transaction_id.as_deref())),
-    ])
+        };
+    let (nonce, id) = (sent.nonce.as_ref(), sent.transaction_id.as_ref());
+    let our_nonce = |c: &Control| matches!(c, Control::RecipientNonce(n) if Some(n) == nonce);
+    let our_id = |c: &Control| matches!(c, Control::TransactionId(n) if Some(n) == id);
+    [
+        ("nonce", echo(ControlType::RecipientNonce, nonce.is_some(), &our_nonce)),
+        ("transaction id", echo(ControlType::TransactionId, id.is_some(), &our_id)),
+    ]
 }
 
 /// What a response repeats of a value that was sent.
@@ -159,9 +155,10 @@ enum Echo {
 /// # Errors
 /// [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
 pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
-    match response.outcome()? {
+    match response.outcome() {
         Outcome::Success { certificates } => Ok(certificates),
         Outcome::Rejected(status) => Err(status.into_error()),
+        Outcome::Invalid(e) => Err(e),
         Outcome::Pending { token, time } => {
             let when = chrono::DateTime::from_timestamp(time, 0).map(|t| t.to_rfc3339());
             let token = String::from_utf8_lossy(&token);

@@ -10,7 +10,6 @@ pub mod input;
 pub mod judge;
 pub mod keys;
 pub mod lock;
-pub mod message;
 pub mod output;
 pub mod passwords;
 pub mod pop;

@@ -2,10 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::message::{Signatory, check_key, seal};
+use super::keys::check_key;
 use crate::algorithm::Crypto;
-use crate::asn1::{decode, oid};
 use crate::cmc::control::Control;
+use crate::cmc::message::{Signatory, seal};
 use crate::cmc::pop::{Challenge, Reading};
 use crate::cmc::request::Sent;
 use crate::cmc::response::Response;
@@ -24,11 +24,11 @@ pub fn go_on(
 ) -> Result<(Vec<Control>, Sent)> {
     let nonce = crypto.random(16)?;
     let mut controls = vec![Control::SenderNonce(nonce.clone())];
-    if let Some(theirs) = response.octets("senderNonce", oid::CMC_SENDER_NONCE)? {
-        controls.push(Control::RecipientNonce(theirs));
+    if let Some(theirs) = response.sender_nonce()? {
+        controls.push(Control::RecipientNonce(theirs.to_vec()));
     }
     if let Some(id) = &sent.transaction_id {
-        controls.push(Control::TransactionId(decode("transactionId", id)?));
+        controls.push(Control::TransactionId(id.clone()));
     }
     Ok((controls, Sent { nonce: Some(nonce), transaction_id: sent.transaction_id.clone() }))
 }
@@ -48,16 +48,15 @@ pub fn answer(
     controls: &[Control],
     crypto: &dyn Crypto,
 ) -> Result<Zeroizing<Vec<u8>>> {
-    let request = challenge.request()?;
+    let request = challenge.request();
     // Before the private key is used on what somebody sent.
-    check_key(key, &key.id()?, &request.spki()?)?;
+    check_key(key, &key.id()?, request.spki())?;
     let secret = open(challenge, key, first, crypto)?;
     let mut builder = challenge.answer(&secret, crypto)?;
     for control in controls {
-        let (id, value) = control.encode()?;
-        builder.control(id, value);
+        builder.add(control)?;
     }
-    seal(builder, signatory, &[request], crypto)
+    seal(builder, signatory, std::slice::from_ref(request), crypto)
 }
 
 /// The challenge in the clear, its witness verified. Why an attempt failed is not told apart: that

@@ -6,14 +6,12 @@ use super::connection::{Config, Connection};
 use super::judge::Received;
 use super::session::{Needs, Session};
 use super::{input, judge, output};
-use crate::asn1::cmc::PkiData;
+use crate::asn1::pem;
 use crate::asn1::summary::{Summary, summary};
-use crate::asn1::{oid, pem};
 use crate::client::passwords::Passwords;
-use crate::cmc::request::Sent;
+use crate::cmc::request::{Sent, request_content};
 use crate::error::Result;
 use crate::http::Url;
-use crate::inspect;
 use crate::nss::Access;
 
 /// What `send` is asked to do.
@@ -58,9 +56,8 @@ pub struct Submitted {
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let bytes = input::read("the CMC request", &spec.file)?;
     let what = format!("the CMC request {}", spec.file.display());
-    let (message, content) =
-        input::parsed(&what, "a CMC request", &bytes, inspect::request_content)?;
-    let sent = sent(&content);
+    let (message, content) = input::parsed(&what, "a CMC request", &bytes, request_content)?;
+    let sent = Sent::of(&content);
     let url = spec.connection.submit_url()?;
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
@@ -89,18 +86,4 @@ pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let certificates = certificates.iter().filter_map(|der| summary(der).ok()).collect();
     let notices = session.close().err().map(|e| e.to_string()).into_iter().collect();
     Ok(Submitted { url, response: der, certificates, notices })
-}
-
-/// The nonce and transaction of a message, to compare the answer's with.
-fn sent(data: &PkiData) -> Sent {
-    let value = |id: &rasn::types::Oid| {
-        let control = data.control_sequence.iter().find(|c| *c.attr_type == *id)?;
-        control.attr_values.to_vec().first().map(|v| v.as_bytes().to_vec())
-    };
-    let nonce = value(oid::CMC_SENDER_NONCE);
-    Sent {
-        nonce: nonce
-            .and_then(|der| crate::asn1::split_tlv(&der).map(|(_, octets, _)| octets.to_vec())),
-        transaction_id: value(oid::CMC_TRANSACTION_ID),
-    }
 }

@@ -1,8 +1,6 @@
 //! A database opened, logged in to each token a run needs, and the signer found in it.
 
-use crate::algorithm::{Crypto, Digest};
 use crate::client::passwords::{Passwords, Wanted};
-use crate::cmc::seal::{SignerId, signed_data};
 use crate::error::{Error, Kind, Result};
 pub use crate::nss::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
@@ -341,24 +339,6 @@ impl Identity {
         let key = certificate.private_key()?;
         let issuers = held_issuers(database, &token, certificate.der())?;
         Ok(Identity { certificate, issuers, key })
-    }
-
-    /// Signs a PKIData as the holder of the certificate, chain included.
-    ///
-    /// # Errors
-    /// When the key refuses to sign.
-    pub fn sign(&self, pki_data: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
-        let leaf = self.certificate.der();
-        let mut chain = vec![leaf.to_vec()];
-        chain.extend(self.issuers.iter().cloned());
-        signed_data(
-            pki_data,
-            SignerId::Certificate(leaf),
-            &chain,
-            &self.key,
-            Digest::Sha256,
-            crypto,
-        )
     }
 }
 

@@ -1,6 +1,6 @@
 //! Building CRMF requests (RFC 4211) as Dogtag's CA and KRA read them.
 
-use rasn::types::{BitString, Integer, Oid};
+use rasn::types::{BitString, Oid};
 use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::Extension;
 
@@ -10,7 +10,7 @@ use crate::asn1::crmf::{
     ProofOfPossession,
 };
 use crate::asn1::x509::{extension, scheme_of, signature_algorithm};
-use crate::asn1::{any, decode, encode, oid, tlv};
+use crate::asn1::{Number, any, decode, encode, oid, tlv};
 use crate::error::Result;
 
 /// Proof of possession of the private key (RFC 4211 §4).
@@ -51,9 +51,9 @@ pub fn cert_req_messages(parts: CrmfParts<'_>, signer: &dyn Signer) -> Result<Ve
         value: any(options),
     });
     let request = CertRequest {
-        cert_req_id: Integer::from(1),
+        cert_req_id: Number::from(1u32),
         cert_template: CertTemplate {
-            version: Some(Integer::from(2)),
+            version: Some(Number::from(2u32)),
             subject: Some(any(parts.subject)),
             public_key: Some(decode("a public key", parts.spki)?),
             extensions: Some(parts.extensions).filter(|e| !e.is_empty()),
@@ -201,8 +201,8 @@ mod tests {
 
     /// Subject, key, extensions, archive and POP of a recorded request, put together anew.
     fn again(recorded: &[u8], pop: Pop) -> (Vec<u8>, Vec<u8>) {
-        let Request::Crmf(message) = Request::crmf(recorded).unwrap() else { unreachable!() };
-        let message: CertReqMsg = decode("x", &message).unwrap();
+        let message = Request::crmf(recorded).unwrap();
+        let message: CertReqMsg = decode("x", message.der()).unwrap();
         let request: CertRequest = decode("x", message.cert_req.as_bytes()).unwrap();
         let template = request.cert_template;
         let archive = request.controls.unwrap().first().map(|c| c.value.as_bytes().to_vec());
@@ -242,8 +242,8 @@ mod tests {
     fn archive_options_are_the_recorded_ones() {
         let recorded = include_bytes!("../../tests/vectors/02d-crmf-agent-archival/crmf.req");
         let der = crate::asn1::pem::to_der("x", recorded).unwrap();
-        let Request::Crmf(message) = Request::crmf(&der).unwrap() else { unreachable!() };
-        let message: CertReqMsg = decode("x", &message).unwrap();
+        let message = Request::crmf(&der).unwrap();
+        let message: CertReqMsg = decode("x", message.der()).unwrap();
         let request: CertRequest = decode("x", message.cert_req.as_bytes()).unwrap();
         let options = request.controls.unwrap()[0].value.as_bytes().to_vec();
         let (0xa0, inner, _) = crate::asn1::split_tlv(&options).unwrap() else { unreachable!() };

@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod crmf;
+pub mod message;
 pub mod pop;
 pub mod profile;
 pub mod proof;

@@ -1,15 +1,14 @@
 //! Proof of possession by decryption (RFC 5272 §6.7): the CA's EncryptedPOP and our DecryptedPOP.
 
-use rasn::types::{Integer, OctetString};
+use rasn::types::OctetString;
 use rasn_cms::{EnvelopedData, RecipientInfo};
 
 use super::control::Control;
 use super::request::{PkiDataBuilder, Request};
 use super::response::{CmcStatus, Response};
 use crate::algorithm::{Crypto, Digest};
-use crate::asn1::cmc::{DecryptedPop, EncryptedPop, TaggedCertificationRequest, TaggedRequest};
-use crate::asn1::crmf::{CertReqMsg, CertRequest};
-use crate::asn1::{decode, encode, oid};
+use crate::asn1::cmc::{DecryptedPop, EncryptedPop, TaggedRequest};
+use crate::asn1::{Number, decode, oid};
 use crate::error::{Error, Kind, Result};
 
 /// A challenge: the EncryptedPOP of an answer and what belongs to it.
@@ -17,6 +16,9 @@ use crate::error::{Error, Kind, Result};
 pub struct Challenge {
     pop: EncryptedPop,
     envelope: EnvelopedData,
+    request: Request,
+    /// The request's number within the message.
+    body_part_id: Number,
     /// The octets of responseInfo, to be sent back as regInfo: Dogtag's request id.
     pub registration: Vec<u8>,
 }
@@ -34,6 +36,29 @@ fn unusable(why: impl Into<String>) -> Error {
     Error::new(Kind::Input, "can't use the CA's answer for a DecryptedPOP").because(why.into())
 }
 
+/// A TaggedRequest: the request and its number.
+fn tagged(der: &[u8]) -> Result<(Request, Number)> {
+    let unknown = || unusable("its request is of no known kind");
+    match der.first() {
+        Some(0xa0) => match decode("the challenged request", der)? {
+            TaggedRequest::Tcr(tagged) => {
+                let request = Request::from_pkcs10(tagged.certification_request.as_bytes())?;
+                Ok((request, tagged.body_part_id))
+            }
+            TaggedRequest::Crm(_) | TaggedRequest::Orm(_) => Err(unknown()),
+        },
+        Some(0xa1) => {
+            let mut message = der.to_vec();
+            if let Some(tag) = message.first_mut() {
+                *tag = 0x30;
+            }
+            let (request, id) = Request::from_crmf(&message)?;
+            Ok((request, id))
+        }
+        _ => Err(unknown()),
+    }
+}
+
 impl Challenge {
     /// Takes the challenge out of an answer.
     ///
@@ -41,66 +66,36 @@ impl Challenge {
     /// [`Kind::Rejected`] when the CA refused; [`Kind::Input`] when the answer has no challenge or no
     /// request id.
     pub fn from_response(response: &Response) -> Result<Challenge> {
-        let statuses = response.statuses()?;
-        if let Some(failed) = statuses.into_iter().find(|s| s.status == CmcStatus::Failed) {
-            return Err(failed.into_error());
+        if let Some(e) = response.undecodable_status() {
+            return Err(e);
         }
-        let pop = response.encrypted_pop()?.ok_or_else(|| {
+        if let Some(failed) = response.statuses().iter().find(|s| s.status == CmcStatus::Failed) {
+            return Err(failed.clone().into_error());
+        }
+        let pop = response.encrypted_pop()?.cloned().ok_or_else(|| {
             unusable("it has no EncryptedPOP control")
                 .hint("is it the answer to the first trip, and did the CA ask for a proof at all?")
         })?;
         let registration = response
-            .octets("responseInfo", oid::CMC_RESPONSE_INFO)?
-            .ok_or_else(|| unusable("it has no responseInfo control, so no request id"))?;
+            .response_info()?
+            .ok_or_else(|| unusable("it has no responseInfo control, so no request id"))?
+            .to_vec();
         if *pop.cms.content_type != *oid::ID_ENVELOPED_DATA {
             return Err(unusable("its EncryptedPOP holds no EnvelopedData"));
         }
         let envelope = decode("the EnvelopedData", pop.cms.content.as_bytes())?;
-        Ok(Challenge { pop, envelope, registration })
+        let (request, body_part_id) = tagged(pop.request.as_bytes())?;
+        Ok(Challenge { pop, envelope, request, body_part_id, registration })
     }
 
-    /// The request id; see [`number_text`](crate::asn1::number_text).
+    /// The request id; see [`Number`].
     pub fn request_id(&self) -> String {
-        crate::asn1::number_text(&crate::asn1::unsigned(&self.registration))
+        Number::unsigned(&self.registration).to_string()
     }
 
     /// The request it is about.
-    ///
-    /// # Errors
-    /// [`Kind::Input`].
-    pub fn request(&self) -> Result<Request> {
-        let der = self.pop.request.as_bytes();
-        match der.first() {
-            Some(0xa0) => match decode("the challenged request", der)? {
-                TaggedRequest::Tcr(TaggedCertificationRequest {
-                    certification_request, ..
-                }) => Ok(Request::Pkcs10(certification_request.as_bytes().to_vec())),
-                _ => Err(unusable("its request is of no known kind")),
-            },
-            Some(0xa1) => {
-                let mut message = der.to_vec();
-                if let Some(tag) = message.first_mut() {
-                    *tag = 0x30;
-                }
-                Ok(Request::Crmf(message))
-            }
-            _ => Err(unusable("its request is of no known kind")),
-        }
-    }
-
-    /// The request's number within the message.
-    fn body_part_id(&self) -> Result<Integer> {
-        match self.request()? {
-            Request::Pkcs10(_) => match decode("the request", self.pop.request.as_bytes())? {
-                TaggedRequest::Tcr(tagged) => Ok(tagged.body_part_id),
-                _ => Err(unusable("its request is of no known kind")),
-            },
-            Request::Crmf(der) => {
-                let message: CertReqMsg = decode("the CertReqMsg", &der)?;
-                let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
-                Ok(request.cert_req_id)
-            }
-        }
+    pub fn request(&self) -> &Request {
+        &self.request
     }
 
     /// The session key under the request's public key. Dogtag's recipient is a placeholder and
@@ -199,17 +194,15 @@ impl Challenge {
     /// # Errors
     /// [`Kind::Input`].
     pub fn answer(&self, challenge: &[u8], crypto: &dyn Crypto) -> Result<PkiDataBuilder> {
-        let body_part_id = self.body_part_id()?;
         let mut builder = PkiDataBuilder::default();
-        builder.reserve(&body_part_id);
+        builder.reserve(&self.body_part_id);
         let pop = DecryptedPop {
-            body_part_id,
+            body_part_id: self.body_part_id.clone(),
             the_pop_alg_id: self.pop.the_pop_alg_id.clone(),
             the_pop: OctetString::from(self.the_pop(challenge, crypto)?),
         };
-        builder.control(oid::CMC_DECRYPTED_POP, encode("decryptedPOP", &pop)?);
-        let (id, value) = Control::RegInfo(self.registration.clone()).encode()?;
-        builder.control(id, value);
+        builder.add(&Control::DecryptedPop(pop))?;
+        builder.add(&Control::RegInfo(self.registration.clone()))?;
         builder.tagged_request(self.pop.request.as_bytes().to_vec());
         Ok(builder)
     }
@@ -241,7 +234,7 @@ mod tests {
         let readings = challenge.readings().unwrap();
         assert!(!readings[0].padded && readings[0].iv != [1; 16]);
         assert_eq!(readings[1], Reading { iv: vec![1; 16], padded: true });
-        assert!(challenge.request().unwrap().spki().is_ok());
+        assert!(!challenge.request().spki().is_empty());
         assert!(!challenge.is_witnessed(&[0; 64], &OpenSsl).unwrap());
     }
 

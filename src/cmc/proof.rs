@@ -5,7 +5,7 @@ use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::Attribute;
 use zeroize::Zeroizing;
 
-use super::request::Request;
+use super::request::{Format, Request};
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
 use crate::asn1::cmc::Witness;
 use crate::asn1::crmf::{
@@ -14,7 +14,7 @@ use crate::asn1::crmf::{
 use crate::asn1::x509::{
     CertificationRequest, digest_oid, scheme_of, sign_request, signature_algorithm,
 };
-use crate::asn1::{any, decode, encode, oid, split_tlv};
+use crate::asn1::{any, decode, encode, oid};
 use crate::error::{Error, Kind, Result};
 
 /// The constant octets Dogtag's CMCRequest sends as popLinkRandom of version 1.
@@ -100,7 +100,7 @@ pub struct SharedSecret<'a> {
 
 impl SharedSecret<'_> {
     /// IdentityProofV2 (§6.2.1) over the reqSequence, or PopLinkWitnessV2 (§6.3.1.1) over the
-    /// popLinkRandom octets: DER of either, they have one shape.
+    /// popLinkRandom octets: they have one shape.
     ///
     /// # Errors
     /// When an algorithm isn't allowed, or the secret is empty.
@@ -109,17 +109,14 @@ impl SharedSecret<'_> {
         algorithms: WitnessAlgorithms,
         data: &[u8],
         crypto: &dyn Crypto,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Witness> {
         let mac = self.mac(algorithms, data, crypto)?;
         let plain = |id| AlgorithmIdentifier { algorithm: oid::owned(id), parameters: None };
-        encode(
-            "a witness",
-            &Witness {
-                hash_alg_id: plain(digest_oid(algorithms.hash)),
-                mac_alg_id: plain(hmac_oid(algorithms.mac)),
-                witness: OctetString::from(mac),
-            },
-        )
+        Ok(Witness {
+            hash_alg_id: plain(digest_oid(algorithms.hash)),
+            mac_alg_id: plain(hmac_oid(algorithms.mac)),
+            witness: OctetString::from(mac),
+        })
     }
 
     fn mac(
@@ -156,9 +153,10 @@ pub fn identity_proof_v1(secret: &[u8], requests: &[u8], crypto: &dyn Crypto) ->
 /// [`Kind::Input`] for a CRMF request with another proof of possession than a signature; else when
 /// the key refuses to sign.
 pub fn link(request: &Request, witness: &[u8], signer: &dyn Signer) -> Result<Request> {
-    match request {
-        Request::Pkcs10(der) => link_pkcs10(der, witness, signer).map(Request::Pkcs10),
-        Request::Crmf(der) => link_crmf(der, witness, signer).map(Request::Crmf),
+    match request.format() {
+        Format::Pkcs10 => Request::from_pkcs10(&link_pkcs10(request.der(), witness, signer)?),
+        Format::Crmf => Request::from_crmf(&link_crmf(request.der(), witness, signer)?)
+            .map(|(request, _)| request),
     }
 }
 
@@ -238,43 +236,6 @@ fn popo_scheme(
     }
 }
 
-/// The identifier under which a request signed with its own key names that key to Dogtag: for
-/// PKCS #10 the identifier in the subjectKeyIdentifier extension, for CRMF the octets of the
-/// extension's value as they stand (an OCTET STRING around the identifier, in well-formed ones).
-///
-/// # Errors
-/// [`Kind::Input`] when the request has no such extension.
-pub fn own_key_identifier(request: &Request) -> Result<Vec<u8>> {
-    let (extensions, crmf) = match request {
-        Request::Pkcs10(der) => {
-            let request: CertificationRequest = decode("the PKCS #10 request", der)?;
-            (request.info()?.extensions()?, false)
-        }
-        Request::Crmf(der) => {
-            let message: CertReqMsg = decode("the CertReqMsg", der)?;
-            let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
-            (request.cert_template.extensions.unwrap_or_default(), true)
-        }
-    };
-    let missing = |why: &str| {
-        Error::new(Kind::Input, "the request can't be signed with its own key")
-            .because(why)
-            .hint("make the request with a key identifier: PKCS10Client -y true, CRMFPopClient -y")
-    };
-    let value = extensions
-        .iter()
-        .find(|e| *e.extn_id == *oid::CE_SUBJECT_KEY_IDENTIFIER)
-        .map(|e| e.extn_value.to_vec())
-        .ok_or_else(|| missing("it has no subjectKeyIdentifier extension"))?;
-    if crmf {
-        return Ok(value);
-    }
-    match split_tlv(&value) {
-        Some((0x04, id, [])) => Ok(id.to_vec()),
-        _ => Err(missing("its subjectKeyIdentifier extension is malformed")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -316,7 +277,7 @@ mod tests {
             ),
         ] {
             let algorithms = WitnessAlgorithms::parse(Some(hash), Some(mac)).unwrap();
-            let der = KNOWN.witness(algorithms, data, &OpenSsl).unwrap();
+            let der = encode("x", &KNOWN.witness(algorithms, data, &OpenSsl).unwrap()).unwrap();
             assert!(hex(&der).ends_with(want), "{hash} {mac}: {}", hex(&der));
         }
         let v1 = identity_proof_v1(b"testing", &[0x30, 0], &OpenSsl).unwrap();
@@ -327,7 +288,8 @@ mod tests {
     fn sha_384_is_right_and_warned_about() {
         let algorithms = WitnessAlgorithms::parse(Some("SHA-384"), Some("SHA-384-HMAC")).unwrap();
         assert!(algorithms.warning().unwrap().contains("10.7"));
-        let der = KNOWN.witness(algorithms, &[0x30, 0], &OpenSsl).unwrap();
+        let witness = KNOWN.witness(algorithms, &[0x30, 0], &OpenSsl).unwrap();
+        let der = encode("x", &witness).unwrap();
         // hashAlgID id-sha384, macAlgID hmacWithSHA384, both without parameters; 48 octets.
         assert!(
             hex(&der).starts_with("304b300b0609608648016503040202300a06082a864886f70d020a0430")
@@ -371,7 +333,7 @@ mod tests {
         for key in [Key::rsa(), Key::ec()] {
             let once = link(&pkcs10(&key), &[0x30, 0], &key).unwrap();
             let twice = link(&once, &[0x30, 2, 5, 0], &key).unwrap();
-            let Request::Pkcs10(der) = &twice else { panic!() };
+            let der = twice.der();
             Request::pkcs10(der).unwrap();
             let parsed = openssl::x509::X509Req::from_der(der).unwrap();
             assert!(parsed.verify(&key.0).unwrap());
@@ -381,7 +343,7 @@ mod tests {
                 attributes.to_vec().into_iter().filter(|a| is_link(&a.r#type)).collect();
             assert_eq!(links.len(), 1);
             assert_eq!(attributes.to_vec().len(), 2);
-            assert_eq!(own_key_identifier(&twice).unwrap(), [7; 20]);
+            assert_eq!(twice.key_identifier().unwrap(), [7; 20]);
         }
     }
 
@@ -394,8 +356,8 @@ mod tests {
     fn a_linked_crmf_is_signed_anew_over_its_new_cert_request() {
         let key = Key::rsa();
         let before = Request::crmf(&golden("05b-shared-secret-crmf/crmf.req")).unwrap();
-        let Request::Crmf(der) = link(&before, &[0x30, 0], &key).unwrap() else { panic!() };
-        let message: CertReqMsg = decode("x", &der).unwrap();
+        let linked = link(&before, &[0x30, 0], &key).unwrap();
+        let message: CertReqMsg = decode("x", linked.der()).unwrap();
         let request: CertRequest = decode("x", message.cert_req.as_bytes()).unwrap();
         let controls = request.controls.unwrap();
         assert_eq!(*controls.last().unwrap().r#type, *oid::CMC_POP_LINK_WITNESS_V2);
@@ -413,17 +375,17 @@ mod tests {
     #[test]
     fn a_crmf_without_proof_stays_without() {
         let before = Request::crmf(&golden("06a-encrypted-pop-1/crmf.req")).unwrap();
-        let Request::Crmf(der) = link(&before, &[0x30, 0], &Key::rsa()).unwrap() else { panic!() };
-        assert!(decode::<CertReqMsg>("x", &der).unwrap().popo.is_none());
+        let linked = link(&before, &[0x30, 0], &Key::rsa()).unwrap();
+        assert!(decode::<CertReqMsg>("x", linked.der()).unwrap().popo.is_none());
     }
 
     #[test]
     fn the_raw_extension_value_names_a_crmf_key() {
         // Recorded from a CRMFPopClient that writes the bare identifier.
         let request = Request::crmf(&golden("05b-shared-secret-crmf/crmf.req")).unwrap();
-        assert_eq!(own_key_identifier(&request).unwrap().len(), 20);
+        assert_eq!(request.key_identifier().unwrap().len(), 20);
         let none = Request::pkcs10(&golden("01-rsa-server/p10.req")).unwrap();
-        let e = own_key_identifier(&none).unwrap_err();
+        let e = none.key_identifier().unwrap_err();
         assert!(e.to_string().contains("no subjectKeyIdentifier"), "{e}");
     }
 }

@@ -1,24 +1,38 @@
-//! Building a PKIData (RFC 5272 §3.2.1).
+//! Certificate requests, and the PKIData (RFC 5272 §3.2.1) that carries them.
 
 use std::collections::BTreeSet;
 
-use rasn::types::{Integer, ObjectIdentifier, Oid};
+use rasn::types::{ObjectIdentifier, OctetString, Oid};
 use rasn_pkix::Extension;
 use zeroize::Zeroizing;
 
-use crate::asn1::cmc::{TaggedCertificationRequest, TaggedRequest};
-use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest, CertTemplate};
-use crate::asn1::x509::CertificationRequest;
-use crate::asn1::{any, decode, encode, oid, tlv, tlv_of};
+use crate::asn1::cmc::{PkiData, TaggedCertificationRequest, TaggedRequest};
+use crate::asn1::cms::ContentInfo;
+use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
+use crate::asn1::x509::{CertificationRequest, CertificationRequestInfo};
+use crate::asn1::{Number, any, decode, decode_ber, encode, oid, split_tlv, tlv, tlv_of};
+use crate::cmc::control::{Control, TaggedControl};
+use crate::cmc::response::open_signed_data;
 use crate::error::{Error, Kind, Result};
 
-/// A certificate request to carry.
+/// The format of a certificate request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A PKCS #10 CertificationRequest (RFC 2986).
+    Pkcs10,
+    /// One CRMF CertReqMsg (RFC 4211).
+    Crmf,
+}
+
+/// A certificate request to carry, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
-    /// DER of a PKCS #10 CertificationRequest.
-    Pkcs10(Vec<u8>),
-    /// DER of one CRMF CertReqMsg.
-    Crmf(Vec<u8>),
+pub struct Request {
+    format: Format,
+    der: Vec<u8>,
+    spki: Vec<u8>,
+    subject: Option<Vec<u8>>,
+    extensions: Vec<Extension>,
+    cert_req_id: Option<u32>,
 }
 
 impl Request {
@@ -36,7 +50,7 @@ impl Request {
                 .because("Dogtag encodes a request anew before it checks the signature")
                 .hint("make the request again, with PKCS10Client or nss-cmc"));
         }
-        Ok(Request::Pkcs10(der.to_vec()))
+        Request::of_pkcs10(der, &info)
     }
 
     /// A CRMF request: one CertReqMsg, or the first of CertReqMessages.
@@ -49,70 +63,100 @@ impl Request {
             return Err(Error::new(Kind::Input, "the CRMF file holds several requests")
                 .because(format!("{} CertReqMsg; one is taken a file", messages.len())));
         };
-        let decoded: CertReqMsg = decode("the CertReqMsg", message.as_bytes())?;
-        decode::<CertRequest>("the CertRequest", decoded.cert_req.as_bytes())?;
-        Ok(Request::Crmf(message.as_bytes().to_vec()))
+        Ok(Request::from_crmf(message.as_bytes())?.0)
+    }
+
+    /// A PKCS #10 request whose form isn't checked: one that was made here, or by the CA.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub(crate) fn from_pkcs10(der: &[u8]) -> Result<Request> {
+        let request: CertificationRequest = decode("the PKCS #10 request", der)?;
+        Request::of_pkcs10(der, &request.info()?)
+    }
+
+    fn of_pkcs10(der: &[u8], info: &CertificationRequestInfo) -> Result<Request> {
+        Ok(Request {
+            format: Format::Pkcs10,
+            der: der.to_vec(),
+            spki: info.subject_pk_info.as_bytes().to_vec(),
+            subject: Some(info.subject.as_bytes().to_vec()),
+            extensions: info.extensions()?,
+            cert_req_id: None,
+        })
+    }
+
+    /// One CertReqMsg, and its certReqId.
+    ///
+    /// # Errors
+    /// [`Kind::Input`].
+    pub(crate) fn from_crmf(der: &[u8]) -> Result<(Request, Number)> {
+        let message: CertReqMsg = decode("the CertReqMsg", der)?;
+        let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
+        let template = request.cert_template;
+        let spki = match template.public_key {
+            Some(key) => encode("a public key", &key)?,
+            None => return Err(Error::new(Kind::Input, "the CRMF request has no public key")),
+        };
+        let made = Request {
+            format: Format::Crmf,
+            der: der.to_vec(),
+            spki,
+            subject: template.subject.map(|s| s.as_bytes().to_vec()),
+            extensions: template.extensions.unwrap_or_default(),
+            cert_req_id: u32::try_from(&request.cert_req_id).ok(),
+        };
+        Ok((made, request.cert_req_id))
+    }
+
+    /// Its format.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// DER: a CertificationRequest, or a CertReqMsg.
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     /// DER of the SubjectPublicKeyInfo that is to be certified.
-    ///
-    /// # Errors
-    /// [`Kind::Input`].
-    pub fn spki(&self) -> Result<Vec<u8>> {
-        match self {
-            Request::Pkcs10(der) => {
-                let request: CertificationRequest = decode("the PKCS #10 request", der)?;
-                Ok(request.info()?.subject_pk_info.as_bytes().to_vec())
-            }
-            Request::Crmf(der) => match template(der)?.public_key {
-                Some(key) => encode("a public key", &key),
-                None => Err(Error::new(Kind::Input, "the CRMF request has no public key")),
-            },
-        }
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
     }
 
     /// DER of the subject Name asked for; none where a CRMF request leaves it to the CA.
-    ///
-    /// # Errors
-    /// [`Kind::Input`].
-    pub fn subject(&self) -> Result<Option<Vec<u8>>> {
-        match self {
-            Request::Pkcs10(der) => {
-                let request: CertificationRequest = decode("the PKCS #10 request", der)?;
-                Ok(Some(request.info()?.subject.as_bytes().to_vec()))
-            }
-            Request::Crmf(der) => Ok(template(der)?.subject.map(|s| s.as_bytes().to_vec())),
-        }
+    pub fn subject(&self) -> Option<&[u8]> {
+        self.subject.as_deref()
     }
 
     /// The extensions asked for.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    /// The identifier under which a request signed with its own key names that key to Dogtag: for
+    /// PKCS #10 the identifier in the subjectKeyIdentifier extension, for CRMF the octets of the
+    /// extension's value as they stand (an OCTET STRING around the identifier, in well-formed ones).
     ///
     /// # Errors
-    /// [`Kind::Input`].
-    pub fn extensions(&self) -> Result<Vec<Extension>> {
-        match self {
-            Request::Pkcs10(der) => {
-                let request: CertificationRequest = decode("the PKCS #10 request", der)?;
-                request.info()?.extensions()
-            }
-            Request::Crmf(der) => Ok(template(der)?.extensions.unwrap_or_default()),
+    /// [`Kind::Input`] when the request has no such extension.
+    pub fn key_identifier(&self) -> Result<&[u8]> {
+        let missing = |why: &str| {
+            Error::new(Kind::Input, "the request can't be signed with its own key")
+                .because(why)
+                .hint("make the request with a key identifier: PKCS10Client -y true, CRMFPopClient -y")
+        };
+        let mut extensions = self.extensions.iter();
+        let value = extensions
+            .find(|e| *e.extn_id == *oid::CE_SUBJECT_KEY_IDENTIFIER)
+            .map(|e| &e.extn_value[..])
+            .ok_or_else(|| missing("it has no subjectKeyIdentifier extension"))?;
+        match (self.format, split_tlv(value)) {
+            (Format::Crmf, _) => Ok(value),
+            (Format::Pkcs10, Some((0x04, id, []))) => Ok(id),
+            (Format::Pkcs10, _) => Err(missing("its subjectKeyIdentifier extension is malformed")),
         }
     }
-
-    /// certReqId of a CRMF request.
-    fn own_id(&self) -> Result<Option<u32>> {
-        let Request::Crmf(der) = self else { return Ok(None) };
-        let message: CertReqMsg = decode("the CertReqMsg", der)?;
-        let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
-        Ok(u32::try_from(&request.cert_req_id).ok())
-    }
-}
-
-/// The CertTemplate of a CertReqMsg.
-fn template(der: &[u8]) -> Result<CertTemplate> {
-    let message: CertReqMsg = decode("the CertReqMsg", der)?;
-    let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
-    Ok(request.cert_template)
 }
 
 /// A control with its number: a TaggedAttribute to be. The value may hold a secret.
@@ -133,15 +177,9 @@ pub struct PkiDataBuilder {
 
 impl PkiDataBuilder {
     /// Starts; the certReqIds of CRMF requests to come are kept free.
-    ///
-    /// # Errors
-    /// [`Kind::Input`] for an undecodable request.
-    pub fn new(requests: &[Request]) -> Result<PkiDataBuilder> {
-        let mut used = BTreeSet::new();
-        for request in requests {
-            used.extend(request.own_id()?);
-        }
-        Ok(PkiDataBuilder { used, ..PkiDataBuilder::default() })
+    pub fn new(requests: &[Request]) -> PkiDataBuilder {
+        let used = requests.iter().filter_map(|r| r.cert_req_id).collect();
+        PkiDataBuilder { used, ..PkiDataBuilder::default() }
     }
 
     fn next_id(&mut self) -> u32 {
@@ -153,8 +191,17 @@ impl PkiDataBuilder {
     }
 
     /// Keeps a number free for a part that is encoded already.
-    pub fn reserve(&mut self, body_part_id: &Integer) {
+    pub fn reserve(&mut self, body_part_id: &Number) {
         self.used.extend(u32::try_from(body_part_id).ok());
+    }
+
+    /// Adds a control; answers its body part id.
+    ///
+    /// # Errors
+    /// As [`Control::encode`].
+    pub fn add(&mut self, control: &Control) -> Result<u32> {
+        let value = control.encode()?;
+        Ok(self.control(&control.oid()?, value))
     }
 
     /// Adds a control with one value (DER); answers its body part id.
@@ -174,10 +221,10 @@ impl PkiDataBuilder {
     /// # Errors
     /// Only defects.
     pub fn request(&mut self, request: &Request) -> Result<()> {
-        let tagged = match request {
-            Request::Pkcs10(der) => {
-                let body_part_id = Integer::from(self.next_id());
-                let certification_request = any(der.clone());
+        let tagged = match request.format {
+            Format::Pkcs10 => {
+                let body_part_id = Number::from(self.next_id());
+                let certification_request = any(request.der.clone());
                 encode(
                     "a tagged request",
                     &TaggedRequest::Tcr(TaggedCertificationRequest {
@@ -187,8 +234,8 @@ impl PkiDataBuilder {
                 )?
             }
             // [1] IMPLICIT takes the place of the SEQUENCE tag; the rest stays octet for octet.
-            Request::Crmf(der) => {
-                let mut tagged = der.clone();
+            Format::Crmf => {
+                let mut tagged = request.der.clone();
                 if let Some(tag) = tagged.first_mut() {
                     *tag = 0xa1;
                 }
@@ -220,7 +267,7 @@ impl PkiDataBuilder {
     pub fn build(self) -> Result<Zeroizing<Vec<u8>>> {
         let mut controls = Vec::new();
         for Tagged { body_part_id, id, value } in &self.controls {
-            let body_part_id = encode("a body part id", &Integer::from(*body_part_id))?;
+            let body_part_id = encode("a body part id", &Number::from(*body_part_id))?;
             let values = tlv_of(0x31, &[value]);
             controls.push(tlv_of(0x30, &[&body_part_id, &encode("a type", id)?, &values]));
         }
@@ -237,6 +284,44 @@ impl PkiDataBuilder {
 pub struct Sent {
     /// senderNonce.
     pub nonce: Option<Vec<u8>>,
-    /// transactionId, DER of the INTEGER.
-    pub transaction_id: Option<Vec<u8>>,
+    /// transactionId.
+    pub transaction_id: Option<Number>,
+}
+
+impl Sent {
+    /// Of a message that is there already.
+    pub fn of(data: &PkiData) -> Sent {
+        let mut sent = Sent::default();
+        for control in data.control_sequence.iter().map(TaggedControl::new) {
+            match control.values.into_iter().next() {
+                Some(Ok(Control::SenderNonce(nonce))) => {
+                    sent.nonce.get_or_insert(nonce);
+                }
+                Some(Ok(Control::TransactionId(id))) => {
+                    sent.transaction_id.get_or_insert(id);
+                }
+                _ => {}
+            }
+        }
+        sent
+    }
+}
+
+/// The PKIData of a Full PKI Request, signed or not.
+///
+/// # Errors
+/// [`Kind::Input`] when it is none.
+pub fn request_content(der: &[u8]) -> Result<PkiData> {
+    let info: ContentInfo = decode_ber("the CMC request", der)?;
+    if *info.content_type == *oid::ID_DATA {
+        let content: OctetString = decode_ber("the CMC request", info.content.as_bytes())?;
+        return decode("the PKIData", &content);
+    }
+    let (signed, content) = open_signed_data("the CMC request", der)?;
+    match content {
+        Some(content) if *signed.encap_content_info.content_type == *oid::ID_CCT_PKI_DATA => {
+            decode("the PKIData", &content)
+        }
+        _ => Err(Error::new(Kind::Input, "this is a CMC answer, not a request")),
+    }
 }

@@ -2,27 +2,56 @@
 
 use std::fmt;
 
-use rasn::types::{Any, Integer, ObjectIdentifier, OctetString};
+use rasn::types::{Any, ObjectIdentifier};
 
-use crate::asn1::cmc::{
-    CmcStatusInfoV2, EncryptedPop, ExtendedFailInfo, PendInfo, PkiResponse, TaggedAttribute,
-};
+use super::control::{Control, ControlType, TaggedControl};
+use crate::asn1::cmc::{CmcStatusInfoV2, EncryptedPop, ExtendedFailInfo, PendInfo, PkiResponse};
 use crate::asn1::cms::{ContentInfo, SignedData};
-use crate::asn1::{decode, decode_ber, number_text, oid, split_tlv, tlv};
+use crate::asn1::{Number, decode, decode_ber, oid, split_tlv, tlv};
 use crate::error::{CmcDetail, Error, Kind, Result};
 use crate::text::printable;
 
-/// A decoded answer, nothing of it verified.
+/// A decoded response, nothing of it verified.
 #[derive(Debug)]
 pub struct Response {
     /// The controls of a Full PKI Response; `None` for a Simple one (certificates only).
-    pub controls: Option<Vec<TaggedAttribute>>,
+    pub controls: Option<Vec<TaggedControl>>,
     /// Dotted eContentType: id-cct-PKIResponse, or id-data for a Simple PKI Response.
     pub content_type: String,
     /// DER of the X.509 certificates, in the order of the message.
     pub certificates: Vec<Vec<u8>>,
     /// Number of SignerInfos.
     pub signers: usize,
+    signed: SignedData,
+    statuses: Vec<Status>,
+    /// Why a status can't be decoded.
+    undecodable: Option<String>,
+}
+
+/// The content of a Full PKI Response (RFC 5272 §4.2).
+#[derive(Debug)]
+pub struct Content {
+    /// controlSequence.
+    pub controls: Vec<TaggedControl>,
+    /// Number of parts in cmsSequence.
+    pub cms_sequence: usize,
+    /// Number of parts in otherMsgSequence.
+    pub other_messages: usize,
+}
+
+impl Content {
+    /// Reads a PKIResponse.
+    ///
+    /// # Errors
+    /// [`Kind::Input`]. A control that can't be decoded is no error.
+    pub fn decode(der: &[u8]) -> Result<Content> {
+        let response: PkiResponse = decode("the PKIResponse", der)?;
+        Ok(Content {
+            controls: response.control_sequence.iter().map(TaggedControl::new).collect(),
+            cms_sequence: response.cms_sequence.len(),
+            other_messages: response.other_msg_sequence.len(),
+        })
+    }
 }
 
 /// CMCStatus (RFC 5272 §6.1.3).
@@ -189,30 +218,36 @@ pub enum Outcome {
     },
     /// Refused.
     Rejected(Status),
+    /// A status that can't be decoded, or that lacks what it needs.
+    Invalid(Error),
 }
 
-/// DER or BER of an answer to a [`Response`].
+/// DER or BER of a response to a [`Response`].
 ///
 /// # Errors
 /// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or nothing in it, or when a signer
 /// signed another type of content.
 pub fn parse(der: &[u8]) -> Result<Response> {
     let (signed, content) = open_signed_data("the CMC answer", der)?;
-    let content_type = signed.encap_content_info.content_type.clone();
-    let certificates = certificates_of(&signed);
-    let signers = signed.signer_infos.len();
-    let controls = match content {
-        None => None,
-        Some(_) if *content_type == *oid::ID_CCT_PKI_DATA => {
-            return Err(Error::new(Kind::Input, "this is a CMC request, not an answer"));
-        }
-        Some(_) if !type_is_signed(&signed) => {
-            return Err(Error::new(Kind::Input, "can't use the CMC answer")
-                .because("its content is of another type than the one that was signed"));
-        }
-        Some(content) => Some(decode::<PkiResponse>("the PKIResponse", &content)?.control_sequence),
-    };
-    Ok(Response { controls, content_type: oid::dotted(&content_type), certificates, signers })
+    check_type(&signed)?;
+    let content = content.map(|der| Content::decode(&der)).transpose()?;
+    Response::new(signed, content.map(|c| c.controls))
+}
+
+/// Checks that the content isn't a request, and is of the type that was signed.
+fn check_type(signed: &SignedData) -> Result<()> {
+    let content = &signed.encap_content_info;
+    if content.content.is_none() {
+        return Ok(());
+    }
+    if *content.content_type == *oid::ID_CCT_PKI_DATA {
+        return Err(Error::new(Kind::Input, "this is a CMC request, not an answer"));
+    }
+    if !type_is_signed(signed) {
+        return Err(Error::new(Kind::Input, "can't use the CMC answer")
+            .because("its content is of another type than the one that was signed"));
+    }
+    Ok(())
 }
 
 /// ContentInfo → SignedData and its content.
@@ -256,67 +291,152 @@ pub fn certificates_of(signed: &SignedData) -> Vec<Vec<u8>> {
     all.into_iter().map(|c| c.as_bytes().to_vec()).filter(|c| c.first() == Some(&0x30)).collect()
 }
 
+/// Whether a control says what became of the request.
+pub(crate) fn is_status(control: ControlType) -> bool {
+    match control {
+        ControlType::StatusInfo | ControlType::StatusInfoV2 => true,
+        // Looked up where they matter: what belongs to which request, and the CA's challenge.
+        ControlType::TransactionId
+        | ControlType::SenderNonce
+        | ControlType::RecipientNonce
+        | ControlType::ResponseInfo
+        | ControlType::EncryptedPop => false,
+        // Nothing that a client goes by.
+        ControlType::DataReturn
+        | ControlType::RegInfo
+        | ControlType::QueryPending
+        | ControlType::Identification
+        | ControlType::IdentityProof
+        | ControlType::IdentityProofV2
+        | ControlType::PopLinkRandom
+        | ControlType::PopLinkWitness
+        | ControlType::PopLinkWitnessV2
+        | ControlType::DecryptedPop
+        | ControlType::LraPopWitness
+        | ControlType::GetCert
+        | ControlType::GetCrl
+        | ControlType::Revoke
+        | ControlType::ConfirmCertAcceptance
+        | ControlType::ModCertTemplate
+        | ControlType::AddExtensions
+        | ControlType::TrustedAnchors
+        | ControlType::AuthData
+        | ControlType::BatchRequests
+        | ControlType::BatchResponses
+        | ControlType::PublishCert
+        | ControlType::ControlProcessed
+        | ControlType::RaIdentityWitness
+        | ControlType::ChangeSubjectName
+        | ControlType::ResponseBody => false,
+    }
+}
+
 impl Response {
-    /// The values of a control, of its first occurrence.
-    pub fn control(&self, id: &rasn::types::Oid) -> Option<Vec<Any>> {
-        let controls = self.controls.as_deref()?;
-        controls
-            .iter()
-            .find(|c| *c.attr_type == *id)
-            .map(|c| c.attr_values.to_vec().into_iter().cloned().collect())
-    }
-
-    /// The first value of a control that is an OCTET STRING.
+    /// A response of parts that are decoded already.
     ///
     /// # Errors
-    /// [`Kind::Input`] when the value is something else.
-    pub fn octets(&self, what: &str, id: &rasn::types::Oid) -> Result<Option<Vec<u8>>> {
-        match self.control(id).and_then(|v| v.into_iter().next()) {
-            None => Ok(None),
-            Some(value) => Ok(Some(decode::<OctetString>(what, value.as_bytes())?.to_vec())),
-        }
-    }
-
-    /// Every status, in order, of version 2 and 1.
-    ///
-    /// # Errors
-    /// [`Kind::Input`].
-    pub fn statuses(&self) -> Result<Vec<Status>> {
-        let mut found = Vec::new();
-        for control in self.controls.iter().flatten() {
-            let version = if *control.attr_type == *oid::CMC_STATUS_INFO_V2 {
-                2
-            } else if *control.attr_type == *oid::CMC_STATUS_INFO {
-                1
-            } else {
-                continue;
-            };
-            for value in control.attr_values.to_vec() {
-                found.push(status(version, value.as_bytes())?);
+    /// [`Kind::Input`] as [`parse`].
+    pub(crate) fn new(
+        signed: SignedData,
+        controls: Option<Vec<TaggedControl>>,
+    ) -> Result<Response> {
+        check_type(&signed)?;
+        let (mut statuses, mut undecodable) = (Vec::new(), None);
+        for control in controls.iter().flatten() {
+            let is_status = control.control_type().is_some_and(is_status);
+            for value in control.values.iter().filter(|_| is_status) {
+                match value {
+                    Ok(Control::StatusInfo(status) | Control::StatusInfoV2(status)) => {
+                        statuses.push(status.clone());
+                    }
+                    Ok(_) => {}
+                    Err(e) => undecodable = undecodable.or_else(|| Some(e.reason.clone())),
+                }
             }
         }
-        Ok(found)
+        Ok(Response {
+            content_type: oid::dotted(&signed.encap_content_info.content_type),
+            certificates: certificates_of(&signed),
+            signers: signed.signer_infos.len(),
+            controls,
+            signed,
+            statuses,
+            undecodable,
+        })
+    }
+
+    /// The SignedData it came in.
+    pub(crate) fn signed_data(&self) -> &SignedData {
+        &self.signed
+    }
+
+    /// The first control of a type.
+    pub fn control(&self, control: ControlType) -> Option<&TaggedControl> {
+        self.controls.as_deref()?.iter().find(|c| c.control_type() == Some(control))
+    }
+
+    /// Every status that can be decoded, in order, of version 2 and 1.
+    pub fn statuses(&self) -> &[Status] {
+        &self.statuses
+    }
+
+    /// Why a status can't be decoded, if there is such a one.
+    pub fn undecodable_status(&self) -> Option<Error> {
+        self.undecodable.as_ref().map(|why| Error::new(Kind::Input, why.clone()))
+    }
+
+    /// senderNonce, if there.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when its value is something else; so below.
+    pub fn sender_nonce(&self) -> Result<Option<&[u8]>> {
+        self.first(ControlType::SenderNonce, |value| match value {
+            Control::SenderNonce(nonce) => Some(nonce.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// responseInfo, if there.
+    ///
+    /// # Errors
+    /// As [`Response::sender_nonce`].
+    pub fn response_info(&self) -> Result<Option<&[u8]>> {
+        self.first(ControlType::ResponseInfo, |value| match value {
+            Control::ResponseInfo(octets) => Some(octets.as_slice()),
+            _ => None,
+        })
     }
 
     /// EncryptedPOP, if there.
     ///
     /// # Errors
-    /// [`Kind::Input`].
-    pub fn encrypted_pop(&self) -> Result<Option<EncryptedPop>> {
-        match self.control(oid::CMC_ENCRYPTED_POP).and_then(|v| v.into_iter().next()) {
+    /// As [`Response::sender_nonce`].
+    pub fn encrypted_pop(&self) -> Result<Option<&EncryptedPop>> {
+        self.first(ControlType::EncryptedPop, |value| match value {
+            Control::EncryptedPop(pop) => Some(&**pop),
+            _ => None,
+        })
+    }
+
+    fn first<'a, T>(
+        &'a self,
+        control: ControlType,
+        take: impl FnOnce(&'a Control) -> Option<T>,
+    ) -> Result<Option<T>> {
+        match self.control(control).map(TaggedControl::value).transpose()?.flatten() {
             None => Ok(None),
-            Some(v) => decode("the EncryptedPOP control", v.as_bytes()).map(Some),
+            Some(value) => Ok(take(value)),
         }
     }
 
-    /// What the answer amounts to: the first refusal; else the first status that leaves the request
+    /// What the response amounts to: the first refusal; else the first status that leaves the request
     /// open; else whether a confirmation is wanted; else success (also when there is no status at all:
     /// RFC 5272 §6.1.1 lets a CA omit it).
-    ///
-    /// # Errors
-    /// [`Kind::Input`] for a pending status without PendInfo and for undecodable statuses.
-    pub fn outcome(&self) -> Result<Outcome> {
-        let rank = |s: &Status| match s.status {
+    pub fn outcome(&self) -> Outcome {
+        if let Some(e) = self.undecodable_status() {
+            return Outcome::Invalid(e);
+        }
+        let rank = |s: &&Status| match s.status {
             CmcStatus::Success => 3,
             CmcStatus::ConfirmRequired => 2,
             CmcStatus::Pending | CmcStatus::Partial | CmcStatus::PopRequired => 1,
@@ -324,22 +444,29 @@ impl Response {
         };
         let certificates = || self.certificates.clone();
         // The first of the lowest rank.
-        let Some(status) = self.statuses()?.into_iter().min_by_key(rank) else {
-            return Ok(Outcome::Success { certificates: certificates() });
+        let Some(status) = self.statuses.iter().min_by_key(rank) else {
+            return Outcome::Success { certificates: certificates() };
         };
         match (status.status, &status.other) {
-            (CmcStatus::Success, _) => Ok(Outcome::Success { certificates: certificates() }),
+            (CmcStatus::Success, _) => Outcome::Success { certificates: certificates() },
             (CmcStatus::ConfirmRequired, _) => {
-                Ok(Outcome::ConfirmRequired { certificates: certificates() })
+                Outcome::ConfirmRequired { certificates: certificates() }
             }
             (CmcStatus::Pending | CmcStatus::Partial, Some(OtherInfo::Pend { token, time })) => {
-                Ok(Outcome::Pending { token: token.clone(), time: *time })
+                Outcome::Pending { token: token.clone(), time: *time }
             }
-            (CmcStatus::Pending, _) => {
-                Err(Error::new(Kind::Input, "the CA says pending without saying until when"))
-            }
-            (CmcStatus::PopRequired, _) => Ok(Outcome::PopRequired),
-            _ => Ok(Outcome::Rejected(status)),
+            (CmcStatus::Pending, _) => Outcome::Invalid(Error::new(
+                Kind::Input,
+                "the CA says pending without saying until when",
+            )),
+            (CmcStatus::PopRequired, _) => Outcome::PopRequired,
+            (
+                CmcStatus::Partial
+                | CmcStatus::Failed
+                | CmcStatus::NoSupport
+                | CmcStatus::Unknown(_),
+                _,
+            ) => Outcome::Rejected(status.clone()),
         }
     }
 }
@@ -387,15 +514,15 @@ fn other_info(der: &[u8]) -> Result<OtherInfo> {
 /// BodyPartReference: a number, or a path.
 fn body_part(der: &[u8]) -> Result<String> {
     if der.first() == Some(&0x30) {
-        let path: Vec<Integer> = decode("a body part path", der)?;
-        let path: Vec<String> = path.iter().map(number_text).collect();
+        let path: Vec<Number> = decode("a body part path", der)?;
+        let path: Vec<String> = path.iter().map(Number::to_string).collect();
         return Ok(path.join("."));
     }
-    Ok(number_text(&decode("a body part id", der)?))
+    decode::<Number>("a body part id", der).map(|id| id.to_string())
 }
 
 /// A number from the wire; -1 for what doesn't fit.
-fn number(n: &Integer) -> i64 {
+fn number(n: &Number) -> i64 {
     i64::try_from(n).unwrap_or(-1)
 }
 

@@ -1,6 +1,6 @@
 //! Wrapping a PKIData into SignedData (RFC 5652 §5, RFC 5272 §3.2).
 
-use rasn::types::{Integer, OctetString};
+use rasn::types::OctetString;
 use rasn_cms::{Attribute, EncapsulatedContentInfo};
 use zeroize::Zeroizing;
 
@@ -9,7 +9,7 @@ use crate::asn1::cms::{
     ContentInfo, IssuerAndSerialNumber, SignedData, SignerIdentifier, SignerInfo,
 };
 use crate::asn1::x509::{certificate_fields, digest_algorithm, scheme_of, signature_algorithm};
-use crate::asn1::{any, any_of, encode, oid, tlv, tlv_of};
+use crate::asn1::{Number, any, any_of, encode, oid, tlv, tlv_of};
 use crate::error::Result;
 
 /// Whose signature it is.
@@ -48,14 +48,14 @@ pub fn signed_data(
                 issuer: any(fields.issuer),
                 serial_number: crate::asn1::decode("a serial number", &tlv(0x02, fields.serial))?,
             };
-            (1, SignerIdentifier::IssuerAndSerialNumber(sid))
+            (1u32, SignerIdentifier::IssuerAndSerialNumber(sid))
         }
         SignerId::KeyIdentifier(id) => {
             (3, SignerIdentifier::SubjectKeyIdentifier(OctetString::from(id.to_vec())))
         }
     };
     let info = SignerInfo {
-        version: Integer::from(version),
+        version: Number::from(version),
         sid,
         digest_algorithm: digest_algorithm(digest),
         signed_attrs: Some(attributes.into()),
@@ -65,7 +65,7 @@ pub fn signed_data(
     };
     let certificates: Vec<_> = certificates.iter().map(|c| any(c.clone())).collect();
     let signed = SignedData {
-        version: Integer::from(3),
+        version: Number::from(3u32),
         digest_algorithms: vec![digest_algorithm(digest)].into(),
         encap_content_info: EncapsulatedContentInfo {
             content_type: oid::owned(oid::ID_CCT_PKI_DATA),

@@ -16,7 +16,7 @@ use crate::dogtag_tools::text::{render_response, stored_line};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::streams::Streams;
-use crate::trust::SignatureCheck;
+use crate::trust::{self, SignatureCheck};
 
 #[derive(Parser)]
 #[command(name = "CMCResponse", about = "Shows a CMC response and stores its certificates")]
@@ -90,7 +90,7 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
     for word in &options.stray {
         streams.tell(format!("warning: {:?} is ignored", word.to_string_lossy()));
     }
-    verify(options, &der, &response, streams)?;
+    verify(options, &response, streams)?;
     if rendered.exit != 0 {
         return Ok(rendered.exit);
     }
@@ -106,12 +106,7 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
 /// Verifies the response and each of its certificates against the database named with `-d`. Without one
 /// it only says that nothing was verified. Certificates are named on stderr when one isn't proven, or
 /// with `-v`.
-fn verify(
-    options: &Options,
-    der: &[u8],
-    response: &Response,
-    streams: &mut Streams<'_>,
-) -> Result<()> {
+fn verify(options: &Options, response: &Response, streams: &mut Streams<'_>) -> Result<()> {
     // Never one that happens to lie in the current directory: NSS loads the libraries it names.
     let Some(dir) = options.database.as_deref() else {
         streams.tell("warning: the signature was not verified: no NSS database given (-d DIR)");
@@ -131,7 +126,7 @@ fn verify(
         session => session?,
     };
     let database = &session.database;
-    let verdict = match database.verify_signed_data(der) {
+    let verdict = match trust::verify(database, response) {
         SignatureCheck::Unsigned if is_simple => {
             Ok(judge::proofs(database, &response.certificates)?)
         }

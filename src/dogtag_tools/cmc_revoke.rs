@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::options::{Dialect, Known, Options, Takes};
-use crate::asn1::{name, pem};
+use crate::asn1::{Number, name, pem};
 use crate::client::output::{self, Mode};
 use crate::client::passwords::Source;
 use crate::client::revoke::revocation_request;
 use crate::client::session::{Identity, Needs, Session};
 use crate::client::signer;
-use crate::cmc::control::{Revocation, reason, serial_number};
+use crate::cmc::control::{Revocation, reason};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::streams::Streams;
@@ -86,7 +86,7 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     super::check_secrets(password_file.into_iter().chain(secret_file), streams);
     let nickname = needed(options, "-n", "signer's nickname")?;
     let issuer = name::parse(needed(options, "-i", "issuer")?)?;
-    let serial = serial_number(needed(options, "-s", "serial number")?)?;
+    let serial = Number::parse(needed(options, "-s", "serial number")?)?;
     let reason = reason(needed(options, "-m", "reason")?)?;
     let passphrase = match (options.octets("-t"), secret_file) {
         (Some(text), _) => Some(super::secret(text)),

@@ -11,11 +11,11 @@ use crate::client::judge::{self, Received};
 use crate::client::output::Reserved;
 use crate::client::session::{Identity, Needs, Session};
 use crate::client::signer;
+use crate::cmc::request::request_content;
 use crate::dogtag_tools::settings::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::http::Url;
 use crate::http::endpoint::{Encoding, Endpoint};
-use crate::inspect;
 use crate::nss::Access;
 use crate::streams::Streams;
 
@@ -143,7 +143,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         streams.tell("warning: secure=false: anybody on the way can read and change everything");
     }
     let message = input::read("the enrollment request", &job.input)?;
-    if let Err(e) = inspect::request_content(&message) {
+    if let Err(e) = request_content(&message) {
         streams
             .tell(format!("warning: {} is sent, but is no CMC request: {e}", job.input.display()));
     }

@@ -116,7 +116,7 @@ impl Endpoint {
     /// a proof of identification, which goes with a shared secret.
     pub(crate) fn takes_no_controls(&self, response: &Response) -> bool {
         matches!(self.framing, Framing::Est(_))
-            && matches!(response.outcome(), Ok(Outcome::Rejected(status)) if wants_proof(&status))
+            && matches!(response.outcome(), Outcome::Rejected(status) if wants_proof(&status))
     }
 }
 
@@ -193,7 +193,7 @@ fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
 /// the message itself (badMessageCheck; badRequest, which is Dogtag's word for what it can't read).
 fn unread(reply: &Reply) -> bool {
     matches!(reply.status, 400 | 415)
-        && match cmc_in(reply).map(|der| response::parse(&der).and_then(|r| r.outcome())) {
+        && match cmc_in(reply).map(|der| response::parse(&der).map(|r| r.outcome())) {
             None => true,
             Some(Ok(Outcome::Rejected(status))) => {
                 let why = match &status.other {

@@ -2,86 +2,99 @@
 
 use chrono::SecondsFormat::Secs;
 use chrono::{DateTime, Utc};
-use rasn::types::{Integer, OctetString, Oid, Utf8String};
+use rasn::types::Oid;
 
 use super::item::{Item, list, or_octets};
 use super::request;
-use crate::asn1::cmc::{
-    CmcCertId, DecryptedPop, EncryptedPop, GetCert, LraPopWitness, RevokeRequest, Witness,
-};
+use crate::asn1::cmc::{DecryptedPop, EncryptedPop, LraPopWitness, Witness};
 use crate::asn1::cms::{EnvelopedData, RecipientInfo};
 use crate::asn1::{decode, oid};
-use crate::cmc::response::{OtherInfo, Status, status};
-use crate::error::Result;
+use crate::cmc::control::{
+    CertificateId, Control, ControlType, Revocation, TaggedControl, reason_name,
+};
+use crate::cmc::response::{OtherInfo, Status};
 
-/// One value of the control `id`; whatever it isn't known for, or can't be decoded, as octets.
-/// Passphrases are never shown, nor octets that might hold one.
+/// One value of the control or attribute `id`; whatever it isn't known for, or can't be decoded, as
+/// octets. Passphrases are never shown, nor octets that might hold one.
 pub fn value(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Item {
-    if *id == *oid::CMC_REVOKE_REQUEST {
-        // The octets may hold the passphrase, and so might a decoder's words.
-        return revocation(der).unwrap_or_else(|_| "undecodable, octets not shown".into());
+    match Control::decode(id, der) {
+        Ok(control) => show(&control, warnings),
+        Err(e) => undecodable(ControlType::of(id), &e.to_string(), der),
     }
-    or_octets(known(id, der, warnings), der)
 }
 
-fn known(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Result<Item> {
-    let name = oid::name(id).unwrap_or("the control");
-    let octets = || decode::<OctetString>(name, der);
-    Ok(if *id == *oid::CMC_IDENTIFICATION {
-        let text: Utf8String = decode(name, der)?;
-        identification(&text, warnings);
-        Item::text(&text)
-    } else if *id == *oid::CMC_IDENTITY_PROOF || *id == *oid::CMC_POP_LINK_WITNESS {
-        Item::Fields(vec![("witness", Item::hex(&octets()?))])
-    } else if *id == *oid::CMC_IDENTITY_PROOF_V2 || *id == *oid::CMC_POP_LINK_WITNESS_V2 {
-        witness(name, &decode(name, der)?, warnings)
-    } else if [
-        oid::CMC_DATA_RETURN,
-        oid::CMC_SENDER_NONCE,
-        oid::CMC_RECIPIENT_NONCE,
-        oid::CMC_QUERY_PENDING,
-        oid::CMC_POP_LINK_RANDOM,
-    ]
-    .contains(&id)
-    {
-        Item::octets(&octets()?)
-    } else if *id == *oid::CMC_TRANSACTION_ID {
-        Item::number(&decode(name, der)?)
-    } else if *id == *oid::CMC_REG_INFO || *id == *oid::CMC_RESPONSE_INFO {
-        let octets = octets()?;
-        Item::Fields(vec![
-            ("request_id", Item::request_id(&octets)),
-            ("octets", Item::octets(&octets)),
-        ])
-    } else if *id == *oid::CMC_STATUS_INFO_V2 {
-        status_info(&status(2, der)?)
-    } else if *id == *oid::CMC_STATUS_INFO {
-        status_info(&status(1, der)?)
-    } else if *id == *oid::CMC_GET_CERT {
-        let wanted: GetCert = decode(name, der)?;
-        certificate_id(wanted.issuer_name.as_bytes(), &wanted.serial_number)
-    } else if *id == *oid::CMC_CONFIRM_CERT_ACCEPTANCE {
-        let meant: CmcCertId = decode(name, der)?;
-        let issuer = meant.issuer.first().map(|n| n.as_bytes()).unwrap_or_default();
-        certificate_id(issuer, &meant.serial_number)
-    } else if *id == *oid::CMC_LRA_POP_WITNESS {
-        let witness: LraPopWitness = decode(name, der)?;
-        Item::Fields(vec![
-            ("pki_data_body_part_id", Item::id(&witness.pki_data_body_id)),
-            ("body_part_ids", list(&witness.body_ids, Item::id)),
-        ])
-    } else if *id == *oid::CMC_ENCRYPTED_POP {
-        encrypted_pop(&decode(name, der)?, warnings)
-    } else if *id == *oid::CMC_DECRYPTED_POP {
-        let pop: DecryptedPop = decode(name, der)?;
-        Item::Fields(vec![
-            ("body_part_id", Item::id(&pop.body_part_id)),
-            ("the_pop_algorithm", Item::algorithm(&pop.the_pop_alg_id)),
-            ("the_pop", Item::hex(&pop.the_pop)),
-        ])
-    } else {
-        Item::Fields(vec![("der", Item::hex(der))])
+/// The values of a control.
+pub fn values(control: &TaggedControl, warnings: &mut Vec<String>) -> Item {
+    list(&control.values, |value| match value {
+        Ok(value) => show(value, warnings),
+        Err(e) => undecodable(control.control_type(), &e.reason, &e.der),
     })
+}
+
+fn undecodable(control: Option<ControlType>, why: &str, der: &[u8]) -> Item {
+    if control == Some(ControlType::Revoke) {
+        return "undecodable, octets not shown".into();
+    }
+    Item::Fields(vec![("undecodable", Item::text(why)), ("der", Item::hex(der))])
+}
+
+fn show(control: &Control, warnings: &mut Vec<String>) -> Item {
+    match control {
+        Control::StatusInfo(status) | Control::StatusInfoV2(status) => status_info(status),
+        Control::Identification(text) => {
+            identification(text, warnings);
+            Item::text(text)
+        }
+        Control::IdentityProof(octets) | Control::PopLinkWitness(octets) => {
+            Item::Fields(vec![("witness", Item::hex(octets))])
+        }
+        Control::IdentityProofV2(proof) | Control::PopLinkWitnessV2(proof) => {
+            witness(control.name(), proof, warnings)
+        }
+        Control::DataReturn(octets)
+        | Control::SenderNonce(octets)
+        | Control::RecipientNonce(octets)
+        | Control::QueryPending(octets)
+        | Control::PopLinkRandom(octets) => Item::octets(octets),
+        Control::TransactionId(id) => Item::number(id),
+        Control::RegInfo(octets) | Control::ResponseInfo(octets) => Item::Fields(vec![
+            ("request_id", Item::request_id(octets)),
+            ("octets", Item::octets(octets)),
+        ]),
+        Control::GetCert(id) | Control::ConfirmCertAcceptance(id) => certificate_id(id),
+        Control::LraPopWitness(witness) => lra_pop_witness(witness),
+        Control::EncryptedPop(pop) => encrypted_pop(pop, warnings),
+        Control::DecryptedPop(pop) => decrypted_pop(pop),
+        Control::Revoke(request) => revocation(request),
+        Control::ModCertTemplate(der)
+        | Control::AddExtensions(der)
+        | Control::GetCrl(der)
+        | Control::TrustedAnchors(der)
+        | Control::AuthData(der)
+        | Control::BatchRequests(der)
+        | Control::BatchResponses(der)
+        | Control::PublishCert(der)
+        | Control::ControlProcessed(der)
+        | Control::RaIdentityWitness(der)
+        | Control::ChangeSubjectName(der)
+        | Control::ResponseBody(der)
+        | Control::Unknown { der, .. } => Item::Fields(vec![("der", Item::hex(der))]),
+    }
+}
+
+fn lra_pop_witness(witness: &LraPopWitness) -> Item {
+    Item::Fields(vec![
+        ("pki_data_body_part_id", Item::id(&witness.pki_data_body_id)),
+        ("body_part_ids", list(&witness.body_ids, Item::id)),
+    ])
+}
+
+fn decrypted_pop(pop: &DecryptedPop) -> Item {
+    Item::Fields(vec![
+        ("body_part_id", Item::id(&pop.body_part_id)),
+        ("the_pop_algorithm", Item::algorithm(&pop.the_pop_alg_id)),
+        ("the_pop", Item::hex(&pop.the_pop)),
+    ])
 }
 
 fn identification(text: &str, warnings: &mut Vec<String>) {
@@ -111,39 +124,22 @@ fn witness(name: &str, witness: &Witness, warnings: &mut Vec<String>) -> Item {
     ])
 }
 
-/// Issuer and serial number; the issuer is a bare Name in Dogtag, a GeneralName in RFC 5272 §6.9.
-fn certificate_id(issuer: &[u8], serial: &Integer) -> Item {
-    let name = match crate::asn1::split_tlv(issuer) {
-        Some((0xa4, name, _)) => name,
-        _ => issuer,
-    };
-    Item::Fields(vec![("issuer", Item::name(name)), ("serial", Item::number(serial))])
+fn certificate_id(id: &CertificateId) -> Item {
+    Item::Fields(vec![("issuer", Item::name(&id.issuer)), ("serial", Item::number(&id.serial))])
 }
 
-fn revocation(der: &[u8]) -> Result<Item> {
-    let request: RevokeRequest = decode("the revokeRequest", der)?;
-    let names = [
-        "unspecified",
-        "keyCompromise",
-        "cACompromise",
-        "affiliationChanged",
-        "superseded",
-        "cessationOfOperation",
-        "certificateHold",
-        "",
-        "removeFromCRL",
-        "privilegeWithdrawn",
-        "aACompromise",
-    ];
-    let reason = names.get(request.reason as usize).copied().unwrap_or_default();
-    Ok(Item::Fields(vec![
-        ("issuer", Item::name(request.issuer_name.as_bytes())),
-        ("serial", Item::number(&request.serial_number)),
-        ("reason", reason.into()),
-        ("invalidity_date", request.invalidity_date.map_or(Item::Null, |t| time(t.timestamp()))),
-        ("passphrase", request.passphrase.map_or(Item::Null, |_| "present, not shown".into())),
-        ("comment", request.comment.map_or(Item::Null, |c| Item::text(&c))),
-    ]))
+fn revocation(request: &Revocation) -> Item {
+    Item::Fields(vec![
+        ("issuer", Item::name(&request.issuer)),
+        ("serial", Item::number(&request.serial)),
+        ("reason", reason_name(request.reason).into()),
+        ("invalidity_date", request.invalidity.map_or(Item::Null, time)),
+        (
+            "passphrase",
+            request.passphrase.as_ref().map_or(Item::Null, |_| "present, not shown".into()),
+        ),
+        ("comment", request.comment.as_deref().map_or(Item::Null, Item::text)),
+    ])
 }
 
 /// RFC 3339 in UTC, from seconds since 1970.

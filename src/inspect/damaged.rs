@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::request_content;
+use crate::cmc::request::request_content;
 
 #[test]
 fn damaged_requests_are_taken_or_refused() {

@@ -2,7 +2,6 @@
 
 use rasn::types::OctetString;
 use rasn_pkix::{BasicConstraints, Extension};
-use serde_json::json;
 
 use super::item::{Item, or_octets};
 use crate::asn1::{decode, key_usage, oid};
@@ -36,7 +35,8 @@ fn value(extension: &Extension) -> Result<Item> {
             Ok(id) => Item::hex(&id),
             Err(_) => {
                 let hex = crate::keyid::to_hex(der);
-                Item::Short(format!("{hex} (bare, as CRMFPopClient writes it)"), json!(hex))
+                let text = format!("{hex} (bare, as CRMFPopClient writes it)");
+                Item::Short(text, Box::new(Item::Text(hex)))
             }
         }
     } else if **id == *oid::CE_KEY_USAGE {
@@ -47,7 +47,7 @@ fn value(extension: &Extension) -> Result<Item> {
         texts(purposes.iter().map(|p| oid::text(p)).collect())
     } else if **id == *oid::CE_BASIC_CONSTRAINTS {
         let constraints: BasicConstraints = decode("basic constraints", der)?;
-        let length = constraints.path_len_constraint.as_ref().map_or(Item::Null, Item::id);
+        let length = constraints.path_len_constraint.map_or(Item::Null, |n| Item::id(&n.into()));
         Item::Fields(vec![("ca", Item::Flag(constraints.ca)), ("path_length", length)])
     } else {
         Item::Fields(vec![("der", Item::hex(der))])

@@ -1,9 +1,8 @@
-//! What is shown, as a tree with two forms: for people and as JSON.
+//! What is shown, as a tree: parts for programs, and short texts for people.
 
-use rasn::types::{Integer, ObjectIdentifier, Oid};
-use serde_json::{Map, Value, json};
+use rasn::types::{ObjectIdentifier, Oid};
 
-use crate::asn1::{decode, number_text, oid, split_tlv};
+use crate::asn1::{Number, decode, oid, split_tlv};
 use crate::keyid::to_hex;
 use crate::text::printable;
 
@@ -20,8 +19,8 @@ pub enum Item {
     List(Vec<Item>),
     /// Named parts, in order; names are `lower_snake`.
     Fields(Vec<(&'static str, Item)>),
-    /// A short text for people where JSON has parts.
-    Short(String, Value),
+    /// A short text for people where programs get parts.
+    Short(String, Box<Item>),
 }
 
 impl Item {
@@ -45,38 +44,34 @@ impl Item {
             Some(text) => format!("{hex} ({:?})", printable(text)),
             None => hex.clone(),
         };
-        Item::Short(shown, json!({ "hex": hex, "text": text }))
+        let text = text.map_or(Item::Null, |text| Item::Text(text.to_owned()));
+        Item::short(shown, vec![("hex", Item::Text(hex)), ("text", text)])
     }
 
     /// An INTEGER: decimal and hexadecimal.
-    pub fn number(n: &Integer) -> Item {
-        let big = num_bigint::BigInt::from(n.clone());
-        let hex = format!("{big:#x}");
-        // Decimal takes time that grows with the square of the length.
-        let dec = (big.bits() <= 320).then(|| big.to_string());
+    pub fn number(n: &Number) -> Item {
+        let (dec, hex) = (n.decimal(), n.hex());
         let shown = dec.as_ref().map_or(hex.clone(), |dec| format!("{dec} ({hex})"));
-        Item::Short(shown, json!({ "dec": dec, "hex": hex }))
+        let dec = dec.map_or(Item::Null, Item::Text);
+        Item::short(shown, vec![("dec", dec), ("hex", Item::Text(hex))])
     }
 
     /// Octets read as an unsigned number: Dogtag's request ids.
     pub fn request_id(octets: &[u8]) -> Item {
-        Item::number(&crate::asn1::unsigned(octets))
+        Item::number(&Number::unsigned(octets))
     }
 
     /// A small number that identifies, such as a body part id.
-    pub fn id(n: &Integer) -> Item {
-        Item::Text(number_text(n))
+    pub fn id(n: &Number) -> Item {
+        Item::Text(n.to_string())
     }
 
     /// An object identifier with its name, if it has one here.
     pub fn oid(id: &Oid) -> Item {
         let dotted = oid::dotted(id);
-        match oid::name(id) {
-            Some(name) => {
-                Item::Short(format!("{name} ({dotted})"), json!({ "name": name, "oid": dotted }))
-            }
-            None => Item::Short(dotted.clone(), json!({ "name": null, "oid": dotted })),
-        }
+        let name = oid::name(id);
+        let shown = name.map_or_else(|| dotted.clone(), |name| format!("{name} ({dotted})"));
+        Item::short(shown, vec![("name", optional(name)), ("oid", Item::Text(dotted))])
     }
 
     /// An AlgorithmIdentifier.
@@ -94,7 +89,12 @@ impl Item {
             Some(name) => format!("{name}, parameters {parameters}"),
             None => format!("{dotted}, parameters {parameters}"),
         };
-        Item::Short(shown, json!({ "name": name, "oid": dotted, "parameters": parameters }))
+        let parts = vec![
+            ("name", optional(name)),
+            ("oid", Item::Text(dotted)),
+            ("parameters", Item::Text(parameters)),
+        ];
+        Item::short(shown, parts)
     }
 
     /// A DER Name; hexadecimal if it can't be read.
@@ -105,20 +105,14 @@ impl Item {
         }
     }
 
-    /// As JSON.
-    pub fn to_json(&self) -> Value {
-        match self {
-            Item::Null => Value::Null,
-            Item::Flag(flag) => Value::Bool(*flag),
-            Item::Text(text) => Value::String(text.clone()),
-            Item::List(items) => Value::Array(items.iter().map(Item::to_json).collect()),
-            Item::Fields(fields) => {
-                let fields = fields.iter().map(|(name, item)| ((*name).to_owned(), item.to_json()));
-                Value::Object(fields.collect::<Map<_, _>>())
-            }
-            Item::Short(_, value) => value.clone(),
-        }
+    /// A short text for people, and the parts.
+    pub fn short(text: String, parts: Vec<(&'static str, Item)>) -> Item {
+        Item::Short(text, Box::new(Item::Fields(parts)))
     }
+}
+
+fn optional(text: Option<&str>) -> Item {
+    text.map_or(Item::Null, |text| Item::Text(text.to_owned()))
 }
 
 /// An algorithm's parameters in words: a curve, an initialisation vector, the digest of PSS.

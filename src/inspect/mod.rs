@@ -12,17 +12,18 @@ mod what;
 
 use std::collections::BTreeSet;
 
-use rasn::types::{OctetString, Oid};
+use rasn::types::{Any, OctetString};
 
 pub use item::Item;
 pub use what::what_is;
 
-use crate::asn1::cmc::{PkiData, PkiResponse, TaggedAttribute, TaggedRequest};
+use crate::asn1::cmc::{PkiData, TaggedRequest};
 use crate::asn1::cms::{ContentInfo, SignedData};
 use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
 use crate::asn1::x509::{CertificationRequest, certificate_fields};
 use crate::asn1::{canonical, decode, decode_ber, oid, pem, split_tlv};
-use crate::cmc::response::{self, CmcStatus};
+use crate::cmc::control::{Control, ControlType, TaggedControl};
+use crate::cmc::response::{self, CmcStatus, Content, Response};
 use crate::error::{Error, Kind, Result};
 use item::{list, or_octets};
 
@@ -82,6 +83,10 @@ pub struct Message {
     pub der: Vec<u8>,
     /// Whether it is a SignedData, so that a signature can be looked for.
     pub signed_data: bool,
+    /// DER of the certificates in a SignedData, in the order of the message.
+    pub certificates: Vec<Vec<u8>>,
+    /// The response, where it is one that may be verified.
+    pub response: Option<Response>,
 }
 
 /// Most warnings told.
@@ -112,16 +117,17 @@ pub fn read(bytes: &[u8]) -> Result<Message> {
         warnings.push(format!("{} octets follow the message; they are ignored", rest.len()));
         der.truncate(der.len() - rest.len());
     }
-    let mut signed_data = false;
-    let (form, parts) = match guess(&der) {
-        Guess::ContentInfo => content_info(&der, &mut signed_data, &mut warnings)?,
-        Guess::PkiData => (Form::Request, pki_data(&der, None, &mut warnings)?),
+    let opened = match guess(&der) {
+        Guess::ContentInfo => content_info(&der, &mut warnings)?,
+        Guess::PkiData => Opened::plain(Form::Request, pki_data(&der, None, &mut warnings)?),
         Guess::Pkcs10 => {
             violations(&der, &mut warnings);
-            (Form::Pkcs10, request::pkcs10(&der, &mut warnings)?)
+            Opened::plain(Form::Pkcs10, request::pkcs10(&der, &mut warnings)?)
         }
-        Guess::Crmf => (Form::Crmf, crmf(&der, &mut warnings)?),
-        Guess::Certificate => (Form::Certificate, vec![("certificate", signer::certificate(&der))]),
+        Guess::Crmf => Opened::plain(Form::Crmf, crmf(&der, &mut warnings)?),
+        Guess::Certificate => {
+            Opened::plain(Form::Certificate, vec![("certificate", signer::certificate(&der))])
+        }
         Guess::Nothing => {
             return Err(Error::new(
                 Kind::Input,
@@ -133,7 +139,9 @@ pub fn read(bytes: &[u8]) -> Result<Message> {
         warnings.truncate(MOST_WARNINGS);
         warnings.push(format!("and {more} more of the kind"));
     }
-    Ok(Message { form, parts: Item::Fields(parts), warnings, der, signed_data })
+    let Opened { form, parts, signed_data, certificates, response } = opened;
+    let parts = Item::Fields(parts);
+    Ok(Message { form, parts, warnings, der, signed_data, certificates, response })
 }
 
 enum Guess {
@@ -182,22 +190,27 @@ fn violations(der: &[u8], warnings: &mut Vec<String>) {
     }
 }
 
-fn content_info(
-    der: &[u8],
-    signed_data: &mut bool,
-    warnings: &mut Vec<String>,
-) -> Result<(Form, Parts)> {
+/// What a ContentInfo holds.
+struct Opened {
+    form: Form,
+    parts: Parts,
+    signed_data: bool,
+    certificates: Vec<Vec<u8>>,
+    response: Option<Response>,
+}
+
+fn content_info(der: &[u8], warnings: &mut Vec<String>) -> Result<Opened> {
     let info: ContentInfo = decode_ber("the CMC message", der)?;
     if *info.content_type == *oid::ID_DATA {
         let content: OctetString = decode_ber("the unsigned content", info.content.as_bytes())?;
         let mut parts = vec![("signed", Item::Flag(false))];
         parts.extend(pki_data(&content, None, warnings)?);
-        return Ok((Form::Request, parts));
+        return Ok(Opened::plain(Form::Request, parts));
     }
     let (signed, content) = response::open_signed_data("the CMC message", der)?;
-    *signed_data = true;
     let content_type = signed.encap_content_info.content_type.clone();
     let mut parts = vec![("content_type", Item::oid(&content_type))];
+    let mut said = None;
     let form = match content {
         None => Form::Certificates,
         Some(content) if *content_type == *oid::ID_CCT_PKI_DATA => {
@@ -209,62 +222,69 @@ fn content_info(
             Form::Request
         }
         Some(content) if *content_type == *oid::ID_CCT_PKI_RESPONSE => {
-            parts.extend(pki_response(&content, warnings)?);
+            let content = Content::decode(&content)?;
+            parts.extend(pki_response(&content, warnings));
+            said = Some(content);
             Form::Response
         }
         Some(content) => {
             // CMCResponse takes any content type with a remark; so do people who look.
-            let shown = pki_response(&content, warnings).map(Item::Fields);
+            let shown = Content::decode(&content).map(|c| Item::Fields(pki_response(&c, warnings)));
             warnings.push("the content is neither a PKIData nor a PKIResponse".into());
             parts.push(("content", or_octets(shown, &content)));
             Form::Response
         }
     };
-    parts.push(("certificates", signer::certificates(&signed)));
+    let certificates = response::certificates_of(&signed);
+    parts.push(("certificates", signer::certificates(&certificates)));
     let crls = signed.crls.as_ref().map_or(0, |c| c.len());
     parts.push(("crls", Item::Text(crls.to_string())));
     parts.push(("signers", signer::signers(&signed)));
-    Ok((form, parts))
+    let response = match (form, said) {
+        (Form::Certificates, _) => Response::new(signed, None).ok(),
+        (_, Some(content)) => Response::new(signed, Some(content.controls)).ok(),
+        (_, None) => None,
+    };
+    Ok(Opened { form, parts, signed_data: true, certificates, response })
 }
 
-fn controls(all: &[TaggedAttribute], warnings: &mut Vec<String>) -> Item {
-    list(all, |control| {
-        let values = control.attr_values.to_vec();
+impl Opened {
+    fn plain(form: Form, parts: Parts) -> Opened {
+        Opened { form, parts, signed_data: false, certificates: Vec::new(), response: None }
+    }
+}
+
+fn controls(all: &[TaggedControl], warnings: &mut Vec<String>) -> Item {
+    list(all, |tagged| {
         Item::Fields(vec![
-            ("body_part_id", Item::id(&control.body_part_id)),
-            ("control", Item::oid(&control.attr_type)),
-            (
-                "values",
-                list(&values, |v| control::value(&control.attr_type, v.as_bytes(), warnings)),
-            ),
+            ("body_part_id", Item::id(&tagged.body_part_id)),
+            ("control", Item::oid(tagged.oid())),
+            ("values", control::values(tagged, warnings)),
         ])
     })
 }
 
-fn pki_response(der: &[u8], warnings: &mut Vec<String>) -> Result<Parts> {
-    let response: PkiResponse = decode("the PKIResponse", der)?;
-    Ok(vec![
-        ("status", overall(&response.control_sequence)),
-        ("controls", controls(&response.control_sequence, warnings)),
-        ("cms_sequence", Item::Text(response.cms_sequence.len().to_string())),
-        ("other_messages", Item::Text(response.other_msg_sequence.len().to_string())),
-    ])
+fn pki_response(content: &Content, warnings: &mut Vec<String>) -> Parts {
+    vec![
+        ("status", overall(&content.controls)),
+        ("controls", controls(&content.controls, warnings)),
+        ("cms_sequence", Item::Text(content.cms_sequence.to_string())),
+        ("other_messages", Item::Text(content.other_messages.to_string())),
+    ]
 }
 
 /// The first status that isn't success; success when there is none (RFC 5272 §6.1.1).
-fn overall(controls: &[TaggedAttribute]) -> Item {
-    for control in controls {
-        let version = match () {
-            () if *control.attr_type == *oid::CMC_STATUS_INFO_V2 => 2,
-            () if *control.attr_type == *oid::CMC_STATUS_INFO => 1,
-            () => continue,
-        };
-        for value in control.attr_values.to_vec() {
-            match response::status(version, value.as_bytes()) {
-                Ok(status) if status.status == CmcStatus::Success => {}
-                Ok(status) => return Item::Text(status.status.to_string()),
-                Err(_) => return "undecodable".into(),
+fn overall(controls: &[TaggedControl]) -> Item {
+    let is_status = |c: &&TaggedControl| c.control_type().is_some_and(response::is_status);
+    for value in controls.iter().filter(is_status).flat_map(|c| &c.values) {
+        match value {
+            Ok(Control::StatusInfo(status) | Control::StatusInfoV2(status))
+                if status.status != CmcStatus::Success =>
+            {
+                return Item::Text(status.status.to_string());
             }
+            Ok(_) => {}
+            Err(_) => return "undecodable".into(),
         }
     }
     "success".into()
@@ -284,13 +304,14 @@ fn pki_data(der: &[u8], signed: Option<&SignedData>, warnings: &mut Vec<String>)
             requests.len()
         ));
     }
+    let tagged: Vec<TaggedControl> = data.control_sequence.iter().map(TaggedControl::new).collect();
     let parts = vec![
-        ("controls", controls(&data.control_sequence, warnings)),
+        ("controls", controls(&tagged, warnings)),
         ("requests", list(requests, |r| request::tagged(r.as_bytes(), warnings))),
         ("cms_sequence", Item::Text(data.cms_sequence.len().to_string())),
         ("other_messages", Item::Text(data.other_msg_sequence.len().to_string())),
     ];
-    check_controls(&data, warnings);
+    check_controls(&tagged, requests, warnings);
     if let Some(signed) = signed {
         let key_ids: Vec<Vec<u8>> =
             requests.iter().filter_map(|r| key_identifier(r.as_bytes())).collect();
@@ -299,47 +320,47 @@ fn pki_data(der: &[u8], signed: Option<&SignedData>, warnings: &mut Vec<String>)
     Ok(parts)
 }
 
-fn check_controls(data: &PkiData, warnings: &mut Vec<String>) {
+fn check_controls(controls: &[TaggedControl], requests: &[Any], warnings: &mut Vec<String>) {
     let (mut ids, mut types) = (BTreeSet::new(), BTreeSet::new());
-    for control in &data.control_sequence {
-        if !ids.insert(crate::asn1::number_text(&control.body_part_id)) {
+    for control in controls {
+        if !ids.insert(control.body_part_id.to_string()) {
             duplicate(&control.body_part_id, warnings);
         }
-        if !types.insert(control.attr_type.clone()) {
-            let name = oid::name(&control.attr_type).unwrap_or("a control");
+        if !types.insert(control.oid().to_owned()) {
+            let name = oid::name(control.oid()).unwrap_or("a control");
             warnings.push(format!("{name} is there more than once: Dogtag looks at one"));
         }
-        if control.attr_values.len() != 1 {
-            let name = oid::name(&control.attr_type).unwrap_or("a control");
+        if control.values.len() != 1 {
+            let name = oid::name(control.oid()).unwrap_or("a control");
             warnings.push(format!("{name} has not one value: Dogtag refuses or ignores that"));
         }
     }
-    for request in &data.req_sequence {
+    for request in requests {
         if let Some(id) = request_id(request.as_bytes())
-            && !ids.insert(crate::asn1::number_text(&id))
+            && !ids.insert(id.to_string())
         {
             duplicate(&id, warnings);
         }
     }
-    let has = |id: &Oid| data.control_sequence.iter().any(|c| *c.attr_type == *id);
-    let proves = has(oid::CMC_IDENTITY_PROOF_V2) || has(oid::CMC_IDENTITY_PROOF);
-    if proves && !has(oid::CMC_IDENTIFICATION) {
+    let has = |wanted| controls.iter().any(|c| c.control_type() == Some(wanted));
+    let proves = has(ControlType::IdentityProofV2) || has(ControlType::IdentityProof);
+    if proves && !has(ControlType::Identification) {
         warnings.push("an identity proof without identification: Dogtag refuses it".into());
     }
-    if has(oid::CMC_IDENTITY_PROOF) {
+    if has(ControlType::IdentityProof) {
         warnings.push("identityProof of version 1: Dogtag can't check it, use version 2".into());
     }
-    if has(oid::CMC_DECRYPTED_POP) && !has(oid::CMC_REG_INFO) {
+    if has(ControlType::DecryptedPop) && !has(ControlType::RegInfo) {
         warnings.push("decryptedPOP without regInfo: Dogtag can't find the request meant".into());
     }
 }
 
-fn duplicate(id: &rasn::types::Integer, warnings: &mut Vec<String>) {
-    let id = crate::asn1::number_text(id);
+fn duplicate(id: &crate::asn1::Number, warnings: &mut Vec<String>) {
+    let id = id.to_string();
     warnings.push(format!("body part id {id} is used twice (RFC 5272 §3.2.2 forbids it)"));
 }
 
-fn request_id(der: &[u8]) -> Option<rasn::types::Integer> {
+fn request_id(der: &[u8]) -> Option<crate::asn1::Number> {
     match decode("the TaggedRequest", der).ok()? {
         TaggedRequest::Tcr(request) => Some(request.body_part_id),
         TaggedRequest::Crm(message) => {
@@ -385,23 +406,4 @@ fn crmf(der: &[u8], warnings: &mut Vec<String>) -> Result<Parts> {
     }
     let shown = list(&messages, |m| or_octets(show(m, warnings), m.as_bytes()));
     Ok(vec![("requests", shown)])
-}
-
-/// The PKIData of a Full PKI Request, signed or not.
-///
-/// # Errors
-/// [`Kind::Input`] when it is none.
-pub fn request_content(der: &[u8]) -> Result<PkiData> {
-    let info: ContentInfo = decode_ber("the CMC request", der)?;
-    if *info.content_type == *oid::ID_DATA {
-        let content: OctetString = decode_ber("the CMC request", info.content.as_bytes())?;
-        return decode("the PKIData", &content);
-    }
-    let (signed, content) = response::open_signed_data("the CMC request", der)?;
-    match content {
-        Some(content) if *signed.encap_content_info.content_type == *oid::ID_CCT_PKI_DATA => {
-            decode("the PKIData", &content)
-        }
-        _ => Err(Error::new(Kind::Input, "this is a CMC answer, not a request")),
-    }
 }

@@ -136,7 +136,7 @@ pub fn crmf(message: &CertReqMsg, warnings: &mut Vec<String>) -> Result<Vec<(&'s
     });
     let of_name =
         |n: &Option<rasn::types::Any>| n.as_ref().map_or(Item::Null, |n| Item::name(n.as_bytes()));
-    let of_number = |n: &Option<rasn::types::Integer>| n.as_ref().map_or(Item::Null, Item::number);
+    let of_number = |n: &Option<crate::asn1::Number>| n.as_ref().map_or(Item::Null, Item::number);
     let extensions = template.extensions.clone().unwrap_or_default();
     let controls = request.controls.unwrap_or_default();
     let reg_info = message.reg_info.clone().unwrap_or_default();

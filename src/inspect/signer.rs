@@ -1,22 +1,22 @@
 //! Signers and certificates of a SignedData, and what Dogtag would refuse of them.
 
-use serde_json::json;
-
 use super::control;
 use super::item::{Item, list};
 use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
+use crate::asn1::summary::summary;
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{canonical, decode, encode, oid};
+use crate::asn1::{Number, canonical, decode, encode, oid};
 use crate::cmc::response::certificates_of;
 
 /// The certificates, each in short.
-pub fn certificates(signed: &SignedData) -> Item {
-    list(&certificates_of(signed), |der| certificate(der))
+pub fn certificates(all: &[Vec<u8>]) -> Item {
+    list(all, |der| certificate(der))
 }
 
-/// A certificate in short; JSON has the parts, and the whole as PEM.
+/// A certificate in short; programs get the parts, and the whole as PEM.
 pub fn certificate(der: &[u8]) -> Item {
-    match crate::asn1::summary::summary(der) {
+    let pem = || Item::Text(crate::asn1::pem::encode("CERTIFICATE", der));
+    match summary(der) {
         Ok(summary) => {
             let text = format!(
                 "{}, serial {}, issuer {}, valid until {}",
@@ -25,11 +25,22 @@ pub fn certificate(der: &[u8]) -> Item {
                 summary.issuer,
                 summary.until()
             );
-            Item::Short(text, summary.to_json())
+            let number = Number::unsigned(&summary.serial);
+            let dec = number.decimal().map_or(Item::Null, Item::Text);
+            let parts = vec![
+                ("pem", pem()),
+                ("subject", Item::Text(summary.subject)),
+                ("issuer", Item::Text(summary.issuer)),
+                ("serial", Item::Fields(vec![("hex", Item::Text(number.hex())), ("dec", dec)])),
+                ("not_before", control::time(summary.not_before.timestamp())),
+                ("not_after", control::time(summary.not_after.timestamp())),
+                ("sans", Item::List(summary.sans.into_iter().map(Item::Text).collect())),
+            ];
+            Item::short(text, parts)
         }
         Err(e) => {
-            let pem = crate::asn1::pem::encode("CERTIFICATE", der);
-            Item::Short(e.to_string(), json!({ "undecodable": e.to_string(), "pem": pem }))
+            let text = e.to_string();
+            Item::short(text.clone(), vec![("undecodable", Item::Text(text)), ("pem", pem())])
         }
     }
 }

@@ -33,4 +33,4 @@ mod signed;
 
 pub use path::Paths;
 pub use proof::prove;
-pub use signed::SignatureCheck;
+pub use signed::{SignatureCheck, no_response, verify};

@@ -9,7 +9,7 @@ use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
 use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::x509::{certificate_fields, digest_oid, signature_algorithm};
 use crate::asn1::{decode, encode, oid, split_tlv};
-use crate::cmc::response::{certificates_of, open_signed_data, parse};
+use crate::cmc::response::Response;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, Signature};
 
@@ -29,45 +29,43 @@ pub enum SignatureCheck {
     Bad(Error),
 }
 
-impl Database {
-    /// Verifies the signature of a response (DER or BER of a CMS message) and its signer, by the
-    /// [rules of this program](crate::trust). Certificates in the message may be issuers on the
-    /// path; none is trusted or stored for having arrived.
-    pub fn verify_signed_data(&self, der: &[u8]) -> SignatureCheck {
-        check(self, der).unwrap_or_else(SignatureCheck::Bad)
-    }
+/// Verifies the signature of a response and its signer, by the [rules of this program](crate::trust).
+/// Certificates in the message may be issuers on the path; none is trusted or stored for having
+/// arrived.
+pub fn verify(database: &Database, response: &Response) -> SignatureCheck {
+    check(database, response).unwrap_or_else(SignatureCheck::Bad)
 }
 
 /// One error for whatever isn't a signed response: which part is wrong would only tell a forger.
-fn malformed() -> Error {
+pub fn no_response() -> Error {
     Error::new(Kind::Input, "it is not a signed CMC response")
 }
 
-fn check(database: &Database, der: &[u8]) -> Result<SignatureCheck> {
-    let (signed, content) = open_signed_data("x", der).map_err(|_| malformed())?;
-    parse(der).map_err(|_| malformed())?;
+fn check(database: &Database, response: &Response) -> Result<SignatureCheck> {
+    let signed = response.signed_data();
     let content_type = &signed.encap_content_info.content_type;
+    let content = signed.encap_content_info.content.as_ref();
     let signers = signed.signer_infos.to_vec();
     let content = match content {
         None if signers.is_empty() && **content_type == *oid::ID_DATA => {
             return Ok(SignatureCheck::Unsigned);
         }
         Some(content) if **content_type == *oid::ID_CCT_PKI_RESPONSE => content,
-        _ => return Err(malformed()),
+        _ => return Err(no_response()),
     };
     if signers.is_empty() {
         return Ok(SignatureCheck::Unsigned);
     }
     if signers.len() > MOST_SIGNERS {
-        return Err(malformed());
+        return Err(no_response());
     }
-    let certificates = certificates_of(&signed);
-    let paths = Paths::new(database, &certificates);
+    let certificates = &response.certificates;
+    let paths = Paths::new(database, certificates);
     let mut why = None;
     let mut trusted = false;
     for signer in signers {
-        let statement = Statement::of(database, &signed, signer, &content)?;
-        match statement.signer(database, &paths, &certificates, &signer.sid)? {
+        let statement = Statement::of(database, signed, signer, content)?;
+        match statement.signer(database, &paths, certificates, &signer.sid)? {
             Ok(()) => trusted = true,
             Err(e) => why = Some(e),
         }
@@ -98,23 +96,23 @@ impl Statement {
         signer: &SignerInfo,
         content: &[u8],
     ) -> Result<Statement> {
-        let attributes = signer.signed_attrs.as_ref().ok_or_else(malformed)?;
+        let attributes = signer.signed_attrs.as_ref().ok_or_else(no_response)?;
         let attribute = |id: &Oid| {
             let all = attributes.to_vec();
             let mut values =
                 all.iter().filter(|a| *a.r#type == *id).flat_map(|a| a.values.to_vec());
             match (values.next(), values.next()) {
                 (Some(value), None) => Ok::<Any, Error>(value.clone()),
-                _ => Err(malformed()),
+                _ => Err(no_response()),
             }
         };
         let value = attribute(oid::ID_CONTENT_TYPE)?;
         let content_type: ObjectIdentifier =
-            decode("x", value.as_bytes()).map_err(|_| malformed())?;
+            decode("x", value.as_bytes()).map_err(|_| no_response())?;
         let value = attribute(oid::ID_MESSAGE_DIGEST)?;
-        let digest: OctetString = decode("x", value.as_bytes()).map_err(|_| malformed())?;
+        let digest: OctetString = decode("x", value.as_bytes()).map_err(|_| no_response())?;
         if content_type != signed.encap_content_info.content_type {
-            return Err(malformed());
+            return Err(no_response());
         }
         let hash = signing_digest(&signer.digest_algorithm.algorithm)?;
         if database.hash(hash, content)? != digest.to_vec() {
@@ -146,7 +144,7 @@ impl Statement {
             named.extend(held.iter().map(|c| c.der().to_vec()).filter(|der| is_named(sid, der)));
         }
         named.dedup();
-        let (id, parameters) = algorithm(&self.algorithm).ok_or_else(malformed)?;
+        let (id, parameters) = algorithm(&self.algorithm).ok_or_else(no_response)?;
         let signature =
             Signature { data: &self.attributes, algorithm: id, parameters, value: &self.signature };
         let mut wrong = Error::new(Kind::BadReply, "the signer's certificate was not found");

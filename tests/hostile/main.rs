@@ -52,13 +52,13 @@ fn safe(text: &str) {
 }
 
 fn outcome(der: &[u8]) -> String {
-    match response::parse(der).and_then(|r| r.outcome()) {
+    match response::parse(der).map(|r| r.outcome()) {
         Ok(Outcome::Success { certificates }) => format!("success {}", certificates.len()),
         Ok(Outcome::Pending { .. }) => "pending".into(),
         Ok(Outcome::PopRequired) => "popRequired".into(),
         Ok(Outcome::ConfirmRequired { .. }) => "confirmRequired".into(),
         Ok(Outcome::Rejected(status)) => status.into_error().to_string(),
-        Err(e) => format!("error: {e}"),
+        Ok(Outcome::Invalid(e)) | Err(e) => format!("error: {e}"),
     }
 }
 

@@ -113,7 +113,7 @@ fn the_three_controls() {
     // Of several the first counts: there was one request.
     let other = Pop { request: tlv(0xa0, &int(1)), ..Pop::good() };
     let two = challenge(&[pop, other.control(), wanted(), registration(&[1])]).unwrap();
-    assert!(two.request().unwrap().spki().is_ok());
+    assert!(!two.request().spki().is_empty());
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn initialisation_vectors() {
 fn requests_in_challenges() {
     let of = |request: &[u8]| {
         let made = Pop { request: request.to_vec(), ..Pop::good() };
-        challenge(&[made.control(), wanted(), registration(&[1])]).unwrap()
+        challenge(&[made.control(), wanted(), registration(&[1])])
     };
     for (what, request) in [
         ("of neither kind", seq(&[])),
@@ -222,7 +222,6 @@ fn requests_in_challenges() {
         ("CRMF that is none", tlv(0xa1, &int(1))),
         ("CRMF without key", tlv(0xa1, &seq(&[int(1), seq(&[])]))),
     ] {
-        let result = of(&request).request().and_then(|r| r.spki());
-        assert_eq!(result.expect_err(what).kind(), Kind::Input, "{what}");
+        assert_eq!(of(&request).expect_err(what).kind(), Kind::Input, "{what}");
     }
 }

@@ -42,7 +42,7 @@ impl Asked {
     /// # Errors
     /// As [`Asked::new`].
     pub(super) fn of(request: &Request) -> Result<Asked> {
-        Asked::new(request.subject()?, &request.extensions()?)
+        Asked::new(request.subject().map(<[u8]>::to_vec), request.extensions())
     }
 
     /// The alternative names asked for that a certificate (DER) lacks.

@@ -2,12 +2,13 @@
 
 use super::round_trips::Requester;
 use crate::asn1::x509::certificate_fields;
-use crate::asn1::{decode, oid, tlv};
+use crate::asn1::{decode, tlv};
 use crate::client::connection::Connection;
-use crate::client::message::{Signatory, key_for, seal};
+use crate::client::keys::key_for;
 use crate::client::session::Identity;
 use crate::client::{judge, pop};
-use crate::cmc::control::Control;
+use crate::cmc::control::{CertificateId, Control};
+use crate::cmc::message::{Signatory, seal};
 use crate::cmc::proof::SharedSecret;
 use crate::cmc::request::{PkiDataBuilder, Request, Sent};
 use crate::cmc::response::{CmcStatus, Outcome, Response};
@@ -40,10 +41,10 @@ impl Confirmation<'_> {
         request: &Request,
         key: Option<&PrivateKey>,
     ) -> Result<Vec<Vec<u8>>> {
-        let Outcome::ConfirmRequired { certificates } = response.outcome()? else {
+        let Outcome::ConfirmRequired { certificates } = response.outcome() else {
             return judge::issued(response);
         };
-        let (ours, _) = judge::ours(self.database, certificates.clone(), &request.spki()?)?;
+        let (ours, _) = judge::ours(self.database, certificates.clone(), request.spki())?;
         match self.confirm(connection, response, sent, request, key, &ours) {
             Ok(()) => Ok(certificates),
             Err(e) => Err(unconfirmed(e, &ours)),
@@ -61,33 +62,31 @@ impl Confirmation<'_> {
     ) -> Result<()> {
         let fields = certificate_fields(ours.der())?;
         let serial = decode("a serial number", &tlv(0x02, fields.serial))?;
-        let mut controls = vec![Control::ConfirmCertAcceptance(fields.issuer.to_vec(), serial)];
+        let id = CertificateId { issuer: fields.issuer.to_vec(), serial };
+        let mut controls = vec![Control::ConfirmCertAcceptance(id)];
         let (more, sent) = pop::go_on(sent, response, self.database)?;
         controls.extend(more);
-        let mut builder = PkiDataBuilder::new(&[])?;
+        let mut builder = PkiDataBuilder::default();
         for control in &controls {
-            let (id, value) = control.encode()?;
-            builder.control(id, value);
+            builder.add(control)?;
         }
         let message = match self.requester {
             Requester::Certificate(nickname) => {
                 let identity = Identity::find(self.database, self.token, nickname)?;
-                seal(builder, Signatory::Certificate(&identity), &[], self.database)?
+                seal(builder, Signatory::from(&identity), &[], self.database)?
             }
             Requester::SharedSecret(shared) => {
-                let (id, value) =
-                    Control::Identification(shared.identification.clone()).encode()?;
-                builder.control(id, value);
+                builder.add(&Control::Identification(shared.identification.clone()))?;
                 let known = SharedSecret {
                     secret: shared.secret.bytes(),
                     identification: Some(&shared.identification),
                 };
                 let over = builder.request_sequence()?;
                 let witness = known.witness(shared.algorithms, &over, self.database)?;
-                builder.control(oid::CMC_IDENTITY_PROOF_V2, witness);
+                builder.add(&Control::IdentityProofV2(witness))?;
                 let found = match key {
                     Some(_) => None,
-                    None => Some(key_for(self.database, self.token, &request.spki()?)?),
+                    None => Some(key_for(self.database, self.token, request.spki())?),
                 };
                 let Some(key) = key.or(found.as_ref()) else {
                     return Err(Error::new(Kind::NotFound, "private key of the request not found"));
@@ -99,7 +98,7 @@ impl Confirmation<'_> {
         let response = connection.send(&message, &sent)?;
         judge::issued(&response)?;
         // Silence is success elsewhere, but here the status is the whole response.
-        if response.statuses()?.iter().any(|s| s.status == CmcStatus::Success) {
+        if response.statuses().iter().any(|s| s.status == CmcStatus::Success) {
             return Ok(());
         }
         Err(Error::new(Kind::BadReply, "the response to the confirmation has no status"))

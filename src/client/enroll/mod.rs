@@ -247,8 +247,8 @@ impl Job<'_> {
             config: &self.spec.connection,
         };
         let certificates = round_trips.run(request, key)?;
-        let proven = request.spki().and_then(|spki| judge::ours(database, certificates, &spki));
-        let (certificate, others) = proven.map_err(Error::sent)?;
+        let (certificate, others) =
+            judge::ours(database, certificates, request.spki()).map_err(Error::sent)?;
         Ok(Proven { certificate, others, recovered: false })
     }
 
@@ -273,6 +273,6 @@ impl Job<'_> {
             key_identifier: by_secret,
         };
         let der = csr::encode(self.session, &spec, key)?;
-        if is_crmf { Request::crmf(&der) } else { Ok(Request::Pkcs10(der)) }
+        if is_crmf { Request::crmf(&der) } else { Request::from_pkcs10(&der) }
     }
 }

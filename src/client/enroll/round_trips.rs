@@ -4,12 +4,14 @@ use zeroize::Zeroizing;
 
 use super::confirm::Confirmation;
 use crate::algorithm::Crypto;
+use crate::asn1::Number;
 use crate::asn1::x509::certificate_fields;
 use crate::client::connection::{Config, Connection};
-use crate::client::message::{CmcSpec, Message, Signatory, build, key_for};
+use crate::client::keys::key_for;
 use crate::client::session::Identity;
 use crate::client::{judge, pop};
 use crate::cmc::control::Control;
+use crate::cmc::message::{CmcSpec, Message, Signatory, build};
 use crate::cmc::pop::Challenge;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::{Request, Sent};
@@ -73,7 +75,8 @@ impl RoundTrips<'_> {
         }
         let confirmation =
             Confirmation { database: self.database, token: self.token, requester: self.requester };
-        let signer = match (response.outcome().map_err(Error::sent)?, self.requester) {
+        let signer = match (response.outcome(), self.requester) {
+            (Outcome::Invalid(e), _) => return Err(e.sent()),
             (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
             _ => {
                 let issued =
@@ -99,8 +102,8 @@ impl RoundTrips<'_> {
         signer: &str,
     ) -> Result<(Zeroizing<Vec<u8>>, Sent)> {
         let challenge = Challenge::from_response(response)?;
-        let spki = request.spki()?;
-        if challenge.request()?.spki()? != spki {
+        let spki = request.spki();
+        if challenge.request().spki() != spki {
             return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
                 .hint("the answer may belong to another request; nothing was decrypted"));
         }
@@ -108,12 +111,12 @@ impl RoundTrips<'_> {
         let key = match key {
             Some(key) => key,
             None => {
-                found = key_for(self.database, self.token, &spki)?;
+                found = key_for(self.database, self.token, spki)?;
                 &found
             }
         };
         let signer = Identity::find(self.database, self.token, signer)?;
-        let signatory = Signatory::Certificate(&signer);
+        let signatory = Signatory::from(&signer);
         let first = KeyTransport::Pkcs1;
         let (more, sent) = pop::go_on(sent, response, self.database)?;
         let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
@@ -131,7 +134,7 @@ impl RoundTrips<'_> {
             Requester::Certificate(nickname) => {
                 let identity = Identity::find(self.database, self.token, nickname)?;
                 let identity = identity.for_several_signatures();
-                let message = build(spec, Signatory::Certificate(&identity), None, self.database)?;
+                let message = build(spec, Signatory::from(&identity), None, self.database)?;
                 Ok((message, Some(identity)))
             }
             Requester::SharedSecret(shared) => {
@@ -141,7 +144,7 @@ impl RoundTrips<'_> {
                 spec.pop_link = shared.pop_link.then_some(shared.algorithms);
                 let found = match key {
                     Some(_) => None,
-                    None => Some(key_for(self.database, self.token, &request.spki()?)?),
+                    None => Some(key_for(self.database, self.token, request.spki())?),
                 };
                 let Some(key) = key.or(found.as_ref()) else {
                     return Err(Error::new(Kind::NotFound, "no private key for the request"));
@@ -156,7 +159,7 @@ impl RoundTrips<'_> {
 /// Adds a random nonce as control, and a random transaction id, by which a response names the request.
 fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
     spec.controls.push(Control::SenderNonce(crypto.random(16)?));
-    spec.transaction_id = Some(crate::asn1::unsigned(&crypto.random(16)?));
+    spec.transaction_id = Some(Number::unsigned(&crypto.random(16)?));
     Ok(())
 }
 
@@ -164,18 +167,18 @@ fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
 /// settles it.
 fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) -> Error {
     let error = error.sent();
-    match error.kind() == Kind::Rejected && refuses(response, sent, request).unwrap_or(false) {
+    match error.kind() == Kind::Rejected && refuses(response, sent, request) {
         true => error.settled(),
         false => error,
     }
 }
 
 /// Whether a response says no to this very request, and nothing else.
-fn refuses(response: &Response, sent: &Sent, request: &Request) -> Result<bool> {
+fn refuses(response: &Response, sent: &Sent, request: &Request) -> bool {
     let refusal = |s: &Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
-    let spki = request.spki()?;
-    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == spki);
-    Ok(judge::is_named(sent, response)?
-        && response.statuses()?.iter().all(refusal)
-        && !response.certificates.iter().any(is_ours))
+    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == request.spki());
+    judge::is_named(sent, response)
+        && response.undecodable_status().is_none()
+        && response.statuses().iter().all(refusal)
+        && !response.certificates.iter().any(is_ours)
 }

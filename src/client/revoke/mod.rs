@@ -17,7 +17,6 @@ pub use target::{Pick, Source, Target};
 
 use super::connection::{Config, Connection};
 use super::dogtag::records::{Lookup, Records, State};
-use super::message::Message;
 use super::session::{Identity, Needs, Session};
 use super::{judge, signer};
 use crate::asn1::Number;
@@ -25,6 +24,7 @@ use crate::asn1::cmc::CrlReason;
 use crate::asn1::name::dn_string;
 use crate::client::passwords::Passwords;
 use crate::cmc::control::Revocation;
+use crate::cmc::message::Message;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::secret::Secret;
@@ -254,7 +254,7 @@ impl Job<'_> {
             Err(e) => return Err(e),
         };
         judge::issued(&response)?;
-        if response.statuses()?.is_empty() {
+        if response.statuses().is_empty() {
             return Err(Error::new(Kind::BadReply, "the CA's answer says nothing of a revocation")
                 .hint("look at the certificate's state at the CA"));
         }

@@ -1,11 +1,11 @@
 //! The CMC request for a revocation.
 
-use rasn::types::Integer;
+use crate::asn1::Number;
 
 use crate::algorithm::Crypto;
-use crate::client::message::{CmcSpec, Message, Signatory, build};
 use crate::client::session::Identity;
 use crate::cmc::control::{Control, Revocation};
+use crate::cmc::message::{CmcSpec, Message, Signatory, build};
 use crate::error::Result;
 
 /// Builds the CMC request for a revocation with a fresh nonce, and a transaction id if `transaction`
@@ -20,12 +20,12 @@ pub fn revocation_request(
     crypto: &dyn Crypto,
 ) -> Result<Message> {
     let nonce = crypto.random(16)?;
-    let id = || -> Result<Integer> { Ok(crate::asn1::unsigned(&crypto.random(16)?)) };
+    let id = || -> Result<Number> { Ok(Number::unsigned(&crypto.random(16)?)) };
     let spec = CmcSpec {
         controls: vec![Control::SenderNonce(nonce), Control::Revoke(Box::new(revocation))],
         transaction_id: transaction.then(id).transpose()?,
         ..CmcSpec::default()
     };
-    let signatory = signer.map_or(Signatory::Nobody, Signatory::Certificate);
+    let signatory = signer.map_or(Signatory::Nobody, Signatory::from);
     build(spec, signatory, None, crypto)
 }

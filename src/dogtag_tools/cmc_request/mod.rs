@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use crate::asn1::{pem, tlv};
 use crate::client::input::{self, parsed};
-use crate::client::message::{self, Message, Signatory, build, request_key};
+use crate::client::keys::request_key;
 use crate::client::output::{self, Mode};
 use crate::client::session::{Held, Identity, Needs, Session};
 use crate::client::signer;
 use crate::client::{judge, pop};
+use crate::cmc::message::{self, Message, Signatory, build};
 use crate::cmc::pop::Challenge;
-use crate::cmc::request::Request;
+use crate::cmc::request::{Format, Request};
 use crate::dogtag_tools::settings::{Dialect, Settings};
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
@@ -118,7 +119,7 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
         }
     }
     let signatory = match (&identity, &key) {
-        (Some(identity), _) => Signatory::Certificate(identity),
+        (Some(identity), _) => Signatory::from(identity),
         (None, Some(key)) => Signatory::RequestKey(key),
         (None, None) => return Err(Error::new(Kind::Internal, "nobody to sign the request")),
     };
@@ -135,9 +136,9 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
 /// The requests as they were signed anew; CRMF has the same label.
 fn print_linked(requests: &[Request], streams: &mut Streams<'_>) {
     for request in requests {
-        let der = match request {
-            Request::Pkcs10(der) => der.clone(),
-            Request::Crmf(der) => tlv(0x30, der),
+        let der = match request.format() {
+            Format::Pkcs10 => request.der().to_vec(),
+            Format::Crmf => tlv(0x30, request.der()),
         };
         streams.say("-----BEGIN CERTIFICATE REQUEST-----");
         streams.say(pem::lines(&der, 76, "\r\n").trim_end());
@@ -154,11 +155,11 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let what = "the CA's answer to the first trip";
     let bytes = input::read(what, Path::new(response))?;
     let named = format!("{what} {response}");
-    let (der, parsed) = parsed(&named, "a CMC response", &bytes, crate::cmc::response::parse)?;
+    let (_, parsed) = parsed(&named, "a CMC response", &bytes, crate::cmc::response::parse)?;
     let opened = Opened::new(settings, Some(nickname), true, streams)?;
     let identity = opened.signer(nickname, streams)?;
     let key = opened.key(&id, &[], streams)?;
-    match judge::verify(&opened.database, &der, false) {
+    match judge::verify(&opened.database, &parsed, false) {
         Err(e) if settings.flag("allowUnverifiedResponse") => {
             streams.tell(format!("warning: {e}"));
         }
@@ -172,7 +173,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("processEncryptedPopResponse: failInfo=POP required");
     streams.say(format!("processEncryptedPopResponse: requestID: {}", challenge.request_id()));
     let first = if settings.flag("oaep") { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
-    let signatory = Signatory::Certificate(&identity);
+    let signatory = Signatory::from(&identity);
     let message = pop::answer(&challenge, &key, first, signatory, &[], &opened.database)
         .inspect_err(|_| {
             streams
@@ -202,7 +203,7 @@ fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let message = match (nickname, id) {
         (Some(nickname), _) => {
             let identity = opened.signer(nickname, streams)?;
-            message::sign_again(&der, Signatory::Certificate(&identity), &opened.database)?
+            message::sign_again(&der, Signatory::from(&identity), &opened.database)?
         }
         (None, id) => {
             let key = opened.key(&id.unwrap_or_default(), &[], streams)?;

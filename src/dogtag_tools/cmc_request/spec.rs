@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use rasn::types::Integer;
-
 use super::keys::required_secret;
 use crate::algorithm::Crypto;
-use crate::asn1::{name, unsigned};
+use crate::asn1::cmc::LraPopWitness;
+use crate::asn1::{Number, name};
 use crate::client::csr;
-use crate::client::message::CmcSpec;
-use crate::cmc::control::{Control, Revocation, reason, serial_number};
+use crate::cmc::control::{CertificateId, Control, Revocation, reason};
+use crate::cmc::message::CmcSpec;
 use crate::cmc::proof::{POP_LINK_RANDOM_V1, WitnessAlgorithms};
 use crate::cmc::request::Request;
 use crate::dogtag_tools::settings::Settings;
@@ -89,9 +88,9 @@ pub fn revocation_secret(settings: &Settings) -> Result<Option<Secret>> {
         .filter(|s| !s.bytes().is_empty()))
 }
 
-fn issuer_and_serial(settings: &Settings, control: &str) -> Result<(Vec<u8>, Integer)> {
+fn issuer_and_serial(settings: &Settings, control: &str) -> Result<(Vec<u8>, Number)> {
     let issuer = name::parse(needed(settings, &format!("{control}.issuer"))?)?;
-    Ok((issuer, serial_number(needed(settings, &format!("{control}.serial"))?)?))
+    Ok((issuer, Number::parse(needed(settings, &format!("{control}.serial"))?)?))
 }
 
 /// Controls that no key of the Java tool makes, each from the octets of a text.
@@ -108,17 +107,17 @@ fn controls(settings: &Settings, crypto: &dyn Crypto) -> Result<Vec<Control>> {
     let mut found = Vec::new();
     if settings.flag("confirmCertAcceptance.enable") {
         let (issuer, serial) = issuer_and_serial(settings, "confirmCertAcceptance")?;
-        found.push(Control::ConfirmCertAcceptance(issuer, serial));
+        found.push(Control::ConfirmCertAcceptance(CertificateId { issuer, serial }));
     }
     if settings.flag("LraPopWitness.enable") {
         let ids = needed(settings, "LraPopWitness.bodyPartIDs")?.split_whitespace();
         let ids: std::result::Result<Vec<u32>, _> = ids.map(str::parse).collect();
         let ids = ids.map_err(|_| usage(settings, "LraPopWitness.bodyPartIDs must be integers"))?;
-        found.push(Control::LraPopWitness(ids));
+        found.push(Control::LraPopWitness(LraPopWitness::of(&ids)));
     }
     if settings.flag("getCert.enable") {
         let (issuer, serial) = issuer_and_serial(settings, "getCert")?;
-        found.push(Control::GetCert(issuer, serial));
+        found.push(Control::GetCert(CertificateId { issuer, serial }));
     }
     if settings.flag("dataReturn.enable") {
         let data = needed(settings, "dataReturn.data")?;
@@ -169,7 +168,7 @@ pub fn revocation(
     let now = chrono::Utc::now().timestamp();
     controls.push(Control::Revoke(Box::new(Revocation {
         issuer,
-        serial: serial_number(needed(settings, "revRequest.serial")?)?,
+        serial: Number::parse(needed(settings, "revRequest.serial")?)?,
         reason: reason(needed(settings, "revRequest.reason")?)?,
         invalidity: settings.flag("revRequest.invalidityDatePresent").then_some(now),
         passphrase,
@@ -209,8 +208,8 @@ pub fn enrolment(
     }
     if settings.flag("transactionMgt.enable") {
         spec.transaction_id = Some(match settings.non_empty("transactionMgt.id") {
-            Some(text) => unsigned(text.as_bytes()),
-            None => unsigned(&crypto.random(16)?),
+            Some(text) => Number::unsigned(text.as_bytes()),
+            None => Number::unsigned(&crypto.random(16)?),
         });
     }
     Ok(spec)

@@ -1,12 +1,12 @@
 //! A CMC answer, as CMCResponse of Dogtag 10.10 prints it.
 
 use num_bigint::BigInt;
-use rasn::types::{Integer, OctetString, Oid, UtcTime};
+use rasn::types::UtcTime;
 
 use super::{Page, date, decimal, pretty_certificate, printable};
-use crate::asn1::cmc::{EncryptedPop, TaggedAttribute};
-use crate::asn1::{decode, oid, pem};
-use crate::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status};
+use crate::asn1::{oid, pem};
+use crate::cmc::control::{Control, ControlType, TaggedControl, Undecodable};
+use crate::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status, is_status};
 use crate::error::{Error, Kind, Result};
 
 /// What the tool says about an answer.
@@ -69,7 +69,7 @@ pub fn render_response(response: &Response, verbose: bool) -> Rendered {
     }
     match &response.controls {
         None => page.line(0, "CMC Simple Response."),
-        Some(list) => match controls(&mut page, list, response.statuses()) {
+        Some(list) => match controls(&mut page, list) {
             Ok(refusal) => {
                 page.line(0, "CMC Full Response.");
                 if let Some(line) = refusal {
@@ -95,92 +95,147 @@ pub fn stored_line(file: &str) -> String {
 
 /// Prints the controls known; the others only count. Returns the error line for the first status
 /// that isn't success.
-fn controls(
-    page: &mut Page,
-    list: &[TaggedAttribute],
-    statuses: Result<Vec<Status>>,
-) -> Result<Option<String>> {
+///
+/// # Errors
+/// The first of a control known that can't be decoded.
+fn controls(page: &mut Page, list: &[TaggedControl]) -> Result<Option<String>> {
     page.line(0, format!("Number of controls is {}", list.len()));
-    let mut statuses = statuses.map(Vec::into_iter);
     let mut refusal = None;
     for (i, control) in list.iter().enumerate() {
-        let id: &Oid = &control.attr_type;
-        let Some(&(_, title, kind)) = KNOWN.iter().find(|(known, ..)| *known == id) else {
-            continue;
-        };
+        let Some(title) = control.control_type().and_then(title) else { continue };
         page.line(0, format!("Control #{i}: {title}"));
-        if kind != Shown::RequestId {
-            page.line(3, format!("OID: {{{}}}", oid::dotted(id).replace('.', " ")));
+        if control.control_type() != Some(ControlType::ResponseInfo) {
+            page.line(3, format!("OID: {{{}}}", control.dotted().replace('.', " ")));
         }
-        match kind {
-            Shown::Status => {
-                let of_this = match &mut statuses {
-                    Ok(statuses) => statuses.by_ref().take(control.attr_values.len()),
-                    Err(_) => return statuses.map(|_| None),
-                };
-                for status in of_this {
-                    print_status(page, &status);
-                    if status.status != CmcStatus::Success {
-                        refusal.get_or_insert_with(|| error_line(&status));
-                    }
-                }
-            }
-            Shown::Number => {
-                let n: Integer = decode(title, first_value(title, control)?)?;
-                page.line(3, format!("INTEGER: {}", decimal(n)));
-            }
-            Shown::Octets => {
-                let octets: OctetString = decode(title, first_value(title, control)?)?;
-                let signed = octets.iter().map(|o| format!("{} ", o.cast_signed()));
-                page.line(3, format!("Value: {}", signed.collect::<String>()));
-            }
-            Shown::Pop => {
-                decode::<EncryptedPop>(title, first_value(title, control)?)?;
-                page.line(5, "encryptedPOP decoded");
-            }
-            Shown::RequestId => {
-                let octets: OctetString = decode(title, first_value(title, control)?)?;
-                page.line(
-                    3,
-                    format!("requestID: {}", decimal(BigInt::from_signed_bytes_be(&octets))),
-                );
+        let of_status = control.control_type().is_some_and(is_status);
+        if of_status && let Some(e) = list.iter().find_map(undecodable_status) {
+            return Err(e);
+        }
+        if !of_status && control.values.is_empty() {
+            return Err(Error::new(Kind::Input, format!("{title} has no value")));
+        }
+        let shown = if of_status { control.values.len() } else { 1 };
+        for value in control.values.iter().take(shown) {
+            let value = value.as_ref().map_err(|e| named(title, e))?;
+            if let Some(status) = print(page, value)
+                && status.status != CmcStatus::Success
+            {
+                refusal.get_or_insert_with(|| error_line(status));
             }
         }
     }
     Ok(refusal)
 }
 
-/// How a control is shown.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
-    /// Every status in it.
-    Status,
-    /// INTEGER in decimal.
-    Number,
-    /// Octets as signed decimal numbers.
-    Octets,
-    /// Only that it can be decoded.
-    Pop,
-    /// Octets as one signed decimal number; without the OID line.
-    RequestId,
+fn undecodable_status(control: &TaggedControl) -> Option<Error> {
+    let is_status = control.control_type().is_some_and(is_status);
+    control
+        .values
+        .iter()
+        .filter(|_| is_status)
+        .find_map(|v| v.as_ref().err())
+        .map(Undecodable::error)
 }
 
-const KNOWN: &[(&Oid, &str, Shown)] = &[
-    (oid::CMC_STATUS_INFO_V2, "CMCStatusInfoV2", Shown::Status),
-    (oid::CMC_STATUS_INFO, "CMCStatusInfo", Shown::Status),
-    (oid::CMC_TRANSACTION_ID, "CMC Transaction Id", Shown::Number),
-    (oid::CMC_RECIPIENT_NONCE, "CMC Recipient Nonce", Shown::Octets),
-    (oid::CMC_SENDER_NONCE, "CMC Sender Nonce", Shown::Octets),
-    (oid::CMC_DATA_RETURN, "CMC Data Return", Shown::Octets),
-    (oid::CMC_ENCRYPTED_POP, "CMC encrypted POP", Shown::Pop),
-    (oid::CMC_RESPONSE_INFO, "CMC ResponseInfo", Shown::RequestId),
-];
-
-fn first_value<'a>(title: &str, control: &'a TaggedAttribute) -> Result<&'a [u8]> {
-    match control.attr_values.to_vec().first() {
-        Some(value) => Ok(value.as_bytes()),
-        None => Err(Error::new(Kind::Input, format!("{title} has no value"))),
+/// The error by the title that the tool gives the control.
+fn named(title: &str, undecodable: &Undecodable) -> Error {
+    let why = undecodable.error().to_string();
+    match why.split_once(": ") {
+        Some((_, why)) => {
+            Error::new(Kind::Input, format!("can't decode {title}")).because(why.to_owned())
+        }
+        None => undecodable.error(),
     }
+}
+
+/// The tool's name for a control that it prints.
+fn title(control: ControlType) -> Option<&'static str> {
+    match control {
+        ControlType::StatusInfoV2 => Some("CMCStatusInfoV2"),
+        ControlType::StatusInfo => Some("CMCStatusInfo"),
+        ControlType::TransactionId => Some("CMC Transaction Id"),
+        ControlType::RecipientNonce => Some("CMC Recipient Nonce"),
+        ControlType::SenderNonce => Some("CMC Sender Nonce"),
+        ControlType::DataReturn => Some("CMC Data Return"),
+        ControlType::EncryptedPop => Some("CMC encrypted POP"),
+        ControlType::ResponseInfo => Some("CMC ResponseInfo"),
+        ControlType::Identification
+        | ControlType::IdentityProof
+        | ControlType::IdentityProofV2
+        | ControlType::PopLinkRandom
+        | ControlType::PopLinkWitness
+        | ControlType::PopLinkWitnessV2
+        | ControlType::DecryptedPop
+        | ControlType::LraPopWitness
+        | ControlType::GetCert
+        | ControlType::GetCrl
+        | ControlType::Revoke
+        | ControlType::RegInfo
+        | ControlType::QueryPending
+        | ControlType::ConfirmCertAcceptance
+        | ControlType::ModCertTemplate
+        | ControlType::AddExtensions
+        | ControlType::TrustedAnchors
+        | ControlType::AuthData
+        | ControlType::BatchRequests
+        | ControlType::BatchResponses
+        | ControlType::PublishCert
+        | ControlType::ControlProcessed
+        | ControlType::RaIdentityWitness
+        | ControlType::ChangeSubjectName
+        | ControlType::ResponseBody => None,
+    }
+}
+
+/// Prints the value of a control that has a [title]; returns a status.
+fn print<'a>(page: &mut Page, value: &'a Control) -> Option<&'a Status> {
+    match value {
+        Control::StatusInfo(status) | Control::StatusInfoV2(status) => {
+            print_status(page, status);
+            return Some(status);
+        }
+        Control::TransactionId(id) => {
+            page.line(3, format!("INTEGER: {}", decimal(id.clone())));
+        }
+        Control::RecipientNonce(octets)
+        | Control::SenderNonce(octets)
+        | Control::DataReturn(octets) => {
+            let signed = octets.iter().map(|o| format!("{} ", o.cast_signed()));
+            page.line(3, format!("Value: {}", signed.collect::<String>()));
+        }
+        Control::EncryptedPop(_) => page.line(5, "encryptedPOP decoded"),
+        Control::ResponseInfo(octets) => {
+            let id = decimal(BigInt::from_signed_bytes_be(octets));
+            page.line(3, format!("requestID: {id}"));
+        }
+        Control::Identification(_)
+        | Control::IdentityProof(_)
+        | Control::IdentityProofV2(_)
+        | Control::PopLinkRandom(_)
+        | Control::PopLinkWitness(_)
+        | Control::PopLinkWitnessV2(_)
+        | Control::DecryptedPop(_)
+        | Control::LraPopWitness(_)
+        | Control::GetCert(_)
+        | Control::GetCrl(_)
+        | Control::Revoke(_)
+        | Control::RegInfo(_)
+        | Control::QueryPending(_)
+        | Control::ConfirmCertAcceptance(_)
+        | Control::ModCertTemplate(_)
+        | Control::AddExtensions(_)
+        | Control::TrustedAnchors(_)
+        | Control::AuthData(_)
+        | Control::BatchRequests(_)
+        | Control::BatchResponses(_)
+        | Control::PublishCert(_)
+        | Control::ControlProcessed(_)
+        | Control::RaIdentityWitness(_)
+        | Control::ChangeSubjectName(_)
+        | Control::ResponseBody(_)
+        | Control::Unknown { .. } => {}
+    }
+    None
 }
 
 fn print_status(page: &mut Page, status: &Status) {
@@ -255,26 +310,37 @@ fn fail_name(info: FailInfo) -> String {
 
 #[cfg(test)]
 mod tests {
-    use rasn::types::{Any, SetOf};
+    use rasn::types::Oid;
 
     use super::*;
-    use crate::asn1::tlv;
+    use crate::asn1::{encode, tlv};
+    use crate::cmc::response::parse;
 
     const SUCCESS: &[u8] = &[0x30, 0x08, 0x02, 0x01, 0, 0x30, 0x03, 0x02, 0x01, 0];
 
+    fn id(id: &Oid) -> Vec<u8> {
+        encode("x", &oid::owned(id)).unwrap()
+    }
+
+    /// An unsigned SignedData.
+    fn response(content_type: &Oid, content: Option<&[u8]>, certificates: &[Vec<u8>]) -> Response {
+        let content = content.map(|c| tlv(0xa0, &tlv(0x04, c))).unwrap_or_default();
+        let encapsulated = tlv(0x30, &[id(content_type), content].concat());
+        let none = tlv(0x31, &[]);
+        let certificates = tlv(0xa0, &certificates.concat());
+        let signed = [vec![2, 1, 3], none.clone(), encapsulated, certificates, none].concat();
+        let signed = tlv(0xa0, &tlv(0x30, &signed));
+        parse(&tlv(0x30, &[id(oid::ID_SIGNED_DATA), signed].concat())).unwrap()
+    }
+
     fn full(controls: &[(&Oid, &[Vec<u8>])]) -> Rendered {
-        let controls = controls.iter().map(|(id, values)| TaggedAttribute {
-            body_part_id: Integer::ONE,
-            attr_type: oid::owned(id),
-            attr_values: SetOf::from_vec(values.iter().cloned().map(Any::new).collect()),
+        let controls = controls.iter().map(|(control, values)| {
+            tlv(0x30, &[vec![2, 1, 1], id(control), tlv(0x31, &values.concat())].concat())
         });
-        let response = Response {
-            controls: Some(controls.collect()),
-            content_type: oid::dotted(oid::ID_CCT_PKI_RESPONSE),
-            certificates: Vec::new(),
-            signers: 1,
-        };
-        render_response(&response, false)
+        let controls = tlv(0x30, &controls.collect::<Vec<_>>().concat());
+        let none = tlv(0x30, &[]);
+        let content = tlv(0x30, &[controls, none.clone(), none].concat());
+        render_response(&response(oid::ID_CCT_PKI_RESPONSE, Some(&content), &[]), false)
     }
 
     /// A status of these numbers; `rest` is what follows the body list.
@@ -392,19 +458,12 @@ mod tests {
 
     #[test]
     fn a_simple_answer_and_a_certificate_that_cannot_be_decoded() {
-        let mut response = Response {
-            controls: None,
-            content_type: oid::dotted(oid::ID_DATA),
-            certificates: Vec::new(),
-            signers: 0,
-        };
         let simple = "Certificates: \n\n\nCMC Simple Response.\n";
-        assert_eq!(render_response(&response, false).stdout, simple);
-        assert_eq!(render_response(&response, false).exit, 0);
+        let rendered = render_response(&response(oid::ID_DATA, None, &[]), false);
+        assert_eq!((rendered.stdout.as_str(), rendered.exit), (simple, 0));
 
-        response.certificates.push(vec![0x30, 0x01, 0xff]);
-        response.content_type = "1.2.3".to_owned();
-        let rendered = render_response(&response, false);
+        let other = Oid::const_new(&[1, 2, 3]);
+        let rendered = render_response(&response(other, None, &[vec![0x30, 0x01, 0xff]]), false);
         assert_eq!(
             rendered.stdout,
             "Certificates: \n    Certificate: \n        Value: \n            30:01:FF\n\n\n\
@@ -413,8 +472,8 @@ mod tests {
         assert!(rendered.stderr.starts_with("ERROR: can't decode a certificate"));
         assert_eq!(rendered.exit, 1);
 
-        response.certificates = vec![vec![0x30, 0x00]; 5000];
-        let rendered = render_response(&response, false);
+        let many = vec![vec![0x30, 0x00]; 5000];
+        let rendered = render_response(&response(oid::ID_DATA, None, &many), false);
         assert_eq!(rendered.stdout.matches("Value: ").count(), MOST_UNREADABLE);
         let lines: Vec<&str> = rendered.stderr.lines().collect();
         assert_eq!(lines.len(), 2, "{lines:?}");

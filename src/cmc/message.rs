@@ -1,25 +1,19 @@
 //! Building a whole CMC request from a plain description: what the old CMCRequest and the modern
 //! verbs share.
 
-use rasn::types::Integer;
 use zeroize::Zeroizing;
 
-use super::session::Identity;
+use super::control::{Control, ControlType};
+use super::proof::{SharedSecret, WitnessAlgorithms, identity_proof_v1, link};
+use super::request::{Format, PkiDataBuilder, Request, Sent, request_content};
+use super::response::open_signed_data;
+use super::seal::{SignerId, signed_data, unsigned_data};
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
 use crate::asn1::cms::SignerIdentifier;
 use crate::asn1::crmf::{CertReqMsg, CertRequest};
-use crate::asn1::{decode, encode, oid, split_tlv, tlv, x509};
-use crate::cmc::control::Control;
-use crate::cmc::proof::{
-    SharedSecret, WitnessAlgorithms, identity_proof_v1, link, own_key_identifier,
-};
-use crate::cmc::request::{PkiDataBuilder, Request, Sent};
-use crate::cmc::response::open_signed_data;
-use crate::cmc::seal::{SignerId, signed_data, unsigned_data};
+use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::asn1::{Number, decode, encode};
 use crate::error::{Error, Kind, Result};
-use crate::inspect::request_content;
-use crate::keyid;
-use crate::nss::{Database, PrivateKey, Token};
 use crate::secret::Secret;
 
 /// A CMC request to build. It may hold secrets and has no `Debug`.
@@ -30,7 +24,7 @@ pub struct CmcSpec {
     /// The certificate requests.
     pub requests: Vec<Request>,
     /// transactionId.
-    pub transaction_id: Option<Integer>,
+    pub transaction_id: Option<Number>,
     /// identification.
     pub identification: Option<String>,
     /// The secret of the proofs of version 2.
@@ -47,7 +41,14 @@ pub struct CmcSpec {
 #[derive(Clone, Copy)]
 pub enum Signatory<'a> {
     /// The holder of a certificate: an agent, or the user.
-    Certificate(&'a Identity),
+    Certificate {
+        /// DER of the certificate.
+        leaf: &'a [u8],
+        /// DER of its issuers, which go into the message, too.
+        issuers: &'a [Vec<u8>],
+        /// Its key.
+        key: &'a dyn Signer,
+    },
     /// The key being certified, named by its subjectKeyIdentifier.
     RequestKey(&'a dyn Signer),
     /// Nobody: a revocation by shared secret.
@@ -87,7 +88,7 @@ pub fn build(
     link_key: Option<&dyn Signer>,
     crypto: &dyn Crypto,
 ) -> Result<Message> {
-    let mut work = Work { builder: PkiDataBuilder::new(&spec.requests)?, parts: Vec::new() };
+    let mut work = Work { builder: PkiDataBuilder::new(&spec.requests), parts: Vec::new() };
     let mut sent = Sent::default();
     let mut holds_secret = false;
     for control in &spec.controls {
@@ -113,14 +114,17 @@ pub fn build(
         let random = crypto.random(64)?;
         let witness = known.witness(algorithms, &random, crypto)?;
         work.control(&Control::PopLinkRandom(random))?;
-        requests = requests.iter().map(|r| link(r, &witness, key)).collect::<Result<_>>()?;
+        requests = requests
+            .iter()
+            .map(|r| link(r, &encode("a witness", &witness)?, key))
+            .collect::<Result<_>>()?;
     }
     for request in &requests {
         check_normal_form(request)?;
         work.builder.request(request)?;
     }
     if let Some(id) = spec.transaction_id {
-        sent.transaction_id = Some(encode("transactionId", &id)?);
+        sent.transaction_id = Some(id.clone());
         work.control(&Control::TransactionId(id))?;
     }
     if let Some(text) = &spec.identification {
@@ -128,13 +132,11 @@ pub fn build(
     }
     if let Some(algorithms) = spec.identity_proof {
         let witness = known.witness(algorithms, &work.builder.request_sequence()?, crypto)?;
-        let id = work.builder.control(oid::CMC_IDENTITY_PROOF_V2, witness);
-        work.parts.push(("identityProofV2", id));
+        work.control(&Control::IdentityProofV2(witness))?;
     } else if let Some(secret) = &spec.identity_proof_v1 {
         let over = work.builder.request_sequence()?;
         let proof = identity_proof_v1(secret.bytes(), &over, crypto)?;
-        let id = work.builder.control(oid::CMC_IDENTITY_PROOF, tlv(0x04, &proof));
-        work.parts.push(("identityProof", id));
+        work.control(&Control::IdentityProof(proof))?;
     }
     let der = seal(work.builder, signatory, &requests, crypto)?;
     Ok(Message { der, parts: work.parts, requests, sent, holds_secret })
@@ -152,16 +154,16 @@ pub fn seal(
 ) -> Result<Zeroizing<Vec<u8>>> {
     let pki_data = builder.build()?;
     match signatory {
-        Signatory::Certificate(identity) => {
-            sign_as(identity, &pki_data, crypto).map(Zeroizing::new)
+        Signatory::Certificate { leaf, issuers, key } => {
+            sign_as(leaf, issuers, key, &pki_data, crypto).map(Zeroizing::new)
         }
         Signatory::RequestKey(key) => {
             let request = requests.last().ok_or_else(|| {
                 Error::new(Kind::Usage, "there is no request whose own key could sign")
             })?;
-            let id = own_key_identifier(request)?;
+            let id = request.key_identifier()?;
             let digest = digest_for(key.key_type());
-            signed_data(&pki_data, SignerId::KeyIdentifier(&id), &[], key, digest, crypto)
+            signed_data(&pki_data, SignerId::KeyIdentifier(id), &[], key, digest, crypto)
                 .map(Zeroizing::new)
         }
         Signatory::Nobody => unsigned_data(&pki_data),
@@ -181,8 +183,8 @@ pub fn sign_again(
 ) -> Result<Zeroizing<Vec<u8>>> {
     let pki_data = encode("PKIData", &request_content(message)?)?;
     match signatory {
-        Signatory::Certificate(identity) => {
-            sign_as(identity, &pki_data, crypto).map(Zeroizing::new)
+        Signatory::Certificate { leaf, issuers, key } => {
+            sign_as(leaf, issuers, key, &pki_data, crypto).map(Zeroizing::new)
         }
         Signatory::Nobody => unsigned_data(&pki_data),
         Signatory::RequestKey(key) => {
@@ -209,8 +211,8 @@ struct Work {
 
 impl Work {
     fn control(&mut self, control: &Control) -> Result<()> {
-        let (id, value) = control.encode()?;
-        self.parts.push((control.name(), self.builder.control(id, value)));
+        let id = self.builder.add(control)?;
+        self.parts.push((control.control_type().map_or("unknown", ControlType::words), id));
         Ok(())
     }
 }
@@ -221,7 +223,7 @@ fn digest_for(key: KeyType) -> Digest {
 }
 
 /// A key whose certificate says PSS: the token knows it as a plain RSA key.
-struct PssKey<'a>(&'a PrivateKey);
+struct PssKey<'a>(&'a dyn Signer);
 
 impl Signer for PssKey<'_> {
     fn key_type(&self) -> KeyType {
@@ -234,23 +236,30 @@ impl Signer for PssKey<'_> {
 }
 
 /// Signs as the holder of a certificate, with PSS when the certificate's key is for PSS only.
-fn sign_as(identity: &Identity, pki_data: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
-    let leaf = &identity.certificate;
-    if x509::spki_key_type(leaf.spki()) != Some(KeyType::RsaPss) {
-        return identity.sign(pki_data, crypto);
+fn sign_as(
+    leaf: &[u8],
+    issuers: &[Vec<u8>],
+    key: &dyn Signer,
+    pki_data: &[u8],
+    crypto: &dyn Crypto,
+) -> Result<Vec<u8>> {
+    let mut chain = vec![leaf.to_vec()];
+    chain.extend(issuers.iter().cloned());
+    let id = SignerId::Certificate(leaf);
+    if spki_key_type(certificate_fields(leaf)?.spki) == Some(KeyType::RsaPss) {
+        let digest = digest_for(KeyType::RsaPss);
+        return signed_data(pki_data, id, &chain, &PssKey(key), digest, crypto);
     }
-    let mut chain = vec![leaf.der().to_vec()];
-    chain.extend(identity.issuers.iter().cloned());
-    let key = PssKey(&identity.key);
-    let digest = digest_for(KeyType::RsaPss);
-    signed_data(pki_data, SignerId::Certificate(leaf.der()), &chain, &key, digest, crypto)
+    signed_data(pki_data, id, &chain, key, Digest::Sha256, crypto)
 }
 
 /// Refuses a CRMF request the CA would encode otherwise before it checks the proof of possession,
 /// such as one with `critical FALSE` written out.
 fn check_normal_form(request: &Request) -> Result<()> {
-    let Request::Crmf(der) = request else { return Ok(()) };
-    let message: CertReqMsg = decode("the CertReqMsg", der)?;
+    if request.format() != Format::Crmf {
+        return Ok(());
+    }
+    let message: CertReqMsg = decode("the CertReqMsg", request.der())?;
     let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
     if message.popo.is_none() || encode("a CertRequest", &request)? == message.cert_req.as_bytes() {
         return Ok(());
@@ -260,71 +269,11 @@ fn check_normal_form(request: &Request) -> Result<()> {
         .hint("make it again, with nss-cmc; CRMFPopClient -y of Dogtag 11.7 writes such requests"))
 }
 
-/// The private key with an id, in the token first and then in any other; it must be the one of each
-/// request.
-///
-/// # Errors
-/// [`Kind::NotFound`]; [`Kind::Input`] when a request is about another key.
-pub fn request_key(
-    database: &Database,
-    token: &Token,
-    id: &[u8],
-    requests: &[Request],
-) -> Result<PrivateKey> {
-    let key = match token.find_key(id) {
-        Some(key) => key,
-        None => database.find_key(id)?,
-    };
-    for request in requests {
-        check_key(&key, id, &request.spki()?)?;
-    }
-    Ok(key)
-}
-
-/// The private key of a public key, in the token first and then in any other.
-///
-/// # Errors
-/// [`Kind::NotFound`].
-pub fn key_for(database: &Database, token: &Token, spki: &[u8]) -> Result<PrivateKey> {
-    // NSS gives every key the identifier SHA-1 of the modulus or point.
-    let bits = x509::public_key_bits(spki)?;
-    let modulus = match split_tlv(&bits) {
-        Some((0x30, inner, [])) if x509::spki_key_type(spki) != Some(KeyType::Ec) => {
-            split_tlv(inner).map(|(_, modulus, _)| modulus)
-        }
-        _ => None,
-    };
-    let of = modulus.map_or(bits.as_slice(), |m| m.strip_prefix(&[0]).unwrap_or(m));
-    let id = database.hash(Digest::Sha1, of)?;
-    request_key(database, token, &id, &[]).and_then(|key| {
-        check_key(&key, &id, spki)?;
-        Ok(key)
-    })
-}
-
-/// Checks that the key is that of a SubjectPublicKeyInfo. A token that doesn't reveal the public half
-/// leaves it to the CA to find out.
-///
-/// # Errors
-/// [`Kind::Input`].
-pub fn check_key(key: &PrivateKey, id: &[u8], spki: &[u8]) -> Result<()> {
-    let Ok(ours) = key.public().and_then(|p| p.spki()) else { return Ok(()) };
-    if x509::public_key_bits(&ours)? == x509::public_key_bits(spki)? {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Input,
-        format!("the private key {} is not the one of the request", keyid::to_hex(id)),
-    )
-    .hint(
-        "request.privKeyId is printed by PKCS10Client and CRMFPopClient when they make a request",
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::asn1::cmc::PkiData;
+    use crate::asn1::x509;
     use crate::cmc::fixture::{Key, OpenSsl};
 
     fn request(key: &Key, id: Option<[u8; 20]>) -> Request {
@@ -335,7 +284,7 @@ mod tests {
             extensions: &extensions,
             attributes: vec![],
         };
-        Request::Pkcs10(x509::certification_request(parts, key).unwrap())
+        Request::from_pkcs10(&x509::certification_request(parts, key).unwrap()).unwrap()
     }
 
     fn pki_data(message: &Message) -> PkiData {
@@ -352,7 +301,7 @@ mod tests {
                 Control::SenderNonce(b"nonce".to_vec()),
             ],
             requests: vec![request(&key, Some([7; 20])), request(&key, Some([7; 20]))],
-            transaction_id: Some(Integer::from(5)),
+            transaction_id: Some(Number::from(5u32)),
             identification: Some("alice".into()),
             shared_secret: Some(Secret::new(b"s".to_vec())),
             pop_link: Some(WitnessAlgorithms::default()),
@@ -375,13 +324,16 @@ mod tests {
         let ids: Vec<u32> = message.parts.iter().map(|(_, id)| *id).collect();
         assert_eq!(ids, [1, 2, 3, 6, 7, 8]);
         assert_eq!(message.sent.nonce.as_deref(), Some(&b"nonce"[..]));
-        assert_eq!(message.sent.transaction_id.as_deref(), Some(&[2, 1, 5][..]));
+        assert_eq!(
+            message.sent.transaction_id.as_ref().map(|id| u32::try_from(id).unwrap()),
+            Some(5)
+        );
         let data = pki_data(&message);
         assert_eq!((data.control_sequence.len(), data.req_sequence.len()), (6, 2));
         // Version 3, [0] SKI, an empty set of certificates.
         let signed = open_signed_data("x", &message.der).unwrap().0;
         assert_eq!(signed.certificates.map(|c| c.to_vec().len()), Some(0));
-        assert_eq!(signed.signer_infos.to_vec()[0].version, Integer::from(3));
+        assert_eq!(signed.signer_infos.to_vec()[0].version, Number::from(3u32));
     }
 
     #[test]
@@ -396,9 +348,9 @@ mod tests {
 
     #[test]
     fn a_message_with_a_secret_does_not_show_it() {
-        let revocation = crate::cmc::control::Revocation {
+        let revocation = super::super::control::Revocation {
             issuer: crate::asn1::name::parse("CN=x").unwrap(),
-            serial: Integer::from(5),
+            serial: Number::from(5u32),
             reason: crate::asn1::cmc::CrlReason::KeyCompromise,
             invalidity: None,
             passphrase: Some(Secret::new(b"Secret.123".to_vec())),
