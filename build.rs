@@ -19,13 +19,25 @@ fn require_openssl_3() {
 
 #[cfg(feature = "regen")]
 mod regen {
-    use bindgen::callbacks::{IntKind, ParseCallbacks};
+    use bindgen::callbacks::{
+        EnumVariantCustomBehavior, EnumVariantValue, IntKind, ParseCallbacks,
+    };
 
-    /// PKCS #11 numbers keep their PKCS #11 type, by prefix.
     #[derive(Debug)]
-    struct Types;
+    struct Choice;
 
-    impl ParseCallbacks for Types {
+    impl ParseCallbacks for Choice {
+        /// Leaves members of enumerations out that nobody names: NSS has a thousand.
+        fn enum_variant_behavior(
+            &self,
+            _: Option<&str>,
+            name: &str,
+            _: EnumVariantValue,
+        ) -> Option<EnumVariantCustomBehavior> {
+            (!MEMBERS.contains(&name)).then_some(EnumVariantCustomBehavior::Hide)
+        }
+
+        /// PKCS #11 numbers keep their PKCS #11 type, by prefix.
         fn int_macro(&self, name: &str, _value: i64) -> Option<IntKind> {
             let ulong = ["CKM_", "CKA_", "CKF_", "CKO_", "CKK_", "CKD_", "CKG_", "CKZ_", "CKR_"];
             if ulong.iter().any(|p| name.starts_with(p)) {
@@ -41,105 +53,110 @@ mod regen {
         }
     }
 
-    /// What the crate may call, by header.
+    /// What is called, by header.
     const FUNCTIONS: &[&str] = &[
-        // prerror.h, prmem.h
+        // prerror.h
         "PR_(GetError|SetError|ErrorToName|ErrorToString)",
         // nss.h
-        "NSS_(InitContext|ShutdownContext|IsInitialized|GetVersion|VersionCheck)",
+        "NSS_(InitContext|ShutdownContext|IsInitialized|GetVersion)",
         // secitem.h, secoid.h, secport.h
-        "SECITEM_(FreeItem|ZfreeItem)",
-        "SECOID_(FindOIDTag|FindOIDByTag|AddEntry)",
+        "SECITEM_ZfreeItem",
+        "SECOID_FindOIDTag",
         "PORT_(Free|NewArena|FreeArena|SetUCS2_ASCIIConversionFunction)",
         // pk11pub.h: tokens
-        "PK11_(SetPasswordFunc|GetInternalKeySlot|GetInternalSlot|GetAllTokens|FreeSlotList)",
-        "PK11_(GetFirstSafe|GetNextSafe|ReferenceSlot|FreeSlot|GetTokenName|NeedLogin)",
-        "PK11_(NeedUserInit|IsLoggedIn|Authenticate|CheckUserPassword|IsReadOnly|IsFIPS|IsHW)",
-        "PK11_(IsInternal|IsInternalKeySlot|IsPresent|DoesMechanism|GenerateRandom|InitPin)",
-        "PK11_(GetSlotName|GetModule|GetTokenInfo|ProtectedAuthenticationPath)",
+        "PK11_(GetInternalKeySlot|GetAllTokens|FreeSlotList|GetFirstSafe|GetNextSafe)",
+        "PK11_(ReferenceSlot|FreeSlot|GetTokenName|GetSlotName|GetModule|GetTokenInfo|NeedLogin)",
+        "PK11_(NeedUserInit|IsLoggedIn|CheckUserPassword|ProtectedAuthenticationPath|IsReadOnly)",
+        "PK11_(IsFIPS|IsInternalKeySlot|DoesMechanism|GenerateRandom)",
         // pk11pub.h: keys
-        "PK11_(FindKeyByAnyCert|FindKeyByKeyID|GetLowLevelKeyIDForPrivateKey|GetLowLevelKeyIDForCert|MakeIDFromPubKey)",
+        "PK11_(FindKeyByAnyCert|FindKeyByKeyID|ListPrivKeysInSlot|ListPublicKeysInSlot)",
+        "PK11_(GetLowLevelKeyIDForPrivateKey|GetLowLevelKeyIDForCert|GetSlotFromPrivateKey)",
         "PK11_(GenerateKeyPairWithOpFlags|DeleteTokenPrivateKey|DeleteTokenPublicKey)",
-        "PK11_(ListPrivKeysInSlot|CopyTokenPrivKeyToSessionPrivKey|GetSlotFromPrivateKey)",
-        "PK11_(ConvertSessionPrivKeyToTokenPrivKey|ImportPublicKey|ListPublicKeysInSlot)",
-        "PK11_(SetPrivateKeyNickname|GetPrivateKeyNickname|HasAttributeSet|ReadRawAttribute)",
-        "PK11_(SignatureLen|Sign|SignWithMechanism|HashBuf|ExtractKeyValue|GetKeyData)",
-        "PK11_(PubUnwrapSymKey|PubUnwrapSymKeyWithMechanism|PubWrapSymKey)",
-        "PK11_(PubWrapSymKeyWithMechanism|Decrypt|Encrypt|TokenKeyGenWithFlags|WrapPrivKey)",
-        "PK11_(FreeSymKey|CreateDigestContext|DigestBegin|DigestOp|DigestFinal)",
-        "PK11_(DestroyContext|PrivDecrypt|PrivDecryptPKCS1|WrapSymKey)",
+        "PK11_(ConvertSessionPrivKeyToTokenPrivKey|CopyTokenPrivKeyToSessionPrivKey|ImportPublicKey)",
+        "PK11_(SetPrivateKeyNickname|GetPrivateKeyNickname|SignatureLen|SignWithMechanism)",
+        "PK11_Pub(Unwrap|Wrap)SymKey(WithMechanism)?",
+        "PK11_(Decrypt|Encrypt|TokenKeyGenWithFlags|WrapPrivKey|FreeSymKey|HashBuf)",
+        "PK11_(CreateDigestContext|DigestBegin|DigestOp|DigestFinal|DestroyContext)",
         // pk11pub.h: certificates
         "PK11_(FindCertFromNickname|FindCertsFromNickname|ListCertsInSlot|ImportCert)",
-        "PK11_(DeleteTokenCertAndKey|FindCertFromDERCertItem|FindRawCertsWithSubject)",
-        // cert.h
+        "PK11_FindRawCertsWithSubject",
+        // cert.h, certdb.h
         "CERT_(NewTempCertificate|DupCertificate|DestroyCertificate|DestroyCertList)",
-        "CERT_(GetDefaultCertDB|GetCertChainFromCert|FindCertByName|FindCertByNickname)",
-        "CERT_(VerifyCert|VerifyCertificate|VerifyCertificateNow|VerifyCertName|ChangeCertTrust|GetCertTrust)",
-        "CERT_(DecodeTrustString|ExtractPublicKey|FindCertByDERCert|MakeCANickname)",
-        "CERT_(DestroyCertificateList|FindCertIssuer|VerifySignedDataWithPublicKeyInfo)",
-        "CERT_CreateSubjectCertList",
+        "CERT_(GetDefaultCertDB|FindCertIssuer|CreateSubjectCertList|DestroyCertificateList)",
+        "CERT_(VerifyCert|VerifyCertificate|VerifyCertName|VerifySignedDataWithPublicKeyInfo)",
+        "CERT_(ChangeCertTrust|GetCertTrust|DecodeTrustString|MakeCANickname)",
         "SEC_(DeletePermCertificate|CertNicknameConflict)",
         // keyhi.h
-        "SECKEY_(DestroyPrivateKey|DestroyPublicKey|DestroyPrivateKeyList|GetPrivateKeyType)",
-        "SECKEY_(ConvertToPublicKey|EncodeDERSubjectPublicKeyInfo|DestroySubjectPublicKeyInfo)",
-        "SECKEY_(DecodeDERSubjectPublicKeyInfo|ExtractPublicKey|PublicKeyStrengthInBits)",
-        "SECKEY_(CopyPrivateKey|DestroyPublicKeyList)",
+        "SECKEY_(DestroyPrivateKey|DestroyPublicKey|DestroyPrivateKeyList|DestroyPublicKeyList)",
+        "SECKEY_(CopyPrivateKey|GetPrivateKeyType|ConvertToPublicKey|ExtractPublicKey)",
+        "SECKEY_(Encode|Decode)DERSubjectPublicKeyInfo",
+        "SECKEY_DestroySubjectPublicKeyInfo",
         // cryptohi.h
-        "(SEC_SignData|VFY_VerifyDataDirect|DSAU_EncodeDerSigWithLen)",
-        // p12.h
-        "SEC_PKCS12Decoder(Start|Update|Verify|ValidateBags|ImportBags|Finish)",
-        "SEC_PKCS12DecoderGetCerts",
-        "SEC_PKCS12EnableCipher",
+        "SEC_SignData",
+        // p12.h, not called yet
+        "SEC_PKCS12Decoder(Start|Update|Verify|ValidateBags|ImportBags|Finish|GetCerts)",
     ];
 
+    /// Those that no function names.
     const TYPES: &[&str] = &[
         "SECErrorCodes",
         "SSLErrorCodes",
-        "NSSInitParameters",
+        "SECKEYPrivateKeyListNode",
+        "SECKEYPublicKeyListNode",
+        "CERTCertListNode",
         "PK11RSAGenParams",
         "CK_RSA_PKCS_PSS_PARAMS",
         "CK_RSA_PKCS_OAEP_PARAMS",
-        "CERTCertTrust",
-        "CERTCertList.*",
-        "SECKEYPrivateKeyList.*",
-        "SECKEYPublicKey.*",
-        "SECOidData",
-        "SECMODModule",
-        "CK_TOKEN_INFO",
-        "PK11SlotList.*",
-        "CERTVerifyLog.*",
     ];
 
+    /// Macros.
     const VARIABLES: &[&str] = &[
-        "SEC_ERROR_.*",
-        "SSL_ERROR_BAD_CERT_DOMAIN",
-        "PR_.*_ERROR",
-        "NSS_INIT_.*",
-        "PK11_ATTR_.*",
-        "certificateUsage.*",
-        "CERTDB_.*",
-        "CKM_RSA_.*",
-        "CKM_EC.*",
-        "CKM_SHA(1|256|384|512|_1)",
-        "CKM_AES_(KEY_GEN|ECB|CBC|CBC_PAD|KEY_WRAP|KEY_WRAP_PAD|KEY_WRAP_KWP)",
-        "CKM_DES3_(KEY_GEN|CBC|CBC_PAD)",
-        "CKM_NSS_AES_KEY_WRAP(_PAD)?",
-        "CKM_INVALID_MECHANISM",
-        "CKA_(ID|LABEL|SIGN|DERIVE|DECRYPT|ENCRYPT|WRAP|UNWRAP|TOKEN|EXTRACTABLE|SENSITIVE)",
-        "CKF_(SIGN|SIGN_RECOVER|DECRYPT|ENCRYPT|WRAP|UNWRAP|DERIVE|VERIFY|VERIFY_RECOVER)",
-        "CKG_MGF1_.*",
-        "CKZ_DATA_SPECIFIED",
-        "CKD_NULL",
-        "(si|SEC)(Buffer|Success|Failure|WouldBlock)",
-        "certUsage.*",
-        "PK11_Origin.*",
-        "SEC_OID_(SHA1|SHA256|SHA384|SHA512|UNKNOWN)",
-        "SEC_OID_(PKCS1_RSA_ENCRYPTION|PKCS1_RSA_PSS_SIGNATURE|ANSIX962_EC_PUBLIC_KEY)",
-        "SEC_OID_(PKCS1_SHA(256|384|512)_WITH_RSA_ENCRYPTION)",
-        "SEC_OID_ANSIX962_ECDSA_SHA(256|384|512)_SIGNATURE",
-        "SEC_OID_SECG_EC_SECP(256|384|521)R1",
-        "(rsa|ec|dsa|rsaPss)Key",
         "PR_(TRUE|FALSE)",
+        "NSS_INIT_(READONLY|NOCERTDB|NOMODDB|FORCEOPEN|NOROOTINIT|OPTIMIZESPACE)",
+        "PK11_ATTR_(TOKEN|SESSION|PRIVATE|PUBLIC|SENSITIVE|INSENSITIVE|EXTRACTABLE|UNEXTRACTABLE)",
+        "certificateUsageSSL(Client|Server)",
+        "CERTDB_(TERMINAL_RECORD|TRUSTED|TRUSTED_CA|TRUSTED_CLIENT_CA|USER)",
+        "CKM_RSA_PKCS(_KEY_PAIR_GEN|_OAEP|_PSS)?",
+        "CKM_(EC_KEY_PAIR_GEN|SHA_1|SHA256|SHA384|SHA512|INVALID_MECHANISM)",
+        "CKM_AES_(KEY_GEN|CBC|CBC_PAD|KEY_WRAP|KEY_WRAP_PAD|KEY_WRAP_KWP)",
+        "CKM_DES3_(KEY_GEN|CBC_PAD)",
+        "CKM_NSS_AES_KEY_WRAP(_PAD)?",
+        "CKA_DECRYPT",
+        "CKF_(SIGN|SIGN_RECOVER|DECRYPT|ENCRYPT|WRAP|UNWRAP|DERIVE)",
+        "CKG_MGF1_SHA(1|256|384|512)",
+        "CKZ_DATA_SPECIFIED",
+    ];
+
+    /// Members of enumerations.
+    const MEMBERS: &[&str] = &[
+        "SECFailure",
+        "SECSuccess",
+        "siBuffer",
+        "certUsageSSLServer",
+        "certUsageAnyCA",
+        "rsaKey",
+        "rsaPssKey",
+        "ecKey",
+        "SEC_ERROR_INVALID_ARGS",
+        "SEC_ERROR_REVOKED_CERTIFICATE",
+        "SEC_ERROR_READ_ONLY",
+        "SEC_ERROR_CERT_NOT_IN_NAME_SPACE",
+        "SEC_ERROR_REUSED_ISSUER_AND_SERIAL",
+        "SEC_ERROR_BUSY",
+        "SSL_ERROR_NO_CERTIFICATE",
+        "SSL_ERROR_BAD_CERTIFICATE",
+        "SSL_ERROR_BAD_CERT_DOMAIN",
+        "SEC_OID_UNKNOWN",
+        "SEC_OID_SHA1",
+        "SEC_OID_SHA256",
+        "SEC_OID_SHA384",
+        "SEC_OID_SHA512",
+        "SEC_OID_PKCS1_SHA256_WITH_RSA_ENCRYPTION",
+        "SEC_OID_PKCS1_SHA384_WITH_RSA_ENCRYPTION",
+        "SEC_OID_PKCS1_SHA512_WITH_RSA_ENCRYPTION",
+        "SEC_OID_ANSIX962_ECDSA_SHA256_SIGNATURE",
+        "SEC_OID_ANSIX962_ECDSA_SHA384_SIGNATURE",
+        "SEC_OID_ANSIX962_ECDSA_SHA512_SIGNATURE",
     ];
 
     /// Structures nothing here looks into; several grow between NSS releases.
@@ -150,7 +167,14 @@ mod regen {
         "SEC_PKCS12DecoderContextStr",
         "NSSTrustDomainStr",
         "CERTSubjectListStr",
-        "SECKEYPQGParamsStr",
+        "SECKEYPublicKeyStr",
+        "CERTAuthKeyIDStr",
+        "CERTCertDistrustStr",
+        "CERTCertExtensionStr",
+        "CERTGeneralNameStr",
+        "CERTNameStr",
+        "CERTOKDomainNameStr",
+        "PLArenaPool",
     ];
 
     pub fn run() {
@@ -169,7 +193,7 @@ mod regen {
             .prepend_enum_name(false)
             .generate_comments(false)
             .formatter(bindgen::Formatter::Prettyplease)
-            .parse_callbacks(Box::new(Types));
+            .parse_callbacks(Box::new(Choice));
         for f in FUNCTIONS {
             builder = builder.allowlist_function(f);
         }

@@ -5,7 +5,6 @@ pub type PRInt32 = ::core::ffi::c_int;
 pub type PRInt64 = ::core::ffi::c_long;
 pub type PRIntn = ::core::ffi::c_int;
 pub type PRBool = PRIntn;
-pub type PRUword = ::core::ffi::c_ulong;
 pub type PRErrorCode = PRInt32;
 pub type PRLanguageCode = PRUint32;
 pub type PORTCharConversionWSwapFunc = ::core::option::Option<
@@ -26,15 +25,12 @@ pub type NSSInitParameters = NSSInitParametersStr;
 pub type NSSInitContext = NSSInitContextStr;
 pub type SECErrorCodes = ::core::ffi::c_int;
 pub type SSLErrorCodes = ::core::ffi::c_int;
-pub type SECOidData = SECOidDataStr;
 pub type SECAlgorithmID = SECAlgorithmIDStr;
 pub type SECOidTag = ::core::ffi::c_uint;
-pub type SECSupportExtenTag = ::core::ffi::c_uint;
 pub type ECPointEncoding = ::core::ffi::c_uint;
 pub type CK_BYTE = ::core::ffi::c_uchar;
 pub type CK_CHAR = CK_BYTE;
 pub type CK_UTF8CHAR = CK_BYTE;
-pub type CK_BBOOL = CK_BYTE;
 pub type CK_ULONG = ::core::ffi::c_ulong;
 pub type CK_FLAGS = CK_ULONG;
 pub type CK_VOID_PTR = *mut ::core::ffi::c_void;
@@ -63,14 +59,6 @@ pub type PK11SlotListElement = PK11SlotListElementStr;
 pub type PK11RSAGenParams = PK11RSAGenParamsStr;
 pub type SECMODModuleID = ::core::ffi::c_ulong;
 pub type PK11AttrFlags = PRUint32;
-pub type PK11ObjectType = ::core::ffi::c_uint;
-pub type PK11PasswordFunc = ::core::option::Option<
-    unsafe extern "C" fn(
-        slot: *mut PK11SlotInfo,
-        retry: PRBool,
-        arg: *mut ::core::ffi::c_void,
-    ) -> *mut ::core::ffi::c_char,
->;
 pub type PRCList = PRCListStr;
 pub type KeyType = ::core::ffi::c_uint;
 pub type SECKEYRSAPublicKey = SECKEYRSAPublicKeyStr;
@@ -85,7 +73,6 @@ pub type SECKEYKEAPublicKey = SECKEYKEAPublicKeyStr;
 pub type SECKEYPublicKey = SECKEYPublicKeyStr;
 pub type SECKEYPrivateKey = SECKEYPrivateKeyStr;
 pub type PRTime = PRInt64;
-pub type CERTAVA = CERTAVAStr;
 pub type CERTAuthKeyID = CERTAuthKeyIDStr;
 pub type CERTCertDBHandle = NSSTrustDomainStr;
 pub type CERTCertExtension = CERTCertExtensionStr;
@@ -95,20 +82,15 @@ pub type CERTCertTrust = CERTCertTrustStr;
 pub type CERTCertDistrust = CERTCertDistrustStr;
 pub type CERTCertificate = CERTCertificateStr;
 pub type CERTCertificateList = CERTCertificateListStr;
-pub type CERTGeneralName = CERTGeneralNameStr;
 pub type CERTName = CERTNameStr;
 pub type CERTOKDomainName = CERTOKDomainNameStr;
-pub type CERTRDN = CERTRDNStr;
 pub type CERTSignedData = CERTSignedDataStr;
 pub type CERTSubjectList = CERTSubjectListStr;
 pub type CERTSubjectPublicKeyInfo = CERTSubjectPublicKeyInfoStr;
 pub type CERTValidity = CERTValidityStr;
 pub type CERTVerifyLog = CERTVerifyLogStr;
-pub type CERTVerifyLogNode = CERTVerifyLogNodeStr;
 pub type SECCertUsageEnum = ::core::ffi::c_uint;
 pub type SECCertificateUsage = PRInt64;
-pub type CERTGeneralNameTypeEnum = ::core::ffi::c_uint;
-pub type OtherName = OtherNameStr;
 pub type SEC_PKCS12NicknameCollisionCallback = ::core::option::Option<
     unsafe extern "C" fn(
         old_nickname: *mut SECItem,
@@ -138,22 +120,6 @@ pub struct __BindgenBitfieldUnit<Storage> {
 #[derive(PartialEq, Eq, Copy, Clone, Debug, Hash)]
 #[repr(C, align(8))]
 pub struct __BindgenOpaqueArray8<T>(pub T);
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct PLArena {
-    pub next: *mut PLArena,
-    pub base: PRUword,
-    pub limit: PRUword,
-    pub avail: PRUword,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct PLArenaPool {
-    pub first: PLArena,
-    pub current: *mut PLArena,
-    pub arenasize: PRUint32,
-    pub mask: PRUword,
-}
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct SECItemStr {
@@ -186,15 +152,6 @@ pub struct NSSInitContextStr {
 pub struct SECAlgorithmIDStr {
     pub algorithm: SECItem,
     pub parameters: SECItem,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECOidDataStr {
-    pub oid: SECItem,
-    pub offset: SECOidTag,
-    pub desc: *const ::core::ffi::c_char,
-    pub mechanism: ::core::ffi::c_ulong,
-    pub supportedExtension: SECSupportExtenTag,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -333,10 +290,12 @@ pub struct SECKEYRSAPublicKeyStr {
     pub publicExponent: SECItem,
 }
 #[repr(C)]
-#[repr(align(8))]
 #[derive(Debug, Copy, Clone)]
 pub struct SECKEYPQGParamsStr {
-    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 80usize]>,
+    pub arena: *mut PLArenaPool,
+    pub prime: SECItem,
+    pub subPrime: SECItem,
+    pub base: SECItem,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -387,13 +346,10 @@ pub struct SECKEYKEAPublicKeyStr {
     pub publicValue: SECItem,
 }
 #[repr(C)]
-#[derive(Copy, Clone)]
+#[repr(align(8))]
+#[derive(Debug, Copy, Clone)]
 pub struct SECKEYPublicKeyStr {
-    pub arena: *mut PLArenaPool,
-    pub keyType: KeyType,
-    pub pkcs11Slot: *mut PK11SlotInfo,
-    pub pkcs11ID: CK_OBJECT_HANDLE,
-    pub u: SECKEYPublicKeyStr__bindgen_ty_1,
+    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 328usize]>,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -441,21 +397,10 @@ pub struct NSSTrustDomainStr {
     _unused: [u8; 0],
 }
 #[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct CERTAVAStr {
-    pub type_: SECItem,
-    pub value: SECItem,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct CERTRDNStr {
-    pub avas: *mut *mut CERTAVA,
-}
-#[repr(C)]
+#[repr(align(8))]
 #[derive(Debug, Copy, Clone)]
 pub struct CERTNameStr {
-    pub arena: *mut PLArenaPool,
-    pub rdns: *mut *mut CERTRDN,
+    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 16usize]>,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -486,17 +431,16 @@ pub struct CERTCertTrustStr {
     pub objectSigningFlags: ::core::ffi::c_uint,
 }
 #[repr(C)]
+#[repr(align(8))]
 #[derive(Debug, Copy, Clone)]
 pub struct CERTCertDistrustStr {
-    pub serverDistrustAfter: SECItem,
-    pub emailDistrustAfter: SECItem,
+    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 48usize]>,
 }
 #[repr(C)]
+#[repr(align(8))]
 #[derive(Debug, Copy, Clone)]
 pub struct CERTCertExtensionStr {
-    pub id: SECItem,
-    pub critical: SECItem,
-    pub value: SECItem,
+    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 72usize]>,
 }
 #[repr(C)]
 #[repr(align(8))]
@@ -582,26 +526,10 @@ pub struct CERTCertListStr {
     pub arena: *mut PLArenaPool,
 }
 #[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct OtherNameStr {
-    pub name: SECItem,
-    pub oid: SECItem,
-}
-#[repr(C)]
-#[derive(Copy, Clone)]
-pub struct CERTGeneralNameStr {
-    pub type_: CERTGeneralNameType,
-    pub name: CERTGeneralNameStr__bindgen_ty_1,
-    pub derDirectoryName: SECItem,
-    pub l: PRCList,
-}
-#[repr(C)]
+#[repr(align(8))]
 #[derive(Debug, Copy, Clone)]
 pub struct CERTAuthKeyIDStr {
-    pub keyID: SECItem,
-    pub authCertIssuer: *mut CERTGeneralName,
-    pub authCertSerialNumber: SECItem,
-    pub DERAuthCertIssuer: *mut *mut SECItem,
+    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 64usize]>,
 }
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -622,10 +550,10 @@ pub struct CERTVerifyLogStr {
     pub tail: *mut CERTVerifyLogNodeStr,
 }
 #[repr(C)]
+#[repr(align(8))]
 #[derive(Debug, Copy, Clone)]
 pub struct CERTOKDomainNameStr {
-    pub next: *mut CERTOKDomainName,
-    pub name: *mut ::core::ffi::c_char,
+    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 16usize]>,
 }
 #[repr(C)]
 #[derive(Debug)]
@@ -634,157 +562,34 @@ pub struct SEC_PKCS12DecoderContextStr {
 }
 pub const PR_TRUE: u32 = 1;
 pub const PR_FALSE: u32 = 0;
-pub const PR_OUT_OF_MEMORY_ERROR: i32 = -6000;
-pub const PR_BAD_DESCRIPTOR_ERROR: i32 = -5999;
-pub const PR_WOULD_BLOCK_ERROR: i32 = -5998;
-pub const PR_ACCESS_FAULT_ERROR: i32 = -5997;
-pub const PR_INVALID_METHOD_ERROR: i32 = -5996;
-pub const PR_ILLEGAL_ACCESS_ERROR: i32 = -5995;
-pub const PR_UNKNOWN_ERROR: i32 = -5994;
-pub const PR_PENDING_INTERRUPT_ERROR: i32 = -5993;
-pub const PR_NOT_IMPLEMENTED_ERROR: i32 = -5992;
-pub const PR_IO_ERROR: i32 = -5991;
-pub const PR_IO_TIMEOUT_ERROR: i32 = -5990;
-pub const PR_IO_PENDING_ERROR: i32 = -5989;
-pub const PR_DIRECTORY_OPEN_ERROR: i32 = -5988;
-pub const PR_INVALID_ARGUMENT_ERROR: i32 = -5987;
-pub const PR_ADDRESS_NOT_AVAILABLE_ERROR: i32 = -5986;
-pub const PR_ADDRESS_NOT_SUPPORTED_ERROR: i32 = -5985;
-pub const PR_IS_CONNECTED_ERROR: i32 = -5984;
-pub const PR_BAD_ADDRESS_ERROR: i32 = -5983;
-pub const PR_ADDRESS_IN_USE_ERROR: i32 = -5982;
-pub const PR_CONNECT_REFUSED_ERROR: i32 = -5981;
-pub const PR_NETWORK_UNREACHABLE_ERROR: i32 = -5980;
-pub const PR_CONNECT_TIMEOUT_ERROR: i32 = -5979;
-pub const PR_NOT_CONNECTED_ERROR: i32 = -5978;
-pub const PR_LOAD_LIBRARY_ERROR: i32 = -5977;
-pub const PR_UNLOAD_LIBRARY_ERROR: i32 = -5976;
-pub const PR_FIND_SYMBOL_ERROR: i32 = -5975;
-pub const PR_INSUFFICIENT_RESOURCES_ERROR: i32 = -5974;
-pub const PR_DIRECTORY_LOOKUP_ERROR: i32 = -5973;
-pub const PR_TPD_RANGE_ERROR: i32 = -5972;
-pub const PR_PROC_DESC_TABLE_FULL_ERROR: i32 = -5971;
-pub const PR_SYS_DESC_TABLE_FULL_ERROR: i32 = -5970;
-pub const PR_NOT_SOCKET_ERROR: i32 = -5969;
-pub const PR_NOT_TCP_SOCKET_ERROR: i32 = -5968;
-pub const PR_SOCKET_ADDRESS_IS_BOUND_ERROR: i32 = -5967;
-pub const PR_NO_ACCESS_RIGHTS_ERROR: i32 = -5966;
-pub const PR_OPERATION_NOT_SUPPORTED_ERROR: i32 = -5965;
-pub const PR_PROTOCOL_NOT_SUPPORTED_ERROR: i32 = -5964;
-pub const PR_REMOTE_FILE_ERROR: i32 = -5963;
-pub const PR_BUFFER_OVERFLOW_ERROR: i32 = -5962;
-pub const PR_CONNECT_RESET_ERROR: i32 = -5961;
-pub const PR_RANGE_ERROR: i32 = -5960;
-pub const PR_DEADLOCK_ERROR: i32 = -5959;
-pub const PR_FILE_IS_LOCKED_ERROR: i32 = -5958;
-pub const PR_FILE_TOO_BIG_ERROR: i32 = -5957;
-pub const PR_NO_DEVICE_SPACE_ERROR: i32 = -5956;
-pub const PR_PIPE_ERROR: i32 = -5955;
-pub const PR_NO_SEEK_DEVICE_ERROR: i32 = -5954;
-pub const PR_IS_DIRECTORY_ERROR: i32 = -5953;
-pub const PR_LOOP_ERROR: i32 = -5952;
-pub const PR_NAME_TOO_LONG_ERROR: i32 = -5951;
-pub const PR_FILE_NOT_FOUND_ERROR: i32 = -5950;
-pub const PR_NOT_DIRECTORY_ERROR: i32 = -5949;
-pub const PR_READ_ONLY_FILESYSTEM_ERROR: i32 = -5948;
-pub const PR_DIRECTORY_NOT_EMPTY_ERROR: i32 = -5947;
-pub const PR_FILESYSTEM_MOUNTED_ERROR: i32 = -5946;
-pub const PR_NOT_SAME_DEVICE_ERROR: i32 = -5945;
-pub const PR_DIRECTORY_CORRUPTED_ERROR: i32 = -5944;
-pub const PR_FILE_EXISTS_ERROR: i32 = -5943;
-pub const PR_MAX_DIRECTORY_ENTRIES_ERROR: i32 = -5942;
-pub const PR_INVALID_DEVICE_STATE_ERROR: i32 = -5941;
-pub const PR_DEVICE_IS_LOCKED_ERROR: i32 = -5940;
-pub const PR_NO_MORE_FILES_ERROR: i32 = -5939;
-pub const PR_END_OF_FILE_ERROR: i32 = -5938;
-pub const PR_FILE_SEEK_ERROR: i32 = -5937;
-pub const PR_FILE_IS_BUSY_ERROR: i32 = -5936;
-pub const PR_OPERATION_ABORTED_ERROR: i32 = -5935;
-pub const PR_IN_PROGRESS_ERROR: i32 = -5934;
-pub const PR_ALREADY_INITIATED_ERROR: i32 = -5933;
-pub const PR_GROUP_EMPTY_ERROR: i32 = -5932;
-pub const PR_INVALID_STATE_ERROR: i32 = -5931;
-pub const PR_NETWORK_DOWN_ERROR: i32 = -5930;
-pub const PR_SOCKET_SHUTDOWN_ERROR: i32 = -5929;
-pub const PR_CONNECT_ABORTED_ERROR: i32 = -5928;
-pub const PR_HOST_UNREACHABLE_ERROR: i32 = -5927;
-pub const PR_LIBRARY_NOT_LOADED_ERROR: i32 = -5926;
-pub const PR_CALL_ONCE_ERROR: i32 = -5925;
-pub const PR_MAX_ERROR: i32 = -5924;
 pub const NSS_INIT_READONLY: u32 = 1;
 pub const NSS_INIT_NOCERTDB: u32 = 2;
 pub const NSS_INIT_NOMODDB: u32 = 4;
 pub const NSS_INIT_FORCEOPEN: u32 = 8;
 pub const NSS_INIT_NOROOTINIT: u32 = 16;
 pub const NSS_INIT_OPTIMIZESPACE: u32 = 32;
-pub const NSS_INIT_PK11THREADSAFE: u32 = 64;
-pub const NSS_INIT_PK11RELOAD: u32 = 128;
-pub const NSS_INIT_NOPK11FINALIZE: u32 = 256;
-pub const NSS_INIT_RESERVED: u32 = 512;
-pub const NSS_INIT_COOPERATE: u32 = 960;
-pub const SEC_ERROR_BASE: i32 = -8192;
-pub const SEC_ERROR_LIMIT: i32 = -7192;
-pub const CKA_TOKEN: ::core::ffi::c_ulong = 1;
-pub const CKA_LABEL: ::core::ffi::c_ulong = 3;
-pub const CKA_ID: ::core::ffi::c_ulong = 258;
-pub const CKA_SENSITIVE: ::core::ffi::c_ulong = 259;
-pub const CKA_ENCRYPT: ::core::ffi::c_ulong = 260;
 pub const CKA_DECRYPT: ::core::ffi::c_ulong = 261;
-pub const CKA_WRAP: ::core::ffi::c_ulong = 262;
-pub const CKA_UNWRAP: ::core::ffi::c_ulong = 263;
-pub const CKA_SIGN: ::core::ffi::c_ulong = 264;
-pub const CKA_DERIVE: ::core::ffi::c_ulong = 268;
-pub const CKA_EXTRACTABLE: ::core::ffi::c_ulong = 354;
 pub const CKM_RSA_PKCS_KEY_PAIR_GEN: ::core::ffi::c_ulong = 0;
 pub const CKM_RSA_PKCS: ::core::ffi::c_ulong = 1;
-pub const CKM_RSA_9796: ::core::ffi::c_ulong = 2;
-pub const CKM_RSA_X_509: ::core::ffi::c_ulong = 3;
 pub const CKM_RSA_PKCS_OAEP: ::core::ffi::c_ulong = 9;
-pub const CKM_RSA_X9_31_KEY_PAIR_GEN: ::core::ffi::c_ulong = 10;
-pub const CKM_RSA_X9_31: ::core::ffi::c_ulong = 11;
 pub const CKM_RSA_PKCS_PSS: ::core::ffi::c_ulong = 13;
 pub const CKM_DES3_KEY_GEN: ::core::ffi::c_ulong = 305;
-pub const CKM_DES3_CBC: ::core::ffi::c_ulong = 307;
 pub const CKM_DES3_CBC_PAD: ::core::ffi::c_ulong = 310;
 pub const CKM_SHA_1: ::core::ffi::c_ulong = 544;
 pub const CKM_SHA256: ::core::ffi::c_ulong = 592;
 pub const CKM_SHA384: ::core::ffi::c_ulong = 608;
 pub const CKM_SHA512: ::core::ffi::c_ulong = 624;
-pub const CKM_ECDSA_KEY_PAIR_GEN: ::core::ffi::c_ulong = 4160;
 pub const CKM_EC_KEY_PAIR_GEN: ::core::ffi::c_ulong = 4160;
-pub const CKM_ECDSA: ::core::ffi::c_ulong = 4161;
-pub const CKM_ECDSA_SHA1: ::core::ffi::c_ulong = 4162;
-pub const CKM_ECDSA_SHA224: ::core::ffi::c_ulong = 4163;
-pub const CKM_ECDSA_SHA256: ::core::ffi::c_ulong = 4164;
-pub const CKM_ECDSA_SHA384: ::core::ffi::c_ulong = 4165;
-pub const CKM_ECDSA_SHA512: ::core::ffi::c_ulong = 4166;
-pub const CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS: ::core::ffi::c_ulong = 5131;
-pub const CKM_ECDH1_DERIVE: ::core::ffi::c_ulong = 4176;
-pub const CKM_ECDH1_COFACTOR_DERIVE: ::core::ffi::c_ulong = 4177;
-pub const CKM_ECMQV_DERIVE: ::core::ffi::c_ulong = 4178;
-pub const CKM_ECDH_AES_KEY_WRAP: ::core::ffi::c_ulong = 4179;
-pub const CKM_RSA_AES_KEY_WRAP: ::core::ffi::c_ulong = 4180;
 pub const CKM_AES_KEY_GEN: ::core::ffi::c_ulong = 4224;
-pub const CKM_AES_ECB: ::core::ffi::c_ulong = 4225;
 pub const CKM_AES_CBC: ::core::ffi::c_ulong = 4226;
 pub const CKM_AES_CBC_PAD: ::core::ffi::c_ulong = 4229;
-pub const CKM_ECDSA_SHA3_224: ::core::ffi::c_ulong = 4167;
-pub const CKM_ECDSA_SHA3_256: ::core::ffi::c_ulong = 4168;
-pub const CKM_ECDSA_SHA3_384: ::core::ffi::c_ulong = 4169;
-pub const CKM_ECDSA_SHA3_512: ::core::ffi::c_ulong = 4170;
-pub const CKM_EC_EDWARDS_KEY_PAIR_GEN: ::core::ffi::c_ulong = 4181;
-pub const CKM_EC_MONTGOMERY_KEY_PAIR_GEN: ::core::ffi::c_ulong = 4182;
 pub const CKM_AES_KEY_WRAP: ::core::ffi::c_ulong = 8457;
 pub const CKM_AES_KEY_WRAP_PAD: ::core::ffi::c_ulong = 8458;
 pub const CKM_AES_KEY_WRAP_KWP: ::core::ffi::c_ulong = 8459;
-pub const CKM_RSA_PKCS_TPM_1_1: ::core::ffi::c_ulong = 16385;
-pub const CKM_RSA_PKCS_OAEP_TPM_1_1: ::core::ffi::c_ulong = 16386;
 pub const CKF_ENCRYPT: ::core::ffi::c_ulong = 256;
 pub const CKF_DECRYPT: ::core::ffi::c_ulong = 512;
 pub const CKF_SIGN: ::core::ffi::c_ulong = 2048;
 pub const CKF_SIGN_RECOVER: ::core::ffi::c_ulong = 4096;
-pub const CKF_VERIFY: ::core::ffi::c_ulong = 8192;
-pub const CKF_VERIFY_RECOVER: ::core::ffi::c_ulong = 16384;
 pub const CKF_WRAP: ::core::ffi::c_ulong = 131072;
 pub const CKF_UNWRAP: ::core::ffi::c_ulong = 262144;
 pub const CKF_DERIVE: ::core::ffi::c_ulong = 524288;
@@ -792,13 +597,7 @@ pub const CKG_MGF1_SHA1: ::core::ffi::c_ulong = 1;
 pub const CKG_MGF1_SHA256: ::core::ffi::c_ulong = 2;
 pub const CKG_MGF1_SHA384: ::core::ffi::c_ulong = 3;
 pub const CKG_MGF1_SHA512: ::core::ffi::c_ulong = 4;
-pub const CKG_MGF1_SHA224: ::core::ffi::c_ulong = 5;
-pub const CKG_MGF1_SHA3_224: ::core::ffi::c_ulong = 6;
-pub const CKG_MGF1_SHA3_256: ::core::ffi::c_ulong = 7;
-pub const CKG_MGF1_SHA3_384: ::core::ffi::c_ulong = 8;
-pub const CKG_MGF1_SHA3_512: ::core::ffi::c_ulong = 9;
 pub const CKZ_DATA_SPECIFIED: ::core::ffi::c_ulong = 1;
-pub const CKD_NULL: ::core::ffi::c_ulong = 1;
 pub const CKM_INVALID_MECHANISM: ::core::ffi::c_ulong = 4294967295;
 pub const CKM_NSS_AES_KEY_WRAP: ::core::ffi::c_ulong = 3461563217;
 pub const CKM_NSS_AES_KEY_WRAP_PAD: ::core::ffi::c_ulong = 3461563218;
@@ -806,83 +605,18 @@ pub const PK11_ATTR_TOKEN: u32 = 1;
 pub const PK11_ATTR_SESSION: u32 = 2;
 pub const PK11_ATTR_PRIVATE: u32 = 4;
 pub const PK11_ATTR_PUBLIC: u32 = 8;
-pub const PK11_ATTR_MODIFIABLE: u32 = 16;
-pub const PK11_ATTR_UNMODIFIABLE: u32 = 32;
 pub const PK11_ATTR_SENSITIVE: u32 = 64;
 pub const PK11_ATTR_INSENSITIVE: u32 = 128;
 pub const PK11_ATTR_EXTRACTABLE: u32 = 256;
 pub const PK11_ATTR_UNEXTRACTABLE: u32 = 512;
-pub const certificateUsageCheckAllUsages: i64 = 0;
 pub const certificateUsageSSLClient: i64 = 1;
 pub const certificateUsageSSLServer: i64 = 2;
-pub const certificateUsageSSLServerWithStepUp: i64 = 4;
-pub const certificateUsageSSLCA: i64 = 8;
-pub const certificateUsageEmailSigner: i64 = 16;
-pub const certificateUsageEmailRecipient: i64 = 32;
-pub const certificateUsageObjectSigner: i64 = 64;
-pub const certificateUsageUserCertImport: i64 = 128;
-pub const certificateUsageVerifyCA: i64 = 256;
-pub const certificateUsageProtectedObjectSigner: i64 = 512;
-pub const certificateUsageStatusResponder: i64 = 1024;
-pub const certificateUsageAnyCA: i64 = 2048;
-pub const certificateUsageIPsec: i64 = 4096;
-pub const certificateUsageHighest: i64 = 4096;
 pub const CERTDB_TERMINAL_RECORD: u32 = 1;
 pub const CERTDB_TRUSTED: u32 = 2;
-pub const CERTDB_SEND_WARN: u32 = 4;
-pub const CERTDB_VALID_CA: u32 = 8;
 pub const CERTDB_TRUSTED_CA: u32 = 16;
-pub const CERTDB_NS_TRUSTED_CA: u32 = 32;
 pub const CERTDB_USER: u32 = 64;
 pub const CERTDB_TRUSTED_CLIENT_CA: u32 = 128;
-pub const CERTDB_INVISIBLE_CA: u32 = 256;
-pub const CERTDB_GOVT_APPROVED_CA: u32 = 512;
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of PLArena"][::core::mem::size_of::<PLArena>() - 32usize];
-    ["Alignment of PLArena"][::core::mem::align_of::<PLArena>() - 8usize];
-    ["Offset of field: PLArena::next"][::core::mem::offset_of!(PLArena, next) - 0usize];
-    ["Offset of field: PLArena::base"][::core::mem::offset_of!(PLArena, base) - 8usize];
-    [
-        "Offset of field: PLArena::limit",
-    ][::core::mem::offset_of!(PLArena, limit) - 16usize];
-    [
-        "Offset of field: PLArena::avail",
-    ][::core::mem::offset_of!(PLArena, avail) - 24usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of PLArenaPool"][::core::mem::size_of::<PLArenaPool>() - 56usize];
-    ["Alignment of PLArenaPool"][::core::mem::align_of::<PLArenaPool>() - 8usize];
-    [
-        "Offset of field: PLArenaPool::first",
-    ][::core::mem::offset_of!(PLArenaPool, first) - 0usize];
-    [
-        "Offset of field: PLArenaPool::current",
-    ][::core::mem::offset_of!(PLArenaPool, current) - 32usize];
-    [
-        "Offset of field: PLArenaPool::arenasize",
-    ][::core::mem::offset_of!(PLArenaPool, arenasize) - 40usize];
-    [
-        "Offset of field: PLArenaPool::mask",
-    ][::core::mem::offset_of!(PLArenaPool, mask) - 48usize];
-};
 pub const siBuffer: SECItemType = 0;
-pub const siClearDataBuffer: SECItemType = 1;
-pub const siCipherDataBuffer: SECItemType = 2;
-pub const siDERCertBuffer: SECItemType = 3;
-pub const siEncodedCertBuffer: SECItemType = 4;
-pub const siDERNameBuffer: SECItemType = 5;
-pub const siEncodedNameBuffer: SECItemType = 6;
-pub const siAsciiNameString: SECItemType = 7;
-pub const siAsciiString: SECItemType = 8;
-pub const siDEROID: SECItemType = 9;
-pub const siUnsignedInteger: SECItemType = 10;
-pub const siUTCTime: SECItemType = 11;
-pub const siGeneralizedTime: SECItemType = 12;
-pub const siVisibleString: SECItemType = 13;
-pub const siUTF8String: SECItemType = 14;
-pub const siBMPString: SECItemType = 15;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of SECItemStr"][::core::mem::size_of::<SECItemStr>() - 24usize];
@@ -897,7 +631,6 @@ const _: () = {
         "Offset of field: SECItemStr::len",
     ][::core::mem::offset_of!(SECItemStr, len) - 16usize];
 };
-pub const SECWouldBlock: _SECStatus = -2;
 pub const SECFailure: _SECStatus = -1;
 pub const SECSuccess: _SECStatus = 0;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
@@ -942,383 +675,15 @@ const _: () = {
         "Offset of field: NSSInitParametersStr::FIPSSlotDescription",
     ][::core::mem::offset_of!(NSSInitParametersStr, FIPSSlotDescription) - 72usize];
 };
-pub const SEC_ERROR_IO: SECErrorCodes = -8192;
-pub const SEC_ERROR_LIBRARY_FAILURE: SECErrorCodes = -8191;
-pub const SEC_ERROR_BAD_DATA: SECErrorCodes = -8190;
-pub const SEC_ERROR_OUTPUT_LEN: SECErrorCodes = -8189;
-pub const SEC_ERROR_INPUT_LEN: SECErrorCodes = -8188;
 pub const SEC_ERROR_INVALID_ARGS: SECErrorCodes = -8187;
-pub const SEC_ERROR_INVALID_ALGORITHM: SECErrorCodes = -8186;
-pub const SEC_ERROR_INVALID_AVA: SECErrorCodes = -8185;
-pub const SEC_ERROR_INVALID_TIME: SECErrorCodes = -8184;
-pub const SEC_ERROR_BAD_DER: SECErrorCodes = -8183;
-pub const SEC_ERROR_BAD_SIGNATURE: SECErrorCodes = -8182;
-pub const SEC_ERROR_EXPIRED_CERTIFICATE: SECErrorCodes = -8181;
 pub const SEC_ERROR_REVOKED_CERTIFICATE: SECErrorCodes = -8180;
-pub const SEC_ERROR_UNKNOWN_ISSUER: SECErrorCodes = -8179;
-pub const SEC_ERROR_BAD_KEY: SECErrorCodes = -8178;
-pub const SEC_ERROR_BAD_PASSWORD: SECErrorCodes = -8177;
-pub const SEC_ERROR_RETRY_PASSWORD: SECErrorCodes = -8176;
-pub const SEC_ERROR_NO_NODELOCK: SECErrorCodes = -8175;
-pub const SEC_ERROR_BAD_DATABASE: SECErrorCodes = -8174;
-pub const SEC_ERROR_NO_MEMORY: SECErrorCodes = -8173;
-pub const SEC_ERROR_UNTRUSTED_ISSUER: SECErrorCodes = -8172;
-pub const SEC_ERROR_UNTRUSTED_CERT: SECErrorCodes = -8171;
-pub const SEC_ERROR_DUPLICATE_CERT: SECErrorCodes = -8170;
-pub const SEC_ERROR_DUPLICATE_CERT_NAME: SECErrorCodes = -8169;
-pub const SEC_ERROR_ADDING_CERT: SECErrorCodes = -8168;
-pub const SEC_ERROR_FILING_KEY: SECErrorCodes = -8167;
-pub const SEC_ERROR_NO_KEY: SECErrorCodes = -8166;
-pub const SEC_ERROR_CERT_VALID: SECErrorCodes = -8165;
-pub const SEC_ERROR_CERT_NOT_VALID: SECErrorCodes = -8164;
-pub const SEC_ERROR_CERT_NO_RESPONSE: SECErrorCodes = -8163;
-pub const SEC_ERROR_EXPIRED_ISSUER_CERTIFICATE: SECErrorCodes = -8162;
-pub const SEC_ERROR_CRL_EXPIRED: SECErrorCodes = -8161;
-pub const SEC_ERROR_CRL_BAD_SIGNATURE: SECErrorCodes = -8160;
-pub const SEC_ERROR_CRL_INVALID: SECErrorCodes = -8159;
-pub const SEC_ERROR_EXTENSION_VALUE_INVALID: SECErrorCodes = -8158;
-pub const SEC_ERROR_EXTENSION_NOT_FOUND: SECErrorCodes = -8157;
-pub const SEC_ERROR_CA_CERT_INVALID: SECErrorCodes = -8156;
-pub const SEC_ERROR_PATH_LEN_CONSTRAINT_INVALID: SECErrorCodes = -8155;
-pub const SEC_ERROR_CERT_USAGES_INVALID: SECErrorCodes = -8154;
-pub const SEC_INTERNAL_ONLY: SECErrorCodes = -8153;
-pub const SEC_ERROR_INVALID_KEY: SECErrorCodes = -8152;
-pub const SEC_ERROR_UNKNOWN_CRITICAL_EXTENSION: SECErrorCodes = -8151;
-pub const SEC_ERROR_OLD_CRL: SECErrorCodes = -8150;
-pub const SEC_ERROR_NO_EMAIL_CERT: SECErrorCodes = -8149;
-pub const SEC_ERROR_NO_RECIPIENT_CERTS_QUERY: SECErrorCodes = -8148;
-pub const SEC_ERROR_NOT_A_RECIPIENT: SECErrorCodes = -8147;
-pub const SEC_ERROR_PKCS7_KEYALG_MISMATCH: SECErrorCodes = -8146;
-pub const SEC_ERROR_PKCS7_BAD_SIGNATURE: SECErrorCodes = -8145;
-pub const SEC_ERROR_UNSUPPORTED_KEYALG: SECErrorCodes = -8144;
-pub const SEC_ERROR_DECRYPTION_DISALLOWED: SECErrorCodes = -8143;
-pub const XP_SEC_FORTEZZA_BAD_CARD: SECErrorCodes = -8142;
-pub const XP_SEC_FORTEZZA_NO_CARD: SECErrorCodes = -8141;
-pub const XP_SEC_FORTEZZA_NONE_SELECTED: SECErrorCodes = -8140;
-pub const XP_SEC_FORTEZZA_MORE_INFO: SECErrorCodes = -8139;
-pub const XP_SEC_FORTEZZA_PERSON_NOT_FOUND: SECErrorCodes = -8138;
-pub const XP_SEC_FORTEZZA_NO_MORE_INFO: SECErrorCodes = -8137;
-pub const XP_SEC_FORTEZZA_BAD_PIN: SECErrorCodes = -8136;
-pub const XP_SEC_FORTEZZA_PERSON_ERROR: SECErrorCodes = -8135;
-pub const SEC_ERROR_NO_KRL: SECErrorCodes = -8134;
-pub const SEC_ERROR_KRL_EXPIRED: SECErrorCodes = -8133;
-pub const SEC_ERROR_KRL_BAD_SIGNATURE: SECErrorCodes = -8132;
-pub const SEC_ERROR_REVOKED_KEY: SECErrorCodes = -8131;
-pub const SEC_ERROR_KRL_INVALID: SECErrorCodes = -8130;
-pub const SEC_ERROR_NEED_RANDOM: SECErrorCodes = -8129;
-pub const SEC_ERROR_NO_MODULE: SECErrorCodes = -8128;
-pub const SEC_ERROR_NO_TOKEN: SECErrorCodes = -8127;
 pub const SEC_ERROR_READ_ONLY: SECErrorCodes = -8126;
-pub const SEC_ERROR_NO_SLOT_SELECTED: SECErrorCodes = -8125;
-pub const SEC_ERROR_CERT_NICKNAME_COLLISION: SECErrorCodes = -8124;
-pub const SEC_ERROR_KEY_NICKNAME_COLLISION: SECErrorCodes = -8123;
-pub const SEC_ERROR_SAFE_NOT_CREATED: SECErrorCodes = -8122;
-pub const SEC_ERROR_BAGGAGE_NOT_CREATED: SECErrorCodes = -8121;
-pub const XP_JAVA_REMOVE_PRINCIPAL_ERROR: SECErrorCodes = -8120;
-pub const XP_JAVA_DELETE_PRIVILEGE_ERROR: SECErrorCodes = -8119;
-pub const XP_JAVA_CERT_NOT_EXISTS_ERROR: SECErrorCodes = -8118;
-pub const SEC_ERROR_BAD_EXPORT_ALGORITHM: SECErrorCodes = -8117;
-pub const SEC_ERROR_EXPORTING_CERTIFICATES: SECErrorCodes = -8116;
-pub const SEC_ERROR_IMPORTING_CERTIFICATES: SECErrorCodes = -8115;
-pub const SEC_ERROR_PKCS12_DECODING_PFX: SECErrorCodes = -8114;
-pub const SEC_ERROR_PKCS12_INVALID_MAC: SECErrorCodes = -8113;
-pub const SEC_ERROR_PKCS12_UNSUPPORTED_MAC_ALGORITHM: SECErrorCodes = -8112;
-pub const SEC_ERROR_PKCS12_UNSUPPORTED_TRANSPORT_MODE: SECErrorCodes = -8111;
-pub const SEC_ERROR_PKCS12_CORRUPT_PFX_STRUCTURE: SECErrorCodes = -8110;
-pub const SEC_ERROR_PKCS12_UNSUPPORTED_PBE_ALGORITHM: SECErrorCodes = -8109;
-pub const SEC_ERROR_PKCS12_UNSUPPORTED_VERSION: SECErrorCodes = -8108;
-pub const SEC_ERROR_PKCS12_PRIVACY_PASSWORD_INCORRECT: SECErrorCodes = -8107;
-pub const SEC_ERROR_PKCS12_CERT_COLLISION: SECErrorCodes = -8106;
-pub const SEC_ERROR_USER_CANCELLED: SECErrorCodes = -8105;
-pub const SEC_ERROR_PKCS12_DUPLICATE_DATA: SECErrorCodes = -8104;
-pub const SEC_ERROR_MESSAGE_SEND_ABORTED: SECErrorCodes = -8103;
-pub const SEC_ERROR_INADEQUATE_KEY_USAGE: SECErrorCodes = -8102;
-pub const SEC_ERROR_INADEQUATE_CERT_TYPE: SECErrorCodes = -8101;
-pub const SEC_ERROR_CERT_ADDR_MISMATCH: SECErrorCodes = -8100;
-pub const SEC_ERROR_PKCS12_UNABLE_TO_IMPORT_KEY: SECErrorCodes = -8099;
-pub const SEC_ERROR_PKCS12_IMPORTING_CERT_CHAIN: SECErrorCodes = -8098;
-pub const SEC_ERROR_PKCS12_UNABLE_TO_LOCATE_OBJECT_BY_NAME: SECErrorCodes = -8097;
-pub const SEC_ERROR_PKCS12_UNABLE_TO_EXPORT_KEY: SECErrorCodes = -8096;
-pub const SEC_ERROR_PKCS12_UNABLE_TO_WRITE: SECErrorCodes = -8095;
-pub const SEC_ERROR_PKCS12_UNABLE_TO_READ: SECErrorCodes = -8094;
-pub const SEC_ERROR_PKCS12_KEY_DATABASE_NOT_INITIALIZED: SECErrorCodes = -8093;
-pub const SEC_ERROR_KEYGEN_FAIL: SECErrorCodes = -8092;
-pub const SEC_ERROR_INVALID_PASSWORD: SECErrorCodes = -8091;
-pub const SEC_ERROR_RETRY_OLD_PASSWORD: SECErrorCodes = -8090;
-pub const SEC_ERROR_BAD_NICKNAME: SECErrorCodes = -8089;
-pub const SEC_ERROR_NOT_FORTEZZA_ISSUER: SECErrorCodes = -8088;
-pub const SEC_ERROR_CANNOT_MOVE_SENSITIVE_KEY: SECErrorCodes = -8087;
-pub const SEC_ERROR_JS_INVALID_MODULE_NAME: SECErrorCodes = -8086;
-pub const SEC_ERROR_JS_INVALID_DLL: SECErrorCodes = -8085;
-pub const SEC_ERROR_JS_ADD_MOD_FAILURE: SECErrorCodes = -8084;
-pub const SEC_ERROR_JS_DEL_MOD_FAILURE: SECErrorCodes = -8083;
-pub const SEC_ERROR_OLD_KRL: SECErrorCodes = -8082;
-pub const SEC_ERROR_CKL_CONFLICT: SECErrorCodes = -8081;
 pub const SEC_ERROR_CERT_NOT_IN_NAME_SPACE: SECErrorCodes = -8080;
-pub const SEC_ERROR_KRL_NOT_YET_VALID: SECErrorCodes = -8079;
-pub const SEC_ERROR_CRL_NOT_YET_VALID: SECErrorCodes = -8078;
-pub const SEC_ERROR_UNKNOWN_CERT: SECErrorCodes = -8077;
-pub const SEC_ERROR_UNKNOWN_SIGNER: SECErrorCodes = -8076;
-pub const SEC_ERROR_CERT_BAD_ACCESS_LOCATION: SECErrorCodes = -8075;
-pub const SEC_ERROR_OCSP_UNKNOWN_RESPONSE_TYPE: SECErrorCodes = -8074;
-pub const SEC_ERROR_OCSP_BAD_HTTP_RESPONSE: SECErrorCodes = -8073;
-pub const SEC_ERROR_OCSP_MALFORMED_REQUEST: SECErrorCodes = -8072;
-pub const SEC_ERROR_OCSP_SERVER_ERROR: SECErrorCodes = -8071;
-pub const SEC_ERROR_OCSP_TRY_SERVER_LATER: SECErrorCodes = -8070;
-pub const SEC_ERROR_OCSP_REQUEST_NEEDS_SIG: SECErrorCodes = -8069;
-pub const SEC_ERROR_OCSP_UNAUTHORIZED_REQUEST: SECErrorCodes = -8068;
-pub const SEC_ERROR_OCSP_UNKNOWN_RESPONSE_STATUS: SECErrorCodes = -8067;
-pub const SEC_ERROR_OCSP_UNKNOWN_CERT: SECErrorCodes = -8066;
-pub const SEC_ERROR_OCSP_NOT_ENABLED: SECErrorCodes = -8065;
-pub const SEC_ERROR_OCSP_NO_DEFAULT_RESPONDER: SECErrorCodes = -8064;
-pub const SEC_ERROR_OCSP_MALFORMED_RESPONSE: SECErrorCodes = -8063;
-pub const SEC_ERROR_OCSP_UNAUTHORIZED_RESPONSE: SECErrorCodes = -8062;
-pub const SEC_ERROR_OCSP_FUTURE_RESPONSE: SECErrorCodes = -8061;
-pub const SEC_ERROR_OCSP_OLD_RESPONSE: SECErrorCodes = -8060;
-pub const SEC_ERROR_DIGEST_NOT_FOUND: SECErrorCodes = -8059;
-pub const SEC_ERROR_UNSUPPORTED_MESSAGE_TYPE: SECErrorCodes = -8058;
-pub const SEC_ERROR_MODULE_STUCK: SECErrorCodes = -8057;
-pub const SEC_ERROR_BAD_TEMPLATE: SECErrorCodes = -8056;
-pub const SEC_ERROR_CRL_NOT_FOUND: SECErrorCodes = -8055;
 pub const SEC_ERROR_REUSED_ISSUER_AND_SERIAL: SECErrorCodes = -8054;
 pub const SEC_ERROR_BUSY: SECErrorCodes = -8053;
-pub const SEC_ERROR_EXTRA_INPUT: SECErrorCodes = -8052;
-pub const SEC_ERROR_UNSUPPORTED_ELLIPTIC_CURVE: SECErrorCodes = -8051;
-pub const SEC_ERROR_UNSUPPORTED_EC_POINT_FORM: SECErrorCodes = -8050;
-pub const SEC_ERROR_UNRECOGNIZED_OID: SECErrorCodes = -8049;
-pub const SEC_ERROR_OCSP_INVALID_SIGNING_CERT: SECErrorCodes = -8048;
-pub const SEC_ERROR_REVOKED_CERTIFICATE_CRL: SECErrorCodes = -8047;
-pub const SEC_ERROR_REVOKED_CERTIFICATE_OCSP: SECErrorCodes = -8046;
-pub const SEC_ERROR_CRL_INVALID_VERSION: SECErrorCodes = -8045;
-pub const SEC_ERROR_CRL_V1_CRITICAL_EXTENSION: SECErrorCodes = -8044;
-pub const SEC_ERROR_CRL_UNKNOWN_CRITICAL_EXTENSION: SECErrorCodes = -8043;
-pub const SEC_ERROR_UNKNOWN_OBJECT_TYPE: SECErrorCodes = -8042;
-pub const SEC_ERROR_INCOMPATIBLE_PKCS11: SECErrorCodes = -8041;
-pub const SEC_ERROR_NO_EVENT: SECErrorCodes = -8040;
-pub const SEC_ERROR_CRL_ALREADY_EXISTS: SECErrorCodes = -8039;
-pub const SEC_ERROR_NOT_INITIALIZED: SECErrorCodes = -8038;
-pub const SEC_ERROR_TOKEN_NOT_LOGGED_IN: SECErrorCodes = -8037;
-pub const SEC_ERROR_OCSP_RESPONDER_CERT_INVALID: SECErrorCodes = -8036;
-pub const SEC_ERROR_OCSP_BAD_SIGNATURE: SECErrorCodes = -8035;
-pub const SEC_ERROR_OUT_OF_SEARCH_LIMITS: SECErrorCodes = -8034;
-pub const SEC_ERROR_INVALID_POLICY_MAPPING: SECErrorCodes = -8033;
-pub const SEC_ERROR_POLICY_VALIDATION_FAILED: SECErrorCodes = -8032;
-pub const SEC_ERROR_UNKNOWN_AIA_LOCATION_TYPE: SECErrorCodes = -8031;
-pub const SEC_ERROR_BAD_HTTP_RESPONSE: SECErrorCodes = -8030;
-pub const SEC_ERROR_BAD_LDAP_RESPONSE: SECErrorCodes = -8029;
-pub const SEC_ERROR_FAILED_TO_ENCODE_DATA: SECErrorCodes = -8028;
-pub const SEC_ERROR_BAD_INFO_ACCESS_LOCATION: SECErrorCodes = -8027;
-pub const SEC_ERROR_LIBPKIX_INTERNAL: SECErrorCodes = -8026;
-pub const SEC_ERROR_PKCS11_GENERAL_ERROR: SECErrorCodes = -8025;
-pub const SEC_ERROR_PKCS11_FUNCTION_FAILED: SECErrorCodes = -8024;
-pub const SEC_ERROR_PKCS11_DEVICE_ERROR: SECErrorCodes = -8023;
-pub const SEC_ERROR_BAD_INFO_ACCESS_METHOD: SECErrorCodes = -8022;
-pub const SEC_ERROR_CRL_IMPORT_FAILED: SECErrorCodes = -8021;
-pub const SEC_ERROR_EXPIRED_PASSWORD: SECErrorCodes = -8020;
-pub const SEC_ERROR_LOCKED_PASSWORD: SECErrorCodes = -8019;
-pub const SEC_ERROR_UNKNOWN_PKCS11_ERROR: SECErrorCodes = -8018;
-pub const SEC_ERROR_BAD_CRL_DP_URL: SECErrorCodes = -8017;
-pub const SEC_ERROR_CERT_SIGNATURE_ALGORITHM_DISABLED: SECErrorCodes = -8016;
-pub const SEC_ERROR_LEGACY_DATABASE: SECErrorCodes = -8015;
-pub const SEC_ERROR_APPLICATION_CALLBACK_ERROR: SECErrorCodes = -8014;
-pub const SEC_ERROR_INVALID_STATE: SECErrorCodes = -8013;
-pub const SEC_ERROR_POLICY_LOCKED: SECErrorCodes = -8012;
-pub const SEC_ERROR_SIGNATURE_ALGORITHM_DISABLED: SECErrorCodes = -8011;
-pub const SEC_ERROR_ALGORITHM_MISMATCH: SECErrorCodes = -8010;
-pub const SEC_ERROR_END_OF_LIST: SECErrorCodes = -8009;
-pub const SSL_ERROR_EXPORT_ONLY_SERVER: SSLErrorCodes = -12288;
-pub const SSL_ERROR_US_ONLY_SERVER: SSLErrorCodes = -12287;
-pub const SSL_ERROR_NO_CYPHER_OVERLAP: SSLErrorCodes = -12286;
 pub const SSL_ERROR_NO_CERTIFICATE: SSLErrorCodes = -12285;
 pub const SSL_ERROR_BAD_CERTIFICATE: SSLErrorCodes = -12284;
-pub const SSL_ERROR_UNUSED_5: SSLErrorCodes = -12283;
-pub const SSL_ERROR_BAD_CLIENT: SSLErrorCodes = -12282;
-pub const SSL_ERROR_BAD_SERVER: SSLErrorCodes = -12281;
-pub const SSL_ERROR_UNSUPPORTED_CERTIFICATE_TYPE: SSLErrorCodes = -12280;
-pub const SSL_ERROR_UNSUPPORTED_VERSION: SSLErrorCodes = -12279;
-pub const SSL_ERROR_UNUSED_10: SSLErrorCodes = -12278;
-pub const SSL_ERROR_WRONG_CERTIFICATE: SSLErrorCodes = -12277;
 pub const SSL_ERROR_BAD_CERT_DOMAIN: SSLErrorCodes = -12276;
-pub const SSL_ERROR_POST_WARNING: SSLErrorCodes = -12275;
-pub const SSL_ERROR_SSL2_DISABLED: SSLErrorCodes = -12274;
-pub const SSL_ERROR_BAD_MAC_READ: SSLErrorCodes = -12273;
-pub const SSL_ERROR_BAD_MAC_ALERT: SSLErrorCodes = -12272;
-pub const SSL_ERROR_BAD_CERT_ALERT: SSLErrorCodes = -12271;
-pub const SSL_ERROR_REVOKED_CERT_ALERT: SSLErrorCodes = -12270;
-pub const SSL_ERROR_EXPIRED_CERT_ALERT: SSLErrorCodes = -12269;
-pub const SSL_ERROR_SSL_DISABLED: SSLErrorCodes = -12268;
-pub const SSL_ERROR_FORTEZZA_PQG: SSLErrorCodes = -12267;
-pub const SSL_ERROR_UNKNOWN_CIPHER_SUITE: SSLErrorCodes = -12266;
-pub const SSL_ERROR_NO_CIPHERS_SUPPORTED: SSLErrorCodes = -12265;
-pub const SSL_ERROR_BAD_BLOCK_PADDING: SSLErrorCodes = -12264;
-pub const SSL_ERROR_RX_RECORD_TOO_LONG: SSLErrorCodes = -12263;
-pub const SSL_ERROR_TX_RECORD_TOO_LONG: SSLErrorCodes = -12262;
-pub const SSL_ERROR_RX_MALFORMED_HELLO_REQUEST: SSLErrorCodes = -12261;
-pub const SSL_ERROR_RX_MALFORMED_CLIENT_HELLO: SSLErrorCodes = -12260;
-pub const SSL_ERROR_RX_MALFORMED_SERVER_HELLO: SSLErrorCodes = -12259;
-pub const SSL_ERROR_RX_MALFORMED_CERTIFICATE: SSLErrorCodes = -12258;
-pub const SSL_ERROR_RX_MALFORMED_SERVER_KEY_EXCH: SSLErrorCodes = -12257;
-pub const SSL_ERROR_RX_MALFORMED_CERT_REQUEST: SSLErrorCodes = -12256;
-pub const SSL_ERROR_RX_MALFORMED_HELLO_DONE: SSLErrorCodes = -12255;
-pub const SSL_ERROR_RX_MALFORMED_CERT_VERIFY: SSLErrorCodes = -12254;
-pub const SSL_ERROR_RX_MALFORMED_CLIENT_KEY_EXCH: SSLErrorCodes = -12253;
-pub const SSL_ERROR_RX_MALFORMED_FINISHED: SSLErrorCodes = -12252;
-pub const SSL_ERROR_RX_MALFORMED_CHANGE_CIPHER: SSLErrorCodes = -12251;
-pub const SSL_ERROR_RX_MALFORMED_ALERT: SSLErrorCodes = -12250;
-pub const SSL_ERROR_RX_MALFORMED_HANDSHAKE: SSLErrorCodes = -12249;
-pub const SSL_ERROR_RX_MALFORMED_APPLICATION_DATA: SSLErrorCodes = -12248;
-pub const SSL_ERROR_RX_UNEXPECTED_HELLO_REQUEST: SSLErrorCodes = -12247;
-pub const SSL_ERROR_RX_UNEXPECTED_CLIENT_HELLO: SSLErrorCodes = -12246;
-pub const SSL_ERROR_RX_UNEXPECTED_SERVER_HELLO: SSLErrorCodes = -12245;
-pub const SSL_ERROR_RX_UNEXPECTED_CERTIFICATE: SSLErrorCodes = -12244;
-pub const SSL_ERROR_RX_UNEXPECTED_SERVER_KEY_EXCH: SSLErrorCodes = -12243;
-pub const SSL_ERROR_RX_UNEXPECTED_CERT_REQUEST: SSLErrorCodes = -12242;
-pub const SSL_ERROR_RX_UNEXPECTED_HELLO_DONE: SSLErrorCodes = -12241;
-pub const SSL_ERROR_RX_UNEXPECTED_CERT_VERIFY: SSLErrorCodes = -12240;
-pub const SSL_ERROR_RX_UNEXPECTED_CLIENT_KEY_EXCH: SSLErrorCodes = -12239;
-pub const SSL_ERROR_RX_UNEXPECTED_FINISHED: SSLErrorCodes = -12238;
-pub const SSL_ERROR_RX_UNEXPECTED_CHANGE_CIPHER: SSLErrorCodes = -12237;
-pub const SSL_ERROR_RX_UNEXPECTED_ALERT: SSLErrorCodes = -12236;
-pub const SSL_ERROR_RX_UNEXPECTED_HANDSHAKE: SSLErrorCodes = -12235;
-pub const SSL_ERROR_RX_UNEXPECTED_APPLICATION_DATA: SSLErrorCodes = -12234;
-pub const SSL_ERROR_RX_UNKNOWN_RECORD_TYPE: SSLErrorCodes = -12233;
-pub const SSL_ERROR_RX_UNKNOWN_HANDSHAKE: SSLErrorCodes = -12232;
-pub const SSL_ERROR_RX_UNKNOWN_ALERT: SSLErrorCodes = -12231;
-pub const SSL_ERROR_CLOSE_NOTIFY_ALERT: SSLErrorCodes = -12230;
-pub const SSL_ERROR_HANDSHAKE_UNEXPECTED_ALERT: SSLErrorCodes = -12229;
-pub const SSL_ERROR_DECOMPRESSION_FAILURE_ALERT: SSLErrorCodes = -12228;
-pub const SSL_ERROR_HANDSHAKE_FAILURE_ALERT: SSLErrorCodes = -12227;
-pub const SSL_ERROR_ILLEGAL_PARAMETER_ALERT: SSLErrorCodes = -12226;
-pub const SSL_ERROR_UNSUPPORTED_CERT_ALERT: SSLErrorCodes = -12225;
-pub const SSL_ERROR_CERTIFICATE_UNKNOWN_ALERT: SSLErrorCodes = -12224;
-pub const SSL_ERROR_GENERATE_RANDOM_FAILURE: SSLErrorCodes = -12223;
-pub const SSL_ERROR_SIGN_HASHES_FAILURE: SSLErrorCodes = -12222;
-pub const SSL_ERROR_EXTRACT_PUBLIC_KEY_FAILURE: SSLErrorCodes = -12221;
-pub const SSL_ERROR_SERVER_KEY_EXCHANGE_FAILURE: SSLErrorCodes = -12220;
-pub const SSL_ERROR_CLIENT_KEY_EXCHANGE_FAILURE: SSLErrorCodes = -12219;
-pub const SSL_ERROR_ENCRYPTION_FAILURE: SSLErrorCodes = -12218;
-pub const SSL_ERROR_DECRYPTION_FAILURE: SSLErrorCodes = -12217;
-pub const SSL_ERROR_SOCKET_WRITE_FAILURE: SSLErrorCodes = -12216;
-pub const SSL_ERROR_MD5_DIGEST_FAILURE: SSLErrorCodes = -12215;
-pub const SSL_ERROR_SHA_DIGEST_FAILURE: SSLErrorCodes = -12214;
-pub const SSL_ERROR_MAC_COMPUTATION_FAILURE: SSLErrorCodes = -12213;
-pub const SSL_ERROR_SYM_KEY_CONTEXT_FAILURE: SSLErrorCodes = -12212;
-pub const SSL_ERROR_SYM_KEY_UNWRAP_FAILURE: SSLErrorCodes = -12211;
-pub const SSL_ERROR_PUB_KEY_SIZE_LIMIT_EXCEEDED: SSLErrorCodes = -12210;
-pub const SSL_ERROR_IV_PARAM_FAILURE: SSLErrorCodes = -12209;
-pub const SSL_ERROR_INIT_CIPHER_SUITE_FAILURE: SSLErrorCodes = -12208;
-pub const SSL_ERROR_SESSION_KEY_GEN_FAILURE: SSLErrorCodes = -12207;
-pub const SSL_ERROR_NO_SERVER_KEY_FOR_ALG: SSLErrorCodes = -12206;
-pub const SSL_ERROR_TOKEN_INSERTION_REMOVAL: SSLErrorCodes = -12205;
-pub const SSL_ERROR_TOKEN_SLOT_NOT_FOUND: SSLErrorCodes = -12204;
-pub const SSL_ERROR_NO_COMPRESSION_OVERLAP: SSLErrorCodes = -12203;
-pub const SSL_ERROR_HANDSHAKE_NOT_COMPLETED: SSLErrorCodes = -12202;
-pub const SSL_ERROR_BAD_HANDSHAKE_HASH_VALUE: SSLErrorCodes = -12201;
-pub const SSL_ERROR_CERT_KEA_MISMATCH: SSLErrorCodes = -12200;
-pub const SSL_ERROR_NO_TRUSTED_SSL_CLIENT_CA: SSLErrorCodes = -12199;
-pub const SSL_ERROR_SESSION_NOT_FOUND: SSLErrorCodes = -12198;
-pub const SSL_ERROR_DECRYPTION_FAILED_ALERT: SSLErrorCodes = -12197;
-pub const SSL_ERROR_RECORD_OVERFLOW_ALERT: SSLErrorCodes = -12196;
-pub const SSL_ERROR_UNKNOWN_CA_ALERT: SSLErrorCodes = -12195;
-pub const SSL_ERROR_ACCESS_DENIED_ALERT: SSLErrorCodes = -12194;
-pub const SSL_ERROR_DECODE_ERROR_ALERT: SSLErrorCodes = -12193;
-pub const SSL_ERROR_DECRYPT_ERROR_ALERT: SSLErrorCodes = -12192;
-pub const SSL_ERROR_EXPORT_RESTRICTION_ALERT: SSLErrorCodes = -12191;
-pub const SSL_ERROR_PROTOCOL_VERSION_ALERT: SSLErrorCodes = -12190;
-pub const SSL_ERROR_INSUFFICIENT_SECURITY_ALERT: SSLErrorCodes = -12189;
-pub const SSL_ERROR_INTERNAL_ERROR_ALERT: SSLErrorCodes = -12188;
-pub const SSL_ERROR_USER_CANCELED_ALERT: SSLErrorCodes = -12187;
-pub const SSL_ERROR_NO_RENEGOTIATION_ALERT: SSLErrorCodes = -12186;
-pub const SSL_ERROR_SERVER_CACHE_NOT_CONFIGURED: SSLErrorCodes = -12185;
-pub const SSL_ERROR_UNSUPPORTED_EXTENSION_ALERT: SSLErrorCodes = -12184;
-pub const SSL_ERROR_CERTIFICATE_UNOBTAINABLE_ALERT: SSLErrorCodes = -12183;
-pub const SSL_ERROR_UNRECOGNIZED_NAME_ALERT: SSLErrorCodes = -12182;
-pub const SSL_ERROR_BAD_CERT_STATUS_RESPONSE_ALERT: SSLErrorCodes = -12181;
-pub const SSL_ERROR_BAD_CERT_HASH_VALUE_ALERT: SSLErrorCodes = -12180;
-pub const SSL_ERROR_RX_UNEXPECTED_NEW_SESSION_TICKET: SSLErrorCodes = -12179;
-pub const SSL_ERROR_RX_MALFORMED_NEW_SESSION_TICKET: SSLErrorCodes = -12178;
-pub const SSL_ERROR_DECOMPRESSION_FAILURE: SSLErrorCodes = -12177;
-pub const SSL_ERROR_RENEGOTIATION_NOT_ALLOWED: SSLErrorCodes = -12176;
-pub const SSL_ERROR_UNSAFE_NEGOTIATION: SSLErrorCodes = -12175;
-pub const SSL_ERROR_RX_UNEXPECTED_UNCOMPRESSED_RECORD: SSLErrorCodes = -12174;
-pub const SSL_ERROR_WEAK_SERVER_EPHEMERAL_DH_KEY: SSLErrorCodes = -12173;
-pub const SSL_ERROR_NEXT_PROTOCOL_DATA_INVALID: SSLErrorCodes = -12172;
-pub const SSL_ERROR_FEATURE_NOT_SUPPORTED_FOR_SSL2: SSLErrorCodes = -12171;
-pub const SSL_ERROR_FEATURE_NOT_SUPPORTED_FOR_SERVERS: SSLErrorCodes = -12170;
-pub const SSL_ERROR_FEATURE_NOT_SUPPORTED_FOR_CLIENTS: SSLErrorCodes = -12169;
-pub const SSL_ERROR_INVALID_VERSION_RANGE: SSLErrorCodes = -12168;
-pub const SSL_ERROR_CIPHER_DISALLOWED_FOR_VERSION: SSLErrorCodes = -12167;
-pub const SSL_ERROR_RX_MALFORMED_HELLO_VERIFY_REQUEST: SSLErrorCodes = -12166;
-pub const SSL_ERROR_RX_UNEXPECTED_HELLO_VERIFY_REQUEST: SSLErrorCodes = -12165;
-pub const SSL_ERROR_FEATURE_NOT_SUPPORTED_FOR_VERSION: SSLErrorCodes = -12164;
-pub const SSL_ERROR_RX_UNEXPECTED_CERT_STATUS: SSLErrorCodes = -12163;
-pub const SSL_ERROR_UNSUPPORTED_HASH_ALGORITHM: SSLErrorCodes = -12162;
-pub const SSL_ERROR_DIGEST_FAILURE: SSLErrorCodes = -12161;
-pub const SSL_ERROR_INCORRECT_SIGNATURE_ALGORITHM: SSLErrorCodes = -12160;
-pub const SSL_ERROR_NEXT_PROTOCOL_NO_CALLBACK: SSLErrorCodes = -12159;
-pub const SSL_ERROR_NEXT_PROTOCOL_NO_PROTOCOL: SSLErrorCodes = -12158;
-pub const SSL_ERROR_INAPPROPRIATE_FALLBACK_ALERT: SSLErrorCodes = -12157;
-pub const SSL_ERROR_WEAK_SERVER_CERT_KEY: SSLErrorCodes = -12156;
-pub const SSL_ERROR_RX_SHORT_DTLS_READ: SSLErrorCodes = -12155;
-pub const SSL_ERROR_NO_SUPPORTED_SIGNATURE_ALGORITHM: SSLErrorCodes = -12154;
-pub const SSL_ERROR_UNSUPPORTED_SIGNATURE_ALGORITHM: SSLErrorCodes = -12153;
-pub const SSL_ERROR_MISSING_EXTENDED_MASTER_SECRET: SSLErrorCodes = -12152;
-pub const SSL_ERROR_UNEXPECTED_EXTENDED_MASTER_SECRET: SSLErrorCodes = -12151;
-pub const SSL_ERROR_RX_MALFORMED_KEY_SHARE: SSLErrorCodes = -12150;
-pub const SSL_ERROR_MISSING_KEY_SHARE: SSLErrorCodes = -12149;
-pub const SSL_ERROR_RX_MALFORMED_ECDHE_KEY_SHARE: SSLErrorCodes = -12148;
-pub const SSL_ERROR_RX_MALFORMED_DHE_KEY_SHARE: SSLErrorCodes = -12147;
-pub const SSL_ERROR_RX_UNEXPECTED_ENCRYPTED_EXTENSIONS: SSLErrorCodes = -12146;
-pub const SSL_ERROR_MISSING_EXTENSION_ALERT: SSLErrorCodes = -12145;
-pub const SSL_ERROR_KEY_EXCHANGE_FAILURE: SSLErrorCodes = -12144;
-pub const SSL_ERROR_EXTENSION_DISALLOWED_FOR_VERSION: SSLErrorCodes = -12143;
-pub const SSL_ERROR_RX_MALFORMED_ENCRYPTED_EXTENSIONS: SSLErrorCodes = -12142;
-pub const SSL_ERROR_MALFORMED_PRE_SHARED_KEY: SSLErrorCodes = -12141;
-pub const SSL_ERROR_MALFORMED_EARLY_DATA: SSLErrorCodes = -12140;
-pub const SSL_ERROR_END_OF_EARLY_DATA_ALERT: SSLErrorCodes = -12139;
-pub const SSL_ERROR_MISSING_ALPN_EXTENSION: SSLErrorCodes = -12138;
-pub const SSL_ERROR_RX_UNEXPECTED_EXTENSION: SSLErrorCodes = -12137;
-pub const SSL_ERROR_MISSING_SUPPORTED_GROUPS_EXTENSION: SSLErrorCodes = -12136;
-pub const SSL_ERROR_TOO_MANY_RECORDS: SSLErrorCodes = -12135;
-pub const SSL_ERROR_RX_UNEXPECTED_HELLO_RETRY_REQUEST: SSLErrorCodes = -12134;
-pub const SSL_ERROR_RX_MALFORMED_HELLO_RETRY_REQUEST: SSLErrorCodes = -12133;
-pub const SSL_ERROR_BAD_2ND_CLIENT_HELLO: SSLErrorCodes = -12132;
-pub const SSL_ERROR_MISSING_SIGNATURE_ALGORITHMS_EXTENSION: SSLErrorCodes = -12131;
-pub const SSL_ERROR_MALFORMED_PSK_KEY_EXCHANGE_MODES: SSLErrorCodes = -12130;
-pub const SSL_ERROR_MISSING_PSK_KEY_EXCHANGE_MODES: SSLErrorCodes = -12129;
-pub const SSL_ERROR_DOWNGRADE_WITH_EARLY_DATA: SSLErrorCodes = -12128;
-pub const SSL_ERROR_TOO_MUCH_EARLY_DATA: SSLErrorCodes = -12127;
-pub const SSL_ERROR_RX_UNEXPECTED_END_OF_EARLY_DATA: SSLErrorCodes = -12126;
-pub const SSL_ERROR_RX_MALFORMED_END_OF_EARLY_DATA: SSLErrorCodes = -12125;
-pub const SSL_ERROR_UNSUPPORTED_EXPERIMENTAL_API: SSLErrorCodes = -12124;
-pub const SSL_ERROR_APPLICATION_ABORT: SSLErrorCodes = -12123;
-pub const SSL_ERROR_APP_CALLBACK_ERROR: SSLErrorCodes = -12122;
-pub const SSL_ERROR_NO_TIMERS_FOUND: SSLErrorCodes = -12121;
-pub const SSL_ERROR_MISSING_COOKIE_EXTENSION: SSLErrorCodes = -12120;
-pub const SSL_ERROR_RX_UNEXPECTED_KEY_UPDATE: SSLErrorCodes = -12119;
-pub const SSL_ERROR_RX_MALFORMED_KEY_UPDATE: SSLErrorCodes = -12118;
-pub const SSL_ERROR_TOO_MANY_KEY_UPDATES: SSLErrorCodes = -12117;
-pub const SSL_ERROR_HANDSHAKE_FAILED: SSLErrorCodes = -12116;
-pub const SSL_ERROR_BAD_RESUMPTION_TOKEN_ERROR: SSLErrorCodes = -12115;
-pub const SSL_ERROR_RX_MALFORMED_DTLS_ACK: SSLErrorCodes = -12114;
-pub const SSL_ERROR_DH_KEY_TOO_LONG: SSLErrorCodes = -12113;
-pub const SSL_ERROR_RX_MALFORMED_ESNI_KEYS: SSLErrorCodes = -12112;
-pub const SSL_ERROR_RX_MALFORMED_ESNI_EXTENSION: SSLErrorCodes = -12111;
-pub const SSL_ERROR_MISSING_ESNI_EXTENSION: SSLErrorCodes = -12110;
-pub const SSL_ERROR_RX_UNEXPECTED_RECORD_TYPE: SSLErrorCodes = -12109;
-pub const SSL_ERROR_MISSING_POST_HANDSHAKE_AUTH_EXTENSION: SSLErrorCodes = -12108;
-pub const SSL_ERROR_RX_CERTIFICATE_REQUIRED_ALERT: SSLErrorCodes = -12107;
-pub const SSL_ERROR_DC_CERT_VERIFY_ALG_MISMATCH: SSLErrorCodes = -12106;
-pub const SSL_ERROR_DC_BAD_SIGNATURE: SSLErrorCodes = -12105;
-pub const SSL_ERROR_DC_INVALID_KEY_USAGE: SSLErrorCodes = -12104;
-pub const SSL_ERROR_DC_EXPIRED: SSLErrorCodes = -12103;
-pub const SSL_ERROR_DC_INAPPROPRIATE_VALIDITY_PERIOD: SSLErrorCodes = -12102;
-pub const SSL_ERROR_FEATURE_DISABLED: SSLErrorCodes = -12101;
-pub const SSL_ERROR_ECH_RETRY_WITH_ECH: SSLErrorCodes = -12100;
-pub const SSL_ERROR_ECH_RETRY_WITHOUT_ECH: SSLErrorCodes = -12099;
-pub const SSL_ERROR_ECH_FAILED: SSLErrorCodes = -12098;
-pub const SSL_ERROR_ECH_REQUIRED_ALERT: SSLErrorCodes = -12097;
-pub const SSL_ERROR_END_OF_LIST: SSLErrorCodes = -12096;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of SECAlgorithmIDStr"][::core::mem::size_of::<SECAlgorithmIDStr>() - 48usize];
@@ -1333,396 +698,16 @@ const _: () = {
     ][::core::mem::offset_of!(SECAlgorithmIDStr, parameters) - 24usize];
 };
 pub const SEC_OID_UNKNOWN: SECOidTag = 0;
-pub const SEC_OID_MD2: SECOidTag = 1;
-pub const SEC_OID_MD4: SECOidTag = 2;
-pub const SEC_OID_MD5: SECOidTag = 3;
 pub const SEC_OID_SHA1: SECOidTag = 4;
-pub const SEC_OID_RC2_CBC: SECOidTag = 5;
-pub const SEC_OID_RC4: SECOidTag = 6;
-pub const SEC_OID_DES_EDE3_CBC: SECOidTag = 7;
-pub const SEC_OID_RC5_CBC_PAD: SECOidTag = 8;
-pub const SEC_OID_DES_ECB: SECOidTag = 9;
-pub const SEC_OID_DES_CBC: SECOidTag = 10;
-pub const SEC_OID_DES_OFB: SECOidTag = 11;
-pub const SEC_OID_DES_CFB: SECOidTag = 12;
-pub const SEC_OID_DES_MAC: SECOidTag = 13;
-pub const SEC_OID_DES_EDE: SECOidTag = 14;
-pub const SEC_OID_ISO_SHA_WITH_RSA_SIGNATURE: SECOidTag = 15;
-pub const SEC_OID_PKCS1_RSA_ENCRYPTION: SECOidTag = 16;
-pub const SEC_OID_PKCS1_MD2_WITH_RSA_ENCRYPTION: SECOidTag = 17;
-pub const SEC_OID_PKCS1_MD4_WITH_RSA_ENCRYPTION: SECOidTag = 18;
-pub const SEC_OID_PKCS1_MD5_WITH_RSA_ENCRYPTION: SECOidTag = 19;
-pub const SEC_OID_PKCS1_SHA1_WITH_RSA_ENCRYPTION: SECOidTag = 20;
-pub const SEC_OID_PKCS5_PBE_WITH_MD2_AND_DES_CBC: SECOidTag = 21;
-pub const SEC_OID_PKCS5_PBE_WITH_MD5_AND_DES_CBC: SECOidTag = 22;
-pub const SEC_OID_PKCS5_PBE_WITH_SHA1_AND_DES_CBC: SECOidTag = 23;
-pub const SEC_OID_PKCS7: SECOidTag = 24;
-pub const SEC_OID_PKCS7_DATA: SECOidTag = 25;
-pub const SEC_OID_PKCS7_SIGNED_DATA: SECOidTag = 26;
-pub const SEC_OID_PKCS7_ENVELOPED_DATA: SECOidTag = 27;
-pub const SEC_OID_PKCS7_SIGNED_ENVELOPED_DATA: SECOidTag = 28;
-pub const SEC_OID_PKCS7_DIGESTED_DATA: SECOidTag = 29;
-pub const SEC_OID_PKCS7_ENCRYPTED_DATA: SECOidTag = 30;
-pub const SEC_OID_PKCS9_EMAIL_ADDRESS: SECOidTag = 31;
-pub const SEC_OID_PKCS9_UNSTRUCTURED_NAME: SECOidTag = 32;
-pub const SEC_OID_PKCS9_CONTENT_TYPE: SECOidTag = 33;
-pub const SEC_OID_PKCS9_MESSAGE_DIGEST: SECOidTag = 34;
-pub const SEC_OID_PKCS9_SIGNING_TIME: SECOidTag = 35;
-pub const SEC_OID_PKCS9_COUNTER_SIGNATURE: SECOidTag = 36;
-pub const SEC_OID_PKCS9_CHALLENGE_PASSWORD: SECOidTag = 37;
-pub const SEC_OID_PKCS9_UNSTRUCTURED_ADDRESS: SECOidTag = 38;
-pub const SEC_OID_PKCS9_EXTENDED_CERTIFICATE_ATTRIBUTES: SECOidTag = 39;
-pub const SEC_OID_PKCS9_SMIME_CAPABILITIES: SECOidTag = 40;
-pub const SEC_OID_AVA_COMMON_NAME: SECOidTag = 41;
-pub const SEC_OID_AVA_COUNTRY_NAME: SECOidTag = 42;
-pub const SEC_OID_AVA_LOCALITY: SECOidTag = 43;
-pub const SEC_OID_AVA_STATE_OR_PROVINCE: SECOidTag = 44;
-pub const SEC_OID_AVA_ORGANIZATION_NAME: SECOidTag = 45;
-pub const SEC_OID_AVA_ORGANIZATIONAL_UNIT_NAME: SECOidTag = 46;
-pub const SEC_OID_AVA_DN_QUALIFIER: SECOidTag = 47;
-pub const SEC_OID_AVA_DC: SECOidTag = 48;
-pub const SEC_OID_NS_TYPE_GIF: SECOidTag = 49;
-pub const SEC_OID_NS_TYPE_JPEG: SECOidTag = 50;
-pub const SEC_OID_NS_TYPE_URL: SECOidTag = 51;
-pub const SEC_OID_NS_TYPE_HTML: SECOidTag = 52;
-pub const SEC_OID_NS_TYPE_CERT_SEQUENCE: SECOidTag = 53;
-pub const SEC_OID_MISSI_KEA_DSS_OLD: SECOidTag = 54;
-pub const SEC_OID_MISSI_DSS_OLD: SECOidTag = 55;
-pub const SEC_OID_MISSI_KEA_DSS: SECOidTag = 56;
-pub const SEC_OID_MISSI_DSS: SECOidTag = 57;
-pub const SEC_OID_MISSI_KEA: SECOidTag = 58;
-pub const SEC_OID_MISSI_ALT_KEA: SECOidTag = 59;
-pub const SEC_OID_NS_CERT_EXT_NETSCAPE_OK: SECOidTag = 60;
-pub const SEC_OID_NS_CERT_EXT_ISSUER_LOGO: SECOidTag = 61;
-pub const SEC_OID_NS_CERT_EXT_SUBJECT_LOGO: SECOidTag = 62;
-pub const SEC_OID_NS_CERT_EXT_CERT_TYPE: SECOidTag = 63;
-pub const SEC_OID_NS_CERT_EXT_BASE_URL: SECOidTag = 64;
-pub const SEC_OID_NS_CERT_EXT_REVOCATION_URL: SECOidTag = 65;
-pub const SEC_OID_NS_CERT_EXT_CA_REVOCATION_URL: SECOidTag = 66;
-pub const SEC_OID_NS_CERT_EXT_CA_CRL_URL: SECOidTag = 67;
-pub const SEC_OID_NS_CERT_EXT_CA_CERT_URL: SECOidTag = 68;
-pub const SEC_OID_NS_CERT_EXT_CERT_RENEWAL_URL: SECOidTag = 69;
-pub const SEC_OID_NS_CERT_EXT_CA_POLICY_URL: SECOidTag = 70;
-pub const SEC_OID_NS_CERT_EXT_HOMEPAGE_URL: SECOidTag = 71;
-pub const SEC_OID_NS_CERT_EXT_ENTITY_LOGO: SECOidTag = 72;
-pub const SEC_OID_NS_CERT_EXT_USER_PICTURE: SECOidTag = 73;
-pub const SEC_OID_NS_CERT_EXT_SSL_SERVER_NAME: SECOidTag = 74;
-pub const SEC_OID_NS_CERT_EXT_COMMENT: SECOidTag = 75;
-pub const SEC_OID_NS_CERT_EXT_LOST_PASSWORD_URL: SECOidTag = 76;
-pub const SEC_OID_NS_CERT_EXT_CERT_RENEWAL_TIME: SECOidTag = 77;
-pub const SEC_OID_NS_KEY_USAGE_GOVT_APPROVED: SECOidTag = 78;
-pub const SEC_OID_X509_SUBJECT_DIRECTORY_ATTR: SECOidTag = 79;
-pub const SEC_OID_X509_SUBJECT_KEY_ID: SECOidTag = 80;
-pub const SEC_OID_X509_KEY_USAGE: SECOidTag = 81;
-pub const SEC_OID_X509_PRIVATE_KEY_USAGE_PERIOD: SECOidTag = 82;
-pub const SEC_OID_X509_SUBJECT_ALT_NAME: SECOidTag = 83;
-pub const SEC_OID_X509_ISSUER_ALT_NAME: SECOidTag = 84;
-pub const SEC_OID_X509_BASIC_CONSTRAINTS: SECOidTag = 85;
-pub const SEC_OID_X509_NAME_CONSTRAINTS: SECOidTag = 86;
-pub const SEC_OID_X509_CRL_DIST_POINTS: SECOidTag = 87;
-pub const SEC_OID_X509_CERTIFICATE_POLICIES: SECOidTag = 88;
-pub const SEC_OID_X509_POLICY_MAPPINGS: SECOidTag = 89;
-pub const SEC_OID_X509_POLICY_CONSTRAINTS: SECOidTag = 90;
-pub const SEC_OID_X509_AUTH_KEY_ID: SECOidTag = 91;
-pub const SEC_OID_X509_EXT_KEY_USAGE: SECOidTag = 92;
-pub const SEC_OID_X509_AUTH_INFO_ACCESS: SECOidTag = 93;
-pub const SEC_OID_X509_CRL_NUMBER: SECOidTag = 94;
-pub const SEC_OID_X509_REASON_CODE: SECOidTag = 95;
-pub const SEC_OID_X509_INVALID_DATE: SECOidTag = 96;
-pub const SEC_OID_X500_RSA_ENCRYPTION: SECOidTag = 97;
-pub const SEC_OID_RFC1274_UID: SECOidTag = 98;
-pub const SEC_OID_RFC1274_MAIL: SECOidTag = 99;
-pub const SEC_OID_PKCS12: SECOidTag = 100;
-pub const SEC_OID_PKCS12_MODE_IDS: SECOidTag = 101;
-pub const SEC_OID_PKCS12_ESPVK_IDS: SECOidTag = 102;
-pub const SEC_OID_PKCS12_BAG_IDS: SECOidTag = 103;
-pub const SEC_OID_PKCS12_CERT_BAG_IDS: SECOidTag = 104;
-pub const SEC_OID_PKCS12_OIDS: SECOidTag = 105;
-pub const SEC_OID_PKCS12_PBE_IDS: SECOidTag = 106;
-pub const SEC_OID_PKCS12_SIGNATURE_IDS: SECOidTag = 107;
-pub const SEC_OID_PKCS12_ENVELOPING_IDS: SECOidTag = 108;
-pub const SEC_OID_PKCS12_PKCS8_KEY_SHROUDING: SECOidTag = 109;
-pub const SEC_OID_PKCS12_KEY_BAG_ID: SECOidTag = 110;
-pub const SEC_OID_PKCS12_CERT_AND_CRL_BAG_ID: SECOidTag = 111;
-pub const SEC_OID_PKCS12_SECRET_BAG_ID: SECOidTag = 112;
-pub const SEC_OID_PKCS12_X509_CERT_CRL_BAG: SECOidTag = 113;
-pub const SEC_OID_PKCS12_SDSI_CERT_BAG: SECOidTag = 114;
-pub const SEC_OID_PKCS12_PBE_WITH_SHA1_AND_128_BIT_RC4: SECOidTag = 115;
-pub const SEC_OID_PKCS12_PBE_WITH_SHA1_AND_40_BIT_RC4: SECOidTag = 116;
-pub const SEC_OID_PKCS12_PBE_WITH_SHA1_AND_TRIPLE_DES_CBC: SECOidTag = 117;
-pub const SEC_OID_PKCS12_PBE_WITH_SHA1_AND_128_BIT_RC2_CBC: SECOidTag = 118;
-pub const SEC_OID_PKCS12_PBE_WITH_SHA1_AND_40_BIT_RC2_CBC: SECOidTag = 119;
-pub const SEC_OID_PKCS12_RSA_ENCRYPTION_WITH_128_BIT_RC4: SECOidTag = 120;
-pub const SEC_OID_PKCS12_RSA_ENCRYPTION_WITH_40_BIT_RC4: SECOidTag = 121;
-pub const SEC_OID_PKCS12_RSA_ENCRYPTION_WITH_TRIPLE_DES: SECOidTag = 122;
-pub const SEC_OID_PKCS12_RSA_SIGNATURE_WITH_SHA1_DIGEST: SECOidTag = 123;
-pub const SEC_OID_ANSIX9_DSA_SIGNATURE: SECOidTag = 124;
-pub const SEC_OID_ANSIX9_DSA_SIGNATURE_WITH_SHA1_DIGEST: SECOidTag = 125;
-pub const SEC_OID_BOGUS_DSA_SIGNATURE_WITH_SHA1_DIGEST: SECOidTag = 126;
-pub const SEC_OID_VERISIGN_USER_NOTICES: SECOidTag = 127;
-pub const SEC_OID_PKIX_CPS_POINTER_QUALIFIER: SECOidTag = 128;
-pub const SEC_OID_PKIX_USER_NOTICE_QUALIFIER: SECOidTag = 129;
-pub const SEC_OID_PKIX_OCSP: SECOidTag = 130;
-pub const SEC_OID_PKIX_OCSP_BASIC_RESPONSE: SECOidTag = 131;
-pub const SEC_OID_PKIX_OCSP_NONCE: SECOidTag = 132;
-pub const SEC_OID_PKIX_OCSP_CRL: SECOidTag = 133;
-pub const SEC_OID_PKIX_OCSP_RESPONSE: SECOidTag = 134;
-pub const SEC_OID_PKIX_OCSP_NO_CHECK: SECOidTag = 135;
-pub const SEC_OID_PKIX_OCSP_ARCHIVE_CUTOFF: SECOidTag = 136;
-pub const SEC_OID_PKIX_OCSP_SERVICE_LOCATOR: SECOidTag = 137;
-pub const SEC_OID_PKIX_REGCTRL_REGTOKEN: SECOidTag = 138;
-pub const SEC_OID_PKIX_REGCTRL_AUTHENTICATOR: SECOidTag = 139;
-pub const SEC_OID_PKIX_REGCTRL_PKIPUBINFO: SECOidTag = 140;
-pub const SEC_OID_PKIX_REGCTRL_PKI_ARCH_OPTIONS: SECOidTag = 141;
-pub const SEC_OID_PKIX_REGCTRL_OLD_CERT_ID: SECOidTag = 142;
-pub const SEC_OID_PKIX_REGCTRL_PROTOCOL_ENC_KEY: SECOidTag = 143;
-pub const SEC_OID_PKIX_REGINFO_UTF8_PAIRS: SECOidTag = 144;
-pub const SEC_OID_PKIX_REGINFO_CERT_REQUEST: SECOidTag = 145;
-pub const SEC_OID_EXT_KEY_USAGE_SERVER_AUTH: SECOidTag = 146;
-pub const SEC_OID_EXT_KEY_USAGE_CLIENT_AUTH: SECOidTag = 147;
-pub const SEC_OID_EXT_KEY_USAGE_CODE_SIGN: SECOidTag = 148;
-pub const SEC_OID_EXT_KEY_USAGE_EMAIL_PROTECT: SECOidTag = 149;
-pub const SEC_OID_EXT_KEY_USAGE_TIME_STAMP: SECOidTag = 150;
-pub const SEC_OID_OCSP_RESPONDER: SECOidTag = 151;
-pub const SEC_OID_NETSCAPE_SMIME_KEA: SECOidTag = 152;
-pub const SEC_OID_FORTEZZA_SKIPJACK: SECOidTag = 153;
-pub const SEC_OID_PKCS12_V2_PBE_WITH_SHA1_AND_128_BIT_RC4: SECOidTag = 154;
-pub const SEC_OID_PKCS12_V2_PBE_WITH_SHA1_AND_40_BIT_RC4: SECOidTag = 155;
-pub const SEC_OID_PKCS12_V2_PBE_WITH_SHA1_AND_3KEY_TRIPLE_DES_CBC: SECOidTag = 156;
-pub const SEC_OID_PKCS12_V2_PBE_WITH_SHA1_AND_2KEY_TRIPLE_DES_CBC: SECOidTag = 157;
-pub const SEC_OID_PKCS12_V2_PBE_WITH_SHA1_AND_128_BIT_RC2_CBC: SECOidTag = 158;
-pub const SEC_OID_PKCS12_V2_PBE_WITH_SHA1_AND_40_BIT_RC2_CBC: SECOidTag = 159;
-pub const SEC_OID_PKCS12_SAFE_CONTENTS_ID: SECOidTag = 160;
-pub const SEC_OID_PKCS12_PKCS8_SHROUDED_KEY_BAG_ID: SECOidTag = 161;
-pub const SEC_OID_PKCS12_V1_KEY_BAG_ID: SECOidTag = 162;
-pub const SEC_OID_PKCS12_V1_PKCS8_SHROUDED_KEY_BAG_ID: SECOidTag = 163;
-pub const SEC_OID_PKCS12_V1_CERT_BAG_ID: SECOidTag = 164;
-pub const SEC_OID_PKCS12_V1_CRL_BAG_ID: SECOidTag = 165;
-pub const SEC_OID_PKCS12_V1_SECRET_BAG_ID: SECOidTag = 166;
-pub const SEC_OID_PKCS12_V1_SAFE_CONTENTS_BAG_ID: SECOidTag = 167;
-pub const SEC_OID_PKCS9_X509_CERT: SECOidTag = 168;
-pub const SEC_OID_PKCS9_SDSI_CERT: SECOidTag = 169;
-pub const SEC_OID_PKCS9_X509_CRL: SECOidTag = 170;
-pub const SEC_OID_PKCS9_FRIENDLY_NAME: SECOidTag = 171;
-pub const SEC_OID_PKCS9_LOCAL_KEY_ID: SECOidTag = 172;
-pub const SEC_OID_BOGUS_KEY_USAGE: SECOidTag = 173;
-pub const SEC_OID_X942_DIFFIE_HELMAN_KEY: SECOidTag = 174;
-pub const SEC_OID_NETSCAPE_NICKNAME: SECOidTag = 175;
-pub const SEC_OID_NETSCAPE_RECOVERY_REQUEST: SECOidTag = 176;
-pub const SEC_OID_CERT_RENEWAL_LOCATOR: SECOidTag = 177;
-pub const SEC_OID_NS_CERT_EXT_SCOPE_OF_USE: SECOidTag = 178;
-pub const SEC_OID_CMS_EPHEMERAL_STATIC_DIFFIE_HELLMAN: SECOidTag = 179;
-pub const SEC_OID_CMS_3DES_KEY_WRAP: SECOidTag = 180;
-pub const SEC_OID_CMS_RC2_KEY_WRAP: SECOidTag = 181;
-pub const SEC_OID_SMIME_ENCRYPTION_KEY_PREFERENCE: SECOidTag = 182;
-pub const SEC_OID_AES_128_ECB: SECOidTag = 183;
-pub const SEC_OID_AES_128_CBC: SECOidTag = 184;
-pub const SEC_OID_AES_192_ECB: SECOidTag = 185;
-pub const SEC_OID_AES_192_CBC: SECOidTag = 186;
-pub const SEC_OID_AES_256_ECB: SECOidTag = 187;
-pub const SEC_OID_AES_256_CBC: SECOidTag = 188;
-pub const SEC_OID_SDN702_DSA_SIGNATURE: SECOidTag = 189;
-pub const SEC_OID_MS_SMIME_ENCRYPTION_KEY_PREFERENCE: SECOidTag = 190;
 pub const SEC_OID_SHA256: SECOidTag = 191;
 pub const SEC_OID_SHA384: SECOidTag = 192;
 pub const SEC_OID_SHA512: SECOidTag = 193;
 pub const SEC_OID_PKCS1_SHA256_WITH_RSA_ENCRYPTION: SECOidTag = 194;
 pub const SEC_OID_PKCS1_SHA384_WITH_RSA_ENCRYPTION: SECOidTag = 195;
 pub const SEC_OID_PKCS1_SHA512_WITH_RSA_ENCRYPTION: SECOidTag = 196;
-pub const SEC_OID_AES_128_KEY_WRAP: SECOidTag = 197;
-pub const SEC_OID_AES_192_KEY_WRAP: SECOidTag = 198;
-pub const SEC_OID_AES_256_KEY_WRAP: SECOidTag = 199;
-pub const SEC_OID_ANSIX962_EC_PUBLIC_KEY: SECOidTag = 200;
-pub const SEC_OID_ANSIX962_ECDSA_SHA1_SIGNATURE: SECOidTag = 201;
-pub const SEC_OID_ANSIX962_EC_PRIME192V1: SECOidTag = 202;
-pub const SEC_OID_ANSIX962_EC_PRIME192V2: SECOidTag = 203;
-pub const SEC_OID_ANSIX962_EC_PRIME192V3: SECOidTag = 204;
-pub const SEC_OID_ANSIX962_EC_PRIME239V1: SECOidTag = 205;
-pub const SEC_OID_ANSIX962_EC_PRIME239V2: SECOidTag = 206;
-pub const SEC_OID_ANSIX962_EC_PRIME239V3: SECOidTag = 207;
-pub const SEC_OID_ANSIX962_EC_PRIME256V1: SECOidTag = 208;
-pub const SEC_OID_SECG_EC_SECP112R1: SECOidTag = 209;
-pub const SEC_OID_SECG_EC_SECP112R2: SECOidTag = 210;
-pub const SEC_OID_SECG_EC_SECP128R1: SECOidTag = 211;
-pub const SEC_OID_SECG_EC_SECP128R2: SECOidTag = 212;
-pub const SEC_OID_SECG_EC_SECP160K1: SECOidTag = 213;
-pub const SEC_OID_SECG_EC_SECP160R1: SECOidTag = 214;
-pub const SEC_OID_SECG_EC_SECP160R2: SECOidTag = 215;
-pub const SEC_OID_SECG_EC_SECP192K1: SECOidTag = 216;
-pub const SEC_OID_SECG_EC_SECP224K1: SECOidTag = 217;
-pub const SEC_OID_SECG_EC_SECP224R1: SECOidTag = 218;
-pub const SEC_OID_SECG_EC_SECP256K1: SECOidTag = 219;
-pub const SEC_OID_SECG_EC_SECP384R1: SECOidTag = 220;
-pub const SEC_OID_SECG_EC_SECP521R1: SECOidTag = 221;
-pub const SEC_OID_ANSIX962_EC_C2PNB163V1: SECOidTag = 222;
-pub const SEC_OID_ANSIX962_EC_C2PNB163V2: SECOidTag = 223;
-pub const SEC_OID_ANSIX962_EC_C2PNB163V3: SECOidTag = 224;
-pub const SEC_OID_ANSIX962_EC_C2PNB176V1: SECOidTag = 225;
-pub const SEC_OID_ANSIX962_EC_C2TNB191V1: SECOidTag = 226;
-pub const SEC_OID_ANSIX962_EC_C2TNB191V2: SECOidTag = 227;
-pub const SEC_OID_ANSIX962_EC_C2TNB191V3: SECOidTag = 228;
-pub const SEC_OID_ANSIX962_EC_C2ONB191V4: SECOidTag = 229;
-pub const SEC_OID_ANSIX962_EC_C2ONB191V5: SECOidTag = 230;
-pub const SEC_OID_ANSIX962_EC_C2PNB208W1: SECOidTag = 231;
-pub const SEC_OID_ANSIX962_EC_C2TNB239V1: SECOidTag = 232;
-pub const SEC_OID_ANSIX962_EC_C2TNB239V2: SECOidTag = 233;
-pub const SEC_OID_ANSIX962_EC_C2TNB239V3: SECOidTag = 234;
-pub const SEC_OID_ANSIX962_EC_C2ONB239V4: SECOidTag = 235;
-pub const SEC_OID_ANSIX962_EC_C2ONB239V5: SECOidTag = 236;
-pub const SEC_OID_ANSIX962_EC_C2PNB272W1: SECOidTag = 237;
-pub const SEC_OID_ANSIX962_EC_C2PNB304W1: SECOidTag = 238;
-pub const SEC_OID_ANSIX962_EC_C2TNB359V1: SECOidTag = 239;
-pub const SEC_OID_ANSIX962_EC_C2PNB368W1: SECOidTag = 240;
-pub const SEC_OID_ANSIX962_EC_C2TNB431R1: SECOidTag = 241;
-pub const SEC_OID_SECG_EC_SECT113R1: SECOidTag = 242;
-pub const SEC_OID_SECG_EC_SECT113R2: SECOidTag = 243;
-pub const SEC_OID_SECG_EC_SECT131R1: SECOidTag = 244;
-pub const SEC_OID_SECG_EC_SECT131R2: SECOidTag = 245;
-pub const SEC_OID_SECG_EC_SECT163K1: SECOidTag = 246;
-pub const SEC_OID_SECG_EC_SECT163R1: SECOidTag = 247;
-pub const SEC_OID_SECG_EC_SECT163R2: SECOidTag = 248;
-pub const SEC_OID_SECG_EC_SECT193R1: SECOidTag = 249;
-pub const SEC_OID_SECG_EC_SECT193R2: SECOidTag = 250;
-pub const SEC_OID_SECG_EC_SECT233K1: SECOidTag = 251;
-pub const SEC_OID_SECG_EC_SECT233R1: SECOidTag = 252;
-pub const SEC_OID_SECG_EC_SECT239K1: SECOidTag = 253;
-pub const SEC_OID_SECG_EC_SECT283K1: SECOidTag = 254;
-pub const SEC_OID_SECG_EC_SECT283R1: SECOidTag = 255;
-pub const SEC_OID_SECG_EC_SECT409K1: SECOidTag = 256;
-pub const SEC_OID_SECG_EC_SECT409R1: SECOidTag = 257;
-pub const SEC_OID_SECG_EC_SECT571K1: SECOidTag = 258;
-pub const SEC_OID_SECG_EC_SECT571R1: SECOidTag = 259;
-pub const SEC_OID_NETSCAPE_AOLSCREENNAME: SECOidTag = 260;
-pub const SEC_OID_AVA_SURNAME: SECOidTag = 261;
-pub const SEC_OID_AVA_SERIAL_NUMBER: SECOidTag = 262;
-pub const SEC_OID_AVA_STREET_ADDRESS: SECOidTag = 263;
-pub const SEC_OID_AVA_TITLE: SECOidTag = 264;
-pub const SEC_OID_AVA_POSTAL_ADDRESS: SECOidTag = 265;
-pub const SEC_OID_AVA_POSTAL_CODE: SECOidTag = 266;
-pub const SEC_OID_AVA_POST_OFFICE_BOX: SECOidTag = 267;
-pub const SEC_OID_AVA_GIVEN_NAME: SECOidTag = 268;
-pub const SEC_OID_AVA_INITIALS: SECOidTag = 269;
-pub const SEC_OID_AVA_GENERATION_QUALIFIER: SECOidTag = 270;
-pub const SEC_OID_AVA_HOUSE_IDENTIFIER: SECOidTag = 271;
-pub const SEC_OID_AVA_PSEUDONYM: SECOidTag = 272;
-pub const SEC_OID_PKIX_CA_ISSUERS: SECOidTag = 273;
-pub const SEC_OID_PKCS9_EXTENSION_REQUEST: SECOidTag = 274;
-pub const SEC_OID_ANSIX962_ECDSA_SIGNATURE_RECOMMENDED_DIGEST: SECOidTag = 275;
-pub const SEC_OID_ANSIX962_ECDSA_SIGNATURE_SPECIFIED_DIGEST: SECOidTag = 276;
-pub const SEC_OID_ANSIX962_ECDSA_SHA224_SIGNATURE: SECOidTag = 277;
 pub const SEC_OID_ANSIX962_ECDSA_SHA256_SIGNATURE: SECOidTag = 278;
 pub const SEC_OID_ANSIX962_ECDSA_SHA384_SIGNATURE: SECOidTag = 279;
 pub const SEC_OID_ANSIX962_ECDSA_SHA512_SIGNATURE: SECOidTag = 280;
-pub const SEC_OID_X509_HOLD_INSTRUCTION_CODE: SECOidTag = 281;
-pub const SEC_OID_X509_DELTA_CRL_INDICATOR: SECOidTag = 282;
-pub const SEC_OID_X509_ISSUING_DISTRIBUTION_POINT: SECOidTag = 283;
-pub const SEC_OID_X509_CERT_ISSUER: SECOidTag = 284;
-pub const SEC_OID_X509_FRESHEST_CRL: SECOidTag = 285;
-pub const SEC_OID_X509_INHIBIT_ANY_POLICY: SECOidTag = 286;
-pub const SEC_OID_X509_SUBJECT_INFO_ACCESS: SECOidTag = 287;
-pub const SEC_OID_CAMELLIA_128_CBC: SECOidTag = 288;
-pub const SEC_OID_CAMELLIA_192_CBC: SECOidTag = 289;
-pub const SEC_OID_CAMELLIA_256_CBC: SECOidTag = 290;
-pub const SEC_OID_PKCS5_PBKDF2: SECOidTag = 291;
-pub const SEC_OID_PKCS5_PBES2: SECOidTag = 292;
-pub const SEC_OID_PKCS5_PBMAC1: SECOidTag = 293;
-pub const SEC_OID_HMAC_SHA1: SECOidTag = 294;
-pub const SEC_OID_HMAC_SHA224: SECOidTag = 295;
-pub const SEC_OID_HMAC_SHA256: SECOidTag = 296;
-pub const SEC_OID_HMAC_SHA384: SECOidTag = 297;
-pub const SEC_OID_HMAC_SHA512: SECOidTag = 298;
-pub const SEC_OID_PKIX_TIMESTAMPING: SECOidTag = 299;
-pub const SEC_OID_PKIX_CA_REPOSITORY: SECOidTag = 300;
-pub const SEC_OID_ISO_SHA1_WITH_RSA_SIGNATURE: SECOidTag = 301;
-pub const SEC_OID_SEED_CBC: SECOidTag = 302;
-pub const SEC_OID_X509_ANY_POLICY: SECOidTag = 303;
-pub const SEC_OID_PKCS1_RSA_OAEP_ENCRYPTION: SECOidTag = 304;
-pub const SEC_OID_PKCS1_MGF1: SECOidTag = 305;
-pub const SEC_OID_PKCS1_PSPECIFIED: SECOidTag = 306;
-pub const SEC_OID_PKCS1_RSA_PSS_SIGNATURE: SECOidTag = 307;
-pub const SEC_OID_PKCS1_SHA224_WITH_RSA_ENCRYPTION: SECOidTag = 308;
-pub const SEC_OID_SHA224: SECOidTag = 309;
-pub const SEC_OID_EV_INCORPORATION_LOCALITY: SECOidTag = 310;
-pub const SEC_OID_EV_INCORPORATION_STATE: SECOidTag = 311;
-pub const SEC_OID_EV_INCORPORATION_COUNTRY: SECOidTag = 312;
-pub const SEC_OID_BUSINESS_CATEGORY: SECOidTag = 313;
-pub const SEC_OID_NIST_DSA_SIGNATURE_WITH_SHA224_DIGEST: SECOidTag = 314;
-pub const SEC_OID_NIST_DSA_SIGNATURE_WITH_SHA256_DIGEST: SECOidTag = 315;
-pub const SEC_OID_MS_EXT_KEY_USAGE_CTL_SIGNING: SECOidTag = 316;
-pub const SEC_OID_AVA_NAME: SECOidTag = 317;
-pub const SEC_OID_AES_128_GCM: SECOidTag = 318;
-pub const SEC_OID_AES_192_GCM: SECOidTag = 319;
-pub const SEC_OID_AES_256_GCM: SECOidTag = 320;
-pub const SEC_OID_IDEA_CBC: SECOidTag = 321;
-pub const SEC_OID_RC2_40_CBC: SECOidTag = 322;
-pub const SEC_OID_DES_40_CBC: SECOidTag = 323;
-pub const SEC_OID_RC4_40: SECOidTag = 324;
-pub const SEC_OID_RC4_56: SECOidTag = 325;
-pub const SEC_OID_NULL_CIPHER: SECOidTag = 326;
-pub const SEC_OID_HMAC_MD5: SECOidTag = 327;
-pub const SEC_OID_TLS_RSA: SECOidTag = 328;
-pub const SEC_OID_TLS_DHE_RSA: SECOidTag = 329;
-pub const SEC_OID_TLS_DHE_DSS: SECOidTag = 330;
-pub const SEC_OID_TLS_DH_RSA: SECOidTag = 331;
-pub const SEC_OID_TLS_DH_DSS: SECOidTag = 332;
-pub const SEC_OID_TLS_DH_ANON: SECOidTag = 333;
-pub const SEC_OID_TLS_ECDHE_ECDSA: SECOidTag = 334;
-pub const SEC_OID_TLS_ECDHE_RSA: SECOidTag = 335;
-pub const SEC_OID_TLS_ECDH_ECDSA: SECOidTag = 336;
-pub const SEC_OID_TLS_ECDH_RSA: SECOidTag = 337;
-pub const SEC_OID_TLS_ECDH_ANON: SECOidTag = 338;
-pub const SEC_OID_TLS_RSA_EXPORT: SECOidTag = 339;
-pub const SEC_OID_TLS_DHE_RSA_EXPORT: SECOidTag = 340;
-pub const SEC_OID_TLS_DHE_DSS_EXPORT: SECOidTag = 341;
-pub const SEC_OID_TLS_DH_RSA_EXPORT: SECOidTag = 342;
-pub const SEC_OID_TLS_DH_DSS_EXPORT: SECOidTag = 343;
-pub const SEC_OID_TLS_DH_ANON_EXPORT: SECOidTag = 344;
-pub const SEC_OID_APPLY_SSL_POLICY: SECOidTag = 345;
-pub const SEC_OID_CHACHA20_POLY1305: SECOidTag = 346;
-pub const SEC_OID_TLS_ECDHE_PSK: SECOidTag = 347;
-pub const SEC_OID_TLS_DHE_PSK: SECOidTag = 348;
-pub const SEC_OID_TLS_FFDHE_2048: SECOidTag = 349;
-pub const SEC_OID_TLS_FFDHE_3072: SECOidTag = 350;
-pub const SEC_OID_TLS_FFDHE_4096: SECOidTag = 351;
-pub const SEC_OID_TLS_FFDHE_6144: SECOidTag = 352;
-pub const SEC_OID_TLS_FFDHE_8192: SECOidTag = 353;
-pub const SEC_OID_TLS_DHE_CUSTOM: SECOidTag = 354;
-pub const SEC_OID_CURVE25519: SECOidTag = 355;
-pub const SEC_OID_TLS13_KEA_ANY: SECOidTag = 356;
-pub const SEC_OID_X509_ANY_EXT_KEY_USAGE: SECOidTag = 357;
-pub const SEC_OID_EXT_KEY_USAGE_IPSEC_IKE: SECOidTag = 358;
-pub const SEC_OID_IPSEC_IKE_END: SECOidTag = 359;
-pub const SEC_OID_IPSEC_IKE_INTERMEDIATE: SECOidTag = 360;
-pub const SEC_OID_EXT_KEY_USAGE_IPSEC_END: SECOidTag = 361;
-pub const SEC_OID_EXT_KEY_USAGE_IPSEC_TUNNEL: SECOidTag = 362;
-pub const SEC_OID_EXT_KEY_USAGE_IPSEC_USER: SECOidTag = 363;
-pub const SEC_OID_TOTAL: SECOidTag = 364;
-pub const INVALID_CERT_EXTENSION: SECSupportExtenTag = 0;
-pub const UNSUPPORTED_CERT_EXTENSION: SECSupportExtenTag = 1;
-pub const SUPPORTED_CERT_EXTENSION: SECSupportExtenTag = 2;
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of SECOidDataStr"][::core::mem::size_of::<SECOidDataStr>() - 56usize];
-    ["Alignment of SECOidDataStr"][::core::mem::align_of::<SECOidDataStr>() - 8usize];
-    [
-        "Offset of field: SECOidDataStr::oid",
-    ][::core::mem::offset_of!(SECOidDataStr, oid) - 0usize];
-    [
-        "Offset of field: SECOidDataStr::offset",
-    ][::core::mem::offset_of!(SECOidDataStr, offset) - 24usize];
-    [
-        "Offset of field: SECOidDataStr::desc",
-    ][::core::mem::offset_of!(SECOidDataStr, desc) - 32usize];
-    [
-        "Offset of field: SECOidDataStr::mechanism",
-    ][::core::mem::offset_of!(SECOidDataStr, mechanism) - 40usize];
-    [
-        "Offset of field: SECOidDataStr::supportedExtension",
-    ][::core::mem::offset_of!(SECOidDataStr, supportedExtension) - 48usize];
-};
-pub const ECPoint_Uncompressed: ECPointEncoding = 0;
-pub const ECPoint_XOnly: ECPointEncoding = 1;
-pub const ECPoint_Undefined: ECPointEncoding = 2;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CK_VERSION"][::core::mem::size_of::<CK_VERSION>() - 2usize];
@@ -1981,11 +966,6 @@ const _: () = {
         "Offset of field: PK11RSAGenParamsStr::pe",
     ][::core::mem::offset_of!(PK11RSAGenParamsStr, pe) - 8usize];
 };
-pub const PK11_TypeGeneric: PK11ObjectType = 0;
-pub const PK11_TypePrivKey: PK11ObjectType = 1;
-pub const PK11_TypePubKey: PK11ObjectType = 2;
-pub const PK11_TypeCert: PK11ObjectType = 3;
-pub const PK11_TypeSymKey: PK11ObjectType = 4;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of PRCListStr"][::core::mem::size_of::<PRCListStr>() - 16usize];
@@ -1997,15 +977,9 @@ const _: () = {
         "Offset of field: PRCListStr::prev",
     ][::core::mem::offset_of!(PRCListStr, prev) - 8usize];
 };
-pub const nullKey: KeyType = 0;
 pub const rsaKey: KeyType = 1;
-pub const dsaKey: KeyType = 2;
-pub const fortezzaKey: KeyType = 3;
-pub const dhKey: KeyType = 4;
-pub const keaKey: KeyType = 5;
 pub const ecKey: KeyType = 6;
 pub const rsaPssKey: KeyType = 7;
-pub const rsaOaepKey: KeyType = 8;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     [
@@ -2032,6 +1006,18 @@ const _: () = {
     [
         "Alignment of SECKEYPQGParamsStr",
     ][::core::mem::align_of::<SECKEYPQGParamsStr>() - 8usize];
+    [
+        "Offset of field: SECKEYPQGParamsStr::arena",
+    ][::core::mem::offset_of!(SECKEYPQGParamsStr, arena) - 0usize];
+    [
+        "Offset of field: SECKEYPQGParamsStr::prime",
+    ][::core::mem::offset_of!(SECKEYPQGParamsStr, prime) - 8usize];
+    [
+        "Offset of field: SECKEYPQGParamsStr::subPrime",
+    ][::core::mem::offset_of!(SECKEYPQGParamsStr, subPrime) - 32usize];
+    [
+        "Offset of field: SECKEYPQGParamsStr::base",
+    ][::core::mem::offset_of!(SECKEYPQGParamsStr, base) - 56usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -2194,21 +1180,6 @@ const _: () = {
     [
         "Alignment of SECKEYPublicKeyStr",
     ][::core::mem::align_of::<SECKEYPublicKeyStr>() - 8usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr::arena",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr, arena) - 0usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr::keyType",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr, keyType) - 8usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr::pkcs11Slot",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr, pkcs11Slot) - 16usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr::pkcs11ID",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr, pkcs11ID) - 24usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr::u",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr, u) - 32usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -2302,33 +1273,8 @@ const _: () = {
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of CERTAVAStr"][::core::mem::size_of::<CERTAVAStr>() - 48usize];
-    ["Alignment of CERTAVAStr"][::core::mem::align_of::<CERTAVAStr>() - 8usize];
-    [
-        "Offset of field: CERTAVAStr::type_",
-    ][::core::mem::offset_of!(CERTAVAStr, type_) - 0usize];
-    [
-        "Offset of field: CERTAVAStr::value",
-    ][::core::mem::offset_of!(CERTAVAStr, value) - 24usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of CERTRDNStr"][::core::mem::size_of::<CERTRDNStr>() - 8usize];
-    ["Alignment of CERTRDNStr"][::core::mem::align_of::<CERTRDNStr>() - 8usize];
-    [
-        "Offset of field: CERTRDNStr::avas",
-    ][::core::mem::offset_of!(CERTRDNStr, avas) - 0usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
     ["Size of CERTNameStr"][::core::mem::size_of::<CERTNameStr>() - 16usize];
     ["Alignment of CERTNameStr"][::core::mem::align_of::<CERTNameStr>() - 8usize];
-    [
-        "Offset of field: CERTNameStr::arena",
-    ][::core::mem::offset_of!(CERTNameStr, arena) - 0usize];
-    [
-        "Offset of field: CERTNameStr::rdns",
-    ][::core::mem::offset_of!(CERTNameStr, rdns) - 8usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -2404,12 +1350,6 @@ const _: () = {
     [
         "Alignment of CERTCertDistrustStr",
     ][::core::mem::align_of::<CERTCertDistrustStr>() - 8usize];
-    [
-        "Offset of field: CERTCertDistrustStr::serverDistrustAfter",
-    ][::core::mem::offset_of!(CERTCertDistrustStr, serverDistrustAfter) - 0usize];
-    [
-        "Offset of field: CERTCertDistrustStr::emailDistrustAfter",
-    ][::core::mem::offset_of!(CERTCertDistrustStr, emailDistrustAfter) - 24usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -2419,15 +1359,6 @@ const _: () = {
     [
         "Alignment of CERTCertExtensionStr",
     ][::core::mem::align_of::<CERTCertExtensionStr>() - 8usize];
-    [
-        "Offset of field: CERTCertExtensionStr::id",
-    ][::core::mem::offset_of!(CERTCertExtensionStr, id) - 0usize];
-    [
-        "Offset of field: CERTCertExtensionStr::critical",
-    ][::core::mem::offset_of!(CERTCertExtensionStr, critical) - 24usize];
-    [
-        "Offset of field: CERTCertExtensionStr::value",
-    ][::core::mem::offset_of!(CERTCertExtensionStr, value) - 48usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -2659,96 +1590,14 @@ const _: () = {
         "Offset of field: CERTCertListStr::arena",
     ][::core::mem::offset_of!(CERTCertListStr, arena) - 16usize];
 };
-pub const certUsageSSLClient: SECCertUsageEnum = 0;
 pub const certUsageSSLServer: SECCertUsageEnum = 1;
-pub const certUsageSSLServerWithStepUp: SECCertUsageEnum = 2;
-pub const certUsageSSLCA: SECCertUsageEnum = 3;
-pub const certUsageEmailSigner: SECCertUsageEnum = 4;
-pub const certUsageEmailRecipient: SECCertUsageEnum = 5;
-pub const certUsageObjectSigner: SECCertUsageEnum = 6;
-pub const certUsageUserCertImport: SECCertUsageEnum = 7;
-pub const certUsageVerifyCA: SECCertUsageEnum = 8;
-pub const certUsageProtectedObjectSigner: SECCertUsageEnum = 9;
-pub const certUsageStatusResponder: SECCertUsageEnum = 10;
 pub const certUsageAnyCA: SECCertUsageEnum = 11;
-pub const certUsageIPsec: SECCertUsageEnum = 12;
-pub const certOtherName: CERTGeneralNameTypeEnum = 1;
-pub const certRFC822Name: CERTGeneralNameTypeEnum = 2;
-pub const certDNSName: CERTGeneralNameTypeEnum = 3;
-pub const certX400Address: CERTGeneralNameTypeEnum = 4;
-pub const certDirectoryName: CERTGeneralNameTypeEnum = 5;
-pub const certEDIPartyName: CERTGeneralNameTypeEnum = 6;
-pub const certURI: CERTGeneralNameTypeEnum = 7;
-pub const certIPAddress: CERTGeneralNameTypeEnum = 8;
-pub const certRegisterID: CERTGeneralNameTypeEnum = 9;
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    ["Size of OtherNameStr"][::core::mem::size_of::<OtherNameStr>() - 48usize];
-    ["Alignment of OtherNameStr"][::core::mem::align_of::<OtherNameStr>() - 8usize];
-    [
-        "Offset of field: OtherNameStr::name",
-    ][::core::mem::offset_of!(OtherNameStr, name) - 0usize];
-    [
-        "Offset of field: OtherNameStr::oid",
-    ][::core::mem::offset_of!(OtherNameStr, oid) - 24usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of CERTGeneralNameStr__bindgen_ty_1",
-    ][::core::mem::size_of::<CERTGeneralNameStr__bindgen_ty_1>() - 48usize];
-    [
-        "Alignment of CERTGeneralNameStr__bindgen_ty_1",
-    ][::core::mem::align_of::<CERTGeneralNameStr__bindgen_ty_1>() - 8usize];
-    [
-        "Offset of field: CERTGeneralNameStr__bindgen_ty_1::directoryName",
-    ][::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, directoryName) - 0usize];
-    [
-        "Offset of field: CERTGeneralNameStr__bindgen_ty_1::OthName",
-    ][::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, OthName) - 0usize];
-    [
-        "Offset of field: CERTGeneralNameStr__bindgen_ty_1::other",
-    ][::core::mem::offset_of!(CERTGeneralNameStr__bindgen_ty_1, other) - 0usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of CERTGeneralNameStr",
-    ][::core::mem::size_of::<CERTGeneralNameStr>() - 96usize];
-    [
-        "Alignment of CERTGeneralNameStr",
-    ][::core::mem::align_of::<CERTGeneralNameStr>() - 8usize];
-    [
-        "Offset of field: CERTGeneralNameStr::type_",
-    ][::core::mem::offset_of!(CERTGeneralNameStr, type_) - 0usize];
-    [
-        "Offset of field: CERTGeneralNameStr::name",
-    ][::core::mem::offset_of!(CERTGeneralNameStr, name) - 8usize];
-    [
-        "Offset of field: CERTGeneralNameStr::derDirectoryName",
-    ][::core::mem::offset_of!(CERTGeneralNameStr, derDirectoryName) - 56usize];
-    [
-        "Offset of field: CERTGeneralNameStr::l",
-    ][::core::mem::offset_of!(CERTGeneralNameStr, l) - 80usize];
-};
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTAuthKeyIDStr"][::core::mem::size_of::<CERTAuthKeyIDStr>() - 64usize];
     [
         "Alignment of CERTAuthKeyIDStr",
     ][::core::mem::align_of::<CERTAuthKeyIDStr>() - 8usize];
-    [
-        "Offset of field: CERTAuthKeyIDStr::keyID",
-    ][::core::mem::offset_of!(CERTAuthKeyIDStr, keyID) - 0usize];
-    [
-        "Offset of field: CERTAuthKeyIDStr::authCertIssuer",
-    ][::core::mem::offset_of!(CERTAuthKeyIDStr, authCertIssuer) - 24usize];
-    [
-        "Offset of field: CERTAuthKeyIDStr::authCertSerialNumber",
-    ][::core::mem::offset_of!(CERTAuthKeyIDStr, authCertSerialNumber) - 32usize];
-    [
-        "Offset of field: CERTAuthKeyIDStr::DERAuthCertIssuer",
-    ][::core::mem::offset_of!(CERTAuthKeyIDStr, DERAuthCertIssuer) - 56usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -2804,12 +1653,6 @@ const _: () = {
     [
         "Alignment of CERTOKDomainNameStr",
     ][::core::mem::align_of::<CERTOKDomainNameStr>() - 8usize];
-    [
-        "Offset of field: CERTOKDomainNameStr::next",
-    ][::core::mem::offset_of!(CERTOKDomainNameStr, next) - 0usize];
-    [
-        "Offset of field: CERTOKDomainNameStr::name",
-    ][::core::mem::offset_of!(CERTOKDomainNameStr, name) - 8usize];
 };
 #[repr(C)]
 #[derive(Copy, Clone)]
@@ -2826,13 +1669,6 @@ pub union SECKEYPublicKeyStr__bindgen_ty_1 {
 pub union CERTCertificateStr__bindgen_ty_1 {
     pub apointer: *mut ::core::ffi::c_void,
     pub bits: CERTCertificateStr__bindgen_ty_1__bindgen_ty_1,
-}
-#[repr(C)]
-#[derive(Copy, Clone)]
-pub union CERTGeneralNameStr__bindgen_ty_1 {
-    pub directoryName: CERTName,
-    pub OthName: OtherName,
-    pub other: SECItem,
 }
 impl<Storage> __BindgenBitfieldUnit<Storage> {
     #[inline]
@@ -3410,7 +2246,6 @@ impl CERTCertificateStr__bindgen_ty_1__bindgen_ty_1 {
 }
 pub use self::_SECStatus as SECStatus;
 pub use self::SECCertUsageEnum as SECCertUsage;
-pub use self::CERTGeneralNameTypeEnum as CERTGeneralNameType;
 unsafe extern "C" {
     pub fn PR_SetError(errorCode: PRErrorCode, oserr: PRInt32);
     pub fn PR_GetError() -> PRErrorCode;
@@ -3423,7 +2258,6 @@ unsafe extern "C" {
     pub fn PORT_NewArena(chunksize: ::core::ffi::c_ulong) -> *mut PLArenaPool;
     pub fn PORT_FreeArena(arena: *mut PLArenaPool, zero: PRBool);
     pub fn PORT_SetUCS2_ASCIIConversionFunction(convFunc: PORTCharConversionWSwapFunc);
-    pub fn NSS_VersionCheck(importedVersion: *const ::core::ffi::c_char) -> PRBool;
     pub fn NSS_GetVersion() -> *const ::core::ffi::c_char;
     pub fn NSS_IsInitialized() -> PRBool;
     pub fn NSS_InitContext(
@@ -3435,11 +2269,8 @@ unsafe extern "C" {
         flags: PRUint32,
     ) -> *mut NSSInitContext;
     pub fn NSS_ShutdownContext(arg1: *mut NSSInitContext) -> SECStatus;
-    pub fn SECITEM_FreeItem(zap: *mut SECItem, freeit: PRBool);
     pub fn SECITEM_ZfreeItem(zap: *mut SECItem, freeit: PRBool);
     pub fn SECOID_FindOIDTag(oid: *const SECItem) -> SECOidTag;
-    pub fn SECOID_FindOIDByTag(tagnum: SECOidTag) -> *mut SECOidData;
-    pub fn SECOID_AddEntry(src: *const SECOidData) -> SECOidTag;
     pub fn PK11_FreeSlotList(list: *mut PK11SlotList);
     pub fn PK11_GetFirstSafe(list: *mut PK11SlotList) -> *mut PK11SlotListElement;
     pub fn PK11_GetNextSafe(
@@ -3450,7 +2281,6 @@ unsafe extern "C" {
     pub fn PK11_ReferenceSlot(slot: *mut PK11SlotInfo) -> *mut PK11SlotInfo;
     pub fn PK11_FreeSlot(slot: *mut PK11SlotInfo);
     pub fn PK11_GetInternalKeySlot() -> *mut PK11SlotInfo;
-    pub fn PK11_GetInternalSlot() -> *mut PK11SlotInfo;
     pub fn PK11_CheckUserPassword(
         slot: *mut PK11SlotInfo,
         pw: *const ::core::ffi::c_char,
@@ -3459,24 +2289,11 @@ unsafe extern "C" {
         slot: *mut PK11SlotInfo,
         wincx: *mut ::core::ffi::c_void,
     ) -> PRBool;
-    pub fn PK11_InitPin(
-        slot: *mut PK11SlotInfo,
-        ssopw: *const ::core::ffi::c_char,
-        pk11_userpwd: *const ::core::ffi::c_char,
-    ) -> SECStatus;
-    pub fn PK11_SetPasswordFunc(func: PK11PasswordFunc);
-    pub fn PK11_Authenticate(
-        slot: *mut PK11SlotInfo,
-        loadCerts: PRBool,
-        wincx: *mut ::core::ffi::c_void,
-    ) -> SECStatus;
     pub fn PK11_IsReadOnly(slot: *mut PK11SlotInfo) -> PRBool;
-    pub fn PK11_IsInternal(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_IsInternalKeySlot(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_GetTokenName(slot: *mut PK11SlotInfo) -> *mut ::core::ffi::c_char;
     pub fn PK11_GetSlotName(slot: *mut PK11SlotInfo) -> *mut ::core::ffi::c_char;
     pub fn PK11_NeedLogin(slot: *mut PK11SlotInfo) -> PRBool;
-    pub fn PK11_IsHW(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_NeedUserInit(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_ProtectedAuthenticationPath(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_GetTokenInfo(
@@ -3485,7 +2302,6 @@ unsafe extern "C" {
     ) -> SECStatus;
     pub fn PK11_IsFIPS() -> PRBool;
     pub fn PK11_GetModule(slot: *mut PK11SlotInfo) -> *mut SECMODModule;
-    pub fn PK11_IsPresent(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_DoesMechanism(
         slot: *mut PK11SlotInfo,
         type_: CK_MECHANISM_TYPE,
@@ -3529,13 +2345,6 @@ unsafe extern "C" {
         symKey: *mut PK11SymKey,
         wrappedKey: *mut SECItem,
     ) -> SECStatus;
-    pub fn PK11_WrapSymKey(
-        type_: CK_MECHANISM_TYPE,
-        params: *mut SECItem,
-        wrappingKey: *mut PK11SymKey,
-        symKey: *mut PK11SymKey,
-        wrappedKey: *mut SECItem,
-    ) -> SECStatus;
     pub fn PK11_PubUnwrapSymKey(
         key: *mut SECKEYPrivateKey,
         wrapppedKey: *mut SECItem,
@@ -3557,10 +2366,6 @@ unsafe extern "C" {
         force: PRBool,
     ) -> SECStatus;
     pub fn PK11_DeleteTokenPublicKey(pubKey: *mut SECKEYPublicKey) -> SECStatus;
-    pub fn PK11_DeleteTokenCertAndKey(
-        cert: *mut CERTCertificate,
-        wincx: *mut ::core::ffi::c_void,
-    ) -> SECStatus;
     pub fn PK11_GetPrivateKeyNickname(
         privKey: *mut SECKEYPrivateKey,
     ) -> *mut ::core::ffi::c_char;
@@ -3568,8 +2373,6 @@ unsafe extern "C" {
         privKey: *mut SECKEYPrivateKey,
         nickname: *const ::core::ffi::c_char,
     ) -> SECStatus;
-    pub fn PK11_ExtractKeyValue(symKey: *mut PK11SymKey) -> SECStatus;
-    pub fn PK11_GetKeyData(symKey: *mut PK11SymKey) -> *mut SECItem;
     pub fn PK11_GenerateKeyPairWithOpFlags(
         slot: *mut PK11SlotInfo,
         type_: CK_MECHANISM_TYPE,
@@ -3609,24 +2412,6 @@ unsafe extern "C" {
         data: *const ::core::ffi::c_uchar,
         dataLen: ::core::ffi::c_uint,
     ) -> SECStatus;
-    pub fn PK11_PrivDecryptPKCS1(
-        key: *mut SECKEYPrivateKey,
-        data: *mut ::core::ffi::c_uchar,
-        outLen: *mut ::core::ffi::c_uint,
-        maxLen: ::core::ffi::c_uint,
-        enc: *const ::core::ffi::c_uchar,
-        encLen: ::core::ffi::c_uint,
-    ) -> SECStatus;
-    pub fn PK11_PrivDecrypt(
-        key: *mut SECKEYPrivateKey,
-        mechanism: CK_MECHANISM_TYPE,
-        param: *mut SECItem,
-        out: *mut ::core::ffi::c_uchar,
-        outLen: *mut ::core::ffi::c_uint,
-        maxLen: ::core::ffi::c_uint,
-        enc: *const ::core::ffi::c_uchar,
-        encLen: ::core::ffi::c_uint,
-    ) -> SECStatus;
     pub fn PK11_WrapPrivKey(
         slot: *mut PK11SlotInfo,
         wrappingKey: *mut PK11SymKey,
@@ -3653,7 +2438,6 @@ unsafe extern "C" {
         destSlot: *mut PK11SlotInfo,
         privKey: *mut SECKEYPrivateKey,
     ) -> *mut SECKEYPrivateKey;
-    pub fn PK11_MakeIDFromPubKey(pubKeyData: *mut SECItem) -> *mut SECItem;
     pub fn PK11_FindCertFromNickname(
         nickname: *const ::core::ffi::c_char,
         wincx: *mut ::core::ffi::c_void,
@@ -3669,25 +2453,9 @@ unsafe extern "C" {
         nickname: *const ::core::ffi::c_char,
         includeTrust: PRBool,
     ) -> SECStatus;
-    pub fn PK11_FindCertFromDERCertItem(
-        slot: *mut PK11SlotInfo,
-        derCert: *const SECItem,
-        wincx: *mut ::core::ffi::c_void,
-    ) -> *mut CERTCertificate;
     pub fn PK11_ListCertsInSlot(slot: *mut PK11SlotInfo) -> *mut CERTCertList;
-    pub fn PK11_HasAttributeSet(
-        slot: *mut PK11SlotInfo,
-        id: CK_OBJECT_HANDLE,
-        type_: CK_ATTRIBUTE_TYPE,
-        haslock: PRBool,
-    ) -> CK_BBOOL;
     pub fn PK11_SignatureLen(key: *mut SECKEYPrivateKey) -> ::core::ffi::c_int;
     pub fn PK11_GetSlotFromPrivateKey(key: *mut SECKEYPrivateKey) -> *mut PK11SlotInfo;
-    pub fn PK11_Sign(
-        key: *mut SECKEYPrivateKey,
-        sig: *mut SECItem,
-        hash: *const SECItem,
-    ) -> SECStatus;
     pub fn PK11_SignWithMechanism(
         key: *mut SECKEYPrivateKey,
         mechanism: CK_MECHANISM_TYPE,
@@ -3715,12 +2483,6 @@ unsafe extern "C" {
         outLen: *mut ::core::ffi::c_uint,
         length: ::core::ffi::c_uint,
     ) -> SECStatus;
-    pub fn PK11_ReadRawAttribute(
-        type_: PK11ObjectType,
-        object: *mut ::core::ffi::c_void,
-        attr: CK_ATTRIBUTE_TYPE,
-        item: *mut SECItem,
-    ) -> SECStatus;
     pub fn PK11_FindRawCertsWithSubject(
         slot: *mut PK11SlotInfo,
         derSubject: *mut SECItem,
@@ -3736,13 +2498,7 @@ unsafe extern "C" {
     ) -> *mut SECItem;
     pub fn CERT_DestroyCertificate(cert: *mut CERTCertificate);
     pub fn CERT_DupCertificate(c: *mut CERTCertificate) -> *mut CERTCertificate;
-    pub fn CERT_ExtractPublicKey(cert: *mut CERTCertificate) -> *mut SECKEYPublicKey;
     pub fn CERT_GetDefaultCertDB() -> *mut CERTCertDBHandle;
-    pub fn CERT_GetCertChainFromCert(
-        cert: *mut CERTCertificate,
-        time: PRTime,
-        usage: SECCertUsage,
-    ) -> *mut CERTCertList;
     pub fn CERT_NewTempCertificate(
         handle: *mut CERTCertDBHandle,
         derCert: *mut SECItem,
@@ -3754,18 +2510,6 @@ unsafe extern "C" {
         cert: *const CERTCertificate,
         hostname: *const ::core::ffi::c_char,
     ) -> SECStatus;
-    pub fn CERT_FindCertByName(
-        handle: *mut CERTCertDBHandle,
-        name: *mut SECItem,
-    ) -> *mut CERTCertificate;
-    pub fn CERT_FindCertByNickname(
-        handle: *mut CERTCertDBHandle,
-        nickname: *const ::core::ffi::c_char,
-    ) -> *mut CERTCertificate;
-    pub fn CERT_FindCertByDERCert(
-        handle: *mut CERTCertDBHandle,
-        derCert: *mut SECItem,
-    ) -> *mut CERTCertificate;
     pub fn CERT_FindCertIssuer(
         cert: *mut CERTCertificate,
         validTime: PRTime,
@@ -3784,14 +2528,6 @@ unsafe extern "C" {
         t: PRTime,
         wincx: *mut ::core::ffi::c_void,
         log: *mut CERTVerifyLog,
-        returnedUsages: *mut SECCertificateUsage,
-    ) -> SECStatus;
-    pub fn CERT_VerifyCertificateNow(
-        handle: *mut CERTCertDBHandle,
-        cert: *mut CERTCertificate,
-        checkSig: PRBool,
-        requiredUsages: SECCertificateUsage,
-        wincx: *mut ::core::ffi::c_void,
         returnedUsages: *mut SECCertificateUsage,
     ) -> SECStatus;
     pub fn CERT_VerifyCert(
@@ -3833,9 +2569,6 @@ unsafe extern "C" {
     ) -> PRBool;
     pub fn SEC_DeletePermCertificate(cert: *mut CERTCertificate) -> SECStatus;
     pub fn SECKEY_DestroySubjectPublicKeyInfo(spki: *mut CERTSubjectPublicKeyInfo);
-    pub fn SECKEY_PublicKeyStrengthInBits(
-        pubk: *const SECKEYPublicKey,
-    ) -> ::core::ffi::c_uint;
     pub fn SECKEY_CopyPrivateKey(
         privKey: *const SECKEYPrivateKey,
     ) -> *mut SECKEYPrivateKey;
@@ -3856,27 +2589,12 @@ unsafe extern "C" {
     pub fn SECKEY_GetPrivateKeyType(privKey: *const SECKEYPrivateKey) -> KeyType;
     pub fn SECKEY_DestroyPrivateKeyList(keys: *mut SECKEYPrivateKeyList);
     pub fn SECKEY_DestroyPublicKeyList(keys: *mut SECKEYPublicKeyList);
-    pub fn DSAU_EncodeDerSigWithLen(
-        dest: *mut SECItem,
-        src: *mut SECItem,
-        len: ::core::ffi::c_uint,
-    ) -> SECStatus;
     pub fn SEC_SignData(
         result: *mut SECItem,
         buf: *const ::core::ffi::c_uchar,
         len: ::core::ffi::c_int,
         pk: *mut SECKEYPrivateKey,
         algid: SECOidTag,
-    ) -> SECStatus;
-    pub fn VFY_VerifyDataDirect(
-        buf: *const ::core::ffi::c_uchar,
-        len: ::core::ffi::c_int,
-        key: *const SECKEYPublicKey,
-        sig: *const SECItem,
-        pubkAlg: SECOidTag,
-        hashAlg: SECOidTag,
-        hash: *mut SECOidTag,
-        wincx: *mut ::core::ffi::c_void,
     ) -> SECStatus;
     pub fn SEC_PKCS12DecoderStart(
         pwitem: *mut SECItem,

@@ -1,4 +1,5 @@
-//! Raw bindings to NSS and NSPR: the functions, structures and constants nss-cmc calls.
+//! Raw bindings to NSS and NSPR: the functions, structures and constants nss-cmc uses, and NSS's PKCS
+//! #12 decoder.
 //!
 //! `bindings.rs` is vendored bindgen output over the repository's `wrapper.h`, made from NSS 3.87
 //! (Debian 12); no structure in it changed size or offset between NSS 3.53 and 3.124. Constants
