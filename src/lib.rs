@@ -1,16 +1,16 @@
 //! Enrol certificates with CMC (RFC 5272, RFC 10002) against Dogtag PKI; the keys stay in NSS.
 //!
-//! The program `nss-cmc` is a thin shell over this library. The way of a request:
+//! The program `nss-cmc` is this library's first user. The way of a request:
 //!
-//! argv or .cfg → [`cli`], [`compat`] → a plain specification → [`ops`] → [`cmc::request`] (PKIData) →
-//! [`cmc::seal`] with a key of [`nss`] (SignedData) → [`transport`] (curl, the key lent by the
-//! bridge) → [`cmc::response`] → [`trust`] and [`ops::answer`] (is it to be believed?) → [`nss`]
-//! (certificate beside its key) → [`report`] → text, JSON, exit code.
+//! arguments or .cfg → [`cli`], [`dogtag_tools`] → a plain specification → [`client`] →
+//! [`cmc::request`] (PKIData) → [`cmc::seal`] with a key of [`nss`] (SignedData) → [`http`] (curl, the
+//! key lent by the bridge) → [`cmc::response`] → [`trust`] and [`client::judge`] (is it to be
+//! believed?) → [`nss`] (certificate beside its key) → text, JSON, exit code.
 //!
-//! [`asn1`], [`cmc`] and [`text`] are pure: bytes in, bytes out. Pointers exist in [`nss`] and in the
-//! bridge only.
+//! [`asn1`], [`cmc`], [`inspect`] and [`text`] are pure: bytes in, bytes out. Pointers exist in [`nss`]
+//! and in the bridge only.
 //!
-//! Reading a recorded answer needs neither NSS nor a network:
+//! Reading a recorded response needs neither NSS nor a network:
 //!
 //! ```
 //! use nss_cmc::cmc::response::{self, Outcome};
