@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use common::Folder;
 use common::der::SignedData;
 use nss_cmc::cmc::response::{self, Response};
+use nss_cmc::inspect::{self, Item};
 use nss_cmc::nss::{Access, Database};
 use nss_cmc::trust::{self, SignatureCheck};
 
@@ -43,8 +44,9 @@ fn signed_parts(der: &[u8]) -> Vec<Range<usize>> {
 /// What is read of an answer's signed content.
 fn reading(der: &[u8]) -> Option<String> {
     let Response { content_type, .. } = response::parse(der).ok()?;
-    let message = message_json(&nss_cmc::inspect::read(der).ok()?.parts);
-    Some(format!("{content_type} {}", message["controls"]))
+    let Item::Fields(parts) = inspect::read(der).ok()?.parts else { return None };
+    let controls = parts.into_iter().find(|(name, _)| *name == "controls");
+    Some(format!("{content_type} {controls:?}"))
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub type PRInt32 = ::core::ffi::c_int;
 pub type PRInt64 = ::core::ffi::c_long;
 pub type PRIntn = ::core::ffi::c_int;
 pub type PRBool = PRIntn;
+pub type PRUword = ::core::ffi::c_ulong;
 pub type PRErrorCode = PRInt32;
 pub type PRLanguageCode = PRUint32;
 pub type PORTCharConversionWSwapFunc = ::core::option::Option<
@@ -27,7 +28,6 @@ pub type SECErrorCodes = ::core::ffi::c_int;
 pub type SSLErrorCodes = ::core::ffi::c_int;
 pub type SECAlgorithmID = SECAlgorithmIDStr;
 pub type SECOidTag = ::core::ffi::c_uint;
-pub type ECPointEncoding = ::core::ffi::c_uint;
 pub type CK_BYTE = ::core::ffi::c_uchar;
 pub type CK_CHAR = CK_BYTE;
 pub type CK_UTF8CHAR = CK_BYTE;
@@ -61,15 +61,6 @@ pub type SECMODModuleID = ::core::ffi::c_ulong;
 pub type PK11AttrFlags = PRUint32;
 pub type PRCList = PRCListStr;
 pub type KeyType = ::core::ffi::c_uint;
-pub type SECKEYRSAPublicKey = SECKEYRSAPublicKeyStr;
-pub type SECKEYPQGParams = SECKEYPQGParamsStr;
-pub type SECKEYDSAPublicKey = SECKEYDSAPublicKeyStr;
-pub type SECKEYDHPublicKey = SECKEYDHPublicKeyStr;
-pub type SECKEYECParams = SECItem;
-pub type SECKEYECPublicKey = SECKEYECPublicKeyStr;
-pub type SECKEYFortezzaPublicKey = SECKEYFortezzaPublicKeyStr;
-pub type SECKEYKEAParams = SECKEYKEAParamsStr;
-pub type SECKEYKEAPublicKey = SECKEYKEAPublicKeyStr;
 pub type SECKEYPublicKey = SECKEYPublicKeyStr;
 pub type SECKEYPrivateKey = SECKEYPrivateKeyStr;
 pub type PRTime = PRInt64;
@@ -89,6 +80,7 @@ pub type CERTSubjectList = CERTSubjectListStr;
 pub type CERTSubjectPublicKeyInfo = CERTSubjectPublicKeyInfoStr;
 pub type CERTValidity = CERTValidityStr;
 pub type CERTVerifyLog = CERTVerifyLogStr;
+pub type CERTVerifyLogNode = CERTVerifyLogNodeStr;
 pub type SECCertUsageEnum = ::core::ffi::c_uint;
 pub type SECCertificateUsage = PRInt64;
 pub type SEC_PKCS12NicknameCollisionCallback = ::core::option::Option<
@@ -120,6 +112,22 @@ pub struct __BindgenBitfieldUnit<Storage> {
 #[derive(PartialEq, Eq, Copy, Clone, Debug, Hash)]
 #[repr(C, align(8))]
 pub struct __BindgenOpaqueArray8<T>(pub T);
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLArena {
+    pub next: *mut PLArena,
+    pub base: PRUword,
+    pub limit: PRUword,
+    pub avail: PRUword,
+}
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct PLArenaPool {
+    pub first: PLArena,
+    pub current: *mut PLArena,
+    pub arenasize: PRUint32,
+    pub mask: PRUword,
+}
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct SECItemStr {
@@ -281,69 +289,6 @@ pub struct PK11RSAGenParamsStr {
 pub struct PRCListStr {
     pub next: *mut PRCList,
     pub prev: *mut PRCList,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECKEYRSAPublicKeyStr {
-    pub arena: *mut PLArenaPool,
-    pub modulus: SECItem,
-    pub publicExponent: SECItem,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECKEYPQGParamsStr {
-    pub arena: *mut PLArenaPool,
-    pub prime: SECItem,
-    pub subPrime: SECItem,
-    pub base: SECItem,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECKEYDSAPublicKeyStr {
-    pub params: SECKEYPQGParams,
-    pub publicValue: SECItem,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECKEYDHPublicKeyStr {
-    pub arena: *mut PLArenaPool,
-    pub prime: SECItem,
-    pub base: SECItem,
-    pub publicValue: SECItem,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECKEYECPublicKeyStr {
-    pub DEREncodedParams: SECKEYECParams,
-    pub size: ::core::ffi::c_int,
-    pub publicValue: SECItem,
-    pub encoding: ECPointEncoding,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECKEYFortezzaPublicKeyStr {
-    pub KEAversion: ::core::ffi::c_int,
-    pub DSSversion: ::core::ffi::c_int,
-    pub KMID: [::core::ffi::c_uchar; 8usize],
-    pub clearance: SECItem,
-    pub KEApriviledge: SECItem,
-    pub DSSpriviledge: SECItem,
-    pub KEAKey: SECItem,
-    pub DSSKey: SECItem,
-    pub params: SECKEYPQGParams,
-    pub keaParams: SECKEYPQGParams,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECKEYKEAParamsStr {
-    pub arena: *mut PLArenaPool,
-    pub hash: SECItem,
-}
-#[repr(C)]
-#[derive(Debug, Copy, Clone)]
-pub struct SECKEYKEAPublicKeyStr {
-    pub params: SECKEYKEAParams,
-    pub publicValue: SECItem,
 }
 #[repr(C)]
 #[repr(align(8))]
@@ -616,6 +561,36 @@ pub const CERTDB_TRUSTED: u32 = 2;
 pub const CERTDB_TRUSTED_CA: u32 = 16;
 pub const CERTDB_USER: u32 = 64;
 pub const CERTDB_TRUSTED_CLIENT_CA: u32 = 128;
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of PLArena"][::core::mem::size_of::<PLArena>() - 32usize];
+    ["Alignment of PLArena"][::core::mem::align_of::<PLArena>() - 8usize];
+    ["Offset of field: PLArena::next"][::core::mem::offset_of!(PLArena, next) - 0usize];
+    ["Offset of field: PLArena::base"][::core::mem::offset_of!(PLArena, base) - 8usize];
+    [
+        "Offset of field: PLArena::limit",
+    ][::core::mem::offset_of!(PLArena, limit) - 16usize];
+    [
+        "Offset of field: PLArena::avail",
+    ][::core::mem::offset_of!(PLArena, avail) - 24usize];
+};
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of PLArenaPool"][::core::mem::size_of::<PLArenaPool>() - 56usize];
+    ["Alignment of PLArenaPool"][::core::mem::align_of::<PLArenaPool>() - 8usize];
+    [
+        "Offset of field: PLArenaPool::first",
+    ][::core::mem::offset_of!(PLArenaPool, first) - 0usize];
+    [
+        "Offset of field: PLArenaPool::current",
+    ][::core::mem::offset_of!(PLArenaPool, current) - 32usize];
+    [
+        "Offset of field: PLArenaPool::arenasize",
+    ][::core::mem::offset_of!(PLArenaPool, arenasize) - 40usize];
+    [
+        "Offset of field: PLArenaPool::mask",
+    ][::core::mem::offset_of!(PLArenaPool, mask) - 48usize];
+};
 pub const siBuffer: SECItemType = 0;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -983,194 +958,11 @@ pub const rsaPssKey: KeyType = 7;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     [
-        "Size of SECKEYRSAPublicKeyStr",
-    ][::core::mem::size_of::<SECKEYRSAPublicKeyStr>() - 56usize];
-    [
-        "Alignment of SECKEYRSAPublicKeyStr",
-    ][::core::mem::align_of::<SECKEYRSAPublicKeyStr>() - 8usize];
-    [
-        "Offset of field: SECKEYRSAPublicKeyStr::arena",
-    ][::core::mem::offset_of!(SECKEYRSAPublicKeyStr, arena) - 0usize];
-    [
-        "Offset of field: SECKEYRSAPublicKeyStr::modulus",
-    ][::core::mem::offset_of!(SECKEYRSAPublicKeyStr, modulus) - 8usize];
-    [
-        "Offset of field: SECKEYRSAPublicKeyStr::publicExponent",
-    ][::core::mem::offset_of!(SECKEYRSAPublicKeyStr, publicExponent) - 32usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of SECKEYPQGParamsStr",
-    ][::core::mem::size_of::<SECKEYPQGParamsStr>() - 80usize];
-    [
-        "Alignment of SECKEYPQGParamsStr",
-    ][::core::mem::align_of::<SECKEYPQGParamsStr>() - 8usize];
-    [
-        "Offset of field: SECKEYPQGParamsStr::arena",
-    ][::core::mem::offset_of!(SECKEYPQGParamsStr, arena) - 0usize];
-    [
-        "Offset of field: SECKEYPQGParamsStr::prime",
-    ][::core::mem::offset_of!(SECKEYPQGParamsStr, prime) - 8usize];
-    [
-        "Offset of field: SECKEYPQGParamsStr::subPrime",
-    ][::core::mem::offset_of!(SECKEYPQGParamsStr, subPrime) - 32usize];
-    [
-        "Offset of field: SECKEYPQGParamsStr::base",
-    ][::core::mem::offset_of!(SECKEYPQGParamsStr, base) - 56usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of SECKEYDSAPublicKeyStr",
-    ][::core::mem::size_of::<SECKEYDSAPublicKeyStr>() - 104usize];
-    [
-        "Alignment of SECKEYDSAPublicKeyStr",
-    ][::core::mem::align_of::<SECKEYDSAPublicKeyStr>() - 8usize];
-    [
-        "Offset of field: SECKEYDSAPublicKeyStr::params",
-    ][::core::mem::offset_of!(SECKEYDSAPublicKeyStr, params) - 0usize];
-    [
-        "Offset of field: SECKEYDSAPublicKeyStr::publicValue",
-    ][::core::mem::offset_of!(SECKEYDSAPublicKeyStr, publicValue) - 80usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of SECKEYDHPublicKeyStr",
-    ][::core::mem::size_of::<SECKEYDHPublicKeyStr>() - 80usize];
-    [
-        "Alignment of SECKEYDHPublicKeyStr",
-    ][::core::mem::align_of::<SECKEYDHPublicKeyStr>() - 8usize];
-    [
-        "Offset of field: SECKEYDHPublicKeyStr::arena",
-    ][::core::mem::offset_of!(SECKEYDHPublicKeyStr, arena) - 0usize];
-    [
-        "Offset of field: SECKEYDHPublicKeyStr::prime",
-    ][::core::mem::offset_of!(SECKEYDHPublicKeyStr, prime) - 8usize];
-    [
-        "Offset of field: SECKEYDHPublicKeyStr::base",
-    ][::core::mem::offset_of!(SECKEYDHPublicKeyStr, base) - 32usize];
-    [
-        "Offset of field: SECKEYDHPublicKeyStr::publicValue",
-    ][::core::mem::offset_of!(SECKEYDHPublicKeyStr, publicValue) - 56usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of SECKEYECPublicKeyStr",
-    ][::core::mem::size_of::<SECKEYECPublicKeyStr>() - 64usize];
-    [
-        "Alignment of SECKEYECPublicKeyStr",
-    ][::core::mem::align_of::<SECKEYECPublicKeyStr>() - 8usize];
-    [
-        "Offset of field: SECKEYECPublicKeyStr::DEREncodedParams",
-    ][::core::mem::offset_of!(SECKEYECPublicKeyStr, DEREncodedParams) - 0usize];
-    [
-        "Offset of field: SECKEYECPublicKeyStr::size",
-    ][::core::mem::offset_of!(SECKEYECPublicKeyStr, size) - 24usize];
-    [
-        "Offset of field: SECKEYECPublicKeyStr::publicValue",
-    ][::core::mem::offset_of!(SECKEYECPublicKeyStr, publicValue) - 32usize];
-    [
-        "Offset of field: SECKEYECPublicKeyStr::encoding",
-    ][::core::mem::offset_of!(SECKEYECPublicKeyStr, encoding) - 56usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of SECKEYFortezzaPublicKeyStr",
-    ][::core::mem::size_of::<SECKEYFortezzaPublicKeyStr>() - 296usize];
-    [
-        "Alignment of SECKEYFortezzaPublicKeyStr",
-    ][::core::mem::align_of::<SECKEYFortezzaPublicKeyStr>() - 8usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::KEAversion",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEAversion) - 0usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::DSSversion",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSversion) - 4usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::KMID",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KMID) - 8usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::clearance",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, clearance) - 16usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::KEApriviledge",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEApriviledge) - 40usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::DSSpriviledge",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSpriviledge) - 64usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::KEAKey",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, KEAKey) - 88usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::DSSKey",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, DSSKey) - 112usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::params",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, params) - 136usize];
-    [
-        "Offset of field: SECKEYFortezzaPublicKeyStr::keaParams",
-    ][::core::mem::offset_of!(SECKEYFortezzaPublicKeyStr, keaParams) - 216usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of SECKEYKEAParamsStr",
-    ][::core::mem::size_of::<SECKEYKEAParamsStr>() - 32usize];
-    [
-        "Alignment of SECKEYKEAParamsStr",
-    ][::core::mem::align_of::<SECKEYKEAParamsStr>() - 8usize];
-    [
-        "Offset of field: SECKEYKEAParamsStr::arena",
-    ][::core::mem::offset_of!(SECKEYKEAParamsStr, arena) - 0usize];
-    [
-        "Offset of field: SECKEYKEAParamsStr::hash",
-    ][::core::mem::offset_of!(SECKEYKEAParamsStr, hash) - 8usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
-        "Size of SECKEYKEAPublicKeyStr",
-    ][::core::mem::size_of::<SECKEYKEAPublicKeyStr>() - 56usize];
-    [
-        "Alignment of SECKEYKEAPublicKeyStr",
-    ][::core::mem::align_of::<SECKEYKEAPublicKeyStr>() - 8usize];
-    [
-        "Offset of field: SECKEYKEAPublicKeyStr::params",
-    ][::core::mem::offset_of!(SECKEYKEAPublicKeyStr, params) - 0usize];
-    [
-        "Offset of field: SECKEYKEAPublicKeyStr::publicValue",
-    ][::core::mem::offset_of!(SECKEYKEAPublicKeyStr, publicValue) - 32usize];
-};
-#[allow(clippy::unnecessary_operation, clippy::identity_op)]
-const _: () = {
-    [
         "Size of SECKEYPublicKeyStr__bindgen_ty_1",
     ][::core::mem::size_of::<SECKEYPublicKeyStr__bindgen_ty_1>() - 296usize];
     [
         "Alignment of SECKEYPublicKeyStr__bindgen_ty_1",
     ][::core::mem::align_of::<SECKEYPublicKeyStr__bindgen_ty_1>() - 8usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::rsa",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, rsa) - 0usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::dsa",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, dsa) - 0usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::dh",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, dh) - 0usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::kea",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, kea) - 0usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::fortezza",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, fortezza) - 0usize];
-    [
-        "Offset of field: SECKEYPublicKeyStr__bindgen_ty_1::ec",
-    ][::core::mem::offset_of!(SECKEYPublicKeyStr__bindgen_ty_1, ec) - 0usize];
 };
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
@@ -1655,14 +1447,10 @@ const _: () = {
     ][::core::mem::align_of::<CERTOKDomainNameStr>() - 8usize];
 };
 #[repr(C)]
+#[repr(align(8))]
 #[derive(Copy, Clone)]
 pub union SECKEYPublicKeyStr__bindgen_ty_1 {
-    pub rsa: SECKEYRSAPublicKey,
-    pub dsa: SECKEYDSAPublicKey,
-    pub dh: SECKEYDHPublicKey,
-    pub kea: SECKEYKEAPublicKey,
-    pub fortezza: SECKEYFortezzaPublicKey,
-    pub ec: SECKEYECPublicKey,
+    pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 296usize]>,
 }
 #[repr(C)]
 #[derive(Copy, Clone)]
