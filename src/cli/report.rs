@@ -223,7 +223,7 @@ mod tests {
             key: Some(LeftKey { id: vec![0x80, 1], label: label.map(str::to_owned) }),
             ..Leftover::default()
         };
-        let signed = r#""key_id":"8001","key_id_signed":"-7fff""#;
+        let signed = r#""key_id":"8001","key_id_signed":"0x8001""#;
         let e_key = e().leftover(key(None));
         assert_eq!(result(&e_key), format!("{{{signed}}}"));
         assert!(Report::failure("enroll", &e_key).changed);
