@@ -98,21 +98,21 @@ macro_rules! controls {
 
 controls! {
     /// statusInfo (§6.1.2), version 1.
-    StatusInfo(Status) = CMC_STATUS_INFO, "statusInfo", status_1, only_a_ca_s;
+    StatusInfo(Box<Status>) = CMC_STATUS_INFO, "statusInfo", status_1, only_a_ca_s;
     /// statusInfoV2 (§6.1.1).
-    StatusInfoV2(Status) = CMC_STATUS_INFO_V2, "statusInfoV2", status_2, only_a_ca_s;
+    StatusInfoV2(Box<Status>) = CMC_STATUS_INFO_V2, "statusInfoV2", status_2, only_a_ca_s;
     /// identification (§6.2.3).
     Identification(String) = CMC_IDENTIFICATION, "identification", text, write_identification;
     /// identityProof (§6.2.2), version 1.
     IdentityProof(Vec<u8>) = CMC_IDENTITY_PROOF, "identityProof", octets, write_octets;
     /// identityProofV2 (§6.2.1).
-    IdentityProofV2(Witness) = CMC_IDENTITY_PROOF_V2, "identityProofV2", decode, write;
+    IdentityProofV2(Box<Witness>) = CMC_IDENTITY_PROOF_V2, "identityProofV2", decode_boxed, write;
     /// popLinkRandom (§6.3.1).
     PopLinkRandom(Vec<u8>) = CMC_POP_LINK_RANDOM, "PopLinkWitness", octets, write_octets;
     /// popLinkWitness (§6.3.2), version 1.
     PopLinkWitness(Vec<u8>) = CMC_POP_LINK_WITNESS, "popLinkWitness", octets, write_octets;
     /// popLinkWitnessV2 (§6.3.1.1).
-    PopLinkWitnessV2(Witness) = CMC_POP_LINK_WITNESS_V2, "popLinkWitnessV2", decode, write;
+    PopLinkWitnessV2(Box<Witness>) = CMC_POP_LINK_WITNESS_V2, "popLinkWitnessV2", decode_boxed, write;
     /// dataReturn (§6.4): repeated by the CA.
     DataReturn(Vec<u8>) = CMC_DATA_RETURN, "data return", octets, write_octets;
     /// modCertTemplate (§6.5.1).
@@ -128,7 +128,7 @@ controls! {
     /// encryptedPOP (§6.7).
     EncryptedPop(Box<EncryptedPop>) = CMC_ENCRYPTED_POP, "encryptedPOP", decode_boxed, write;
     /// decryptedPOP (§6.7).
-    DecryptedPop(DecryptedPop) = CMC_DECRYPTED_POP, "decryptedPOP", decode, write;
+    DecryptedPop(Box<DecryptedPop>) = CMC_DECRYPTED_POP, "decryptedPOP", decode_boxed, write;
     /// lraPOPWitness (§6.8): the requests whose proof of possession somebody checked.
     LraPopWitness(LraPopWitness) = CMC_LRA_POP_WITNESS, "LRA POP witness", decode, write;
     /// getCert (§6.9).
@@ -202,13 +202,16 @@ impl std::fmt::Debug for Control {
     }
 }
 
+/// A value as it was decoded.
+pub type Value = std::result::Result<Control, Box<Undecodable>>;
+
 /// A control of a message (TaggedAttribute, §3.2.1.1), its values decoded.
 #[derive(Debug)]
 pub struct TaggedControl {
     /// Number of this part within the message.
     pub body_part_id: Number,
     /// Its values: one, in messages that keep to the RFC.
-    pub values: Vec<std::result::Result<Control, Undecodable>>,
+    pub values: Vec<Value>,
     id: ObjectIdentifier,
 }
 
@@ -237,9 +240,9 @@ impl TaggedControl {
     pub(crate) fn new(tagged: &TaggedAttribute) -> TaggedControl {
         let id = tagged.attr_type.clone();
         let values = tagged.attr_values.to_vec().into_iter().map(|value| {
-            Control::decode(&id, value.as_bytes()).map_err(|e| Undecodable {
-                reason: e.to_string(),
-                der: Zeroizing::new(value.as_bytes().to_vec()),
+            Control::decode(&id, value.as_bytes()).map_err(|e| {
+                let der = Zeroizing::new(value.as_bytes().to_vec());
+                Box::new(Undecodable { reason: e.to_string(), der })
             })
         });
         let values = values.collect();
@@ -331,12 +334,12 @@ fn write_identification(text: &str) -> Result<Zeroizing<Vec<u8>>> {
     Ok(tlv_of(0x0c, &[text.as_bytes()]))
 }
 
-fn status_1(_name: &str, der: &[u8]) -> Result<Status> {
-    status(1, der)
+fn status_1(_name: &str, der: &[u8]) -> Result<Box<Status>> {
+    status(1, der).map(Box::new)
 }
 
-fn status_2(_name: &str, der: &[u8]) -> Result<Status> {
-    status(2, der)
+fn status_2(_name: &str, der: &[u8]) -> Result<Box<Status>> {
+    status(2, der).map(Box::new)
 }
 
 fn only_a_ca_s(_status: &Status) -> Result<Zeroizing<Vec<u8>>> {

@@ -132,7 +132,7 @@ pub fn build(
     }
     if let Some(algorithms) = spec.identity_proof {
         let witness = known.witness(algorithms, &work.builder.request_sequence()?, crypto)?;
-        work.control(&Control::IdentityProofV2(witness))?;
+        work.control(&Control::IdentityProofV2(Box::new(witness)))?;
     } else if let Some(secret) = &spec.identity_proof_v1 {
         let over = work.builder.request_sequence()?;
         let proof = identity_proof_v1(secret.bytes(), &over, crypto)?;

@@ -70,7 +70,7 @@ impl Challenge {
             return Err(e);
         }
         if let Some(failed) = response.statuses().iter().find(|s| s.status == CmcStatus::Failed) {
-            return Err(failed.clone().into_error());
+            return Err((*failed).clone().into_error());
         }
         let pop = response.encrypted_pop()?.cloned().ok_or_else(|| {
             unusable("it has no EncryptedPOP control")
@@ -201,7 +201,7 @@ impl Challenge {
             the_pop_alg_id: self.pop.the_pop_alg_id.clone(),
             the_pop: OctetString::from(self.the_pop(challenge, crypto)?),
         };
-        builder.add(&Control::DecryptedPop(pop))?;
+        builder.add(&Control::DecryptedPop(Box::new(pop)))?;
         builder.add(&Control::RegInfo(self.registration.clone()))?;
         builder.tagged_request(self.pop.request.as_bytes().to_vec());
         Ok(builder)

@@ -4,7 +4,7 @@ use std::fmt;
 
 use rasn::types::{Any, ObjectIdentifier};
 
-use super::control::{Control, ControlType, TaggedControl};
+use super::control::{Control, ControlType, TaggedControl, Value};
 use crate::asn1::cmc::{CmcStatusInfoV2, EncryptedPop, ExtendedFailInfo, PendInfo, PkiResponse};
 use crate::asn1::cms::{ContentInfo, SignedData};
 use crate::asn1::{Number, decode, decode_ber, oid, split_tlv, tlv};
@@ -23,9 +23,6 @@ pub struct Response {
     /// Number of SignerInfos.
     pub signers: usize,
     signed: SignedData,
-    statuses: Vec<Status>,
-    /// Why a status can't be decoded.
-    undecodable: Option<String>,
 }
 
 /// The content of a Full PKI Response (RFC 5272 §4.2).
@@ -47,9 +44,9 @@ impl Content {
     pub fn decode(der: &[u8]) -> Result<Content> {
         let response: PkiResponse = decode("the PKIResponse", der)?;
         Ok(Content {
-            controls: response.control_sequence.iter().map(TaggedControl::new).collect(),
             cms_sequence: response.cms_sequence.len(),
             other_messages: response.other_msg_sequence.len(),
+            controls: response.control_sequence.iter().map(TaggedControl::new).collect(),
         })
     }
 }
@@ -341,27 +338,12 @@ impl Response {
         controls: Option<Vec<TaggedControl>>,
     ) -> Result<Response> {
         check_type(&signed)?;
-        let (mut statuses, mut undecodable) = (Vec::new(), None);
-        for control in controls.iter().flatten() {
-            let is_status = control.control_type().is_some_and(is_status);
-            for value in control.values.iter().filter(|_| is_status) {
-                match value {
-                    Ok(Control::StatusInfo(status) | Control::StatusInfoV2(status)) => {
-                        statuses.push(status.clone());
-                    }
-                    Ok(_) => {}
-                    Err(e) => undecodable = undecodable.or_else(|| Some(e.reason.clone())),
-                }
-            }
-        }
         Ok(Response {
             content_type: oid::dotted(&signed.encap_content_info.content_type),
             certificates: certificates_of(&signed),
             signers: signed.signer_infos.len(),
             controls,
             signed,
-            statuses,
-            undecodable,
         })
     }
 
@@ -376,13 +358,24 @@ impl Response {
     }
 
     /// Every status that can be decoded, in order, of version 2 and 1.
-    pub fn statuses(&self) -> &[Status] {
-        &self.statuses
+    pub fn statuses(&self) -> Vec<&Status> {
+        let status = |value| match value {
+            &Ok(Control::StatusInfo(ref status) | Control::StatusInfoV2(ref status)) => {
+                Some(&**status)
+            }
+            Ok(_) | Err(_) => None,
+        };
+        self.status_values().filter_map(status).collect()
     }
 
     /// Why a status can't be decoded, if there is such a one.
     pub fn undecodable_status(&self) -> Option<Error> {
-        self.undecodable.as_ref().map(|why| Error::new(Kind::Input, why.clone()))
+        self.status_values().find_map(|value| value.as_ref().err()).map(|e| e.error())
+    }
+
+    fn status_values(&self) -> impl Iterator<Item = &Value> {
+        let is_status = |c: &&TaggedControl| c.control_type().is_some_and(is_status);
+        self.controls.iter().flatten().filter(is_status).flat_map(|c| &c.values)
     }
 
     /// senderNonce, if there.
@@ -444,7 +437,7 @@ impl Response {
         };
         let certificates = || self.certificates.clone();
         // The first of the lowest rank.
-        let Some(status) = self.statuses.iter().min_by_key(rank) else {
+        let Some(status) = self.statuses().into_iter().min_by_key(rank) else {
             return Outcome::Success { certificates: certificates() };
         };
         match (status.status, &status.other) {

@@ -83,7 +83,7 @@ impl Confirmation<'_> {
                 };
                 let over = builder.request_sequence()?;
                 let witness = known.witness(shared.algorithms, &over, self.database)?;
-                builder.add(&Control::IdentityProofV2(witness))?;
+                builder.add(&Control::IdentityProofV2(Box::new(witness)))?;
                 let found = match key {
                     Some(_) => None,
                     None => Some(key_for(self.database, self.token, request.spki())?),

@@ -129,12 +129,7 @@ fn controls(page: &mut Page, list: &[TaggedControl]) -> Result<Option<String>> {
 
 fn undecodable_status(control: &TaggedControl) -> Option<Error> {
     let is_status = control.control_type().is_some_and(is_status);
-    control
-        .values
-        .iter()
-        .filter(|_| is_status)
-        .find_map(|v| v.as_ref().err())
-        .map(Undecodable::error)
+    control.values.iter().filter(|_| is_status).find_map(|v| v.as_ref().err()).map(|e| e.error())
 }
 
 /// The error by the title that the tool gives the control.
