@@ -175,7 +175,7 @@ fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) ->
 
 /// Whether a response says no to this very request, and nothing else.
 fn refuses(response: &Response, sent: &Sent, request: &Request) -> bool {
-    let refusal = |s: &Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
+    let refusal = |s: &&Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
     let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == request.spki());
     judge::is_named(sent, response)
         && response.undecodable_status().is_none()
