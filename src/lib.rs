@@ -28,17 +28,14 @@
 
 pub mod algorithm;
 pub mod asn1;
-pub mod cli;
 pub mod client;
 pub mod cmc;
-pub mod dogtag_tools;
 pub mod error;
 pub mod http;
 pub mod inspect;
 pub mod interrupt;
 pub mod keyid;
 pub mod secret;
-pub mod streams;
 pub mod text;
 pub mod trust;
 

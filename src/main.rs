@@ -1,11 +1,14 @@
 //! The program: chooses the front end, and is the only place that exits.
 
+mod cli;
+mod dogtag_tools;
+mod streams;
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use nss_cmc::streams::{Streams, standard_output};
-use nss_cmc::{cli, dogtag_tools};
+use streams::{Streams, standard_output};
 
 fn main() -> ExitCode {
     nss_cmc::secret::forbid_core_dumps();

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use crate::error::{Error, Kind, Result};
-use crate::nss::was_closed;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::nss::was_closed;
 
 /// Returns standard output; writing to it fails when it was closed as the program was started.
 pub fn standard_output() -> Box<dyn Write> {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::client::connection::Config;
-use crate::client::dogtag::ca_url;
-use crate::client::passwords::{Passwords, SHARED_SECRET, Source, others_read};
-use crate::error::{Error, Kind, Result};
-use crate::http::endpoint::Encoding;
-use crate::nss::exposed;
-use crate::secret::Secret;
+use nss_cmc::client::connection::Config;
+use nss_cmc::client::dogtag::ca_url;
+use nss_cmc::client::passwords::{Passwords, SHARED_SECRET, Source, others_read};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::http::endpoint::Encoding;
+use nss_cmc::nss::exposed;
+use nss_cmc::secret::Secret;
 
 /// The database, the token and its password.
 #[derive(Args)]

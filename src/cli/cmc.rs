@@ -6,17 +6,17 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
-use crate::asn1::summary::Summary;
 use crate::cli::message::{message_json, message_lines};
 use crate::cli::report::Report;
-use crate::client::judge::Proof;
-use crate::client::send::{SendSpec, send};
-use crate::client::verify::{ShowSpec, Shown, Verification, show};
-use crate::error::Result;
-use crate::inspect;
 use crate::streams::Streams;
-use crate::text::printable;
-use crate::trust::SignatureCheck;
+use nss_cmc::asn1::summary::Summary;
+use nss_cmc::client::judge::Proof;
+use nss_cmc::client::send::{SendSpec, send};
+use nss_cmc::client::verify::{ShowSpec, Shown, Verification, show};
+use nss_cmc::error::Result;
+use nss_cmc::inspect;
+use nss_cmc::text::printable;
+use nss_cmc::trust::SignatureCheck;
 
 /// Commands of `cmc`.
 #[derive(Subcommand)]

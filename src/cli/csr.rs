@@ -6,19 +6,19 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::args::DatabaseArgs;
-use crate::algorithm::KeySpec;
-use crate::asn1::{name, pem};
 use crate::cli::report::Report;
-use crate::client::archive::Archive;
-use crate::client::csr::{
+use nss_cmc::algorithm::KeySpec;
+use nss_cmc::asn1::{name, pem};
+use nss_cmc::client::archive::Archive;
+use nss_cmc::client::csr::{
     AltNames, CsrSpec, Extensions, Format, KeyWanted, Made, Requested, create,
 };
-use crate::client::output;
-use crate::client::session::{Needs, Session};
-use crate::cmc::crmf::{ArchiveWrap, Pop};
-use crate::error::Result;
-use crate::keyid;
-use crate::nss::{Access, KeyFlags, KeyUses};
+use nss_cmc::client::output;
+use nss_cmc::client::session::{Needs, Session};
+use nss_cmc::cmc::crmf::{ArchiveWrap, Pop};
+use nss_cmc::error::Result;
+use nss_cmc::keyid;
+use nss_cmc::nss::{Access, KeyFlags, KeyUses};
 
 /// Prints a report.
 type Show<'a> = &'a mut dyn FnMut(&mut Report) -> Result<()>;

@@ -7,21 +7,21 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration, warnings};
-use crate::algorithm::KeySpec;
-use crate::asn1::{name, pem};
 use crate::cli::report::{Report, certificate_json, chain_json};
-use crate::client::archive::Archive;
-use crate::client::csr::AltNames;
-use crate::client::enroll::{
+use nss_cmc::algorithm::KeySpec;
+use nss_cmc::asn1::{name, pem};
+use nss_cmc::client::archive::Archive;
+use nss_cmc::client::csr::AltNames;
+use nss_cmc::client::enroll::{
     DEFAULT_KEY, EnrollSpec, Enrolled, Event, Issued, KeySource, Mended, Outcome, Requester,
     Shared, enroll,
 };
-use crate::cmc::control::check_identification;
-use crate::cmc::crmf::ArchiveWrap;
-use crate::cmc::proof::WitnessAlgorithms;
-use crate::error::{Error, Kind, Result};
-use crate::keyid;
-use crate::nss::Trust;
+use nss_cmc::cmc::control::check_identification;
+use nss_cmc::cmc::crmf::ArchiveWrap;
+use nss_cmc::cmc::proof::WitnessAlgorithms;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::keyid;
+use nss_cmc::nss::Trust;
 
 /// Headings of the options.
 const ASKER: &str = "Who asks";

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::inspect::Item;
+use nss_cmc::inspect::Item;
 
 /// A message as JSON.
 pub fn message_json(message: &Item) -> Value {

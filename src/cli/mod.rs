@@ -14,10 +14,10 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::cli::report::{Report, error_text, issued_pem};
-use crate::error::{Error, Kind, Result};
-use crate::interrupt::Watch;
 use crate::streams::Streams;
-use crate::text::without_userinfo;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::interrupt::Watch;
+use nss_cmc::text::without_userinfo;
 
 #[derive(Parser)]
 #[command(

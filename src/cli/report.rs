@@ -4,11 +4,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::asn1::pem;
-use crate::asn1::summary::{Summary, summary};
-use crate::client::enroll::Notice;
-use crate::error::{Error, Kind, Result};
-use crate::keyid;
+use nss_cmc::asn1::pem;
+use nss_cmc::asn1::summary::{Summary, summary};
+use nss_cmc::client::enroll::Notice;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::keyid;
 
 /// Version of the JSON shape. Additions don't change it.
 pub const SCHEMA: &str = "nss-cmc/1";
@@ -208,7 +208,7 @@ pub fn error_text(e: &Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{LeftKey, Leftover};
+    use nss_cmc::error::{LeftKey, Leftover};
 
     fn result(e: &Error) -> String {
         Report::failure("enroll", e).result.to_string()

@@ -7,17 +7,17 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
-use crate::asn1::Number;
-use crate::asn1::cmc::CrlReason;
 use crate::cli::report::Report;
-use crate::client::connection::Config;
-use crate::client::dogtag::records::State;
-use crate::client::revoke::{
+use nss_cmc::asn1::Number;
+use nss_cmc::asn1::cmc::CrlReason;
+use nss_cmc::client::connection::Config;
+use nss_cmc::client::dogtag::records::State;
+use nss_cmc::client::revoke::{
     Action, Allow, Authority, By, Outcome, Pick, RevokeSpec, Revoked, Source, Target, reason_name,
     revoke,
 };
-use crate::cmc::control::reason;
-use crate::error::{Error, Kind, Result};
+use nss_cmc::cmc::control::reason;
+use nss_cmc::error::{Error, Kind, Result};
 
 /// Arguments of `revoke`.
 #[derive(Args)]

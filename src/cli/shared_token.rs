@@ -6,12 +6,12 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
-use crate::asn1::{Number, pem};
 use crate::cli::report::Report;
-use crate::client::shared_token::{Entry, Recipient, SharedTokenSpec, encrypt, ldif};
-use crate::cmc::control::check_identification;
-use crate::error::{Error, Kind, Result};
-use crate::nss::KeyTransport;
+use nss_cmc::asn1::{Number, pem};
+use nss_cmc::client::shared_token::{Entry, Recipient, SharedTokenSpec, encrypt, ldif};
+use nss_cmc::cmc::control::check_identification;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::nss::KeyTransport;
 
 /// Arguments of `shared-token`.
 #[derive(Args)]

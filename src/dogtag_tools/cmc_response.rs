@@ -5,18 +5,18 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::asn1::pem;
 use crate::cli::args::PasswordArgs;
-use crate::client::input;
-use crate::client::judge;
-use crate::client::output::{self, Mode};
-use crate::client::session::{Needs, Session};
-use crate::cmc::response::{self, Response};
 use crate::dogtag_tools::text::{render_response, stored_line};
-use crate::error::{Error, Kind, Result};
-use crate::nss::Access;
 use crate::streams::Streams;
-use crate::trust::{self, SignatureCheck};
+use nss_cmc::asn1::pem;
+use nss_cmc::client::input;
+use nss_cmc::client::judge;
+use nss_cmc::client::output::{self, Mode};
+use nss_cmc::client::session::{Needs, Session};
+use nss_cmc::cmc::response::{self, Response};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::nss::Access;
+use nss_cmc::trust::{self, SignatureCheck};
 
 #[derive(Parser)]
 #[command(name = "CMCResponse", about = "Shows a CMC response and stores its certificates")]

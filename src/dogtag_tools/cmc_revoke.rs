@@ -4,16 +4,16 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::options::{Dialect, Known, Options, Takes};
-use crate::asn1::{Number, name, pem};
-use crate::client::output::{self, Mode};
-use crate::client::passwords::Source;
-use crate::client::revoke::revocation_request;
-use crate::client::session::{Identity, Needs, Session};
-use crate::client::signer;
-use crate::cmc::control::{Revocation, reason};
-use crate::error::{Error, Kind, Result};
-use crate::nss::Access;
 use crate::streams::Streams;
+use nss_cmc::asn1::{Number, name, pem};
+use nss_cmc::client::output::{self, Mode};
+use nss_cmc::client::passwords::Source;
+use nss_cmc::client::revoke::revocation_request;
+use nss_cmc::client::session::{Identity, Needs, Session};
+use nss_cmc::client::signer;
+use nss_cmc::cmc::control::{Revocation, reason};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::nss::Access;
 
 const USAGE: &str = "\
 Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reason>

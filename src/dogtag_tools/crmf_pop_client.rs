@@ -6,19 +6,19 @@ use std::path::{Path, PathBuf};
 
 use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
-use crate::asn1::name::{self, Prefixes};
-use crate::client::archive::Archive;
-use crate::client::connection::Config;
-use crate::client::csr::{CsrSpec, Extensions, Format, KeyWanted, Made, create};
-use crate::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
-use crate::client::session::{Needs, Session};
-use crate::cmc::crmf::{ArchiveWrap, Pop};
-use crate::error::{Error, Kind, Result};
-use crate::http::{Transport, Url};
-use crate::keyid;
-use crate::nss::{Access, KeyUses};
 use crate::streams::Streams;
-use crate::text::printable;
+use nss_cmc::asn1::name::{self, Prefixes};
+use nss_cmc::client::archive::Archive;
+use nss_cmc::client::connection::Config;
+use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, Made, create};
+use nss_cmc::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
+use nss_cmc::client::session::{Needs, Session};
+use nss_cmc::cmc::crmf::{ArchiveWrap, Pop};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::http::{Transport, Url};
+use nss_cmc::keyid;
+use nss_cmc::nss::{Access, KeyUses};
+use nss_cmc::text::printable;
 
 const HELP: &str = "\
 Usage: CRMFPopClient [OPTIONS]

@@ -4,20 +4,20 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::asn1::pem;
-use crate::client::connection::Config;
-use crate::client::input;
-use crate::client::judge::{self, Received};
-use crate::client::output::Reserved;
-use crate::client::session::{Identity, Needs, Session};
-use crate::client::signer;
-use crate::cmc::request::request_content;
 use crate::dogtag_tools::settings::{Dialect, Settings};
-use crate::error::{Error, Kind, Result};
-use crate::http::Url;
-use crate::http::endpoint::{Encoding, Endpoint};
-use crate::nss::Access;
 use crate::streams::Streams;
+use nss_cmc::asn1::pem;
+use nss_cmc::client::connection::Config;
+use nss_cmc::client::input;
+use nss_cmc::client::judge::{self, Received};
+use nss_cmc::client::output::Reserved;
+use nss_cmc::client::session::{Identity, Needs, Session};
+use nss_cmc::client::signer;
+use nss_cmc::cmc::request::request_content;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::http::Url;
+use nss_cmc::http::endpoint::{Encoding, Endpoint};
+use nss_cmc::nss::Access;
 
 /// Those of the Java tool, then ours.
 const KEYS: &[&str] = &[
@@ -196,7 +196,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("writing to socket\n");
     streams.say("##Response Headers begin##");
     for line in reply.header_lines.iter().take(job.head_lines) {
-        streams.say(crate::text::printable(line));
+        streams.say(nss_cmc::text::printable(line));
     }
     streams.say("##end##");
     let Received { der, response } = judge::read(&endpoint, reply)?;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::algorithm::{Curve, KeySpec, ParameterSet};
-use crate::asn1::pem;
-use crate::client::output;
-use crate::error::{Error, Kind, Result};
-use crate::keyid;
-use crate::nss::{KeyFlags, KeyUses};
+use nss_cmc::algorithm::{Curve, KeySpec, ParameterSet};
+use nss_cmc::asn1::pem;
+use nss_cmc::client::output;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::keyid;
+use nss_cmc::nss::{KeyFlags, KeyUses};
 
 fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)

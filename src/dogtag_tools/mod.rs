@@ -17,12 +17,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::client::passwords::{Passwords, Source, others_read};
-use crate::error::{Error, Result};
-use crate::interrupt;
-use crate::nss::{current_directory, exposed};
-use crate::secret::Secret;
 use crate::streams::Streams;
+use nss_cmc::client::passwords::{Passwords, Source, others_read};
+use nss_cmc::error::{Error, Result};
+use nss_cmc::interrupt;
+use nss_cmc::nss::{current_directory, exposed};
+use nss_cmc::secret::Secret;
 
 /// One of the tools.
 pub struct Tool {

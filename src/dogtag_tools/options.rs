@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::slice::Iter;
 
-use crate::error::{Error, Kind, Result};
+use nss_cmc::error::{Error, Kind, Result};
 
 /// How a tool splits its command line into options and values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 
 use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
-use crate::asn1::name::{self, Prefixes};
-use crate::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
-use crate::client::passwords::Passwords;
-use crate::client::session::{Needs, Session};
-use crate::error::{Error, Kind, Result};
-use crate::keyid;
-use crate::nss::{Access, KeyFlags, KeyUses};
 use crate::streams::Streams;
+use nss_cmc::asn1::name::{self, Prefixes};
+use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
+use nss_cmc::client::passwords::Passwords;
+use nss_cmc::client::session::{Needs, Session};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::keyid;
+use nss_cmc::nss::{Access, KeyFlags, KeyUses};
 
 const USAGE: &str = "\
 Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::client::passwords::{Passwords, Source, Wanted, others_read};
-use crate::error::{Error, Kind, Result};
-use crate::secret::Secret;
-use crate::text::nearest;
+use nss_cmc::client::passwords::{Passwords, Source, Wanted, others_read};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::secret::Secret;
+use nss_cmc::text::nearest;
 
 /// The settings of a flat file. Values may be secrets: there is no `Debug`, and it is wiped.
 pub struct Settings {

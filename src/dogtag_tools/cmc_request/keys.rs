@@ -1,8 +1,8 @@
 //! The keys of CMCRequest's configuration file, all versions together.
 
 use crate::dogtag_tools::settings::Settings;
-use crate::error::{Error, Kind, Result};
-use crate::secret::Secret;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::secret::Secret;
 
 /// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`; no
 /// Java tool knows these, `allowUnverifiedResponse`, `quiet` (the message isn't printed), and the last

@@ -6,22 +6,22 @@ mod spec;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::asn1::{pem, tlv};
-use crate::client::input::{self, parsed};
-use crate::client::keys::request_key;
-use crate::client::output::{self, Mode};
-use crate::client::session::{Held, Identity, Needs, Session};
-use crate::client::signer;
-use crate::client::{judge, pop};
-use crate::cmc::message::{self, Message, Signatory, build};
-use crate::cmc::pop::Challenge;
-use crate::cmc::request::{Format, Request};
 use crate::dogtag_tools::settings::{Dialect, Settings};
-use crate::error::{Error, Kind, Result};
-use crate::keyid;
-use crate::nss::{Access, Database, KeyTransport, PrivateKey, Token};
-use crate::secret::Secret;
 use crate::streams::Streams;
+use nss_cmc::asn1::{pem, tlv};
+use nss_cmc::client::input::{self, parsed};
+use nss_cmc::client::keys::request_key;
+use nss_cmc::client::output::{self, Mode};
+use nss_cmc::client::session::{Held, Identity, Needs, Session};
+use nss_cmc::client::signer;
+use nss_cmc::client::{judge, pop};
+use nss_cmc::cmc::message::{self, Message, Signatory, build};
+use nss_cmc::cmc::pop::Challenge;
+use nss_cmc::cmc::request::{Format, Request};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::keyid;
+use nss_cmc::nss::{Access, Database, KeyTransport, PrivateKey, Token};
+use nss_cmc::secret::Secret;
 
 use spec::Authority;
 
@@ -155,7 +155,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let what = "the CA's answer to the first trip";
     let bytes = input::read(what, Path::new(response))?;
     let named = format!("{what} {response}");
-    let (_, parsed) = parsed(&named, "a CMC response", &bytes, crate::cmc::response::parse)?;
+    let (_, parsed) = parsed(&named, "a CMC response", &bytes, nss_cmc::cmc::response::parse)?;
     let opened = Opened::new(settings, Some(nickname), true, streams)?;
     let identity = opened.signer(nickname, streams)?;
     let key = opened.key(&id, &[], streams)?;

@@ -7,10 +7,10 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use super::{Page, date, decimal, extensions};
-use crate::asn1::certificate::{Algorithm, Certificate, PublicKey};
-use crate::asn1::name::dn_string;
-use crate::asn1::split_tlv;
-use crate::error::{Error, Kind, Result};
+use nss_cmc::asn1::certificate::{Algorithm, Certificate, PublicKey};
+use nss_cmc::asn1::name::dn_string;
+use nss_cmc::asn1::split_tlv;
+use nss_cmc::error::{Error, Kind, Result};
 
 /// The DER certificate as indented text, ending in a line end.
 ///

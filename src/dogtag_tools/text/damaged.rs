@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{pretty_certificate, render_response};
-use crate::cmc::response::parse;
+use nss_cmc::cmc::response::parse;
 
 fn vector(file: &str) -> Vec<u8> {
     let vectors: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");

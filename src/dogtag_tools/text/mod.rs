@@ -17,7 +17,7 @@ pub use response::{Rendered, render_response, stored_line};
 
 use num_bigint::BigInt;
 
-use crate::text::{hex, printable};
+use nss_cmc::text::{hex, printable};
 
 /// Octets shown on one line of a hexadecimal listing.
 const HEX_LINE: usize = 16;

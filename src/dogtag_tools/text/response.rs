@@ -4,10 +4,10 @@ use num_bigint::BigInt;
 use rasn::types::UtcTime;
 
 use super::{Page, date, decimal, pretty_certificate, printable};
-use crate::asn1::{oid, pem};
-use crate::cmc::control::{Control, ControlType, TaggedControl, Undecodable};
-use crate::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status, is_status};
-use crate::error::{Error, Kind, Result};
+use nss_cmc::asn1::{oid, pem};
+use nss_cmc::cmc::control::{Control, ControlType, TaggedControl, Undecodable};
+use nss_cmc::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status, is_status};
+use nss_cmc::error::{Error, Kind, Result};
 
 /// What the tool says about an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -308,8 +308,8 @@ mod tests {
     use rasn::types::Oid;
 
     use super::*;
-    use crate::asn1::{encode, tlv};
-    use crate::cmc::response::parse;
+    use nss_cmc::asn1::{encode, tlv};
+    use nss_cmc::cmc::response::parse;
 
     const SUCCESS: &[u8] = &[0x30, 0x08, 0x02, 0x01, 0, 0x30, 0x03, 0x02, 0x01, 0];
 
