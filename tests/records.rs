@@ -8,12 +8,12 @@ use std::sync::Mutex;
 
 use common::stand_in::{StandIn, ec_folder, program};
 use common::{Folder, tool};
+use nss_cmc::asn1::Number;
 use nss_cmc::asn1::name;
 use nss_cmc::asn1::x509::certificate_fields;
 use nss_cmc::client::dogtag::records::{Lookup, Records, State};
 use nss_cmc::http::{Transport, TransportOptions};
 use nss_cmc::nss::{Access, Database};
-use rasn::types::Integer;
 
 /// NSS opens one database at a time.
 static ONE: Mutex<()> = Mutex::new(());
@@ -51,7 +51,7 @@ fn by_serial_subject_and_key() {
     let f = ec_folder();
     let der = agent(&f);
     let fields = certificate_fields(&der).unwrap();
-    let serial = nss_cmc::asn1::Number::unsigned(fields.serial);
+    let serial = Number::unsigned(fields.serial);
     let number = serial.to_string();
     for (offer, tree) in [("v1", "/ca/rest"), ("v2", "/ca/v2"), ("both", "/ca/v2")] {
         let ca = StandIn::start(&f, &["--rest", offer, "--server-key-type", "ec"]);
@@ -64,9 +64,11 @@ fn by_serial_subject_and_key() {
                 ("CN=agent,O=STAND-IN", &State::Valid)
             );
             assert_eq!(record.issuer, "CN=CA Signing Certificate,O=STAND-IN");
-            let Lookup::Found(ca) = records.by_serial(&Integer::from(1)).unwrap() else { panic!() };
+            let Lookup::Found(ca) = records.by_serial(&Number::from(1u32)).unwrap() else {
+                panic!()
+            };
             assert_eq!(ca.subject, ca.issuer);
-            let unknown = records.by_serial(&Integer::from(0x7777)).unwrap();
+            let unknown = records.by_serial(&Number::from(0x7777u32)).unwrap();
             assert!(matches!(unknown, Lookup::Absent), "{unknown:?}");
 
             let Lookup::Found(found) = records.by_subject(fields.subject).unwrap() else {
@@ -82,7 +84,7 @@ fn by_serial_subject_and_key() {
             let other = records.by_key(fields.subject, &fields.spki[1..]).unwrap();
             assert!(matches!(other, Lookup::Absent), "{other:?}");
             assert_eq!(records.issued_by(&serial).unwrap().as_deref(), Some("agent"));
-            assert_eq!(records.issued_by(&Integer::from(1)).unwrap().as_deref(), Some("system"));
+            assert_eq!(records.issued_by(&Number::from(1u32)).unwrap().as_deref(), Some("system"));
         });
         let valid = format!("0x{:x} VALID", number.parse::<u32>().unwrap());
         for (reason, state) in [(6, "on hold"), (1, "revoked (keyCompromise)")] {
@@ -100,7 +102,7 @@ fn by_serial_subject_and_key() {
 #[test]
 fn servers_without_it_are_told_from_unknown_certificates() {
     let f = ec_folder();
-    let serial = Integer::from(1);
+    let serial = Number::from(1u32);
     for (offer, why) in [
         ("none", "HTTP status 404"),
         ("html", "not a certificate record in JSON"),
