@@ -383,7 +383,7 @@ impl Response {
     /// # Errors
     /// [`Kind::Input`] when its value is something else; so below.
     pub fn sender_nonce(&self) -> Result<Option<&[u8]>> {
-        self.first(ControlType::SenderNonce, |value| match value {
+        self.first(ControlType::SenderNonce, "senderNonce", |value| match value {
             Control::SenderNonce(nonce) => Some(nonce.as_slice()),
             _ => None,
         })
@@ -394,7 +394,7 @@ impl Response {
     /// # Errors
     /// As [`Response::sender_nonce`].
     pub fn response_info(&self) -> Result<Option<&[u8]>> {
-        self.first(ControlType::ResponseInfo, |value| match value {
+        self.first(ControlType::ResponseInfo, "responseInfo", |value| match value {
             Control::ResponseInfo(octets) => Some(octets.as_slice()),
             _ => None,
         })
@@ -405,7 +405,7 @@ impl Response {
     /// # Errors
     /// As [`Response::sender_nonce`].
     pub fn encrypted_pop(&self) -> Result<Option<&EncryptedPop>> {
-        self.first(ControlType::EncryptedPop, |value| match value {
+        self.first(ControlType::EncryptedPop, "the EncryptedPOP control", |value| match value {
             Control::EncryptedPop(pop) => Some(&**pop),
             _ => None,
         })
@@ -414,11 +414,13 @@ impl Response {
     fn first<'a, T>(
         &'a self,
         control: ControlType,
+        what: &str,
         take: impl FnOnce(&'a Control) -> Option<T>,
     ) -> Result<Option<T>> {
-        match self.control(control).map(TaggedControl::value).transpose()?.flatten() {
+        match self.control(control).and_then(|c| c.values.first()) {
             None => Ok(None),
-            Some(value) => Ok(take(value)),
+            Some(Ok(value)) => Ok(take(value)),
+            Some(Err(e)) => Err(e.error_of(what)),
         }
     }
 
