@@ -1,7 +1,7 @@
 //! A CMC answer, as CMCResponse of Dogtag 10.10 prints it.
 
+use chrono::DateTime;
 use num_bigint::BigInt;
-use rasn::types::UtcTime;
 
 use super::{Page, date, decimal, pretty_certificate, printable};
 use crate::asn1::{oid, pem};
@@ -242,7 +242,7 @@ fn print_status(page: &mut Page, status: &Status) {
         Some(OtherInfo::Pend { token, time }) => {
             page.line(3, "OtherInfo type: PEND");
             page.line(0, "PendInfo present...processing...");
-            if let Some(time) = UtcTime::from_timestamp(*time, 0) {
+            if let Some(time) = DateTime::from_timestamp(*time, 0) {
                 page.line(3, format!("Date: {}", date::compact(time)));
             }
             let token = String::from_utf8_lossy(token);
