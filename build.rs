@@ -104,6 +104,7 @@ mod regen {
         "SECKEYPrivateKeyListNode",
         "SECKEYPublicKeyListNode",
         "CERTCertListNode",
+        "CERTVerifyLogNode",
         "PK11RSAGenParams",
         "CK_RSA_PKCS_PSS_PARAMS",
         "CK_RSA_PKCS_OAEP_PARAMS",
@@ -168,13 +169,13 @@ mod regen {
         "NSSTrustDomainStr",
         "CERTSubjectListStr",
         "SECKEYPublicKeyStr",
+        "SECKEYPublicKeyStr__bindgen_ty_1",
         "CERTAuthKeyIDStr",
         "CERTCertDistrustStr",
         "CERTCertExtensionStr",
         "CERTGeneralNameStr",
         "CERTNameStr",
         "CERTOKDomainNameStr",
-        "PLArenaPool",
     ];
 
     pub fn run() {

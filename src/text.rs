@@ -96,7 +96,7 @@ pub(crate) fn push_hex(out: &mut String, octet: u8) {
 }
 
 /// Upper-case hexadecimal without separators.
-pub(crate) fn hex(octets: &[u8]) -> String {
+pub fn hex(octets: &[u8]) -> String {
     let mut out = String::with_capacity(octets.len() * 2);
     for octet in octets {
         push_hex(&mut out, *octet);

@@ -106,7 +106,7 @@ fn httpclient_by_est() {
              nickname=agent\ninput=cmc.req\noutput=resp\n{}\n",
             lines.join("\n")
         );
-        f.write("h.cfg", text);
+        f.write_secret("h.cfg", text);
         f.nss_cmc(&["HttpClient", "h.cfg"])
     };
     let said = post(&[]).exits(0);

@@ -203,15 +203,16 @@ impl<'a> Certificate<'a> {
             algorithm: parts.algorithm,
             parameters: parts.parameters,
             signature: parts.signature,
-            signature_algorithm: Algorithm::from(&decoded.signature_algorithm),
+            signature_algorithm: Algorithm::of(&decoded.signature_algorithm),
             not_before: utc(&tbs.validity.not_before),
             not_after: utc(&tbs.validity.not_after),
-            extensions: tbs.extensions.iter().flat_map(|e| e.iter()).map(Extension::from).collect(),
+            extensions: tbs.extensions.iter().flat_map(|e| e.iter()).map(Extension::of).collect(),
         };
         Ok((certificate, tbs.signature == decoded.signature_algorithm))
     }
 
-    fn value(&self, id: &Oid) -> Option<&[u8]> {
+    /// Returns the value of an extension.
+    pub(crate) fn value(&self, id: &Oid) -> Option<&[u8]> {
         self.extensions.iter().find(|e| *e.id == *id).map(|e| e.value.as_slice())
     }
 
@@ -234,7 +235,7 @@ impl<'a> Certificate<'a> {
             let (_, modulus) = BigInt::from(key.modulus).to_bytes_be();
             (modulus, BigInt::from(key.public_exponent))
         });
-        Ok(PublicKey { algorithm: Algorithm::from(&spki.algorithm), bits: bits.to_vec(), rsa })
+        Ok(PublicKey { algorithm: Algorithm::of(&spki.algorithm), bits: bits.to_vec(), rsa })
     }
 
     /// Returns whether subject and issuer are the same name.
@@ -275,7 +276,7 @@ impl<'a> Certificate<'a> {
     ///
     /// # Errors
     /// As [`Certificate::ca`].
-    pub fn purposes(&self) -> Result<Option<Vec<ObjectIdentifier>>> {
+    pub(crate) fn purposes(&self) -> Result<Option<Vec<ObjectIdentifier>>> {
         let value = self.value(oid::CE_EXT_KEY_USAGE);
         value.map(|value| key_usage::purposes("the extended key usage", value)).transpose()
     }
@@ -284,7 +285,7 @@ impl<'a> Certificate<'a> {
     ///
     /// # Errors
     /// As [`Certificate::ca`].
-    pub fn has_purpose(&self, purpose: &Oid) -> Result<bool> {
+    pub(crate) fn has_purpose(&self, purpose: &Oid) -> Result<bool> {
         Ok(self.purposes()?.is_some_and(|all| all.iter().any(|id| **id == *purpose)))
     }
 
@@ -327,14 +328,12 @@ impl<'a> Certificate<'a> {
     }
 }
 
-impl From<&AlgorithmIdentifier> for Algorithm {
-    fn from(algorithm: &AlgorithmIdentifier) -> Algorithm {
+impl Algorithm {
+    fn of(algorithm: &AlgorithmIdentifier) -> Algorithm {
         let parameters = algorithm.parameters.as_ref().map_or(&[][..], |p| p.as_bytes());
         Algorithm { id: oid::dotted(&algorithm.algorithm), parameters: parameters.to_vec() }
     }
-}
 
-impl Algorithm {
     /// Returns the digest that RSASSA-PSS-params (RFC 4055 §3.1) name, in dotted form.
     pub fn pss_digest(&self) -> Option<String> {
         // The first element is `[0] { AlgorithmIdentifier { OBJECT IDENTIFIER ...`.

@@ -137,14 +137,12 @@ pub struct AuthorityKeyIdentifier {
     pub serial: Option<BigInt>,
 }
 
-impl From<&pkix::Extension> for Extension {
-    fn from(extension: &pkix::Extension) -> Extension {
+impl Extension {
+    pub(super) fn of(extension: &pkix::Extension) -> Extension {
         let pkix::Extension { extn_id, critical, extn_value } = extension;
         Extension { id: extn_id.clone(), critical: *critical, value: extn_value.to_vec() }
     }
-}
 
-impl Extension {
     /// Returns the identifier in dotted form.
     pub fn id(&self) -> String {
         oid::dotted(&self.id)
@@ -178,7 +176,7 @@ impl Extension {
             let id: pkix::AuthorityKeyIdentifier = decode("the authority key identifier", value)?;
             Value::AuthorityKeyIdentifier(AuthorityKeyIdentifier {
                 key: id.key_identifier.map(|key| key.to_vec()),
-                issuer: id.authority_cert_issuer.iter().flatten().map(GeneralName::from).collect(),
+                issuer: id.authority_cert_issuer.iter().flatten().map(GeneralName::of).collect(),
                 serial: id.authority_cert_serial_number.map(BigInt::from),
             })
         } else if *id == *oid::CE_EXT_KEY_USAGE {
@@ -226,11 +224,11 @@ fn general_name(der: &[u8]) -> GeneralName {
         });
     }
     let name = decode::<pkix::GeneralName>("an alternative name", der);
-    name.map_or(GeneralName::Unread, |name| GeneralName::from(&name))
+    name.map_or(GeneralName::Unread, |name| GeneralName::of(&name))
 }
 
-impl From<&pkix::GeneralName> for GeneralName {
-    fn from(name: &pkix::GeneralName) -> GeneralName {
+impl GeneralName {
+    fn of(name: &pkix::GeneralName) -> GeneralName {
         match name {
             pkix::GeneralName::Rfc822Name(mail) => GeneralName::Email(mail.to_string()),
             pkix::GeneralName::DnsName(host) => GeneralName::Dns(host.to_string()),
@@ -246,7 +244,7 @@ impl From<&pkix::GeneralName> for GeneralName {
 }
 
 fn distribution_point(point: &pkix::DistributionPoint) -> DistributionPoint {
-    let names = |names: &Vec<pkix::GeneralName>| names.iter().map(GeneralName::from).collect();
+    let names = |names: &Vec<pkix::GeneralName>| names.iter().map(GeneralName::of).collect();
     DistributionPoint {
         name: point.distribution_point.as_ref().map(|name| match name {
             pkix::DistributionPointName::FullName(all) => DistributionPointName::Full(names(all)),

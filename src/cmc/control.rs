@@ -234,6 +234,16 @@ impl Undecodable {
     pub fn error(&self) -> Error {
         Error::new(Kind::Input, self.reason.clone())
     }
+
+    /// As an error that calls the control `what`.
+    pub fn error_of(&self, what: &str) -> Error {
+        match self.reason.split_once(": ") {
+            Some((_, why)) => {
+                Error::new(Kind::Input, format!("can't decode {what}")).because(why.to_owned())
+            }
+            None => self.error(),
+        }
+    }
 }
 
 impl TaggedControl {
@@ -261,18 +271,6 @@ impl TaggedControl {
     /// The object identifier, dotted.
     pub fn dotted(&self) -> String {
         oid::dotted(&self.id)
-    }
-
-    /// The first value.
-    ///
-    /// # Errors
-    /// [`Kind::Input`] when it can't be decoded.
-    pub fn value(&self) -> Result<Option<&Control>> {
-        match self.values.first() {
-            None => Ok(None),
-            Some(Ok(value)) => Ok(Some(value)),
-            Some(Err(e)) => Err(e.error()),
-        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod proof;
 pub mod request;
 pub mod response;
 pub mod seal;
+mod status;
 
 #[cfg(test)]
 pub(crate) mod fixture;

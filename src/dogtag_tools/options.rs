@@ -157,11 +157,11 @@ impl Options {
     }
 
     fn letter_s_value(&self, letter: u8, glued: &[u8], words: &mut Words<'_>) -> Result<OsString> {
-        let follows = |word: &&OsString| match self.dialect {
+        let follows = |word: &OsStr| match self.dialect {
             Dialect::Glued => !word.as_bytes().starts_with(b"-"),
             _ => !self.is_option(word),
         };
-        let next = if glued.is_empty() { words.next_if(|word| follows(&word)) } else { None };
+        let next = if glued.is_empty() { words.next_if(|word| follows(word)) } else { None };
         let value = next.map_or(glued, |word| word.as_bytes());
         if self.dialect == Dialect::Glued {
             return Ok(OsStr::from_bytes(unquoted(value)).to_owned());

@@ -27,7 +27,8 @@ use nss_sys as sys;
 
 pub use cert::{Certificate, Trust, Usage};
 pub use database::{Access, Database};
-pub(crate) use descriptor::{duplicate, is_ignored, was_closed};
+pub use descriptor::was_closed;
+pub(crate) use descriptor::{duplicate, is_ignored};
 pub use exposed::{current_directory, exposed};
 pub use fault::Fault;
 pub use identity::Identity;

@@ -70,6 +70,6 @@ fn what_is_not_checked_is_said() {
         let said = "Not checked: OCSP, and CRLs unless they are in the database.";
         assert!(text.contains(said), "{}", help.out);
     }
-    let readme = include_str!("../../README.md");
-    assert!(readme.contains("Not checked: OCSP"));
+    let guide = include_str!("../../docs/guide.md");
+    assert!(guide.contains("Not checked: OCSP"));
 }

@@ -7,7 +7,8 @@ use rasn_pkix::AttributeTypeAndValue;
 
 mod print;
 
-pub(crate) use print::{characters, dn, rdn};
+pub use print::characters;
+pub(crate) use print::{dn, rdn};
 pub use print::{dn_string, name_attributes, same_name};
 
 use super::{encode, oid, tlv};

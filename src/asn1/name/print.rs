@@ -78,7 +78,7 @@ fn attribute(attribute: &AttributeTypeAndValue) -> String {
 /// UniversalString. `None` for any other type, or octets that aren't text of that type.
 ///
 /// Which ASCII characters a type allows isn't checked: `*` in a PrintableString is common.
-pub(crate) fn characters(der: &[u8]) -> Option<String> {
+pub fn characters(der: &[u8]) -> Option<String> {
     let (tag, octets, []) = split_tlv(der)? else {
         return None;
     };

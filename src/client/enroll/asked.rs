@@ -1,10 +1,10 @@
 //! What a request asks for, compared with what a certificate has.
 
 use rasn::types::Any;
-use rasn_pkix::{Certificate, Extension};
+use rasn_pkix::Extension;
 
-use crate::asn1::name::dn_string;
-use crate::asn1::name::same_name;
+use crate::asn1::certificate::Certificate;
+use crate::asn1::name::{dn_string, same_name};
 use crate::asn1::summary::alternative_names;
 use crate::asn1::x509::certificate_fields;
 use crate::asn1::{decode, oid};
@@ -34,7 +34,8 @@ impl Asked {
     /// # Errors
     /// [`crate::error::Kind::Input`] for names that can't be read.
     pub(super) fn new(subject: Option<Vec<u8>>, extensions: &[Extension]) -> Result<Asked> {
-        Ok(Asked { subject, names: names(extensions)? })
+        let wanted = extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
+        Ok(Asked { subject, names: names(wanted.map(|e| &e.extn_value[..]))? })
     }
 
     /// What a request asks for.
@@ -87,16 +88,14 @@ impl Asked {
 
 /// The alternative names of a certificate.
 fn granted(der: &[u8]) -> Result<Vec<Name>> {
-    let certificate: Certificate = decode("a certificate", der)?;
-    let extensions = certificate.tbs_certificate.extensions;
-    names(extensions.as_ref().map_or(&[], |e| e.as_slice()))
+    names(Certificate::decode(der)?.value(oid::CE_SUBJECT_ALT_NAME))
 }
 
-fn names(extensions: &[Extension]) -> Result<Vec<Name>> {
-    let wanted = extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
-    let Some(wanted) = wanted else { return Ok(Vec::new()) };
-    let all: Vec<Any> = decode("the alternative names", &wanted.extn_value)?;
-    let texts = alternative_names(&wanted.extn_value)?;
+/// The names in the value of subjectAltName.
+fn names(value: Option<&[u8]>) -> Result<Vec<Name>> {
+    let Some(value) = value else { return Ok(Vec::new()) };
+    let all: Vec<Any> = decode("the alternative names", value)?;
+    let texts = alternative_names(value)?;
     let named = |(text, name): (String, Any)| Name { text, der: name.as_bytes().to_vec() };
     Ok(texts.into_iter().zip(all).map(named).collect())
 }

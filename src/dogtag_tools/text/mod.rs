@@ -13,7 +13,7 @@ mod extensions;
 mod response;
 
 pub use certificate::pretty_certificate;
-pub use response::{Rendered, render_response, stored_line};
+pub use response::{render_response, stored_line};
 
 use num_bigint::BigInt;
 

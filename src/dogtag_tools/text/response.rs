@@ -1,11 +1,11 @@
 //! A CMC answer, as CMCResponse of Dogtag 10.10 prints it.
 
+use chrono::DateTime;
 use num_bigint::BigInt;
-use rasn::types::UtcTime;
 
 use super::{Page, date, decimal, pretty_certificate, printable};
 use nss_cmc::asn1::{oid, pem};
-use nss_cmc::cmc::control::{Control, ControlType, TaggedControl, Undecodable};
+use nss_cmc::cmc::control::{Control, ControlType, TaggedControl};
 use nss_cmc::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status, is_status};
 use nss_cmc::error::{Error, Kind, Result};
 
@@ -116,7 +116,7 @@ fn controls(page: &mut Page, list: &[TaggedControl]) -> Result<Option<String>> {
         }
         let shown = if of_status { control.values.len() } else { 1 };
         for value in control.values.iter().take(shown) {
-            let value = value.as_ref().map_err(|e| named(title, e))?;
+            let value = value.as_ref().map_err(|e| e.error_of(title))?;
             if let Some(status) = print(page, value)
                 && status.status != CmcStatus::Success
             {
@@ -130,17 +130,6 @@ fn controls(page: &mut Page, list: &[TaggedControl]) -> Result<Option<String>> {
 fn undecodable_status(control: &TaggedControl) -> Option<Error> {
     let is_status = control.control_type().is_some_and(is_status);
     control.values.iter().filter(|_| is_status).find_map(|v| v.as_ref().err()).map(|e| e.error())
-}
-
-/// The error by the title that the tool gives the control.
-fn named(title: &str, undecodable: &Undecodable) -> Error {
-    let why = undecodable.error().to_string();
-    match why.split_once(": ") {
-        Some((_, why)) => {
-            Error::new(Kind::Input, format!("can't decode {title}")).because(why.to_owned())
-        }
-        None => undecodable.error(),
-    }
 }
 
 /// The tool's name for a control that it prints.
@@ -253,7 +242,7 @@ fn print_status(page: &mut Page, status: &Status) {
         Some(OtherInfo::Pend { token, time }) => {
             page.line(3, "OtherInfo type: PEND");
             page.line(0, "PendInfo present...processing...");
-            if let Some(time) = UtcTime::from_timestamp(*time, 0) {
+            if let Some(time) = DateTime::from_timestamp(*time, 0) {
                 page.line(3, format!("Date: {}", date::compact(time)));
             }
             let token = String::from_utf8_lossy(token);
