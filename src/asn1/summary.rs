@@ -1,13 +1,11 @@
 //! What people and programs want to know of a certificate.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
 
 use super::Number;
 use super::certificate::Certificate;
 use super::extension::{GeneralName, general_names};
 use super::name::dn_string;
-use super::pem;
 use crate::error::Result;
 use crate::text::printable;
 
@@ -88,22 +86,5 @@ impl Summary {
     /// The end of validity for people, in UTC.
     pub fn until(&self) -> String {
         self.not_after.format("%Y-%m-%d %H:%M:%S UTC").to_string()
-    }
-
-    /// For JSON output.
-    pub fn to_json(&self) -> Value {
-        let rfc3339 = |t: &DateTime<Utc>| t.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        json!({
-            "pem": pem::encode("CERTIFICATE", &self.der),
-            "subject": self.subject,
-            "issuer": self.issuer,
-            "serial": {
-                "hex": self.serial_hex(),
-                "dec": self.number().decimal(),
-            },
-            "not_before": rfc3339(&self.not_before),
-            "not_after": rfc3339(&self.not_after),
-            "sans": self.sans,
-        })
     }
 }

@@ -4,7 +4,6 @@ use rasn::prelude::*;
 use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::{Attribute, Extension, GeneralName, SubjectPublicKeyInfo};
 
-pub use super::certificate::fields as certificate_fields;
 use super::{alt_name, any, any_of, decode, encode, oid, split_tlv, tlv};
 use crate::algorithm::{Curve, Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};

@@ -7,9 +7,8 @@ use serde_json::{Value, json};
 
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
 use crate::cli::message::{message_json, message_lines};
-use crate::cli::report::Report;
+use crate::cli::report::{Report, certificate_json};
 use crate::streams::Streams;
-use nss_cmc::asn1::summary::Summary;
 use nss_cmc::client::judge::Proof;
 use nss_cmc::client::send::{SendSpec, send};
 use nss_cmc::client::verify::{ShowSpec, Shown, Verification, show};
@@ -136,7 +135,7 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
         rescue: &mut |answer| streams.tell(answer.trim_end()),
     })?;
     let shown = inspect::read(&submitted.response)?;
-    let summaries: Vec<Value> = submitted.certificates.iter().map(Summary::to_json).collect();
+    let summaries: Vec<Value> = submitted.certificates.iter().map(certificate_json).collect();
     let text = format!("the CA says success; its answer is in {output}");
     let mut report = Report::done("cmc send", "success", true, text).result(json!({
         "output": output,
@@ -197,6 +196,15 @@ fn verified(found: &Verification, database: Option<&str>) -> (Value, Value, Vec<
         None => format!("signature: {words}"),
     };
     let lines = std::iter::once(line).chain(proofs.iter().map(Proof::line)).collect();
-    let certificates = proofs.iter().map(Proof::to_json).collect();
+    let certificates = proofs.iter().map(proof_json).collect();
     (json!({ "result": result, "reason": fault, "database": database }), certificates, lines)
+}
+
+fn proof_json(proof: &Proof) -> Value {
+    json!({
+        "subject": proof.subject,
+        "serial": proof.serial,
+        "proven": proof.why_not.is_none(),
+        "reason": proof.why_not.as_ref().map(ToString::to_string),
+    })
 }

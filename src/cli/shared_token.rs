@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args};
 use serde_json::json;
 
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
-use crate::cli::report::Report;
+use crate::cli::report::{Report, certificate_json};
 use nss_cmc::asn1::{Number, pem};
 use nss_cmc::client::shared_token::{Entry, Recipient, SharedTokenSpec, encrypt, ldif};
 use nss_cmc::cmc::control::check_identification;
@@ -100,7 +100,7 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
     let ldif = entry.map(|e| ldif(&e, &token.der)).transpose()?;
     let msg = format!("encrypted for {}, serial {}", recipient.subject, recipient.serial_hex());
     let mut report = Report::done("shared-token", "encrypted", false, msg)
-        .result(json!({ "token": text, "ldif": ldif, "recipient": recipient.to_json() }));
+        .result(json!({ "token": text, "ldif": ldif, "recipient": certificate_json(recipient) }));
     report.lines.push(String::new());
     report.lines.push(ldif.unwrap_or(text).trim_end().to_owned());
     report.warnings = warnings;

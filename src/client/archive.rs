@@ -5,9 +5,10 @@ use std::path::Path;
 use super::input;
 use super::session::Session;
 use crate::algorithm::{Crypto, KeyType};
+use crate::asn1::certificate;
 use crate::asn1::certificate::Certificate;
 use crate::asn1::key_usage::KeyUsage;
-use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::asn1::x509::spki_key_type;
 use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{KeyTransport, PrivateKey, PrivateWrap, SessionKind};
@@ -39,14 +40,14 @@ impl Archive {
                     certutil -L -n 'transportCert cert-pki-tomcat KRA' -a";
         let bytes = input::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
         let check = |der: &[u8]| {
-            certificate_fields(der).map(drop).map_err(|_| {
+            certificate::fields(der).map(drop).map_err(|_| {
                 Error::new(Kind::Input, format!("can't read {what}"))
                     .because("it is no certificate")
             })
         };
         let (der, ()) =
             input::parsed(&what, "a certificate", &bytes, check).map_err(|e| e.hint(hint))?;
-        let fields = certificate_fields(&der)?;
+        let fields = certificate::fields(&der)?;
         match spki_key_type(fields.spki) {
             Some(KeyType::Rsa) => {}
             other => {

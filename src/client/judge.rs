@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::asn1::x509::certificate_fields;
 use crate::asn1::{certificate, oid};
 use crate::cmc::control::{Control, ControlType};
 use crate::cmc::request::Sent;
@@ -225,16 +224,6 @@ impl Proof {
             Some(e) => format!("{of}: not proven: {e}"),
         }
     }
-
-    /// For JSON.
-    pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
-            "subject": self.subject,
-            "serial": self.serial,
-            "proven": self.why_not.is_none(),
-            "reason": self.why_not.as_ref().map(Error::to_string),
-        })
-    }
 }
 
 /// Refuses a response with a certificate that isn't proven.
@@ -269,7 +258,7 @@ pub fn ours(
     let (mut with_key, others): (Vec<_>, Vec<_>) = certificates
         .into_iter()
         .filter(|der| seen.insert(der.clone()))
-        .partition(|der| certificate_fields(der).is_ok_and(|f| f.spki == spki));
+        .partition(|der| certificate::fields(der).is_ok_and(|f| f.spki == spki));
     let begin = |der: &Vec<u8>| {
         certificate::read(der).map(|c| (c.not_before, c.not_after)).unwrap_or_default()
     };

@@ -7,10 +7,11 @@ use super::input;
 use super::passwords::Passwords;
 use super::session::{self, Needs, Session};
 use crate::algorithm::KeyType;
+use crate::asn1::certificate;
 use crate::asn1::certificate::Certificate;
 use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::summary::{Summary, summary};
-use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::asn1::x509::spki_key_type;
 use crate::asn1::{oid, pem, tlv};
 use crate::cmc::response::{certificates_of, open_signed_data};
 use crate::error::{Error, Kind, Result};
@@ -106,7 +107,7 @@ fn encrypted(
     passphrase: &[u8],
     how: KeyTransport,
 ) -> Result<Vec<u8>> {
-    let spki = certificate_fields(recipient)?.spki;
+    let spki = certificate::fields(recipient)?.spki;
     if spki_key_type(spki) != Some(KeyType::Rsa) {
         return Err(Error::new(Kind::Input, "the issuance protection certificate isn't of RSA")
             .hint("only an RSA key can protect shared secrets"));
@@ -132,7 +133,7 @@ pub fn certificate_in(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
 
 fn certificate_among(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     let der = pem::to_der(what, bytes)?;
-    if certificate_fields(&der).is_ok() {
+    if certificate::fields(&der).is_ok() {
         return Ok(der);
     }
     let (signed, _) = open_signed_data(what, &der)?;
@@ -143,11 +144,11 @@ fn certificate_among(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     let all = certificates_of(&signed);
     let issued_another = |subject: &[u8], own: &[u8]| {
         all.iter().any(|c| {
-            c.as_slice() != own && certificate_fields(c).is_ok_and(|f| f.issuer == subject)
+            c.as_slice() != own && certificate::fields(c).is_ok_and(|f| f.issuer == subject)
         })
     };
     let leaf =
-        all.iter().find(|c| certificate_fields(c).is_ok_and(|f| !issued_another(f.subject, c)));
+        all.iter().find(|c| certificate::fields(c).is_ok_and(|f| !issued_another(f.subject, c)));
     leaf.cloned().ok_or_else(|| Error::new(Kind::Input, format!("{what} holds no certificate")))
 }
 

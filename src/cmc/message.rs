@@ -9,9 +9,10 @@ use super::request::{Format, PkiDataBuilder, Request, Sent, request_content};
 use super::response::open_signed_data;
 use super::seal::{SignerId, signed_data, unsigned_data};
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
+use crate::asn1::certificate;
 use crate::asn1::cms::SignerIdentifier;
 use crate::asn1::crmf::{CertReqMsg, CertRequest};
-use crate::asn1::x509::{certificate_fields, spki_key_type};
+use crate::asn1::x509::spki_key_type;
 use crate::asn1::{Number, decode, encode};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
@@ -246,7 +247,7 @@ fn sign_as(
     let mut chain = vec![leaf.to_vec()];
     chain.extend(issuers.iter().cloned());
     let id = SignerId::Certificate(leaf);
-    if spki_key_type(certificate_fields(leaf)?.spki) == Some(KeyType::RsaPss) {
+    if spki_key_type(certificate::fields(leaf)?.spki) == Some(KeyType::RsaPss) {
         let digest = digest_for(KeyType::RsaPss);
         return signed_data(pki_data, id, &chain, &PssKey(key), digest, crypto);
     }

@@ -5,10 +5,11 @@ use rasn_cms::{Attribute, EncapsulatedContentInfo};
 use zeroize::Zeroizing;
 
 use crate::algorithm::{Crypto, Digest, Signer};
+use crate::asn1::certificate;
 use crate::asn1::cms::{
     ContentInfo, IssuerAndSerialNumber, SignedData, SignerIdentifier, SignerInfo,
 };
-use crate::asn1::x509::{certificate_fields, digest_algorithm, scheme_of, signature_algorithm};
+use crate::asn1::x509::{digest_algorithm, scheme_of, signature_algorithm};
 use crate::asn1::{Number, any, any_of, encode, oid, tlv, tlv_of};
 use crate::error::Result;
 
@@ -43,7 +44,7 @@ pub fn signed_data(
     let signature = signer.sign(scheme, &to_sign)?;
     let (version, sid) = match id {
         SignerId::Certificate(der) => {
-            let fields = certificate_fields(der)?;
+            let fields = certificate::fields(der)?;
             let sid = IssuerAndSerialNumber {
                 issuer: any(fields.issuer),
                 serial_number: crate::asn1::decode("a serial number", &tlv(0x02, fields.serial))?,

@@ -17,10 +17,11 @@ use rasn::types::{Any, OctetString};
 pub use item::Item;
 pub use what::what_is;
 
+use crate::asn1::certificate;
 use crate::asn1::cmc::{PkiData, TaggedRequest};
 use crate::asn1::cms::{ContentInfo, SignedData};
 use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
-use crate::asn1::x509::{CertificationRequest, certificate_fields};
+use crate::asn1::x509::CertificationRequest;
 use crate::asn1::{canonical, decode, decode_ber, oid, pem, split_tlv};
 use crate::cmc::control::{Control, ControlType, TaggedControl};
 use crate::cmc::response::{self, CmcStatus, Content, Response};
@@ -171,7 +172,7 @@ fn guess(der: &[u8]) -> Guess {
                     [[0x02, ..], [0x30, ..], [0x30, ..]]
                     | [[0x02, ..], [0x30, ..], [0x30, ..], [0xa0, ..], ..],
                 ) => Guess::Pkcs10,
-                _ if certificate_fields(der).is_ok() => Guess::Certificate,
+                _ if certificate::fields(der).is_ok() => Guess::Certificate,
                 _ => Guess::Nothing,
             }
         }

@@ -2,9 +2,9 @@
 
 use super::control;
 use super::item::{Item, list};
+use crate::asn1::certificate;
 use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
 use crate::asn1::summary::summary;
-use crate::asn1::x509::certificate_fields;
 use crate::asn1::{Number, canonical, decode, encode, oid};
 use crate::cmc::response::certificates_of;
 
@@ -96,7 +96,7 @@ fn included(signed: &SignedData, signer: &SignerInfo) -> bool {
     let SignerIdentifier::IssuerAndSerialNumber(id) = &signer.sid else { return false };
     let Ok(serial) = encode("a serial number", &id.serial_number) else { return false };
     certificates_of(signed).iter().any(|der| {
-        certificate_fields(der).is_ok_and(|f| {
+        certificate::fields(der).is_ok_and(|f| {
             f.issuer == id.issuer.as_bytes() && crate::asn1::tlv(0x02, f.serial) == serial
         })
     })

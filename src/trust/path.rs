@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use crate::asn1::certificate::{self, Certificate};
 use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::name::dn_string;
-use crate::asn1::x509::certificate_fields;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{CaTrust, Database, Signature, Token};
 
@@ -55,7 +54,7 @@ impl<'a> Paths<'a> {
     pub fn new(database: &'a Database, bag: &'a [Vec<u8>]) -> Paths<'a> {
         let mut by_subject: BTreeMap<Vec<u8>, Vec<&[u8]>> = BTreeMap::new();
         for der in bag.iter().take(MOST_CERTIFICATES) {
-            if let Ok(fields) = certificate_fields(der) {
+            if let Ok(fields) = certificate::fields(der) {
                 let of_name = by_subject.entry(fields.subject.to_vec()).or_default();
                 if !of_name.contains(&der.as_slice()) {
                     of_name.push(der);

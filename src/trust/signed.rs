@@ -7,7 +7,7 @@ use crate::algorithm::{Crypto, Digest};
 use crate::asn1::certificate::{self, Certificate, algorithm};
 use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
 use crate::asn1::key_usage::KeyUsage;
-use crate::asn1::x509::{certificate_fields, digest_oid, signature_algorithm};
+use crate::asn1::x509::{digest_oid, signature_algorithm};
 use crate::asn1::{decode, encode, oid, split_tlv};
 use crate::cmc::response::Response;
 use crate::error::{Error, Kind, Result};
@@ -227,7 +227,7 @@ fn is_named(sid: &SignerIdentifier, der: &[u8]) -> bool {
         SignerIdentifier::IssuerAndSerialNumber(id) => {
             let serial = encode("x", &id.serial_number).unwrap_or_default();
             let serial = split_tlv(&serial).map(|(_, content, _)| content);
-            certificate_fields(der)
+            certificate::fields(der)
                 .is_ok_and(|f| f.issuer == id.issuer.as_bytes() && serial == Some(f.serial))
         }
         SignerIdentifier::SubjectKeyIdentifier(id) => {

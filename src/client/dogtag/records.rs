@@ -5,9 +5,9 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::asn1::certificate;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::summary::summary;
-use crate::asn1::x509::certificate_fields;
 use crate::asn1::{Number, name, pem};
 use crate::cmc::control::REASONS;
 use crate::error::{Error, Kind, Result};
@@ -141,7 +141,7 @@ impl<'t, 'db> Records<'t, 'db> {
         let path = format!("certs/{}", serial.hex());
         self.ask(&path, None, |record| {
             let record = record_of(record)?;
-            let issued = record.certificate.as_deref().map(certificate_fields);
+            let issued = record.certificate.as_deref().map(certificate::fields);
             let fits = match issued {
                 Some(fields) => Number::unsigned(fields.ok()?.serial) == *serial,
                 None => true,
@@ -188,7 +188,7 @@ impl<'t, 'db> Records<'t, 'db> {
         for record in records.iter().take(CANDIDATES) {
             let Lookup::Found(record) = self.by_serial(&record.serial)? else { continue };
             let der = record.certificate.as_deref();
-            if der.and_then(|d| certificate_fields(d).ok()).is_some_and(|f| f.spki == spki) {
+            if der.and_then(|d| certificate::fields(d).ok()).is_some_and(|f| f.spki == spki) {
                 return Ok(Lookup::Found(record));
             }
         }

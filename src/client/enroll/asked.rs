@@ -3,10 +3,10 @@
 use rasn::types::Any;
 use rasn_pkix::Extension;
 
+use crate::asn1::certificate;
 use crate::asn1::certificate::Certificate;
 use crate::asn1::name::{dn_string, same_name};
 use crate::asn1::summary::alternative_names;
-use crate::asn1::x509::certificate_fields;
 use crate::asn1::{decode, oid};
 use crate::cmc::request::Request;
 use crate::error::Result;
@@ -63,7 +63,7 @@ impl Asked {
         if self.names.is_empty() {
             return Ok(Vec::new());
         }
-        let subject = dn_string(certificate_fields(certificate)?.subject)?;
+        let subject = dn_string(certificate::fields(certificate)?.subject)?;
         let mut extra = without(&granted(certificate)?, &self.names);
         extra.retain(|name| {
             let value = name.split_once(':').map_or("", |(_, value)| value);
@@ -78,7 +78,7 @@ impl Asked {
     /// # Errors
     /// As [`Asked::missing`].
     pub(super) fn replaced(&self, certificate: &[u8]) -> Result<Option<String>> {
-        let theirs = certificate_fields(certificate)?.subject;
+        let theirs = certificate::fields(certificate)?.subject;
         match &self.subject {
             Some(subject) if !same_name(subject, theirs) => Ok(Some(dn_string(subject)?)),
             _ => Ok(None),

@@ -1,7 +1,7 @@
 //! Confirming a certificate where the CA asks for it (RFC 5272 §6.14, RFC 10002 §6.14).
 
 use super::round_trips::Requester;
-use crate::asn1::x509::certificate_fields;
+use crate::asn1::certificate;
 use crate::asn1::{decode, tlv};
 use crate::client::connection::Connection;
 use crate::client::keys::key_for;
@@ -60,7 +60,7 @@ impl Confirmation<'_> {
         key: Option<&PrivateKey>,
         ours: &Certificate,
     ) -> Result<()> {
-        let fields = certificate_fields(ours.der())?;
+        let fields = certificate::fields(ours.der())?;
         let serial = decode("a serial number", &tlv(0x02, fields.serial))?;
         let id = CertificateId { issuer: fields.issuer.to_vec(), serial };
         let mut controls = vec![Control::ConfirmCertAcceptance(id)];

@@ -5,10 +5,11 @@ use chrono::Utc;
 use super::asked::Asked;
 use super::{Enrolled, Job, Mended, Notice, Outcome, Requester};
 use crate::algorithm::KeySpec;
+use crate::asn1::certificate;
 use crate::asn1::name::{dn_string, same_name};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
-use crate::asn1::x509::{certificate_fields, spki_key_spec};
+use crate::asn1::x509::spki_key_spec;
 use crate::client::keys::is_unfinished;
 use crate::client::output;
 use crate::error::{Error, Kind, Result};
@@ -210,7 +211,7 @@ fn differences(
     if !missing.is_empty() {
         all.push(format!("it lacks {}", missing.join(", ")));
     }
-    let theirs = spki_key_spec(certificate_fields(certificate.der())?.spki);
+    let theirs = spki_key_spec(certificate::fields(certificate.der())?.spki);
     if let Some(key) = key
         && theirs != Some(key)
     {

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::confirm::Confirmation;
 use crate::algorithm::Crypto;
 use crate::asn1::Number;
-use crate::asn1::x509::certificate_fields;
+use crate::asn1::certificate;
 use crate::client::connection::{Config, Connection};
 use crate::client::keys::key_for;
 use crate::client::session::Identity;
@@ -176,7 +176,7 @@ fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) ->
 /// Whether a response says no to this very request, and nothing else.
 fn refuses(response: &Response, sent: &Sent, request: &Request) -> bool {
     let refusal = |s: &&Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
-    let is_ours = |der: &Vec<u8>| certificate_fields(der).is_ok_and(|f| f.spki == request.spki());
+    let is_ours = |der: &Vec<u8>| certificate::fields(der).is_ok_and(|f| f.spki == request.spki());
     judge::is_named(sent, response)
         && response.undecodable_status().is_none()
         && response.statuses().iter().all(refusal)

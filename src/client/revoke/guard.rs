@@ -2,10 +2,10 @@
 //! signer's own, and those of which nothing is known.
 
 use super::target::{Found, Source};
+use crate::asn1::certificate;
 use crate::asn1::certificate::Certificate;
 use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
-use crate::asn1::x509::certificate_fields;
 use crate::asn1::{Number, name, oid};
 use crate::client::dogtag::records::{Lookup, Records, State};
 use crate::error::{Error, Kind, Result};
@@ -36,7 +36,7 @@ pub(super) fn look_up(
         Lookup::Found(record) => {
             let state = record.state.clone();
             let issuer = match record.certificate.as_deref() {
-                Some(der) => certificate_fields(der)?.issuer.to_vec(),
+                Some(der) => certificate::fields(der)?.issuer.to_vec(),
                 None => name::parse(&record.issuer)?,
             };
             let own = found.der();
@@ -128,7 +128,7 @@ pub(super) fn check(
             .hint(format!("if that is what you want, add {flag}")))
     };
     let mut warnings = Vec::new();
-    let own = asker.signer.and_then(|der| certificate_fields(der).ok()).is_some_and(|f| {
+    let own = asker.signer.and_then(|der| certificate::fields(der).ok()).is_some_and(|f| {
         Number::unsigned(f.serial) == found.serial && same_name(f.issuer, &found.issuer)
     });
     if own && asker.by_serial {
@@ -153,7 +153,7 @@ pub(super) fn check(
 /// What a certificate is that signs for a CA, by its extensions.
 fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
     let some = |text: &str| Ok(Some(text.to_owned()));
-    if certificate_fields(der).is_ok_and(|f| same_name(f.subject, issuer)) {
+    if certificate::fields(der).is_ok_and(|f| same_name(f.subject, issuer)) {
         return some("the CA's own certificate: all that it issued would be worthless");
     }
     let certificate = Certificate::decode(der)?;

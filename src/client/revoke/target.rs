@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::asn1::certificate;
 use crate::asn1::name::dn_string;
 use crate::asn1::name::same_name;
 use crate::asn1::summary::{Summary, summary};
-use crate::asn1::x509::certificate_fields;
 use crate::asn1::{Number, name};
 use crate::client::input;
 use crate::client::session::{Identity, find_certificates};
@@ -56,7 +56,7 @@ pub(super) struct Found {
 
 impl Found {
     fn of(der: &[u8], source: Source) -> Result<Found> {
-        let fields = certificate_fields(der)?;
+        let fields = certificate::fields(der)?;
         Ok(Found {
             issuer: fields.issuer.to_vec(),
             serial: Number::unsigned(fields.serial),
@@ -71,7 +71,7 @@ impl Found {
 
     /// DER of the subject's Name, if the certificate was seen.
     pub(super) fn subject(&self) -> Option<&[u8]> {
-        self.der().and_then(|der| certificate_fields(der).ok()).map(|f| f.subject)
+        self.der().and_then(|der| certificate::fields(der).ok()).map(|f| f.subject)
     }
 
     /// The certificate in short, if it was seen.
@@ -110,7 +110,7 @@ impl Found {
             return Ok(());
         }
         let is_meant = |c: &Certificate| {
-            let fields = certificate_fields(c.der());
+            let fields = certificate::fields(c.der());
             fields.is_ok_and(|f| {
                 Number::unsigned(f.serial) == self.serial && same_name(f.issuer, &self.issuer)
             })
@@ -191,7 +191,7 @@ fn under(
         },
         Some(Pick::Serial(serial)) => {
             let has_number = |c: &&Certificate| {
-                certificate_fields(c.der()).is_ok_and(|f| Number::unsigned(f.serial) == *serial)
+                certificate::fields(c.der()).is_ok_and(|f| Number::unsigned(f.serial) == *serial)
             };
             match all.iter().find(has_number) {
                 Some(certificate) => Found::of(certificate.der(), Source::Database),

@@ -26,7 +26,7 @@ use curl::easy::{Easy2, Handler, InfoType, ReadError, SeekResult, WriteError};
 use curl::multi::Multi;
 use openssl_sys as sys;
 
-use crate::asn1::x509::certificate_fields;
+use crate::asn1::certificate;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, Identity};
 use ffi::{Pkey, X509, last_error};
@@ -163,7 +163,7 @@ impl ClientIdentity {
         let loan = Loan::new(key, &certificate)?;
         let key = loan.pkey()?;
         let sent = issuers.iter().filter(|der| {
-            certificate_fields(der).is_ok_and(|fields| fields.issuer != fields.subject)
+            certificate::fields(der).is_ok_and(|fields| fields.issuer != fields.subject)
         });
         Ok(ClientIdentity {
             certificate: certificate.der().to_vec(),
