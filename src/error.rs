@@ -36,13 +36,13 @@ pub enum Kind {
     Unreachable,
     /// Peer not trusted, name differs, our certificate refused.
     Tls,
-    /// Not HTTP 200, or no CMC answer.
+    /// Not HTTP 200, or no CMC response.
     Http,
     /// CMC status failed.
     Rejected,
     /// The CA wants proof of possession in another round.
     PopRequired,
-    /// Nonce, transaction id, key or signature of the answer doesn't fit.
+    /// Nonce, transaction id, key or signature of the response doesn't fit.
     BadReply,
     /// A signal ended the run between two steps.
     Interrupted,
@@ -93,21 +93,21 @@ kinds! {
     Internal 1 "internal" false "a defect of nss-cmc; please report it";
     Usage 2 "usage" false "wrong flags or configuration";
     Pending 3 "pending" true "accepted by the CA, not issued yet (not a failure)";
-    Database 10 "database" false "the NSS database can't be opened: missing, unreadable, read-only";
+    Database 10 "database" false "the NSS database cannot be opened: missing, unreadable, read-only";
     Login 11 "login" false "token password wrong or not given, token locked";
     NotFound 12 "not_found" false "no such nickname, key, token or serial number";
-    Untrusted 13 "untrusted" false "a certificate isn't valid for the usage asked";
+    Untrusted 13 "untrusted" false "a certificate is not valid for the usage asked";
     Refused 14 "refused" false "the token or a policy (FIPS) forbids the operation";
     Conflict 15 "conflict" false "the nickname belongs to another subject, the key exists, or another run is at work";
     Differs 16 "differs" false "the certificate there, or the one issued, is not as asked for";
-    Input 20 "input" false "a CSR, CMC message, PKCS #12 or certificate can't be read or decoded";
-    Output 21 "output" false "a file, or standard output, can't be written";
+    Input 20 "input" false "a CSR, CMC message, PKCS #12 or certificate cannot be read or decoded";
+    Output 21 "output" false "a file, or standard output, cannot be written";
     Unreachable 30 "unreachable" true "name look-up, connection or time-out";
-    Tls 31 "tls" false "the server isn't trusted or wrongly named, or refused our certificate";
-    Http 32 "http" true "not HTTP 200, or the answer is not CMC";
-    Rejected 40 "rejected" false "the CA's CMC status is a failure, or its records don't show what was asked";
+    Tls 31 "tls" false "the server is not trusted or has another name, or refused our certificate";
+    Http 32 "http" true "not HTTP 200, or the response is not CMC";
+    Rejected 40 "rejected" false "the CA's CMC status is a failure, or its records do not show what was asked";
     PopRequired 41 "pop_required" false "the CA wants proof of possession in another round";
-    BadReply 42 "bad_reply" false "signature, nonce, transaction id or key of the answer doesn't fit";
+    BadReply 42 "bad_reply" false "signature, nonce, transaction id or key of the response does not match";
     Interrupted 130 "interrupted" true "a signal ended the run; nothing stays unless a request was sent";
 }
 
@@ -426,9 +426,9 @@ mod tests {
 
     #[test]
     fn the_chain_is_one_line() {
-        let inner = Error::new(Kind::Input, "can't decode the CSR").because("no SEQUENCE");
-        let outer = Error::new(Kind::Input, "can't use a.csr").because(inner).hint("look at it");
-        assert_eq!(outer.to_string(), "can't use a.csr: can't decode the CSR: no SEQUENCE");
+        let inner = Error::new(Kind::Input, "cannot decode the CSR").because("no SEQUENCE");
+        let outer = Error::new(Kind::Input, "cannot use a.csr").because(inner).hint("look at it");
+        assert_eq!(outer.to_string(), "cannot use a.csr: cannot decode the CSR: no SEQUENCE");
         assert_eq!(outer.hint_text(), Some("look at it"));
         let evil = Error::new(Kind::Tls, "a\u{1b}[2J").because("b\nc\u{202e}").hint("\u{7}d");
         assert_eq!(evil.to_string(), "a\\u{1b}[2J: b c\\u{202e}");

@@ -1,4 +1,4 @@
-//! Enrol certificates with CMC (RFC 5272, RFC 10002) against Dogtag PKI; the keys stay in NSS.
+//! Enroll certificates with CMC (RFC 5272, RFC 10002) against Dogtag PKI; the keys stay in NSS.
 //!
 //! The program `nss-cmc` is this library's first user. The way of a request:
 //!

@@ -71,7 +71,7 @@ impl<'a> Streams<'a> {
     /// Why not everything that was to go to stdout got there.
     pub fn lost(&self) -> Option<Error> {
         let why = self.lost.as_deref()?;
-        Some(Error::new(Kind::Output, "can't write to standard output").because(why))
+        Some(Error::new(Kind::Output, "cannot write to standard output").because(why))
     }
 
     /// The same, unless [`Streams::print`] has answered with it.

@@ -86,7 +86,7 @@ fn what_cannot_be_read_says_what_it_is() {
         (&page[..], "it is an HTML page"),
         (b"", "it is empty"),
         (b"no message", "neither DER nor PEM nor base64"),
-        (&[0x30, 0x03, 2, 1, 5], "can't decode"),
+        (&[0x30, 0x03, 2, 1, 5], "cannot decode"),
     ] {
         std::fs::write(dir.path().join("r"), bytes).unwrap();
         let said = cmc_response(dir.path(), &["-i", "r", "-o", "chain"]).exits(1);
@@ -171,7 +171,7 @@ fn only_answers_to_be_believed_are_stored() {
     }
     let args = ["-d", "db", "-i", "signature", "-o", "s", "--allow-unverified"];
     let said = cmc_response(f.path(), &args).exits(0);
-    assert!(said.err.contains("warning: the answer's signature is wrong"), "{}", said.err);
+    assert!(said.err.contains("warning: response signature is invalid"), "{}", said.err);
     assert!(f.file("s").exists());
 
     // A refusal is a refusal, however well signed; nothing is stored.
@@ -192,7 +192,7 @@ fn an_answer_without_certificates_is_stored_whole() {
     assert_eq!(pem::to_der(&f.read("chain")), bare);
     // Whole or not at all.
     let said = cmc_response(f.path(), &["-i", "r", "-o", "no/such"]).exits(1);
-    assert!(said.err.contains("can't write no/such"), "{}", said.err);
+    assert!(said.err.contains("cannot write no/such"), "{}", said.err);
     assert_eq!(std::fs::read_dir(f.path()).unwrap().count(), 2);
 }
 

@@ -138,7 +138,7 @@ fn what_is_missing_or_wrong_fails() {
         ("-mboredom", "Unrecognized CRL reason"),
         ("-iCN", "CN"),
         ("-nnobody", "no certificate \"nobody\""),
-        ("-pwrong", "can't log in"),
+        ("-pwrong", "cannot log in"),
         ("-hHSM", "no token \"HSM\""),
         ("-dnowhere", "nowhere"),
     ] {
@@ -148,7 +148,7 @@ fn what_is_missing_or_wrong_fails() {
     }
     // Java says that it can't, and exits with 0.
     let said = revoke(&f, &[&six[..], &["--output", "no/such"]].concat()).exits(1);
-    assert!(said.err.contains("can't write no/such"), "{}", said.err);
+    assert!(said.err.contains("cannot write no/such"), "{}", said.err);
     for (args, code) in [(&["-ddb"][..], 0), (&["-ddb", "-nx", ISSUER, "-s1", "-m0", "-pwrong"], 1)]
     {
         let mut command = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));

@@ -162,7 +162,7 @@ fn the_encoding_is_found_out() {
         if takes == "der" {
             assert!(said.exits(40).err.contains("Invalid Credential."));
         } else {
-            assert!(said.exits(32).err.contains("the body isn't base64"));
+            assert!(said.exits(32).err.contains("the body is not base64"));
         }
         two_trips("word", &["--est-encoding", "hex"]).exits(2);
         assert_eq!(came(&f).len(), posts + 3, "{}", log(&f));

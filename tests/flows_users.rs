@@ -244,7 +244,7 @@ fn revocation_by_agent_owner_and_secret() {
 fn challenges_that_are_not_answered() {
     let (f, ca) = users(&[]);
     let more = ["--signer", "agent", "--encryption-only"];
-    let unopened = "doesn't open with this key";
+    let unopened = "does not open with this key";
     let mut told = std::collections::BTreeSet::new();
     for (flaw, code, words) in [
         ("witness", 20, unopened),

@@ -271,7 +271,7 @@ fn no_kill_leaves_a_key_without_a_name() {
     let create = ["csr", "create", "-d", "db", "--password-file", "pw", "--key-type", "ec"];
     let create = [&create[..], &["--subject", "CN=a", "--out", "a.csr"]].concat();
     if Command::new("strace").arg("-V").output().is_err() || traced("", &create).code != 0 {
-        println!("skipped: strace can't trace here");
+        println!("skipped: strace cannot trace here");
         return;
     }
     let trace = String::from_utf8(f.read("trace")).unwrap();

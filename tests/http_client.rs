@@ -126,7 +126,7 @@ fn what_is_no_answer_fails_and_is_not_stored() {
         (tomcat(&issued()[..700]), "not a CMC message"),
         (tomcat(&vector("01-rsa-server/request.der")), "this is a CMC request"),
         (b"HTTP/1.1 200 \r\nContent-Length: 999\r\n\r\nshort".to_vec(), "announced length"),
-        (b"SSH-2.0-OpenSSH\r\n".to_vec(), "can't read the answer"),
+        (b"SSH-2.0-OpenSSH\r\n".to_vec(), "cannot read the answer"),
         (Vec::new(), "without an answer"),
     ] {
         let said = exchange(&f, bytes, &[]).exits(1);
@@ -175,7 +175,7 @@ fn keys_and_values() {
         ("input=", "Missing input filename for the enrollment request."),
         ("output=", "Missing output filename for the response."),
         ("input=gone", "gone"),
-        ("output=no/such", "can't write no/such"),
+        ("output=no/such", "cannot write no/such"),
         ("secure=maybe", "secure must be true or false"),
         ("secure=true", "Missing directory name for the NSS database."),
         ("numHeaderLines=0", "out of range: 1 - 56"),
@@ -230,7 +230,7 @@ fn silence_has_an_end() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let said = plain(&f, port, &[]).exits(1);
-    assert!(said.out.contains("can't connect"), "{}", said.out);
+    assert!(said.out.contains("cannot connect"), "{}", said.out);
 }
 
 /// HttpClient over TLS against the stand-in CA.
@@ -289,7 +289,7 @@ fn tls_with_and_without_a_client_certificate() {
         (&["clientmode=true"][..], "Missing nickname for the client certificate"),
         (&["clientmode=true", "nickname=agent"], "Missing password for the NSS database."),
         (&["clientmode=true", "nickname=agnt", "passwordFile=pw"], "no certificate \"agnt\""),
-        (&["clientmode=true", "nickname=agent", "password=wrong"], "can't log in"),
+        (&["clientmode=true", "nickname=agent", "password=wrong"], "cannot log in"),
         (&["tokenname=HSM"], "no token \"HSM\""),
         (&["dbdir=nowhere"], "nowhere"),
     ] {
@@ -300,7 +300,7 @@ fn tls_with_and_without_a_client_certificate() {
     assert!(!f.file("nowhere").exists());
     f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
     let said = secure(&f, ca.port, &[]).exits(1);
-    assert!(said.out.contains("isn't trusted"), "{}", said.out);
+    assert!(said.out.contains("is not trusted"), "{}", said.out);
     assert!(said.err.contains("certutil -A"), "{}", said.err);
 }
 
@@ -312,7 +312,7 @@ fn a_place_for_the_answer_comes_first() {
     std::fs::create_dir(f.file("dir")).unwrap();
     for place in ["no/such", "dir", "dir/", "new/"] {
         let said = plain(&f, server.port, &[&format!("output={place}")]).exits(1);
-        assert!(said.out.contains(&format!("Error: can't write {place}: ")), "{}", said.out);
+        assert!(said.out.contains(&format!("Error: cannot write {place}: ")), "{}", said.out);
     }
     // A disk that has room for a name, and for nothing else.
     std::fs::create_dir(f.file("full")).unwrap();
@@ -325,11 +325,11 @@ fn a_place_for_the_answer_comes_first() {
     f.write("h.cfg", text.replace("output=new/", "output=full/resp"));
     let mut unshare = Command::new("unshare");
     let said = run(unshare.current_dir(f.path()).args(["-rm", "sh", "-c", &script])).exits(1);
-    let why = "Error: can't write full/resp: No space left on device (os error 28)\nfiller\n";
+    let why = "Error: cannot write full/resp: No space left on device (os error 28)\nfiller\n";
     assert!(said.out.ends_with(why), "{}", said.out);
     assert!(server.seen().is_empty());
     let said = plain(&f, server.port, &["output=/dev/full"]).exits(1);
-    assert!(said.out.contains("Error: can't write /dev/full: No space left"), "{}", said.out);
+    assert!(said.out.contains("Error: cannot write /dev/full: No space left"), "{}", said.out);
     let (_, text) = said.out.split_once(&format!("read = {}\n", issued().len())).unwrap();
     let (text, _) = text.split_once("\r\n\n").unwrap();
     f.write("saved", text);
@@ -358,13 +358,13 @@ fn cmc_send_takes_the_place_first_and_loses_no_answer() {
     };
     for place in ["no/such", "db"] {
         let said = send(place, &ca.url).exits(21);
-        assert!(said.err.contains(&format!("can't write {place}: ")), "{}", said.err);
+        assert!(said.err.contains(&format!("cannot write {place}: ")), "{}", said.err);
     }
     assert!(!f.file("ca.log").exists() || f.read("ca.log").is_empty(), "something was sent");
     send("resp", "https://localhost:1").exits(30);
     assert!(!f.file("resp").exists());
     let said = send("/dev/full", &ca.url).exits(21);
-    assert!(said.err.contains("can't write /dev/full: No space left on device"), "{}", said.err);
+    assert!(said.err.contains("cannot write /dev/full: No space left on device"), "{}", said.err);
     f.write("saved", said.err);
     let said = f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "saved"]).exits(0);
     assert!(said.out.contains("Status: SUCCESS"), "{}", said.out);
@@ -409,7 +409,7 @@ fn proxies_for_https_and_http() {
     let refusing = Server::start(None, Answer::Close(answer(&["HTTP/1.1 403 Forbidden"], b"")));
     let line = format!("proxy=http://user:proxysecret@127.0.0.1:{}", refusing.port);
     let said = secure(&f, ca.port, &[&client[..], &[&line]].concat()).exits(1);
-    assert!(said.out.contains("the proxy won't connect to localhost"), "{}", said.out);
+    assert!(said.out.contains("the proxy will not connect to localhost"), "{}", said.out);
     assert!(!format!("{}{}", said.out, said.err).contains("proxysecret"));
     assert!(refusing.seen()[0].head.contains("\r\nProxy-Authorization: Basic "));
 }
@@ -420,7 +420,7 @@ const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 #[test]
 fn a_client_certificate_in_another_token() {
     if !std::path::Path::new(SOFTHSM).exists() {
-        println!("skipped: {SOFTHSM} isn't installed");
+        println!("skipped: {SOFTHSM} is not installed");
         return;
     }
     let f = folder(&[]);

@@ -148,7 +148,7 @@ fn the_database_is_left_alone_and_needed_only_for_nicknames() {
     }
     let args = ["-d", "db", "-n", "protection", "-s", "x"];
     for (more, words) in [
-        (&["-p", "wrong"][..], "can't log in"),
+        (&["-p", "wrong"][..], "cannot log in"),
         (&["-p", PASSWORD, "-h", "HSM"], "no token \"HSM\""),
         (&["--password-file", "gone"], "gone"),
     ] {
@@ -184,7 +184,7 @@ fn certificates_as_people_have_them() {
         assert!(said.err.contains(words), "{}", said.err);
     };
     make(&f, &["-newkey", "rsa:2048"], &["-addext", "keyUsage=digitalSignature"]);
-    warned(&f, "isn't for keyEncipherment");
+    warned(&f, "is not for keyEncipherment");
     let over = ["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"];
     let key = ["req", "-new", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=old", "-out", "r"];
     tool("openssl", f.path(), &[&key[..], &["-keyout", "key.pem"]].concat());
@@ -207,7 +207,7 @@ fn what_is_missing_or_wrong_fails() {
         (&["-s", "x", "-b", "gone"], "gone"),
         (&["-s", "x", "-b", "key.pem"], ""),
         (&["-s", "x", "-b", "empty"], "empty"),
-        (&["-s", "x", "-b", "cert.pem", "-o", "no/such"], "can't write no/such"),
+        (&["-s", "x", "-b", "cert.pem", "-o", "no/such"], "cannot write no/such"),
         (&["-s", "x", "-b", "cert.pem", "-q"], "-q"),
         (&["-s"], "-s"),
     ] {
@@ -227,7 +227,7 @@ fn what_is_missing_or_wrong_fails() {
     assert!(old(&f, &["--help"]).exits(0).out.contains("-h <TOKEN>"));
     make(&f, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], &[]);
     let said = old(&f, &["-s", "x", "-b", "cert.pem"]).exits(1);
-    assert!(said.err.contains("isn't of RSA"), "{}", said.err);
+    assert!(said.err.contains("is not of RSA"), "{}", said.err);
 }
 
 #[test]

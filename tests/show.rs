@@ -203,7 +203,7 @@ fn what_dogtag_refuses_of_signatures_is_told() {
         "messageDigest is missing",
     );
     warns(&signer(|s| s.digest_algorithm.algorithm = oid::SHA1.to_owned()), "too weak");
-    warns(&resigned(|s| s.certificates = None), "certificate isn't in the message");
+    warns(&resigned(|s| s.certificates = None), "certificate is not in the message");
     warns(&resigned(|s| s.signer_infos = vec![].into()), "nobody signed");
 
     // Two attributes the other way round, octet for octet.
@@ -212,7 +212,7 @@ fn what_dogtag_refuses_of_signatures_is_told() {
     let there = attributes.concat();
     let at = der.windows(there.len()).position(|w| w == there).unwrap();
     let swapped = [&der[..at], &attributes[1], &attributes[0], &der[at + there.len()..]].concat();
-    warns(&swapped, "signed attributes aren't sorted");
+    warns(&swapped, "signed attributes are not sorted");
 
     // A key identifier that no request has.
     let mut own = vector("05a-shared-secret-p10/request.der");
@@ -228,7 +228,7 @@ fn what_dogtag_refuses_of_requests_is_told() {
     let attribute = |arc: u8| tlv(0x30, &[&[6u8, 2, 0x2a, arc][..], &[0x31, 0x00]].concat());
     warns(
         &pkcs10_with(&tlv(0xa0, &[attribute(4), attribute(3)].concat())),
-        "attributes of the PKCS #10 request aren't sorted",
+        "attributes of the PKCS #10 request are not sorted",
     );
 
     let request = |n: &str| pem::to_der(&vector(&format!("{n}/p10.req")));
@@ -255,7 +255,7 @@ fn what_dogtag_refuses_of_requests_is_told() {
             b.control(oid::CMC_IDENTIFICATION, &tlv(0x0c, b"ali*"));
             b.control(oid::CMC_IDENTITY_PROOF_V2, &proof(mac));
         });
-        warns(&message, "MAC that Dogtag can't check");
+        warns(&message, "MAC that Dogtag cannot check");
         warns(&message, "LDAP filters");
     }
     let good = built(&|b| {

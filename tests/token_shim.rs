@@ -162,7 +162,7 @@ fn a_token_that_copies_nothing_makes_its_keys_at_once() {
     shim.command("openssl", &verify, &[]).exits(0);
     // One that fails after the key was made leaves none behind.
     let said = shim.create(&["--password-file", "pins"], &["SHIM_NO_COPY", "SHIM_LATE"]).exits(14);
-    assert!(said.err.contains("can't generate an ec:nistp256 key"), "{}", said.err);
+    assert!(said.err.contains("cannot generate an ec:nistp256 key"), "{}", said.err);
     assert_eq!(shim.keys().len(), 1, "{}", said.err);
     shim.create(&["--password-file", "pins"], &["SHIM_LATE"]).exits(14);
     assert_eq!(shim.keys().len(), 1);

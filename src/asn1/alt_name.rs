@@ -108,7 +108,7 @@ fn email(value: &str) -> Checked {
     }
     let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
     if let Some(other) = local.chars().find(|c| !atom(*c) && *c != '.') {
-        return Err(format!("{other:?} can't stand before the @"));
+        return Err(format!("{other:?} cannot stand before the @"));
     }
     if local.split('.').any(str::is_empty) || local.len() > LONGEST_LOCAL {
         return Err("what stands before the @ has an empty part or is too long".into());
@@ -129,7 +129,7 @@ fn uri(value: &str) -> Checked {
     }
     if let Some(other) = rest.chars().find(|c| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(*c))
     {
-        return Err(format!("{other:?} can't stand in a URI; write it as %XX"));
+        return Err(format!("{other:?} cannot stand in a URI; write it as %XX"));
     }
     let authority = rest.strip_prefix("//").map(|rest| rest.split(['/', '?', '#']).next());
     if rest.is_empty() || matches!(authority, Some(None | Some(""))) && scheme != "file" {

@@ -77,7 +77,7 @@ fn element(tag: u8, content: &[u8]) -> Option<&'static str> {
         (0x02 | 0x0a, [0xff, b, ..]) if b & 0x80 != 0 => Some("a number longer than needed"),
         (0x23 | 0x24 | 0x2c | 0x33 | 0x36, _) => Some("a string in pieces"),
         (0x31, _) if children(content).is_some_and(|c| !sorted(&c)) => {
-            Some("a SET that isn't in order")
+            Some("a SET that is not in order")
         }
         (0x30, _) => match children(content)?.as_slice() {
             // Extension (RFC 5280 §4.1): critical is FALSE by default.

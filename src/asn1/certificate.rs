@@ -34,7 +34,7 @@ pub struct Fields<'a> {
 /// # Errors
 /// [`Kind::Input`].
 pub fn fields(der: &[u8]) -> Result<Fields<'_>> {
-    outer(der).ok_or_else(|| Error::new(Kind::Input, "can't decode a certificate"))
+    outer(der).ok_or_else(|| Error::new(Kind::Input, "cannot decode a certificate"))
 }
 
 fn outer(der: &[u8]) -> Option<Fields<'_>> {

@@ -292,6 +292,6 @@ fn display_text(text: &pkix::DisplayText) -> Result<DisplayText> {
         pkix::DisplayText::Utf8String(_) => "UTF8String",
     };
     let characters = name::characters(&encode("a display text", text)?)
-        .ok_or_else(|| Error::new(Kind::Input, "can't read a display text"))?;
+        .ok_or_else(|| Error::new(Kind::Input, "cannot read a display text"))?;
     Ok(DisplayText(kind, characters))
 }

@@ -80,7 +80,7 @@ pub fn raw_attribute(text: &str) -> Result<rasn_pkix::Attribute> {
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    usage(format!("can't read {text:?}"))
+    usage(format!("cannot read {text:?}"))
         .because(why.to_owned())
         .hint("write OID=HEX or OID:critical=HEX, the value in DER: 2.5.29.17=30038201 61")
 }

@@ -46,7 +46,8 @@ pub fn decode<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
 }
 
 fn check_size(what: &str, der: &[u8]) -> Result<()> {
-    let too_large = |why| Err(Error::new(Kind::Input, format!("can't decode {what}")).because(why));
+    let too_large =
+        |why| Err(Error::new(Kind::Input, format!("cannot decode {what}")).because(why));
     if der.len() > LARGEST {
         return too_large("it is larger than 16 MiB");
     }
@@ -98,14 +99,14 @@ pub fn decode_ber<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
 /// [`Kind::Internal`]: rasn refuses only what a program built wrongly.
 pub fn encode<T: Encode>(what: &str, value: &T) -> Result<Vec<u8>> {
     rasn::der::encode(value)
-        .map_err(|e| Error::new(Kind::Internal, format!("can't encode {what}: {e}")))
+        .map_err(|e| Error::new(Kind::Internal, format!("cannot encode {what}: {e}")))
 }
 
 fn undecodable(what: &str, e: &rasn::error::DecodeError) -> Error {
     // rasn's own text runs over several lines; its kind says enough.
     let reason = e.kind.to_string();
     let reason = reason.lines().next().unwrap_or_default().to_owned();
-    Error::new(Kind::Input, format!("can't decode {what}")).because(reason)
+    Error::new(Kind::Input, format!("cannot decode {what}")).because(reason)
 }
 
 /// Bytes that are DER already, as a value.
@@ -208,6 +209,6 @@ mod tests {
         assert!(e.to_string().contains("250,000"), "{e}");
         assert!(decode::<Vec<Any>>("it", &tlv(0x30, &[5, 0].repeat(MOST_ELEMENTS - 1))).is_ok());
         let e = decode::<OctetString>("it", &vec![0; LARGEST + 1]).unwrap_err();
-        assert_eq!(e.to_string(), "can't decode it: it is larger than 16 MiB");
+        assert_eq!(e.to_string(), "cannot decode it: it is larger than 16 MiB");
     }
 }

@@ -31,7 +31,7 @@ pub fn to_der(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
         Some(block) => block,
         None => bytes.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect(),
     };
-    let unreadable = || Error::new(Kind::Input, format!("can't read {what}"));
+    let unreadable = || Error::new(Kind::Input, format!("cannot read {what}"));
     if text.is_empty() {
         return Err(unreadable().because("it is empty"));
     }
@@ -40,7 +40,7 @@ pub fn to_der(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
         Some(der) if der.first() == Some(&0x30) => Ok(der),
         _ if looks_like_html(bytes) => Err(unreadable()
             .because("it is an HTML page")
-            .hint("the server answered with a page instead of a CMC message: look at the URL")),
+            .hint("this is an HTML page: check the URL")),
         _ => Err(unreadable().because("it is neither DER nor PEM nor base64 of DER")),
     }
 }
@@ -103,7 +103,7 @@ fn decode(text: &[u8]) -> Option<Vec<u8>> {
     GeneralPurpose::new(&alphabet, LENIENT).decode(text).ok()
 }
 
-/// Whether this is a web page, which servers and proxies like to send in place of an answer.
+/// Whether this is a web page, which servers and proxies like to send in place of a response.
 pub fn looks_like_html(bytes: &[u8]) -> bool {
     let head: Vec<u8> = bytes.iter().take(1024).map(u8::to_ascii_lowercase).collect();
     let head = head.trim_ascii_start();

@@ -97,7 +97,7 @@ pub fn digest_oid(digest: Digest) -> &'static Oid {
 pub fn scheme_of(signer: &dyn Signer, digest: Digest) -> Result<Scheme> {
     let key = signer.key_type();
     Scheme::for_key(key, digest).ok_or_else(|| {
-        Error::new(Kind::Refused, format!("can't sign with a key of {key}"))
+        Error::new(Kind::Refused, format!("cannot sign with a key of {key}"))
             .hint("RSA, RSA-PSS and EC keys can sign CMC requests")
     })
 }

@@ -149,12 +149,12 @@ pub struct CaArgs {
     #[command(flatten)]
     pub connect: ConnectArgs,
 
-    /// Enrolment profile of the CA (caCMCserverCert, caCMCECserverCert, caFullCMCUserCert…); an
+    /// Enrollment profile of the CA (caCMCserverCert, caCMCECserverCert, caFullCMCUserCert…); an
     /// EST server chooses for itself
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub profile: String,
 
-    /// Accept an answer that carries certificates only and is not signed
+    /// Accept a response that carries certificates only and is not signed
     #[arg(long)]
     pub allow_unsigned_response: bool,
 }

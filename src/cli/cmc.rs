@@ -22,7 +22,7 @@ use nss_cmc::trust::SignatureCheck;
 pub enum CmcCommand {
     /// Show a CMC request or response, a PKCS #10 or CRMF request, down to every control
     Show(ShowArgs),
-    /// Send a CMC request that is there already, and store the answer
+    /// Send a CMC request that is there already, and store the response
     Send(Box<SendArgs>),
 }
 
@@ -54,11 +54,7 @@ pub struct ShowArgs {
 /// Arguments of `cmc send`.
 #[derive(Args)]
 #[command(
-    after_help = "The answer is stored as soon as it is a CMC message, whatever it says; the \
-                        exit code tells its status.\n\nExample:\n  nss-cmc cmc send request.bin \
-                        -d /etc/httpd/alias --password-file pin.txt \\\n    \
-                        --ca https://ca.example.com:8443 --profile caCMCserverCert \\\n    \
-                        --signer caadmin --out response.bin"
+    after_help = "The response is stored as soon as it is a CMC message, whatever its status; the exit code is that of the status.\n\nExample:\n  nss-cmc cmc send request.bin -d /etc/httpd/alias --password-file pin.txt \\\n    --ca https://ca.example.com:8443 --profile caCMCserverCert \\\n    --signer caadmin --out response.bin"
 )]
 pub struct SendArgs {
     /// The CMC request: DER, PEM or base64; `-` is standard input
@@ -75,7 +71,7 @@ pub struct SendArgs {
     #[arg(long, value_name = "NICKNAME")]
     signer: Option<String>,
 
-    /// Where to write the answer (DER)
+    /// Where to write the response (DER)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -136,7 +132,7 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
     })?;
     let shown = inspect::read(&submitted.response)?;
     let summaries: Vec<Value> = submitted.certificates.iter().map(certificate_json).collect();
-    let text = format!("the CA says success; its answer is in {output}");
+    let text = format!("status success; response written to {output}");
     let mut report = Report::done("cmc send", "success", true, text).result(json!({
         "output": output,
         "url": submitted.url.as_str(),
@@ -187,7 +183,7 @@ fn verified(found: &Verification, database: Option<&str>) -> (Value, Value, Vec<
         SignatureCheck::Good => ("good", "good, and the signer is trusted", None),
         SignatureCheck::Unsigned => ("unsigned", "none; nothing vouches for this message", None),
         SignatureCheck::NotTrusted(e) => {
-            ("not_trusted", "by a signer that the database doesn't trust", Some(e.to_string()))
+            ("not_trusted", "by a signer that the database does not trust", Some(e.to_string()))
         }
         SignatureCheck::Bad(e) => ("bad", "wrong", Some(e.to_string())),
     };

@@ -92,7 +92,7 @@ pub struct EnrollArgs {
     #[arg(help_heading = ASKER)]
     proof_digest: String,
 
-    /// The key is for encryption only: no signature, the CA's challenge is decrypted (two trips)
+    /// The key is for encryption only: no signature, the CA's challenge is decrypted (two round trips)
     #[arg(long, conflicts_with_all = ["csr", "identification", "dns", "ip", "email"])]
     #[arg(help_heading = KEY)]
     encryption_only: bool,
@@ -262,8 +262,8 @@ fn requester(args: &EnrollArgs) -> Result<Requester> {
     check_identification(identification)?;
     let secret = args.shared_secret.read()?;
     if !secret.bytes().is_ascii() {
-        return Err(Error::new(Kind::Usage, "the shared secret isn't ASCII")
-            .because("Dogtag can't verify proofs by such a secret, right or wrong")
+        return Err(Error::new(Kind::Usage, "the shared secret is not ASCII")
+            .because("Dogtag cannot verify proofs by such a secret, right or wrong")
             .hint("have the CA's administrator set another one"));
     }
     let digest = Some(args.proof_digest.as_str());

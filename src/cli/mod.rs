@@ -23,7 +23,7 @@ use nss_cmc::text::without_userinfo;
 #[command(
     name = "nss-cmc",
     version,
-    about = "Enrol certificates with CMC against Dogtag PKI; the keys stay in the NSS database",
+    about = "Enroll certificates with CMC against Dogtag PKI; the keys stay in the NSS database",
     after_help = "The tools of Dogtag are here under their own names, as first word or by a link \
                   to this program: CMCRequest, CMCResponse, CMCRevoke, CMCSharedToken, \
                   CRMFPopClient, HttpClient, PKCS10Client.",
@@ -220,7 +220,10 @@ fn finish(mut report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
         Ok(()) => report.exit,
         Err(e) => {
             // All of it: there may be a certificate in it that is nowhere else.
-            streams.tell(format!("nss-cmc: {e}\n  it was to say: {}", report.to_text().trim_end()));
+            streams.tell(format!(
+                "nss-cmc: {e}\ncannot print the result: {}",
+                report.to_text().trim_end()
+            ));
             e.kind().exit()
         }
     }

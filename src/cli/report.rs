@@ -197,10 +197,10 @@ pub fn issued_pem(e: &Error) -> Option<String> {
 pub fn error_text(e: &Error) -> String {
     let mut text = format!("nss-cmc: {e}\n");
     if let Some(hint) = e.hint_text() {
-        text.push_str(&format!("  try: {hint}\n"));
+        text.push_str(&format!("hint: {hint}\n"));
     }
     for note in e.notes() {
-        text.push_str(&format!("  note: {note}\n"));
+        text.push_str(&format!("note: {note}\n"));
     }
     text
 }

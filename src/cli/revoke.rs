@@ -136,7 +136,7 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
     } else {
         let signer = args.signer.or_else(|| args.nickname.clone());
         Authority::Signer(signer.ok_or_else(|| {
-            Error::new(Kind::Usage, "nobody is named who may revoke the certificate")
+            Error::new(Kind::Usage, "no signer given: use --signer or a shared secret")
                 .hint("give --signer NICKNAME, or a shared secret: --shared-secret-file FILE")
         })?)
     };

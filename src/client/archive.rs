@@ -41,7 +41,7 @@ impl Archive {
         let bytes = input::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
         let check = |der: &[u8]| {
             certificate::fields(der).map(drop).map_err(|_| {
-                Error::new(Kind::Input, format!("can't read {what}"))
+                Error::new(Kind::Input, format!("cannot read {what}"))
                     .because("it is no certificate")
             })
         };
@@ -52,14 +52,14 @@ impl Archive {
             Some(KeyType::Rsa) => {}
             other => {
                 let kind = other.map_or_else(|| "an unknown kind".to_owned(), |k| k.to_string());
-                return Err(Error::new(Kind::Input, format!("can't use {what}"))
+                return Err(Error::new(Kind::Input, format!("cannot use {what}"))
                     .because(format!("its key is {kind}, and only RSA can wrap keys here"))
                     .hint(hint));
             }
         }
         let facts = Facts::of(&der);
         if facts.encrypts == Some(false) {
-            return Err(Error::new(Kind::Input, format!("can't use {what}"))
+            return Err(Error::new(Kind::Input, format!("cannot use {what}"))
                 .because("its key usage has neither keyEncipherment nor dataEncipherment")
                 .hint(hint));
         }

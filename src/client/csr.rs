@@ -152,7 +152,7 @@ pub fn create(session: &Session, key: &KeyWanted, spec: &CsrSpec) -> Result<Made
                 if flags.extractable == Some(false) {
                     return Err(Error::new(
                         Kind::Usage,
-                        "a key that isn't extractable can't be archived",
+                        "a key that is not extractable cannot be archived",
                     ));
                 }
                 flags.extractable = Some(true);

@@ -19,7 +19,7 @@ pub const CERTIFICATE: &str = "a certificate or a PKCS #7 file of certificates";
 /// [`Kind::Input`].
 pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
     let failed = |e: io::Error| {
-        Error::new(Kind::Input, format!("can't read {what} {}", path.display())).because(e)
+        Error::new(Kind::Input, format!("cannot read {what} {}", path.display())).because(e)
     };
     let limit = crate::asn1::LARGEST as u64;
     let stdin = path.as_os_str() == "-";

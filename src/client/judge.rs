@@ -1,4 +1,4 @@
-//! Believing an answer: is it CMC, signed by a CA the database trusts, and ours?
+//! Believing a response: is it CMC, signed by a CA the database trusts, and ours?
 
 use std::collections::BTreeSet;
 
@@ -13,8 +13,8 @@ use crate::nss::{Certificate, Database};
 use crate::text::{printable, trust_command};
 use crate::trust::{self, Paths, SignatureCheck, prove};
 
-/// Verifies the answer's signature against the database's trust; what it says is believed only
-/// after. `allow_unsigned` accepts an answer that carries certificates only, which nobody signs; a
+/// Verifies the response's signature against the database's trust; what it says is believed only
+/// after. `allow_unsigned` accepts a response that carries certificates only, which nobody signs; a
 /// status without signature is never believed.
 ///
 /// # Errors
@@ -33,16 +33,15 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
     match check {
         SignatureCheck::Good => Ok(()),
         SignatureCheck::Unsigned if allow_unsigned => Ok(()),
-        SignatureCheck::Unsigned => Err(bad("the answer is not signed; nothing in it is believed")
-            .hint("one with certificates only --allow-unsigned-response accepts, if TLS is trust enough")),
+        SignatureCheck::Unsigned => Err(bad("response is not signed")
+            .hint("--allow-unsigned-response accepts a response that holds certificates only")),
         SignatureCheck::NotTrusted(f) => {
-            Err(bad("the answer's signer is not a CA this database trusts").because(f).hint(
+            Err(bad("response signer is not trusted by this database").because(f).hint(
                 format!("trust the CA: {}", trust_command(database.name())),
             ))
         }
-        SignatureCheck::Bad(f) => Err(bad("the answer's signature is wrong").because(f).hint(
-            "the answer was damaged or forged on its way, or signed by another CA than the one \
-             in the database",
+        SignatureCheck::Bad(f) => Err(bad("response signature is invalid").because(f).hint(
+            "the response was changed on its way, or is signed by another CA than the one in the database",
         )),
     }
 }
@@ -82,9 +81,9 @@ pub fn believe(
 }
 
 fn decode(der: &[u8]) -> Result<Response> {
-    let no_cmc = || Error::new(Kind::Http, "the server's answer is not a CMC message").retry(false);
+    let no_cmc = || Error::new(Kind::Http, "response is not a CMC message").retry(false);
     let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
-    // What the CA signed for another purpose isn't its answer.
+    // What the CA signed for another purpose isn't its response.
     if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
     {
         return Err(no_cmc().because(format!("its content is of type {}", response.content_type)));
@@ -107,9 +106,9 @@ fn matches(sent: &Sent, response: &Response) -> Result<()> {
             // Whoever could replay one could as well cut the connection.
             Echo::Missing if refused => {}
             Echo::Missing | Echo::Another => {
-                let what = format!("the CA's answer carries another {what} than ours");
+                let what = format!("response {what} does not match the request");
                 return Err(Error::new(Kind::BadReply, what)
-                    .hint("the answer may belong to another request; nothing was imported"));
+                    .hint("the response may belong to another request; nothing was imported"));
             }
         }
     }
@@ -274,14 +273,14 @@ pub fn ours(
     match why {
         None => Err(Error::new(
             Kind::BadReply,
-            "the CA says success, but no certificate of its answer has our public key",
+            "status success, but no certificate of the response matches our public key",
         )
-        .hint("nothing was imported; the CA's records say what it issued")),
+        .hint("nothing was imported; look into the CA's records")),
         Some(e) => Err(Error::new(
             Kind::BadReply,
-            "the certificate in the answer isn't issued by a CA this database trusts",
+            "certificate in the response is not issued by a CA this database trusts",
         )
         .because(e)
-        .hint("it was not imported; compare it with what the CA says it issued")),
+        .hint("it was not imported; compare it with the CA's records")),
     }
 }

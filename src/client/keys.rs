@@ -131,7 +131,7 @@ impl RequestKey {
         match &self.halves {
             Some(Halves::Pair(pair)) => Ok(&pair.private),
             Some(Halves::Found(key)) => Ok(key),
-            None => Err(Error::new(Kind::Internal, "a new key is without private half")),
+            None => Err(Error::new(Kind::Internal, "generated key pair has no private key")),
         }
     }
 

@@ -13,10 +13,10 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{KeyTransport, PrivateKey};
 
 /// What ties a second message to the first (RFC 5272 §6.6): the same transaction, the nonce of the
-/// answer it goes on from, a nonce of its own; and what its answer is to be compared with.
+/// answer it goes on from, a nonce of its own; and what its response is to be compared with.
 ///
 /// # Errors
-/// [`Kind::Input`] for an answer whose nonce is none; when the generator fails.
+/// [`Kind::Input`] for a response whose nonce is none; when the generator fails.
 pub fn go_on(
     sent: &Sent,
     response: &Response,
@@ -33,7 +33,7 @@ pub fn go_on(
     Ok((controls, Sent { nonce: Some(nonce), transaction_id: sent.transaction_id.clone() }))
 }
 
-/// The second trip's message (RFC 5272 §6.7).
+/// The second round trip's message (RFC 5272 §6.7).
 ///
 /// `first` is the key transport tried first; the other one is tried when the witness doesn't fit.
 /// `controls` come last.
@@ -89,9 +89,9 @@ fn open(
             }
         }
     }
-    Err(Error::new(Kind::Input, "the CA's challenge doesn't open with this key")
-        .because("neither way to unwrap its key gives what its witness says")
-        .hint("the answer may belong to another request, or be damaged"))
+    Err(Error::new(Kind::Input, "the CA's challenge does not open with this key")
+        .because("neither way to unwrap its key matches its witness")
+        .hint("the response may belong to another request, or be damaged"))
 }
 
 /// Length without PKCS #7 padding; all of it when there is none.

@@ -28,9 +28,9 @@ pub struct SendSpec<'a> {
     pub signer: Option<String>,
     /// Which CA, and how it is reached.
     pub connection: Config,
-    /// Where to write the answer, whatever it says.
+    /// Where to write the response, whatever it says.
     pub output: PathBuf,
-    /// Takes the answer, as PEM, when it can't be written there after all.
+    /// Takes the response, as PEM, when it can't be written there after all.
     pub rescue: &'a mut dyn FnMut(&str),
 }
 
@@ -47,12 +47,12 @@ pub struct Submitted {
     pub notices: Vec<String>,
 }
 
-/// Sends the request. The answer is stored as soon as it is a CMC message, in a place taken before the request
+/// Sends the request. The response is stored as soon as it is a CMC message, in a place taken before the request
 /// is sent; then it is verified and read.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when the file is no CMC request; [`crate::error::Kind::Output`];
-/// those of the transport; those of the answer ([`judge::issued`]).
+/// those of the transport; those of the response ([`judge::issued`]).
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let bytes = input::read("the CMC request", &spec.file)?;
     let what = format!("the CMC request {}", spec.file.display());
@@ -76,7 +76,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let received = connection.exchange(&message)?;
     if let Err(e) = place.fill(&received.der) {
         (spec.rescue)(&pem::encode("CMS", &received.der));
-        return Err(e.hint("the CA has answered: its answer is above, as PEM; keep it"));
+        return Err(e.hint("the response is printed above, as PEM; keep it"));
     }
     connection.verify(&received, &sent)?;
     drop(connection);

@@ -109,14 +109,14 @@ fn encrypted(
 ) -> Result<Vec<u8>> {
     let spki = certificate::fields(recipient)?.spki;
     if spki_key_type(spki) != Some(KeyType::Rsa) {
-        return Err(Error::new(Kind::Input, "the issuance protection certificate isn't of RSA")
+        return Err(Error::new(Kind::Input, "the issuance protection certificate is not of RSA")
             .hint("only an RSA key can protect shared secrets"));
     }
     let session = token.session_key(SessionKind::Aes128)?;
     let wrapped = session.wrap_for(&database.public_key(spki)?, how)?;
     let encrypted = session
         .encrypt_cbc_pad(&IV, passphrase)
-        .map_err(|f| Error::new(Kind::Refused, "can't encrypt the passphrase").because(f))?;
+        .map_err(|f| Error::new(Kind::Refused, "cannot encrypt the passphrase").because(f))?;
     let mut content = tlv(0x04, &wrapped);
     content.extend(tlv(0x04, &encrypted));
     Ok(tlv(0x30, &content))
@@ -162,13 +162,13 @@ fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
         let until = summary.until();
         advice.push(format!("the issuance protection certificate ended {until}: is it present?"));
     } else if now < summary.not_before {
-        advice.push("the issuance protection certificate isn't valid yet".into());
+        advice.push("the issuance protection certificate is not valid yet".into());
     }
     if !Certificate::decode(recipient)?.may(&[KeyUsage::KeyEncipherment])? {
-        advice.push("the certificate isn't for keyEncipherment: is it the right one?".into());
+        advice.push("the certificate is not for keyEncipherment: is it the right one?".into());
     }
     if !passphrase.is_ascii() {
-        let what = "Dogtag can't verify proofs by secrets with other than ASCII letters";
+        let what = "Dogtag cannot verify proofs by secrets with other than ASCII letters";
         advice.push(what.into());
     }
     Ok(advice)
@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(certificate_in("x", &ca).unwrap(), ca);
         let noisy = [b"text\n", read("ca_signing.pem").as_slice(), b"text"].concat();
         assert_eq!(certificate_in("x", &noisy).unwrap(), ca);
-        // An answer of the CA is a package too: the issued certificate, not the CA's.
+        // A response of the CA is a package too: the issued certificate, not the CA's.
         let leaf = certificate_in("x", &read("01-rsa-server/response.der")).unwrap();
         assert_ne!(leaf, ca);
         assert!(certificate_in("x", b"nothing").is_err());

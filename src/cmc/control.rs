@@ -239,7 +239,7 @@ impl Undecodable {
     pub fn error_of(&self, what: &str) -> Error {
         match self.reason.split_once(": ") {
             Some((_, why)) => {
-                Error::new(Kind::Input, format!("can't decode {what}")).because(why.to_owned())
+                Error::new(Kind::Input, format!("cannot decode {what}")).because(why.to_owned())
             }
             None => self.error(),
         }
@@ -376,7 +376,7 @@ fn write_cmc_cert_id(id: &CertificateId) -> Result<Zeroizing<Vec<u8>>> {
 fn revocation(_name: &str, der: &[u8]) -> Result<Box<Revocation>> {
     // A decoder's words might hold octets of the passphrase.
     let request: RevokeRequest = decode("the revokeRequest", der)
-        .map_err(|_| Error::new(Kind::Input, "can't decode the revokeRequest"))?;
+        .map_err(|_| Error::new(Kind::Input, "cannot decode the revokeRequest"))?;
     Ok(Box::new(Revocation {
         issuer: request.issuer_name.as_bytes().to_vec(),
         serial: request.serial_number,
@@ -424,7 +424,7 @@ impl Revocation {
 /// [`Kind::Usage`].
 pub fn check_identification(text: &str) -> Result<()> {
     let bad = |why: String| {
-        Err(Error::new(Kind::Usage, format!("the identification {text:?} can't be used"))
+        Err(Error::new(Kind::Usage, format!("the identification {text:?} cannot be used"))
             .because(why)
             .hint("give the user's uid in the CA's directory"))
     };

@@ -64,7 +64,7 @@ pub struct Message {
     pub parts: Vec<(&'static str, u32)>,
     /// The certificate requests as they are in it: signed anew when linked to a shared secret.
     pub requests: Vec<Request>,
-    /// What the answer is to be compared with.
+    /// What the response is to be compared with.
     pub sent: Sent,
     /// Whether a passphrase travels in it in the clear.
     pub holds_secret: bool,
@@ -195,7 +195,7 @@ pub fn sign_again(
                 SignerIdentifier::IssuerAndSerialNumber(_) => None,
             });
             let id = named.ok_or_else(|| {
-                Error::new(Kind::Input, "the message isn't signed with the key of its request")
+                Error::new(Kind::Input, "the message is not signed with the key of its request")
                     .hint("name a certificate that signs: nickname=…")
             })?;
             let digest = digest_for(key.key_type());
@@ -265,7 +265,7 @@ fn check_normal_form(request: &Request) -> Result<()> {
     if message.popo.is_none() || encode("a CertRequest", &request)? == message.cert_req.as_bytes() {
         return Ok(());
     }
-    Err(Error::new(Kind::Input, "the CRMF request isn't in the form the CA checks")
+    Err(Error::new(Kind::Input, "the CRMF request is not in the form the CA checks")
         .because("Dogtag encodes it anew, and its proof of possession covers other octets then")
         .hint("make it again, with nss-cmc; CRMFPopClient -y of Dogtag 11.7 writes such requests"))
 }

@@ -11,7 +11,7 @@ use crate::asn1::cmc::{DecryptedPop, EncryptedPop, TaggedRequest};
 use crate::asn1::{Number, decode, oid};
 use crate::error::{Error, Kind, Result};
 
-/// A challenge: the EncryptedPOP of an answer and what belongs to it.
+/// A challenge: the EncryptedPOP of a response and what belongs to it.
 #[derive(Debug)]
 pub struct Challenge {
     pop: EncryptedPop,
@@ -33,7 +33,7 @@ pub struct Reading {
 }
 
 fn unusable(why: impl Into<String>) -> Error {
-    Error::new(Kind::Input, "can't use the CA's answer for a DecryptedPOP").because(why.into())
+    Error::new(Kind::Input, "cannot use the CA's response for a DecryptedPOP").because(why.into())
 }
 
 /// A TaggedRequest: the request and its number.
@@ -60,10 +60,10 @@ fn tagged(der: &[u8]) -> Result<(Request, Number)> {
 }
 
 impl Challenge {
-    /// Takes the challenge out of an answer.
+    /// Takes the challenge out of a response.
     ///
     /// # Errors
-    /// [`Kind::Rejected`] when the CA refused; [`Kind::Input`] when the answer has no challenge or no
+    /// [`Kind::Rejected`] when the CA refused; [`Kind::Input`] when the response has no challenge or no
     /// request id.
     pub fn from_response(response: &Response) -> Result<Challenge> {
         if let Some(e) = response.undecodable_status() {
@@ -73,8 +73,9 @@ impl Challenge {
             return Err((*failed).clone().into_error());
         }
         let pop = response.encrypted_pop()?.cloned().ok_or_else(|| {
-            unusable("it has no EncryptedPOP control")
-                .hint("is it the answer to the first trip, and did the CA ask for a proof at all?")
+            unusable("it has no EncryptedPOP control").hint(
+                "give the response of the first round trip; it must ask for a proof of possession",
+            )
         })?;
         let registration = response
             .response_info()?
@@ -189,7 +190,7 @@ impl Challenge {
         crypto.hmac(digest, challenge, self.pop.request.as_bytes())
     }
 
-    /// The second trip's message so far: decryptedPOP, regInfo and the request as it came.
+    /// The second round trip's message so far: decryptedPOP, regInfo and the request as it came.
     ///
     /// # Errors
     /// [`Kind::Input`].

@@ -58,8 +58,7 @@ impl WitnessAlgorithms {
     /// What is to be known about the choice.
     pub fn warning(self) -> Option<&'static str> {
         (self.mac == Digest::Sha384).then_some(
-            "Dogtag 10.7 and later can't verify SHA-384-HMAC and will answer badIdentity; \
-             SHA-256-HMAC and SHA-512-HMAC work",
+            "Dogtag 10.7 and later cannot verify SHA-384-HMAC and will respond badIdentity; SHA-256-HMAC and SHA-512-HMAC work",
         )
     }
 }
@@ -199,9 +198,9 @@ fn link_crmf(der: &[u8], witness: &[u8], signer: &dyn Signer) -> Result<Vec<u8>>
         Some(_) => {
             return Err(Error::new(
                 Kind::Input,
-                "can't link the CRMF request to the shared secret",
+                "cannot link the CRMF request to the shared secret",
             )
-            .because("its proof of possession isn't a signature"));
+            .because("its proof of possession is not a signature"));
         }
     };
     encode("a CertReqMsg", &CertReqMsg { cert_req: any(cert_req), popo, reg_info: None })

@@ -46,7 +46,7 @@ impl Request {
         let info = request.info()?;
         let canonical = encode("a request", &info)?;
         if canonical != request.info.as_bytes() || encode("a request", &request)? != der {
-            return Err(Error::new(Kind::Input, "the PKCS #10 request isn't DER")
+            return Err(Error::new(Kind::Input, "the PKCS #10 request is not DER")
                 .because("Dogtag encodes a request anew before it checks the signature")
                 .hint("make the request again, with PKCS10Client or nss-cmc"));
         }
@@ -142,7 +142,7 @@ impl Request {
     /// [`Kind::Input`] when the request has no such extension.
     pub fn key_identifier(&self) -> Result<&[u8]> {
         let missing = |why: &str| {
-            Error::new(Kind::Input, "the request can't be signed with its own key")
+            Error::new(Kind::Input, "the request cannot be signed with its own key")
                 .because(why)
                 .hint("make the request with a key identifier: PKCS10Client -y true, CRMFPopClient -y")
         };
@@ -195,7 +195,7 @@ impl PkiDataBuilder {
         self.used.extend(u32::try_from(body_part_id).ok());
     }
 
-    /// Adds a control; answers its body part id.
+    /// Adds a control; returns its body part id.
     ///
     /// # Errors
     /// As [`Control::encode`].
@@ -204,7 +204,7 @@ impl PkiDataBuilder {
         Ok(self.control(&control.oid()?, value))
     }
 
-    /// Adds a control with one value (DER); answers its body part id.
+    /// Adds a control with one value (DER); returns its body part id.
     pub fn control(&mut self, id: &Oid, value: impl Into<Zeroizing<Vec<u8>>>) -> u32 {
         let body_part_id = self.next_id();
         self.controls.push(Tagged { body_part_id, id: oid::owned(id), value: value.into() });
@@ -279,7 +279,7 @@ impl PkiDataBuilder {
     }
 }
 
-/// The nonce and transaction a message was sent with, to compare the answer's with.
+/// The nonce and transaction a message was sent with, to compare the response's with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
     /// senderNonce.
@@ -322,6 +322,6 @@ pub fn request_content(der: &[u8]) -> Result<PkiData> {
         Some(content) if *signed.encap_content_info.content_type == *oid::ID_CCT_PKI_DATA => {
             decode("the PKIData", &content)
         }
-        _ => Err(Error::new(Kind::Input, "this is a CMC answer, not a request")),
+        _ => Err(Error::new(Kind::Input, "this is a CMC response, not a request")),
     }
 }

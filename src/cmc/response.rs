@@ -1,4 +1,4 @@
-//! The CA's answer: bytes to [`Response`] to [`Outcome`].
+//! The CA's response: bytes to [`Response`] to [`Outcome`].
 
 use rasn::types::{Any, ObjectIdentifier};
 
@@ -50,12 +50,12 @@ impl Content {
     }
 }
 
-/// What an answer amounts to.
+/// What a response amounts to.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Success; for an enrolment the certificate is among them.
+    /// Success; for an enrollment the certificate is among them.
     Success {
-        /// DER of every certificate of the answer, in no order to rely on.
+        /// DER of every certificate of the response, in no order to rely on.
         certificates: Vec<Vec<u8>>,
     },
     /// Accepted, not yet decided, or not in every part.
@@ -84,7 +84,7 @@ pub enum Outcome {
 /// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or nothing in it, or when a signer
 /// signed another type of content.
 pub fn parse(der: &[u8]) -> Result<Response> {
-    let (signed, content) = open_signed_data("the CMC answer", der)?;
+    let (signed, content) = open_signed_data("the CMC response", der)?;
     check_type(&signed)?;
     let content = content.map(|der| Content::decode(&der)).transpose()?;
     Response::new(signed, content.map(|c| c.controls))
@@ -97,10 +97,10 @@ fn check_type(signed: &SignedData) -> Result<()> {
         return Ok(());
     }
     if *content.content_type == *oid::ID_CCT_PKI_DATA {
-        return Err(Error::new(Kind::Input, "this is a CMC request, not an answer"));
+        return Err(Error::new(Kind::Input, "this is a CMC request, not a response"));
     }
     if !type_is_signed(signed) {
-        return Err(Error::new(Kind::Input, "can't use the CMC answer")
+        return Err(Error::new(Kind::Input, "cannot use the CMC response")
             .because("its content is of another type than the one that was signed"));
     }
     Ok(())
@@ -113,7 +113,7 @@ fn check_type(signed: &SignedData) -> Result<()> {
 pub fn open_signed_data(what: &str, der: &[u8]) -> Result<(SignedData, Option<Vec<u8>>)> {
     let info: ContentInfo = decode_ber(what, der)?;
     if *info.content_type != *oid::ID_SIGNED_DATA {
-        return Err(Error::new(Kind::Input, format!("can't decode {what}")).because(format!(
+        return Err(Error::new(Kind::Input, format!("cannot decode {what}")).because(format!(
             "content type {} is not SignedData",
             oid::dotted(&info.content_type)
         )));
@@ -309,10 +309,9 @@ impl Response {
             (CmcStatus::Pending | CmcStatus::Partial, Some(OtherInfo::Pend { token, time })) => {
                 Outcome::Pending { token: token.clone(), time: *time }
             }
-            (CmcStatus::Pending, _) => Outcome::Invalid(Error::new(
-                Kind::Input,
-                "the CA says pending without saying until when",
-            )),
+            (CmcStatus::Pending, _) => {
+                Outcome::Invalid(Error::new(Kind::Input, "pending status without pendInfo"))
+            }
             (CmcStatus::PopRequired, _) => Outcome::PopRequired,
             (
                 CmcStatus::Partial

@@ -292,7 +292,7 @@ fn hint(fail: Option<FailInfo>, text: Option<&str>) -> Option<String> {
         FailInfo::INTERNAL_CA_ERROR if text.contains("Rejected") => {
             "a constraint of the profile (key, subject, validity) refuses this request"
         }
-        FailInfo::INTERNAL_CA_ERROR => "the CA's debug log says more",
+        FailInfo::INTERNAL_CA_ERROR => "see the CA's debug log",
         _ => return None,
     };
     Some(fixed.to_owned())

@@ -1,4 +1,4 @@
-//! CMCResponse: prints an answer, stores its chain, and says whether it is to be believed.
+//! CMCResponse: prints a response, stores its chain, and says whether it is to be believed.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ struct Options {
     stray: Vec<OsString>,
 }
 
-/// Runs CMCResponse: 0 when every status is success and the answer is to be believed.
+/// Runs CMCResponse: 0 when every status is success and the response is to be believed.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     let name = OsString::from("CMCResponse");
     let options = match Options::try_parse_from(std::iter::once(&name).chain(args)) {

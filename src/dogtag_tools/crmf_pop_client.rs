@@ -20,8 +20,7 @@ use nss_cmc::keyid;
 use nss_cmc::nss::{Access, KeyUses};
 use nss_cmc::text::printable;
 
-const HELP: &str = "\
-Usage: CRMFPopClient [OPTIONS]
+const HELP: &str = "Usage: CRMFPopClient [OPTIONS]
 
 Options:
   -d <database>          NSS database directory (default: current directory)
@@ -50,7 +49,7 @@ With ec:
   -t <true|false>        Temporary (session) key (default: true)
   -s <-1|0|1>            Sensitive (default: unless temporary)
   -e <-1|0|1>            Extractable (default: as the token likes)
-  -x <true|false>        Key for ECDH, which can't sign: needs POP_NONE (default: false)
+  -x <true|false>        Key for ECDH, which cannot sign: needs POP_NONE (default: false)
 
 To store the request:
   -o <output>            Output file; its key id goes to <output>.keyId
@@ -177,7 +176,7 @@ fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> R
         }
     };
     if pop != Pop::None && options.text("-a") == Some("ec") && options.truth("-x") == Some(true) {
-        return Err(usage("-x true makes a key that can't sign: it needs -q POP_NONE"));
+        return Err(usage("-x true makes a key that cannot sign: it needs -q POP_NONE"));
     }
     // Without -b nothing is wrapped, whatever is in the environment.
     let environment =

@@ -1,4 +1,4 @@
-//! HttpClient: posts a CMC request and stores the answer.
+//! HttpClient: posts a CMC request and stores the response.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -86,7 +86,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     })
 }
 
-/// What to send where, and where the answer goes.
+/// What to send where, and where the response goes.
 struct Job {
     url: String,
     /// An EST server whatever the path.
@@ -95,7 +95,7 @@ struct Job {
     secure: bool,
     input: PathBuf,
     output: PathBuf,
-    /// How many lines of the answer's head are shown.
+    /// How many lines of the response's head are shown.
     head_lines: usize,
 }
 

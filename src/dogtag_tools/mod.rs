@@ -119,7 +119,7 @@ fn secret(value: &OsStr) -> Secret {
 /// Prints what to try after an error.
 fn hint(e: &Error, streams: &mut Streams<'_>) {
     if let Some(hint) = e.hint_text() {
-        streams.tell(format!("try: {hint}"));
+        streams.tell(format!("hint: {hint}"));
     }
 }
 

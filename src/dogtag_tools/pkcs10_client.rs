@@ -13,8 +13,8 @@ use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
 use nss_cmc::nss::{Access, KeyFlags, KeyUses};
 
-const USAGE: &str = "\
-Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>
+const USAGE: &str =
+    "Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>
     -a <rsa | ec | mldsa> -l <RSA bits, or 44, 65, 87> -c <curve> -o <output file> -n <subject DN>
 
     -k <true: values of the subject may name their string type, as UTF8String:...>
@@ -26,7 +26,7 @@ For ec and mldsa keys:
     -t <true: temporary (session) key; default false>
     -s <1: sensitive, 0: not, -1: unless temporary (default)>
     -e <1: extractable, 0: not, -1: as the token likes (default)>
-    -x <true: key for ECDH, which can't sign; default false>
+    -x <true: key for ECDH, which cannot sign; default false>
 
 Curves: nistp256 (secp256r1), nistp384 (secp384r1), nistp521 (secp521r1)";
 
@@ -135,8 +135,10 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     };
     let spec = keys::key_spec(algorithm, length, options.text("-c"))?;
     if algorithm == "ec" && options.flag("-x") {
-        return Err(usage("-x true makes a key that can't sign, and a PKCS #10 request is signed")
-            .hint("CRMFPopClient -a ec -x true -q POP_NONE makes a request that isn't"));
+        return Err(usage(
+            "-x true makes a key that cannot sign, and a PKCS #10 request is signed",
+        )
+        .hint("CRMFPopClient -a ec -x true -q POP_NONE makes a request that is not"));
     }
     let flags = flags(options, algorithm == "rsa", streams)?;
     let prefixes = if options.flag("-k") { Prefixes::Types } else { Prefixes::Text };

@@ -48,7 +48,7 @@ impl Settings {
     pub fn read(path: &Path, dialect: Dialect) -> Result<Settings> {
         let shown = path.display().to_string();
         let failed =
-            || Error::new(Kind::Usage, format!("can't read the configuration file {shown}"));
+            || Error::new(Kind::Usage, format!("cannot read the configuration file {shown}"));
         // Large enough from the start: growing would leave copies of secrets behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
         File::open(path)

@@ -163,18 +163,17 @@ fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
                 error.hint("no such servlet: check the URL, and that the CA subsystem is deployed")
             }
             401 | 403 => error.hint("this path wants another client certificate or none"),
-            500..=599 => error.hint("the CA may still be starting, or its log says more"),
+            500..=599 => error.hint("the CA may still be starting; see its debug log"),
             _ => error.hint("is this the CA's own address, or a proxy's?"),
         });
     }
     let bad = |what: String| bad_reply(what, &reply);
     if reply.body.is_empty() {
-        return Err(bad(format!("the CA gave no answer: an empty body from {url}"))
-            .hint("the CA's debug log says why"));
+        return Err(bad(format!("empty response from {url}")).hint("see the CA's debug log"));
     }
     if looks_like_html(&reply.body) {
-        return Err(bad(format!("the server answered {url} with an HTML page, not with CMC"))
-            .hint("the request may have crashed the servlet: the CA's debug log says why"));
+        return Err(bad(format!("response from {url} is an HTML page, not a CMC message"))
+            .hint("the request may have crashed the servlet: see the CA's debug log"));
     }
     // Of what may be a message its octets decide, whatever the server calls it.
     let other = |kind: &&str| !kind.to_ascii_lowercase().contains("pkcs7");
@@ -182,7 +181,7 @@ fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
         && let Some(kind) = reply.content_type.as_deref().filter(other)
     {
         let kind = printable(kind);
-        return Err(bad(format!("the server answered {url} with {kind}, not with CMC"))
+        return Err(bad(format!("response from {url} is {kind}, not a CMC message"))
             .hint("is this the CA's own address, or a proxy's?"));
     }
     Ok(reply.body)
@@ -218,7 +217,7 @@ fn cmc_in(reply: &Reply) -> Option<Vec<u8>> {
     response::parse(&der).is_ok().then_some(der)
 }
 
-/// Whatever the HTTP status, a CMC message is the answer: it says more, and is signed.
+/// Whatever the HTTP status, a CMC message is the response: it says more, and is signed.
 fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     if let Some(der) = cmc_in(&reply) {
         return Ok(der);
@@ -233,7 +232,7 @@ fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
             cmc_body(url, reply)?;
             refused(
                 Kind::Http,
-                format!("the server's answer from {url} is not base64 of a CMC message"),
+                format!("response from {url} is not base64 of a CMC message"),
                 "is this the path of an EST server's fullcmc?",
             )
         }

@@ -20,7 +20,7 @@ pub(super) struct Failure<'a> {
     pub(super) proxy: Option<&'a Proxy>,
     pub(super) error: curl::Error,
     pub(super) seen: Seen,
-    /// The answer went beyond a limit.
+    /// The response went beyond a limit.
     pub(super) too_large: Option<&'static str>,
     /// A status line had come.
     pub(super) begun: bool,
@@ -44,10 +44,10 @@ impl Failure<'_> {
             return Error::new(Kind::Interrupted, what);
         }
         if let Some(why) = self.too_large {
-            return self.http("takes no answer that large").because(why);
+            return self.http("is larger than 16 MiB").because(why);
         }
         if let Some(error) = self.seen.failure.take() {
-            return Error::new(error.kind(), format!("can't do TLS with {target}")).because(error);
+            return Error::new(error.kind(), format!("cannot do TLS with {target}")).because(error);
         }
         let on_the_way = self.proxy.filter(|_| target.tls && !self.seen.attached);
         if let Some(distrust) = self.seen.distrust.take() {
@@ -83,7 +83,7 @@ impl Failure<'_> {
             let names = names_of(&distrust.certificate);
             return Error::new(
                 Kind::Tls,
-                format!("won't talk to {who}: its certificate is for another name"),
+                format!("refusing {who}: its certificate is for another name"),
             )
             .because(distrust.fault)
             .hint(if names.is_empty() {
@@ -101,7 +101,7 @@ impl Failure<'_> {
                 trust_command(self.directory.unwrap_or("DIR"))
             ),
         };
-        Error::new(Kind::Tls, format!("won't talk to {who}: its certificate isn't trusted"))
+        Error::new(Kind::Tls, format!("refusing {who}: its certificate is not trusted"))
             .because(distrust.fault)
             .hint(hint)
     }
@@ -122,10 +122,10 @@ impl Failure<'_> {
                 .because(why);
         }
         if error.is_couldnt_resolve_proxy() || error.is_couldnt_resolve_host() {
-            return failed(Kind::Unreachable, format!("can't find the proxy {proxy} for {target}"));
+            return failed(Kind::Unreachable, format!("proxy {proxy} for {target} not found"));
         }
         if error.is_operation_timedout() {
-            let what = format!("got no answer in time from the proxy {proxy} for {target}");
+            let what = format!("time-out waiting for the proxy {proxy} for {target}");
             let (connect, all) = self.limits;
             return failed(Kind::Unreachable, what).hint(format!(
                 "the limits are {} s to connect and {} s in all; {hint}",
@@ -134,9 +134,9 @@ impl Failure<'_> {
             ));
         }
         if error.is_ssl_connect_error() || error.is_peer_failed_verification() {
-            return failed(Kind::Tls, format!("can't agree with the proxy {proxy} on TLS"));
+            return failed(Kind::Tls, format!("cannot agree with the proxy {proxy} on TLS"));
         }
-        failed(Kind::Unreachable, format!("can't connect to {target} through the proxy {proxy}"))
+        failed(Kind::Unreachable, format!("cannot connect to {target} through the proxy {proxy}"))
     }
 
     fn alerted(&self, alert: u8) -> Error {
@@ -166,7 +166,7 @@ impl Failure<'_> {
                 "it may want a client certificate, or have no cipher in common with us",
             ),
             (70, _) => ("speaks no TLS version of ours", "TLS 1.2 or 1.3 is needed"),
-            _ => ("ended the TLS connection", "the server's log may say more"),
+            _ => ("ended the TLS connection", "see the server's log"),
         };
         Error::new(Kind::Tls, format!("{target} {what}")).because(why).hint(hint)
     }
@@ -180,15 +180,15 @@ impl Failure<'_> {
         let tls = |what: &str| Error::new(Kind::Tls, what.to_owned()).because(text.clone());
         let http = |what: &str| self.http(what).because(text.clone());
         if error.is_couldnt_resolve_host() {
-            return unreachable("can't find").hint("is the host name right, and DNS working?");
+            return unreachable("cannot find").hint("is the host name right, and DNS working?");
         }
         if error.is_couldnt_connect() {
-            return unreachable("can't connect to")
+            return unreachable("cannot connect to")
                 .hint("is the CA running, the port right, and no firewall between?");
         }
         if error.is_operation_timedout() {
             let (connect, all) = self.limits;
-            return unreachable("got no answer in time from").hint(format!(
+            return unreachable("time-out waiting for").hint(format!(
                 "the limits are {} s to connect and {} s in all; is the server overloaded?",
                 connect.as_secs_f32(),
                 all.as_secs_f32()
@@ -202,15 +202,15 @@ impl Failure<'_> {
             return http("it is larger than 16 MiB").retry(false);
         }
         if error.is_peer_failed_verification() && !self.seen.attached {
-            return tls(&format!("won't talk to {target}: libcurl never let NSS judge it"))
+            return tls(&format!("refusing {target}: libcurl did not let NSS verify it"))
                 .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3");
         }
         if error.is_peer_failed_verification() {
-            return tls(&format!("won't talk to {target}: curl doesn't accept its certificate"))
+            return tls(&format!("refusing {target}: curl does not accept its certificate"))
                 .hint("the certificate must carry the name used in the URL");
         }
         if error.is_ssl_connect_error() || error.is_ssl_cipher() || error.is_ssl_certproblem() {
-            return tls(&format!("can't agree with {target} on TLS"))
+            return tls(&format!("cannot agree with {target} on TLS"))
                 .hint("is that the server's https port?");
         }
         if self.begun {
@@ -218,7 +218,7 @@ impl Failure<'_> {
         }
         if error.is_send_error() && self.seen.wanted {
             let hint = if has_client {
-                "it probably refused our client certificate; its log should say why"
+                "it probably refused our client certificate; see its log"
             } else {
                 "it probably wants one: name a certificate of the database to authenticate with"
             };
@@ -234,17 +234,17 @@ impl Failure<'_> {
             } else {
                 "look whether the request was carried out before sending it again"
             };
-            return unreachable("the connection ended without an answer from").hint(hint);
+            return unreachable("connection closed without a response from").hint(hint);
         }
-        http("it isn't HTTP as we know it").hint("is that the CA's port?")
+        http("not HTTP").hint("is that the CA's port?")
     }
 }
 
 fn unreadable(target: &Target, what: &str) -> Error {
-    Error::new(Kind::Http, format!("can't read the answer of {target}: {what}"))
+    Error::new(Kind::Http, format!("cannot read the response from {target}: {what}"))
 }
 
-/// An answer that had begun to come.
+/// A response that had begun to come.
 pub(super) fn broken(target: &Target) -> Error {
     unreadable(target, "the connection broke while it came")
         .hint("look whether the request was carried out before sending it again")
@@ -264,8 +264,8 @@ pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Erro
             proxy.source
         ),
     };
-    Error::new(Kind::Unreachable, format!("the proxy won't connect to {target}"))
-        .because(format!("the proxy {proxy} answered with HTTP status {status}"))
+    Error::new(Kind::Unreachable, format!("the proxy refuses to connect to {target}"))
+        .because(format!("HTTP status {status} from the proxy {proxy}"))
         .hint(hint)
 }
 

@@ -1,6 +1,6 @@
 //! One POST or GET at a time with curl, the client key staying in NSS, the server judged by NSS.
 //!
-//! What the answer means is not decided here: a CMC failure is HTTP 200, a page of HTML may be too.
+//! What the response means is not decided here: a CMC failure is HTTP 200, a page of HTML may be too.
 
 #[allow(unsafe_code)]
 mod bridge;
@@ -77,7 +77,7 @@ pub struct Reply {
     pub status: u32,
     /// `Content-Type` as sent.
     pub content_type: Option<String>,
-    /// Status line and headers as received, without line ends; the final answer's only.
+    /// Status line and headers as received, without line ends; the final response's only.
     pub header_lines: Vec<String>,
     /// The body, at most 16 MiB.
     pub body: Vec<u8>,
@@ -180,7 +180,7 @@ impl<'db> Transport<'db> {
         if post {
             watch.check()?;
         }
-        let unusable = |why: &str| Error::new(Kind::Internal, format!("can't set up the {why}"));
+        let unusable = |why: &str| Error::new(Kind::Internal, format!("cannot set up the {why}"));
         let mut easy = self.easy.take().ok_or_else(|| unusable("transfer"))?;
         let ready =
             self.configure(&mut easy, url, proxy.as_ref()).and_then(|()| request(&mut easy));
@@ -230,7 +230,7 @@ impl<'db> Transport<'db> {
         Ok((easy, outcome.unwrap_or(Ok(()))))
     }
 
-    /// Makes an answer or an error of what an exchange left behind.
+    /// Makes a response or an error of what an exchange left behind.
     fn conclude(
         &self,
         easy: &mut Easy<'db>,
@@ -270,7 +270,7 @@ impl<'db> Transport<'db> {
         if target.tls && fresh && !(seen.attached && seen.verified) {
             return Err(sent(Error::new(
                 Kind::Tls,
-                format!("{target} answered, but NSS was never asked about it"),
+                format!("{target} was not verified: NSS was never asked"),
             ))
             .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3"));
         }
@@ -291,11 +291,8 @@ impl<'db> Transport<'db> {
 
     fn check(&self, target: &Target, proxy: Option<&Proxy>) -> Result<()> {
         if !target.tls && !self.plain_http {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("won't talk to {target} over plain http, where anybody can listen"),
-            )
-            .hint("use https; only HttpClient and CRMFPopClient still speak plain http"));
+            return Err(Error::new(Kind::Usage, format!("refusing plain http to {target}"))
+                .hint("use https; only HttpClient and CRMFPopClient still speak plain http"));
         }
         let tls_proxy = proxy.filter(|p| p.tls);
         let judged = match (target.tls, tls_proxy) {
@@ -306,7 +303,7 @@ impl<'db> Transport<'db> {
         if self.directory.is_none() {
             return Err(Error::new(
                 Kind::Usage,
-                format!("can't judge {judged} without an NSS database to trust"),
+                format!("cannot verify {judged} without an NSS database"),
             )
             .hint("give the database with -d DIR"));
         }
@@ -354,7 +351,7 @@ fn headers(easy: &mut Easy<'_>, lines: &[&str]) -> std::result::Result<(), curl:
     easy.http_headers(list)
 }
 
-/// Sees one request leave and receives its answer, within limits.
+/// Sees one request leave and receives its response, within limits.
 #[derive(Default)]
 struct Answer {
     /// What is sent: it may hold a secret. curl reads it from here and keeps no copy but what is in
@@ -362,7 +359,7 @@ struct Answer {
     request: Cursor<Zeroizing<Vec<u8>>>,
     /// The TLS handshake with the server is done.
     established: Rc<Cell<bool>>,
-    /// It is the answer to a POST, which the server may have acted on.
+    /// It is the response to a POST, which the server may have acted on.
     post: bool,
     /// What a run waits for that can't end by the first signal.
     waits: String,

@@ -36,7 +36,7 @@ impl Url {
     /// [`Kind::Usage`].
     pub fn parse(text: &str) -> Result<Url> {
         Url::read(text).map_err(|why| {
-            Error::new(Kind::Usage, format!("can't use the URL {text:?}: {why}"))
+            Error::new(Kind::Usage, format!("cannot use the URL {text:?}: {why}"))
                 .hint("give one like https://ca.example.com:8443/ca/ee/ca/profileSubmitCMCFull")
         })
     }
@@ -54,7 +54,7 @@ impl Url {
         };
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains(['@', '\\', '%']) {
-            return Err("user names and escapes don't belong in its host");
+            return Err("user names and escapes do not belong in its host");
         }
         let (host, port) = split_port(authority).ok_or("something follows the address")?;
         if host.is_empty() {

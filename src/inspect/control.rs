@@ -113,8 +113,7 @@ fn witness(name: &str, witness: &Witness, warnings: &mut Vec<String>) -> Item {
     let mac = &witness.mac_alg_id.algorithm;
     if **mac == *oid::HMAC_SHA384 || **mac == *oid::HMAC_SHA1 {
         warnings.push(format!(
-            "{name} uses a MAC that Dogtag can't check and refuses (badIdentity): use HMAC-SHA256 \
-             or HMAC-SHA512"
+            "{name} uses a MAC that Dogtag cannot check and refuses (badIdentity): use HMAC-SHA256 or HMAC-SHA512"
         ));
     }
     Item::Fields(vec![

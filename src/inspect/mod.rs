@@ -293,7 +293,7 @@ fn overall(controls: &[TaggedControl]) -> Item {
 
 fn pki_data(der: &[u8], signed: Option<&SignedData>, warnings: &mut Vec<String>) -> Result<Parts> {
     let data: PkiData = decode("the PKIData", der).map_err(|e| {
-        Error::new(Kind::Input, "can't decode the PKIData")
+        Error::new(Kind::Input, "cannot decode the PKIData")
             .because(e)
             .hint("it must hold all four sequences, empty ones as 30 00")
     })?;
@@ -349,10 +349,10 @@ fn check_controls(controls: &[TaggedControl], requests: &[Any], warnings: &mut V
         warnings.push("an identity proof without identification: Dogtag refuses it".into());
     }
     if has(ControlType::IdentityProof) {
-        warnings.push("identityProof of version 1: Dogtag can't check it, use version 2".into());
+        warnings.push("identityProof of version 1: Dogtag cannot check it, use version 2".into());
     }
     if has(ControlType::DecryptedPop) && !has(ControlType::RegInfo) {
-        warnings.push("decryptedPOP without regInfo: Dogtag can't find the request meant".into());
+        warnings.push("decryptedPOP without regInfo: Dogtag cannot find the request meant".into());
     }
 }
 

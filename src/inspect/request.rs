@@ -57,7 +57,7 @@ pub fn pkcs10(der: &[u8], warnings: &mut Vec<String>) -> Result<Vec<(&'static st
         Some((*subject, *key, attributes))
     };
     let Some((subject, key, attributes)) = info() else {
-        return Err(Error::new(Kind::Input, "can't decode the PKCS #10 request info"));
+        return Err(Error::new(Kind::Input, "cannot decode the PKCS #10 request info"));
     };
     let content = attributes.and_then(split_tlv).map(|(_, content, _)| content);
     match content.and_then(canonical::children) {
@@ -66,8 +66,7 @@ pub fn pkcs10(der: &[u8], warnings: &mut Vec<String>) -> Result<Vec<(&'static st
                 .into(),
         ),
         Some(attributes) if !canonical::sorted(&attributes) => warnings.push(
-            "the attributes of the PKCS #10 request aren't sorted: Dogtag encodes them anew and \
-             finds the signature wrong"
+            "the attributes of the PKCS #10 request are not sorted: Dogtag encodes them anew and finds the signature wrong"
                 .into(),
         ),
         Some(_) => {}
@@ -214,7 +213,7 @@ fn possession(pop: Option<&ProofOfPossession>, warnings: &mut Vec<String>) -> It
         Item::Fields(vec![("kind", kind.into())])
     };
     match pop {
-        None => Item::Fields(vec![("kind", "none (the CA answers with a challenge)".into())]),
+        None => Item::Fields(vec![("kind", "none (the CA responds with a challenge)".into())]),
         Some(ProofOfPossession::RaVerified(())) => refused("raVerified", warnings),
         Some(ProofOfPossession::Signature(key)) => Item::Fields(vec![
             ("kind", "signature".into()),

@@ -107,7 +107,7 @@ fn included(signed: &SignedData, signer: &SignerInfo) -> bool {
 pub fn check(signed: &SignedData, key_ids: &[Vec<u8>], warnings: &mut Vec<String>) {
     let all = signed.signer_infos.to_vec();
     if all.is_empty() {
-        warnings.push("nobody signed the request: Dogtag refuses a SignedData without".into());
+        warnings.push("the request has no signer: Dogtag refuses it".into());
     }
     if all.len() > 1 {
         warnings.push("several signers: Dogtag looks at the first only".into());
@@ -130,15 +130,14 @@ fn check_one(
     let rsa = name.ends_with("RSAEncryption") || name == "rsaEncryption";
     if rsa && signer.digest_algorithm.parameters.is_none() {
         warn(
-            "the signer's digest algorithm has no parameters: for RSA Dogtag wants an explicit \
-             NULL and answers \"Invalid Credential.\"",
+            "the signer's digest algorithm has no parameters: for RSA Dogtag wants an explicit NULL and responds \"Invalid Credential.\"",
         );
     }
     if **digest == *oid::SHA1 || **digest == *oid::SHA224 {
         warn("the signer's digest is too weak or unknown for Dogtag: use SHA-256, 384 or 512");
     }
     if **signature == *oid::RSASSA_PSS && **digest != *oid::SHA512 {
-        warn("RSA-PSS with another digest than SHA-512: Dogtag can't verify it");
+        warn("RSA-PSS with another digest than SHA-512: Dogtag cannot verify it");
     }
     match &signer.signed_attrs {
         None => warn("the signer has no signed attributes: Dogtag refuses that"),
@@ -148,7 +147,7 @@ fn check_one(
                 attributes.iter().filter_map(|a| encode("an attribute", *a).ok()).collect();
             let der: Vec<&[u8]> = der.iter().map(Vec::as_slice).collect();
             if !canonical::sorted(&der) {
-                warn("the signed attributes aren't sorted as DER wants: Dogtag refuses that");
+                warn("the signed attributes are not sorted as DER wants: Dogtag refuses that");
             }
             for needed in [oid::ID_CONTENT_TYPE, oid::ID_MESSAGE_DIGEST] {
                 if !attributes.iter().any(|a| *a.r#type == *needed) {
@@ -160,7 +159,7 @@ fn check_one(
     }
     match &signer.sid {
         SignerIdentifier::IssuerAndSerialNumber(_) if !included(signed, signer) => {
-            warn("the signer's certificate isn't in the message: Dogtag refuses that");
+            warn("the signer's certificate is not in the message: Dogtag refuses that");
         }
         SignerIdentifier::SubjectKeyIdentifier(id)
             if !key_ids.iter().any(|k| k.as_slice() == &id[..]) =>

@@ -162,7 +162,7 @@ impl Database {
                 )
             }
         })
-        .map_err(|f| Error::new(Kind::Input, "can't decode a certificate").because(f))?;
+        .map_err(|f| Error::new(Kind::Input, "cannot decode a certificate").because(f))?;
         // SAFETY: a reference was handed over.
         let certificate = unsafe { Certificate::from_raw(self.guard(), raw) };
         // NSS knows certificates by issuer and serial number, and may answer another one.
@@ -170,7 +170,7 @@ impl Database {
             return Ok(certificate);
         }
         let code = sys::SEC_ERROR_REUSED_ISSUER_AND_SERIAL;
-        Err(Error::new(Kind::Input, "can't decode a certificate")
+        Err(Error::new(Kind::Input, "cannot decode a certificate")
             .because(Fault::from_code("CERT_NewTempCertificate", code)))
     }
 
@@ -210,7 +210,7 @@ impl Database {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
         })
         .map_err(|f| {
-            not_written(self.guard(), format!("can't set the trust {:?}", trust.as_str()), f)
+            not_written(self.guard(), format!("cannot set the trust {:?}", trust.as_str()), f)
         })
     }
 
@@ -264,7 +264,7 @@ impl Token {
             }
         })
         .map_err(|f| {
-            let what = format!("can't import {nickname:?} into the token {:?}", self.name());
+            let what = format!("cannot import {nickname:?} into the token {:?}", self.name());
             match self.is_internal() {
                 true => not_written(self.guard(), what, f),
                 false => Error::new(Kind::Refused, what).because(f),

@@ -56,7 +56,7 @@ impl Database {
         if unsafe { sys::NSS_IsInitialized() } != 0 {
             return Err(Error::new(
                 Kind::Database,
-                format!("can't open the NSS database {dir}: another one is open in this process"),
+                format!("cannot open the NSS database {dir}: another one is open in this process"),
             ));
         }
         match (Database::start(dir, access), journal(&path)) {
@@ -96,7 +96,7 @@ impl Database {
             }
         })
         .map_err(|f| {
-            Error::new(Kind::Database, format!("can't open the NSS database {dir}"))
+            Error::new(Kind::Database, format!("cannot open the NSS database {dir}"))
                 .because(f)
                 .hint(format!("look at it with: {}", certutil("-L", dir)))
         })?;
@@ -137,7 +137,7 @@ impl Database {
                 )
             }
         })
-        .map_err(|f| Error::new(Kind::Database, "can't start NSS").because(f))?;
+        .map_err(|f| Error::new(Kind::Database, "cannot start NSS").because(f))?;
         let guard = Arc::new(Context { raw: Some(raw), directory: None });
         Ok(Database { guard, name: "(none)".into(), access: Access::ReadOnly })
     }
@@ -194,7 +194,7 @@ fn refuse_dbm(dir: &str, path: &Path) -> Result<()> {
     if old.is_none() && (!has_old || has("cert9.db") || has("key4.db")) {
         return Ok(());
     }
-    let error = Error::new(Kind::Database, format!("can't open the NSS database {dir}"))
+    let error = Error::new(Kind::Database, format!("cannot open the NSS database {dir}"))
         .because("the dbm format (cert8.db, key3.db) is not supported");
     let folder = quoted(folder);
     Err(match (converted, has_old) {
@@ -218,7 +218,7 @@ fn journal(path: &Path) -> Option<PathBuf> {
 /// reading only, it can't. Nothing else is written.
 fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
     let owner = |why: Error| {
-        Error::new(Kind::Database, format!("can't open the NSS database {dir}"))
+        Error::new(Kind::Database, format!("cannot open the NSS database {dir}"))
             .because(format!(
                 "an earlier process was killed while writing ({}): {why}",
                 journal.display()
@@ -281,7 +281,7 @@ fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
             _ => format!("check who may use it: ls -l {}", quoted(path)),
         };
         let access = if access == Access::ReadWrite { " for writing" } else { "" };
-        Error::new(Kind::Database, format!("can't open the NSS database {dir}{access}"))
+        Error::new(Kind::Database, format!("cannot open the NSS database {dir}{access}"))
             .because(format!("{}: {e}", file.display()))
             .hint(hint)
     };

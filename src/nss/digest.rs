@@ -20,7 +20,7 @@ pub(super) fn oid_tag(digest: Digest) -> sys::SECOidTag {
 }
 
 fn refused(what: &str, digest: Digest) -> impl FnOnce(fault::Fault) -> Error {
-    let what = format!("can't compute {what} with {digest}");
+    let what = format!("cannot compute {what} with {digest}");
     |f| Error::new(Kind::Refused, what).because(f)
 }
 
@@ -40,7 +40,7 @@ pub(super) fn hash(digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// What a call of NSS's answers.
+/// What a call of NSS's responses.
 type Step<T> = std::result::Result<T, Fault>;
 
 /// A digest in steps. C: `PK11Context`, given back by `PK11_DestroyContext`.
@@ -148,7 +148,7 @@ fn random(n: usize) -> Result<Vec<u8>> {
     fault::status("PK11_GenerateRandom", || unsafe {
         sys::PK11_GenerateRandom(out.as_mut_ptr(), len)
     })
-    .map_err(|f| Error::new(Kind::Refused, "can't draw random bytes").because(f))?;
+    .map_err(|f| Error::new(Kind::Refused, "cannot draw random bytes").because(f))?;
     Ok(out)
 }
 

@@ -155,7 +155,7 @@ impl Token {
     }
 
     fn not_generated(&self, spec: KeySpec, f: Fault) -> Error {
-        let what = format!("can't generate an {spec} key in the token {:?}", self.name());
+        let what = format!("cannot generate an {spec} key in the token {:?}", self.name());
         if self.disk_is_full() {
             return not_written(self.guard(), what, f);
         }

@@ -162,7 +162,7 @@ impl PublicKey {
         let item = fault::pointer("SECKEY_EncodeDERSubjectPublicKeyInfo", || unsafe {
             sys::SECKEY_EncodeDERSubjectPublicKeyInfo(self.as_ptr())
         })
-        .map_err(|f| Error::new(Kind::Refused, "can't encode the public key").because(f))?;
+        .map_err(|f| Error::new(Kind::Refused, "cannot encode the public key").because(f))?;
         // SAFETY: the item was allocated for us.
         Ok(unsafe { Owned::from_raw(item) }.to_vec())
     }
@@ -178,7 +178,7 @@ impl PrivateKey {
         let raw = fault::pointer("SECKEY_ConvertToPublicKey", || unsafe {
             sys::SECKEY_ConvertToPublicKey(self.as_ptr())
         })
-        .map_err(|f| Error::new(Kind::Refused, "can't get the key's public half").because(f))?;
+        .map_err(|f| Error::new(Kind::Refused, "cannot get the key's public half").because(f))?;
         // SAFETY: as above.
         Ok(unsafe { PublicKey::from_raw(self.guard(), raw) })
     }
@@ -192,7 +192,7 @@ impl PrivateKey {
         let item = fault::pointer("PK11_GetLowLevelKeyIDForPrivateKey", || unsafe {
             sys::PK11_GetLowLevelKeyIDForPrivateKey(self.as_ptr())
         })
-        .map_err(|f| Error::new(Kind::Refused, "can't read the key's id").because(f))?;
+        .map_err(|f| Error::new(Kind::Refused, "cannot read the key's id").because(f))?;
         // SAFETY: the item was allocated for us.
         Ok(unsafe { Owned::from_raw(item) }.to_vec())
     }
@@ -333,7 +333,7 @@ fn ml_dsa_tag(set: ParameterSet) -> Option<sys::SECOidTag> {
 }
 
 fn cannot_sign(f: Fault) -> Error {
-    Error::new(Kind::Refused, "can't sign with the private key")
+    Error::new(Kind::Refused, "cannot sign with the private key")
         .because(f)
         .hint("is the token logged in, and does its policy allow this key and digest?")
 }
@@ -367,7 +367,7 @@ impl Signer for PrivateKey {
                 ml_dsa_tag(set).ok_or_else(|| no_ml_dsa(&name()))?
             }
             Scheme::RsaPkcs1(Digest::Sha1) | Scheme::Ecdsa(Digest::Sha1) => {
-                return Err(Error::new(Kind::Refused, "won't sign with SHA-1"));
+                return Err(Error::new(Kind::Refused, "refusing to sign with SHA-1"));
             }
         };
         self.sign_whole(tag, message).map_err(cannot_sign)

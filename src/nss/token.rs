@@ -85,7 +85,7 @@ impl Database {
                 sys::PK11_GetInternalKeySlot()
             });
             let raw = raw.map_err(|f| {
-                Error::new(Kind::Database, "can't reach the internal token").because(f)
+                Error::new(Kind::Database, "cannot reach the internal token").because(f)
             })?;
             // SAFETY: PK11_GetInternalKeySlot hands over a reference.
             return Ok(unsafe { Token::from_raw(self.guard(), raw) });
@@ -119,7 +119,7 @@ impl Database {
     /// Every token of every module.
     pub fn tokens(&self) -> Result<Vec<Token>> {
         Token::all(self.guard())
-            .map_err(|f| Error::new(Kind::Database, "can't list the tokens").because(f))
+            .map_err(|f| Error::new(Kind::Database, "cannot list the tokens").because(f))
     }
 }
 
@@ -263,7 +263,7 @@ impl Token {
         });
         drop(zeroize::Zeroizing::new(text.into_bytes()));
         outcome.map_err(|f: Fault| {
-            Error::new(Kind::Login, format!("can't log in to the token {name:?}"))
+            Error::new(Kind::Login, format!("cannot log in to the token {name:?}"))
                 .because(f)
                 .hint("check the password; after several wrong ones some tokens lock")
         })

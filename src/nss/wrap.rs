@@ -118,7 +118,7 @@ impl Token {
             }
         })
         .map_err(|f| {
-            let what = format!("can't make a session key in the token {:?}", self.name());
+            let what = format!("cannot make a session key in the token {:?}", self.name());
             Error::new(Kind::Refused, what).because(f)
         })?;
         // SAFETY: as above.
@@ -132,7 +132,7 @@ impl Database {
     /// # Errors
     /// [`Kind::Input`].
     pub fn public_key(&self, spki: &[u8]) -> Result<PublicKey> {
-        let bad = |f| Error::new(Kind::Input, "can't decode a public key").because(f);
+        let bad = |f| Error::new(Kind::Input, "cannot decode a public key").because(f);
         let item = Borrowed::new(spki);
         // SAFETY: the item outlives the call and is copied; a structure is handed over (keyhi.h).
         let info = fault::pointer("SECKEY_DecodeDERSubjectPublicKeyInfo", || unsafe {
@@ -167,7 +167,7 @@ impl SymKey {
         let Some(mechanism) = known.iter().copied().find(|m| token.offers(*m)) else {
             return Err(Error::new(
                 Kind::Refused,
-                format!("the token {:?} can't wrap a private key this way", token.name()),
+                format!("the token {:?} cannot wrap a private key this way", token.name()),
             )
             .hint("try another wrapping: AES/CBC/PKCS5Padding, AES KeyWrap/Wrapped"));
         };
@@ -192,7 +192,7 @@ impl SymKey {
             }
         })
         .map_err(|f| {
-            Error::new(Kind::Refused, "can't wrap the private key for archival")
+            Error::new(Kind::Refused, "cannot wrap the private key for archival")
                 .because(f)
                 .hint("the key must be extractable, and AES KeyWrap/NoPadding fits few keys")
         })?;
@@ -242,7 +242,7 @@ impl SymKey {
             }
         }
         .map_err(|f| {
-            Error::new(Kind::Refused, "can't encrypt the session key for its recipient").because(f)
+            Error::new(Kind::Refused, "cannot encrypt the session key for its recipient").because(f)
         })?;
         out.truncate(item.len as usize);
         Ok(out)

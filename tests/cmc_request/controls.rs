@@ -397,5 +397,5 @@ fn a_message_is_signed_anew() {
     request(&f, AGENT).exits(0);
     std::fs::rename(f.file("out"), f.file("changed")).unwrap();
     let said = request(&f, &["format=test_cmc", "input=changed", "output=out", &key]).exits(1);
-    assert!(said.out.contains("isn't signed with the key of its request"), "{}", said.out);
+    assert!(said.out.contains("is not signed with the key of its request"), "{}", said.out);
 }

@@ -44,7 +44,7 @@ fn identity_proofs_are_never_lost_silently() {
     let sha256 = openssl::hash::MessageDigest::sha256();
     let mut mac = openssl::sign::Signer::new(sha256, &key).unwrap();
     let witness = mac.sign_oneshot_to_vec(requests).unwrap();
-    assert!(pki.windows(32).any(|w| w == witness), "the witness isn't there");
+    assert!(pki.windows(32).any(|w| w == witness), "the witness is not there");
 }
 
 /// Length of a DER element, its head included.
@@ -72,7 +72,7 @@ fn sha_384_hmac_is_made_and_warned_about() {
         key.as_str(),
     ];
     let said = request(&f, &own).exits(0);
-    assert!(said.err.contains("Dogtag 10.7 and later can't verify SHA-384-HMAC"), "{}", said.err);
+    assert!(said.err.contains("Dogtag 10.7 and later cannot verify SHA-384-HMAC"), "{}", said.err);
     assert!(unverified(&f).contains(":hmacWithSHA384\n"));
 }
 
@@ -171,7 +171,7 @@ fn formats_and_numbers_may_be_left_out_and_are_checked() {
         ("input=", "Missing input filename for PKCS10 or CRMF."),
         ("nickname=", "Missing nickname."),
         ("nickname=nobody", "no certificate \"nobody\""),
-        ("password=wrong", "can't log in"),
+        ("password=wrong", "cannot log in"),
         ("tokenname=HSM", "no token \"HSM\""),
         ("getCert.enable=true", "Missing getCert.issuer."),
         ("LraPopWitness.enable=true", "Missing LraPopWitness.bodyPartIDs."),
@@ -241,7 +241,7 @@ fn passwords_from_elsewhere() {
 fn what_cannot_be_written_fails_and_nothing_is_made_in_wrong_places() {
     let (f, _) = ready(EC);
     let said = request(&f, &["nickname=agent", "input=p10.req", "output=no/such"]).exits(1);
-    assert!(said.out.contains("can't write no/such"), "{}", said.out);
+    assert!(said.out.contains("cannot write no/such"), "{}", said.out);
     std::fs::create_dir(f.file("empty")).unwrap();
     f.write("a.cfg", "dbdir=empty\npassword=x\nnickname=a\ninput=p10.req\noutput=out\n");
     f.nss_cmc(&["CMCRequest", "a.cfg"]).exits(1);

@@ -10,7 +10,7 @@ const RULES: &[(&str, &str)] = &[
     // In JSON a line ends with the two characters \n.
     (r"(-----BEGIN [A-Z0-9# ]+-----)(\\n|\r?\n)[^-]+(-----END )", "$1$2[BASE64]$2$3"),
     // What curl says differs between its versions.
-    (r"(can't (?:connect to|find) [^ ]+: ).*", "$1[CURL'S REASON]"),
+    (r"(cannot (?:connect to|find) [^ ]+: ).*", "$1[CURL'S REASON]"),
     (r"(localhost|127\.0\.0\.1):[0-9]{4,5}", "$1:[PORT]"),
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z| UTC)", "[DATE]"),
     (r#"("dec": )"[0-9]+""#, "$1\"[SERIAL]\""),

@@ -34,7 +34,7 @@ fn ml_dsa_where_nss_has_it_and_a_clear_refusal_elsewhere() {
             let why = format!("has no ML-DSA: NSS here is {}", nss_cmc::nss::version());
             assert!(said.err.contains(&why), "{command}: {}", said.err);
             assert!(
-                said.err.contains("try: ML-DSA needs a newer NSS or another token"),
+                said.err.contains("hint: ML-DSA needs a newer NSS or another token"),
                 "{command}"
             );
             assert_eq!(bytes(&f), before, "{command}");

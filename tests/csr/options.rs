@@ -128,7 +128,7 @@ fn passwords_of_the_old_names() {
     }
     let args = ["PKCS10Client", "-d", "db", "-n", "CN=a", "-o", "a.req"];
     let said = f.nss_cmc(&args).exits(1);
-    assert!(said.err.contains("try: give it by -P FILE or -p PASSWORD"), "{}", said.err);
+    assert!(said.err.contains("hint: give it by -P FILE or -p PASSWORD"), "{}", said.err);
     let said = f.nss_cmc(&["CRMFPopClient", "-d", "db", "-n", "CN=a", "-o", "a.req"]).exits(1);
     assert!(said.err.contains("ERROR: Missing token password"), "{}", said.err);
     // A database without password.

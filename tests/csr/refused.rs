@@ -18,12 +18,13 @@ fn bad_input_is_told_before_a_key_is_made() {
     certificate(&f, "signing", &["-newkey", "rsa:2048", "-addext", usage]);
     f.write("noise.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let before = bytes(&f);
-    let dn = "can't read the distinguished name \"CN\": \"CN\" has no \"=\"";
+    let dn = "cannot read the distinguished name \"CN\": \"CN\" has no \"=\"";
     let curves = "NSS makes keys on nistp256 (secp256r1), nistp384 (secp384r1) and nistp521";
-    let missing = "can't read the transport certificate none.pem: No such file or directory";
-    let not_rsa = "can't use the transport certificate ec.pem: its key is EC, and only RSA can";
-    let not_for_keys = "can't use the transport certificate signing.pem: its key usage has neither";
-    let noise = "can't read the transport certificate noise.pem";
+    let missing = "cannot read the transport certificate none.pem: No such file or directory";
+    let not_rsa = "cannot use the transport certificate ec.pem: its key is EC, and only RSA can";
+    let not_for_keys =
+        "cannot use the transport certificate signing.pem: its key usage has neither";
+    let noise = "cannot read the transport certificate noise.pem";
     let token = "no token \"HSM\" in the NSS database db";
     for (args, message) in [
         (vec!["-n", "CN"], dn),
@@ -33,8 +34,8 @@ fn bad_input_is_told_before_a_key_is_made() {
         (vec!["-n", "CN=a", "-a", "mlkem"], "Invalid algorithm: mlkem: rsa, ec and mldsa (where"),
         (vec!["-n", "CN=a", "-a", "RSA"], "Invalid algorithm: RSA: rsa, ec and mldsa (where NSS"),
         (vec!["-n", "CN=a", "-a", "ec", "-c", "c2tnb359v1"], curves),
-        (vec!["-n", "CN=a", "-a", "ec", "-x", "true"], "can't sign: it needs -q POP_NONE"),
-        (vec!["-n", "CN=a", "-a", "ec", "-e", "0", "-b", "transport.pem"], "isn't extractable"),
+        (vec!["-n", "CN=a", "-a", "ec", "-x", "true"], "cannot sign: it needs -q POP_NONE"),
+        (vec!["-n", "CN=a", "-a", "ec", "-e", "0", "-b", "transport.pem"], "is not extractable"),
         (vec!["-n", "CN=a", "-a", "ec", "-e", "x"], "Illegal input parameters for -e: x"),
         (vec!["-n", "CN=a", "-l", "many"], "Illegal input parameters for -l: many"),
         (vec!["-n", "CN=a", "-x", "false"], "Illegal parameter for RSA: -x"),
@@ -71,7 +72,10 @@ fn bad_input_is_told_before_a_key_is_made() {
         (vec!["-n", "CN=a", "-o", "x.req", "-P", "pw"], "'-p' and '-P' cannot be both specified."),
         (vec!["-n", "CN=a", "-v"], "Illegal input parameters."),
         (vec!["-n", "CN=a", "-o", "x.req", "-a", "mlkem"], "Invalid algorithm: mlkem: rsa, ec"),
-        (vec!["-n", "CN=a", "-o", "x.req", "-a", "ec", "-x", "true"], "can't sign, and a PKCS #10"),
+        (
+            vec!["-n", "CN=a", "-o", "x.req", "-a", "ec", "-x", "true"],
+            "cannot sign, and a PKCS #10",
+        ),
         (vec!["-n", "CN=a", "-o", "x.req", "-l", "many"], "Illegal input parameters for -l: many"),
         (vec!["-o", "x.req", "-n"], "PKCS10Client: no value after -n"),
         (vec!["-o", "x.req", "-n", "CN=a", "-q", "x"], "Unrecognized argument(8): -q"),
@@ -84,8 +88,8 @@ fn bad_input_is_told_before_a_key_is_made() {
         (2, vec!["--subject", "CN"], dn),
         (2, vec!["--subject", "CN=a", "--key-type", "ec:P-192"], "nistp256, nistp384, nistp521"),
         (2, vec!["--subject", "CN=a", "--key-usage", "all"], "unknown key usage \"all\""),
-        (2, vec!["--subject", "CN=a", "--extension", "2.5=1"], "can't read \"2.5=1\""),
-        (2, vec!["--subject", "CN=a", "--ski", "--extension", "x"], "can't read \"x\""),
+        (2, vec!["--subject", "CN=a", "--extension", "2.5=1"], "cannot read \"2.5=1\""),
+        (2, vec!["--subject", "CN=a", "--ski", "--extension", "x"], "cannot read \"x\""),
         (2, vec!["--subject", "CN=a", "--archive-to", "transport.pem"], "--crmf"),
         (20, vec!["--subject", "CN=a", "--crmf", "--archive-to", "none.pem"], missing),
         (20, vec!["--subject", "CN=a", "--crmf", "--archive-to", "ec.pem"], not_rsa),
@@ -142,7 +146,7 @@ fn a_key_whose_request_cannot_be_written_goes_again() {
         );
         assert_eq!(said.code, if command.starts_with("csr") { 21 } else { 1 }, "{said:?}");
         assert!(
-            said.err.contains("can't write full/a.req: No space left on device"),
+            said.err.contains("cannot write full/a.req: No space left on device"),
             "{command}: {}",
             said.err
         );
@@ -167,14 +171,13 @@ fn a_key_whose_request_cannot_be_written_goes_again() {
     assert_eq!(names.filter(|n| n.to_string_lossy().starts_with('.')).count(), 0);
     assert_eq!(f.keys(), Vec::<String>::new());
     let said = p10(&f, &["-n", "CN=a", "-o", "no/such/a.req"]).exits(1);
-    let why = "PKCS10Client: Exception caught: can't write no/such/a.req: No such file or \
-               directory (os error 2)\n";
+    let why = "PKCS10Client: Exception caught: cannot write no/such/a.req: No such file or directory (os error 2)\n";
     assert_eq!(said.err, why);
     // Nothing of a key stays: neither half, nor a session key of the archival.
     for more in [&["-a", "rsa"][..], &["-a", "ec", "-t", "false"], &["-b", "transport.pem"]] {
         let args = [&["-n", "CN=a", "-o", "no/such/a.req"], more].concat();
         let said = crmf(&f, &args).exits(1);
-        assert!(said.err.starts_with("ERROR: can't write no/such/a.req: No such file"));
+        assert!(said.err.starts_with("ERROR: cannot write no/such/a.req: No such file"));
         assert_eq!(objects(&f), "0 private, 0 public", "{more:?}");
     }
     assert_eq!(f.state(), (vec![], vec![]));
@@ -197,7 +200,7 @@ fn a_database_that_takes_nothing_is_told() {
         );
         assert_eq!(said.code, code, "{said:?}");
         assert!(
-            said.err.contains("can't open the NSS database db for writing: db/")
+            said.err.contains("cannot open the NSS database db for writing: db/")
                 && said.err.contains("Read-only file system"),
             "{}",
             said.err
@@ -217,7 +220,7 @@ fn a_database_that_takes_nothing_is_told() {
         ),
     );
     assert_eq!(said.code, 14, "{said:?}");
-    assert!(said.err.contains("can't generate an rsa:2048 key in the token"), "{}", said.err);
+    assert!(said.err.contains("cannot generate an rsa:2048 key in the token"), "{}", said.err);
     assert!(said.err.contains("certutil: no keys found"), "{}", said.err);
     assert!(!f.file("a.req").exists());
 }
@@ -228,7 +231,7 @@ fn a_missing_database_is_not_made() {
     std::fs::create_dir(f.file("empty")).unwrap();
     let args = ["PKCS10Client", "-d", "empty", "-p", "x", "-n", "CN=a", "-o", "a.req"];
     let said = f.nss_cmc(&args).exits(1);
-    assert!(said.err.contains("can't open the NSS database empty for writing"), "{}", said.err);
+    assert!(said.err.contains("cannot open the NSS database empty for writing"), "{}", said.err);
     assert_eq!(std::fs::read_dir(f.file("empty")).unwrap().count(), 0);
     let said = f.nss_cmc(&["PKCS10Client", "-d", "db", "-p", "bad", "-n", "CN=a", "-o", "a.req"]);
     assert!(said.exits(1).err.contains("SEC_ERROR_BAD_PASSWORD"));
@@ -348,7 +351,7 @@ fn on_a_full_disk(f: &Folder, command: &str) -> Said {
     }
 }
 
-const NO_ROOM: &str = "can't write to standard output: No space left on device (os error 28)";
+const NO_ROOM: &str = "cannot write to standard output: No space left on device (os error 28)";
 
 #[test]
 fn a_request_that_stdout_does_not_take_leaves_no_key() {
@@ -405,7 +408,7 @@ fn words_that_stdout_does_not_take_are_told() {
         assert!(said.err.contains(NO_ROOM), "{command}: {}", said.err);
         if code == 20 {
             assert!(
-                said.err.contains("nss-cmc: can't read the message none: No such"),
+                said.err.contains("nss-cmc: cannot read the message none: No such"),
                 "{}",
                 said.err
             );

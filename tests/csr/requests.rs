@@ -252,7 +252,7 @@ pub fn unarchive(f: &Folder, file: &str, decrypt: &[&str], oaep: bool) {
     public_key(f, file);
     let ours = openssl(f, &["pkey", "-inform", "der", "-in", "key.der", "-pubout"]);
     let theirs = String::from_utf8(f.read("pub.pem")).unwrap();
-    assert_eq!(ours, theirs, "the archived key isn't the request's");
+    assert_eq!(ours, theirs, "the archived key is not the request's");
 }
 
 #[test]

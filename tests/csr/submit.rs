@@ -123,7 +123,7 @@ fn what_never_left_leaves_no_key() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let said = crmf(&f, &["-n", "CN=a", "-m", &address]).exits(1);
-    assert!(said.err.contains("can't connect"), "{}", said.err);
+    assert!(said.err.contains("cannot connect"), "{}", said.err);
     assert_eq!(objects(&f), "0 private, 0 public");
 }
 

@@ -77,7 +77,7 @@ fn keys_are_made_and_found_in_another_token() {
     ours(&f, &[&crmf[..], &["-a", "ec"]].concat()).exits(0);
     ours(&f, &[&crmf[..8], &["CN=a", "-o", "no/such/a.req"]].concat()).exits(1);
     let said = ours(&f, &[&create[..10], &["--out", "no/such/a.req"]].concat()).exits(21);
-    assert!(said.err.contains("can't write no/such/a.req"), "{}", said.err);
+    assert!(said.err.contains("cannot write no/such/a.req"), "{}", said.err);
     assert_eq!(keys(&f), there);
     // Each key by its id.
     for id in &there {
@@ -88,7 +88,7 @@ fn keys_are_made_and_found_in_another_token() {
     }
     let wrong =
         ["PKCS10Client", "-d", "db", "-h", "HSM", "-p", "9999", "-n", "CN=a", "-o", "c.req"];
-    assert!(ours(&f, &wrong).exits(1).err.contains("can't log in to the token \"HSM\""));
+    assert!(ours(&f, &wrong).exits(1).err.contains("cannot log in to the token \"HSM\""));
     assert_eq!(keys(&f), there);
     assert_eq!(f.state(), before, "nothing in the database's own token");
 }
@@ -112,7 +112,7 @@ fn a_key_of_another_token_is_archived() {
     let id = keys(&f).into_iter().find(|k| !there.contains(k)).unwrap();
     std::fs::remove_file(f.file("a.req")).unwrap();
     let said = ours(&f, &[&archive[..], &["--key", &id]].concat()).exits(14);
-    assert!(said.err.contains("can't wrap the private key for archival"), "{}", said.err);
+    assert!(said.err.contains("cannot wrap the private key for archival"), "{}", said.err);
     assert!(said.err.contains("the key must be extractable"), "{}", said.err);
     assert!(!f.file("a.req").exists());
     // A wrapping that the token doesn't do takes its new key away again.

@@ -43,7 +43,7 @@ fn proofs_of_identity() {
     let mac = ["identityProofV2.enable=true", "identityProofV2.macAlg=SHA-384-HMAC"];
     shared(&f, &id, &[&line[..], &mac].concat());
     let said = f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
-    assert!(said.err.contains("can't verify SHA-384-HMAC"), "{}", said.err);
+    assert!(said.err.contains("cannot verify SHA-384-HMAC"), "{}", said.err);
     refused(&f, &servlet, None, &["bad identity", bad]);
     shared(&f, &id, &line);
     refused(&f, &servlet, None, &["missing Proof of Identification control"]);

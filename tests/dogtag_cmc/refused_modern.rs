@@ -59,7 +59,7 @@ fn identities() {
     let lines = said.err.lines().filter(|l| !l.starts_with("nss-cmc: warning: other users"));
     assert!(said.out.is_empty() && lines.count() == 3, "{}", said.err);
     assert!(said.err.contains("badIdentity") && said.err.contains(bad), "{}", said.err);
-    assert!(said.err.contains("try: check user and shared secret"), "{}", said.err);
+    assert!(said.err.contains("hint: check user and shared secret"), "{}", said.err);
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn hints_are_commands_that_work() {
 }
 
 fn hint(said: &Said) -> String {
-    let line = said.err.lines().find_map(|l| l.trim().strip_prefix("try: ")).unwrap();
+    let line = said.err.lines().find_map(|l| l.trim().strip_prefix("hint: ")).unwrap();
     let at = line.find("certutil").unwrap_or_else(|| panic!("{line}"));
     line[at..].to_owned()
 }

@@ -133,7 +133,7 @@ fn odd_ones_are_listed() {
             "2.5.29.15",
         ),
         (
-            "an extension that isn't what it says",
+            "an extension that is not what it says",
             certificate(extended(extension(&[0x55, 0x1d, 0x0f], true, b"x"))),
             "2.5.29.15",
         ),
@@ -195,7 +195,7 @@ fn what_is_no_certificate_is_said_to_be_none() {
     ] {
         if !["nothing", "cut"].contains(&what) {
             let said = pretty(&der).exits(1);
-            assert!(said.err.contains("ERROR: can't decode"), "{what}: {}", said.err);
+            assert!(said.err.contains("ERROR: cannot decode"), "{what}: {}", said.err);
             assert!(said.out.contains("Value: "), "{what}: {}", said.out);
         }
         if what != "without signature" {

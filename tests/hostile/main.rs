@@ -77,11 +77,11 @@ fn der() {
             vec![0x30, 0x88, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
         ),
         ("indefinite without end", [&[0x30, 0x80][..], &good[2..]].concat()),
-        ("an identifier that doesn't end", seq(&[vec![6, 2, 0x2a, 0x86], tlv(0xa0, &[])])),
+        ("an identifier that does not end", seq(&[vec![6, 2, 0x2a, 0x86], tlv(0xa0, &[])])),
         ("an arc of 200 octets", seq(&[tlv(6, &[&[0x2a][..], &[0xff; 200], &[1]].concat())])),
         ("text", b"HTTP/1.1 200 OK\r\n\r\n<html>".to_vec()),
     ] {
-        refused(what, &der, "can't decode the CMC answer");
+        refused(what, &der, "cannot decode the CMC response");
     }
     for cut in 0..good.len() {
         assert!(response::parse(&good[..cut]).is_err(), "cut at {cut}");
@@ -135,7 +135,7 @@ fn what_is_signed() {
         ("two sequences", seq(&[seq(&[]), seq(&[])])),
         ("an INTEGER for controls", seq(&[int(1), seq(&[]), seq(&[])])),
     ] {
-        refused(what, &Signed::response(&octets).der(), "can't decode the PKIResponse");
+        refused(what, &Signed::response(&octets).der(), "cannot decode the PKIResponse");
     }
     // Certificates only.
     let simple = with(&|s| s.content = Vec::new());

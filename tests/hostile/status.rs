@@ -20,8 +20,8 @@ fn every_cmc_status() {
         (1, vec![], "the CA refused the request: status 1"),
         (2, vec![], "the CA refused the request: failed"),
         (3, token.clone(), "pending"),
-        (3, vec![], "error: the CA says pending without saying until when"),
-        (3, int(11), "error: the CA says pending without saying until when"),
+        (3, vec![], "error: pending status without pendInfo"),
+        (3, int(11), "error: pending status without pendInfo"),
         (4, vec![], "the CA refused the request: noSupport"),
         (5, vec![], "confirmRequired"),
         (6, vec![], "popRequired"),
@@ -148,7 +148,7 @@ fn a_refusal_wins() {
     }
     // One that can't be read makes the whole unreadable.
     let broken = [success, tlv(4, b"x")];
-    assert!(outcome(&with_statuses(&broken)).starts_with("error: can't decode the CMC status"));
+    assert!(outcome(&with_statuses(&broken)).starts_with("error: cannot decode the CMC status"));
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn a_key_of_another_certificate_is_refused_before_anything_is_sent() {
             let client = identity(db, certificate);
             let mut transport = transport(db, Some(Identity { key, ..client }));
             let error = transport.post(&server.url("localhost"), b"request", CMC).unwrap_err();
-            assert_error(&error, Kind::Tls, "the private key doesn't fit", "");
+            assert_error(&error, Kind::Tls, "the private key does not match", "");
         }
         assert!(server.seen().is_empty());
     });
@@ -243,7 +243,7 @@ fn a_key_that_cannot_sign_says_so() {
         let mut transport = transport(db, Some(identity(db, "gone")));
         certutil(&fixture.dir, &["-F", "-n", "gone"], "");
         let error = transport.post(&server.url("localhost"), b"request", CMC).unwrap_err();
-        assert_error(&error, Kind::Refused, "can't sign", "");
+        assert_error(&error, Kind::Refused, "cannot sign", "");
         assert!(error.nss().is_some(), "{error}");
         assert!(server.seen().is_empty());
     });
@@ -264,7 +264,7 @@ fn nobody_listening_is_unreachable() {
 fn an_unknown_name_is_unreachable() {
     let url = "https://nowhere.invalid/ca";
     let error = shared().with(|db| transport(db, None).post(url, b"", CMC)).unwrap_err();
-    assert_error(&error, Kind::Unreachable, "can't find nowhere.invalid:443", "DNS");
+    assert_error(&error, Kind::Unreachable, "cannot find nowhere.invalid:443", "DNS");
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_plain_server_under_https_is_a_tls_failure() {
     });
     let error = shared().with(|db| transport(db, None).post(&url, b"", CMC)).unwrap_err();
     thread.join().unwrap();
-    assert_error(&error, Kind::Tls, "can't agree", "https port");
+    assert_error(&error, Kind::Tls, "cannot agree", "https port");
 }
 
 #[test]
@@ -350,11 +350,11 @@ fn broken_answers_are_http_errors() {
     for (bytes, text) in [
         (b"HTTP/1.1 200 \r\nContent-Length: 9\r\n\r\nshort".as_slice(), "announced length"),
         (b"HTTP/1.1 200 \r\nContent-Length: 16777217\r\n\r\n", "16 MiB"),
-        (b"HTTP/1.1 200 \r\nContent-Length: -4\r\n\r\nbody", "can't read the answer"),
-        (b"HTTP/1.1 200 \r\nContent-Length: x\r\n\r\nbody", "can't read the answer"),
-        (b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "can't read the answer"),
-        (b"220 mail.example ESMTP\r\n", "can't read the answer"),
-        (&long, "can't read the answer"),
+        (b"HTTP/1.1 200 \r\nContent-Length: -4\r\n\r\nbody", "cannot read the answer"),
+        (b"HTTP/1.1 200 \r\nContent-Length: x\r\n\r\nbody", "cannot read the answer"),
+        (b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "cannot read the answer"),
+        (b"220 mail.example ESMTP\r\n", "cannot read the answer"),
+        (&long, "cannot read the answer"),
         (&many, "200 lines"),
         (&endless, "16 MiB"),
     ] {
@@ -383,7 +383,12 @@ fn a_proxy_that_refuses_is_told_apart() {
         })
         .unwrap();
         let error = transport.post("https://ca.example:8443/ca", b"", CMC).unwrap_err();
-        assert_error(&error, Kind::Unreachable, "the proxy won't connect to ca.example", "proxy");
+        assert_error(
+            &error,
+            Kind::Unreachable,
+            "the proxy will not connect to ca.example",
+            "proxy",
+        );
     });
     assert!(proxy.seen()[0].head.starts_with("CONNECT ca.example:8443 HTTP/1.1\r\n"));
 }

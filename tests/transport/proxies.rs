@@ -143,7 +143,12 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             let proxy = Server::start(None, Answer::Close(answer(head, "text/plain", b"no")));
             let url = format!("http://user:geheim@127.0.0.1:{}", proxy.port);
             let error = through(db, url, None).post("https://ca.example/", b"", CMC).unwrap_err();
-            assert_error(&error, Kind::Unreachable, "the proxy won't connect to ca.example", hint);
+            assert_error(
+                &error,
+                Kind::Unreachable,
+                "the proxy will not connect to ca.example",
+                hint,
+            );
             let named = format!("127.0.0.1:{} answered with HTTP status {status}", proxy.port);
             assert!(error.to_string().contains(&named), "{error}");
             assert!(!error.was_sent(), "{error}");

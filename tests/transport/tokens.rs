@@ -83,7 +83,7 @@ const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 #[test]
 fn keys_in_softhsm_authenticate() {
     if !Path::new(SOFTHSM).exists() {
-        println!("skipped: {SOFTHSM} isn't installed");
+        println!("skipped: {SOFTHSM} is not installed");
         return;
     }
     let test = "tokens::keys_in_softhsm_authenticate";

@@ -54,7 +54,7 @@ fn a_proxy_that_can_not_be_used_is_named() {
         assert!(said.err.contains(words), "{proxy}: {said:?}");
         // The CA's own name is exempt: the proxy is not used.
         let said = run(command(&f, &args).env("https_proxy", proxy).env("no_proxy", "x,.example"));
-        assert!(said.err.contains("can't find ca.example:443"), "{proxy}: {said:?}");
+        assert!(said.err.contains("cannot find ca.example:443"), "{proxy}: {said:?}");
     }
 }
 

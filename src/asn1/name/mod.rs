@@ -97,7 +97,7 @@ pub fn subject(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
 /// As [`parse`]; also when a value doesn't fit into the type asked for.
 pub fn parse_as(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
     let bad = |why: String| {
-        Error::new(Kind::Usage, format!("can't read the distinguished name {text:?}"))
+        Error::new(Kind::Usage, format!("cannot read the distinguished name {text:?}"))
             .because(why)
             .hint("write it as CN=www.example.com,O=Example,C=US, the most specific part first")
     };
@@ -133,7 +133,7 @@ fn split(text: &str, separators: &[char]) -> std::result::Result<Vec<String>, St
         }
     }
     if quoted {
-        return Err("a quotation mark isn't closed".into());
+        return Err("a quotation mark is not closed".into());
     }
     match parts.iter().find(|p| p.trim().is_empty()) {
         Some(_) => Err("a part is empty".into()),
@@ -342,7 +342,7 @@ mod tests {
             ("CN", "no \"=\""),
             ("XX=a", "unknown attribute"),
             ("CN=", "no value"),
-            ("CN=\"a", "not closed|isn't closed"),
+            ("CN=\"a", "not closed|is not closed"),
             ("C=USA", "two letters"),
             ("2.5.4.6=USA", "two letters"),
             ("SERIALNUMBER=a@b", "letters"),

@@ -20,7 +20,7 @@ use crate::text::{acts_on_terminal, hex, push_hex};
 pub fn dn_string(name_der: &[u8]) -> Result<String> {
     match split_tlv(name_der) {
         Some((_, _, [])) => Ok(dn(&decode("a distinguished name", name_der)?)),
-        _ => Err(Error::new(Kind::Input, "can't decode a distinguished name")),
+        _ => Err(Error::new(Kind::Input, "cannot decode a distinguished name")),
     }
 }
 

@@ -47,7 +47,7 @@ pub fn submit_url(ca: &Url, profile: Option<&str>) -> Result<Url> {
     }
     let Some(profile) = profile.filter(|p| !p.is_empty()) else {
         return Err(Error::new(Kind::Usage, "no profile given")
-            .hint("name the CA's enrolment profile: --profile caCMCserverCert"));
+            .hint("name the CA's enrollment profile: --profile caCMCserverCert"));
     };
     let mark = if path.contains('?') { '&' } else { '?' };
     Ok(ca.with_path(&format!("{path}{mark}profileId={}", escape(profile))))

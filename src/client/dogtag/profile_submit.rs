@@ -1,5 +1,5 @@
-//! Handing a CRMF request straight to the CA's enrolment page (`profileSubmit`), as CRMFPopClient
-//! does: no CMC, no signature around it, the answer a page.
+//! Handing a CRMF request straight to the CA's enrollment page (`profileSubmit`), as CRMFPopClient
+//! does: no CMC, no signature around it, the response a page.
 
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ impl RequestStatus {
     }
 }
 
-/// The answer of the page.
+/// The response of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Request id as the CA writes it.
@@ -74,7 +74,7 @@ impl Submission<'_> {
 /// Which wrapping the CA says its KRA wants. `None` when the CA has no such information.
 ///
 /// # Errors
-/// As [`Transport::get`]; [`Kind::Http`] for an answer that isn't the expected JSON.
+/// As [`Transport::get`]; [`Kind::Http`] for a response that isn't the expected JSON.
 pub fn archive_wrap(transport: &mut Transport<'_>, base: &str) -> Result<Option<ArchiveWrap>> {
     // Newer CAs have the first, older ones the second.
     for path in ["/ca/v2/info", "/ca/rest/info"] {
@@ -91,7 +91,8 @@ pub fn archive_wrap(transport: &mut Transport<'_>, base: &str) -> Result<Option<
 
 fn wrap_of(url: &str, body: &[u8]) -> Result<ArchiveWrap> {
     let bad = |why: String| {
-        Error::new(Kind::Http, format!("can't use what {url} says of key archival")).because(why)
+        Error::new(Kind::Http, format!("cannot use the key archival information from {url}"))
+            .because(why)
     };
     let info: Value = serde_json::from_slice(body).map_err(|e| bad(e.to_string()))?;
     let text = |key: &str| info.get(key).and_then(Value::as_str).map(str::to_owned);
@@ -138,9 +139,9 @@ pub fn submit(
     }
     let verdict = verdict(&String::from_utf8_lossy(&reply.body));
     if verdict.status.is_none() && verdict.id.is_none() {
-        return Err(Error::new(Kind::Http, format!("the page {url} says nothing of the request"))
+        return Err(Error::new(Kind::Http, format!("the page {url} has no status of the request"))
             .sent()
-            .hint("is this a Dogtag CA, and is its log any wiser?"));
+            .hint("check that this is a Dogtag CA, and see its debug log"));
     }
     Ok(verdict)
 }

@@ -154,7 +154,7 @@ impl Job<'_> {
     }
 
     /// What an earlier run should have left beside the certificate: its trust, the chain's file, no
-    /// label on its key. Answers what was missing; a label that stays is a notice.
+    /// label on its key. Returns what was missing; a label that stays is a notice.
     fn mend(&self, of: &Certificate, notices: &mut Vec<Notice>) -> Result<Vec<Mended>> {
         let mut mended = Vec::new();
         match self.mend_label(of) {
@@ -187,7 +187,7 @@ impl Job<'_> {
             return Ok(None);
         }
         key.set_label("").map_err(|f| {
-            let what = format!("can't take the label {label:?} from the certificate's key");
+            let what = format!("cannot take the label {label:?} from the certificate's key");
             Error::new(Kind::Refused, what).because(f)
         })?;
         Ok(Some(label))

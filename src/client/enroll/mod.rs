@@ -68,7 +68,7 @@ pub struct EnrollSpec {
     /// Who asks: an agent or user with a certificate, or a user with a shared secret.
     pub requester: Requester,
     /// The key is for encryption only: the request comes without signature, as CRMF, and the CA's
-    /// challenge is answered in a second trip.
+    /// challenge is answered in a second round trip.
     pub encryption_only: bool,
     /// Have the key archived by the KRA; the request is CRMF then.
     pub archive: Option<Archive>,
@@ -207,7 +207,7 @@ impl Job<'_> {
             Ok(request) => request,
             Err(e) => return Err(self.failed(e, key)),
         };
-        // From here on the CA may issue: an interruption waits for its answer.
+        // From here on the CA may issue: an interruption waits for its response.
         key.commit();
         match key.private().and_then(|private| self.ask(&request, Some(private))) {
             Ok(proven) => Ok((key, proven)),
@@ -237,7 +237,7 @@ impl Job<'_> {
         ))
     }
 
-    /// Sends a request; answers the certificate, which is proven to be the CA's and for its key.
+    /// Sends a request; returns the certificate, which is proven to be the CA's and for its key.
     fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
         let database = &self.session.database;
         let round_trips = RoundTrips {

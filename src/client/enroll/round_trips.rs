@@ -92,7 +92,7 @@ impl RoundTrips<'_> {
         issued.map_err(|e| settled(e, &response, &sent, request))
     }
 
-    /// The second trip's message, which proves that the key can decrypt.
+    /// The second round trip's message, which proves that the key can decrypt.
     fn prove(
         &self,
         response: &Response,
@@ -105,7 +105,7 @@ impl RoundTrips<'_> {
         let spki = request.spki();
         if challenge.request().spki() != spki {
             return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
-                .hint("the answer may belong to another request; nothing was decrypted"));
+                .hint("the response may belong to another request; nothing was decrypted"));
         }
         let found;
         let key = match key {

@@ -33,7 +33,7 @@ pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
 const ROOM: usize = 64 * 1024;
 
 /// A place for a file, taken before there is anything to write: what would stand in the way is told
-/// before an answer is asked for that can't be asked for twice.
+/// before a response is asked for that can't be asked for twice.
 #[derive(Debug)]
 pub struct Reserved(Taken);
 
@@ -125,7 +125,7 @@ pub fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
 }
 
 fn cannot_write(path: &Path, why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(Kind::Output, format!("can't write {}", path.display())).because(why)
+    Error::new(Kind::Output, format!("cannot write {}", path.display())).because(why)
 }
 
 fn directory(path: &Path) -> &Path {

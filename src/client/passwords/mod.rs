@@ -165,7 +165,7 @@ impl Source {
                 }
                 None => Err(Error::new(
                     Kind::Usage,
-                    format!("can't read the {what}: the environment variable {name} isn't set"),
+                    format!("cannot read the {what}: the environment variable {name} is not set"),
                 )),
             },
             Source::Prompt => prompt::ask(what),
@@ -174,7 +174,7 @@ impl Source {
 }
 
 fn unreadable(what: &str, path: &Path, e: std::io::Error) -> Error {
-    Error::new(Kind::Usage, format!("can't read the {what} from {}", path.display())).because(e)
+    Error::new(Kind::Usage, format!("cannot read the {what} from {}", path.display())).because(e)
 }
 
 /// As [`first_line`]; a signal ends the wait for whoever is to write it.
@@ -195,7 +195,7 @@ fn first_line(mut from: impl Read, what: &str, place: &str) -> Result<Secret> {
             Ok(_) => line.extend_from_slice(&*octet),
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             Err(e) => {
-                let what = format!("can't read the {what} from {place}");
+                let what = format!("cannot read the {what} from {place}");
                 return Err(Error::new(Kind::Usage, what).because(e));
             }
         }
@@ -235,7 +235,7 @@ fn select(all: &[u8], path: &Path, what: &str, wanted: Option<Wanted<'_>>) -> Re
     let others = |line: &[u8]| names_a_token(line, wanted.known);
     let first = lines.next().unwrap_or_default();
     if others(first) || (first.starts_with(b"#") && lines.any(others)) {
-        let what = format!("can't read the {what} from {}", path.display());
+        let what = format!("cannot read the {what} from {}", path.display());
         let token = if wanted.token.is_empty() { "internal" } else { wanted.token };
         return Err(Error::new(Kind::Usage, what)
             .because(format!("it has passwords of other tokens, none of the token {token:?}"))

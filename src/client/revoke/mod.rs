@@ -255,7 +255,7 @@ impl Job<'_> {
         };
         judge::issued(&response)?;
         if response.statuses().is_empty() {
-            return Err(Error::new(Kind::BadReply, "the CA's answer says nothing of a revocation")
+            return Err(Error::new(Kind::BadReply, "response holds no status of a revocation")
                 .hint("look at the certificate's state at the CA"));
         }
         let held = reason == CrlReason::CertificateHold;
@@ -358,19 +358,19 @@ impl Job<'_> {
             Ok(Lookup::Absent) => {
                 return Err(Error::new(
                     Kind::Rejected,
-                    format!("the CA answered success, but has no record of {}", self.title),
+                    format!("the CA's status is success, but has no record of {}", self.title),
                 )
                 .hint("check --ca, and the serial number")
                 .sent());
             }
             Err(e) if e.kind() == Kind::Interrupted => {
-                let note = "the CA answered success; its records were not asked";
+                let note = "the CA's status is success; its records were not asked";
                 return Err(e.sent().note(note));
             }
             Err(e) => e,
         };
         Ok(Err(format!(
-            "unverified: the CA answered success, but its records cannot be asked: {why}"
+            "unverified: the CA's status is success, but its records cannot be asked: {why}"
         )))
     }
 

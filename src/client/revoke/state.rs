@@ -30,7 +30,7 @@ pub(super) fn before(
     match state {
         State::OnHold if wanted == CrlReason::CertificateHold => Ok(Before::Nothing),
         State::OnHold => Err(rejected(format!("{title} is on hold"))
-            .because("the CA would answer success and keep it on hold")
+            .because("the CA would respond success and keep it on hold")
             .hint(format!("release it first: {release}"))),
         State::Revoked { reason: recorded, .. } => {
             if reason.is_none() || fits(wanted, *recorded).is_some() {
@@ -62,7 +62,7 @@ pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Opt
         _ => {
             return Err(Error::new(
                 Kind::Rejected,
-                format!("the CA answered success, but {title} is {state}, not revoked"),
+                format!("the CA's status is success, but {title} is {state}, not revoked"),
             )
             .hint("look at the CA's debug log")
             .sent());
@@ -74,7 +74,7 @@ pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Opt
         _ => {
             let error = Error::new(
                 Kind::Rejected,
-                format!("the CA answered success, but {title} is {state}, not {name}"),
+                format!("the CA's status is success, but {title} is {state}, not {name}"),
             );
             let hint = if held {
                 "a certificate on hold is released with --release, then revoked"

@@ -186,7 +186,7 @@ fn under(
                     Kind::Usage,
                     format!("{} certificates have the nickname {nickname:?}", several.len()),
                 )
-                .hint(format!("say which one: --nickname {} --serial NUMBER", quoted(nickname))),
+                .hint(format!("choose one: --nickname {} --serial NUMBER", quoted(nickname))),
             )?),
         },
         Some(Pick::Serial(serial)) => {

@@ -121,7 +121,7 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
     let signatory = match (&identity, &key) {
         (Some(identity), _) => Signatory::from(identity),
         (None, Some(key)) => Signatory::RequestKey(key),
-        (None, None) => return Err(Error::new(Kind::Internal, "nobody to sign the request")),
+        (None, None) => return Err(Error::new(Kind::Internal, "no signer for the request")),
     };
     let link_key = key.as_ref().filter(|_| link).map(|k| k as _);
     let message = build(spec, signatory, link_key, &opened.database)?;
@@ -152,7 +152,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let output = needed("decryptedPopRequestFile").map(PathBuf::from)?;
     let nickname = settings.required("nickname", "Missing nickname.")?;
     let id = key_id(settings)?;
-    let what = "the CA's answer to the first trip";
+    let what = "the response of the first round trip";
     let bytes = input::read(what, Path::new(response))?;
     let named = format!("{what} {response}");
     let (_, parsed) = parsed(&named, "a CMC response", &bytes, nss_cmc::cmc::response::parse)?;

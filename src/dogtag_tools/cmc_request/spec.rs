@@ -46,7 +46,7 @@ pub fn format(settings: &Settings) -> Result<Option<bool>> {
         Some(f) if f.eq_ignore_ascii_case("crmf") => Ok(Some(true)),
         None => Ok(None),
         Some(other) => Err(usage(settings, format!("Unrecognized request format {other:?}"))
-            .hint("format is pkcs10 or crmf (or test_cmc); without it the file tells")),
+            .hint("format is pkcs10 or crmf (or test_cmc); without it the file decides")),
     }
 }
 
@@ -177,7 +177,7 @@ pub fn revocation(
     Ok(CmcSpec { controls, ..CmcSpec::default() })
 }
 
-/// An enrolment.
+/// An enrollment.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -223,12 +223,12 @@ pub fn advice(settings: &Settings, spec: &CmcSpec) -> Vec<String> {
     let secret = spec.shared_secret.as_ref().map(|s| s.bytes()).unwrap_or_default();
     if !secret.is_ascii() {
         advice.push(
-            "Dogtag can't verify proofs by shared secrets with other than ASCII letters".into(),
+            "Dogtag cannot verify proofs by shared secrets with other than ASCII letters".into(),
         );
     }
     if spec.identity_proof.is_some() && spec.identification.is_none() {
         advice.push(
-            "identityProofV2 without identification: Dogtag can't know whose secret it is".into(),
+            "identityProofV2 without identification: Dogtag cannot know whose secret it is".into(),
         );
     }
     let proof = spec.identity_proof.is_some() || spec.identity_proof_v1.is_some();

@@ -1,4 +1,4 @@
-//! A CMC answer, as CMCResponse of Dogtag 10.10 prints it.
+//! A CMC response, as CMCResponse of Dogtag 10.10 prints it.
 
 use chrono::DateTime;
 use num_bigint::BigInt;
@@ -9,7 +9,7 @@ use nss_cmc::cmc::control::{Control, ControlType, TaggedControl};
 use nss_cmc::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status, is_status};
 use nss_cmc::error::{Error, Kind, Result};
 
-/// What the tool says about an answer.
+/// What the tool says about a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// Standard output.
@@ -17,7 +17,7 @@ pub struct Rendered {
     /// Standard error: why the exit status isn't 0, one line each; empty otherwise.
     pub stderr: String,
     /// Exit status: 0 when every status is success (or there is none) and all could be decoded,
-    /// else 1. Only then does the tool store the answer with `-o`.
+    /// else 1. Only then does the tool store the response with `-o`.
     pub exit: u8,
 }
 
@@ -26,7 +26,7 @@ const MOST_UNREADABLE: usize = 100;
 
 /// The text of `response`; `verbose` puts each certificate before it in base64 (76 columns, CR LF).
 ///
-/// Where the answer breaks rules under which the Java tool stops or prints nothing, it is shown
+/// Where the response breaks rules under which the Java tool stops or prints nothing, it is shown
 /// as far as it goes: CMCStatusInfo of version 1 in the lines documented for it and counted for
 /// the exit status, body part paths with dots, ExtendedFailInfo, numbers without a name, a status
 /// without its OtherInfo, certificates that can't be decoded as octets (a hundred of them). A control that can't be
@@ -88,7 +88,7 @@ pub fn render_response(response: &Response, verbose: bool) -> Rendered {
     Rendered { stdout: page.0, stderr: errors.0, exit }
 }
 
-/// The last lines on standard output when the answer was stored with `-o`.
+/// The last lines on standard output when the response was stored with `-o`.
 pub fn stored_line(file: &str) -> String {
     format!("\nPKCS#7 now stored in file: {file}\n")
 }

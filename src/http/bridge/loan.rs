@@ -43,8 +43,7 @@ impl Loan {
         {
             return Err(Error::new(
                 Kind::Refused,
-                "can't use the private key for TLS: OpenSSL runs in FIPS mode, the NSS database \
-                 doesn't",
+                "cannot use the private key for TLS: OpenSSL runs in FIPS mode, the NSS database does not",
             )
             .hint("switch the database over with: modutil -fips true -dbdir DIR"));
         }
@@ -56,7 +55,7 @@ impl Loan {
         let own = if paired { None } else { key.public().and_then(|p| p.spki()).ok() };
         let spki = own.unwrap_or_else(|| certificate.spki().to_vec());
         let public = Pkey::from_spki(&spki).ok_or_else(|| {
-            Error::new(Kind::Refused, "can't use the private key for TLS").because(last_error())
+            Error::new(Kind::Refused, "cannot use the private key for TLS").because(last_error())
         })?;
         Ok(Rc::new(Loan { key, public, refusal: RefCell::new(None) }))
     }
@@ -69,13 +68,13 @@ impl Loan {
             other => {
                 return Err(Error::new(
                     Kind::Refused,
-                    format!("can't use a key of type {other} for TLS"),
+                    format!("cannot use a key of type {other} for TLS"),
                 )
                 .hint("use a certificate with an RSA or EC key"));
             }
         };
         let failed = || {
-            Error::new(Kind::Internal, "can't hand the private key to OpenSSL")
+            Error::new(Kind::Internal, "cannot hand the private key to OpenSSL")
                 .because(last_error())
         };
         // SAFETY: the library context lives for the process; the name is NUL-terminated and only
@@ -93,7 +92,7 @@ impl Loan {
         if unsafe { sys::EVP_PKEY_fromdata_init(ctx.as_ptr()) } <= 0 {
             return Err(failed());
         }
-        // SAFETY: no precondition; answers the end mark by value.
+        // SAFETY: no precondition; returns the end mark by value.
         let mut none = unsafe { sys::OSSL_PARAM_construct_end() };
         let mut raw = std::ptr::null_mut();
         let selection = sys::OSSL_KEYMGMT_SELECT_PRIVATE_KEY | sys::OSSL_KEYMGMT_SELECT_PUBLIC_KEY;

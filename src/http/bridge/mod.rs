@@ -137,7 +137,7 @@ impl<'db> Bridge<'db> {
         unsafe { sys::SSL_CTX_set_verify(ctx, sys::SSL_VERIFY_PEER, None) };
         // SAFETY: as above; the index was made for SSL_CTX.
         if unsafe { sys::SSL_CTX_set_ex_data(ctx, ex_data_index(), me) } != 1 {
-            return Err(Error::new(Kind::Internal, "can't set up TLS").because(last_error()));
+            return Err(Error::new(Kind::Internal, "cannot set up TLS").because(last_error()));
         }
         // SAFETY: as above.
         unsafe { ffi::SSL_CTX_set_info_callback(ctx, verify::info) };
@@ -177,19 +177,19 @@ impl ClientIdentity {
     /// `ctx` is a live `SSL_CTX`.
     unsafe fn put_into(&self, ctx: *mut sys::SSL_CTX) -> Result<()> {
         let failed = |what: &str| {
-            Error::new(Kind::Tls, format!("can't use the client certificate for TLS: {what}"))
+            Error::new(Kind::Tls, format!("cannot use the client certificate for TLS: {what}"))
                 .because(last_error())
         };
         let len = c_int::try_from(self.certificate.len()).unwrap_or(-1);
         // SAFETY: `len` bytes are readable; OpenSSL keeps its own copy.
         if unsafe { ffi::SSL_CTX_use_certificate_ASN1(ctx, len, self.certificate.as_ptr()) } != 1 {
-            return Err(failed("OpenSSL doesn't take it"));
+            return Err(failed("OpenSSL does not accept it"));
         }
         // SAFETY: both live; OpenSSL takes a reference of its own.
         let used = unsafe { sys::SSL_CTX_use_PrivateKey(ctx, self.key.as_ptr()) };
         // SAFETY: the context is live; key and certificate are compared.
         if used != 1 || unsafe { sys::SSL_CTX_check_private_key(ctx) } != 1 {
-            return Err(failed("the private key doesn't fit"));
+            return Err(failed("the private key does not match"));
         }
         for issuer in &self.issuers {
             let add_reference: c_long = 1;
@@ -203,7 +203,7 @@ impl ClientIdentity {
                 )
             };
             if rc != 1 {
-                return Err(failed("OpenSSL doesn't take its chain"));
+                return Err(failed("OpenSSL does not accept its chain"));
             }
         }
         // A server may ask for the certificate after the handshake only (RFC 8446 §4.6.2).
@@ -222,10 +222,10 @@ fn ex_data_index() -> c_int {
     })
 }
 
-/// A curl handler that furnishes curl's `SSL_CTX` and leaves the answer to `inner`.
+/// A curl handler that furnishes curl's `SSL_CTX` and leaves the response to `inner`.
 pub(crate) struct Lending<'db, H> {
     bridge: Rc<Bridge<'db>>,
-    /// Receives the answer.
+    /// Receives the response.
     pub(crate) inner: H,
 }
 
@@ -339,7 +339,7 @@ fn fitting(curl: &str, ours: &str) -> Result<()> {
     }
     Err(Error::new(
         Kind::Tls,
-        format!("can't do TLS: libcurl is built on {curl}, this program on OpenSSL {ours}"),
+        format!("cannot do TLS: libcurl is built on {curl}, this program on OpenSSL {ours}"),
     )
     .hint("install libcurl built on OpenSSL 3 (Debian: libcurl4; Fedora and RHEL 9: libcurl)"))
 }

@@ -26,7 +26,7 @@ pub(super) fn library() -> Result<*mut sys::OSSL_LIB_CTX> {
     static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
     match LIBRARY.get_or_init(load) {
         Some(library) => Ok(library.0),
-        None => Err(Error::new(Kind::Internal, "can't load the NSS provider into OpenSSL")
+        None => Err(Error::new(Kind::Internal, "cannot load the NSS provider into OpenSSL")
             .because(last_error())),
     }
 }
