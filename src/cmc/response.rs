@@ -193,13 +193,16 @@ impl Response {
     /// # Errors
     /// [`Kind::Input`] as [`parse`].
     pub(crate) fn new(
-        signed: SignedData,
+        mut signed: SignedData,
         controls: Option<Vec<TaggedControl>>,
     ) -> Result<Response> {
         check_type(&signed)?;
+        let certificates = certificates_of(&signed);
+        // Held once: there may be very many.
+        signed.certificates = None;
         Ok(Response {
             content_type: oid::dotted(&signed.encap_content_info.content_type),
-            certificates: certificates_of(&signed),
+            certificates,
             signers: signed.signer_infos.len(),
             controls,
             signed,
