@@ -1,14 +1,9 @@
 //! Enroll certificates with CMC (RFC 5272, RFC 10002) against Dogtag PKI; the keys stay in NSS.
 //!
-//! The program `nss-cmc` is this library's first user. The way of a request:
-//!
-//! arguments or .cfg → [`cli`], [`dogtag_tools`] → a plain specification → [`client`] →
-//! [`cmc::request`] (PKIData) → [`cmc::seal`] with a key of [`nss`] (SignedData) → [`http`] (curl, the
-//! key lent by the bridge) → [`cmc::response`] → [`trust`] and [`client::judge`] (is it to be
-//! believed?) → [`nss`] (certificate beside its key) → text, JSON, exit code.
-//!
-//! [`asn1`], [`cmc`], [`inspect`] and [`text`] are pure: bytes in, bytes out. Pointers exist in [`nss`]
-//! and in the bridge only.
+//! The program `nss-cmc` is this library's first user. What most users need is named here at the top:
+//! [`enroll()`], [`revoke()`] and what they take and return, or [`Session`] and [`Connection`] for single
+//! steps. [`client`] has the rest of that floor, [`cmc`] the protocol as pure functions, [`nss`] the
+//! databases, and [`inspect`] takes any message apart.
 //!
 //! Reading a recorded response needs neither NSS nor a network:
 //!
@@ -16,28 +11,48 @@
 //! use nss_cmc::cmc::response::{self, Outcome};
 //!
 //! let der = include_bytes!("../tests/vectors/01-rsa-server/response.der");
-//! let answer = response::parse(der)?;
-//! match answer.outcome() {
+//! let response = response::parse(der)?;
+//! match response.outcome() {
 //!     Outcome::Success { certificates } => assert_eq!(certificates.len(), 2),
 //!     other => panic!("{other:?}"),
 //! }
-//! # Ok::<(), nss_cmc::error::Error>(())
+//! # Ok::<(), nss_cmc::Error>(())
 //! ```
+//!
+//! The rooms and their order are in ARCHITECTURE.md. Those that the documentation leaves out are shared
+//! with the program, and may change in any release.
 #![deny(unsafe_code)]
+#![cfg_attr(not(test), deny(unreachable_pub))]
 #![warn(missing_docs)]
 
 pub mod algorithm;
+#[doc(hidden)]
 pub mod asn1;
 pub mod client;
 pub mod cmc;
 pub mod error;
+#[doc(hidden)]
 pub mod http;
 pub mod inspect;
+#[doc(hidden)]
 pub mod interrupt;
 pub mod keyid;
 pub mod secret;
+#[doc(hidden)]
 pub mod text;
 pub mod trust;
 
 #[allow(unsafe_code)]
 pub mod nss;
+
+pub use algorithm::KeySpec;
+pub use asn1::Number;
+pub use client::connection::{Config, Connection};
+pub use client::csr::AltNames;
+pub use client::enroll::{EnrollSpec, Enrolled, KeySource, Requester, enroll};
+pub use client::passwords::{Passwords, Source};
+pub use client::revoke::{Action, Authority, RevokeSpec, Revoked, Target, revoke};
+pub use client::session::{Needs, Session};
+pub use error::{Error, Kind, Leftover, Result};
+pub use http::Url;
+pub use secret::Secret;

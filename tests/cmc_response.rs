@@ -159,7 +159,7 @@ fn only_answers_to_be_believed_are_stored() {
     });
     let status = [0x30, 8, 2, 1, 0, 0x30, 3, 2, 1, 1];
     for (name, bytes, words) in [
-        ("signature", signature, "signature is wrong"),
+        ("signature", signature, "signature is invalid"),
         ("content", content, ""),
         ("unsigned", unsigned(oid::CMC_STATUS_INFO_V2, &status), "is not signed"),
     ] {
@@ -201,7 +201,7 @@ fn an_untrusted_signer() {
     let f = database(",,");
     f.write("r", vector("01-rsa-server"));
     let said = cmc_response(f.path(), &["-d", "db", "-i", "r", "-o", "o"]).exits(1);
-    assert!(said.err.contains("not a CA this database trusts"), "{}", said.err);
+    assert!(said.err.contains("signer is not trusted by this database"), "{}", said.err);
     assert!(said.err.contains("certutil -A -d db"), "{}", said.err);
     assert!(!f.file("o").exists());
     cmc_response(f.path(), &["-d", "db", "-i", "r", "-o", "o", "--allow-unverified"]).exits(0);

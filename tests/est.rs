@@ -49,8 +49,8 @@ fn enroll_by_est() {
         ("standin-fail-7", 40, "badIdentity"),
         ("standin-status-4", 40, "noSupport"),
         ("standin-pending", 3, "will decide later"),
-        ("standin-wrong-signature", 42, "signature is wrong"),
-        ("standin-wrong-nonce", 42, "another nonce"),
+        ("standin-wrong-signature", 42, "signature is invalid"),
+        ("standin-wrong-nonce", 42, "nonce does not match"),
         ("standin-html", 32, "HTML page"),
         ("standin-http500", 32, "HTTP status 500"),
         ("standin-garbage", 32, "HTTP status 501"),
@@ -162,7 +162,7 @@ fn the_encoding_is_found_out() {
         if takes == "der" {
             assert!(said.exits(40).err.contains("Invalid Credential."));
         } else {
-            assert!(said.exits(32).err.contains("the body is not base64"));
+            assert!(said.exits(32).err.contains("base64"));
         }
         two_trips("word", &["--est-encoding", "hex"]).exits(2);
         assert_eq!(came(&f).len(), posts + 3, "{}", log(&f));

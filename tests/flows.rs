@@ -355,7 +355,7 @@ fn answers_that_are_no_cmc() {
     for (profile, word) in [
         ("standin-html", "HTML page"),
         ("standin-http500", "500"),
-        ("standin-empty", "no answer"),
+        ("standin-empty", "empty response"),
         ("standin-truncated", "not a CMC message"),
         ("standin-garbage", "not a CMC message"),
         ("standin-short", "before its announced length"),
@@ -369,21 +369,21 @@ fn answers_that_are_not_to_be_believed() {
     let f = folder(&[]);
     let ca = StandIn::start(&f, &["--rest", "none"]);
     for (profile, word) in [
-        ("standin-stranger", "not a CA this database trusts"),
+        ("standin-stranger", "signer is not trusted by this database"),
         ("standin-expired-responder", "expired on"),
         ("standin-registrar", "neither a CA nor a CMC responder"),
         ("standin-ocsp-responder", "neither a CA nor a CMC responder"),
         ("standin-agent-signer", "neither a CA nor a CMC responder"),
-        ("standin-wrong-signature", "signature is wrong"),
-        ("standin-wrong-digest", "signature is wrong"),
+        ("standin-wrong-signature", "signature is invalid"),
+        ("standin-wrong-digest", "signature is invalid"),
         ("standin-unsigned", "not signed"),
         ("standin-other-key", "our public key"),
         ("standin-no-cert", "our public key"),
         ("standin-forged", "SEC_ERROR_BAD_SIGNATURE"),
         ("standin-certs-only", "not signed"),
-        ("standin-wrong-nonce", "another nonce"),
-        ("standin-wrong-transaction", "another transaction id"),
-        ("standin-no-echoes", "another nonce"),
+        ("standin-wrong-nonce", "nonce does not match"),
+        ("standin-wrong-transaction", "transaction id does not match"),
+        ("standin-no-echoes", "nonce does not match"),
     ] {
         may_be_issued(&f, &ca.url, profile, &[], 42, &[word]);
     }

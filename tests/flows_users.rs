@@ -171,9 +171,9 @@ fn the_second_answer_must_fit_too() {
     let (f, ca) = users(&[]);
     let more = ["--signer", "agent", "--encryption-only"];
     for (flaw, words) in [
-        ("wrong-nonce", "another nonce"),
-        ("wrong-transaction", "another transaction id"),
-        ("no-echoes", "another nonce"),
+        ("wrong-nonce", "nonce does not match"),
+        ("wrong-transaction", "transaction id does not match"),
+        ("no-echoes", "nonce does not match"),
     ] {
         let profile = format!("standin-{flaw}");
         fails(&f, || enroll(&f, &ca, &profile, "x", &more), 42, &[words]);

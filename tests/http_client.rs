@@ -126,8 +126,8 @@ fn what_is_no_answer_fails_and_is_not_stored() {
         (tomcat(&issued()[..700]), "not a CMC message"),
         (tomcat(&vector("01-rsa-server/request.der")), "this is a CMC request"),
         (b"HTTP/1.1 200 \r\nContent-Length: 999\r\n\r\nshort".to_vec(), "announced length"),
-        (b"SSH-2.0-OpenSSH\r\n".to_vec(), "cannot read the answer"),
-        (Vec::new(), "without an answer"),
+        (b"SSH-2.0-OpenSSH\r\n".to_vec(), "cannot read the response"),
+        (Vec::new(), "without a response"),
     ] {
         let said = exchange(&f, bytes, &[]).exits(1);
         assert!(said.out.contains("Error: ") && said.out.contains(words), "{words}: {}", said.out);
@@ -224,7 +224,7 @@ fn silence_has_an_end() {
     let f = bare();
     let server = Server::start(None, Answer::Silence);
     let said = plain(&f, server.port, &["timeout=1"]).exits(1);
-    assert!(said.out.contains("no answer in time"), "{}", said.out);
+    assert!(said.out.contains("time-out waiting for"), "{}", said.out);
     // Nobody listens.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -204,7 +204,7 @@ fn what_dogtag_refuses_of_signatures_is_told() {
     );
     warns(&signer(|s| s.digest_algorithm.algorithm = oid::SHA1.to_owned()), "too weak");
     warns(&resigned(|s| s.certificates = None), "certificate is not in the message");
-    warns(&resigned(|s| s.signer_infos = vec![].into()), "nobody signed");
+    warns(&resigned(|s| s.signer_infos = vec![].into()), "has no signer");
 
     // Two attributes the other way round, octet for octet.
     let der = vector("01-rsa-server/request.der");

@@ -16,7 +16,7 @@ use crate::cmc::response::{OtherInfo, Status};
 
 /// One value of the control or attribute `id`; whatever it isn't known for, or can't be decoded, as
 /// octets. Passphrases are never shown, nor octets that might hold one.
-pub fn value(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Item {
+pub(crate) fn value(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Item {
     match Control::decode(id, der) {
         Ok(control) => show(&control, warnings),
         Err(e) => undecodable(ControlType::of(id), &e.to_string(), der),
@@ -24,7 +24,7 @@ pub fn value(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Item {
 }
 
 /// The values of a control.
-pub fn values(control: &TaggedControl, warnings: &mut Vec<String>) -> Item {
+pub(crate) fn values(control: &TaggedControl, warnings: &mut Vec<String>) -> Item {
     list(&control.values, |value| match value {
         Ok(value) => show(value, warnings),
         Err(e) => undecodable(control.control_type(), &e.reason, &e.der),
@@ -142,7 +142,7 @@ fn revocation(request: &Revocation) -> Item {
 }
 
 /// RFC 3339 in UTC, from seconds since 1970.
-pub fn time(seconds: i64) -> Item {
+pub(crate) fn time(seconds: i64) -> Item {
     match DateTime::<Utc>::from_timestamp(seconds, 0) {
         Some(time) => Item::Text(time.to_rfc3339_opts(Secs, true)),
         None => Item::Text(format!("{seconds} s since 1970")),
@@ -166,7 +166,7 @@ fn encrypted_pop(pop: &EncryptedPop, warnings: &mut Vec<String>) -> Item {
 }
 
 /// For whom something is encrypted, and how.
-pub fn enveloped(data: &EnvelopedData) -> Item {
+pub(crate) fn enveloped(data: &EnvelopedData) -> Item {
     let recipients: Vec<&RecipientInfo> = data.recipient_infos.to_vec();
     let content = &data.encrypted_content_info;
     let length = content.encrypted_content.as_ref().map_or(0, |c| c.len());

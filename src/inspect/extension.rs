@@ -8,7 +8,7 @@ use crate::asn1::{decode, key_usage, oid};
 use crate::error::Result;
 
 /// Type, criticality and value.
-pub fn show(extension: &Extension) -> Item {
+pub(crate) fn show(extension: &Extension) -> Item {
     let der = &extension.extn_value;
     Item::Fields(vec![
         ("type", Item::oid(&extension.extn_id)),
@@ -19,7 +19,7 @@ pub fn show(extension: &Extension) -> Item {
 
 /// The key identifier of a subjectKeyIdentifier extension; CRMFPopClient leaves the OCTET STRING
 /// within the extension out, and Dogtag takes it so.
-pub fn key_identifier(value: &[u8]) -> Vec<u8> {
+pub(crate) fn key_identifier(value: &[u8]) -> Vec<u8> {
     let id = decode::<OctetString>("a key identifier", value);
     id.map_or_else(|_| value.to_vec(), |id| id.to_vec())
 }

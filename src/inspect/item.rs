@@ -143,7 +143,7 @@ impl From<&str> for Item {
 const MOST: usize = 200;
 
 /// A list, cut after 200 parts with the number of those left out.
-pub fn list<T>(all: &[T], show: impl FnMut(&T) -> Item) -> Item {
+pub(crate) fn list<T>(all: &[T], show: impl FnMut(&T) -> Item) -> Item {
     let mut items: Vec<Item> = all.iter().take(MOST).map(show).collect();
     if let Some(left @ 1..) = all.len().checked_sub(MOST) {
         items.push(Item::Fields(vec![("left_out", Item::Text(left.to_string()))]));
@@ -152,7 +152,7 @@ pub fn list<T>(all: &[T], show: impl FnMut(&T) -> Item) -> Item {
 }
 
 /// The part, or that it can't be read: then its octets.
-pub fn or_octets(item: crate::error::Result<Item>, der: &[u8]) -> Item {
+pub(crate) fn or_octets(item: crate::error::Result<Item>, der: &[u8]) -> Item {
     item.unwrap_or_else(|e| {
         Item::Fields(vec![("undecodable", Item::text(&e.to_string())), ("der", Item::hex(der))])
     })

@@ -16,7 +16,7 @@ use crate::asn1::{canonical, decode, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
 
 /// A TaggedRequest (RFC 5272 §3.2.1.2).
-pub fn tagged(der: &[u8], warnings: &mut Vec<String>) -> Item {
+pub(crate) fn tagged(der: &[u8], warnings: &mut Vec<String>) -> Item {
     or_octets(try_tagged(der, warnings), der)
 }
 
@@ -44,7 +44,7 @@ fn try_tagged(der: &[u8], warnings: &mut Vec<String>) -> Result<Item> {
 ///
 /// # Errors
 /// [`Kind::Input`] when it isn't one.
-pub fn pkcs10(der: &[u8], warnings: &mut Vec<String>) -> Result<Vec<(&'static str, Item)>> {
+pub(crate) fn pkcs10(der: &[u8], warnings: &mut Vec<String>) -> Result<Vec<(&'static str, Item)>> {
     let request: CertificationRequest = decode("the PKCS #10 request", der)?;
     let info = || {
         let (0x30, at, _) = split_tlv(request.info.as_bytes())? else { return None };
@@ -112,7 +112,10 @@ fn attribute(der: &[u8], extensions: &mut Vec<Extension>, warnings: &mut Vec<Str
 ///
 /// # Errors
 /// [`Kind::Input`] when its CertRequest can't be decoded.
-pub fn crmf(message: &CertReqMsg, warnings: &mut Vec<String>) -> Result<Vec<(&'static str, Item)>> {
+pub(crate) fn crmf(
+    message: &CertReqMsg,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<(&'static str, Item)>> {
     let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
     let template = &request.cert_template;
     let key = match &template.public_key {
@@ -225,7 +228,7 @@ fn possession(pop: Option<&ProofOfPossession>, warnings: &mut Vec<String>) -> It
 }
 
 /// A SubjectPublicKeyInfo: algorithm, and size or curve.
-pub fn public_key(der: &[u8]) -> Item {
+pub(crate) fn public_key(der: &[u8]) -> Item {
     let shown = decode("a public key", der).map(|key: SubjectPublicKeyInfo| {
         let bits = key.subject_public_key.as_raw_slice();
         let size = if *key.algorithm.algorithm == *oid::RSA_ENCRYPTION {

@@ -9,12 +9,12 @@ use crate::asn1::{Number, canonical, decode, encode, oid};
 use crate::cmc::response::certificates_of;
 
 /// The certificates, each in short.
-pub fn certificates(all: &[Vec<u8>]) -> Item {
+pub(crate) fn certificates(all: &[Vec<u8>]) -> Item {
     list(all, |der| certificate(der))
 }
 
 /// A certificate in short; programs get the parts, and the whole as PEM.
-pub fn certificate(der: &[u8]) -> Item {
+pub(crate) fn certificate(der: &[u8]) -> Item {
     let pem = || Item::Text(crate::asn1::pem::encode("CERTIFICATE", der));
     match summary(der) {
         Ok(summary) => {
@@ -46,7 +46,7 @@ pub fn certificate(der: &[u8]) -> Item {
 }
 
 /// The signers.
-pub fn signers(signed: &SignedData) -> Item {
+pub(crate) fn signers(signed: &SignedData) -> Item {
     let all = signed.signer_infos.to_vec();
     list(&all, |signer| {
         let sid = match &signer.sid {
@@ -104,7 +104,7 @@ fn included(signed: &SignedData, signer: &SignerInfo) -> bool {
 
 /// What Dogtag would refuse of a request's signature, without having verified it. `key_ids` are the
 /// subjectKeyIdentifiers of the requests inside.
-pub fn check(signed: &SignedData, key_ids: &[Vec<u8>], warnings: &mut Vec<String>) {
+pub(crate) fn check(signed: &SignedData, key_ids: &[Vec<u8>], warnings: &mut Vec<String>) {
     let all = signed.signer_infos.to_vec();
     if all.is_empty() {
         warnings.push("the request has no signer: Dogtag refuses it".into());

@@ -329,7 +329,7 @@ fn a_second_trip_needs_an_answer_that_can_be_believed() {
         key.as_str(),
     ];
     let said = request(&f, &lines).exits(1);
-    assert!(said.out.contains("not a CA this database trusts"), "{}", said.out);
+    assert!(said.out.contains("signer is not trusted by this database"), "{}", said.out);
     let said = request(&f, &[&lines[..], &["allowUnverifiedResponse=true"]].concat()).exits(1);
     assert!(said.out.contains("requestID: "), "{}", said.out);
     assert!(said.out.contains("is not the one of the request"), "{}", said.out);

@@ -137,9 +137,9 @@ fn a_request_that_may_have_been_taken_keeps_its_key() {
         ((404, "<html>".to_owned()), "with HTTP status 404"),
         ((500, "<html>".to_owned()), "with HTTP status 500"),
         ((302, String::new()), "with HTTP status 302"),
-        ((200, "<html>hello</html>".to_owned()), "says nothing of the request"),
-        ((200, String::new()), "says nothing of the request"),
-        ((CLOSED, String::new()), "without an answer"),
+        ((200, "<html>hello</html>".to_owned()), "has no status of the request"),
+        ((200, String::new()), "has no status of the request"),
+        ((CLOSED, String::new()), "without a response"),
         ((CUT, String::new()), "ended before its announced length"),
         ((200, page("9", "", Some("7"))), unclear),
         ((200, "requestList.requestId=\"8\";\n".to_owned()), unclear),
@@ -225,7 +225,7 @@ fn the_ca_is_asked_for_the_wrapping() {
     let before = bytes(&f);
     let (address, served) = server(vec![(200, "<html>".to_owned())]);
     let said = crmf(&f, &["-n", "CN=a", "-b", "transport.pem", "-m", &address]).exits(1);
-    assert!(said.err.contains("says of key archival"), "{}", said.err);
+    assert!(said.err.contains("key archival information"), "{}", said.err);
     assert_eq!(bytes(&f), before, "nothing is made before the CA told");
     served.join().unwrap();
 }

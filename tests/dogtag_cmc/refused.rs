@@ -68,7 +68,7 @@ fn signers_and_bodies() {
     refused(&f, &servlet, Some("mallory"), &["userToken null; verifySignerInfo failure"]);
     f.write("cmc.req", b"garbage");
     let said = f.nss_cmc(&["HttpClient", "http.cfg"]).exits(1);
-    assert!(said.out.contains("with an HTML page, not with CMC"), "{}", said.out);
+    assert!(said.out.contains("is an HTML page, not a CMC message"), "{}", said.out);
 }
 
 /// Whatever is no CMC message gets one answer from the agents' authenticator, and none is stored of
@@ -142,7 +142,7 @@ fn proofs_of_possession() {
     response[middle] ^= 1;
     f.write("trip1.resp", response);
     let said = f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(1);
-    assert!(said.out.contains("signature is wrong"), "{}", said.out);
+    assert!(said.out.contains("signature is invalid"), "{}", said.out);
     f.write("cmc.req", &kept);
     let servlet = format!("{USER_SIGNED}{PROFILE}");
     send(&f, By::Us, &servlet, Some(&name));

@@ -252,7 +252,7 @@ fn revocations() {
     unsent(&f, "revoke", &["--signer", "caadmin", "--serial", "1f"], 2, "no serial number");
     let name = ["--signer", "caadmin", "--serial", "31", "--reason", "boredom"];
     unsent(&f, "revoke", &name, 2, "no reason");
-    unsent(&f, "revoke", &["--serial", "31"], 2, "nobody is named");
+    unsent(&f, "revoke", &["--serial", "31"], 2, "no signer given");
     unsent(&f, "revoke", &["--serial", "31", "--shared-secret-file", "secret"], 2, "issuer");
     let release = ["--signer", "caadmin", "--serial", "0x7fffffff", "--release"];
     unsent(&f, "revoke", &release, 12, "0x7fffffff");

@@ -142,7 +142,7 @@ fn envelopes() {
     };
     let fails = |what: &str, result: Result<Vec<u8>>| {
         let e = result.expect_err(what);
-        assert!(e.to_string().starts_with("cannot use the CA's answer"), "{what}: {e}");
+        assert!(e.to_string().starts_with("cannot use the CA's response"), "{what}: {e}");
     };
     assert_eq!(of(&|_| {}).unwrap().wrapped_key().unwrap(), [7; 256]);
     assert!(

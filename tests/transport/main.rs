@@ -280,7 +280,7 @@ fn silence_ends_at_the_time_limit() {
         let connecting = TransportOptions { connect_timeout: short, ..options() };
         for (options, url) in [(in_all, server.url("localhost")), (connecting, handshake)] {
             let error = Transport::new(options).unwrap().post(&url, b"", CMC).unwrap_err();
-            assert_error(&error, Kind::Unreachable, "no answer in time", "0.3 s");
+            assert_error(&error, Kind::Unreachable, "time-out waiting for", "0.3 s");
         }
     });
     assert_eq!(server.seen().len(), 1);
@@ -350,11 +350,11 @@ fn broken_answers_are_http_errors() {
     for (bytes, text) in [
         (b"HTTP/1.1 200 \r\nContent-Length: 9\r\n\r\nshort".as_slice(), "announced length"),
         (b"HTTP/1.1 200 \r\nContent-Length: 16777217\r\n\r\n", "16 MiB"),
-        (b"HTTP/1.1 200 \r\nContent-Length: -4\r\n\r\nbody", "cannot read the answer"),
-        (b"HTTP/1.1 200 \r\nContent-Length: x\r\n\r\nbody", "cannot read the answer"),
-        (b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "cannot read the answer"),
-        (b"220 mail.example ESMTP\r\n", "cannot read the answer"),
-        (&long, "cannot read the answer"),
+        (b"HTTP/1.1 200 \r\nContent-Length: -4\r\n\r\nbody", "cannot read the response"),
+        (b"HTTP/1.1 200 \r\nContent-Length: x\r\n\r\nbody", "cannot read the response"),
+        (b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "cannot read the response"),
+        (b"220 mail.example ESMTP\r\n", "cannot read the response"),
+        (&long, "cannot read the response"),
         (&many, "200 lines"),
         (&endless, "16 MiB"),
     ] {
@@ -369,7 +369,7 @@ fn broken_answers_are_http_errors() {
 #[test]
 fn no_answer_at_all_is_unreachable() {
     let error = post_plain(b"").unwrap_err();
-    assert_error(&error, Kind::Unreachable, "without an answer", "before sending it again");
+    assert_error(&error, Kind::Unreachable, "without a response", "before sending it again");
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
                 "the proxy will not connect to ca.example",
                 hint,
             );
-            let named = format!("127.0.0.1:{} answered with HTTP status {status}", proxy.port);
+            let named = format!("HTTP status {status} from the proxy 127.0.0.1:{}", proxy.port);
             assert!(error.to_string().contains(&named), "{error}");
             assert!(!error.was_sent(), "{error}");
             assert!(!format!("{error:?}{error}").contains("geheim"), "{error:?}");

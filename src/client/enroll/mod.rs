@@ -90,6 +90,37 @@ pub struct EnrollSpec {
     pub lock_timeout: Duration,
 }
 
+impl EnrollSpec {
+    /// What is usual: the new key in the database's own token, a certificate that fits left as it is
+    /// until 30 days before its end.
+    pub fn new(
+        database: impl Into<String>,
+        passwords: Passwords<'static>,
+        connection: Config,
+        requester: Requester,
+        key: KeySource,
+    ) -> EnrollSpec {
+        EnrollSpec {
+            database: database.into(),
+            token: "internal".into(),
+            passwords,
+            nickname: None,
+            key,
+            requester,
+            encryption_only: false,
+            archive: None,
+            connection,
+            force: false,
+            renew_on_change: false,
+            require_names: false,
+            renew_before: Duration::from_secs(30 * 24 * 3600),
+            trust: None,
+            chain_file: None,
+            lock_timeout: Duration::from_secs(300),
+        }
+    }
+}
+
 /// Runs it. `tell` is called with what somebody who waits should know.
 ///
 /// # Errors

@@ -79,6 +79,31 @@ pub struct RevokeSpec {
     pub connection: Config,
 }
 
+impl RevokeSpec {
+    /// A revocation for good, without reason or date, of what isn't refused otherwise.
+    pub fn new(
+        database: impl Into<String>,
+        passwords: Passwords<'static>,
+        connection: Config,
+        authority: Authority,
+        target: Target,
+    ) -> RevokeSpec {
+        RevokeSpec {
+            database: database.into(),
+            token: "internal".into(),
+            passwords,
+            target,
+            authority,
+            action: Action::Revoke(None),
+            allow: Allow::default(),
+            dry_run: false,
+            invalidity: None,
+            comment: None,
+            connection,
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {

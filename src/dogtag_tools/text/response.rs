@@ -453,7 +453,7 @@ mod tests {
             "Certificates: \n    Certificate: \n        Value: \n            30:01:FF\n\n\n\
              Invalid CMC Response Format\nCMC Simple Response.\n"
         );
-        assert!(rendered.stderr.starts_with("ERROR: can't decode a certificate"));
+        assert!(rendered.stderr.starts_with("ERROR: cannot decode a certificate"));
         assert_eq!(rendered.exit, 1);
 
         let many = vec![vec![0x30, 0x00]; 5000];
