@@ -77,7 +77,8 @@ inside dpkg-query -W -f '${Package} ${Version}\n' libnss3 libssl3t64 libcurl4t64
 failed=
 while read -r name dir binary; do
   if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
-  [ "$name" != bindings ] || continue # built without headers to compare there
+  # Built without headers to compare there; the libraries' words differ.
+  case $name in bindings | texts) continue ;; esac
   echo "== $name"
   inside env -C "$dir" CARGO_MANIFEST_DIR="$dir" timeout 300 "$binary" -q </dev/null || failed="$failed $name"
 done </run/tests

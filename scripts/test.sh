@@ -1,9 +1,10 @@
 #!/bin/sh
-# All tests that need no real CA: formatting, lints, units, databases, the stand-in CA, and that the
-# vendored bindings match the installed headers.
+# All tests that need no real CA: formatting, lints, documentation, units, databases, the stand-in CA,
+# and that the vendored bindings match the installed headers.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/install-deps.sh --test
 cargo fmt --all --check
 cargo clippy --quiet --workspace --all-targets --features regen -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --workspace
 cargo test --workspace --features regen

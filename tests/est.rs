@@ -54,7 +54,7 @@ fn enroll_by_est() {
         ("standin-html", 32, "HTML page"),
         ("standin-http500", 32, "HTTP status 500"),
         ("standin-garbage", 32, "HTTP status 501"),
-        ("standin-empty", 32, "empty body"),
+        ("standin-empty", 32, "empty response"),
         ("standin-short", 32, "announced length"),
     ] {
         let report = enroll(&f, &format!("{est}/{label}/fullcmc")).exits(exit).json();

@@ -120,7 +120,7 @@ fn what_is_no_answer_fails_and_is_not_stored() {
         (page("200 "), "HTML page"),
         (answer(&["HTTP/1.1 302 Found", "Location: http://127.0.0.1:1/"], b""), "HTTP status 302"),
         (answer(&["HTTP/1.1 500 "], &issued()), "HTTP status 500"),
-        (answer(&["HTTP/1.1 200 "], b""), "empty body"),
+        (answer(&["HTTP/1.1 200 "], b""), "empty response"),
         (answer(&["HTTP/1.1 200 ", "Content-Type: text/plain"], b"come back later"), "text/plain"),
         (tomcat(b"garbage"), "not a CMC message"),
         (tomcat(&issued()[..700]), "not a CMC message"),
@@ -409,7 +409,7 @@ fn proxies_for_https_and_http() {
     let refusing = Server::start(None, Answer::Close(answer(&["HTTP/1.1 403 Forbidden"], b"")));
     let line = format!("proxy=http://user:proxysecret@127.0.0.1:{}", refusing.port);
     let said = secure(&f, ca.port, &[&client[..], &[&line]].concat()).exits(1);
-    assert!(said.out.contains("the proxy will not connect to localhost"), "{}", said.out);
+    assert!(said.out.contains("the proxy refuses to connect to localhost"), "{}", said.out);
     assert!(!format!("{}{}", said.out, said.err).contains("proxysecret"));
     assert!(refusing.seen()[0].head.contains("\r\nProxy-Authorization: Basic "));
 }

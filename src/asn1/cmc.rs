@@ -64,7 +64,7 @@ pub struct TaggedCertificationRequest {
     pub certification_request: Any,
 }
 
-/// OtherReqMsg ([2] orm).
+/// OtherReqMsg (`[2]` orm).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct OtherReqMsg {
     /// Number of this request within the message.

@@ -78,8 +78,8 @@ fn a_libcurl_that_cannot_be_lent_a_key_is_refused() {
     let before = f.state();
     for (shim, words) in [
         ("gnutls", "libcurl is built on GnuTLS/3.7.9"),
-        ("deaf", "libcurl never let NSS"),
-        ("blind", "NSS was never asked about it"),
+        ("deaf", "libcurl did not let NSS"),
+        ("blind", "NSS was never asked"),
     ] {
         let said = enroll(&f, &ca.url, shim).exits(31);
         assert!(said.err.contains(words), "{shim}: {}", said.err);

@@ -386,7 +386,7 @@ fn a_proxy_that_refuses_is_told_apart() {
         assert_error(
             &error,
             Kind::Unreachable,
-            "the proxy will not connect to ca.example",
+            "the proxy refuses to connect to ca.example",
             "proxy",
         );
     });

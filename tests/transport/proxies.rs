@@ -146,7 +146,7 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             assert_error(
                 &error,
                 Kind::Unreachable,
-                "the proxy will not connect to ca.example",
+                "the proxy refuses to connect to ca.example",
                 hint,
             );
             let named = format!("HTTP status {status} from the proxy 127.0.0.1:{}", proxy.port);
