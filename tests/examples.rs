@@ -18,7 +18,7 @@ fn example(f: &Folder, name: &str, args: &[&str]) -> Said {
 fn enroll_then_revoke_and_read() {
     let f = ec_folder();
     let ca = StandIn::start(&f, &["--rest", "both", "--server-key-type", "ec"]);
-    let enroll = ["db", "pw", &ca.url, "caCMCserverCert", "agent", "CN=www", "www"];
+    let enroll = ["db", "pw", &ca.url, "caFullCMCUserCert", "agent", "CN=www", "www"];
     let said = example(&f, "enroll", &enroll).exits(0);
     assert!(said.out.starts_with("issued: CN=www, 0x"), "{}", said.out);
     assert!(f.certificates().iter().any(|line| line == "www u,u,u"));

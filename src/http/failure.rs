@@ -122,7 +122,10 @@ impl Failure<'_> {
                 .because(why);
         }
         if error.is_couldnt_resolve_proxy() || error.is_couldnt_resolve_host() {
-            return failed(Kind::Unreachable, format!("the proxy {proxy} for {target} was not found"));
+            return failed(
+                Kind::Unreachable,
+                format!("the proxy {proxy} for {target} was not found"),
+            );
         }
         if error.is_operation_timedout() {
             let what = format!("time-out waiting for the proxy {proxy} for {target}");

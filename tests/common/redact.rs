@@ -17,8 +17,8 @@ const RULES: &[(&str, &str)] = &[
     (r"(?-u:\b)[0-9]{7,}(?-u:\b)", "[NUMBER]"),
     // Key identifiers, digests, nonces; also with Dogtag's sign.
     (r"-?(?:0x|(?-u:\b))[0-9a-f]{32,}(?-u:\b)", "[HEX]"),
-    (r"0x[0-9a-f]+(?-u:\b)", "0x[SERIAL]"),
     (r"[A-Za-z0-9+/]{64,}={0,2}", "[BASE64]"),
+    (r"0x[0-9a-f]+(?-u:\b)", "0x[SERIAL]"),
     (r"(?-u:\b)[0-9]+ octets", "[N] octets"),
 ];
 

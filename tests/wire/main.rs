@@ -53,11 +53,14 @@ fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Whether a process catches SIGINT by now.
-fn catches_sigint(id: u32) -> bool {
+/// SIGHUP, SIGINT and SIGTERM, in the mask of proc(5).
+const CAUGHT: u64 = 1 | 1 << 1 | 1 << 14;
+
+/// Whether a process has handlers for all three signals.
+fn catches_signals(id: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:\t"));
-    mask.and_then(|m| u64::from_str_radix(m, 16).ok()).is_some_and(|mask| mask & 2 != 0)
+    mask.and_then(|m| u64::from_str_radix(m, 16).ok()).is_some_and(|mask| mask & CAUGHT == CAUGHT)
 }
 
 /// What a process says and how it ends; a signal's number counts as 128 and more, as in a shell.

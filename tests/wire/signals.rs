@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::common::stand_in::{StandIn, folder};
 use super::common::{Folder, tool};
-use super::{catches_sigint, command, ended, enroll, log, signal, start, until};
+use super::{catches_signals, command, ended, enroll, log, signal, start, until};
 
 const CSR: [&str; 9] =
     ["csr", "create", "-d", "db", "--subject", "CN=x", "--key-type", "ec", "--password-file"];
@@ -53,7 +53,7 @@ fn a_pipe_without_writer() {
     for args in [csr, by_file, by_secret, revoke, send] {
         for name in ["INT", "TERM", "HUP"] {
             let child = start(&f, &args);
-            until("the handlers", || catches_sigint(child.id()));
+            until("the handlers", || catches_signals(child.id()));
             signal(name, child.id());
             let said = ended(child);
             assert_eq!(said.code, 130, "{args:?} {said:?}");
