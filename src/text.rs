@@ -1,14 +1,13 @@
-//! Text for people: what a terminal would obey is escaped, passwords of URLs are left out, and words
-//! that go on a command line are quoted. Near words help a misspelt one.
+//! Text for people: escapes what a terminal would interpret, removes passwords from URLs, quotes
+//! for the shell, and finds similar names for a misspelt one.
 
 use std::borrow::Cow;
 
-/// `text` with every character that could move a terminal's cursor, colour it, hide something or
-/// turn the writing direction written as `\u{1b}`: the control characters (line ends included),
-/// line and paragraph separators, zero-width and bidirectional marks, tags, annotations and soft
-/// hyphens.
+/// Returns `text` with every character that a terminal may interpret escaped as `\u{1b}`: control
+/// characters (line ends included), line and paragraph separators, zero-width and bidirectional
+/// marks, tags, annotations and soft hyphens.
 ///
-/// A backslash is left alone, so this is for reading, not for parsing back.
+/// A backslash is not escaped, so the result is for reading, not for parsing back.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(acts_on_terminal) {
         return Cow::Borrowed(text);
@@ -24,7 +23,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Returns a path or name as one word of a shell's command line, quoted where necessary.
+/// Returns a path or name as one shell word, quoted where necessary.
 pub fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
     let word = word.as_ref().to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "_-./:@%+,=".contains(c);
@@ -39,8 +38,8 @@ pub fn certutil(action: &str, dir: impl AsRef<std::ffi::OsStr>) -> String {
     format!("certutil {action} -d {}", quoted(dir))
 }
 
-/// Returns the command that makes a database trust a CA. `-f` is necessary where the database has a
-/// password.
+/// Returns the certutil command that makes a database trust a CA; without `-f`, which a database
+/// with a password also needs.
 pub fn trust_command(dir: impl AsRef<std::ffi::OsStr>) -> String {
     format!("{} -n CA -t CT,C,C -a -i ca.pem -f PWFILE", certutil("-A", dir))
 }
@@ -52,8 +51,9 @@ pub(crate) fn acts_on_terminal(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Returns `text` with user and password of every URL in it written as `***`. A password may hold what
-/// ends the authority of a URL, so that without a sane host and port all up to the last `@` goes.
+/// Returns `text` with user and password of every URL replaced by `***`. A password may contain
+/// characters that end a URL's authority; so unless host and port are well-formed, everything up to
+/// the last `@` is removed.
 pub fn without_userinfo(text: &str) -> Cow<'_, str> {
     let mut out = String::new();
     let mut rest = text;
@@ -78,7 +78,7 @@ pub fn without_userinfo(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether a URL, without its scheme, begins with a host and perhaps a port, and no user.
+/// Returns whether a URL without its scheme begins with a host, an optional port, and no user.
 fn has_plain_host(url: &str) -> bool {
     let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
     let (host, port) = match authority.rsplit_once(':') {
@@ -95,7 +95,7 @@ pub(crate) fn push_hex(out: &mut String, octet: u8) {
     out.extend([octet >> 4, octet & 0x0f].iter().filter_map(|d| DIGITS.get(usize::from(*d))));
 }
 
-/// Upper-case hexadecimal without separators.
+/// Returns upper-case hexadecimal without separators.
 pub fn hex(octets: &[u8]) -> String {
     let mut out = String::with_capacity(octets.len() * 2);
     for octet in octets {
@@ -104,9 +104,10 @@ pub fn hex(octets: &[u8]) -> String {
     out
 }
 
-/// Up to three of `known` that resemble `word`, nearest first; an exact match isn't a resemblance.
+/// Returns up to three of `known` that are similar to `word`, nearest first; exact matches are left
+/// out.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Vec<&'a str> {
-    // Longer input than any key or profile resembles none.
+    // The edit distance takes quadratic time; no key or profile name is that long.
     let lower = &word.to_ascii_lowercase();
     if lower.len() > 200 {
         return Vec::new();
