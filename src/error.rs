@@ -1,58 +1,58 @@
-//! One error type, one table of kinds: exit code, JSON name, certmonger status, what it means.
+//! The error type, and the table of kinds: exit code, JSON name, whether to retry, meaning.
 
 use std::fmt;
 
 use crate::text::{printable, without_userinfo};
 
-/// What kind of failure an [`Error`] is. The table behind it ([`Kind::ALL`]) gives exit codes and
-/// JSON names; `nss-cmc help exit-codes`, the README and the tests read the same table.
+/// The kind of a failure. The table behind it ([`Kind::ALL`]) gives exit codes and JSON names;
+/// `nss-cmc help exit-codes`, the README and the tests read the same table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// A defect of ours, a panic included.
+    /// A defect in nss-cmc, including a panic.
     Internal,
-    /// Flags or configuration.
+    /// Invalid options or configuration.
     Usage,
-    /// Accepted, not issued yet.
+    /// Accepted by the CA, not issued yet.
     Pending,
     /// The database can't be opened: missing, unreadable, not SQLite, read-only.
     Database,
-    /// Password wrong or not given, token locked.
+    /// Password wrong or missing, or token locked.
     Login,
     /// Nickname, key, token or serial not found.
     NotFound,
-    /// A certificate isn't valid for the usage asked.
+    /// A certificate is not valid for the requested usage.
     Untrusted,
     /// The token or a policy forbids the operation.
     Refused,
-    /// Nickname taken by another subject, key exists, another run at work.
+    /// The nickname belongs to another subject, the key exists, or another run holds the lock.
     Conflict,
-    /// The certificate isn't as asked for.
+    /// The certificate differs from the request.
     Differs,
-    /// A CSR, CMC message, PKCS #12 file or certificate can't be read or decoded.
+    /// A certificate request, CMC message, PKCS #12 file or certificate can't be read or decoded.
     Input,
     /// A file, or standard output, can't be written.
     Output,
-    /// Name, connection or time-out.
+    /// Name lookup, connection or time-out.
     Unreachable,
-    /// Peer not trusted, name differs, our certificate refused.
+    /// The server is not trusted, its name does not match, or it refused our certificate.
     Tls,
-    /// Not HTTP 200, or no CMC response.
+    /// Not HTTP 200, or not a CMC response.
     Http,
-    /// CMC status failed.
+    /// The CMC status is a failure.
     Rejected,
-    /// The CA wants proof of possession in another round.
+    /// The CA requires proof of possession in another round trip.
     PopRequired,
-    /// Nonce, transaction id, key or signature of the response doesn't fit.
+    /// Nonce, transaction id, key or signature of the response does not match.
     BadReply,
     /// A signal ended the run between two steps.
     Interrupted,
 }
 
-/// One row of the table.
+/// One row of [`Kind::ALL`].
 pub struct KindRow {
     /// The kind.
     pub kind: Kind,
-    /// Exit code of the modern verbs.
+    /// Exit code of the modern verbs and of a panic.
     pub exit: u8,
     /// Name in JSON output (`error.kind`).
     pub name: &'static str,
@@ -112,15 +112,15 @@ kinds! {
 }
 
 impl Kind {
-    /// Exit code of the modern verbs.
+    /// Returns the exit code of the modern verbs.
     pub fn exit(self) -> u8 {
         self.row().exit
     }
-    /// Name in JSON.
+    /// Returns the name in JSON output.
     pub fn name(self) -> &'static str {
         self.row().name
     }
-    /// Whether trying again later may help.
+    /// Returns whether trying again later may help.
     pub fn retryable(self) -> bool {
         self.row().retryable
     }
@@ -130,7 +130,7 @@ impl Kind {
 #[derive(Debug)]
 pub struct Error(Box<Parts>);
 
-/// Boxed, so that a [`Result`] is no larger than what it holds when all is well.
+/// Boxed, so that a [`Result`] stays small.
 #[derive(Debug)]
 struct Parts {
     kind: Kind,
@@ -149,8 +149,8 @@ struct Parts {
     http: Option<u32>,
 }
 
-/// A failed NSS call: which one, the number NSPR kept for the thread, its symbolic name and NSS's
-/// own sentence.
+/// A failed NSS call: the C function, NSPR's error code, its symbolic name and NSS's sentence for
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// The C function that failed.
@@ -159,7 +159,7 @@ pub struct Fault {
     pub code: i32,
     /// The symbolic name (`SEC_ERROR_BAD_PASSWORD`), or `unknown error`.
     pub name: String,
-    /// NSS's sentence for the code, without its full stop.
+    /// NSS's sentence for the code, without its full stop (`PR_ErrorToString`).
     pub text: String,
 }
 
@@ -174,7 +174,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// What the CA's status control said.
+/// The content of the CA's failed status control (CMCStatusInfo, CMCStatusInfoV2; RFC 5272 §6.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CmcDetail {
     /// CMCStatus by name (`failed`).
@@ -185,17 +185,17 @@ pub struct CmcDetail {
     pub text: Option<String>,
 }
 
-/// What stays behind although a run failed.
+/// What a failed run leaves behind.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Leftover {
-    /// The nickname the certificate was to have.
+    /// The nickname intended for the certificate.
     pub nickname: Option<String>,
     /// The key, if it is kept or could not be deleted.
     pub key: Option<LeftKey>,
     /// DER of the certificate, if one was issued.
     pub certificate: Option<Vec<u8>>,
-    /// DER of its issuers, the nearest first, as far as they are proven; absent when they weren't
-    /// looked for.
+    /// DER of its issuers, nearest first, as far as they verified; absent when they weren't looked
+    /// for.
     pub chain: Option<Vec<Vec<u8>>>,
 }
 
@@ -204,15 +204,16 @@ pub struct Leftover {
 pub struct LeftKey {
     /// CKA_ID.
     pub id: Vec<u8>,
-    /// CKA_LABEL, where it says what the key is.
+    /// CKA_LABEL, if the key has one that describes it.
     pub label: Option<String>,
 }
 
-/// The crate's result.
+/// `std::result::Result` with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error of `kind`; `what` is lower case, without a full stop: what was attempted, on what.
+    /// Returns an error of `kind`. `what` says what was attempted, on what; lower case, no full
+    /// stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
         let retryable = kind.retryable();
         Error(Box::new(Parts {
@@ -245,13 +246,13 @@ impl Error {
         self
     }
 
-    /// Adds a fact to know besides: what is where after the failure.
+    /// Adds a fact about the state after the failure, such as where a file is.
     pub fn note(mut self, note: impl Into<String>) -> Error {
         self.0.notes.push(line(&note.into()));
         self
     }
 
-    /// Adds what stays behind although the run failed, to what was added before.
+    /// Merges `what` into what the failed run leaves behind.
     pub fn leftover(mut self, what: Leftover) -> Error {
         let before = self.0.leftover.take().unwrap_or_default();
         self.0.leftover = Some(Leftover {
@@ -263,26 +264,26 @@ impl Error {
         self
     }
 
-    /// Says in what the certificate under a nickname isn't as asked for.
+    /// Adds the nickname and the differences between its certificate and the request.
     pub fn differing(mut self, nickname: &str, differences: Vec<String>) -> Error {
         self.0.nickname = Some(nickname.to_owned());
         self.0.differences = differences;
         self
     }
 
-    /// Says which of the names asked for the certificate lacks.
+    /// Adds the requested names that the certificate lacks.
     pub fn lacking(mut self, names: Vec<String>) -> Error {
         self.0.missing_names = names;
         self
     }
 
-    /// Says that the request had gone out, at least in part: the other side may have acted on it.
+    /// Marks that the request was sent, at least in part: the CA may have processed it.
     pub fn sent(mut self) -> Error {
         self.0.sent = true;
         self
     }
 
-    /// Says that the CA verifiably refused this very request: nothing comes of it any more.
+    /// Marks that the CA verifiably refused this very request, so that its key is of no more use.
     pub fn settled(mut self) -> Error {
         self.0.settled = true;
         self
@@ -294,7 +295,7 @@ impl Error {
         self
     }
 
-    /// Adds what the CA's CMC status said.
+    /// Adds the content of the CA's CMC status.
     pub fn cmc(mut self, detail: CmcDetail) -> Error {
         self.0.cmc = Some(detail);
         self
@@ -306,58 +307,58 @@ impl Error {
         self
     }
 
-    /// The kind.
+    /// Returns the kind.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
 
-    /// One thing to try.
+    /// Returns the hint: one thing to try.
     pub fn hint_text(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
 
-    /// Facts to know besides.
+    /// Returns the facts added by [`Error::note`].
     pub fn notes(&self) -> &[String] {
         &self.0.notes
     }
 
-    /// What stays behind although the run failed.
+    /// Returns what the failed run leaves behind.
     pub fn left_behind(&self) -> Option<&Leftover> {
         self.0.leftover.as_ref()
     }
 
-    /// The nickname that the failure is about.
+    /// Returns the nickname that the failure is about.
     pub fn nickname(&self) -> Option<&str> {
         let left = self.0.leftover.as_ref().and_then(|l| l.nickname.as_deref());
         left.or(self.0.nickname.as_deref())
     }
 
-    /// In what the certificate under the nickname isn't as asked for.
+    /// Returns the differences between the certificate under the nickname and the request.
     pub fn differences(&self) -> &[String] {
         &self.0.differences
     }
 
-    /// Names asked for that the certificate lacks.
+    /// Returns the requested names that the certificate lacks.
     pub fn missing_names(&self) -> &[String] {
         &self.0.missing_names
     }
 
-    /// Whether the request had gone out when it failed.
+    /// Returns whether the request had been sent, at least in part.
     pub fn was_sent(&self) -> bool {
         self.0.sent
     }
 
-    /// Whether the CA verifiably refused this very request.
+    /// Returns whether the CA verifiably refused this very request.
     pub fn is_settled(&self) -> bool {
         self.0.settled
     }
 
-    /// Whether trying again later may help.
+    /// Returns whether trying again later may help.
     pub fn is_retryable(&self) -> bool {
         self.0.retryable
     }
 
-    /// The NSS call at the root, if one failed.
+    /// Returns the NSS call that failed, if the chain of sources has one.
     pub fn nss(&self) -> Option<&Fault> {
         let mut at: Option<&(dyn std::error::Error + 'static)> =
             self.0.source.as_deref().map(|e| e as _);
@@ -370,19 +371,19 @@ impl Error {
         None
     }
 
-    /// What the CA's CMC status said.
+    /// Returns the content of the CA's CMC status.
     pub fn cmc_detail(&self) -> Option<&CmcDetail> {
         self.0.cmc.as_ref()
     }
 
-    /// The HTTP status, when that was the trouble.
+    /// Returns the HTTP status, if that is what failed.
     pub fn http_status(&self) -> Option<u32> {
         self.0.http
     }
 }
 
-/// The whole chain on one line: `what: why: deeper why`. The hint is not part of it. Whatever came
-/// from a server, a file or a library is made harmless to the terminal here.
+/// Writes the whole chain on one line, `what: why: deeper why`, without the hint. Text from a
+/// server, a file or a library is escaped for the terminal here.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&line(&self.0.what))?;
@@ -390,14 +391,14 @@ impl fmt::Display for Error {
             self.0.source.as_deref().map(|e| e as _);
         while let Some(e) = at {
             write!(f, ": {}", line(&e.to_string()))?;
-            // An Error prints its own chain.
+            // An Error in the chain prints its own sources.
             at = if e.is::<Error>() { None } else { e.source() };
         }
         Ok(())
     }
 }
 
-/// Text on one line, without what acts on a terminal and without the passwords of URLs.
+/// Returns `text` on one line, escaped for a terminal, without the passwords of URLs.
 fn line(text: &str) -> String {
     without_userinfo(&printable(text.trim_end().replace('\n', " ").as_str())).into_owned()
 }
