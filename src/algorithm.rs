@@ -1,5 +1,4 @@
-//! Algorithms by name, and the trait through which a message gets signed: the vocabulary that the
-//! pure protocol code and NSS share.
+//! Algorithm names, and the traits for signing and hashing: what the protocol code and NSS share.
 
 use std::fmt;
 
@@ -19,7 +18,7 @@ pub enum Digest {
 }
 
 impl Digest {
-    /// Length in octets.
+    /// Returns the length in octets.
     #[allow(clippy::len_without_is_empty)] // A digest is never empty.
     pub fn len(self) -> usize {
         match self {
@@ -42,7 +41,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// A named curve NSS can generate keys on.
+/// A named curve that NSS can generate keys on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Curve {
     /// NIST P-256 (secp256r1).
@@ -57,8 +56,8 @@ impl Curve {
     /// All curves, smallest first.
     pub const ALL: [Curve; 3] = [Curve::P256, Curve::P384, Curve::P521];
 
-    /// The curve called `name` by NSS (`nistp256`), SECG (`secp256r1`), X9.62 (`prime256v1`) or
-    /// NIST (`P-256`), in any case.
+    /// Returns the curve called `name` by NSS (`nistp256`), SECG (`secp256r1`), X9.62
+    /// (`prime256v1`) or NIST (`P-256`), in any case.
     pub fn from_name(name: &str) -> Option<Curve> {
         match name.to_ascii_lowercase().as_str() {
             "nistp256" | "secp256r1" | "prime256v1" | "p-256" | "p256" => Some(Curve::P256),
@@ -68,7 +67,7 @@ impl Curve {
         }
     }
 
-    /// NSS's name for it.
+    /// Returns NSS's name.
     pub fn name(self) -> &'static str {
         match self {
             Curve::P256 => "nistp256",
@@ -77,7 +76,8 @@ impl Curve {
         }
     }
 
-    /// DER of its object identifier, tag and length included: the `ECParameters` of RFC 5480.
+    /// Returns the DER of its object identifier, tag and length included: the `ECParameters` of RFC
+    /// 5480 §2.1.1.
     pub fn oid_der(self) -> &'static [u8] {
         match self {
             Curve::P256 => &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
@@ -87,7 +87,7 @@ impl Curve {
     }
 }
 
-/// What a key is for, as far as signing goes.
+/// The type of a key, as far as it decides how the key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyType {
     /// rsaEncryption: signs with PKCS #1 v1.5 or PSS.
@@ -98,7 +98,7 @@ pub enum KeyType {
     Ec,
     /// ML-DSA (FIPS 204).
     MlDsa(ParameterSet),
-    /// Anything else NSS knows; the number is NSS's `KeyType`.
+    /// Any other type; the number is NSS's `KeyType` (keythi.h).
     Other(u32),
 }
 
@@ -114,12 +114,12 @@ impl fmt::Display for KeyType {
     }
 }
 
-/// How a signature is made.
+/// A signature scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// RSASSA-PKCS1-v1_5 (RFC 8017 §8.2).
     RsaPkcs1(Digest),
-    /// RSASSA-PSS, MGF1 with the same digest, salt as long as the digest unless given.
+    /// RSASSA-PSS (RFC 8017 §8.1); MGF1 uses the same digest.
     RsaPss {
         /// Digest of message and MGF1.
         digest: Digest,
@@ -133,7 +133,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The usual scheme of a key type, or `None` for keys that can't sign here.
+    /// Returns the usual scheme of a key type, or `None` for keys that can't sign here.
     pub fn for_key(key: KeyType, digest: Digest) -> Option<Scheme> {
         match key {
             KeyType::Rsa => Some(Scheme::RsaPkcs1(digest)),
@@ -145,40 +145,40 @@ impl Scheme {
     }
 }
 
-/// Whoever can sign: an NSS private key, or fixed bytes in a test.
+/// A signer: an NSS private key, or fixed octets in a test.
 pub trait Signer {
-    /// The type of the key.
+    /// Returns the type of the key.
     fn key_type(&self) -> KeyType;
 
-    /// The signature over the whole `message`; for [`Scheme::Ecdsa`] as DER.
+    /// Returns the signature over the whole `message`; for [`Scheme::Ecdsa`] as DER.
     ///
     /// # Errors
-    /// When the key, its token or a policy refuses.
+    /// The kind of the provider, when the key, its token or a policy refuses.
     fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>>;
 }
 
-/// The digests, MACs and random octets the protocol needs, from whoever provides cryptography.
+/// The digests, MACs and random octets that the protocol needs.
 pub trait Crypto {
-    /// Digest of `data`.
+    /// Returns the digest of `data`.
     ///
     /// # Errors
-    /// When the algorithm isn't allowed.
+    /// The kind of the provider, when the algorithm isn't allowed.
     fn hash(&self, digest: Digest, data: &[u8]) -> Result<Vec<u8>>;
 
-    /// HMAC of `data` under `key` (RFC 2104).
+    /// Returns the HMAC of `data` under `key` (RFC 2104).
     ///
     /// # Errors
-    /// When the algorithm isn't allowed.
+    /// The kind of the provider, when the algorithm isn't allowed.
     fn hmac(&self, digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>>;
 
-    /// `n` random octets.
+    /// Returns `n` random octets.
     ///
     /// # Errors
-    /// When the generator fails.
+    /// The kind of the provider, when the generator fails.
     fn random(&self, n: usize) -> Result<Vec<u8>>;
 }
 
-/// A key to generate.
+/// The key to generate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeySpec {
     /// RSA with this many bits, exponent 65537.
@@ -201,7 +201,7 @@ pub enum ParameterSet {
 }
 
 impl ParameterSet {
-    /// The set by its number.
+    /// Returns the set with this number (44, 65, 87).
     pub fn from_number(number: u32) -> Option<ParameterSet> {
         match number {
             44 => Some(ParameterSet::MlDsa44),
@@ -211,7 +211,8 @@ impl ParameterSet {
         }
     }
 
-    /// Content octets of its object identifier, which names key and signature alike (RFC 9881).
+    /// Returns the content octets of its object identifier, which identifies key and signature
+    /// alike (RFC 9881 §2).
     pub fn oid_octets(self) -> [u8; 9] {
         let last = match self {
             ParameterSet::MlDsa44 => 17,
@@ -225,7 +226,7 @@ impl ParameterSet {
     pub const ALL: [ParameterSet; 3] =
         [ParameterSet::MlDsa44, ParameterSet::MlDsa65, ParameterSet::MlDsa87];
 
-    /// 44, 65 or 87.
+    /// Returns 44, 65 or 87.
     pub fn number(self) -> u32 {
         match self {
             ParameterSet::MlDsa44 => 44,
@@ -238,7 +239,7 @@ impl ParameterSet {
 impl std::str::FromStr for KeySpec {
     type Err = String;
 
-    /// `rsa`, `rsa:3072`, `rsa3072`, `ec`, `ec:nistp384`, a curve name alone, or `mldsa:65`.
+    /// Reads `rsa`, `rsa:3072`, `rsa3072`, `ec`, `ec:nistp384`, a curve name alone, or `mldsa:65`.
     fn from_str(text: &str) -> std::result::Result<KeySpec, String> {
         let lower = text.to_ascii_lowercase();
         if let Some(rest) = lower.strip_prefix("rsa") {
