@@ -1,14 +1,14 @@
-//! Key ids (PKCS #11 CKA_ID) as text.
+//! Key identifiers (PKCS #11 CKA_ID) as text.
 //!
 //! Dogtag prints the 20 octets as a *signed* hexadecimal number without leading zeros; certutil
-//! prints plain hexadecimal; newer Dogtag also takes `0x…`. All three are read.
+//! prints plain hexadecimal; newer Dogtag also accepts `0x…`. [`parse`] reads all three.
 
 use crate::error::{Error, Kind, Result};
 
 const LEN: usize = 20;
 
-/// Dogtag's form of a 20-octet id; plain `0x…` for an id of another length, which the signed form
-/// can't express.
+/// Returns Dogtag's form of a 20-octet identifier, or plain `0x…` for another length, which the
+/// signed form can't express.
 pub fn to_dogtag(id: &[u8]) -> String {
     if id.len() != LEN {
         return format!("0x{}", to_hex(id));
@@ -21,13 +21,13 @@ pub fn to_dogtag(id: &[u8]) -> String {
     if negative { format!("-{digits}") } else { digits.to_owned() }
 }
 
-/// Plain lower-case hexadecimal, as `certutil -K` prints.
+/// Returns plain lower-case hexadecimal, as `certutil -K` prints it.
 pub fn to_hex(id: &[u8]) -> String {
     id.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Reads an id: Dogtag's signed form, `0x` and hexadecimal, or the 40 digits of `certutil -K`;
-/// `:` and blanks between digits are dropped.
+/// Reads an identifier: Dogtag's signed form, `0x` and hexadecimal, or the 40 digits of `certutil
+/// -K`. Colons and blanks between digits are ignored.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -55,7 +55,8 @@ pub fn parse(text: &str) -> Result<Vec<u8>> {
     let magnitude = from_hex(&format!("{digits:0>width$}", width = 2 * LEN))
         .ok_or_else(|| bad("bad hexadecimal"))?;
     if !negative {
-        // 40 digits from 8 on read as certutil's unsigned form: Dogtag's own has a sign there.
+        // 40 digits that begin with 8 to f are certutil's unsigned form: Dogtag would write a minus
+        // sign.
         return Ok(magnitude);
     }
     let id = negate(&magnitude);
@@ -65,7 +66,7 @@ pub fn parse(text: &str) -> Result<Vec<u8>> {
     Ok(id)
 }
 
-/// Two's complement.
+/// Returns the two's complement.
 fn negate(bytes: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = bytes.iter().map(|b| !b).collect();
     for b in out.iter_mut().rev() {
@@ -78,9 +79,9 @@ fn negate(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The octets of plain hexadecimal, two digits each.
+/// Returns the octets of plain hexadecimal, two digits each.
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
-    // from_str_radix takes a sign.
+    // from_str_radix would accept a sign.
     if !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
