@@ -1,4 +1,4 @@
-//! Secrets: wiped on drop, never shown.
+//! Secrets: wiped on drop, never printed.
 
 use zeroize::Zeroizing;
 
@@ -6,17 +6,17 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes the bytes over.
+    /// Takes ownership of the octets.
     pub fn new(bytes: Vec<u8>) -> Secret {
         Secret(Zeroizing::new(bytes))
     }
 
-    /// The bytes.
+    /// Returns the octets.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Another owner of the same secret, for when two parts of a run need it.
+    /// Returns a second copy, for another owner; each is wiped on drop.
     pub fn duplicate(&self) -> Secret {
         Secret(self.0.clone())
     }
@@ -28,14 +28,14 @@ impl From<Zeroizing<Vec<u8>>> for Secret {
     }
 }
 
-/// Switches core dumps off, and reading of this process's memory by other processes of the same user;
-/// `NSS_CMC_ALLOW_CORE_DUMPS=1` leaves both on.
+/// Disables core dumps, and reading of this process's memory by other processes of the same user.
+/// `NSS_CMC_ALLOW_CORE_DUMPS=1` leaves both enabled.
 pub fn forbid_core_dumps() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
     if std::env::var_os("NSS_CMC_ALLOW_CORE_DUMPS").is_some_and(|v| v == "1") {
         return;
     }
-    // A kernel that refuses is no reason not to run.
+    // Hardening only: a kernel that refuses does not stop the run.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).ok();
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).ok();
 }
