@@ -1,6 +1,7 @@
-//! Runs that must clean up before they end: while a [`Watch`] lives, SIGINT, SIGTERM and SIGHUP only
-//! set a flag, which the run looks at between its steps and while it waits. A second signal ends the
-//! process at once. A signal that is ignored when the program starts (`nohup`) stays ignored.
+//! Signals for runs that must clean up before they end. While a [`Watch`] exists, SIGINT, SIGTERM
+//! and SIGHUP only set a flag; the run checks it between its steps and while it waits. A second
+//! signal ends the process at once. A signal that is ignored at program start (`nohup`) stays
+//! ignored.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,18 +15,18 @@ use signal_hook::{flag, low_level};
 use crate::error::{Error, Kind, Result};
 use crate::nss::is_ignored;
 
-/// How often a waiting run looks whether a signal came.
+/// How often a waiting run checks for a signal.
 const INTERVAL: Duration = Duration::from_millis(50);
 
 #[derive(Default)]
 struct Flags {
-    /// The last signal that came and was not [deferred](defer), else 0.
+    /// Number of the last signal that was not [deferred](defer), else 0.
     hit: Arc<AtomicUsize>,
-    /// The next signal does what it does by default.
+    /// Whether the next signal has its default effect.
     deadly: Arc<AtomicBool>,
-    /// How many [`Watch`]es live.
+    /// Number of [`Watch`]es that exist.
     watches: AtomicUsize,
-    /// A signal came while the run could not end.
+    /// Whether a signal came while the run could not end.
     deferred: AtomicBool,
 }
 
@@ -35,8 +36,8 @@ fn flags() -> &'static Flags {
         let flags = Flags { deadly: Arc::new(AtomicBool::new(true)), ..Flags::default() };
         for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|s| !is_ignored(*s)) {
             let number = usize::try_from(signal).unwrap_or_default();
-            // In this order: die if nobody watches, else take note and be deadly from now on. A
-            // handler that can't be installed leaves the default, which is to die.
+            // The order matters: with no watch, die; else record the signal and make the next one
+            // deadly. If a handler can't be installed, the signal keeps its default effect.
             let installed = flag::register_conditional_default(signal, flags.deadly.clone())
                 .and_then(|_| flag::register_usize(signal, flags.hit.clone(), number))
                 .and_then(|_| flag::register(signal, flags.deadly.clone()));
@@ -46,13 +47,12 @@ fn flags() -> &'static Flags {
     })
 }
 
-/// Holds signals back for as long as it lives. Watches may overlap; what one was told of, the others
-/// know.
+/// Defers signals while it exists. Watches may overlap; they share one flag.
 #[derive(Debug)]
 pub struct Watch(());
 
 impl Watch {
-    /// Begins to hold signals back.
+    /// Starts deferring signals.
     pub fn begin() -> Watch {
         let flags = flags();
         flags.watches.fetch_add(1, Ordering::SeqCst);
@@ -62,7 +62,7 @@ impl Watch {
         Watch(())
     }
 
-    /// Returns whether to go on.
+    /// Returns whether the run may continue.
     ///
     /// # Errors
     /// [`Kind::Interrupted`] when a signal came.
@@ -91,8 +91,8 @@ pub fn pending() -> bool {
     flags().hit.load(Ordering::SeqCst) != 0
 }
 
-/// Goes on in spite of the signal that came, because the run can't end here. The next signal sets the
-/// flag anew; [`Watch::check`] still fails, so that nothing new is begun.
+/// Continues in spite of a signal, because the run can't end at this point. The next signal sets
+/// the flag again; [`Watch::check`] still fails, so that no new step is started.
 pub fn defer() {
     let flags = flags();
     flags.deferred.store(true, Ordering::SeqCst);
@@ -100,8 +100,8 @@ pub fn defer() {
     flags.deadly.store(flags.watches.load(Ordering::SeqCst) == 0, Ordering::SeqCst);
 }
 
-/// Ends the process by the signal that came, as if nobody had watched, when no [`Watch`] lives: a
-/// shell that runs the program in a loop then ends its loop. Else, and without a signal, returns.
+/// Ends the process by the recorded signal when no [`Watch`] exists, with the signal's default
+/// effect, so that a shell loop around the program ends too. Otherwise returns.
 pub fn end_if_unwatched() {
     let flags = flags();
     if flags.watches.load(Ordering::SeqCst) == 0
@@ -111,11 +111,11 @@ pub fn end_if_unwatched() {
     }
 }
 
-/// Does what may wait for somebody else (a reader, a writer, a terminal) so that a signal ends the
-/// waiting. Without a [`Watch`] signals end the process anyway.
+/// Runs `work`, which may block (on a pipe or a terminal), in a thread, so that a signal ends the
+/// wait. Without a [`Watch`] it runs in this thread: signals then end the process anyway.
 ///
 /// # Errors
-/// [`Kind::Interrupted`]; `work` goes on behind the scenes until the process ends.
+/// [`Kind::Interrupted`]; the thread runs on until the process ends.
 pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     if flags().watches.load(Ordering::SeqCst) == 0 {
         return Ok(work());
@@ -134,7 +134,8 @@ pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
     }
 }
 
-/// Returns whether to open or read this may wait for somebody else: anything but a regular file.
+/// Returns whether opening or reading `path` may block: true for anything but a regular file or a
+/// directory.
 pub fn may_wait(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
@@ -142,12 +143,13 @@ pub fn may_wait(path: &Path) -> bool {
 type Say = fn(&str);
 static SAY: OnceLock<Say> = OnceLock::new();
 
-/// Sets who tells the user, while the run waits, why a signal did not end it. The first call counts.
+/// Sets the function that prints messages to the user during a wait. Only the first call has an
+/// effect.
 pub fn announce_with(say: Say) {
     SAY.set(say).ok();
 }
 
-/// Tells the user.
+/// Prints a message to the user.
 pub(crate) fn announce(line: &str) {
     if let Some(say) = SAY.get() {
         say(line);
