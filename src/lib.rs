@@ -1,9 +1,9 @@
 //! Enroll certificates with CMC (RFC 5272, RFC 10002) against Dogtag PKI; the keys stay in NSS.
 //!
-//! The program `nss-cmc` is this library's first user. What most users need is named here at the top:
-//! [`enroll()`], [`revoke()`] and what they take and return, or [`Session`] and [`Connection`] for single
-//! steps. [`client`] has the rest of that floor, [`cmc`] the protocol as pure functions, [`nss`] the
-//! databases, and [`inspect`] takes any message apart.
+//! The program `nss-cmc` is this library's first user. Most users need only the names re-exported
+//! here: [`enroll()`] and [`revoke()`] with their argument and result types, or [`Session`] and
+//! [`Connection`] for single steps. [`client`] has the other operations, [`cmc`] the protocol as
+//! pure functions, [`nss`] the databases, and [`inspect`] decodes any message for display.
 //!
 //! Reading a recorded response needs neither NSS nor a network:
 //!
@@ -19,8 +19,8 @@
 //! # Ok::<(), nss_cmc::Error>(())
 //! ```
 //!
-//! The rooms and their order are in ARCHITECTURE.md. Those that the documentation leaves out are shared
-//! with the program, and may change in any release.
+//! ARCHITECTURE.md describes the modules and their order. Modules hidden from this documentation
+//! are shared with the program and may change in any release.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(unreachable_pub))]
 #![warn(missing_docs)]

@@ -18,11 +18,11 @@ fn main() -> ExitCode {
         let mut err = std::io::stderr().lock();
         run(std::env::args_os().collect(), &mut Streams::new(&mut out, &mut err))
     });
-    // A panic has already said where; it is a defect, exit code 1.
+    // The panic hook has already printed the message; a panic is a defect: exit code 1.
     ExitCode::from(code.unwrap_or_else(|_| nss_cmc::error::Kind::Internal.exit()))
 }
 
-/// Runs the tool of Dogtag that the program is called as, or that its first word names; else a command.
+/// Runs the Dogtag tool named by argv[0] or by the first argument, otherwise a modern verb.
 fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
     let called = args.first().and_then(|path| Path::new(path).file_name());
     for (at, name) in [called, args.get(1).map(OsString::as_os_str)].into_iter().enumerate() {
