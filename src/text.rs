@@ -38,8 +38,8 @@ pub fn certutil(action: &str, dir: impl AsRef<std::ffi::OsStr>) -> String {
     format!("certutil {action} -d {}", quoted(dir))
 }
 
-/// Returns the certutil command that makes a database trust a CA; without `-f`, which a database
-/// with a password also needs.
+/// Returns the certutil command that makes a database trust a CA. A database with a password needs
+/// its `-f`.
 pub fn trust_command(dir: impl AsRef<std::ffi::OsStr>) -> String {
     format!("{} -n CA -t CT,C,C -a -i ca.pem -f PWFILE", certutil("-A", dir))
 }
