@@ -1,7 +1,8 @@
-//! Enrolls a certificate for a new key:
-//! `enroll DATABASE PASSWORD_FILE CA_URL PROFILE SIGNER SUBJECT NICKNAME`
+//! Enrolls a certificate for a new key: `enroll DATABASE PASSWORD_FILE CA_URL PROFILE SIGNER
+//! SUBJECT NICKNAME`
 //!
-//! The certificate of SIGNER, in the database, signs the request and authenticates the TLS client.
+//! SIGNER is the nickname of a certificate in the database; it signs the request and authenticates
+//! the TLS client.
 
 use nss_cmc::client::enroll::Outcome;
 use nss_cmc::{AltNames, Config, EnrollSpec, KeySource, Requester, Result, Source, Url, enroll};

@@ -1,4 +1,4 @@
-//! Reads any CMC message, certificate request or certificate: `read FILE`
+//! Prints any CMC message, certificate request or certificate: `read FILE`
 
 use nss_cmc::inspect::{self, Item};
 

@@ -1,6 +1,7 @@
 //! Revokes a certificate as its owner: `revoke DATABASE PASSWORD_FILE CA_URL NICKNAME`
 //!
-//! It is looked up before anything is sent, and its state at the CA is asked for afterwards.
+//! The certificate is looked up before anything is sent, and its state at the CA is queried
+//! afterwards.
 
 use nss_cmc::{Authority, Config, Result, RevokeSpec, Source, Target, Url, revoke};
 

@@ -1,9 +1,9 @@
-//! Raw bindings to NSS and NSPR: the functions, structures and constants nss-cmc uses, and NSS's PKCS
-//! #12 decoder.
+//! Raw bindings to NSS and NSPR: the functions, structures and constants that nss-cmc uses, and
+//! NSS's PKCS #12 decoder.
 //!
-//! `bindings.rs` is vendored bindgen output over the repository's `wrapper.h`, made from NSS 3.87
-//! (Debian 12); no structure in it changed size or offset between NSS 3.53 and 3.124. Constants
-//! newer than the vendored headers stand below, each with the C text it mirrors.
+//! `bindings.rs` is vendored bindgen output for the repository's `wrapper.h`, made from NSS 3.87
+//! (Debian 12). No structure in it changed size or offset between NSS 3.53 and 3.124. Constants
+//! newer than the vendored headers are defined below, each with its C definition.
 #![no_std]
 
 #[allow(non_camel_case_types, non_snake_case, non_upper_case_globals, missing_docs)]
@@ -18,5 +18,5 @@ pub const CKM_ML_DSA_KEY_PAIR_GEN: core::ffi::c_ulong = 0x1c;
 /// `mldsaKey = 12` of `KeyType` (keythi.h, NSS 3.116 and later).
 #[allow(non_upper_case_globals)]
 pub const mldsaKey: KeyType = 12;
-/// `#define CK_INVALID_HANDLE 0` (pkcs11t.h); a macro without a type that bindgen sees.
+/// `#define CK_INVALID_HANDLE 0` (pkcs11t.h); bindgen can't see the macro's type.
 pub const CK_INVALID_HANDLE: core::ffi::c_ulong = 0;

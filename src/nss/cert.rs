@@ -1,4 +1,4 @@
-//! Certificates: find, import, trust, verify for a usage.
+//! Certificates: finds, imports and deletes them, sets trust, verifies for a usage.
 
 use std::ffi::{CStr, CString};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,12 +15,12 @@ use crate::text::certutil;
 use crate::text::nearest;
 
 handle! {
-    /// A certificate. C: `CERTCertificate`, given back by `CERT_DestroyCertificate`.
+    /// A certificate. C: `CERTCertificate`, released by `CERT_DestroyCertificate`.
     Certificate, sys::CERTCertificate, sys::CERT_DestroyCertificate
 }
 
 /// What a certificate is verified for. There is no `certificateUsageAnyCA`: CERT_VerifyCertificate
-/// passes such usages over and answers success, whoever signed.
+/// skips such usages and returns success, whoever signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
     /// TLS server.
@@ -43,7 +43,7 @@ impl Usage {
 pub struct Trust(String);
 
 impl Trust {
-    /// Checks the shape: three fields of known letters.
+    /// Checks the form: three fields of known letters.
     ///
     /// # Errors
     /// [`Kind::Usage`].
@@ -57,7 +57,7 @@ impl Trust {
             .hint("give three comma-separated fields, for example CT,C,C or u,u,u or ,,"))
     }
 
-    /// As written.
+    /// Returns the flags as they were written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -83,8 +83,8 @@ impl Database {
         unsafe { sys::CERT_GetDefaultCertDB() }
     }
 
-    /// Every certificate under `nickname`, which may be `nick` or `token:nick`; several share a
-    /// nickname after a renewal.
+    /// Returns every certificate under `nickname` (`nick` or `token:nick`); after a renewal there
+    /// are several. C: `PK11_FindCertsFromNickname`.
     pub fn find_certificates(&self, nickname: &str) -> Result<Vec<Certificate>> {
         let name = lookup_name(nickname);
         let c_name = c_text(nickname, &name)?;
@@ -99,11 +99,11 @@ impl Database {
         }
     }
 
-    /// The certificate called `nickname` (`nick` or `token:nick`): the one valid now, else the
-    /// newest, as NSS chooses.
+    /// Returns the certificate called `nickname` (`nick` or `token:nick`): the one valid now, else
+    /// the newest, as NSS chooses. C: `PK11_FindCertFromNickname`.
     ///
     /// # Errors
-    /// [`Kind::NotFound`], naming nicknames that are near.
+    /// [`Kind::NotFound`], with similar nicknames as the hint.
     pub fn find_certificate(&self, nickname: &str) -> Result<Certificate> {
         let c_name = c_text(nickname, &lookup_name(nickname))?;
         // SAFETY: the string outlives the call; a reference is handed over (pk11pub.h).
@@ -111,7 +111,7 @@ impl Database {
             sys::PK11_FindCertFromNickname(c_name.as_ptr(), std::ptr::null_mut())
         });
         match raw {
-            // SAFETY: as above.
+            // SAFETY: PK11_FindCertFromNickname handed over a reference.
             Ok(raw) => Ok(unsafe { Certificate::from_raw(self.guard(), raw) }),
             Err(f) => {
                 let error = Error::new(
@@ -128,7 +128,7 @@ impl Database {
         }
     }
 
-    /// Every certificate of the internal token.
+    /// Returns every certificate of the internal token. C: `PK11_ListCertsInSlot`.
     pub fn certificates(&self) -> Result<Vec<Certificate>> {
         let token = self.token("internal")?;
         // SAFETY: the slot is live; a list is handed over (pk11pub.h).
@@ -142,12 +142,12 @@ impl Database {
         }
     }
 
-    /// A certificate from DER, known to NSS for as long as the handle lives; the database isn't
-    /// written.
+    /// Decodes a certificate; NSS knows it for as long as the handle lives, and nothing is written
+    /// to the database. C: `CERT_NewTempCertificate`.
     ///
     /// # Errors
-    /// [`Kind::Input`] when it isn't a certificate, or NSS holds another one of the same issuer and
-    /// serial number.
+    /// [`Kind::Input`] when it isn't a certificate, or NSS holds a different certificate with the
+    /// same issuer and serial number.
     pub fn decode_certificate(&self, der: &[u8]) -> Result<Certificate> {
         let mut item = Borrowed::new(der);
         let raw = fault::pointer("CERT_NewTempCertificate", || {
@@ -165,7 +165,7 @@ impl Database {
         .map_err(|f| Error::new(Kind::Input, "cannot decode a certificate").because(f))?;
         // SAFETY: a reference was handed over.
         let certificate = unsafe { Certificate::from_raw(self.guard(), raw) };
-        // NSS knows certificates by issuer and serial number, and may answer another one.
+        // NSS looks certificates up by issuer and serial number, and may return a different one.
         if certificate.der() == der {
             return Ok(certificate);
         }
@@ -174,7 +174,8 @@ impl Database {
             .because(Fault::from_code("CERT_NewTempCertificate", code)))
     }
 
-    /// Whether `nickname` belongs to another subject than that of `certificate`.
+    /// Returns whether `nickname` belongs to another subject than that of `certificate`. C:
+    /// `SEC_CertNicknameConflict`.
     pub fn nickname_conflicts(&self, nickname: &str, certificate: &Certificate) -> Result<bool> {
         let c_name = c_text(nickname, nickname)?;
         let mut subject = Borrowed::new(certificate.subject());
@@ -185,7 +186,8 @@ impl Database {
         Ok(conflict != 0)
     }
 
-    /// A nickname for a CA certificate made from its subject, as NSS makes them.
+    /// Returns NSS's default nickname for a CA certificate, made from its subject. C:
+    /// `CERT_MakeCANickname`.
     pub fn ca_nickname(&self, certificate: &Certificate) -> Option<String> {
         // SAFETY: the certificate is live; a PORT_Alloc'ed string or null is handed over (cert.h).
         let raw = unsafe { sys::CERT_MakeCANickname(certificate.as_ptr()) };
@@ -199,7 +201,7 @@ impl Database {
         Some(name)
     }
 
-    /// Sets trust flags; the internal token must be logged in.
+    /// Sets trust flags; the internal token must be logged in. C: `CERT_ChangeCertTrust`.
     ///
     /// # Errors
     /// [`Kind::Refused`] with the NSS fault.
@@ -214,8 +216,9 @@ impl Database {
         })
     }
 
-    /// Verifies `certificate` for a usage, now, against the database's trust; its chain is built
-    /// from the database and from certificates decoded and still alive.
+    /// Verifies `certificate` for a usage at the present time, against the database's trust. NSS
+    /// builds the chain from the database and from decoded certificates that are still alive. C:
+    /// `CERT_VerifyCertificate`.
     ///
     /// # Errors
     /// The NSS fault (`SEC_ERROR_UNKNOWN_ISSUER`…).
@@ -243,8 +246,8 @@ impl Database {
 }
 
 impl Token {
-    /// Imports a certificate beside its key (NSS sets CKA_ID from the public key) under
-    /// `nickname`. Trust is left as it is.
+    /// Imports a certificate beside its key under `nickname`; NSS sets CKA_ID from the public key.
+    /// Trust is not changed. C: `PK11_ImportCert`.
     ///
     /// # Errors
     /// [`Kind::Refused`] with the NSS fault.
@@ -274,14 +277,15 @@ impl Token {
 }
 
 impl Token {
-    /// Whether the token holds exactly this certificate.
+    /// Returns whether the token holds exactly this certificate.
     pub fn holds(&self, certificate: &Certificate) -> bool {
         let found = self.certificates_of_subject(certificate.subject());
         found.iter().any(|der| der == certificate.der())
     }
 
-    /// DER of the token's certificates with this subject name. Unlike the other look-ups this one
-    /// doesn't read trust, which costs a password derivation a certificate.
+    /// Returns the DER of the token's certificates with this subject name. Unlike the other lookups
+    /// this one doesn't read trust, which costs one password-key derivation for each certificate.
+    /// C: `PK11_FindRawCertsWithSubject`.
     pub fn certificates_of_subject(&self, subject: &[u8]) -> Vec<Vec<u8>> {
         let mut subject = Borrowed::new(subject);
         let mut list: *mut sys::CERTCertificateList = std::ptr::null_mut();
@@ -291,7 +295,7 @@ impl Token {
                 sys::PK11_FindRawCertsWithSubject(self.as_ptr(), subject.as_mut_ptr(), &mut list)
             }
         });
-        // A token that can't be searched has nothing to offer; the chain is only the shorter.
+        // A token that can't be searched adds no certificates; the chain is only shorter.
         if found.is_err() || list.is_null() {
             return Vec::new();
         }
@@ -302,7 +306,7 @@ impl Token {
         for i in 0..count {
             // SAFETY: the list has `len` items (certt.h).
             let item = unsafe { header.certs.add(i) };
-            // SAFETY: one of them, live with the list.
+            // SAFETY: an item of the list, live with it (certt.h).
             let item = unsafe { &*item };
             // SAFETY: NSS keeps data and len in step.
             certificates.push(unsafe { bytes(item) }.to_vec());
@@ -313,8 +317,8 @@ impl Token {
     }
 }
 
-/// What to try instead of a nickname that isn't there: all others where they are few, else those
-/// that resemble it.
+/// Returns the hint for a missing nickname: all nicknames where they are few, else the similar
+/// ones.
 fn other_nicknames(wanted: &str, database: &str, names: &[String]) -> String {
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let near = nearest(wanted, &all);
@@ -326,7 +330,7 @@ fn other_nicknames(wanted: &str, database: &str, names: &[String]) -> String {
     }
 }
 
-/// NSS's own look-up string: token names that mean the internal token are dropped.
+/// Returns the name for NSS's lookup; token names that mean the internal token are dropped.
 fn lookup_name(nickname: &str) -> String {
     match nickname.split_once(':') {
         Some((token, nick)) if !token.is_empty() && is_internal_name(token) => nick.to_owned(),
@@ -334,16 +338,17 @@ fn lookup_name(nickname: &str) -> String {
     }
 }
 
-/// NSPR's clock: microseconds since 1970.
+/// Returns the present time as PRTime (prtime.h): microseconds since 1970.
 pub(super) fn now() -> sys::PRTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     sys::PRTime::try_from(since.as_micros()).unwrap_or(sys::PRTime::MAX)
 }
 
 impl Certificate {
-    /// The octets of one of its fields. Only the items that decoding fills are asked for: NSS never
-    /// changes those. A reference to the whole structure would promise too much, since an import
-    /// changes others (nickname, slot, trust) behind every handle of the certificate.
+    /// Returns the octets of one field. Only items that decoding fills may be read: NSS never
+    /// changes those. It takes the field's address, because a reference to the whole structure
+    /// would be unsound: an import changes other fields (nickname, slot, trust) behind every handle
+    /// of the certificate.
     fn item(&self, field: impl FnOnce(*mut sys::CERTCertificate) -> *const sys::SECItem) -> &[u8] {
         let item = field(self.as_ptr());
         // SAFETY: the certificate is live while `self` is, and so is the item, which stays as it is
@@ -353,32 +358,32 @@ impl Certificate {
         unsafe { bytes(item) }
     }
 
-    /// The certificate's DER.
+    /// Returns the certificate's DER.
     pub fn der(&self) -> &[u8] {
         // SAFETY: the certificate is live; only the address of its field is taken.
         self.item(|c| unsafe { &raw const (*c).derCert })
     }
 
-    /// DER of the subject name.
+    /// Returns the DER of the subject name.
     pub fn subject(&self) -> &[u8] {
         // SAFETY: as in `der`.
         self.item(|c| unsafe { &raw const (*c).derSubject })
     }
 
-    /// DER of the issuer name.
+    /// Returns the DER of the issuer name.
     pub fn issuer(&self) -> &[u8] {
         // SAFETY: as in `der`.
         self.item(|c| unsafe { &raw const (*c).derIssuer })
     }
 
-    /// DER of the SubjectPublicKeyInfo.
+    /// Returns the DER of the SubjectPublicKeyInfo.
     pub fn spki(&self) -> &[u8] {
         // SAFETY: as in `der`.
         self.item(|c| unsafe { &raw const (*c).derPublicKey })
     }
 
-    /// The nickname it has now, with `token:` in front for other tokens than the internal one. An
-    /// import gives it one, so this is a copy.
+    /// Returns its present nickname, with `token:` in front unless it is in the internal token. A
+    /// copy, because an import changes the field.
     pub fn nickname(&self) -> Option<String> {
         // SAFETY: the certificate is live; only the address of its field is taken.
         let field = unsafe { &raw const (*self.as_ptr()).nickname };
@@ -387,11 +392,12 @@ impl Certificate {
         if raw.is_null() {
             return None;
         }
-        // SAFETY: not null, NUL-terminated, and nothing of NSS is called before it is copied.
+        // SAFETY: not null, NUL-terminated, and no NSS function is called before it is copied.
         Some(unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned())
     }
 
-    /// Whether it has these trust flags. `u` doesn't count: NSS sets it where there is a key.
+    /// Returns whether it has these trust flags. `u` is ignored: NSS sets it where there is a key.
+    /// C: `CERT_GetCertTrust`.
     ///
     /// # Errors
     /// [`Kind::Usage`] when NSS can't read the flags.
@@ -408,12 +414,13 @@ impl Certificate {
         Ok(known(&own) == known(&wanted))
     }
 
-    /// Whether subject and issuer are the same name.
+    /// Returns whether subject and issuer are the same name.
     pub fn is_self_issued(&self) -> bool {
         self.subject() == self.issuer()
     }
 
-    /// The private key that belongs to it, in whichever logged-in token holds it.
+    /// Returns its private key, from whichever logged-in token holds it. C:
+    /// `PK11_FindKeyByAnyCert`.
     ///
     /// # Errors
     /// [`Kind::NotFound`].
@@ -427,14 +434,15 @@ impl Certificate {
             let what = format!("no private key for the certificate {name:?}");
             key_missing(self.guard(), Error::new(Kind::NotFound, what), Some(f.into()))
         })?;
-        // SAFETY: as above.
+        // SAFETY: PK11_FindKeyByAnyCert handed over a reference.
         Ok(unsafe { PrivateKey::from_raw(self.guard(), raw) })
     }
 
-    /// CKA_ID under which its token keeps it beside its key.
+    /// Returns the CKA_ID under which its token keeps it beside its key. C:
+    /// `PK11_GetLowLevelKeyIDForCert`.
     pub fn id(&self) -> Option<Vec<u8>> {
-        // SAFETY: the certificate is live; without a slot NSS looks where it is stored; an item is
-        // handed over (pk11pub.h).
+        // SAFETY: the certificate is live; with a null slot NSS searches the slot that stores it;
+        // an item is handed over (pk11pub.h).
         let item = fault::pointer("PK11_GetLowLevelKeyIDForCert", || unsafe {
             sys::PK11_GetLowLevelKeyIDForCert(
                 std::ptr::null_mut(),
@@ -442,21 +450,22 @@ impl Certificate {
                 std::ptr::null_mut(),
             )
         });
-        // SAFETY: the item was allocated for us.
+        // SAFETY: NSS allocated the item for the caller.
         item.ok().map(|i| unsafe { Owned::from_raw(i) }.to_vec())
     }
 
-    /// The issuer's certificate, if the database has it.
+    /// Returns the issuer's certificate, if the database has it. C: `CERT_FindCertIssuer`.
     pub fn find_issuer(&self) -> Option<Certificate> {
         // SAFETY: the certificate is live; a reference or null is handed over (cert.h).
         let raw = fault::pointer("CERT_FindCertIssuer", || unsafe {
             sys::CERT_FindCertIssuer(self.as_ptr(), now(), sys::certUsageAnyCA)
         });
-        // SAFETY: as above.
+        // SAFETY: CERT_FindCertIssuer handed over a reference.
         raw.ok().map(|r| unsafe { Certificate::from_raw(self.guard(), r) })
     }
 
-    /// Checks that the certificate names `host` (RFC 6125: SAN, wildcards, addresses).
+    /// Checks that the certificate's names match `host` (RFC 6125: SAN, wildcards, addresses). C:
+    /// `CERT_VerifyCertName`.
     ///
     /// # Errors
     /// The NSS fault, `SSL_ERROR_BAD_CERT_DOMAIN`.
@@ -470,7 +479,7 @@ impl Certificate {
         })
     }
 
-    /// Deletes it from the database; a key beside it stays.
+    /// Deletes it from the database; its key stays. C: `SEC_DeletePermCertificate`.
     ///
     /// # Errors
     /// The NSS fault.

@@ -1,4 +1,4 @@
-//! Opening and closing the NSS database.
+//! Opens and closes the NSS database.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::{Context, Fault};
 use crate::error::{Error, Kind, Result};
 use crate::text::{certutil, quoted};
 
-/// How a database is opened.
+/// Whether a database is opened for writing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Nothing is written; key generation and import fail.
@@ -23,7 +23,7 @@ pub enum Access {
 
 /// The open NSS database: `cert9.db`, `key4.db` and the modules of `pkcs11.txt`.
 ///
-/// C: `NSSInitContext`, given back by `NSS_ShutdownContext` when the last handle is gone.
+/// C: `NSSInitContext`, released by `NSS_ShutdownContext` after the last handle is dropped.
 #[derive(Debug)]
 pub struct Database {
     guard: Guard,
@@ -38,11 +38,11 @@ impl std::fmt::Debug for Context {
 }
 
 impl Database {
-    /// Opens the database in `dir`: a directory, or `sql:DIR`.
+    /// Opens the database in `dir`: a directory, or `sql:DIR`. C: `NSS_InitContext`.
     ///
-    /// The database itself is never created. Mozilla's built-in roots are not added: trust is
-    /// what the database says. What a killed run left half written is rolled back first, where the
-    /// files may be written.
+    /// The database itself is never created. Mozilla's built-in roots are not loaded: only the
+    /// database's own trust counts. A transaction that a killed process left unfinished is rolled
+    /// back first, if the files can be written.
     ///
     /// # Errors
     /// [`Kind::Database`]: missing, unreadable, not writable for [`Access::ReadWrite`], of the old
@@ -60,8 +60,8 @@ impl Database {
             ));
         }
         match (Database::start(dir, access), journal(&path)) {
-            // Not for a journal alone: it may be that of a process at work, whose writing is no
-            // trouble to readers.
+            // Only after a failure: the journal may belong to a running process whose transaction
+            // does not disturb readers.
             (Err(_), Some(journal)) if access == Access::ReadOnly => {
                 roll_back(dir, &path, &journal)?;
                 Database::start(dir, access)
@@ -104,8 +104,9 @@ impl Database {
         Ok(Database { guard, name: dir.to_owned(), access })
     }
 
-    /// NSS without any database: nothing is read from disk, nothing is trusted, and keys last as
-    /// long as the process. For digests, random octets and public-key work.
+    /// Starts NSS without a database: nothing is read from disk, nothing is trusted, and keys exist
+    /// only until the process ends. For digests, random octets and public-key operations. C:
+    /// `NSS_InitContext` with `NSS_INIT_NOCERTDB`.
     ///
     /// # Errors
     /// [`Kind::Database`] when NSS can't start, or a database is open in this process.
@@ -125,7 +126,8 @@ impl Database {
         params.length = size_of::<sys::NSSInitParameters>() as u32;
         let none = c"";
         let raw = fault::pointer("NSS_InitContext", || {
-            // SAFETY: as in `open`; the empty names go with the flags that nothing is opened.
+            // SAFETY: as in `open`; the flags say that no file is opened, so the names may be empty
+            // (nss.h).
             unsafe {
                 sys::NSS_InitContext(
                     none.as_ptr(),
@@ -142,10 +144,10 @@ impl Database {
         Ok(Database { guard, name: "(none)".into(), access: Access::ReadOnly })
     }
 
-    /// Shuts NSS down.
+    /// Shuts NSS down. C: `NSS_ShutdownContext`.
     ///
     /// # Errors
-    /// [`Kind::Internal`] with `SEC_ERROR_BUSY` when a handle or a leaked reference is still alive.
+    /// [`Kind::Internal`] with `SEC_ERROR_BUSY` when a handle or a leaked reference still exists.
     pub fn close(self) -> Result<()> {
         let closed = match Arc::try_unwrap(self.guard) {
             Ok(context) => context.shut_down(),
@@ -154,17 +156,17 @@ impl Database {
         closed.map_err(|f| Error::new(Kind::Internal, "NSS could not be shut down").because(f))
     }
 
-    /// The directory as it was given.
+    /// Returns the directory as it was given.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// How it was opened.
+    /// Returns how it was opened.
     pub fn access(&self) -> Access {
         self.access
     }
 
-    /// The directory as a path, without `sql:`.
+    /// Returns the directory as a path, without `sql:`.
     pub fn path(&self) -> PathBuf {
         directory(&self.name)
     }
@@ -174,17 +176,17 @@ impl Database {
     }
 }
 
-/// What NSS puts before the directory of a database in SQLite.
+/// NSS's prefix for a database in SQLite format.
 const SQL: &str = "sql:";
-/// The same for the format before NSS 3.12.
+/// NSS's prefix for the format before NSS 3.12.
 const DBM: &str = "dbm:";
 
 pub(super) fn directory(dir: &str) -> PathBuf {
     PathBuf::from(dir.strip_prefix(SQL).unwrap_or(dir))
 }
 
-/// The format before NSS 3.12 is refused: newer NSS has no code for it, and where there is some, it
-/// makes files of its own.
+/// Refuses the format before NSS 3.12: newer NSS can't read it, and NSS that can creates files when
+/// it opens one.
 fn refuse_dbm(dir: &str, path: &Path) -> Result<()> {
     let old = dir.strip_prefix(DBM).map(Path::new);
     let folder = old.unwrap_or(path);
@@ -200,22 +202,22 @@ fn refuse_dbm(dir: &str, path: &Path) -> Result<()> {
     Err(match (converted, has_old) {
         (true, _) => error.hint(format!("use the database in SQLite beside it: -d {folder}")),
         (false, true) => {
-            // Opened for writing with the password, NSS converts and leaves the old files alone.
+            // Opened for writing with the password, NSS converts and keeps the old files.
             error.hint(format!("convert it, then use -d {folder}: certutil -K -X -d sql:{folder}"))
         }
         (false, false) => error.hint(format!("make one with: certutil -N -d sql:{folder}")),
     })
 }
 
-/// The journal of a transaction that was not finished: its writer is at work, or was killed.
+/// Returns the journal of an unfinished transaction; its writer is running, or was killed.
 fn journal(path: &Path) -> Option<PathBuf> {
     let names = ["cert9.db-journal", "key4.db-journal"];
     let files = names.iter().map(|name| path.join(name));
     files.into_iter().find(|file| std::fs::metadata(file).is_ok_and(|m| m.len() > 0))
 }
 
-/// SQLite rolls an unfinished transaction back when it opens the database for writing; opened for
-/// reading only, it can't. Nothing else is written.
+/// Rolls back an unfinished transaction: SQLite does so when it opens a database for writing, and
+/// can't when it opens it read-only. Nothing else is written.
 fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
     let owner = |why: Error| {
         Error::new(Kind::Database, format!("cannot open the NSS database {dir}"))
@@ -230,11 +232,12 @@ fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
     database.close()
 }
 
-/// Why nothing can be written to the database's folder: the disk is full, or a quota used up. NSS
-/// answers `SEC_ERROR_IO`, `SEC_ERROR_PKCS11_GENERAL_ERROR` or nothing.
+/// Returns the reason when nothing can be written to the database's directory: the disk is full, or
+/// a quota is reached. NSS itself only returns `SEC_ERROR_IO`, `SEC_ERROR_PKCS11_GENERAL_ERROR` or
+/// no code.
 pub(super) fn disk_full(guard: &Guard) -> Option<std::io::Error> {
     let folder = guard.directory.as_ref()?;
-    // More than a transaction takes.
+    // Larger than a transaction.
     let written = tempfile::Builder::new()
         .prefix(PROBE)
         .tempfile_in(folder)
@@ -243,7 +246,8 @@ pub(super) fn disk_full(guard: &Guard) -> Option<std::io::Error> {
     written.err().filter(|e| full.contains(&e.kind()))
 }
 
-/// A failure to write into the database: with the disk's reason, if that is full.
+/// Returns the error for a failed write into the database, with the disk's reason if the disk is
+/// full.
 pub(super) fn not_written(guard: &Guard, what: String, fault: Fault) -> Error {
     match (disk_full(guard), &guard.directory) {
         (Some(e), Some(folder)) => {
@@ -256,7 +260,7 @@ pub(super) fn not_written(guard: &Guard, what: String, fault: Fault) -> Error {
     }
 }
 
-/// The reason without the path that tempfile puts into it.
+/// Returns the reason without the path that tempfile adds.
 fn bare(error: &std::io::Error) -> std::io::Error {
     match error.raw_os_error() {
         Some(code) => std::io::Error::from_raw_os_error(code),
@@ -264,7 +268,7 @@ fn bare(error: &std::io::Error) -> std::io::Error {
     }
 }
 
-/// Files made to see whether a folder can be written.
+/// Prefix of the temporary files that test whether a directory can be written.
 const PROBE: &str = ".nss-cmc-";
 
 pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
@@ -273,7 +277,8 @@ pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
     })
 }
 
-/// NSS answers SEC_ERROR_BAD_DATABASE to everything; the file system knows the reason.
+/// Checks the files first: NSS returns SEC_ERROR_BAD_DATABASE for every failure, the file system
+/// gives the reason.
 fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     let failed = |file: &Path, e: std::io::Error| {
         let hint = match e.kind() {
@@ -293,7 +298,7 @@ fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
             .open(&file)
             .map_err(|e| failed(&file, e))?;
     }
-    // SQLite puts its journal beside the files.
+    // SQLite creates its journal beside the files.
     if access == Access::ReadWrite {
         let (may, how) = (rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::EACCESS);
         rustix::fs::accessat(rustix::fs::CWD, path, may, how)

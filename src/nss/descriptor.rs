@@ -1,16 +1,16 @@
-//! What a process inherits: file descriptors, ignored signals. Nothing of NSS: it is here because
-//! unsafe code is.
+//! What a process inherits: file descriptors and ignored signals. It uses no NSS; it is here
+//! because `unsafe` is allowed here.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Which of the standard streams were closed when the program was started. Rust opens /dev/null in
-/// their place before `main`, where writing always succeeds.
+/// Which of the standard streams were closed at program start. Rust opens /dev/null in their place
+/// before `main`, and writing to that always succeeds.
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
-/// Runs before Rust's own start-up.
+/// Records the closed streams; runs before Rust's own start-up.
 extern "C" fn look() {
     for (n, closed) in (0..).zip(&CLOSED) {
         // SAFETY: any number may be asked for; nothing is changed (fcntl(2)).
@@ -21,25 +21,26 @@ extern "C" fn look() {
 
 /// The C library calls the functions of this section before `main` (ELF gABI, chapter 5).
 #[used]
-// SAFETY: the section holds pointers to functions of this type; `look` needs nothing of Rust's
+// SAFETY: the section holds pointers to functions of this type; `look` needs nothing from Rust's
 // start-up.
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
 
-/// Whether the descriptor `n` was one of the standard streams and closed when the program was started.
+/// Returns whether the descriptor `n` is a standard stream that was closed at program start.
 pub fn was_closed(n: i32) -> bool {
     usize::try_from(n).is_ok_and(|n| CLOSED.get(n).is_some_and(|c| c.load(Ordering::Relaxed)))
 }
 
-/// A descriptor of our own for what the inherited descriptor `n` stands for: the same file, pipe or
-/// socket at the same place, closed without closing `n`.
+/// Duplicates the inherited descriptor `n`: the same file, pipe or socket at the same offset;
+/// closing the copy does not close `n`. C: `fcntl(F_DUPFD_CLOEXEC)`.
 ///
 /// # Errors
-/// `EBADF` when no such descriptor was inherited: one of our own may be the database.
+/// `EBADF` when `n` was not inherited: it may be a descriptor of this process, such as the
+/// database's.
 pub(crate) fn duplicate(n: i32) -> io::Result<File> {
     // SAFETY: any number may be asked for; nothing is changed (fcntl(2)).
     let flags = unsafe { libc::fcntl(n, libc::F_GETFD) };
-    // What is to be closed when a program is started was not inherited by this one.
+    // A descriptor that closes on exec can't have been inherited.
     if flags < 0 || flags & libc::FD_CLOEXEC != 0 || was_closed(n) {
         return Err(io::Error::from_raw_os_error(libc::EBADF));
     }
@@ -52,7 +53,8 @@ pub(crate) fn duplicate(n: i32) -> io::Result<File> {
     Ok(File::from(unsafe { OwnedFd::from_raw_fd(copy) }))
 }
 
-/// Returns whether the process ignores a signal, as `nohup` and a shell's background jobs want it.
+/// Returns whether the process ignores a signal, as under `nohup` and in a shell's background jobs.
+/// C: `sigaction`.
 pub(crate) fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: a null new action changes nothing; `action` has room for the present one

@@ -1,4 +1,4 @@
-//! Digests, HMAC and random bytes, computed by NSS so that its policy and FIPS mode count.
+//! Digests, HMAC and random octets, computed by NSS so that its policy and FIPS mode apply.
 
 use std::ptr::NonNull;
 
@@ -24,7 +24,8 @@ fn refused(what: &str, digest: Digest) -> impl FnOnce(fault::Fault) -> Error {
     |f| Error::new(Kind::Refused, what).because(f)
 }
 
-/// The digest of `data` (`PK11_HashBuf`). NSS is initialised: the caller holds a handle.
+/// Returns the digest of `data` (`PK11_HashBuf`). NSS must be initialised: the caller holds a
+/// handle.
 ///
 /// # Errors
 /// [`Kind::Refused`] when NSS or its policy doesn't allow the algorithm.
@@ -40,10 +41,10 @@ pub(super) fn hash(digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// What a call of NSS's responses.
+/// The result of one NSS call.
 type Step<T> = std::result::Result<T, Fault>;
 
-/// A digest in steps. C: `PK11Context`, given back by `PK11_DestroyContext`.
+/// A digest computed in steps. C: `PK11Context`, released by `PK11_DestroyContext`.
 struct Context(NonNull<sys::PK11Context>);
 
 impl Drop for Context {
@@ -56,18 +57,18 @@ impl Drop for Context {
 impl Context {
     fn begin(digest: Digest) -> Step<Context> {
         let raw = fault::pointer("PK11_CreateDigestContext", || {
-            // SAFETY: needs an initialised NSS, else answers null; a context is handed over
+            // SAFETY: needs an initialised NSS, else returns null; a context is handed over
             // (pk11pub.h).
             unsafe { sys::PK11_CreateDigestContext(oid_tag(digest)) }
         })?;
         let context = Context(raw);
-        // SAFETY: the context is live.
+        // SAFETY: the context is live (pk11pub.h).
         fault::status("PK11_DigestBegin", || unsafe { sys::PK11_DigestBegin(context.0.as_ptr()) })?;
         Ok(context)
     }
 
     fn update(&mut self, data: &[u8]) -> Step<()> {
-        // NSS takes 32 bits of length.
+        // The length argument has 32 bits.
         for part in data.chunks(1 << 30) {
             fault::status("PK11_DigestOp", || {
                 // SAFETY: the context is live and begun; `part` has as many bytes as it says.
@@ -97,7 +98,7 @@ impl Context {
     }
 }
 
-/// Octets a digest takes at once (FIPS 180-4); HMAC fills its key up to that.
+/// Returns the digest's block length in octets (FIPS 180-4); HMAC pads its key to that.
 fn block_len(digest: Digest) -> usize {
     match digest {
         Digest::Sha1 | Digest::Sha256 => 64,
@@ -105,8 +106,8 @@ fn block_len(digest: Digest) -> usize {
     }
 }
 
-/// HMAC (RFC 2104) of `data` under `key`, made of digests: in FIPS mode the token takes no key in the
-/// clear, and a shared secret is one.
+/// Returns the HMAC (RFC 2104) of `data` under `key`, computed from digests: in FIPS mode the token
+/// accepts no key in the clear, such as a shared secret.
 ///
 /// # Errors
 /// [`Kind::Refused`] when NSS or its policy doesn't allow the algorithm.
@@ -139,7 +140,7 @@ fn hmac(digest: Digest, key: &[u8], data: &[u8]) -> Result<Vec<u8>> {
     steps().map_err(refused("an HMAC", digest))
 }
 
-/// `n` octets from NSS's random generator.
+/// Returns `n` random octets (`PK11_GenerateRandom`).
 fn random(n: usize) -> Result<Vec<u8>> {
     let mut out = vec![0u8; n];
     let len = i32::try_from(n)
@@ -152,7 +153,7 @@ fn random(n: usize) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// NSS as the provider of cryptography, for as long as the database is open.
+/// NSS as the provider of digests, MACs and random octets, while the database is open.
 impl Crypto for Database {
     fn hash(&self, digest: Digest, data: &[u8]) -> Result<Vec<u8>> {
         hash(digest, data)

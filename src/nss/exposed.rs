@@ -1,5 +1,5 @@
-//! Databases that other users can write. NSS loads the libraries that `pkcs11.txt` names: who writes
-//! that file runs code in this process.
+//! Databases that other users can write. NSS loads the libraries named in `pkcs11.txt`, so whoever
+//! can write that file can run code in this process.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -21,7 +21,7 @@ pub fn exposed(dir: &str) -> Option<String> {
     };
     let files = ["pkcs11.txt", "cert9.db", "key4.db"].map(|name| path.join(name));
     let why = std::iter::once(&path).chain(&files).find_map(|path| {
-        // Through links, as NSS opens them. A file that does not exist has no owner.
+        // Symbolic links are followed, as NSS does. A file that does not exist has no owner.
         let found = std::fs::metadata(path).ok()?;
         let why = writer(&found)?;
         Some(format!("{} {why}", path.display()))
@@ -40,7 +40,7 @@ fn writer(found: &Metadata) -> Option<String> {
     (mode & 0o022 != 0).then(|| format!("has mode {mode:04o}"))
 }
 
-/// Returns the directory of a run that names no database: the current one, as in Dogtag's tools.
+/// Returns the directory to use when no database is given: the current one, as in Dogtag's tools.
 ///
 /// # Errors
 /// [`Kind::Refused`] when other users can write that database, unless
@@ -48,7 +48,7 @@ fn writer(found: &Metadata) -> Option<String> {
 pub fn current_directory() -> Result<&'static str> {
     let here = ".";
     let allowed = std::env::var_os(ALLOW).is_some_and(|value| value == "1");
-    // Opening reports a database that does not exist.
+    // A missing database is reported when it is opened.
     let there = Path::new("cert9.db").exists() || Path::new("pkcs11.txt").exists();
     match exposed(here).filter(|_| !allowed && there) {
         None => Ok(here),

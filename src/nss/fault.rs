@@ -1,4 +1,4 @@
-//! What NSS says when a call fails.
+//! Failures of NSS calls.
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
@@ -7,8 +7,8 @@ use nss_sys as sys;
 
 pub use crate::error::Fault;
 
-/// The numbers of sslerr.h that libnss3 itself answers with. libssl3 registers their names only when
-/// its own initialisation runs, which nothing here needs.
+/// The codes of sslerr.h that libnss3 itself returns. Their names are registered only when libssl3
+/// is initialised, which this crate does not need.
 const SSL_ERRORS: &[(i32, &str, &str)] = &[
     (
         sys::SSL_ERROR_BAD_CERT_DOMAIN,
@@ -24,13 +24,13 @@ const SSL_ERRORS: &[(i32, &str, &str)] = &[
 ];
 
 impl Fault {
-    /// The fault of a call that has just failed, read from the thread's error.
+    /// Returns the fault of the call that has just failed, from the thread's error (`PR_GetError`).
     pub(crate) fn last(call: &'static str) -> Fault {
         // SAFETY: PR_GetError has no precondition (prerror.h); it reads thread-local state.
         Fault::from_code(call, unsafe { sys::PR_GetError() })
     }
 
-    /// The fault for an error number obtained elsewhere.
+    /// Returns the fault for an error code obtained elsewhere.
     pub(crate) fn from_code(call: &'static str, code: i32) -> Fault {
         if code == 0 {
             return Fault { call, code, name: String::new(), text: String::new() };
@@ -38,7 +38,7 @@ impl Fault {
         if let Some((_, name, text)) = SSL_ERRORS.iter().find(|(number, ..)| *number == code) {
             return Fault { call, code, name: (*name).into(), text: (*text).into() };
         }
-        // SAFETY: PR_ErrorToName answers null or a static string for any number (prerror.h).
+        // SAFETY: PR_ErrorToName returns null or a static string for any number (prerror.h).
         let name = unsafe { sys::PR_ErrorToName(code) };
         // SAFETY: as above; language 0 is the default, the string is static (prerror.h).
         let text = unsafe { sys::PR_ErrorToString(code, 0) };
@@ -49,7 +49,7 @@ impl Fault {
     }
 }
 
-/// Copies a static C string; `None` for null.
+/// Returns a copy of a static C string; `None` for null.
 fn static_text(p: *const std::ffi::c_char) -> Option<String> {
     if p.is_null() {
         return None;
@@ -58,19 +58,19 @@ fn static_text(p: *const std::ffi::c_char) -> Option<String> {
     Some(unsafe { CStr::from_ptr(p) }.to_string_lossy().into_owned())
 }
 
-/// Forgets an earlier error of the thread.
+/// Clears the thread's error (`PR_SetError`).
 pub(crate) fn clear() {
     // SAFETY: PR_SetError has no precondition (prerror.h); it writes thread-local state.
     unsafe { sys::PR_SetError(0, 0) };
 }
 
-/// Runs a call that answers a `SECStatus`; anything but `SECSuccess` becomes a [`Fault`].
+/// Runs a call that returns a `SECStatus`; anything but `SECSuccess` becomes a [`Fault`].
 pub(crate) fn status(call: &'static str, f: impl FnOnce() -> sys::SECStatus) -> Result<(), Fault> {
     clear();
     if f() == sys::SECSuccess { Ok(()) } else { Err(Fault::last(call)) }
 }
 
-/// Runs a call that answers a pointer; null becomes a [`Fault`].
+/// Runs a call that returns a pointer; null becomes a [`Fault`].
 pub(crate) fn pointer<T>(
     call: &'static str,
     f: impl FnOnce() -> *mut T,

@@ -1,5 +1,5 @@
-//! Keys of earlier runs: found by their label (CKA_LABEL), which `certutil -K` shows of a key that has
-//! no certificate yet, and completed.
+//! Keys of earlier runs: finds them by label (CKA_LABEL), which `certutil -K` shows for a key
+//! without certificate, and completes their pairs.
 
 use std::ffi::{CStr, CString};
 
@@ -11,16 +11,18 @@ use super::key::{KeyPair, PrivateKey};
 use super::token::Token;
 
 impl Token {
-    /// The private keys with exactly this label, in no order to rely on. The token must be logged in.
+    /// Returns the private keys with exactly this label, in no particular order. The token must be
+    /// logged in. C: `PK11_ListPrivKeysInSlot`.
     pub fn keys_labelled(&self, label: &str) -> Vec<PrivateKey> {
         CString::new(label).map(|label| self.private_keys(Some(&label))).unwrap_or_default()
     }
 
-    /// Stores the public half of a pair that the token lacks: a run killed in the midst of making the
-    /// pair left none, and NSS needs it to know, without a login, that a certificate has a key.
+    /// Stores the public key of a pair if the token lacks it: a run killed during key generation
+    /// leaves none, and NSS needs it to detect, without a login, that a certificate has a key. C:
+    /// `PK11_ImportPublicKey`.
     ///
     /// # Errors
-    /// The NSS fault; the pair is as good for whoever is logged in.
+    /// The NSS fault; after a login the pair can still be used.
     pub fn complete(&self, pair: &KeyPair) -> std::result::Result<(), Fault> {
         let is_there = match pair.public.spki() {
             Ok(spki) => self.public_keys().contains(&spki),
@@ -29,7 +31,8 @@ impl Token {
         if is_there { Ok(()) } else { self.import_public(&pair.public) }
     }
 
-    /// DER of the SubjectPublicKeyInfo of every public key in the token.
+    /// Returns the DER of the SubjectPublicKeyInfo of every public key in the token. C:
+    /// `PK11_ListPublicKeysInSlot`.
     fn public_keys(&self) -> Vec<Vec<u8>> {
         // SAFETY: the slot is live; no nickname means all; a list or null is handed over (pk11pub.h).
         let list = fault::pointer("PK11_ListPublicKeysInSlot", || unsafe {
@@ -48,7 +51,7 @@ impl Token {
             let item = fault::pointer("SECKEY_EncodeDERSubjectPublicKeyInfo", || unsafe {
                 sys::SECKEY_EncodeDERSubjectPublicKeyInfo(key)
             });
-            // SAFETY: the item was allocated for us.
+            // SAFETY: NSS allocated the item for the caller.
             found.extend(item.ok().map(|item| unsafe { Owned::from_raw(item) }.to_vec()));
             // SAFETY: nodes are linked in a ring until the head returns.
             node = unsafe { (*node).next };
@@ -60,7 +63,7 @@ impl Token {
 }
 
 impl PrivateKey {
-    /// Its label; none for a key without.
+    /// Returns the key's label, if it has one. C: `PK11_GetPrivateKeyNickname`.
     pub fn label(&self) -> Option<String> {
         // SAFETY: the key is live; a PORT_Alloc'ed string or null is handed over (pk11pub.h).
         let raw = unsafe { sys::PK11_GetPrivateKeyNickname(self.as_ptr()) };

@@ -1,4 +1,4 @@
-//! Key generation: a key has its name from the first moment it is in its token.
+//! Key generation: a key has its label from the moment it is in its token.
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
@@ -14,30 +14,33 @@ use crate::algorithm::KeySpec;
 use crate::error::{Error, Kind, Result};
 use crate::keyid::to_hex;
 
-/// A pair, or what NSS said.
+/// The result of one generation.
 type Made = std::result::Result<KeyPair, Fault>;
 
 impl Token {
-    /// Generates a key pair in the token, which must be logged in. A permanent key has the label
-    /// (CKA_LABEL) from the first moment: it is made as a session object, named, and copied to the
-    /// token in one transaction; no kill leaves one that nothing tells of.
+    /// Generates a key pair in the token, which must be logged in. C:
+    /// `PK11_GenerateKeyPairWithOpFlags`.
+    ///
+    /// A permanent key has the label (CKA_LABEL) from the start: it is generated as a session
+    /// object, labelled, and copied to the token in one transaction, so that a killed run leaves no
+    /// unlabelled key.
     ///
     /// # Errors
-    /// [`Kind::Refused`] when the token can't or won't (size, curve, policy, read-only, disk full).
+    /// [`Kind::Refused`] when the token refuses (size, curve, policy, read-only, disk full).
     pub fn generate(&self, spec: KeySpec, mut flags: KeyFlags, label: &str) -> Result<KeyPair> {
         if matches!(spec, KeySpec::MlDsa(_)) && !self.offers(sys::CKM_ML_DSA_KEY_PAIR_GEN) {
             return Err(no_ml_dsa(&self.name()));
         }
-        // In FIPS mode there are no others.
+        // In FIPS mode every key is sensitive.
         flags.sensitive |= self.is_fips();
-        // SAFETY: the slot is live.
+        // SAFETY: the slot is live (pk11pub.h).
         let read_only = unsafe { sys::PK11_IsReadOnly(self.as_ptr()) } != 0;
         if !flags.permanent || read_only {
             return self.generate_pair(spec, flags).map_err(|f| self.not_generated(spec, f));
         }
         let session = KeyFlags { permanent: false, ..flags };
         let Ok(pair) = self.generate_pair(spec, session) else {
-            // A token that makes no session keys.
+            // The token can't generate session keys.
             return self.generate_directly(spec, flags, label);
         };
         let id = pair.private.id().unwrap_or_default();
@@ -48,19 +51,19 @@ impl Token {
                 let left = format!("a key is left in the token, id {id}, named {label:?}");
                 Err(self.not_generated(spec, f).note(left))
             }
-            // Nothing is in the token, and nothing fits in.
+            // No key is in the token, and none fits.
             Err(f) if self.disk_is_full() => Err(self.not_generated(spec, f)),
-            // A token that copies nothing.
+            // The token can't copy session keys.
             Err(_) => self.generate_directly(spec, flags, label),
         }
     }
 
-    /// Makes the key in the token at once; its label comes after.
+    /// Generates the key in the token directly, and labels it afterwards.
     fn generate_directly(&self, spec: KeySpec, flags: KeyFlags, label: &str) -> Result<KeyPair> {
         let before: Vec<_> = self.private_keys(None).iter().map(PrivateKey::object).collect();
         match self.generate_pair(spec, flags) {
             Ok(pair) => {
-                // Some tokens take no label; the key is as good without.
+                // Some tokens support no label; the key works without one.
                 pair.private.set_label(label).ok();
                 Ok(pair)
             }
@@ -68,8 +71,9 @@ impl Token {
         }
     }
 
-    /// Deletes the keys that a failed generation left; one that stays is told of. NSS gives a key its
-    /// CKA_ID last: one that has it is in use already, by another process.
+    /// Deletes the keys that a failed generation left; the error gets a note about any that can't
+    /// be deleted. NSS sets CKA_ID last: a key that has one is complete, and belongs to another
+    /// process.
     fn remove_new_keys(&self, before: &[sys::CK_OBJECT_HANDLE], mut error: Error) -> Error {
         for key in self.private_keys(None) {
             let is_ours = !before.contains(&key.object()) && key.id().is_ok_and(|id| id.is_empty());
@@ -80,7 +84,8 @@ impl Token {
         error
     }
 
-    /// The private keys of the token: those with exactly this label, or all.
+    /// Returns the private keys of the token: those with exactly this label, or all. C:
+    /// `PK11_ListPrivKeysInSlot`.
     pub(super) fn private_keys(&self, label: Option<&CStr>) -> Vec<PrivateKey> {
         let label = label.map_or(std::ptr::null_mut(), |l| l.as_ptr().cast_mut());
         // SAFETY: slot and string are live, the string only read (the parameter isn't const in
@@ -99,7 +104,8 @@ impl Token {
             let key = unsafe { (*entry).key };
             // SAFETY: the list holds a live key; one of our own or null is handed over (keyhi.h).
             let copy = NonNull::new(unsafe { sys::SECKEY_CopyPrivateKey(key) });
-            // SAFETY: as above. The list has token keys only, which no owner destroys.
+            // SAFETY: `c` is the reference just taken. The list has only token keys, which no
+            // handle destroys.
             keys.extend(copy.map(|c| unsafe { PrivateKey::from_raw(self.guard(), c) }));
             // SAFETY: nodes are linked in a ring until the head returns.
             node = unsafe { (*node).next };
@@ -109,10 +115,11 @@ impl Token {
         keys
     }
 
-    /// Names a session pair and copies it to the token.
+    /// Labels a session pair and copies it to the token. C:
+    /// `PK11_ConvertSessionPrivKeyToTokenPrivKey`.
     fn make_permanent(&self, pair: KeyPair, label: &str) -> Made {
         let KeyPair { private, public } = pair;
-        // Some tokens take no label; the key is as good without.
+        // Some tokens support no label; the key works without one.
         private.set_label(label).ok();
         let raw = fault::pointer("PK11_ConvertSessionPrivKeyToTokenPrivKey", || {
             // SAFETY: the key is live; a key of its own for the new object is handed over
@@ -125,10 +132,10 @@ impl Token {
             }
         })?;
         drop(private);
-        // SAFETY: as above.
+        // SAFETY: PK11_ConvertSessionPrivKeyToTokenPrivKey handed over a reference.
         let private = unsafe { PrivateKey::from_raw(self.guard(), raw) };
-        // Beside it the public half, as the token itself would have stored it: without a login NSS
-        // knows by it that a certificate has a key, and not every token shows the point of an EC key.
+        // Store the public key too, as direct generation does: without a login NSS uses it to
+        // detect that a certificate has a key, and not every token reveals the point of an EC key.
         if let Err(fault) = self.import_public(&public) {
             private.delete()?;
             return Err(fault);
@@ -136,7 +143,7 @@ impl Token {
         Ok(KeyPair { private, public })
     }
 
-    /// Stores a public key in the token, beside its private half.
+    /// Stores a public key in the token, beside its private key. C: `PK11_ImportPublicKey`.
     pub(super) fn import_public(&self, public: &PublicKey) -> std::result::Result<(), Fault> {
         fault::clear();
         // SAFETY: slot and key are live; NSS keeps slot and object in the key, which owns both
@@ -206,18 +213,18 @@ impl Token {
         // SAFETY: the call handed over both keys.
         let private = unsafe { PrivateKey::from_raw(self.guard(), private) };
         let Some(public) = NonNull::new(public) else {
-            // Nobody could use or name it.
+            // Without its public key, the private key can't be used or found.
             private.delete().ok();
             return Err(Fault::from_code("PK11_GenerateKeyPairWithOpFlags", 0));
         };
-        // SAFETY: as above.
+        // SAFETY: the call handed over both keys.
         let public = unsafe { PublicKey::from_raw(self.guard(), public) };
         Ok(KeyPair { private, public })
     }
 }
 
 impl PrivateKey {
-    /// The number of its object, by which the token tells it from others while NSS is initialised.
+    /// Returns the handle of its PKCS #11 object, unique in the token while NSS is initialised.
     fn object(&self) -> sys::CK_OBJECT_HANDLE {
         // SAFETY: the key is live; the field is read, not referred to.
         unsafe { (*self.as_ptr()).pkcs11ID }

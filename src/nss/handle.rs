@@ -1,4 +1,4 @@
-//! Every pointer rule in one place: owned handles, `SECItem`s, certificate lists.
+//! The rules for C pointers: owned handles, `SECItem`s, certificate lists.
 
 use std::marker::PhantomData;
 use std::ptr::NonNull;
@@ -8,13 +8,13 @@ use nss_sys as sys;
 
 use super::Context;
 
-/// Keeps NSS initialised; every handle holds one, so nothing survives the shutdown.
+/// Keeps NSS initialised. Every handle holds one, so no handle outlives the shutdown.
 pub(crate) type Guard = Arc<Context>;
 
-/// Declares an owner of one NSS reference: C type and the function that gives it back.
+/// Declares the owner of one NSS reference: its name, its C type and the function that releases it.
 ///
-/// `from_raw` is unsafe (the caller vouches for ownership) and takes a `NonNull`; the pointer is
-/// visible inside `nss` only; there is no `Deref`, no `Clone`, and `Debug` shows the name alone.
+/// `from_raw` is unsafe (the caller guarantees ownership) and takes a `NonNull`. The pointer is
+/// visible inside `nss` only. There is no `Deref` and no `Clone`; `Debug` prints only the name.
 macro_rules! handle {
     ($(#[$doc:meta])* $name:ident, $c:ty, $free:path) => {
         $(#[$doc])*
@@ -25,8 +25,8 @@ macro_rules! handle {
 
         impl $name {
             /// # Safety
-            /// `raw` is a live object of which the caller hands over one reference, to be given
-            /// back by the function this handle was declared with.
+            /// `raw` is a live object, and the caller hands over one reference, which the function
+            /// that this handle was declared with releases.
             pub(super) unsafe fn from_raw(
                 guard: &$crate::nss::handle::Guard,
                 raw: std::ptr::NonNull<$c>,
@@ -43,8 +43,8 @@ macro_rules! handle {
                 &self.guard
             }
 
-            /// Gives the reference up without freeing it, to a C call that consumes it. The guard
-            /// comes with it, to be held until that call is over: it may be the last.
+            /// Returns the reference without releasing it, for a C call that consumes it. The guard
+            /// is returned too, and must live until that call returns: it may be the last one.
             #[allow(dead_code)]
             pub(super) fn into_raw(self) -> (*mut $c, $crate::nss::handle::Guard) {
                 let this = std::mem::ManuallyDrop::new(self);
@@ -71,22 +71,23 @@ macro_rules! handle {
 }
 pub(crate) use handle;
 
-/// A `SECItem` over bytes that Rust owns, for the length of one call.
+/// A `SECItem` over octets that Rust owns, for the duration of one call.
 pub(crate) struct Borrowed<'a> {
     item: sys::SECItem,
     bytes: PhantomData<&'a [u8]>,
 }
 
 impl<'a> Borrowed<'a> {
-    /// Bytes NSS only reads; an empty slice goes as null. Input longer than `c_uint` is cut to
-    /// nothing, which every NSS decoder refuses (inputs are capped far below that).
+    /// Makes an item that NSS only reads; an empty slice becomes a null pointer. Input longer than
+    /// `c_uint` becomes an empty item, which every NSS decoder refuses (input is limited far below
+    /// that).
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         let len = u32::try_from(bytes.len()).unwrap_or(0);
         let data = if len == 0 { std::ptr::null_mut() } else { bytes.as_ptr().cast_mut() };
         Borrowed { item: sys::SECItem { type_: sys::siBuffer, data, len }, bytes: PhantomData }
     }
 
-    /// For calls that take `SECItem *` but only read the bytes.
+    /// Returns a mutable pointer, for calls that take `SECItem *` but only read the octets.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut sys::SECItem {
         &mut self.item
     }
@@ -95,13 +96,13 @@ impl<'a> Borrowed<'a> {
         &self.item
     }
 
-    /// A copy of the item for a structure that outlives neither this nor the bytes.
+    /// Returns a copy of the item, for a structure that must not outlive `self` or the octets.
     pub(crate) fn item(&self) -> sys::SECItem {
         self.item
     }
 }
 
-/// A `SECItem` whose bytes NSS allocates (`PORT_Alloc`) and Rust frees; wiped first.
+/// A `SECItem` whose octets NSS allocates (`PORT_Alloc`) and Rust wipes and frees.
 pub(crate) struct Filled(sys::SECItem);
 
 impl Filled {
@@ -126,7 +127,7 @@ impl Drop for Filled {
     }
 }
 
-/// A `SECItem` allocated whole by NSS.
+/// A `SECItem` that NSS allocated, header and octets.
 pub(crate) struct Owned(NonNull<sys::SECItem>);
 
 impl Owned {
@@ -137,7 +138,7 @@ impl Owned {
     }
 
     pub(crate) fn to_vec(&self) -> Vec<u8> {
-        // SAFETY: live until drop, by `from_raw`.
+        // SAFETY: live until drop, by the contract of `from_raw`.
         let item = unsafe { self.0.as_ref() };
         // SAFETY: NSS keeps data and len in step.
         unsafe { bytes(item) }.to_vec()
@@ -146,15 +147,15 @@ impl Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // SAFETY: by `from_raw`.
+        // SAFETY: by the contract of `from_raw`, allocated by NSS for the caller and freed once.
         unsafe { sys::SECITEM_ZfreeItem(self.0.as_ptr(), sys::PR_TRUE as sys::PRBool) };
     }
 }
 
-/// The bytes of an item; empty for a null pointer.
+/// Returns the octets of an item; none for a null pointer.
 ///
 /// # Safety
-/// `item.data` is null or points to `item.len` readable bytes that live as long as `item`.
+/// `item.data` is null or points to `item.len` readable octets that live as long as `item`.
 pub(crate) unsafe fn bytes(item: &sys::SECItem) -> &[u8] {
     if item.data.is_null() {
         return &[];
@@ -163,7 +164,7 @@ pub(crate) unsafe fn bytes(item: &sys::SECItem) -> &[u8] {
     unsafe { std::slice::from_raw_parts(item.data, item.len as usize) }
 }
 
-/// An owned `CERTCertList`, walked as C's CERT_LIST_HEAD / CERT_LIST_NEXT / CERT_LIST_END do.
+/// An owned `CERTCertList`, traversed like C's CERT_LIST_HEAD, CERT_LIST_NEXT and CERT_LIST_END.
 pub(crate) struct CertList {
     raw: NonNull<sys::CERTCertList>,
     guard: Guard,
@@ -176,7 +177,7 @@ impl CertList {
         CertList { raw, guard: guard.clone() }
     }
 
-    /// Every certificate of the list, with a reference of its own.
+    /// Returns every certificate of the list, each with its own reference (`CERT_DupCertificate`).
     pub(crate) fn certificates(&self) -> Vec<super::cert::Certificate> {
         let head = self.raw.as_ptr().cast::<sys::PRCList>();
         let mut found = Vec::new();
@@ -200,7 +201,7 @@ impl CertList {
 
 impl Drop for CertList {
     fn drop(&mut self) {
-        // SAFETY: by `from_raw`; frees the list and the references it holds.
+        // SAFETY: by the contract of `from_raw`; frees the list and the references it holds.
         unsafe { sys::CERT_DestroyCertList(self.raw.as_ptr()) };
     }
 }

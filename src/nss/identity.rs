@@ -3,20 +3,20 @@
 use super::{Certificate, PrivateKey};
 use crate::algorithm::{KeyType, Signer};
 
-/// A certificate, its issuers and its private key: who signs a message, or is the client in TLS.
+/// A certificate, its issuers and its private key: the signer of a message, or the TLS client.
 #[derive(Debug)]
 pub struct Identity {
     /// The certificate.
     pub certificate: Certificate,
-    /// DER of its issuers, the nearest first.
+    /// DER of its issuers, nearest first.
     pub issuers: Vec<Vec<u8>>,
     /// The certificate's private key.
     pub key: PrivateKey,
 }
 
 impl Identity {
-    /// The same with a session copy of an RSA key, for runs that sign more than once: NSS before
-    /// 3.90 derives the password key anew for each use of a token key.
+    /// Returns the identity with a session copy of an RSA key, for runs that sign more than once:
+    /// NSS before 3.90 derives the password key for each use of a token key.
     pub fn for_several_signatures(mut self) -> Identity {
         if self.key.key_type() == KeyType::Rsa
             && let Some(copy) = self.key.session_copy()

@@ -1,4 +1,4 @@
-//! Private keys: find, generate, sign, delete. A key never leaves its token.
+//! Private keys: finds, signs with and deletes them. A key never leaves its token.
 
 use std::ffi::CString;
 use std::ptr::NonNull;
@@ -15,30 +15,30 @@ use crate::error::{Error, Kind, Result};
 use crate::keyid::to_hex;
 
 handle! {
-    /// A private key in a token. C: `SECKEYPrivateKey`, given back by `SECKEY_DestroyPrivateKey`
-    /// (which leaves a token key in its token).
+    /// A private key in a token. C: `SECKEYPrivateKey`, released by `SECKEY_DestroyPrivateKey`,
+    /// which keeps a token key in its token.
     PrivateKey, sys::SECKEYPrivateKey, sys::SECKEY_DestroyPrivateKey
 }
 
 handle! {
-    /// A public key. C: `SECKEYPublicKey`, given back by `SECKEY_DestroyPublicKey`.
+    /// A public key. C: `SECKEYPublicKey`, released by `SECKEY_DestroyPublicKey`.
     PublicKey, sys::SECKEYPublicKey, sys::SECKEY_DestroyPublicKey
 }
 
-/// Where and how a new key is kept.
+/// The storage and the uses of a new key.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyFlags {
-    /// Stays in the token; else gone with the process.
+    /// Whether it stays in the token, or exists only until the process ends.
     pub permanent: bool,
-    /// Never revealed in the clear.
+    /// Whether the token never reveals it in the clear (CKA_SENSITIVE).
     pub sensitive: bool,
-    /// May be wrapped for archival; `None` leaves it to the token.
+    /// Whether it may be wrapped for archival (CKA_EXTRACTABLE); `None` leaves it to the token.
     pub extractable: Option<bool>,
-    /// What the key may be used for.
+    /// The permitted uses of the key.
     pub uses: KeyUses,
 }
 
-/// What a new key may be used for.
+/// The permitted uses of a new key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyUses {
     /// All the token allows for this type.
@@ -52,7 +52,7 @@ pub enum KeyUses {
 }
 
 impl KeyUses {
-    /// PKCS #11 flags and the mask of those forced on or off.
+    /// Returns the PKCS #11 flags (`CKF_…`), and the mask of the flags that are forced on or off.
     pub(super) fn flags(self) -> (sys::CK_FLAGS, sys::CK_FLAGS) {
         let everything = sys::CKF_ENCRYPT
             | sys::CKF_DECRYPT
@@ -70,7 +70,8 @@ impl KeyUses {
 }
 
 impl KeyFlags {
-    /// A key to keep: permanent, sensitive, extractable as the token likes.
+    /// Returns the flags of a permanent, sensitive key; the token decides whether it is
+    /// extractable.
     pub fn permanent(spec: KeySpec) -> KeyFlags {
         let uses = match spec {
             // Signing only, as Dogtag's tools make EC keys.
@@ -96,8 +97,8 @@ impl KeyFlags {
     }
 }
 
-/// A freshly generated pair. Dropping it leaves a permanent key in its token; a run that fails
-/// calls [`KeyPair::discard`].
+/// A newly generated key pair. Dropping it keeps a permanent key in its token; [`KeyPair::discard`]
+/// deletes it.
 #[derive(Debug)]
 pub struct KeyPair {
     /// The private half.
@@ -107,21 +108,21 @@ pub struct KeyPair {
 }
 
 impl Token {
-    /// The private key whose CKA_ID is `id`, in this token.
+    /// Returns the private key with the CKA_ID `id` in this token. C: `PK11_FindKeyByKeyID`.
     pub fn find_key(&self, id: &[u8]) -> Option<PrivateKey> {
         let mut item = Borrowed::new(id);
         // SAFETY: slot and item are live; the id is only read (pk11pub.h).
         let raw = fault::pointer("PK11_FindKeyByKeyID", || unsafe {
             sys::PK11_FindKeyByKeyID(self.as_ptr(), item.as_mut_ptr(), std::ptr::null_mut())
         });
-        // SAFETY: PK11_FindKeyByKeyID hands over a reference. Only permanent keys are looked for
-        // by id: a second owner of a session key would destroy the object (prototype finding).
+        // SAFETY: PK11_FindKeyByKeyID hands over a reference. Only permanent keys are looked up by
+        // id: a second owner of a session key would destroy the object.
         raw.ok().map(|r| unsafe { PrivateKey::from_raw(self.guard(), r) })
     }
 }
 
 impl Database {
-    /// The private key whose CKA_ID is `id`, in any token that is logged in.
+    /// Returns the private key with the CKA_ID `id` in any logged-in token.
     ///
     /// # Errors
     /// [`Kind::NotFound`].
@@ -135,16 +136,17 @@ impl Database {
 }
 
 impl KeyPair {
-    /// Deletes both halves from the token, for a run that failed.
+    /// Deletes both keys from the token, for a run that failed. C: `PK11_DeleteTokenPrivateKey`,
+    /// `PK11_DeleteTokenPublicKey`.
     ///
     /// # Errors
-    /// The NSS fault; the caller tells the user which key stayed behind.
+    /// The NSS fault; the caller reports the key that was not deleted.
     pub fn discard(self) -> std::result::Result<(), Fault> {
         let KeyPair { private, public } = self;
         let first = private.delete();
         let (public, _guard) = public.into_raw();
-        // SAFETY: the call consumes the reference, NSS kept initialised by the guard; for a session
-        // object it only frees it.
+        // SAFETY: the call consumes the reference while the guard keeps NSS initialised; for a
+        // session object it only frees it (pk11pub.h).
         let second = fault::status("PK11_DeleteTokenPublicKey", || unsafe {
             sys::PK11_DeleteTokenPublicKey(public)
         });
@@ -153,7 +155,8 @@ impl KeyPair {
 }
 
 impl PublicKey {
-    /// DER of the SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
+    /// Returns the DER of the SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). C:
+    /// `SECKEY_EncodeDERSubjectPublicKeyInfo`.
     ///
     /// # Errors
     /// [`Kind::Refused`] when NSS can't encode this type of key.
@@ -163,13 +166,13 @@ impl PublicKey {
             sys::SECKEY_EncodeDERSubjectPublicKeyInfo(self.as_ptr())
         })
         .map_err(|f| Error::new(Kind::Refused, "cannot encode the public key").because(f))?;
-        // SAFETY: the item was allocated for us.
+        // SAFETY: NSS allocated the item for the caller.
         Ok(unsafe { Owned::from_raw(item) }.to_vec())
     }
 }
 
 impl PrivateKey {
-    /// The public half.
+    /// Returns the public key. C: `SECKEY_ConvertToPublicKey`.
     ///
     /// # Errors
     /// [`Kind::Refused`] when the token doesn't reveal it.
@@ -179,11 +182,11 @@ impl PrivateKey {
             sys::SECKEY_ConvertToPublicKey(self.as_ptr())
         })
         .map_err(|f| Error::new(Kind::Refused, "cannot get the key's public half").because(f))?;
-        // SAFETY: as above.
+        // SAFETY: SECKEY_ConvertToPublicKey handed over a new key.
         Ok(unsafe { PublicKey::from_raw(self.guard(), raw) })
     }
 
-    /// CKA_ID, as `certutil -K` shows it.
+    /// Returns the CKA_ID, as `certutil -K` shows it. C: `PK11_GetLowLevelKeyIDForPrivateKey`.
     ///
     /// # Errors
     /// [`Kind::Refused`] when the token doesn't reveal it.
@@ -193,31 +196,33 @@ impl PrivateKey {
             sys::PK11_GetLowLevelKeyIDForPrivateKey(self.as_ptr())
         })
         .map_err(|f| Error::new(Kind::Refused, "cannot read the key's id").because(f))?;
-        // SAFETY: the item was allocated for us.
+        // SAFETY: NSS allocated the item for the caller.
         Ok(unsafe { Owned::from_raw(item) }.to_vec())
     }
 
-    /// The token it lives in.
+    /// Returns the key's token. C: `PK11_GetSlotFromPrivateKey`.
     pub fn token(&self) -> Option<Token> {
         // SAFETY: the key is live; a slot reference is handed over (pk11pub.h).
         let raw = NonNull::new(unsafe { sys::PK11_GetSlotFromPrivateKey(self.as_ptr()) });
-        // SAFETY: as above.
+        // SAFETY: PK11_GetSlotFromPrivateKey handed over a reference.
         raw.map(|r| unsafe { Token::from_raw(self.guard(), r) })
     }
 
-    /// A session copy in the same token, where the token allows one. Older NSS derives the
-    /// password key anew for every use of an RSA token key (55 ms each); a copy pays once.
+    /// Returns a session copy in the same token, where the token allows one. NSS before 3.90
+    /// derives the password key for every use of an RSA token key (55 ms each); with a copy it does
+    /// so once. C: `PK11_CopyTokenPrivKeyToSessionPrivKey`.
     pub fn session_copy(&self) -> Option<PrivateKey> {
         let token = self.token()?;
         // SAFETY: slot and key are live; a new session key is handed over (pk11pub.h).
         let raw = fault::pointer("PK11_CopyTokenPrivKeyToSessionPrivKey", || unsafe {
             sys::PK11_CopyTokenPrivKeyToSessionPrivKey(token.as_ptr(), self.as_ptr())
         });
-        // SAFETY: as above.
+        // SAFETY: the call handed over a new key.
         raw.ok().map(|r| unsafe { PrivateKey::from_raw(self.guard(), r) })
     }
 
-    /// Labels the key (CKA_LABEL), as `certutil -K` shows it while no certificate belongs to it.
+    /// Sets the key's label (CKA_LABEL), which `certutil -K` shows as long as the key has no
+    /// certificate. C: `PK11_SetPrivateKeyNickname`.
     ///
     /// # Errors
     /// The NSS fault.
@@ -229,21 +234,21 @@ impl PrivateKey {
         })
     }
 
-    /// Deletes the key object from its token.
+    /// Deletes the key object from its token. C: `PK11_DeleteTokenPrivateKey`.
     ///
     /// # Errors
     /// The NSS fault.
     pub fn delete(self) -> std::result::Result<(), Fault> {
         let (raw, _guard) = self.into_raw();
-        // SAFETY: the call deletes the object and consumes the reference, NSS kept initialised by
-        // the guard; PR_TRUE: even if a certificate for it exists, which is only so when this run
+        // SAFETY: the call deletes the object and consumes the reference while the guard keeps NSS
+        // initialised. PR_TRUE: even if a certificate for it exists, which is only so when this run
         // imported it (pk11pub.h).
         fault::status("PK11_DeleteTokenPrivateKey", || unsafe {
             sys::PK11_DeleteTokenPrivateKey(raw, super::pr_bool(true))
         })
     }
 
-    /// The parameter set of an ML-DSA key: its object identifier is in the public half.
+    /// Returns the parameter set of an ML-DSA key, from the object identifier in its public key.
     fn parameter_set(&self) -> Option<ParameterSet> {
         let spki = self.public().and_then(|p| p.spki()).ok()?;
         let head = spki.get(..spki.len().min(32))?;
@@ -314,7 +319,7 @@ pub(super) fn no_ml_dsa(token: &str) -> Error {
         .hint("ML-DSA needs a newer NSS or another token; choose rsa:BITS or ec:CURVE")
 }
 
-/// CKP_ML_DSA_44, _65 and _87 of PKCS #11 3.2.
+/// Returns CKP_ML_DSA_44, _65 or _87 (PKCS #11 3.2).
 pub(super) fn ckp_ml_dsa(set: ParameterSet) -> sys::CK_ULONG {
     match set {
         ParameterSet::MlDsa44 => 1,
@@ -323,7 +328,7 @@ pub(super) fn ckp_ml_dsa(set: ParameterSet) -> sys::CK_ULONG {
     }
 }
 
-/// NSS's number for an ML-DSA object identifier; older NSS has none.
+/// Returns NSS's tag for an ML-DSA object identifier; older NSS has none. C: `SECOID_FindOIDTag`.
 fn ml_dsa_tag(set: ParameterSet) -> Option<sys::SECOidTag> {
     let octets = set.oid_octets();
     let oid = Borrowed::new(&octets);

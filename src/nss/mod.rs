@@ -1,8 +1,8 @@
-//! Safe wrappers over libnss3: the only place that knows NSS pointers.
+//! Safe wrappers over libnss3: the only module with NSS pointers.
 //!
 //! NSS is global: one [`Database`] is open in a process at a time. Every handle ([`Token`],
-//! [`PrivateKey`], [`Certificate`]…) holds a guard that keeps NSS initialised;
-//! [`Database::close`] shuts NSS down and fails when a reference was leaked.
+//! [`PrivateKey`], [`Certificate`]…) holds a guard that keeps NSS initialised; [`Database::close`]
+//! shuts NSS down and fails when a reference was leaked.
 
 mod cert;
 mod database;
@@ -38,17 +38,17 @@ pub(crate) use token::{is_fips_name, is_internal_name};
 pub use verify::{CaTrust, Signature};
 pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};
 
-/// The initialised library: dropped last, by the last handle or by [`Database::close`].
+/// The initialised library. The last handle, or [`Database::close`], drops it and shuts NSS down.
 pub(crate) struct Context {
     raw: Option<NonNull<sys::NSSInitContext>>,
-    /// Where the database is, if there is one.
+    /// The database's directory, if there is a database.
     directory: Option<PathBuf>,
 }
 
-// SAFETY: NSSInitContext is an opaque ticket; NSS_ShutdownContext locks internally (nssinit.c's
-// contract in nss.h: contexts may be shut down from any thread).
+// SAFETY: NSSInitContext is opaque, and NSS_ShutdownContext locks internally: a context may be shut
+// down from any thread (nss.h).
 unsafe impl Send for Context {}
-// SAFETY: as above; nothing is reached through a shared reference.
+// SAFETY: as above; a shared reference gives access to nothing.
 unsafe impl Sync for Context {}
 
 impl Context {
@@ -66,8 +66,7 @@ impl Context {
 impl Drop for Context {
     fn drop(&mut self) {
         if let Some(raw) = self.raw.take() {
-            // A drop can't report; `Database::close` is the call that tells of a leak.
-            // SAFETY: as in `shut_down`.
+            // A drop can't report; `Database::close` reports a leak. SAFETY: as in `shut_down`.
             let down = unsafe { sys::NSS_ShutdownContext(raw.as_ptr()) };
             debug_assert!(
                 down == sys::SECSuccess || std::thread::panicking(),
@@ -77,9 +76,9 @@ impl Drop for Context {
     }
 }
 
-/// The NSS library loaded, as `3.87.1`.
+/// Returns the version of the loaded NSS library, such as `3.87.1`. C: `NSS_GetVersion`.
 pub fn version() -> String {
-    // SAFETY: NSS_GetVersion has no precondition and answers a static string (nss.h).
+    // SAFETY: NSS_GetVersion has no precondition and returns a static string (nss.h).
     let text = unsafe { sys::NSS_GetVersion() };
     if text.is_null() {
         return "unknown".into();

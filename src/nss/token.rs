@@ -1,4 +1,4 @@
-//! PKCS #11 tokens (`PK11SlotInfo`): by name, and logging in.
+//! PKCS #11 tokens (`PK11SlotInfo`): finds them by name, and logs in.
 
 use std::ffi::{CStr, CString};
 
@@ -12,23 +12,23 @@ use crate::secret::Secret;
 use crate::text::certutil;
 
 handle! {
-    /// A token in its slot. C: `PK11SlotInfo`, given back by `PK11_FreeSlot`.
+    /// A token in its slot. C: `PK11SlotInfo`, released by `PK11_FreeSlot`.
     Token, sys::PK11SlotInfo, sys::PK11_FreeSlot
 }
 
-/// The names under which tools speak of the internal key storage token.
+/// Names that tools use for the internal key storage token.
 const INTERNAL: [&str; 4] = ["", "internal", "internal key storage token", "nss certificate db"];
 
-/// Whether `name` means the internal key storage token: absent, `internal`, JSS's
-/// `Internal Key Storage Token` or certutil's `NSS Certificate DB` or [its name in FIPS
-/// mode](is_fips_name), in any case.
+/// Returns whether `name` means the internal key storage token, in any case: empty, `internal`,
+/// JSS's `Internal Key Storage Token`, certutil's `NSS Certificate DB` or [its name in FIPS
+/// mode](is_fips_name).
 pub(crate) fn is_internal_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     INTERNAL.contains(&lower.as_str()) || is_fips_name(name)
 }
 
-/// Whether `name` is the internal token's in FIPS mode: `NSS FIPS 140-2 Certificate DB`, or with the
-/// number of a later standard, in any case.
+/// Returns whether `name` is the internal token's name in FIPS mode, in any case: `NSS FIPS 140-2
+/// Certificate DB`, or with the number of a later standard.
 pub(crate) fn is_fips_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let number =
@@ -36,8 +36,8 @@ pub(crate) fn is_fips_name(name: &str) -> bool {
     number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Why a private key was not found: it may be in a token that nobody logged in to. NSS's own reason is
-/// `SEC_ERROR_BAD_PASSWORD` then, though no password was tried.
+/// Completes an error about a private key that was not found: it may be in a token without login.
+/// NSS then returns `SEC_ERROR_BAD_PASSWORD`, though no password was tried.
 pub(super) fn key_missing(
     guard: &Guard,
     error: Error,
@@ -46,7 +46,7 @@ pub(super) fn key_missing(
     let tokens = Token::all(guard).unwrap_or_default();
     let mut closed: Vec<String> =
         tokens.iter().filter(|t| t.needs_login()).map(|t| format!("{:?}", t.user_name())).collect();
-    // Slots have no order of their own.
+    // NSS lists slots in no fixed order.
     closed.sort();
     if closed.is_empty() {
         let error = match why {
@@ -63,7 +63,7 @@ pub(super) fn key_missing(
         .hint("if the key is there, name the token: --token TOKEN, or TOKEN:NICKNAME")
 }
 
-/// Copies a C string that NSS keeps; empty for null.
+/// Returns a copy of a C string that NSS owns; empty for null.
 fn text(raw: *const std::ffi::c_char) -> String {
     if raw.is_null() {
         return String::new();
@@ -73,11 +73,12 @@ fn text(raw: *const std::ffi::c_char) -> String {
 }
 
 impl Database {
-    /// The token called `name`; empty and `internal` (any case) mean the internal key storage.
+    /// Returns the token called `name`; empty and `internal` (any case) mean the internal key
+    /// storage token. C: `PK11_GetInternalKeySlot`, `PK11_GetAllTokens`.
     ///
     /// # Errors
-    /// [`Kind::NotFound`], naming the tokens there are; [`Kind::Usage`] when several have that name,
-    /// saying where they are.
+    /// [`Kind::NotFound`], listing the tokens; [`Kind::Usage`] when several have that name, listing
+    /// their slots and modules.
     pub fn token(&self, name: &str) -> Result<Token> {
         if is_internal_name(name) {
             // SAFETY: NSS is initialised while `self` lives (pk11pub.h); a reference is returned.
@@ -93,7 +94,7 @@ impl Database {
         let all = self.tokens()?;
         let names: Vec<String> = all.iter().map(Token::name).collect();
         let mut found: Vec<Token> = all.into_iter().filter(|t| t.name() == name).collect();
-        // One token may be reached through several modules (its own and p11-kit's).
+        // Several modules may give access to one token (its own and p11-kit's).
         found.dedup_by_key(|t| t.identity());
         if let [_, _, ..] = found.as_slice() {
             let places: Vec<String> = found.iter().map(Token::place).collect();
@@ -110,13 +111,13 @@ impl Database {
         })
     }
 
-    /// Completes an error about a private key that was not found: `why`, unless there are tokens
-    /// that nobody logged in to, where it may be.
+    /// Completes an error about a private key that was not found: with the tokens that are not
+    /// logged in and may hold it, else with `why`.
     pub fn key_missing(&self, error: Error, why: &str) -> Error {
         key_missing(self.guard(), error, Some(why.into()))
     }
 
-    /// Every token of every module.
+    /// Returns every token of every module. C: `PK11_GetAllTokens`.
     pub fn tokens(&self) -> Result<Vec<Token>> {
         Token::all(self.guard())
             .map_err(|f| Error::new(Kind::Database, "cannot list the tokens").because(f))
@@ -135,13 +136,13 @@ impl Token {
         // SAFETY: `list` is live until PK11_FreeSlotList below.
         let mut at = unsafe { sys::PK11_GetFirstSafe(list.as_ptr()) };
         while !at.is_null() {
-            // SAFETY: `at` is an element NSS keeps referenced until GetNextSafe (pk11list.c).
+            // SAFETY: `at` is an element NSS keeps referenced until PK11_GetNextSafe (pk11pub.h).
             let slot = unsafe { (*at).slot };
-            // SAFETY: the slot is live; a reference is added.
+            // SAFETY: the slot is live; PK11_ReferenceSlot adds a reference (pk11pub.h).
             let slot = std::ptr::NonNull::new(unsafe { sys::PK11_ReferenceSlot(slot) });
             // SAFETY: `slot` is the reference just taken.
             tokens.extend(slot.map(|s| unsafe { Token::from_raw(guard, s) }));
-            // SAFETY: both live; releases `at` and references the next.
+            // SAFETY: both are live; releases `at` and references the next (pk11pub.h).
             at = unsafe { sys::PK11_GetNextSafe(list.as_ptr(), at, no) };
         }
         // SAFETY: the list came from PK11_GetAllTokens and is given back once.
@@ -151,21 +152,22 @@ impl Token {
 }
 
 impl Token {
-    /// The token's label, as NSS tools print it (`NSS Certificate DB` for the internal one).
+    /// Returns the token's label, as NSS tools print it (`NSS Certificate DB` for the internal
+    /// one). C: `PK11_GetTokenName`.
     pub fn name(&self) -> String {
         // SAFETY: the slot is live; the name lives as long as the slot (pk11pub.h).
         text(unsafe { sys::PK11_GetTokenName(self.as_ptr()) })
     }
 
-    /// The name users give it: `internal`, or its label.
+    /// Returns the name that users type: `internal`, or the label.
     pub fn user_name(&self) -> String {
         if self.is_internal() { "internal".into() } else { self.name() }
     }
 
-    /// What sets a token apart from another of the same label: serial number, model and
-    /// manufacturer. A token that says nothing of itself is told by its slot.
+    /// Returns what distinguishes the token from others with the same label: serial number, model
+    /// and manufacturer; for a token without these, its slot. C: `PK11_GetTokenInfo`.
     fn identity(&self) -> Vec<u8> {
-        // SAFETY: CK_TOKEN_INFO is plain data; zero is a value of it.
+        // SAFETY: CK_TOKEN_INFO is plain data; all zeros is a valid value (pkcs11t.h).
         let mut info: sys::CK_TOKEN_INFO = unsafe { std::mem::zeroed() };
         // SAFETY: slot and structure are live (pk11pub.h).
         let known = fault::status("PK11_GetTokenInfo", || unsafe {
@@ -178,7 +180,7 @@ impl Token {
         [&info.serialNumber[..], &info.model, &info.manufacturerID].concat()
     }
 
-    /// Where the token is: slot and module, as `modutil -list` prints them.
+    /// Returns the token's slot and module, as `modutil -list` prints them.
     fn place(&self) -> String {
         // SAFETY: the slot is live; the name lives as long as the slot (pk11pub.h).
         let slot = text(unsafe { sys::PK11_GetSlotName(self.as_ptr()) });
@@ -192,42 +194,44 @@ impl Token {
         format!("slot {slot:?} of the module {module:?}")
     }
 
-    /// Whether this is the database's own key storage.
+    /// Returns whether this is the database's own key storage. C: `PK11_IsInternalKeySlot`.
     pub fn is_internal(&self) -> bool {
-        // SAFETY: the slot is live.
+        // SAFETY: the slot is live (pk11pub.h).
         unsafe { sys::PK11_IsInternalKeySlot(self.as_ptr()) != 0 }
     }
 
-    /// Whether the internal module runs in FIPS mode.
+    /// Returns whether the internal module runs in FIPS mode. C: `PK11_IsFIPS`.
     pub fn is_fips(&self) -> bool {
-        // SAFETY: PK11_IsFIPS has no precondition but an initialised NSS, which the handle keeps.
+        // SAFETY: PK11_IsFIPS needs only an initialised NSS, which the handle guarantees.
         self.is_internal() && unsafe { sys::PK11_IsFIPS() != 0 }
     }
 
-    /// Whether the token offers a mechanism (`CKM_…`).
+    /// Returns whether the token supports a mechanism (`CKM_…`). C: `PK11_DoesMechanism`.
     pub(crate) fn offers(&self, mechanism: sys::CK_MECHANISM_TYPE) -> bool {
-        // SAFETY: the slot is live.
+        // SAFETY: the slot is live (pk11pub.h).
         unsafe { sys::PK11_DoesMechanism(self.as_ptr(), mechanism) != 0 }
     }
 
-    /// Whether private keys need a login that hasn't happened yet.
+    /// Returns whether private keys need a login that hasn't happened yet. C: `PK11_NeedLogin`,
+    /// `PK11_IsLoggedIn`.
     pub fn needs_login(&self) -> bool {
-        // SAFETY: the slot is live.
+        // SAFETY: the slot is live (pk11pub.h).
         let protected = unsafe { sys::PK11_NeedLogin(self.as_ptr()) } != 0;
-        // SAFETY: the slot is live; wincx is only for callbacks, of which there are none.
+        // SAFETY: the slot is live; wincx is only passed to callbacks, and none is set (pk11pub.h).
         protected && unsafe { sys::PK11_IsLoggedIn(self.as_ptr(), std::ptr::null_mut()) } == 0
     }
 
-    /// Logs in (`PK11_CheckUserPassword`). A token without password needs none and takes any.
+    /// Logs in (`PK11_CheckUserPassword`). A token without password needs no login and accepts any
+    /// password.
     ///
     /// # Errors
-    /// [`Kind::Login`]: wrong password, none given where one is needed, token locked or not set up.
+    /// [`Kind::Login`]: password wrong or missing, token locked or not initialised.
     pub fn login(&self, password: Option<&Secret>) -> Result<()> {
         if !self.needs_login() {
             return Ok(());
         }
         let name = self.name();
-        // SAFETY: the slot is live.
+        // SAFETY: the slot is live (pk11pub.h).
         if unsafe { sys::PK11_NeedUserInit(self.as_ptr()) } != 0 {
             return Err(Error::new(
                 Kind::Login,
@@ -242,15 +246,15 @@ impl Token {
             return Err(Error::new(Kind::Login, format!("the token {name:?} wants a password"))
                 .hint("give --password-file FILE, --password-fd N or --password-env VAR"));
         };
-        // SAFETY: the slot is live.
+        // SAFETY: the slot is live (pk11pub.h).
         let own_path = unsafe { sys::PK11_ProtectedAuthenticationPath(self.as_ptr()) } != 0;
-        // Where a pad of the token's own asks for it, an empty one is what it takes.
+        // A token with its own PIN pad takes an empty password.
         if password.bytes().is_empty() && !own_path {
             return Err(Error::new(Kind::Login, format!("empty password for the token {name:?}"))
                 .because("the token has a password; nothing was tried")
                 .hint("give the token's password"));
         }
-        // With room for the NUL byte, so that no copy is left behind.
+        // Capacity for the NUL octet, so that no reallocation leaves a copy of the password.
         let mut text = Vec::with_capacity(password.bytes().len() + 1);
         text.extend_from_slice(password.bytes());
         let text = CString::new(text).map_err(|e| {

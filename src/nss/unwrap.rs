@@ -1,4 +1,4 @@
-//! Session keys unwrapped in a token, and AES-CBC with them.
+//! Unwrapping a session key in a token, and AES-CBC with it.
 
 use nss_sys as sys;
 
@@ -8,10 +8,11 @@ use super::key::PrivateKey;
 use super::wrap::{KeyTransport, SymKey, oaep_sha256};
 
 impl PrivateKey {
-    /// Unwraps an AES key in this RSA key's token; it doesn't leave it.
+    /// Unwraps an AES key in this RSA key's token; the AES key stays there. C:
+    /// `PK11_PubUnwrapSymKey`, `PK11_PubUnwrapSymKeyWithMechanism`.
     ///
-    /// Some tokens answer wrong PKCS #1 padding with a random key instead of a fault: what was
-    /// decrypted has to be checked by other means.
+    /// For wrong PKCS #1 padding some tokens return a random key instead of a fault: the caller
+    /// must verify what it decrypts by other means.
     ///
     /// # Errors
     /// The NSS fault.
@@ -38,7 +39,8 @@ impl PrivateKey {
                     len: size_of::<sys::CK_RSA_PKCS_OAEP_PARAMS>() as u32,
                 };
                 fault::pointer("PK11_PubUnwrapSymKeyWithMechanism", || {
-                    // SAFETY: key and items are live; the parameter is what the mechanism wants.
+                    // SAFETY: key and items are live; the parameter is a CK_RSA_PKCS_OAEP_PARAMS
+                    // (PKCS #11).
                     unsafe {
                         sys::PK11_PubUnwrapSymKeyWithMechanism(
                             self.as_ptr(),
@@ -59,7 +61,8 @@ impl PrivateKey {
 }
 
 impl SymKey {
-    /// AES-CBC decryption without padding; `data` is a multiple of 16 octets.
+    /// Decrypts with AES-CBC, without removing padding; the length of `data` is a multiple of 16
+    /// octets. C: `PK11_Decrypt`.
     ///
     /// # Errors
     /// The NSS fault.
@@ -69,7 +72,8 @@ impl SymKey {
         let mut written = 0u32;
         let room = u32::try_from(data.len()).unwrap_or(0);
         fault::status("PK11_Decrypt", || {
-            // SAFETY: key and item are live; `out` has `room` octets, `data` as many.
+            // SAFETY: key and item are live; `out` has `room` octets, as many as `data`
+            // (pk11pub.h).
             unsafe {
                 sys::PK11_Decrypt(
                     self.as_ptr(),
@@ -87,7 +91,7 @@ impl SymKey {
         Ok(out)
     }
 
-    /// AES-CBC encryption with PKCS #7 padding.
+    /// Encrypts with AES-CBC and PKCS #7 padding. C: `PK11_Encrypt`.
     ///
     /// # Errors
     /// The NSS fault.
@@ -97,7 +101,8 @@ impl SymKey {
         let mut written = 0u32;
         let room = u32::try_from(out.len()).unwrap_or(0);
         fault::status("PK11_Encrypt", || {
-            // SAFETY: key and item are live; `out` has `room` octets, `data` 16 less.
+            // SAFETY: key and item are live; `out` has `room` octets, 16 more than `data`
+            // (pk11pub.h).
             unsafe {
                 sys::PK11_Encrypt(
                     self.as_ptr(),
@@ -122,7 +127,7 @@ mod tests {
     use crate::algorithm::KeySpec;
     use crate::nss::{Database, KeyFlags, SessionKind};
 
-    /// Opening a database is for a process of its own: NSS is global.
+    /// NSS is global: a database is opened in a process of its own.
     #[test]
     fn what_is_wrapped_is_unwrapped_and_decrypts() {
         let database = Database::without_files().unwrap();

@@ -1,5 +1,5 @@
-//! What verification is made of: one signature, the CA certificates of a name, their trust, and what
-//! NSS objects to in a chain. The rules themselves are in [`crate::trust`].
+//! The parts of verification: one signature, the CA certificates with a subject name, their trust,
+//! and NSS's objections to a chain. The rules are in [`crate::trust`].
 
 use nss_sys as sys;
 
@@ -8,9 +8,9 @@ use super::database::Database;
 use super::fault::{self, Fault};
 use super::handle::{Borrowed, CertList};
 
-/// Data and the signature over it, as X.509 and CMS have them.
+/// Data and the signature over it, as in X.509 (RFC 5280 §4.1.1) and CMS (RFC 5652 §5.3).
 pub struct Signature<'a> {
-    /// What is signed.
+    /// The signed octets.
     pub data: &'a [u8],
     /// Content octets of the algorithm's OBJECT IDENTIFIER.
     pub algorithm: &'a [u8],
@@ -20,12 +20,12 @@ pub struct Signature<'a> {
     pub value: &'a [u8],
 }
 
-/// What the first trust field (SSL) says of a certificate as a CA.
+/// The trust of a CA certificate in the first field (SSL) of its trust flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaTrust {
     /// `C` or `T`.
     Trusted,
-    /// `p`: never to be trusted, whoever issued it.
+    /// `p`: never trusted, whoever issued it.
     Distrusted,
     /// Neither.
     Unknown,
@@ -33,10 +33,11 @@ pub enum CaTrust {
 
 impl Database {
     /// Verifies a signature with a public key (DER of a SubjectPublicKeyInfo). NSS's policy for
-    /// signatures of certificates decides which algorithms are good enough.
+    /// certificate signatures decides which algorithms are allowed. C:
+    /// `CERT_VerifySignedDataWithPublicKeyInfo`.
     ///
     /// # Errors
-    /// The NSS fault, `SEC_ERROR_BAD_SIGNATURE` for a wrong one.
+    /// The NSS fault; `SEC_ERROR_BAD_SIGNATURE` for a wrong signature.
     pub fn verify_signature(&self, spki: &[u8], signature: &Signature<'_>) -> Result<(), Fault> {
         let spki = Borrowed::new(spki);
         let info = fault::pointer("SECKEY_DecodeDERSubjectPublicKeyInfo", || {
@@ -55,7 +56,8 @@ impl Database {
             },
             signature: value.item(),
         };
-        // A BIT STRING's length is in bits; one too long for that is cut to nothing.
+        // The length of a BIT STRING is in bits; on overflow the signature becomes empty, and
+        // fails.
         signed.signature.len = signed.signature.len.checked_mul(8).unwrap_or(0);
         let outcome = fault::status("CERT_VerifySignedDataWithPublicKeyInfo", || {
             // SAFETY: `signed` points to octets that outlive the call and are only read; `info` is
@@ -73,13 +75,13 @@ impl Database {
         outcome
     }
 
-    /// Every certificate with this subject (DER of a Name) that any token holds; also those that are
-    /// [decoded](Database::decode_certificate) and still alive.
+    /// Returns every certificate with this subject (DER of a Name): those in any token, and those
+    /// [decoded](Database::decode_certificate) and still alive. C: `CERT_CreateSubjectCertList`.
     pub fn certificates_named(&self, subject: &[u8]) -> Vec<Certificate> {
         let subject = Borrowed::new(subject);
         let list = fault::pointer("CERT_CreateSubjectCertList", || {
-            // SAFETY: the item outlives the call; without a list to add to a new one, or null, is
-            // handed over; no certificate is left out for its dates (cert.h).
+            // SAFETY: the item outlives the call; with a null list, a new list or null is handed
+            // over; the dates of a certificate don't matter (cert.h).
             unsafe {
                 sys::CERT_CreateSubjectCertList(
                     std::ptr::null_mut(),
@@ -97,12 +99,12 @@ impl Database {
         }
     }
 
-    /// Returns what NSS objects to in a chain that is good otherwise: `chain` is DER, a certificate
-    /// and its issuers. Looked for are revocation by a CRL of the database and, when a CA
-    /// `constrains_names`, a name that it may not certify; nothing else that NSS finds counts.
+    /// Returns NSS's objection to a chain (DER, a certificate and its issuers) that is otherwise
+    /// valid: revocation by a CRL in the database or, when a CA `constrains_names`, a name that it
+    /// may not certify. Other errors of NSS are ignored. C: `CERT_VerifyCert`.
     pub fn objection(&self, chain: &[&[u8]], constrains_names: bool) -> Option<Fault> {
         let reused = sys::SEC_ERROR_REUSED_ISSUER_AND_SERIAL;
-        // Alive together, so that NSS finds the issuers.
+        // Kept alive together, so that NSS finds the issuers.
         let mut alive = Vec::new();
         for der in chain {
             match self.decode_certificate(der) {
@@ -116,9 +118,9 @@ impl Database {
         }
         let certificate = alive.first()?;
         let mut log = Log::new()?;
-        // CERT_VerifyCertificate would stop at a certificate that isn't good for the usage; this one
-        // goes on up the chain when it has a log.
-        // SAFETY: the certificate is live; the log has an arena (cert.h). Whatever is wrong is in it.
+        // CERT_VerifyCertificate stops at a certificate that isn't valid for the usage; with a log,
+        // this function continues up the chain. SAFETY: the certificate is live; the log has an
+        // arena (cert.h). The result is in the log.
         unsafe {
             sys::CERT_VerifyCert(
                 self.cert_db(),
@@ -131,7 +133,7 @@ impl Database {
             )
         };
         let found = log.codes();
-        // For such a name NSS 3.132 has the general code.
+        // NSS 3.132 returns the general code for such a name.
         let names = [sys::SEC_ERROR_CERT_NOT_IN_NAME_SPACE, sys::SEC_ERROR_INVALID_ARGS];
         let counts = |code: &i32| {
             *code == sys::SEC_ERROR_REVOKED_CERTIFICATE || constrains_names && names.contains(code)
@@ -141,8 +143,8 @@ impl Database {
     }
 }
 
-/// The errors that NSS finds in a chain. C: `CERTVerifyLog`, its arena given back by
-/// `PORT_FreeArena` and each certificate in it by `CERT_DestroyCertificate`.
+/// The errors that NSS finds in a chain. C: `CERTVerifyLog`; its arena is released by
+/// `PORT_FreeArena`, each certificate in it by `CERT_DestroyCertificate`.
 struct Log(sys::CERTVerifyLog);
 
 impl Log {
@@ -158,7 +160,7 @@ impl Log {
         }))
     }
 
-    /// Every node, in NSS's order.
+    /// Returns every node, in NSS's order.
     fn nodes(&self) -> Vec<sys::CERTVerifyLogNode> {
         let mut found = Vec::new();
         let mut at = self.0.head;
@@ -179,16 +181,16 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         for node in self.nodes().iter().filter(|n| !n.cert.is_null()) {
-            // SAFETY: NSS took a reference for each node (certvfy.c's contract in certt.h).
+            // SAFETY: NSS took a reference for each node (CERTVerifyLogNode, certt.h).
             unsafe { sys::CERT_DestroyCertificate(node.cert) };
         }
-        // SAFETY: from PORT_NewArena, freed once; nothing of it is zeroed.
+        // SAFETY: from PORT_NewArena, freed once; nothing of it is wiped (secport.h).
         unsafe { sys::PORT_FreeArena(self.0.arena, super::pr_bool(false)) };
     }
 }
 
 impl Certificate {
-    /// What the database's first trust field says of it as a CA.
+    /// Returns the certificate's trust as a CA, from the first trust field. C: `CERT_GetCertTrust`.
     pub fn ca_trust(&self) -> CaTrust {
         // SAFETY: CERTCertTrust is three integers; zero is "no flags".
         let mut trust: sys::CERTCertTrust = unsafe { std::mem::zeroed() };

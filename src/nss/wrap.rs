@@ -1,5 +1,5 @@
-//! Session keys (AES, triple DES) and wrapping: a private key under a session key, a session key
-//! under somebody's public key. Nothing here ever sees a key in the clear.
+//! Session keys (AES, triple DES), and wrapping: a private key under a session key, a session key
+//! under a recipient's public key. No key is ever in the clear here.
 
 use nss_sys as sys;
 
@@ -11,17 +11,17 @@ use super::token::Token;
 use crate::error::{Error, Kind, Result};
 
 handle! {
-    /// A symmetric key in a token. C: `PK11SymKey`, given back by `PK11_FreeSymKey`, which also
+    /// A symmetric key in a token. C: `PK11SymKey`, released by `PK11_FreeSymKey`, which also
     /// destroys a session object.
     SymKey, sys::PK11SymKey, sys::PK11_FreeSymKey
 }
 
-/// Room for a wrapped private key; one of RSA 16384 has some 9,300 octets.
+/// Buffer size in octets for a wrapped private key; RSA 16384 needs some 9,300.
 const LONGEST_PRIVATE: usize = 32 * 1024;
-/// Room for a wrapped session key: the modulus of RSA 16384 has 2,048 octets.
+/// Buffer size in octets for a wrapped session key; the modulus of RSA 16384 has 2,048.
 const LONGEST_SESSION: usize = 4096;
 
-/// Which session key to make.
+/// The algorithm and length of a session key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
     /// AES with a 128-bit key.
@@ -33,7 +33,8 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    /// Key generation mechanism and length in octets; triple DES has a fixed one, given as 0.
+    /// Returns the key generation mechanism and the length in octets (0 for triple DES, whose
+    /// length is fixed).
     fn generation(self) -> (sys::CK_MECHANISM_TYPE, i32) {
         match self {
             SessionKind::Aes128 => (sys::CKM_AES_KEY_GEN, 16),
@@ -43,13 +44,13 @@ impl SessionKind {
     }
 }
 
-/// How a private key is wrapped under a session key. What is wrapped is its PKCS #8
-/// PrivateKeyInfo.
+/// How a private key is wrapped under a session key. The wrapped octets are its PKCS #8
+/// PrivateKeyInfo (RFC 5208 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrivateWrap {
     /// PKCS #7 padding to 8 octets, then RFC 3394 with its default initial value.
     AesKeyWrapPkcs7,
-    /// RFC 3394 as it is: the length must be a multiple of 8.
+    /// RFC 3394 without padding: the length must be a multiple of 8.
     AesKeyWrap,
     /// RFC 5649.
     AesKeyWrapPadded,
@@ -60,9 +61,9 @@ pub enum PrivateWrap {
 }
 
 impl PrivateWrap {
-    /// The mechanisms that give these octets, best first. CKM_AES_KEY_WRAP_PAD is PKCS #7 padding
-    /// in NSS and RFC 5649 in other vendors' tokens (PKCS #11 2.40 left it open), so in NSS's own
-    /// token its unmistakable vendor number is used.
+    /// Returns the mechanisms that produce these octets, best first. CKM_AES_KEY_WRAP_PAD is PKCS
+    /// #7 padding in NSS and RFC 5649 in other vendors' tokens (PKCS #11 2.40 left it open), so for
+    /// NSS's own token its unambiguous vendor number is used.
     fn mechanisms(self, internal: bool) -> &'static [sys::CK_MECHANISM_TYPE] {
         match (self, internal) {
             (PrivateWrap::AesKeyWrapPkcs7, true) => &[sys::CKM_NSS_AES_KEY_WRAP_PAD],
@@ -84,7 +85,7 @@ impl PrivateWrap {
     }
 }
 
-/// How a session key travels under an RSA public key.
+/// How a session key is encrypted under an RSA public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyTransport {
     /// RSAES-PKCS1-v1_5 (RFC 8017 §7.2).
@@ -94,7 +95,8 @@ pub enum KeyTransport {
 }
 
 impl Token {
-    /// Makes a session key: gone with its handle, never written to the token.
+    /// Generates a session key; it is destroyed with its handle and never written to the token. C:
+    /// `PK11_TokenKeyGenWithFlags`.
     ///
     /// # Errors
     /// [`Kind::Refused`] when the token can't.
@@ -121,13 +123,13 @@ impl Token {
             let what = format!("cannot make a session key in the token {:?}", self.name());
             Error::new(Kind::Refused, what).because(f)
         })?;
-        // SAFETY: as above.
+        // SAFETY: PK11_TokenKeyGenWithFlags handed over a reference.
         Ok(unsafe { SymKey::from_raw(self.guard(), raw) })
     }
 }
 
 impl Database {
-    /// A public key from DER of its SubjectPublicKeyInfo; nothing is written.
+    /// Decodes the DER of a SubjectPublicKeyInfo; nothing is written. C: `SECKEY_ExtractPublicKey`.
     ///
     /// # Errors
     /// [`Kind::Input`].
@@ -151,8 +153,8 @@ impl Database {
 }
 
 impl SymKey {
-    /// `key` wrapped under this session key of the token `token`, where both live. `iv` matters to
-    /// the CBC ways only.
+    /// Returns `key` wrapped under this session key; both are in `token`. `iv` is used by the CBC
+    /// variants only. C: `PK11_WrapPrivKey`.
     ///
     /// # Errors
     /// [`Kind::Refused`]: the token has no such mechanism, or the key isn't extractable.
@@ -200,7 +202,8 @@ impl SymKey {
         Ok(out)
     }
 
-    /// This session key encrypted for the holder of an RSA key.
+    /// Returns this session key encrypted for the holder of an RSA key. C: `PK11_PubWrapSymKey`,
+    /// `PK11_PubWrapSymKeyWithMechanism`.
     ///
     /// # Errors
     /// [`Kind::Refused`].
@@ -228,7 +231,8 @@ impl SymKey {
                     len: size_of::<sys::CK_RSA_PKCS_OAEP_PARAMS>() as u32,
                 };
                 fault::status("PK11_PubWrapSymKeyWithMechanism", || {
-                    // SAFETY: as above; the parameter is a CK_RSA_PKCS_OAEP_PARAMS (PKCS #11).
+                    // SAFETY: both keys and the items are live; the parameter is a
+                    // CK_RSA_PKCS_OAEP_PARAMS (PKCS #11).
                     unsafe {
                         sys::PK11_PubWrapSymKeyWithMechanism(
                             recipient.as_ptr(),
@@ -249,12 +253,12 @@ impl SymKey {
     }
 }
 
-/// An item that NSS fills.
+/// Returns an item over `out` for NSS to fill.
 fn room(out: &mut [u8]) -> sys::SECItem {
     sys::SECItem { type_: sys::siBuffer, data: out.as_mut_ptr(), len: out.len() as u32 }
 }
 
-/// RSAES-OAEP with SHA-256 in both places and an empty label.
+/// Returns the parameters of RSAES-OAEP: SHA-256 for digest and MGF1, an empty label.
 pub(super) fn oaep_sha256() -> sys::CK_RSA_PKCS_OAEP_PARAMS {
     sys::CK_RSA_PKCS_OAEP_PARAMS {
         hashAlg: sys::CKM_SHA256,
