@@ -1,10 +1,12 @@
-//! The shape of alternative names: which text can be a DNS name, an address, an e-mail address or a URI.
+//! The form of alternative names: which text can be a DNS name, an address, an e-mail address or a
+//! URI.
 
 use std::net::IpAddr;
 
 use crate::error::{Error, Kind, Result};
 
-/// Longest DNS name and label (RFC 1035 §2.3.4), and local part of an address (RFC 5321 §4.5.3.1).
+/// The longest DNS name and label (RFC 1035 §2.3.4), and the longest local part of an e-mail
+/// address (RFC 5321 §4.5.3.1), in octets.
 const LONGEST_NAME: usize = 253;
 const LONGEST_LABEL: usize = 63;
 const LONGEST_LOCAL: usize = 64;
@@ -12,7 +14,7 @@ const LONGEST_LOCAL: usize = 64;
 /// Checks that `value` is a name of its kind: `dns`, `ip`, `email` or `uri`.
 ///
 /// # Errors
-/// [`Kind::Usage`]; the hint is the option that takes the value, if one does.
+/// [`Kind::Usage`]; the hint is the option that takes the value, if there is one.
 pub fn check(kind: &str, value: &str) -> Result<()> {
     let bad =
         |why: String| Error::new(Kind::Usage, format!("invalid {kind} name {value:?}: {why}"));
@@ -32,7 +34,8 @@ pub fn check(kind: &str, value: &str) -> Result<()> {
     })
 }
 
-/// Returns the options that take `value`: one for each of several names, or that of another kind.
+/// Returns the options that take `value`: one for each of several names, or the one of another
+/// kind.
 fn better(kind: &str, value: &str) -> Option<String> {
     let parts: Vec<&str> = value.split([',', ' ']).filter(|part| !part.is_empty()).collect();
     let several = parts.len() > 1 && parts.iter().all(|part| is(kind, part));
@@ -55,7 +58,8 @@ fn is(kind: &str, value: &str) -> bool {
 
 type Checked = std::result::Result<(), String>;
 
-/// Labels of letters, digits and hyphens; where `wildcard`, the first may be `*` (RFC 6125 §6.4.3).
+/// Checks for labels of letters, digits and hyphens; with `wildcard`, the first may be `*` (RFC
+/// 6125 §6.4.3).
 fn dns(value: &str, wildcard: bool) -> Checked {
     let no = |why: &str| Err(why.to_owned());
     if !value.is_ascii() {
@@ -97,7 +101,7 @@ fn ip(value: &str) -> Checked {
     value.parse::<IpAddr>().map(drop).map_err(|_| "it is no IPv4 or IPv6 address".into())
 }
 
-/// `local@domain`, the local part without quotes (RFC 5280 §4.2.1.6, RFC 5321 §4.1.2).
+/// Checks for `local@domain`, the local part without quotes (RFC 5280 §4.2.1.6, RFC 5321 §4.1.2).
 fn email(value: &str) -> Checked {
     let (local, domain) = match value.split('@').collect::<Vec<_>>()[..] {
         [local, domain] if !local.is_empty() => (local, domain),
@@ -116,7 +120,7 @@ fn email(value: &str) -> Checked {
     dns(domain, false).map_err(|why| format!("the domain {domain:?}: {why}"))
 }
 
-/// An absolute URI (RFC 5280 §4.2.1.6, RFC 3986).
+/// Checks for an absolute URI (RFC 5280 §4.2.1.6, RFC 3986).
 fn uri(value: &str) -> Checked {
     let (scheme, rest) = value.split_once(':').ok_or("it has no scheme, as https: is one")?;
     let mut letters = scheme.chars();

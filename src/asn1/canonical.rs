@@ -1,25 +1,26 @@
-//! Where octets break DER (X.690 §10, §11): what a CA that decodes and encodes a message anew would
-//! write differently, and so find its signatures broken.
+//! Finds violations of DER (X.690 §10, §11). A CA that decodes and re-encodes a message would write
+//! those octets differently, and its signatures would not verify.
 
 use super::split_tlv;
 
-/// Elements nested deeper than this aren't looked into.
+/// Elements nested deeper than this aren't checked.
 const DEEPEST: usize = 64;
-/// Violations told at most.
+/// The most violations reported.
 const MOST: usize = 5;
 
-/// What breaks DER, with the offset of each: `at octet 12: a length longer than needed`. Five at
-/// most; empty for DER.
+/// Returns violations of DER, each with its offset: `at octet 12: a length longer than needed`. At
+/// most five; empty for DER.
 ///
-/// Looked at: definite and minimal lengths, whole INTEGERs and BOOLEANs, primitive strings, the
-/// order of SETs, defaults of `critical` written out, and that elements end where they should.
+/// Checked are: definite and minimal lengths, minimal INTEGERs and BOOLEANs, primitive strings, the
+/// order of SETs, `critical` encoded with its default, and that each element ends where its parent
+/// says.
 pub fn violations(der: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     elements(der, 0, 0, &mut found);
     found
 }
 
-/// The elements one after the other that `octets` are; `None` when they aren't whole elements.
+/// Splits `octets` into elements; `None` when the last one isn't complete.
 pub fn children(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
     let mut found = Vec::new();
     while !octets.is_empty() {
@@ -31,7 +32,7 @@ pub fn children(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
     Some(found)
 }
 
-/// Whether elements are in the order DER wants of a SET OF.
+/// Returns whether the elements are in the DER order of a SET OF (X.690 §11.6).
 pub fn sorted(elements: &[&[u8]]) -> bool {
     elements.is_sorted()
 }
@@ -67,7 +68,7 @@ fn elements(mut octets: &[u8], mut at: usize, depth: usize, found: &mut Vec<Stri
     }
 }
 
-/// What is wrong with one element by itself.
+/// Returns the violation of one element by itself.
 fn element(tag: u8, content: &[u8]) -> Option<&'static str> {
     match (tag, content) {
         (0x01, [0x00 | 0xff]) => None,

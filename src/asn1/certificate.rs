@@ -1,5 +1,5 @@
-//! A certificate (RFC 5280), read once: its fields as they stand there, and what its extensions say.
-//! Octets that are hashed, signed or compared are kept as they arrived; nothing is verified.
+//! A certificate (RFC 5280 §4.1), decoded once: its fields and its extensions. Octets that are
+//! hashed, signed or compared are kept as received; nothing is verified.
 
 use chrono::{DateTime, FixedOffset, Utc};
 use num_bigint::BigInt;
@@ -13,8 +13,7 @@ use super::key_usage::{self, KeyUsage};
 use super::{decode, extension, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
 
-/// The fields of a certificate by position, each as the bytes it has there: a certificate is never
-/// encoded again.
+/// The fields of a certificate, each as the octets received: a certificate is never re-encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fields<'a> {
     /// INTEGER content octets of the serial number.
@@ -29,7 +28,8 @@ pub struct Fields<'a> {
     pub validity: &'a [u8],
 }
 
-/// Reads a certificate's outer fields only, whatever is in them or follows.
+/// Reads only a certificate's outer fields (RFC 5280 §4.1); their content, and anything after them,
+/// isn't checked.
 ///
 /// # Errors
 /// [`Kind::Input`].
@@ -38,7 +38,7 @@ pub fn fields(der: &[u8]) -> Result<Fields<'_>> {
 }
 
 fn outer(der: &[u8]) -> Option<Fields<'_>> {
-    /// The next element whole, and what follows it.
+    /// Returns the next element, with and without its header, and what follows it.
     fn next(at: &[u8]) -> Option<(u8, &[u8], &[u8])> {
         let (tag, _, rest) = split_tlv(at)?;
         Some((tag, at.get(..at.len() - rest.len())?, rest))
@@ -57,16 +57,16 @@ fn outer(der: &[u8]) -> Option<Fields<'_>> {
     Some(Fields { serial, issuer, subject, spki, validity })
 }
 
-/// A decoded certificate, nothing of it verified.
+/// A decoded certificate (RFC 5280 §4.1); nothing is verified.
 #[derive(Debug)]
 pub struct Certificate<'a> {
-    /// The certificate.
+    /// DER of the certificate.
     pub der: &'a [u8],
-    /// Names, key and serial number, as they stand there.
+    /// Names, key and serial number, as received.
     pub fields: Fields<'a>,
-    /// Its version, 3 for most.
+    /// The version; 3 for most.
     pub version: u64,
-    /// What is signed.
+    /// DER of the tbsCertificate, the signed part.
     pub signed: &'a [u8],
     /// Content octets of the signature algorithm's OBJECT IDENTIFIER.
     pub algorithm: &'a [u8],
@@ -76,15 +76,15 @@ pub struct Certificate<'a> {
     pub signature: &'a [u8],
     /// The signature algorithm.
     pub signature_algorithm: Algorithm,
-    /// First moment it is valid.
+    /// Start of validity.
     pub not_before: DateTime<Utc>,
-    /// Last moment it is valid.
+    /// End of validity.
     pub not_after: DateTime<Utc>,
     /// The extensions, in their order.
     pub extensions: Vec<Extension>,
 }
 
-/// An AlgorithmIdentifier.
+/// An AlgorithmIdentifier (RFC 5280 §4.1.1.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Algorithm {
     /// The identifier in dotted form.
@@ -93,19 +93,19 @@ pub struct Algorithm {
     pub parameters: Vec<u8>,
 }
 
-/// A SubjectPublicKeyInfo.
+/// A SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {
-    /// What kind of key it is.
+    /// The algorithm of the key.
     pub algorithm: Algorithm,
     /// The octets of the BIT STRING.
     pub bits: Vec<u8>,
-    /// Modulus and public exponent of an RSA key.
+    /// Modulus and public exponent, if it is an RSA key.
     pub rsa: Option<(Vec<u8>, BigInt)>,
 }
 
-/// Extensions that a verifier of paths knows, or that only restrict what others do: a critical one
-/// besides these makes a certificate no issuer.
+/// Critical extensions that path verification handles, or that only restrict other uses. A
+/// certificate with another critical extension is not accepted as an issuer.
 const KNOWN: &[&Oid] = &[
     oid::CE_SUBJECT_KEY_IDENTIFIER,
     oid::CE_KEY_USAGE,
@@ -121,11 +121,11 @@ const KNOWN: &[&Oid] = &[
     oid::CE_INHIBIT_ANY_POLICY,
 ];
 
-/// Reads a certificate for its verifier, who takes less than [`Certificate::decode`] does.
+/// Decodes a certificate for verification; stricter than [`Certificate::decode`].
 ///
 /// # Errors
-/// [`Kind::Input`]; also when the two places that name the signature algorithm differ, when an
-/// extension occurs twice, or when octets follow.
+/// [`Kind::Input`]; also when the two fields for the signature algorithm differ, when an extension
+/// occurs twice, or when octets follow.
 pub fn read(der: &[u8]) -> Result<Certificate<'_>> {
     let bad = || Error::new(Kind::Input, "invalid certificate");
     let (certificate, agree) = Certificate::decoded(der)?;
@@ -144,14 +144,14 @@ pub fn read(der: &[u8]) -> Result<Certificate<'_>> {
     Ok(certificate)
 }
 
-/// The elements of a certificate.
+/// The three elements of a certificate.
 #[derive(Default)]
 struct Parts<'a> {
     signed: &'a [u8],
     algorithm: &'a [u8],
     parameters: &'a [u8],
     signature: &'a [u8],
-    /// Nothing follows, and the signature is whole octets.
+    /// Whether nothing follows, and the signature is a whole number of octets.
     exact: bool,
 }
 
@@ -181,7 +181,7 @@ fn utc(time: &Time) -> DateTime<Utc> {
 }
 
 impl<'a> Certificate<'a> {
-    /// Decodes a certificate for reading.
+    /// Decodes a certificate for display.
     ///
     /// # Errors
     /// [`Kind::Input`].
@@ -189,7 +189,8 @@ impl<'a> Certificate<'a> {
         Ok(Certificate::decoded(der)?.0)
     }
 
-    /// Decodes a certificate; returns, too, whether it names one signature algorithm in both places.
+    /// Decodes a certificate; also returns whether its two fields for the signature algorithm are
+    /// equal.
     fn decoded(der: &'a [u8]) -> Result<(Certificate<'a>, bool)> {
         let fields = fields(der)?;
         let decoded: rasn_pkix::Certificate = decode("a certificate", der)?;
@@ -243,19 +244,19 @@ impl<'a> Certificate<'a> {
         self.fields.subject == self.fields.issuer
     }
 
-    /// Returns whether basicConstraints says CA, and how many CAs may follow below.
+    /// Returns basicConstraints (RFC 5280 §4.2.1.9): whether it is a CA, and pathLenConstraint.
     ///
     /// # Errors
-    /// [`Kind::Input`] for an extension that can't be decoded; so below.
+    /// [`Kind::Input`] for an extension that can't be decoded; the same for the methods below.
     pub fn ca(&self) -> Result<(bool, Option<u64>)> {
         let Some(value) = self.value(oid::CE_BASIC_CONSTRAINTS) else { return Ok((false, None)) };
         let constraints = extension::basic_constraints(value)?;
-        // A length that is no count allows nothing.
+        // A negative or too large pathLenConstraint permits no further CA.
         let most = constraints.path_length.map(|n| u64::try_from(&n).unwrap_or(0));
         Ok((constraints.ca, most))
     }
 
-    /// Returns keyUsage, if it is there.
+    /// Returns keyUsage, if present.
     ///
     /// # Errors
     /// As [`Certificate::ca`].
@@ -264,7 +265,7 @@ impl<'a> Certificate<'a> {
         value.map(|value| key_usage::usages("the key usage", value)).transpose()
     }
 
-    /// Returns whether the key may be used so: keyUsage says it, or isn't there.
+    /// Returns whether keyUsage permits one of `uses`, or is absent.
     ///
     /// # Errors
     /// As [`Certificate::ca`].
@@ -272,7 +273,7 @@ impl<'a> Certificate<'a> {
         Ok(self.key_usage()?.is_none_or(|granted| granted.iter().any(|one| uses.contains(one))))
     }
 
-    /// Returns the purposes in extKeyUsage, if it is there.
+    /// Returns the purposes in extKeyUsage, if present.
     ///
     /// # Errors
     /// As [`Certificate::ca`].
@@ -281,7 +282,7 @@ impl<'a> Certificate<'a> {
         value.map(|value| key_usage::purposes("the extended key usage", value)).transpose()
     }
 
-    /// Returns whether extKeyUsage names this purpose.
+    /// Returns whether extKeyUsage contains this purpose.
     ///
     /// # Errors
     /// As [`Certificate::ca`].
@@ -298,7 +299,7 @@ impl<'a> Certificate<'a> {
         value.map_or_else(|| Ok(Vec::new()), extension::general_names)
     }
 
-    /// Returns subjectKeyIdentifier's octets.
+    /// Returns the octets of subjectKeyIdentifier.
     pub fn key_identifier(&self) -> Option<&[u8]> {
         match split_tlv(self.value(oid::CE_SUBJECT_KEY_IDENTIFIER)?)? {
             (0x04, id, []) => Some(id),
@@ -316,12 +317,12 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Returns whether it holds those below it to names.
+    /// Returns whether it has nameConstraints (RFC 5280 §4.2.1.10).
     pub fn constrains_names(&self) -> bool {
         self.value(oid::CE_NAME_CONSTRAINTS).is_some()
     }
 
-    /// Returns a critical extension that no verifier here knows, in dotted form.
+    /// Returns the first critical extension that path verification doesn't handle, in dotted form.
     pub fn unknown_critical(&self) -> Option<String> {
         let unknown = |e: &&Extension| e.critical && !KNOWN.iter().any(|k| *e.id == **k);
         self.extensions.iter().find(unknown).map(Extension::id)
@@ -334,7 +335,7 @@ impl Algorithm {
         Algorithm { id: oid::dotted(&algorithm.algorithm), parameters: parameters.to_vec() }
     }
 
-    /// Returns the digest that RSASSA-PSS-params (RFC 4055 §3.1) name, in dotted form.
+    /// Returns the digest in RSASSA-PSS-params (RFC 4055 §3.1), in dotted form.
     pub fn pss_digest(&self) -> Option<String> {
         // The first element is `[0] { AlgorithmIdentifier { OBJECT IDENTIFIER ...`.
         let (0x30, fields, _) = split_tlv(&self.parameters)? else { return None };

@@ -1,16 +1,17 @@
-//! CMC types: RFC 5272 (RFC 10002), in the forms Dogtag reads and writes.
+//! CMC types (RFC 5272, RFC 10002), in the forms that Dogtag reads and writes. Section numbers are
+//! those of RFC 5272.
 
 use rasn::prelude::*;
 use rasn_cms::{AlgorithmIdentifier, ContentInfo};
 
 use super::Number;
 
-/// PKIData (RFC 5272 §3.2.1): all four sequences are always there.
+/// PKIData (§3.2.1); all four sequences are mandatory.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct PkiData {
     /// Controls.
     pub control_sequence: SequenceOf<TaggedAttribute>,
-    /// TaggedRequests as they were encoded; see [`TaggedRequest`].
+    /// TaggedRequests as received; see [`TaggedRequest`].
     pub req_sequence: SequenceOf<Any>,
     /// TaggedContentInfos.
     pub cms_sequence: SequenceOf<Any>,
@@ -29,49 +30,49 @@ pub struct PkiResponse {
     pub other_msg_sequence: SequenceOf<Any>,
 }
 
-/// TaggedAttribute (§3.2.1.1). The body part id is any INTEGER on reading; Dogtag checks nothing.
+/// TaggedAttribute (§3.2.1.1). Decoding accepts any INTEGER as body part id, as Dogtag does.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct TaggedAttribute {
-    /// Number of this part within the message.
+    /// Body part id within the message.
     pub body_part_id: Number,
-    /// Which control.
+    /// The control's object identifier.
     pub attr_type: ObjectIdentifier,
-    /// Its values.
+    /// The control's values.
     pub attr_values: SetOf<Any>,
 }
 
-/// TaggedRequest (§3.2.1.2), the requests within as bytes.
+/// TaggedRequest (§3.2.1.2); the requests are kept as received.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 #[rasn(choice)]
 pub enum TaggedRequest {
-    /// PKCS #10.
+    /// tcr: a PKCS #10 request.
     #[rasn(tag(0))]
     Tcr(TaggedCertificationRequest),
-    /// CRMF.
+    /// crm: a CRMF request.
     #[rasn(tag(1))]
     Crm(super::crmf::CertReqMsg),
-    /// Anything else.
+    /// orm: any other request.
     #[rasn(tag(2))]
     Orm(OtherReqMsg),
 }
 
-/// TaggedCertificationRequest.
+/// TaggedCertificationRequest (§3.2.1.2.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct TaggedCertificationRequest {
-    /// Number of this request within the message.
+    /// Body part id within the message.
     pub body_part_id: Number,
     /// The PKCS #10 request.
     pub certification_request: Any,
 }
 
-/// OtherReqMsg (`[2]` orm).
+/// OtherReqMsg (§3.2.1.2.3), tagged `[2]` orm.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct OtherReqMsg {
-    /// Number of this request within the message.
+    /// Body part id within the message.
     pub body_part_id: Number,
-    /// Its type.
+    /// The request's type.
     pub request_message_type: ObjectIdentifier,
-    /// Its value.
+    /// The request's value.
     pub request_message_value: Any,
 }
 
@@ -82,31 +83,32 @@ pub struct CmcStatusInfoV2 {
     pub cmc_status: Number,
     /// BodyPartReferences: INTEGER or SEQUENCE OF INTEGER.
     pub body_list: SequenceOf<Any>,
-    /// Text for people.
+    /// statusString.
     pub status_string: Option<Utf8String>,
-    /// OtherStatusInfo: CMCFailInfo, [`PendInfo`] or [`ExtendedFailInfo`], told apart by their tags.
+    /// OtherStatusInfo: CMCFailInfo, [`PendInfo`] or [`ExtendedFailInfo`], distinguished by their
+    /// tags.
     pub other_info: Option<Any>,
 }
 
 /// PendInfo (§6.1.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct PendInfo {
-    /// What to hand back in queryPending.
+    /// pendToken; queryPending returns it to the CA.
     pub pend_token: OctetString,
-    /// When to ask.
+    /// pendTime: when to ask again.
     pub pend_time: GeneralizedTime,
 }
 
 /// ExtendedFailInfo (§6.1.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct ExtendedFailInfo {
-    /// Whose code.
+    /// The object identifier that defines the code.
     pub fail_info_oid: ObjectIdentifier,
     /// The code.
     pub fail_info_value: Any,
 }
 
-/// IdentityProofV2 (§6.2.1) and PopLinkWitnessV2 (§6.3.1.1): same shape.
+/// IdentityProofV2 (§6.2.1) and PopLinkWitnessV2 (§6.3.1.1); both have the same structure.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct Witness {
     /// hashAlgID or keyGenAlgorithm.
@@ -120,44 +122,45 @@ pub struct Witness {
 /// EncryptedPOP (§6.7).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct EncryptedPop {
-    /// The request it challenges, as bytes.
+    /// The TaggedRequest to prove, as received.
     pub request: Any,
     /// EnvelopedData with the challenge.
     pub cms: ContentInfo,
-    /// RFC: the MAC. Dogtag: AES-128-CBC with the true IV.
+    /// In the RFC the MAC algorithm; in Dogtag AES-128-CBC with the initialisation vector that was
+    /// used.
     pub the_pop_alg_id: AlgorithmIdentifier,
-    /// Digest of the witness.
+    /// The digest algorithm of the witness.
     pub witness_alg_id: AlgorithmIdentifier,
-    /// Digest of the challenge.
+    /// The digest of the challenge.
     pub witness: OctetString,
 }
 
 /// DecryptedPOP (§6.7).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct DecryptedPop {
-    /// The request meant.
+    /// Body part id of the request in the first round trip.
     pub body_part_id: Number,
-    /// As in the challenge.
+    /// thePOPAlgID as in the challenge.
     pub the_pop_alg_id: AlgorithmIdentifier,
-    /// The MAC under the challenge.
+    /// thePOP: the MAC of the request under the challenge.
     pub the_pop: OctetString,
 }
 
-/// RevokeRequest (§6.11); the issuer is a bare Name, as bytes. For reading alone: what holds a
-/// secret is written in parts.
+/// RevokeRequest (§6.11); the issuer is a bare Name, as received. For decoding only: a value with a
+/// passphrase is encoded part by part, so that every copy is wiped.
 #[derive(AsnType, Decode)]
 pub struct RevokeRequest {
-    /// Issuer of the certificate.
+    /// DER of the issuer's Name.
     pub issuer_name: Any,
     /// Its serial number.
     pub serial_number: Number,
     /// CRLReason.
     pub reason: CrlReason,
-    /// When the key was compromised; `YYYYMMDDHHMMSSZ`.
+    /// When the key was compromised, as `YYYYMMDDHHMMSSZ`.
     pub invalidity_date: Option<GeneralizedTime>,
     /// The shared secret.
     pub passphrase: Option<OctetString>,
-    /// Text for the CA.
+    /// comment, for the CA.
     pub comment: Option<Utf8String>,
 }
 
@@ -179,16 +182,16 @@ pub enum CrlReason {
     AaCompromise = 10,
 }
 
-/// GetCert as Dogtag reads it: a bare Name where RFC 5272 §6.9 has a GeneralName.
+/// GetCert (§6.9) as Dogtag reads it: a bare Name where the RFC has a GeneralName.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct GetCert {
-    /// Issuer.
+    /// DER of the issuer's Name.
     pub issuer_name: Any,
     /// Serial number.
     pub serial_number: Number,
 }
 
-/// CMCCertId as Dogtag reads it: SEQUENCE { SEQUENCE { Name }, INTEGER }.
+/// CMCCertId (§6.14) as Dogtag reads it: SEQUENCE { SEQUENCE { Name }, INTEGER }.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct CmcCertId {
     /// The issuer's bare Name in a sequence.
@@ -200,14 +203,14 @@ pub struct CmcCertId {
 /// LraPopWitness (§6.8).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct LraPopWitness {
-    /// Body part of the PKIData meant; 0 is this one.
+    /// Body part id of the nested PKIData; 0 is the enclosing one.
     pub pki_data_body_id: Number,
-    /// The requests whose POP was checked.
+    /// Body part ids of the requests whose proof of possession was checked.
     pub body_ids: SequenceOf<Number>,
 }
 
 impl LraPopWitness {
-    /// About requests of the message it is in.
+    /// Returns the control for requests of the enclosing PKIData.
     pub fn of(requests: &[u32]) -> LraPopWitness {
         LraPopWitness {
             pki_data_body_id: Number::from(0u32),

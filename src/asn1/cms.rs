@@ -1,4 +1,4 @@
-//! SignedData (RFC 5652 §5) with certificates and issuer names kept as bytes.
+//! SignedData (RFC 5652 §5); certificates and issuer names are kept as received.
 
 use rasn::prelude::*;
 use rasn_cms::{AlgorithmIdentifier, Attribute, EncapsulatedContentInfo};
@@ -7,61 +7,61 @@ use super::Number;
 
 pub use rasn_cms::{ContentInfo, EnvelopedData, RecipientInfo};
 
-/// SignedData.
+/// SignedData (RFC 5652 §5.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct SignedData {
-    /// 3 when the content isn't id-data.
+    /// 3 when the content type isn't id-data.
     pub version: Number,
-    /// The digests signers used.
+    /// The signers' digest algorithms.
     pub digest_algorithms: SetOf<AlgorithmIdentifier>,
-    /// What is signed.
+    /// encapContentInfo: the content and its type.
     pub encap_content_info: EncapsulatedContentInfo,
-    /// Certificates as they arrived.
+    /// The certificates as received.
     #[rasn(tag(0))]
     pub certificates: Option<SetOf<Any>>,
-    /// CRLs as they arrived.
+    /// The CRLs as received.
     #[rasn(tag(1))]
     pub crls: Option<SetOf<Any>>,
     /// The signers.
     pub signer_infos: SetOf<SignerInfo>,
 }
 
-/// SignerInfo.
+/// SignerInfo (RFC 5652 §5.3).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq, Hash)]
 pub struct SignerInfo {
     /// 1 with issuerAndSerialNumber, 3 with subjectKeyIdentifier.
     pub version: Number,
-    /// Whose signature it is.
+    /// The signer's identifier.
     pub sid: SignerIdentifier,
-    /// Digest of content and attributes.
+    /// Digest algorithm of the content.
     pub digest_algorithm: AlgorithmIdentifier,
-    /// What is signed, if not the content itself.
+    /// Signed attributes; when absent, the signature is over the content itself.
     #[rasn(tag(0))]
     pub signed_attrs: Option<SetOf<Attribute>>,
-    /// How it is signed.
+    /// The signature algorithm.
     pub signature_algorithm: AlgorithmIdentifier,
     /// The signature.
     pub signature: OctetString,
-    /// Attributes nobody signed.
+    /// Unsigned attributes; anyone can change them.
     #[rasn(tag(1))]
     pub unsigned_attrs: Option<SetOf<Attribute>>,
 }
 
-/// SignerIdentifier.
+/// SignerIdentifier (RFC 5652 §5.3).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq, Hash)]
 #[rasn(choice)]
 pub enum SignerIdentifier {
-    /// By certificate.
+    /// issuerAndSerialNumber.
     IssuerAndSerialNumber(IssuerAndSerialNumber),
-    /// By key identifier.
+    /// subjectKeyIdentifier.
     #[rasn(tag(0))]
     SubjectKeyIdentifier(OctetString),
 }
 
-/// IssuerAndSerialNumber, the name as bytes.
+/// IssuerAndSerialNumber (RFC 5652 §10.2.4), the name as received.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq, Hash)]
 pub struct IssuerAndSerialNumber {
-    /// The issuer's name, octet for octet.
+    /// DER of the issuer's Name, as received.
     pub issuer: Any,
     /// Serial number.
     pub serial_number: Number,

@@ -1,4 +1,4 @@
-//! CRMF (RFC 4211): certificate request messages.
+//! CRMF: certificate request messages. Section numbers are those of RFC 4211.
 
 use super::Number;
 use rasn::prelude::*;
@@ -8,25 +8,25 @@ use rasn_pkix::{Extension, SubjectPublicKeyInfo};
 /// CertReqMessages (§3).
 pub type CertReqMessages = SequenceOf<Any>;
 
-/// CertReqMsg (§3); the CertRequest is kept as bytes, for its signature covers them.
+/// CertReqMsg (§3). The CertRequest is kept as received, because its signature covers those octets.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct CertReqMsg {
     /// DER of the [`CertRequest`].
     pub cert_req: Any,
     /// Proof of possession.
     pub popo: Option<ProofOfPossession>,
-    /// Registration information; not allowed in CMC (RFC 5272 §3.2.1.2.2).
+    /// Registration information; forbidden in CMC (RFC 5272 §3.2.1.2.2).
     pub reg_info: Option<SequenceOf<AttributeTypeAndValue>>,
 }
 
 /// CertRequest (§5).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct CertRequest {
-    /// Number of the request; its body part id in CMC.
+    /// certReqId: the request's number, and its body part id in CMC.
     pub cert_req_id: Number,
-    /// What is asked for.
+    /// The requested fields of the certificate.
     pub cert_template: CertTemplate,
-    /// Controls; Dogtag's tools write it even when empty.
+    /// Controls; Dogtag's tools encode the field even when it is empty.
     pub controls: Option<SequenceOf<AttributeTypeAndValue>>,
 }
 
@@ -36,19 +36,19 @@ pub struct CertTemplate {
     /// 2 for X.509 version 3.
     #[rasn(tag(0))]
     pub version: Option<Number>,
-    /// Left to the CA.
+    /// Assigned by the CA.
     #[rasn(tag(1))]
     pub serial_number: Option<Number>,
-    /// Left to the CA.
+    /// Assigned by the CA.
     #[rasn(tag(2))]
     pub signing_alg: Option<AlgorithmIdentifier>,
-    /// Left to the CA.
+    /// Assigned by the CA.
     #[rasn(tag(explicit(3)))]
     pub issuer: Option<Any>,
-    /// Left to the CA.
+    /// Assigned by the CA.
     #[rasn(tag(4))]
     pub validity: Option<OptionalValidity>,
-    /// The subject's Name, as bytes.
+    /// DER of the subject's Name.
     #[rasn(tag(explicit(5)))]
     pub subject: Option<Any>,
     /// The public key.
@@ -60,7 +60,7 @@ pub struct CertTemplate {
     /// Obsolete.
     #[rasn(tag(8))]
     pub subject_uid: Option<BitString>,
-    /// Extensions wished for.
+    /// The requested extensions.
     #[rasn(tag(9))]
     pub extensions: Option<SequenceOf<Extension>>,
 }
@@ -68,20 +68,20 @@ pub struct CertTemplate {
 /// OptionalValidity (§5).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct OptionalValidity {
-    /// From.
+    /// notBefore.
     #[rasn(tag(explicit(0)))]
     pub not_before: Option<rasn_pkix::Time>,
-    /// To.
+    /// notAfter.
     #[rasn(tag(explicit(1)))]
     pub not_after: Option<rasn_pkix::Time>,
 }
 
-/// AttributeTypeAndValue (§3): a control.
+/// AttributeTypeAndValue (§3): one control.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct AttributeTypeAndValue {
-    /// Which control.
+    /// The control's object identifier.
     pub r#type: ObjectIdentifier,
-    /// Its value.
+    /// The control's value.
     pub value: Any,
 }
 
@@ -89,39 +89,39 @@ pub struct AttributeTypeAndValue {
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 #[rasn(choice)]
 pub enum ProofOfPossession {
-    /// Checked by an RA.
+    /// raVerified: an RA has checked it.
     #[rasn(tag(0))]
     RaVerified(()),
-    /// By signature.
+    /// signature.
     #[rasn(tag(1))]
     Signature(PopoSigningKey),
-    /// By decryption.
+    /// keyEncipherment: by decryption.
     #[rasn(tag(explicit(2)))]
     KeyEncipherment(Any),
-    /// By key agreement.
+    /// keyAgreement.
     #[rasn(tag(explicit(3)))]
     KeyAgreement(Any),
 }
 
-/// POPOSigningKey (§4.1), without poposkInput: the signature is over the CertRequest.
+/// POPOSigningKey (§4.1) without poposkInput; the signature is over the CertRequest.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct PopoSigningKey {
-    /// How it is signed.
+    /// The signature algorithm.
     pub algorithm_identifier: AlgorithmIdentifier,
     /// The signature.
     pub signature: BitString,
 }
 
-/// EncryptedValue (appendix of RFC 4211), as Dogtag's KRA reads it.
+/// EncryptedValue (appendix B), as Dogtag's KRA reads it.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct EncryptedValue {
     /// Never sent.
     #[rasn(tag(0))]
     pub intended_alg: Option<AlgorithmIdentifier>,
-    /// How the private key is wrapped.
+    /// The algorithm that the private key is wrapped with.
     #[rasn(tag(1))]
     pub symm_alg: Option<AlgorithmIdentifier>,
-    /// The session key under the transport key.
+    /// The session key, encrypted under the transport key.
     #[rasn(tag(2))]
     pub enc_symm_key: Option<BitString>,
     /// Never sent.
@@ -130,6 +130,6 @@ pub struct EncryptedValue {
     /// Never sent.
     #[rasn(tag(4))]
     pub value_hint: Option<OctetString>,
-    /// The private key under the session key.
+    /// The private key, wrapped under the session key.
     pub enc_value: BitString,
 }

@@ -1,4 +1,4 @@
-//! Extensions of certificates (RFC 5280 §4.2), their values as data.
+//! Certificate extensions (RFC 5280 §4.2) with decoded values.
 
 use num_bigint::BigInt;
 use rasn::prelude::*;
@@ -8,17 +8,17 @@ use super::key_usage::{self, KeyUsage};
 use super::{decode, encode, name, oid};
 use crate::error::{Error, Kind, Result};
 
-/// An extension.
+/// An Extension (RFC 5280 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {
     pub(super) id: ObjectIdentifier,
-    /// Whether who doesn't know it must refuse the certificate.
+    /// Whether software that doesn't recognise it must reject the certificate.
     pub critical: bool,
-    /// The octets in its OCTET STRING.
+    /// The octets inside its OCTET STRING.
     pub value: Vec<u8>,
 }
 
-/// The value of an extension.
+/// The decoded value of an extension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// subjectKeyIdentifier.
@@ -39,16 +39,16 @@ pub enum Value {
     AuthorityKeyIdentifier(AuthorityKeyIdentifier),
     /// extKeyUsage: the purposes in dotted form.
     ExtKeyUsage(Vec<String>),
-    /// Any other; nothing of it is decoded.
+    /// Any other extension; not decoded.
     Other,
 }
 
-/// basicConstraints.
+/// BasicConstraints (RFC 5280 §4.2.1.9).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BasicConstraints {
-    /// Whether it is a CA's.
+    /// Whether the subject is a CA.
     pub ca: bool,
-    /// How many CAs may follow below.
+    /// pathLenConstraint: how many CAs may follow below.
     pub path_length: Option<BigInt>,
 }
 
@@ -63,28 +63,28 @@ pub enum GeneralName {
     Uri(String),
     /// directoryName, as text.
     Directory(String),
-    /// iPAddress: four or sixteen octets, with a mask twice as many.
+    /// iPAddress: 4 or 16 octets, or 8 or 32 with a mask.
     Ip(Vec<u8>),
     /// registeredID, in dotted form.
     RegisteredId(String),
     /// otherName: its type in dotted form, and the DER of its value.
     Other(String, Vec<u8>),
-    /// One of another kind, or that can't be decoded.
+    /// Another kind of name, or one that can't be decoded.
     Unread,
 }
 
 /// A DistributionPoint (RFC 5280 §4.2.1.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DistributionPoint {
-    /// Where the CRL is.
+    /// Where to get the CRL.
     pub name: Option<DistributionPointName>,
-    /// The bits of the reasons it lists, `unused` first.
+    /// The bits of its ReasonFlags, `unused` first.
     pub reasons: Option<Vec<bool>>,
-    /// Who signs it.
+    /// The issuer of the CRL.
     pub crl_issuer: Option<Vec<GeneralName>>,
 }
 
-/// A DistributionPointName.
+/// A DistributionPointName (RFC 5280 §4.2.1.13).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DistributionPointName {
     /// fullName.
@@ -98,14 +98,14 @@ pub enum DistributionPointName {
 pub struct Policy {
     /// The policy, in dotted form.
     pub id: String,
-    /// What is said of it.
+    /// Its qualifiers.
     pub qualifiers: Vec<PolicyQualifier>,
 }
 
-/// PolicyQualifierInfo.
+/// A PolicyQualifierInfo (RFC 5280 §4.2.1.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyQualifier {
-    /// Its kind, in dotted form.
+    /// The qualifier's type, in dotted form.
     pub id: String,
     /// Its value.
     pub value: Qualifier,
@@ -116,13 +116,13 @@ pub struct PolicyQualifier {
 pub enum Qualifier {
     /// CPSuri.
     Cps(String),
-    /// UserNotice: organization and numbers of its reference, and the explicit text.
+    /// UserNotice: organization and notice numbers of the reference, and the explicit text.
     Notice(Option<(DisplayText, Vec<BigInt>)>, Option<DisplayText>),
-    /// Another one, in DER.
+    /// Another type of qualifier, as DER.
     Other(Vec<u8>),
 }
 
-/// A DisplayText: the name of its ASN.1 type, and the text.
+/// A DisplayText (RFC 5280 §4.2.1.4): the name of its ASN.1 type, and the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DisplayText(pub &'static str, pub String);
 
@@ -148,10 +148,10 @@ impl Extension {
         oid::dotted(&self.id)
     }
 
-    /// Decodes the value.
+    /// Decodes the value (RFC 5280 §4.2.1).
     ///
     /// # Errors
-    /// [`Kind::Input`] when it isn't what the identifier says.
+    /// [`Kind::Input`] when the value isn't of the type that the identifier requires.
     pub fn decode(&self) -> Result<Value> {
         let (id, value) = (&*self.id, &self.value);
         Ok(if *id == *oid::CE_SUBJECT_KEY_IDENTIFIER {
@@ -198,16 +198,18 @@ pub(super) fn basic_constraints(value: &[u8]) -> Result<BasicConstraints> {
     Ok(BasicConstraints { ca: constraints.ca, path_length })
 }
 
-/// Decodes GeneralNames, each name by itself: one that can't be read hides no other.
+/// Decodes GeneralNames (RFC 5280 §4.2.1.6), each name separately, so that an undecodable one hides
+/// no other.
 ///
 /// # Errors
-/// [`Kind::Input`] when it isn't a list.
+/// [`Kind::Input`] when the value isn't a SEQUENCE of elements.
 pub fn general_names(der: &[u8]) -> Result<Vec<GeneralName>> {
     let names: Vec<Any> = decode("the alternative names", der)?;
     Ok(names.iter().map(|name| general_name(name.as_bytes())).collect())
 }
 
-/// OtherName within GeneralName, any value: rasn's holds OCTET STRINGs only, and a UPN is a UTF8String.
+/// OtherName (RFC 5280 §4.2.1.6) with a value of any type: rasn's type accepts only OCTET STRINGs,
+/// and a UPN is a UTF8String.
 #[derive(AsnType, Decode)]
 #[rasn(tag(0))]
 struct OtherName {

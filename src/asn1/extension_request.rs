@@ -1,4 +1,4 @@
-//! Extensions to ask for, from the words people use.
+//! Requested extensions, made from the names that users write.
 
 use rasn_pkix::Extension;
 
@@ -12,7 +12,7 @@ fn usage(what: String) -> Error {
     Error::new(Kind::Usage, what)
 }
 
-/// keyUsage, critical.
+/// Returns a critical keyUsage extension (RFC 5280 §4.2.1.3).
 ///
 /// # Errors
 /// [`Kind::Usage`] for an unknown name.
@@ -26,7 +26,7 @@ pub fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
         })?;
         bits |= 0x8000 >> usage as u16;
     }
-    // Named bits: trailing zero bits are left out (X.690 §11.2.2).
+    // DER of named bits has no trailing zero bits (X.690 §11.2.2).
     let unused = bits.trailing_zeros().min(15) as u8;
     let content = match bits.to_be_bytes() {
         [0, 0] => vec![0],
@@ -36,7 +36,8 @@ pub fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
     Ok(extension(oid::CE_KEY_USAGE, true, tlv(0x03, &content)))
 }
 
-/// extKeyUsage, not critical: names or dotted object identifiers.
+/// Returns a non-critical extKeyUsage extension (RFC 5280 §4.2.1.12) from names or dotted object
+/// identifiers.
 ///
 /// # Errors
 /// [`Kind::Usage`] for an unknown name.
@@ -55,7 +56,8 @@ pub fn extended_key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
     Ok(extension(oid::CE_EXT_KEY_USAGE, false, encode("extended key usages", &purposes)?))
 }
 
-/// `OID=HEX` or `OID:critical=HEX`, the value being the extension's DER.
+/// Reads an extension from `OID=HEX` or `OID:critical=HEX`; the hexadecimal is the DER of the
+/// value.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -69,7 +71,7 @@ pub fn raw_extension(text: &str) -> Result<Extension> {
     Ok(extension(&id, critical, der))
 }
 
-/// `OID=HEX`: an attribute with one value, given as DER.
+/// Reads an attribute with one value from `OID=HEX`; the hexadecimal is the DER of the value.
 ///
 /// # Errors
 /// [`Kind::Usage`].

@@ -1,11 +1,11 @@
-//! What a key may be used for: keyUsage (RFC 5280 §4.2.1.3) and extKeyUsage (§4.2.1.12).
+//! keyUsage (RFC 5280 §4.2.1.3) and extKeyUsage (§4.2.1.12): the permitted uses of a key.
 
 use rasn::types::{BitString, ObjectIdentifier, Oid};
 
 use super::{decode, oid};
 use crate::error::Result;
 
-/// A bit of keyUsage; its number is the bit's.
+/// A bit of keyUsage; its discriminant is the bit number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum KeyUsage {
@@ -21,7 +21,7 @@ pub enum KeyUsage {
 }
 
 impl KeyUsage {
-    /// All, in the order of the bits.
+    /// All bits, in order.
     pub const ALL: [KeyUsage; 9] = [
         KeyUsage::DigitalSignature,
         KeyUsage::NonRepudiation,
@@ -34,7 +34,7 @@ impl KeyUsage {
         KeyUsage::DecipherOnly,
     ];
 
-    /// The RFC's name.
+    /// Returns the name in RFC 5280.
     pub fn name(self) -> &'static str {
         match self {
             KeyUsage::DigitalSignature => "digitalSignature",
@@ -49,7 +49,8 @@ impl KeyUsage {
         }
     }
 
-    /// By name in any case; `contentCommitment` is what X.509 calls nonRepudiation now.
+    /// Returns the bit with this name, in any case; `contentCommitment` is the newer X.509 name of
+    /// nonRepudiation.
     pub fn from_name(name: &str) -> Option<KeyUsage> {
         if name.eq_ignore_ascii_case("contentCommitment") {
             return Some(KeyUsage::NonRepudiation);
@@ -58,8 +59,8 @@ impl KeyUsage {
     }
 }
 
-/// Returns the usages in the value of a keyUsage extension, in the order of the bits. `what` names it
-/// in errors.
+/// Returns the usages in the value of a keyUsage extension (RFC 5280 §4.2.1.3), in the order of the
+/// bits. `what` is its name in errors.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`].
@@ -69,7 +70,7 @@ pub fn usages(what: &str, value: &[u8]) -> Result<Vec<KeyUsage>> {
     Ok(KeyUsage::ALL.into_iter().filter(set).collect())
 }
 
-/// Purposes that can be asked for by name.
+/// Purposes that can be requested by name.
 pub const PURPOSES: &[&Oid] = &[
     oid::KP_SERVER_AUTH,
     oid::KP_CLIENT_AUTH,
@@ -79,7 +80,8 @@ pub const PURPOSES: &[&Oid] = &[
     oid::KP_OCSP_SIGNING,
 ];
 
-/// Returns the purposes in the value of an extKeyUsage extension. `what` names it in errors.
+/// Returns the purposes in the value of an extKeyUsage extension (RFC 5280 §4.2.1.12). `what` is
+/// its name in errors.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`].

@@ -1,7 +1,7 @@
-//! ASN.1 types rasn doesn't ship, and small helpers over those it does.
+//! ASN.1 types that rasn lacks, and helpers for those that it has.
 //!
-//! Whatever is hashed, verified or embedded is kept as the bytes that arrived (`Any`): a decoded
-//! value is never encoded again to be verified.
+//! Data that is hashed, verified or embedded is kept as received (`Any`): a decoded value is never
+//! re-encoded for verification.
 
 pub mod alt_name;
 pub mod canonical;
@@ -29,17 +29,18 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
 
-/// The largest message read: far above any real one, far below what could hurt.
+/// The largest message that is decoded, in octets: far larger than real messages, small enough for
+/// memory.
 pub const LARGEST: usize = 16 * 1024 * 1024;
 
-/// The most elements a message may consist of, nested ones counted: decoding takes some hundred
-/// octets for each, however small it is.
+/// The most elements of a message, nested ones included: decoding needs some hundred octets of
+/// memory for each, however short it is.
 const MOST_ELEMENTS: usize = 250_000;
 
-/// Decodes DER.
+/// Decodes DER. `what` is its name in errors.
 ///
 /// # Errors
-/// [`Kind::Input`]; `what` names the thing in the message.
+/// [`Kind::Input`].
 pub fn decode<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
     check_size(what, der)?;
     rasn::der::decode(der).map_err(|e| undecodable(what, &e))
@@ -51,14 +52,15 @@ fn check_size(what: &str, der: &[u8]) -> Result<()> {
     if der.len() > LARGEST {
         return too_large("it is larger than 16 MiB");
     }
-    // An element takes two octets at least.
+    // An element has at least two octets, so a shorter message need not be counted.
     if der.len() / 2 > MOST_ELEMENTS && elements(der) > MOST_ELEMENTS {
         return too_large("it consists of more than 250,000 elements");
     }
     Ok(())
 }
 
-/// Number of elements, nested ones included, up to where `der` stops being DER or BER.
+/// Returns the number of elements, nested ones included, up to the first octet that is neither DER
+/// nor BER.
 fn elements(der: &[u8]) -> usize {
     let mut count = 0;
     let mut at = der;
@@ -68,7 +70,7 @@ fn elements(der: &[u8]) -> usize {
             let more = rest.iter().take_while(|b| **b & 0x80 != 0).count();
             rest = rest.get(more + 1..).unwrap_or_default();
         }
-        // The content of a constructed element follows its head at once, as other elements do.
+        // For a constructed element only the header is skipped, so that its content is counted too.
         let skip = match rest.split_first() {
             None => break,
             Some((&first, _)) if first < 0x80 => 1 + if tag & 0x20 == 0 { first.into() } else { 0 },
@@ -84,7 +86,7 @@ fn elements(der: &[u8]) -> usize {
     count
 }
 
-/// Decodes DER or, failing that, BER (indefinite lengths, which some CMS producers write).
+/// Decodes DER or, if that fails, BER (indefinite lengths, which some CMS software writes).
 ///
 /// # Errors
 /// [`Kind::Input`].
@@ -93,28 +95,28 @@ pub fn decode_ber<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
     rasn::der::decode(der).or_else(|e| rasn::ber::decode(der).map_err(|_| undecodable(what, &e)))
 }
 
-/// Encodes DER.
+/// Encodes as DER.
 ///
 /// # Errors
-/// [`Kind::Internal`]: rasn refuses only what a program built wrongly.
+/// [`Kind::Internal`]: rasn refuses only values that this crate built wrongly.
 pub fn encode<T: Encode>(what: &str, value: &T) -> Result<Vec<u8>> {
     rasn::der::encode(value)
         .map_err(|e| Error::new(Kind::Internal, format!("cannot encode {what}: {e}")))
 }
 
 fn undecodable(what: &str, e: &rasn::error::DecodeError) -> Error {
-    // rasn's own text runs over several lines; its kind says enough.
+    // rasn's text has several lines; the first one of its kind suffices.
     let reason = e.kind.to_string();
     let reason = reason.lines().next().unwrap_or_default().to_owned();
     Error::new(Kind::Input, format!("cannot decode {what}")).because(reason)
 }
 
-/// Bytes that are DER already, as a value.
+/// Returns octets that are DER already as a value.
 pub fn any(der: impl Into<Vec<u8>>) -> Any {
     Any::new(der.into())
 }
 
-/// Encodes and wraps.
+/// Encodes a value and returns it as `Any`.
 ///
 /// # Errors
 /// As [`encode`].
@@ -122,16 +124,16 @@ pub fn any_of<T: Encode>(what: &str, value: &T) -> Result<Any> {
     Ok(any(encode(what, value)?))
 }
 
-/// One DER element: tag, minimal length, content.
+/// Returns one DER element: tag, minimal length, content (X.690 §8.1).
 pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     std::mem::take(&mut tlv_of(tag, &[content]))
 }
 
-/// One DER element around several others, which may hold secrets: it is wiped, and nothing of it is
-/// left elsewhere.
+/// Returns one DER element around several others, in a buffer that is wiped on drop: they may hold
+/// secrets.
 pub fn tlv_of(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let len = parts.iter().map(|p| p.len()).sum::<usize>();
-    // Growing would leave copies behind.
+    // Full capacity at once: reallocation would leave copies behind.
     let mut out = Zeroizing::new(Vec::with_capacity(len + 2 + size_of::<usize>()));
     out.push(tag);
     if len < 0x80 {
@@ -148,7 +150,7 @@ pub fn tlv_of(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     out
 }
 
-/// The content octets of the DER element that `der` begins with, and what follows it.
+/// Splits the first DER element: returns its tag, its content octets and the octets after it.
 pub fn split_tlv(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;

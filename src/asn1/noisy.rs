@@ -1,12 +1,12 @@
-//! PEM, names and extensions as people write them, with noise in them: an error, or what is there;
-//! never a panic.
+//! Randomly damaged PEM, names and extensions: reading them gives an error or what is there, and
+//! never panics.
 
 use super::extension_request::{raw_attribute, raw_extension};
 use super::name::{self, dn_string};
 use super::{pem, split_tlv};
 
 #[path = "../../tests/common/noise.rs"]
-#[allow(clippy::duplicate_mod)] // One for the library, one for the program.
+#[allow(clippy::duplicate_mod)] // Compiled twice: in the library and in the program.
 mod noise;
 use noise::Noise;
 
@@ -88,7 +88,7 @@ fn names() {
         for prefixes in [name::Prefixes::Text, name::Prefixes::Types] {
             match name::parse_as(&text, prefixes) {
                 Ok(der) => {
-                    // One Name, and its text reads as the same one.
+                    // If it is a Name, its text parses to the same Name.
                     assert!(matches!(split_tlv(&der), Some((0x30, _, []))), "{text:?}");
                     if prefixes == name::Prefixes::Text
                         && let Ok(again) = dn_string(&der)

@@ -8,15 +8,15 @@ use rasn::{AsnType, Decode, Encode};
 use super::tlv;
 use crate::error::{Error, Kind, Result};
 
-/// A number of any size, sign included. It is shown in decimal up to 320 bits, which request ids and
-/// serial numbers stay below, else as `0x` and hexadecimal: decimal takes time that grows with the
-/// square of the length.
+/// An INTEGER of any size, with sign. It is displayed in decimal up to 320 bits, which covers
+/// request ids and serial numbers, and as `0x` and hexadecimal beyond: conversion to decimal takes
+/// quadratic time.
 #[derive(AsnType, Encode, Decode, Debug, Clone, Default, PartialEq, Eq, Hash)]
 #[rasn(delegate)]
 pub struct Number(rasn::types::Integer);
 
 impl Number {
-    /// From unsigned big-endian octets.
+    /// Returns the number of unsigned big-endian octets.
     pub fn unsigned(octets: &[u8]) -> Number {
         let at = octets.iter().position(|o| *o != 0).unwrap_or(octets.len());
         let mut content = vec![0];
@@ -29,8 +29,8 @@ impl Number {
         rasn::der::decode(&tlv(0x02, &content)).unwrap_or_default()
     }
 
-    /// Reads a number as people write it: decimal, or hexadecimal after `0x`; a sign is allowed, `:`
-    /// and blanks between hexadecimal digits are dropped.
+    /// Reads a number: decimal, or hexadecimal after `0x`. A sign is allowed; colons and blanks
+    /// between hexadecimal digits are ignored.
     ///
     /// # Errors
     /// [`Kind::Usage`].
@@ -49,7 +49,7 @@ impl Number {
             Some(hex) => hex.chars().filter(|c| !c.is_whitespace() && *c != ':').collect(),
             None => digits.to_owned(),
         };
-        // A second sign would be taken by the parser, and a serial number has 20 octets at most.
+        // The parser would accept a second sign and `_`; a serial number has 20 octets at most.
         if clean.starts_with(['+', '-']) || clean.contains('_') || clean.len() > 100 {
             return Err(bad());
         }
@@ -58,12 +58,12 @@ impl Number {
         Ok(Number::from(if negative { -number } else { number }))
     }
 
-    /// Lower-case hexadecimal, as Dogtag writes serial numbers: `0x1f`, `-0x1f`.
+    /// Returns lower-case hexadecimal, as Dogtag writes serial numbers: `0x1f`, `-0x1f`.
     pub fn hex(&self) -> String {
         format!("{:#x}", self.big())
     }
 
-    /// Decimal; `None` beyond 320 bits.
+    /// Returns decimal; `None` beyond 320 bits.
     pub fn decimal(&self) -> Option<String> {
         let big = self.big();
         (big.bits() <= 320).then(|| big.to_string())
@@ -110,7 +110,7 @@ impl From<i64> for Number {
     }
 }
 
-/// Fails for a number that doesn't fit.
+/// Fails for a number out of range.
 impl TryFrom<&Number> for u32 {
     type Error = ();
 
@@ -119,7 +119,7 @@ impl TryFrom<&Number> for u32 {
     }
 }
 
-/// Fails for a number that doesn't fit.
+/// Fails for a number out of range.
 impl TryFrom<&Number> for i64 {
     type Error = ();
 

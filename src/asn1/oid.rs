@@ -1,5 +1,5 @@
-//! Object identifiers, by the names the RFCs give them. What has a name in a message or a report has
-//! it here.
+//! Object identifiers and their RFC names: the one table for messages and reports. Section numbers
+//! of CMC controls are those of RFC 5272.
 
 use rasn::types::{ObjectIdentifier, Oid};
 
@@ -98,9 +98,9 @@ oids! {
 
     /// challengePassword (RFC 2985 §5.4.1): a secret.
     CHALLENGE_PASSWORD "challengePassword" = [1, 2, 840, 113549, 1, 9, 7];
-    /// id-regCtrl-regToken (RFC 4211 §6.1): a one-time secret.
+    /// id-regCtrl-regToken (RFC 4211 §6.1): a secret for one use.
     REG_CTRL_REG_TOKEN "regToken" = [1, 3, 6, 1, 5, 5, 7, 5, 1, 1];
-    /// id-regCtrl-authenticator (RFC 4211 §6.2): a lasting secret.
+    /// id-regCtrl-authenticator (RFC 4211 §6.2): a long-term secret.
     REG_CTRL_AUTHENTICATOR "authenticator" = [1, 3, 6, 1, 5, 5, 7, 5, 1, 2];
     /// id-regCtrl-pkiArchiveOptions (RFC 4211 §6.4).
     REG_CTRL_PKI_ARCHIVE_OPTIONS "pkiArchiveOptions" = [1, 3, 6, 1, 5, 5, 7, 5, 1, 4];
@@ -214,7 +214,7 @@ macro_rules! id {
     ($($arc:literal)*) => { Oid::const_new(&[$($arc),*]) };
 }
 
-/// Those that are only shown.
+/// Identifiers that are only displayed.
 const SHOWN: &[(&Oid, &str)] = &[
     (id!(1 2 840 113549 1 9 16 1 2), "authenticatedData"),
     (id!(1 2 840 113549 1 9 5), "signingTime"),
@@ -232,7 +232,7 @@ const SHOWN: &[(&Oid, &str)] = &[
     (id!(1 3 132 0 35), "nistp521"),
     (id!(1 3 101 112), "Ed25519"),
     (id!(1 2 840 113549 2 5), "md5"),
-    // The identifier RFC 5272 §6.2.2 names for version 1 of the proofs.
+    // The identifier that RFC 5272 §6.2.2 gives for version 1 of the proofs.
     (id!(1 3 6 1 5 5 8 1 2), "hmacSHA1"),
     (id!(2 16 840 1 101 3 4 1 22), "aes192-CBC"),
     (id!(2 16 840 1 101 3 4 1 42), "aes256-CBC"),
@@ -245,28 +245,28 @@ const SHOWN: &[(&Oid, &str)] = &[
     (id!(1 3 6 1 5 5 7 3 28), "cmcRA"),
 ];
 
-/// The RFC's name, if it has one here.
+/// Returns the RFC name, if the identifier is in the table.
 pub fn name(id: &Oid) -> Option<&'static str> {
     NAMES.iter().chain(SHOWN).find(|(known, _)| *known == id).map(|(_, name)| *name)
 }
 
-/// The name, or dotted text.
+/// Returns the RFC name, or the dotted form.
 pub fn text(id: &Oid) -> String {
     name(id).map_or_else(|| dotted(id), str::to_owned)
 }
 
-/// An owned copy.
+/// Returns an owned copy.
 pub fn owned(oid: &Oid) -> ObjectIdentifier {
     oid.to_owned()
 }
 
-/// Dotted text.
+/// Returns the dotted form.
 pub fn dotted(oid: &Oid) -> String {
     let arcs: Vec<String> = oid.iter().map(u32::to_string).collect();
     arcs.join(".")
 }
 
-/// The identifier written as `1.2.3`; `None` for anything else.
+/// Reads the dotted form, `1.2.3`; `None` for anything else.
 pub fn parse(text: &str) -> Option<ObjectIdentifier> {
     let arcs: Option<Vec<u32>> = text.split('.').map(|a| a.parse().ok()).collect();
     let arcs = arcs.filter(|a| a.len() >= 2 && a[0] <= 2 && (a[0] == 2 || a[1] < 40))?;

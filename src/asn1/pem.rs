@@ -1,4 +1,4 @@
-//! Reading PEM, bare base64 or DER alike, and writing PEM.
+//! Reads PEM, bare base64 or DER; writes PEM.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,16 +10,16 @@ const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
 
-/// The DER in `bytes`: DER as it is, DER behind the remains of HTTP headers, the first PEM block (any
-/// label, text around it allowed), or base64 (standard or URL-safe) without header.
+/// Returns the DER in `bytes`: DER as it is, DER after leftover HTTP headers, the first PEM block
+/// (any label, other text before or after it), or base64 (standard or URL-safe) without header.
 ///
 /// # Errors
-/// [`Kind::Input`], saying so when the bytes are HTML.
+/// [`Kind::Input`]; the error says when the input is HTML.
 pub fn to_der(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     if bytes.first() == Some(&0x30) && super::split_tlv(bytes).is_some() {
         return Ok(bytes.to_vec());
     }
-    // Indefinite length: BER as some CMS producers write it.
+    // An indefinite length: BER, as some CMS software writes it.
     if bytes.starts_with(&[0x30, 0x80]) {
         return Ok(bytes.to_vec());
     }
@@ -45,11 +45,11 @@ pub fn to_der(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     }
 }
 
-/// Longest remains of HTTP headers, in octets.
+/// The longest leftover HTTP headers, in octets.
 const HEADERS: usize = 16 * 1024;
 
-/// The CMS message that ends `bytes` behind lines of text: Dogtag's HttpClient leaves the headers
-/// that it didn't count in front of what it stores.
+/// Returns the CMS message at the end of `bytes`, after lines of text: Dogtag's HttpClient can
+/// leave HTTP headers in the file that it writes.
 pub fn behind_headers(bytes: &[u8]) -> Option<&[u8]> {
     let mut at = 0;
     for line in bytes.get(..HEADERS.min(bytes.len()))?.split_inclusive(|b| *b == b'\n') {
@@ -68,7 +68,7 @@ pub fn behind_headers(bytes: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// The base64 text of every PEM block, white space removed.
+/// Returns the base64 text of every PEM block without white space.
 fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     let mut current: Option<Vec<u8>> = None;
@@ -85,7 +85,7 @@ fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
     found
 }
 
-/// Returns the label of the first PEM block, complete or not.
+/// Returns the label of the first PEM block, even if it isn't complete.
 pub fn label(bytes: &[u8]) -> Option<String> {
     let line = bytes.split(|b| *b == b'\n' || *b == b'\r').map(<[u8]>::trim_ascii);
     let label = line.filter_map(|l| l.strip_prefix(b"-----BEGIN ")).next()?;
@@ -103,7 +103,7 @@ fn decode(text: &[u8]) -> Option<Vec<u8>> {
     GeneralPurpose::new(&alphabet, LENIENT).decode(text).ok()
 }
 
-/// Whether this is a web page, which servers and proxies like to send in place of a response.
+/// Returns whether `bytes` looks like a web page, which a server or proxy may send as its response.
 pub fn looks_like_html(bytes: &[u8]) -> bool {
     let head: Vec<u8> = bytes.iter().take(1024).map(u8::to_ascii_lowercase).collect();
     let head = head.trim_ascii_start();
@@ -113,31 +113,32 @@ pub fn looks_like_html(bytes: &[u8]) -> bool {
             .any(|mark| head.windows(mark.len()).any(|w| w == *mark))
 }
 
-/// PEM with 64-column lines and LF (RFC 7468).
+/// Returns PEM with 64 columns and LF line ends (RFC 7468 §2).
 pub fn encode(label: &str, der: &[u8]) -> String {
     let body = lines(der, 64, "\n");
     format!("-----BEGIN {label}-----\n{body}-----END {label}-----\n")
 }
 
-/// A certificate and its issuers (DER) as PEM, one behind the other.
+/// Returns a certificate and its issuers (DER) as consecutive PEM blocks.
 pub fn certificates(leaf: &[u8], issuers: &[Vec<u8>]) -> String {
     let all = std::iter::once(leaf).chain(issuers.iter().map(Vec::as_slice));
     all.map(|der| encode("CERTIFICATE", der)).collect()
 }
 
-/// Base64 in lines of `width`, each ending with `end`, as Java's MIME encoder writes it.
+/// Returns base64 in lines of `width` columns, each ending with `end`, as Java's MIME encoder
+/// writes it.
 pub fn lines(der: &[u8], width: usize, end: &str) -> String {
     let text = STANDARD.encode(der);
     let mut out = String::with_capacity(text.len() + text.len() / width * end.len() + end.len());
     for chunk in text.as_bytes().chunks(width) {
-        // Base64 is ASCII.
+        // Every octet of base64 is ASCII.
         out.extend(chunk.iter().map(|b| char::from(*b)));
         out.push_str(end);
     }
     out
 }
 
-/// Base64 on one line.
+/// Returns base64 on one line.
 pub fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }

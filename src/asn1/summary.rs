@@ -1,4 +1,4 @@
-//! What people and programs want to know of a certificate.
+//! The fields of a certificate that reports show.
 
 use chrono::{DateTime, Utc};
 
@@ -9,22 +9,22 @@ use super::name::dn_string;
 use crate::error::Result;
 use crate::text::printable;
 
-/// A certificate in short.
+/// The main fields of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// Subject, most specific part first.
+    /// Subject, most specific RDN first.
     pub subject: String,
-    /// Issuer, most specific part first.
+    /// Issuer, most specific RDN first.
     pub issuer: String,
     /// Serial number, INTEGER content octets.
     pub serial: Vec<u8>,
-    /// First moment it is valid.
+    /// Start of validity.
     pub not_before: DateTime<Utc>,
-    /// Last moment it is valid.
+    /// End of validity.
     pub not_after: DateTime<Utc>,
     /// Alternative names as `DNS:www.example.com`, `IP:192.0.2.1`, `email:a@b`.
     pub sans: Vec<String>,
-    /// The certificate.
+    /// DER of the certificate.
     pub der: Vec<u8>,
 }
 
@@ -46,7 +46,8 @@ pub fn summary(der: &[u8]) -> Result<Summary> {
     })
 }
 
-/// The names of a subjectAltName value as `DNS:www.example.com`, `IP:192.0.2.1`, `email:a@b`.
+/// Returns the names in a subjectAltName value (RFC 5280 §4.2.1.6) as `DNS:www.example.com`,
+/// `IP:192.0.2.1`, `email:a@b`.
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`].
@@ -73,17 +74,17 @@ fn general_name(name: &GeneralName) -> String {
 }
 
 impl Summary {
-    /// `0x2a`.
+    /// Returns the serial number as `0x2a`.
     pub fn serial_hex(&self) -> String {
         self.number().hex()
     }
 
-    /// The serial number, its octets read without a sign.
+    /// Returns the serial number; its octets are read as unsigned.
     pub fn number(&self) -> Number {
         Number::unsigned(&self.serial)
     }
 
-    /// The end of validity for people, in UTC.
+    /// Returns the end of validity as text, in UTC.
     pub fn until(&self) -> String {
         self.not_after.format("%Y-%m-%d %H:%M:%S UTC").to_string()
     }

@@ -1,4 +1,4 @@
-//! PKCS #10 (RFC 2986), and extensions to ask for (RFC 5280): the parts CMC needs.
+//! PKCS #10 (RFC 2986) and requested extensions (RFC 5280), as far as CMC needs them.
 
 use rasn::prelude::*;
 use rasn_cms::AlgorithmIdentifier;
@@ -8,33 +8,33 @@ use super::{alt_name, any, any_of, decode, encode, oid, split_tlv, tlv};
 use crate::algorithm::{Curve, Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 
-/// CertificationRequest, its signed part as bytes.
+/// CertificationRequest (RFC 2986 §4.2); the signed part is kept as received.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct CertificationRequest {
     /// DER of the [`CertificationRequestInfo`].
     pub info: Any,
-    /// How it is signed.
+    /// The signature algorithm.
     pub signature_algorithm: AlgorithmIdentifier,
     /// The signature.
     pub signature: BitString,
 }
 
-/// CertificationRequestInfo.
+/// CertificationRequestInfo (RFC 2986 §4.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub struct CertificationRequestInfo {
-    /// 0.
+    /// Always 0.
     pub version: Integer,
-    /// The subject's Name.
+    /// DER of the subject's Name.
     pub subject: Any,
-    /// The public key.
+    /// DER of the SubjectPublicKeyInfo.
     pub subject_pk_info: Any,
-    /// Always there, even when empty: Dogtag refuses requests without.
+    /// Attributes. Encoded even when empty: Dogtag refuses requests without the field.
     #[rasn(tag(0))]
     pub attributes: SetOf<Attribute>,
 }
 
-/// The AlgorithmIdentifier of a signature in PKCS #10, CRMF and SignerInfo: NULL for RSA, absent
-/// for ECDSA (RFC 5758), parameters for PSS (RFC 4055).
+/// Returns the AlgorithmIdentifier of a signature for PKCS #10, CRMF and SignerInfo: NULL
+/// parameters for RSA, none for ECDSA (RFC 5758 §3.2), RSASSA-PSS-params for PSS (RFC 4055 §3.1).
 ///
 /// # Errors
 /// [`Kind::Internal`] only.
@@ -58,7 +58,7 @@ pub fn signature_algorithm(scheme: Scheme) -> Result<AlgorithmIdentifier> {
     Ok(AlgorithmIdentifier { algorithm: oid::owned(algorithm), parameters })
 }
 
-/// RSASSA-PSS-params (RFC 4055 §3.1).
+/// Returns the DER of RSASSA-PSS-params (RFC 4055 §3.1).
 fn pss_parameters(digest: Digest, salt: usize) -> Result<Vec<u8>> {
     let hash = encode("a digest", &digest_algorithm(digest))?;
     let mgf = AlgorithmIdentifier {
@@ -71,8 +71,8 @@ fn pss_parameters(digest: Digest, salt: usize) -> Result<Vec<u8>> {
     Ok(tlv(0x30, &content))
 }
 
-/// The AlgorithmIdentifier of a digest with explicit NULL, without which Dogtag refuses a
-/// SignerInfo.
+/// Returns the AlgorithmIdentifier of a digest with explicit NULL parameters: Dogtag refuses a
+/// SignerInfo without them.
 pub fn digest_algorithm(digest: Digest) -> AlgorithmIdentifier {
     AlgorithmIdentifier {
         algorithm: oid::owned(digest_oid(digest)),
@@ -80,7 +80,7 @@ pub fn digest_algorithm(digest: Digest) -> AlgorithmIdentifier {
     }
 }
 
-/// The digest's object identifier.
+/// Returns the digest's object identifier.
 pub fn digest_oid(digest: Digest) -> &'static Oid {
     match digest {
         Digest::Sha1 => oid::SHA1,
@@ -90,7 +90,7 @@ pub fn digest_oid(digest: Digest) -> &'static Oid {
     }
 }
 
-/// The scheme a key signs with under `digest`.
+/// Returns the scheme that a key signs with under `digest`.
 ///
 /// # Errors
 /// [`Kind::Refused`] for a key that can't sign requests here.
@@ -102,22 +102,22 @@ pub fn scheme_of(signer: &dyn Signer, digest: Digest) -> Result<Scheme> {
     })
 }
 
-/// What a PKCS #10 request is made of.
+/// The content of a PKCS #10 request.
 pub struct CsrParts<'a> {
     /// DER of the subject Name.
     pub subject: &'a [u8],
     /// DER of the SubjectPublicKeyInfo.
     pub spki: &'a [u8],
-    /// Extensions to ask for; none leaves the attribute out.
+    /// Requested extensions; with none, the attribute is left out.
     pub extensions: &'a [Extension],
     /// Other attributes.
     pub attributes: Vec<Attribute>,
 }
 
-/// DER of a PKCS #10 request signed with its own key, SHA-256.
+/// Returns the DER of a PKCS #10 request (RFC 2986 §4.2), signed with its own key and SHA-256.
 ///
 /// # Errors
-/// When the key refuses to sign.
+/// Those of the signer.
 pub fn certification_request(parts: CsrParts<'_>, signer: &dyn Signer) -> Result<Vec<u8>> {
     let mut attributes = parts.attributes;
     if !parts.extensions.is_empty() {
@@ -135,10 +135,10 @@ pub fn certification_request(parts: CsrParts<'_>, signer: &dyn Signer) -> Result
     sign_request(&info, signer)
 }
 
-/// Signs a CertificationRequestInfo.
+/// Signs a CertificationRequestInfo; returns the DER of the CertificationRequest (RFC 2986 §4.2).
 ///
 /// # Errors
-/// When the key refuses to sign.
+/// Those of the signer.
 pub fn sign_request(info: &CertificationRequestInfo, signer: &dyn Signer) -> Result<Vec<u8>> {
     let info = encode("a certification request", info)?;
     let scheme = scheme_of(signer, Digest::Sha256)?;
@@ -154,17 +154,17 @@ pub fn sign_request(info: &CertificationRequestInfo, signer: &dyn Signer) -> Res
 }
 
 impl CertificationRequest {
-    /// The signed part, decoded.
+    /// Decodes the signed part.
     ///
     /// # Errors
-    /// [`Kind::Input`]; Dogtag refuses a request without attributes field too.
+    /// [`Kind::Input`], also for a request without the attributes field, which Dogtag refuses too.
     pub fn info(&self) -> Result<CertificationRequestInfo> {
         decode("the PKCS #10 request info", self.info.as_bytes())
     }
 }
 
 impl CertificationRequestInfo {
-    /// The extensions asked for.
+    /// Returns the requested extensions, from the extensionRequest attribute (RFC 2985 §5.4.2).
     ///
     /// # Errors
     /// [`Kind::Input`].
@@ -178,12 +178,12 @@ impl CertificationRequestInfo {
     }
 }
 
-/// A non-critical extension.
+/// Returns an extension (RFC 5280 §4.1).
 pub fn extension(id: &Oid, critical: bool, value: Vec<u8>) -> Extension {
     Extension { extn_id: oid::owned(id), critical, extn_value: value.into() }
 }
 
-/// subjectAltName (RFC 5280 §4.2.1.6).
+/// Returns a non-critical subjectAltName extension (RFC 5280 §4.2.1.6).
 ///
 /// # Errors
 /// [`Kind::Internal`] only.
@@ -191,13 +191,13 @@ pub fn subject_alt_name(names: &[GeneralName]) -> Result<Extension> {
     Ok(extension(oid::CE_SUBJECT_ALT_NAME, false, encode("alternative names", &names.to_vec())?))
 }
 
-/// subjectKeyIdentifier (RFC 5280 §4.2.1.2).
+/// Returns a subjectKeyIdentifier extension (RFC 5280 §4.2.1.2).
 pub fn subject_key_identifier(id: &[u8]) -> Extension {
     extension(oid::CE_SUBJECT_KEY_IDENTIFIER, false, tlv(0x04, id))
 }
 
-/// The content octets of the subjectPublicKey BIT STRING, without the unused-bits octet: what key
-/// identifiers are computed over (RFC 5280 §4.2.1.2 method 1).
+/// Returns the content octets of the subjectPublicKey BIT STRING without the unused-bits octet; key
+/// identifiers are computed over them (RFC 5280 §4.2.1.2, method 1).
 ///
 /// # Errors
 /// [`Kind::Input`].
@@ -206,10 +206,10 @@ pub fn public_key_bits(spki: &[u8]) -> Result<Vec<u8>> {
     Ok(spki.subject_public_key.as_raw_slice().to_vec())
 }
 
-/// `dns:`, `ip:`, `email:` and `uri:` names as GeneralNames.
+/// Returns a `dns`, `ip`, `email` or `uri` name as GeneralName (RFC 5280 §4.2.1.6).
 ///
 /// # Errors
-/// [`Kind::Usage`] for a name that isn't ASCII or an address that isn't one.
+/// [`Kind::Usage`] for a name that isn't ASCII, or an invalid address.
 pub fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
     alt_name::check(kind, value)?;
     let bad = |why: &str| Error::new(Kind::Usage, format!("invalid {kind} name {value:?}: {why}"));
@@ -230,7 +230,7 @@ pub fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
     }
 }
 
-/// The key type a SubjectPublicKeyInfo names.
+/// Returns the key type of a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
 pub fn spki_key_type(spki: &[u8]) -> Option<KeyType> {
     let spki: SubjectPublicKeyInfo = rasn::der::decode(spki).ok()?;
     let algorithm = &spki.algorithm.algorithm;
@@ -245,7 +245,7 @@ pub fn spki_key_type(spki: &[u8]) -> Option<KeyType> {
     }
 }
 
-/// The type and size of a key, if it is of a kind that can be generated.
+/// Returns type and size of the key in a SubjectPublicKeyInfo, if such a key can be generated.
 pub fn spki_key_spec(spki: &[u8]) -> Option<KeySpec> {
     let decoded: SubjectPublicKeyInfo = rasn::der::decode(spki).ok()?;
     let algorithm = &decoded.algorithm;

@@ -1,6 +1,7 @@
-//! Distinguished names: text to DER.
+//! Distinguished names: from text to DER.
 //!
-//! The text is RFC 4514's: most specific RDN first, so the last one written is encoded first.
+//! The text is that of RFC 4514: most specific RDN first. The last RDN in the text is encoded
+//! first.
 
 use rasn::prelude::*;
 use rasn_pkix::AttributeTypeAndValue;
@@ -15,7 +16,7 @@ use super::{encode, oid, tlv};
 use crate::error::{Error, Kind, Result};
 use crate::keyid::from_hex;
 
-/// How a keyword's values are encoded.
+/// The string type of a keyword's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Text {
     Utf8,
@@ -23,8 +24,8 @@ enum Text {
     Ia5,
 }
 
-/// Keyword, attribute type, string type. The first of several keywords for a type is the one
-/// names are printed with.
+/// Keyword, attribute type, string type. Of several keywords for a type, the first is used for
+/// printing.
 const KEYWORDS: &[(&str, &[u32], Text)] = &[
     ("CN", &[2, 5, 4, 3], Text::Utf8),
     ("SN", &[2, 5, 4, 4], Text::Utf8),
@@ -50,36 +51,37 @@ const KEYWORDS: &[(&str, &[u32], Text)] = &[
     ("UNSTRUCTUREDADDRESS", &[1, 2, 840, 113549, 1, 9, 8], Text::Printable),
 ];
 
-/// The keyword names are printed with, for an attribute type.
+/// Returns the keyword to print for an attribute type.
 pub fn keyword(attribute: &Oid) -> Option<&'static str> {
     KEYWORDS.iter().find(|(_, arcs, _)| **attribute == **arcs).map(|(k, _, _)| *k)
 }
 
-/// DER of the Name written as `text`, for example `CN=www.example.com,O=Example\, Inc.,C=US`.
+/// Returns the DER of the Name (RFC 5280 §4.1.2.4) written as `text`, for example
+/// `CN=www.example.com,O=Example\, Inc.,C=US`.
 ///
-/// Keywords in any case, or a dotted object identifier (`OID.2.5.4.97`); `,` or `;` between RDNs,
-/// `+` within one; `"…"`, `\,` and `\E4` escapes; `#hex` is a value in DER. Strings are encoded as
-/// Dogtag's tools do: PrintableString for C and SERIALNUMBER, IA5String for E, MAIL and DC,
-/// UTF8String for the rest.
+/// Accepts keywords in any case, or dotted object identifiers (`OID.2.5.4.97`); `,` or `;` between
+/// RDNs, `+` within one; `"…"`, `\,` and `\E4` escapes; `#hex` for a value in DER. Strings get the
+/// types that Dogtag's tools use: PrintableString for C and SERIALNUMBER, IA5String for E, MAIL and
+/// DC, UTF8String otherwise.
 ///
 /// # Errors
-/// [`Kind::Usage`], saying which part can't be read.
+/// [`Kind::Usage`], with the part that is invalid.
 pub fn parse(text: &str) -> Result<Vec<u8>> {
     parse_as(text, Prefixes::Text)
 }
 
-/// What a value like `BMPString:Example` means.
+/// How a value like `BMPString:Example` is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefixes {
-    /// Itself.
+    /// As plain text.
     Text,
-    /// `Example`, encoded as the string type named: the option `-k` of Dogtag's tools. The names
+    /// As `Example` in the string type of the prefix: the option `-k` of Dogtag's tools. The types
     /// are UTF8String, PrintableString, BMPString, TeletexString (Latin-1) and UniversalString; a
-    /// country stays a PrintableString.
+    /// country is always a PrintableString.
     Types,
 }
 
-/// Returns DER of a subject to ask for, as [`parse_as`] does.
+/// Returns the DER of a subject for a request, as [`parse_as`] does.
 ///
 /// # Errors
 /// As [`parse_as`]; also for control characters, such as a line end that a script left in.
@@ -91,10 +93,11 @@ pub fn subject(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
     parse_as(text, prefixes)
 }
 
-/// As [`parse`], with the string type chosen value by value.
+/// Returns the DER of a Name as [`parse`] does, with `prefixes` selecting how string types are
+/// chosen.
 ///
 /// # Errors
-/// As [`parse`]; also when a value doesn't fit into the type asked for.
+/// As [`parse`]; also when a value doesn't fit its string type.
 pub fn parse_as(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
     let bad = |why: String| {
         Error::new(Kind::Usage, format!("cannot read the distinguished name {text:?}"))
@@ -115,7 +118,7 @@ pub fn parse_as(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
     encode("a name", &rdns)
 }
 
-/// Splits at unescaped, unquoted separators; empty parts are errors.
+/// Splits at unescaped, unquoted separators; an empty part is an error.
 fn split(text: &str, separators: &[char]) -> std::result::Result<Vec<String>, String> {
     let mut parts = vec![String::new()];
     let (mut quoted, mut escaped) = (false, false);
@@ -199,7 +202,7 @@ fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTyp
     Ok(AttributeTypeAndValue { r#type, value: Any::new(tlv(tag, value.as_bytes())) })
 }
 
-/// Tag and content octets of a value that names its string type.
+/// Returns tag and content octets of a value with a string type prefix.
 fn typed(value: &str) -> std::result::Result<Option<(u8, Vec<u8>)>, String> {
     let Some((name, text)) = value.split_once(':') else { return Ok(None) };
     let misfit = || format!("{text:?} does not fit into a {name}");
@@ -225,12 +228,12 @@ fn typed(value: &str) -> std::result::Result<Option<(u8, Vec<u8>)>, String> {
     Ok(Some((tag, content.ok_or_else(misfit)?)))
 }
 
-/// Whether an octet belongs to PrintableString (X.680).
+/// Returns whether an octet is allowed in a PrintableString (X.680 §41.4).
 pub fn is_printable(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&b)
 }
 
-/// Whether a string in DER holds only what its type allows; values of other types are not looked at.
+/// Returns whether a DER string has only characters that its type allows; true for other types.
 fn is_string_or_other(der: &[u8]) -> bool {
     match super::split_tlv(der) {
         Some((0x0c, content, _)) => std::str::from_utf8(content).is_ok(),
@@ -240,7 +243,7 @@ fn is_string_or_other(der: &[u8]) -> bool {
     }
 }
 
-/// Removes quotes and escapes; unescaped trailing blanks go.
+/// Removes quotes, escapes and unescaped trailing blanks.
 fn unescape(text: &str) -> std::result::Result<String, String> {
     let mut out: Vec<u8> = Vec::new();
     let mut keep = 0;
@@ -277,7 +280,7 @@ mod tests {
 
     #[test]
     fn order_and_string_types() {
-        // As Dogtag encodes the issuer of its recorded shared-secret revocation.
+        // Dogtag's encoding of the issuer in its recorded revocation by shared secret.
         let der = parse("cn=CA Signing Certificate,ou=pki-tomcat,o=EXAMPLE").unwrap();
         assert_eq!(
             hex(&der),

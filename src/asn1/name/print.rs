@@ -1,4 +1,4 @@
-//! Distinguished names as text.
+//! Distinguished names: from DER to text.
 
 use rasn_pkix::{AttributeTypeAndValue, Name, RelativeDistinguishedName};
 
@@ -7,13 +7,14 @@ use crate::asn1::{decode, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
 use crate::text::{acts_on_terminal, hex, push_hex};
 
-/// The DER Name as text: RFC 4514 order and escapes, most specific RDN first, `,` without a blank,
-/// `+` within an RDN, keywords as Dogtag's tools know them and dotted object identifiers otherwise.
+/// Returns the text of a DER Name: RFC 4514 order and escapes, most specific RDN first, `,` without
+/// a blank, `+` within an RDN, the keywords of Dogtag's tools, and dotted object identifiers
+/// otherwise.
 ///
-/// Beyond RFC 4514 `=` and `#` are escaped wherever they stand, as JSS does, and characters that
-/// act on a terminal ([`crate::text::printable`]) are written `\1B`, octet by octet of their UTF-8. A
-/// value that isn't a character string, or
-/// one whose octets don't fit its type, is `#` and its DER in hexadecimal. An empty name is empty.
+/// Beyond RFC 4514, `=` and `#` are always escaped, as in JSS, and characters that a terminal
+/// interprets ([`crate::text::printable`]) are written `\1B`, for each octet of their UTF-8. A
+/// value that isn't a character string, or whose octets don't fit its type, is written as `#` and
+/// its DER in hexadecimal. An empty name gives an empty text.
 ///
 /// # Errors
 /// [`Kind::Input`] when it isn't a Name.
@@ -24,7 +25,7 @@ pub fn dn_string(name_der: &[u8]) -> Result<String> {
     }
 }
 
-/// Keyword and text of each attribute of a DER Name that has both, the least specific first.
+/// Returns keyword and text of each attribute of a DER Name that has both, least specific first.
 ///
 /// # Errors
 /// [`Kind::Input`] when it isn't a Name.
@@ -36,8 +37,8 @@ pub fn name_attributes(name_der: &[u8]) -> Result<Vec<(&'static str, String)>> {
     Ok(attributes.filter_map(pair).collect())
 }
 
-/// Whether two names are the same to a person: compared as text without case, since a CA may
-/// encode the same name with other string types.
+/// Returns whether two DER names are equal as text, ignoring case: a CA may encode the same name
+/// with other string types.
 pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     if a == b {
         return true;
@@ -48,14 +49,14 @@ pub fn same_name(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// The decoded name as text; see [`dn_string`].
+/// Returns the text of a decoded name; see [`dn_string`].
 pub(crate) fn dn(name: &Name) -> String {
     let Name::RdnSequence(rdns) = name;
     let rdns: Vec<String> = rdns.iter().rev().map(rdn).collect();
     rdns.join(",")
 }
 
-/// One RDN as text; see [`dn_string`].
+/// Returns the text of one RDN; see [`dn_string`].
 pub(crate) fn rdn(rdn: &RelativeDistinguishedName) -> String {
     let parts: Vec<String> = rdn.iter().map(attribute).collect();
     parts.join("+")
@@ -73,11 +74,11 @@ fn attribute(attribute: &AttributeTypeAndValue) -> String {
     }
 }
 
-/// The text of a DER character string: UTF8String, PrintableString, IA5String, NumericString,
-/// VisibleString, TeletexString (read as Latin-1, which is what is in use), BMPString or
-/// UniversalString. `None` for any other type, or octets that aren't text of that type.
+/// Returns the text of a DER character string: UTF8String, PrintableString, IA5String,
+/// NumericString, VisibleString, TeletexString (read as Latin-1, as is common practice), BMPString
+/// or UniversalString. `None` for any other type, or for octets that aren't text of that type.
 ///
-/// Which ASCII characters a type allows isn't checked: `*` in a PrintableString is common.
+/// The ASCII characters that a type allows aren't checked: `*` in a PrintableString is common.
 pub fn characters(der: &[u8]) -> Option<String> {
     let (tag, octets, []) = split_tlv(der)? else {
         return None;
@@ -171,7 +172,7 @@ mod tests {
         assert_eq!(cn(0x14, b"Gr\xfcn"), "CN=Grün");
         assert_eq!(cn(0x1e, b"\0G\0r\0\xfc\0n"), "CN=Grün");
         assert_eq!(cn(0x1c, b"\0\0\0G\0\x01\xf6\0"), "CN=G😀");
-        // What isn't text is shown as it came.
+        // A value that isn't valid text is printed as its DER.
         assert_eq!(cn(0x0c, b"\xff"), "CN=#0C01FF");
         assert_eq!(cn(0x16, b"\xfc"), "CN=#1601FC");
         assert_eq!(cn(0x1e, b"\xd8\x00"), "CN=#1E02D800");
