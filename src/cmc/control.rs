@@ -1,6 +1,7 @@
-//! The controls of CMC (RFC 5272 §6, RFC 6402, RFC 10002): one table of them, each with its object
-//! identifier, its type and how that is read and written. Whoever shows or judges controls matches
-//! [`Control`] or [`ControlType`] without a wildcard, so that one added here is missed nowhere.
+//! The controls of CMC (RFC 5272 §6, RFC 6402, RFC 10002) in one table: object identifier, type,
+//! and how the value is decoded and encoded. Code that displays or judges controls matches
+//! [`Control`] or [`ControlType`] without a wildcard, so that the compiler finds it when a control
+//! is added. Section numbers are those of RFC 5272.
 
 use rasn::types::{ObjectIdentifier, OctetString, Oid, Utf8String};
 use zeroize::Zeroizing;
@@ -16,14 +17,14 @@ use crate::secret::Secret;
 
 macro_rules! controls {
     ($($(#[$doc:meta])* $control:ident($value:ty) = $id:ident, $words:literal, $read:path, $write:path;)*) => {
-        /// Which control.
+        /// The type of a control.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum ControlType {
             $($(#[$doc])* $control,)*
         }
 
         impl ControlType {
-            /// The control with this object identifier.
+            /// Returns the control with this object identifier.
             pub(crate) fn of(id: &Oid) -> Option<ControlType> {
                 $(if *id == *oid::$id {
                     return Some(ControlType::$control);
@@ -37,7 +38,8 @@ macro_rules! controls {
                 }
             }
 
-            /// What Dogtag's CMCRequest calls it in its messages; the RFC's name where it has no words.
+            /// Returns the name in the messages of Dogtag's CMCRequest, or the RFC's name if it has
+            /// none.
             pub fn words(self) -> &'static str {
                 match self {
                     $(ControlType::$control => $words,)*
@@ -45,20 +47,20 @@ macro_rules! controls {
             }
         }
 
-        /// A control's value. It may hold secrets: `Debug` shows the name alone.
+        /// The value of a control. It may hold secrets: `Debug` prints only the name.
         pub enum Control {
             $($(#[$doc])* $control($value),)*
-            /// One that isn't known here.
+            /// A control that isn't in the table.
             Unknown {
-                /// Dotted object identifier.
+                /// The object identifier in dotted form.
                 oid: String,
-                /// The value.
+                /// DER of the value.
                 der: Vec<u8>,
             },
         }
 
         impl Control {
-            /// Which control it is; `None` for an unknown one.
+            /// Returns the type of the control; `None` for an unknown one.
             pub fn control_type(&self) -> Option<ControlType> {
                 match self {
                     $(Control::$control(_) => Some(ControlType::$control),)*
@@ -66,8 +68,8 @@ macro_rules! controls {
                 }
             }
 
-            /// Reads a value of the control `id`; forms that Dogtag writes where they differ from the
-            /// RFC's are read, too.
+            /// Decodes a value of the control `id` (RFC 5272 §6). Forms that Dogtag writes are
+            /// accepted where they differ from the RFC's.
             ///
             /// # Errors
             /// [`Kind::Input`].
@@ -81,11 +83,12 @@ macro_rules! controls {
                 }
             }
 
-            /// DER of the value, in the form Dogtag reads where that differs from the RFC's.
+            /// Returns the DER of the value (RFC 5272 §6), in the form Dogtag reads where it
+            /// differs from the RFC's.
             ///
             /// # Errors
-            /// [`Kind::Usage`] for an identification no CA can look up, and a date that is none;
-            /// [`Kind::Internal`] for a control that only a CA sends.
+            /// [`Kind::Usage`] for an invalid identification or date; [`Kind::Internal`] for a
+            /// control that only a CA sends.
             pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>> {
                 match self {
                     $(Control::$control(value) => $write(value),)*
@@ -113,7 +116,7 @@ controls! {
     PopLinkWitness(Vec<u8>) = CMC_POP_LINK_WITNESS, "popLinkWitness", octets, write_octets;
     /// popLinkWitnessV2 (§6.3.1.1).
     PopLinkWitnessV2(Box<Witness>) = CMC_POP_LINK_WITNESS_V2, "popLinkWitnessV2", decode_boxed, write;
-    /// dataReturn (§6.4): repeated by the CA.
+    /// dataReturn (§6.4): the CA returns it unchanged.
     DataReturn(Vec<u8>) = CMC_DATA_RETURN, "data return", octets, write_octets;
     /// modCertTemplate (§6.5.1).
     ModCertTemplate(Vec<u8>) = CMC_MOD_CERT_TEMPLATE, "modCertTemplate", as_it_is, written;
@@ -123,13 +126,13 @@ controls! {
     TransactionId(Number) = CMC_TRANSACTION_ID, "transaction management", decode, write;
     /// senderNonce (§6.6).
     SenderNonce(Vec<u8>) = CMC_SENDER_NONCE, "sender nonce", octets, write_octets;
-    /// recipientNonce (§6.6): the nonce of the message this one follows.
+    /// recipientNonce (§6.6): the senderNonce of the message that this one replies to.
     RecipientNonce(Vec<u8>) = CMC_RECIPIENT_NONCE, "recipient nonce", octets, write_octets;
     /// encryptedPOP (§6.7).
     EncryptedPop(Box<EncryptedPop>) = CMC_ENCRYPTED_POP, "encryptedPOP", decode_boxed, write;
     /// decryptedPOP (§6.7).
     DecryptedPop(Box<DecryptedPop>) = CMC_DECRYPTED_POP, "decryptedPOP", decode_boxed, write;
-    /// lraPOPWitness (§6.8): the requests whose proof of possession somebody checked.
+    /// lraPOPWitness (§6.8): the requests whose proof of possession an RA has checked.
     LraPopWitness(LraPopWitness) = CMC_LRA_POP_WITNESS, "LRA POP witness", decode, write;
     /// getCert (§6.9).
     GetCert(CertificateId) = CMC_GET_CERT, "get certificate", get_cert, write_get_cert;
@@ -167,14 +170,14 @@ controls! {
 }
 
 impl ControlType {
-    /// The RFC's name.
+    /// Returns the RFC's name.
     pub fn name(self) -> &'static str {
         oid::name(self.oid()).unwrap_or("the control")
     }
 }
 
 impl Control {
-    /// The RFC's name.
+    /// Returns the RFC's name, or the dotted form of an unknown control.
     pub fn name(&self) -> &str {
         match self {
             Control::Unknown { oid, .. } => oid,
@@ -182,10 +185,10 @@ impl Control {
         }
     }
 
-    /// The object identifier.
+    /// Returns the object identifier.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for an unknown control whose identifier is none.
+    /// [`Kind::Usage`] for an unknown control with an invalid identifier.
     pub(crate) fn oid(&self) -> Result<ObjectIdentifier> {
         match self {
             Control::Unknown { oid, .. } => {
@@ -202,24 +205,24 @@ impl std::fmt::Debug for Control {
     }
 }
 
-/// A value as it was decoded.
+/// A decoded value, or why it can't be decoded.
 pub type Value = std::result::Result<Control, Box<Undecodable>>;
 
-/// A control of a message (TaggedAttribute, §3.2.1.1), its values decoded.
+/// A control of a message (TaggedAttribute, RFC 5272 §3.2.1.1) with decoded values.
 #[derive(Debug)]
 pub struct TaggedControl {
-    /// Number of this part within the message.
+    /// Body part id within the message.
     pub body_part_id: Number,
-    /// Its values: one, in messages that keep to the RFC.
+    /// Its values; exactly one in messages that follow the RFC.
     pub values: Vec<Value>,
     id: ObjectIdentifier,
 }
 
-/// A control's value that isn't what it should be.
+/// A control's value that can't be decoded.
 pub struct Undecodable {
-    /// Why not.
+    /// The decoder's reason.
     pub reason: String,
-    /// The value. It may hold a secret.
+    /// DER of the value. It may hold a secret.
     pub der: Zeroizing<Vec<u8>>,
 }
 
@@ -230,12 +233,12 @@ impl std::fmt::Debug for Undecodable {
 }
 
 impl Undecodable {
-    /// As an error.
+    /// Returns the failure as an error.
     pub fn error(&self) -> Error {
         Error::new(Kind::Input, self.reason.clone())
     }
 
-    /// As an error that calls the control `what`.
+    /// Returns the failure as an error that calls the control `what`.
     pub fn error_of(&self, what: &str) -> Error {
         match self.reason.split_once(": ") {
             Some((_, why)) => {
@@ -259,7 +262,7 @@ impl TaggedControl {
         TaggedControl { body_part_id: tagged.body_part_id.clone(), values, id }
     }
 
-    /// Which control it is; `None` for an unknown one.
+    /// Returns the type of the control; `None` for an unknown one.
     pub fn control_type(&self) -> Option<ControlType> {
         ControlType::of(&self.id)
     }
@@ -268,13 +271,13 @@ impl TaggedControl {
         &self.id
     }
 
-    /// The object identifier, dotted.
+    /// Returns the object identifier in dotted form.
     pub fn dotted(&self) -> String {
         oid::dotted(&self.id)
     }
 }
 
-/// A certificate by issuer and serial number.
+/// Issuer and serial number of a certificate (§6.9, §6.14).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateId {
     /// DER of the issuer's Name.
@@ -283,19 +286,19 @@ pub struct CertificateId {
     pub serial: Number,
 }
 
-/// A revocation (§6.11).
+/// The value of revokeRequest (§6.11).
 pub struct Revocation {
     /// DER of the issuer's Name.
     pub issuer: Vec<u8>,
     /// Serial number.
     pub serial: Number,
-    /// Why.
+    /// CRLReason.
     pub reason: CrlReason,
-    /// Since when the key can't be relied on, in seconds since 1970.
+    /// invalidityDate, in seconds since 1970.
     pub invalidity: Option<i64>,
-    /// The shared secret.
+    /// passphrase: the shared secret.
     pub passphrase: Option<Secret>,
-    /// Text for the CA.
+    /// comment, for the CA.
     pub comment: Option<String>,
 }
 
@@ -344,7 +347,7 @@ fn only_a_ca_s(_status: &Status) -> Result<Zeroizing<Vec<u8>>> {
     Err(Error::new(Kind::Internal, "only a CA sends a status"))
 }
 
-/// The issuer is a bare Name in Dogtag, a GeneralName in RFC 5272 §6.9.
+/// Returns the identifier; the issuer is a bare Name in Dogtag, a GeneralName in RFC 5272 §6.9.
 fn certificate_id(issuer: &[u8], serial: Number) -> CertificateId {
     let name = match split_tlv(issuer) {
         Some((0xa4, name, _)) => name,
@@ -374,7 +377,7 @@ fn write_cmc_cert_id(id: &CertificateId) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 fn revocation(_name: &str, der: &[u8]) -> Result<Box<Revocation>> {
-    // A decoder's words might hold octets of the passphrase.
+    // The decoder's message might contain octets of the passphrase.
     let request: RevokeRequest = decode("the revokeRequest", der)
         .map_err(|_| Error::new(Kind::Input, "cannot decode the revokeRequest"))?;
     Ok(Box::new(Revocation {
@@ -392,7 +395,8 @@ fn write_revocation(revocation: &Revocation) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 impl Revocation {
-    /// RevokeRequest in parts: a structure to encode would keep the passphrase.
+    /// Returns the DER of RevokeRequest, encoded part by part: a structure to encode would keep a
+    /// copy of the passphrase.
     fn encode(&self) -> Result<Zeroizing<Vec<u8>>> {
         let invalidity = match self.invalidity {
             None => Vec::new(),
@@ -418,7 +422,8 @@ impl Revocation {
     }
 }
 
-/// Refuses what Dogtag would put into an LDAP filter as it is: `ali*` finds alice there.
+/// Refuses an identification with characters that Dogtag would put unescaped into an LDAP filter:
+/// there `ali*` finds alice.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -437,7 +442,7 @@ pub fn check_identification(text: &str) -> Result<()> {
     }
 }
 
-/// Reasons by the names of RFC 5280 §5.3.1, in the order of their numbers.
+/// Revocation reasons (RFC 5280 §5.3.1) and their names, in the order of their numbers.
 pub const REASONS: &[(&str, CrlReason)] = &[
     ("unspecified", CrlReason::Unspecified),
     ("keyCompromise", CrlReason::KeyCompromise),
@@ -451,12 +456,12 @@ pub const REASONS: &[(&str, CrlReason)] = &[
     ("aACompromise", CrlReason::AaCompromise),
 ];
 
-/// The name of a reason.
+/// Returns the name of a reason.
 pub fn reason_name(reason: CrlReason) -> &'static str {
     REASONS.iter().find(|(_, known)| *known == reason).map_or("", |(name, _)| name)
 }
 
-/// A reason by name in any case, or by number.
+/// Returns the reason with this name, in any case, or this number.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -481,7 +486,7 @@ mod tests {
     use crate::cmc::seal::unsigned_data;
     use crate::keyid::to_hex as hex;
 
-    /// A file Dogtag's CMCRequest wrote, with everything a RevokeRequest can hold.
+    /// The file comes from Dogtag's CMCRequest and uses every field of RevokeRequest.
     #[test]
     fn a_shared_secret_revocation_is_java_s_to_the_octet() {
         let issuer = name::parse("cn=CA Signing Certificate,ou=pki-tomcat,o=EXAMPLE").unwrap();

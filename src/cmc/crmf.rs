@@ -1,4 +1,4 @@
-//! Building CRMF requests (RFC 4211) as Dogtag's CA and KRA read them.
+//! Builds CRMF requests (RFC 4211) in the form that Dogtag's CA and KRA read.
 
 use rasn::types::{BitString, Oid};
 use rasn_cms::AlgorithmIdentifier;
@@ -13,24 +13,24 @@ use crate::asn1::x509::{extension, scheme_of, signature_algorithm};
 use crate::asn1::{Number, any, decode, encode, oid, tlv};
 use crate::error::Result;
 
-/// Proof of possession of the private key (RFC 4211 §4).
+/// How a CRMF request proves possession of the private key (RFC 4211 §4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pop {
-    /// No proof: the CA answers with a challenge (EncryptedPOP).
+    /// No proof: the CA sends a challenge (EncryptedPOP).
     None,
-    /// A signature with the key over the request.
+    /// A signature with the key over the CertRequest.
     Success,
-    /// A signature over something else, which the CA must refuse: for tests of a CA.
+    /// A signature over other data, which the CA must refuse; for tests of a CA.
     Fail,
 }
 
-/// What a request is made of.
+/// The content of a CRMF request.
 pub struct CrmfParts<'a> {
     /// DER of the subject Name.
     pub subject: &'a [u8],
     /// DER of the SubjectPublicKeyInfo.
     pub spki: &'a [u8],
-    /// Extensions to ask for; none leaves the field out.
+    /// Requested extensions; with none, the field is left out.
     pub extensions: Vec<Extension>,
     /// DER of the PKIArchiveOptions.
     pub archive: Option<Vec<u8>>,
@@ -38,13 +38,13 @@ pub struct CrmfParts<'a> {
     pub pop: Pop,
 }
 
-/// DER of CertReqMessages with one request, certReqId 1.
+/// Returns the DER of CertReqMessages (RFC 4211 §3) with one request, certReqId 1.
 ///
-/// `controls` is always there, empty when nothing is archived, as the CA encodes it again before it
-/// verifies the signature. The signature is over the CertRequest, with SHA-256.
+/// `controls` is encoded even when empty: the CA encodes it so before it verifies the signature.
+/// The signature is over the CertRequest, with SHA-256.
 ///
 /// # Errors
-/// When the key refuses to sign; [`crate::error::Kind::Input`] for a bad public key.
+/// Those of the signer; [`crate::error::Kind::Input`] for an invalid public key.
 pub fn cert_req_messages(parts: CrmfParts<'_>, signer: &dyn Signer) -> Result<Vec<u8>> {
     let controls = parts.archive.map(|options| AttributeTypeAndValue {
         r#type: oid::owned(oid::REG_CTRL_PKI_ARCHIVE_OPTIONS),
@@ -80,18 +80,18 @@ fn signature(bytes: &[u8], signer: &dyn Signer) -> Result<ProofOfPossession> {
     }))
 }
 
-/// subjectKeyIdentifier for a CRMF template: the bare identifier is the extension's value, without
-/// the OCTET STRING of RFC 5280 around it. CMCRequest and the CA compare these octets with the
-/// signer's identifier as they are.
+/// Returns a subjectKeyIdentifier for a CRMF template: its value is the bare identifier, without
+/// the OCTET STRING of RFC 5280 §4.2.1.2. CMCRequest and the CA compare these octets with the
+/// signer's identifier.
 pub fn subject_key_identifier(id: &[u8]) -> Extension {
     extension(oid::CE_SUBJECT_KEY_IDENTIFIER, false, id.to_vec())
 }
 
-/// How a private key is wrapped for the KRA, by the names of Dogtag's tools.
+/// How a private key is wrapped for the KRA, with the names of Dogtag's tools.
 ///
-/// What the KRA goes by is the object identifier, and for two of the ways it isn't the one the
-/// standards have: [`ArchiveWrap::KeyWrapPadding`] says RFC 5649 and is PKCS #7 padding under
-/// RFC 3394; [`ArchiveWrap::Des3`] says single DES and is triple DES.
+/// The KRA selects the algorithm by object identifier, and two of them are not the standard ones:
+/// [`ArchiveWrap::KeyWrapPadding`] has the identifier of RFC 5649, but means PKCS #7 padding and
+/// RFC 3394; [`ArchiveWrap::Des3`] has that of single DES, but means triple DES.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveWrap {
     /// `AES KeyWrap/Padding`.
@@ -107,7 +107,7 @@ pub enum ArchiveWrap {
 }
 
 impl ArchiveWrap {
-    /// Names as they are written, the default first.
+    /// All variants with their names, the default first.
     pub const ALL: &'static [(&'static str, ArchiveWrap)] = &[
         ("AES KeyWrap/Padding", ArchiveWrap::KeyWrapPadding),
         ("AES/CBC/PKCS5Padding", ArchiveWrap::AesCbc),
@@ -116,12 +116,13 @@ impl ArchiveWrap {
         ("DES3/CBC/Pad", ArchiveWrap::Des3),
     ];
 
-    /// The name.
+    /// Returns the name.
     pub fn name(self) -> &'static str {
         ArchiveWrap::ALL.iter().find(|(_, w)| *w == self).map(|(n, _)| *n).unwrap_or_default()
     }
 
-    /// Octets of the initialisation vector on the wire; only the CBC ways use it.
+    /// Returns the length of the encoded initialisation vector in octets; only the CBC variants use
+    /// it.
     pub fn iv_len(self) -> usize {
         if self == ArchiveWrap::AesCbc { 16 } else { 8 }
     }
@@ -139,7 +140,7 @@ impl ArchiveWrap {
 impl std::str::FromStr for ArchiveWrap {
     type Err = String;
 
-    /// The name in any case.
+    /// Reads a name, in any case.
     fn from_str(text: &str) -> std::result::Result<ArchiveWrap, String> {
         let found = ArchiveWrap::ALL.iter().find(|(n, _)| n.eq_ignore_ascii_case(text.trim()));
         found.map(|(_, w)| *w).ok_or_else(|| {
@@ -149,22 +150,23 @@ impl std::str::FromStr for ArchiveWrap {
     }
 }
 
-/// A private key wrapped for the KRA.
+/// A private key wrapped for the KRA (RFC 4211 appendix B).
 pub struct Archived<'a> {
-    /// How.
+    /// The wrapping algorithm.
     pub wrap: ArchiveWrap,
-    /// [`ArchiveWrap::iv_len`] octets.
+    /// The initialisation vector: [`ArchiveWrap::iv_len`] octets.
     pub iv: &'a [u8],
-    /// The session key under the transport certificate's key.
+    /// The session key, encrypted under the transport certificate's key.
     pub session_key: Vec<u8>,
-    /// The private key under the session key.
+    /// The private key, wrapped under the session key.
     pub private_key: Vec<u8>,
 }
 
-/// DER of PKIArchiveOptions (RFC 4211 §6.4) with an EncryptedValue, the alternative Dogtag reads.
+/// Returns the DER of PKIArchiveOptions (RFC 4211 §6.4) with an EncryptedValue, the alternative
+/// that Dogtag reads.
 ///
 /// # Errors
-/// Only defects.
+/// [`crate::error::Kind::Internal`] only.
 pub fn archive_options(archived: Archived<'_>) -> Result<Vec<u8>> {
     let value = EncryptedValue {
         intended_alg: None,
@@ -177,7 +179,7 @@ pub fn archive_options(archived: Archived<'_>) -> Result<Vec<u8>> {
         value_hint: None,
         enc_value: BitString::from_vec(archived.private_key),
     };
-    // encryptedPrivKey [0], explicit because EncryptedKey is a CHOICE.
+    // encryptedPrivKey [0] is explicit, because EncryptedKey is a CHOICE.
     Ok(tlv(0xa0, &encode("an EncryptedValue", &value)?))
 }
 
@@ -199,7 +201,8 @@ mod tests {
         }
     }
 
-    /// Subject, key, extensions, archive and POP of a recorded request, put together anew.
+    /// Rebuilds a recorded request from its subject, key, extensions and archive options; returns
+    /// the recorded CertRequest and the new CertReqMessages.
     fn again(recorded: &[u8], pop: Pop) -> (Vec<u8>, Vec<u8>) {
         let message = Request::crmf(recorded).unwrap();
         let message: CertReqMsg = decode("x", message.der()).unwrap();

@@ -1,4 +1,4 @@
-//! Cryptography by OpenSSL, for the tests of pure code: another judge than NSS.
+//! OpenSSL as the provider of cryptography in tests of pure code: it is independent of NSS.
 
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
@@ -7,7 +7,7 @@ use openssl::sign;
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
 use crate::error::Result;
 
-/// Digests and HMACs; random octets count up from 0.
+/// Digests and HMACs by OpenSSL; the random octets count up from 0.
 pub struct OpenSsl;
 
 fn message_digest(digest: Digest) -> MessageDigest {
@@ -35,23 +35,23 @@ impl Crypto for OpenSsl {
     }
 }
 
-/// A key of OpenSSL's.
+/// A private key in OpenSSL.
 pub struct Key(pub PKey<openssl::pkey::Private>);
 
 impl Key {
-    /// A new RSA key.
+    /// Generates an RSA key.
     pub fn rsa() -> Key {
         Key(PKey::from_rsa(openssl::rsa::Rsa::generate(2048).unwrap()).unwrap())
     }
 
-    /// A new P-256 key.
+    /// Generates a P-256 key.
     pub fn ec() -> Key {
         let curve = openssl::nid::Nid::X9_62_PRIME256V1;
         let group = openssl::ec::EcGroup::from_curve_name(curve).unwrap();
         Key(PKey::from_ec_key(openssl::ec::EcKey::generate(&group).unwrap()).unwrap())
     }
 
-    /// DER of the SubjectPublicKeyInfo.
+    /// Returns the DER of the SubjectPublicKeyInfo.
     pub fn spki(&self) -> Vec<u8> {
         self.0.public_key_to_der().unwrap()
     }

@@ -1,5 +1,5 @@
-//! Building a whole CMC request from a plain description: what the old CMCRequest and the modern
-//! verbs share.
+//! Builds a whole CMC request from a plain description; used by the old CMCRequest and by the
+//! modern verbs.
 
 use zeroize::Zeroizing;
 
@@ -17,10 +17,10 @@ use crate::asn1::{Number, decode, encode};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
-/// A CMC request to build. It may hold secrets and has no `Debug`.
+/// The content of a CMC request. It may hold secrets and has no `Debug`.
 #[derive(Default)]
 pub struct CmcSpec {
-    /// Controls that come first, in this order.
+    /// The first controls, in this order.
     pub controls: Vec<Control>,
     /// The certificate requests.
     pub requests: Vec<Request>,
@@ -28,45 +28,46 @@ pub struct CmcSpec {
     pub transaction_id: Option<Number>,
     /// identification.
     pub identification: Option<String>,
-    /// The secret of the proofs of version 2.
+    /// The secret for the proofs of version 2.
     pub shared_secret: Option<Secret>,
-    /// Link each request to the shared secret (popLinkWitnessV2).
+    /// Whether and how to link each request to the shared secret (popLinkWitnessV2, RFC 5272
+    /// §6.3.1).
     pub pop_link: Option<WitnessAlgorithms>,
-    /// Prove identity (identityProofV2).
+    /// Whether and how to prove identity (identityProofV2, RFC 5272 §6.2.1).
     pub identity_proof: Option<WitnessAlgorithms>,
-    /// Prove identity as version 1 did, with this secret.
+    /// The secret for identityProof of version 1 (RFC 5272 §6.2.2).
     pub identity_proof_v1: Option<Secret>,
 }
 
-/// Who signs a request.
+/// The signer of a request.
 #[derive(Clone, Copy)]
 pub enum Signatory<'a> {
-    /// The holder of a certificate: an agent, or the user.
+    /// The holder of a certificate: an agent or the user.
     Certificate {
         /// DER of the certificate.
         leaf: &'a [u8],
-        /// DER of its issuers, which go into the message, too.
+        /// DER of its issuers; they are added to the message.
         issuers: &'a [Vec<u8>],
-        /// Its key.
+        /// Its private key.
         key: &'a dyn Signer,
     },
-    /// The key being certified, named by its subjectKeyIdentifier.
+    /// The key being certified, identified by the request's subjectKeyIdentifier.
     RequestKey(&'a dyn Signer),
-    /// Nobody: a revocation by shared secret.
+    /// No signer: a revocation by shared secret.
     Nobody,
 }
 
-/// A built request. It may hold a secret: `Debug` shows no octets.
+/// A built request. It may hold a secret: `Debug` prints no octets of it.
 pub struct Message {
     /// DER of the ContentInfo.
     pub der: Zeroizing<Vec<u8>>,
-    /// What was put in, and its body part id, in the order it was made.
+    /// Name and body part id of each part, in the order of creation.
     pub parts: Vec<(&'static str, u32)>,
-    /// The certificate requests as they are in it: signed anew when linked to a shared secret.
+    /// The certificate requests in the message; re-signed if they are linked to a shared secret.
     pub requests: Vec<Request>,
-    /// What the response is to be compared with.
+    /// The values to compare with the response.
     pub sent: Sent,
-    /// Whether a passphrase travels in it in the clear.
+    /// Whether it contains a passphrase in the clear.
     pub holds_secret: bool,
 }
 
@@ -76,13 +77,13 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// Builds the message.
+/// Builds the message: PKIData (RFC 5272 §3.2.1) in SignedData (RFC 5652 §5).
 ///
-/// `link_key` signs requests anew when they are linked to a shared secret.
+/// `link_key` re-signs requests that are linked to a shared secret.
 ///
 /// # Errors
-/// [`Kind::Usage`] for what is missing or contradicts itself, [`Kind::Input`] for a request that
-/// can't be used so; else when a key refuses to sign.
+/// [`Kind::Usage`] for missing or contradictory values, [`Kind::Input`] for an unsuitable request;
+/// else those of the signer.
 pub fn build(
     spec: CmcSpec,
     signatory: Signatory<'_>,
@@ -143,10 +144,10 @@ pub fn build(
     Ok(Message { der, parts: work.parts, requests, sent, holds_secret })
 }
 
-/// Signs what a builder holds.
+/// Signs the PKIData of a builder; returns the DER of the ContentInfo (RFC 5652 §3).
 ///
 /// # Errors
-/// When the key refuses to sign, or a request doesn't name its own key.
+/// Those of the signer; [`Kind::Input`] when a request has no subjectKeyIdentifier for its own key.
 pub fn seal(
     builder: PkiDataBuilder,
     signatory: Signatory<'_>,
@@ -171,12 +172,12 @@ pub fn seal(
     }
 }
 
-/// Signs the PKIData of a message anew, for tests of what a CA refuses: as the holder of a certificate,
-/// or with a key under the name that the message's first signer has.
+/// Re-signs the PKIData of a message, for tests of what a CA refuses: as the holder of a
+/// certificate, or with a key under the key identifier of the message's first signer.
 ///
 /// # Errors
-/// [`Kind::Input`] when the message is no request, or its signer isn't named by a key identifier;
-/// else when the key refuses to sign.
+/// [`Kind::Input`] when the message is not a request, or its signer has no key identifier; else
+/// those of the signer.
 pub fn sign_again(
     message: &[u8],
     signatory: Signatory<'_>,
@@ -218,12 +219,12 @@ impl Work {
     }
 }
 
-/// SHA-256, but SHA-512 with PSS: Dogtag takes every PSS signature for one with SHA-512.
+/// Returns SHA-512 for PSS, else SHA-256: Dogtag verifies every PSS signature with SHA-512.
 fn digest_for(key: KeyType) -> Digest {
     if key == KeyType::RsaPss { Digest::Sha512 } else { Digest::Sha256 }
 }
 
-/// A key whose certificate says PSS: the token knows it as a plain RSA key.
+/// A key whose certificate is for PSS only, while the token has it as a plain RSA key.
 struct PssKey<'a>(&'a dyn Signer);
 
 impl Signer for PssKey<'_> {
@@ -236,7 +237,7 @@ impl Signer for PssKey<'_> {
     }
 }
 
-/// Signs as the holder of a certificate, with PSS when the certificate's key is for PSS only.
+/// Signs as the holder of a certificate; with PSS if the certificate's key is for PSS only.
 fn sign_as(
     leaf: &[u8],
     issuers: &[Vec<u8>],
@@ -254,8 +255,8 @@ fn sign_as(
     signed_data(pki_data, id, &chain, key, Digest::Sha256, crypto)
 }
 
-/// Refuses a CRMF request the CA would encode otherwise before it checks the proof of possession,
-/// such as one with `critical FALSE` written out.
+/// Refuses a CRMF request that the CA would re-encode differently before it verifies the proof of
+/// possession, such as one with `critical FALSE` encoded.
 fn check_normal_form(request: &Request) -> Result<()> {
     if request.format() != Format::Crmf {
         return Ok(());
@@ -331,7 +332,7 @@ mod tests {
         );
         let data = pki_data(&message);
         assert_eq!((data.control_sequence.len(), data.req_sequence.len()), (6, 2));
-        // Version 3, [0] SKI, an empty set of certificates.
+        // SignerInfo version 3 with subjectKeyIdentifier [0], and an empty set of certificates.
         let signed = open_signed_data("x", &message.der).unwrap().0;
         assert_eq!(signed.certificates.map(|c| c.to_vec().len()), Some(0));
         assert_eq!(signed.signer_infos.to_vec()[0].version, Number::from(3u32));

@@ -1,4 +1,4 @@
-//! CMC (RFC 5272, RFC 10002) as pure functions: bytes in, bytes out, no NSS, no network, no clock.
+//! CMC (RFC 5272, RFC 10002) as pure functions over octets: no NSS, no network, no clock.
 
 pub mod control;
 pub mod crmf;

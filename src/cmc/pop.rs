@@ -1,4 +1,5 @@
-//! Proof of possession by decryption (RFC 5272 §6.7): the CA's EncryptedPOP and our DecryptedPOP.
+//! Proof of possession by decryption (RFC 5272 §6.7): the CA's EncryptedPOP and the client's
+//! DecryptedPOP.
 
 use rasn::types::OctetString;
 use rasn_cms::{EnvelopedData, RecipientInfo};
@@ -11,24 +12,24 @@ use crate::asn1::cmc::{DecryptedPop, EncryptedPop, TaggedRequest};
 use crate::asn1::{Number, decode, oid};
 use crate::error::{Error, Kind, Result};
 
-/// A challenge: the EncryptedPOP of a response and what belongs to it.
+/// The EncryptedPOP of a response (RFC 5272 §6.7) and what belongs to it.
 #[derive(Debug)]
 pub struct Challenge {
     pop: EncryptedPop,
     envelope: EnvelopedData,
     request: Request,
-    /// The request's number within the message.
+    /// Body part id of the request.
     body_part_id: Number,
-    /// The octets of responseInfo, to be sent back as regInfo: Dogtag's request id.
+    /// The octets of responseInfo: Dogtag's request id. The client returns them in regInfo.
     pub registration: Vec<u8>,
 }
 
-/// One way to read the enveloped challenge.
+/// A candidate for how the challenge is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reading {
     /// The AES-CBC initialisation vector.
     pub iv: Vec<u8>,
-    /// Whether PKCS #7 padding follows the challenge (RFC 5652 §6.3); Dogtag sends none.
+    /// Whether the challenge has PKCS #7 padding (RFC 5652 §6.3); Dogtag's has none.
     pub padded: bool,
 }
 
@@ -36,7 +37,7 @@ fn unusable(why: impl Into<String>) -> Error {
     Error::new(Kind::Input, "cannot use the CA's response for a DecryptedPOP").because(why.into())
 }
 
-/// A TaggedRequest: the request and its number.
+/// Decodes a TaggedRequest (RFC 5272 §3.2.1.2); returns the request and its body part id.
 fn tagged(der: &[u8]) -> Result<(Request, Number)> {
     let unknown = || unusable("its request is of no known kind");
     match der.first() {
@@ -60,11 +61,11 @@ fn tagged(der: &[u8]) -> Result<(Request, Number)> {
 }
 
 impl Challenge {
-    /// Takes the challenge out of a response.
+    /// Takes the challenge from a response.
     ///
     /// # Errors
-    /// [`Kind::Rejected`] when the CA refused; [`Kind::Input`] when the response has no challenge or no
-    /// request id.
+    /// [`Kind::Rejected`] when the CA refused; [`Kind::Input`] when the response has no challenge
+    /// or no request id.
     pub fn from_response(response: &Response) -> Result<Challenge> {
         if let Some(e) = response.undecodable_status() {
             return Err(e);
@@ -89,18 +90,18 @@ impl Challenge {
         Ok(Challenge { pop, envelope, request, body_part_id, registration })
     }
 
-    /// The request id; see [`Number`].
+    /// Returns the request id as text; see [`Number`].
     pub fn request_id(&self) -> String {
         Number::unsigned(&self.registration).to_string()
     }
 
-    /// The request it is about.
+    /// Returns the request that the challenge is about.
     pub fn request(&self) -> &Request {
         &self.request
     }
 
-    /// The session key under the request's public key. Dogtag's recipient is a placeholder and
-    /// isn't looked at.
+    /// Returns the session key, encrypted under the request's public key (KeyTransRecipientInfo,
+    /// RFC 5652 §6.2.1). Dogtag writes a placeholder as recipient identifier; it isn't checked.
     ///
     /// # Errors
     /// [`Kind::Input`] when there is no such recipient.
@@ -115,10 +116,10 @@ impl Challenge {
             .ok_or_else(|| unusable("its EnvelopedData has no key transport recipient"))
     }
 
-    /// The encrypted challenge.
+    /// Returns the encrypted challenge (RFC 5652 §6.1).
     ///
     /// # Errors
-    /// [`Kind::Input`] when it is missing or not a multiple of the AES block.
+    /// [`Kind::Input`] when it is missing, or its length is not a multiple of the AES block.
     pub fn ciphertext(&self) -> Result<Vec<u8>> {
         let content = &self.envelope.encrypted_content_info.encrypted_content;
         match content.as_ref().map(|c| c.to_vec()) {
@@ -127,8 +128,9 @@ impl Challenge {
         }
     }
 
-    /// The ways to read it, the likeliest first. Dogtag's: AES-CBC in thePOPAlgID, whose parameter
-    /// is the true initialisation vector, no padding. The RFC's: what the EnvelopedData says.
+    /// Returns how the challenge may be encrypted, most likely first. Dogtag: AES-CBC in
+    /// thePOPAlgID, with the initialisation vector that was used as its parameter, and no padding.
+    /// RFC 5272: as the EnvelopedData says.
     ///
     /// # Errors
     /// [`Kind::Input`] when neither has an initialisation vector.
@@ -158,10 +160,11 @@ impl Challenge {
         *self.pop.the_pop_alg_id.algorithm == *oid::AES128_CBC
     }
 
-    /// Whether `challenge` is what the CA encrypted, by the witness.
+    /// Returns whether the digest of `challenge` equals the witness, that is, whether it was
+    /// decrypted correctly.
     ///
     /// # Errors
-    /// [`Kind::Input`] for a witness of unknown algorithm.
+    /// [`Kind::Input`] for a witness with an unknown algorithm.
     pub fn is_witnessed(&self, challenge: &[u8], crypto: &dyn Crypto) -> Result<bool> {
         let algorithm = &self.pop.witness_alg_id.algorithm;
         let digest = [Digest::Sha256, Digest::Sha384, Digest::Sha512]
@@ -173,7 +176,7 @@ impl Challenge {
         Ok(crypto.hash(digest, challenge)? == self.pop.witness.to_vec())
     }
 
-    /// thePOP: HMAC of the request under the challenge. Dogtag's MAC is always HMAC-SHA256.
+    /// Returns thePOP: the HMAC of the request under the challenge. Dogtag always uses HMAC-SHA256.
     fn the_pop(&self, challenge: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
         let algorithm = &self.pop.the_pop_alg_id.algorithm;
         let macs = [
@@ -190,7 +193,8 @@ impl Challenge {
         crypto.hmac(digest, challenge, self.pop.request.as_bytes())
     }
 
-    /// The second round trip's message so far: decryptedPOP, regInfo and the request as it came.
+    /// Starts the message of the second round trip: decryptedPOP (RFC 5272 §6.7), regInfo and the
+    /// request as received.
     ///
     /// # Errors
     /// [`Kind::Input`].
@@ -239,7 +243,7 @@ mod tests {
         assert!(!challenge.is_witnessed(&[0; 64], &OpenSsl).unwrap());
     }
 
-    /// All but the MAC, which only the CA's challenge gives.
+    /// Compares all octets but those of the MAC, which needs the CA's challenge.
     #[test]
     fn the_answer_has_the_shape_of_java_s() {
         let challenge = recorded();

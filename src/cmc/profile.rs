@@ -1,8 +1,8 @@
-//! Names of Dogtag's CMC profiles, for hints only: an administrator may have changed them all.
+//! Names of Dogtag's CMC profiles, for hints only: an administrator may have changed them.
 
 use crate::text::nearest;
 
-/// The CMC profiles Dogtag ships.
+/// The CMC profiles that Dogtag ships.
 pub const SHIPPED: &[&str] = &[
     "caCMCserverCert",
     "caCMCECserverCert",
@@ -27,10 +27,10 @@ pub const SHIPPED: &[&str] = &[
     "caECSimpleCMCUserCert",
 ];
 
-/// Names documents use that the product doesn't have, and what it calls them.
+/// Names in documents that Dogtag does not have, and the profile that is meant.
 const RENAMED: &[(&str, &str)] = &[("caFullCMCSelfSignedCert", "caFullCMCSharedTokenCert")];
 
-/// Up to three shipped profiles whose names are near `id`, nearest first.
+/// Returns up to three shipped profiles with names similar to `id`, nearest first.
 pub fn near(id: &str) -> Vec<&'static str> {
     if let Some((_, new)) = RENAMED.iter().find(|(old, _)| *old == id) {
         return vec![new];

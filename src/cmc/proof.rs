@@ -1,4 +1,4 @@
-//! Proofs of identity and of possession made with a shared secret (RFC 5272 §6.2, §6.3).
+//! Proofs of identity and of possession with a shared secret (RFC 5272 §6.2, §6.3).
 
 use rasn::types::{BitString, OctetString, Oid};
 use rasn_cms::AlgorithmIdentifier;
@@ -17,7 +17,7 @@ use crate::asn1::x509::{
 use crate::asn1::{any, decode, encode, oid};
 use crate::error::{Error, Kind, Result};
 
-/// The constant octets Dogtag's CMCRequest sends as popLinkRandom of version 1.
+/// The fixed octets that Dogtag's CMCRequest sends as popLinkRandom of version 1.
 pub const POP_LINK_RANDOM_V1: [u8; 64] = [
     0x10, 0x53, 0x42, 0x24, 0x1a, 0x2a, 0x35, 0x3c, 0x7a, 0x52, 0x54, 0x56, 0x71, 0x65, 0x66, 0x4c,
     0x51, 0x34, 0x35, 0x23, 0x3c, 0x42, 0x43, 0x45, 0x61, 0x4f, 0x6e, 0x43, 0x1e, 0x2a, 0x2b, 0x31,
@@ -25,25 +25,27 @@ pub const POP_LINK_RANDOM_V1: [u8; 64] = [
     0x6a, 0x12, 0x6b, 0x3c, 0x4c, 0x3f, 0x00, 0x14, 0x51, 0x61, 0x15, 0x22, 0x23, 0x5f, 0x5e, 0x69,
 ];
 
-/// The two algorithms of a witness of version 2.
+/// The two algorithms of a version 2 witness (RFC 5272 §6.2.1, §6.3.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WitnessAlgorithms {
-    /// Makes the key from secret and identification: hashAlgID, keyGenAlgorithm.
+    /// The digest that derives the key from secret and identification: hashAlgID or
+    /// keyGenAlgorithm.
     pub hash: Digest,
-    /// The HMAC's digest: macAlgID, macAlgorithm.
+    /// The digest of the HMAC: macAlgID or macAlgorithm.
     pub mac: Digest,
 }
 
 impl Default for WitnessAlgorithms {
-    /// SHA-256 and HMAC with SHA-256, which every Dogtag can check.
+    /// Returns SHA-256 and HMAC-SHA256, which every Dogtag supports.
     fn default() -> Self {
         WitnessAlgorithms { hash: Digest::Sha256, mac: Digest::Sha256 }
     }
 }
 
 impl WitnessAlgorithms {
-    /// By the names of CMCRequest, `SHA-256` and `SHA-256-HMAC` (384, 512 alike; hyphens and case
-    /// don't matter, the MAC also as `HMAC-SHA256` or `SHA-256`); absent ones are SHA-256.
+    /// Reads the names that CMCRequest uses, `SHA-256` and `SHA-256-HMAC` (also 384 and 512;
+    /// hyphens and case don't matter; the MAC may be `HMAC-SHA256` or `SHA-256` too). An absent
+    /// name means SHA-256.
     ///
     /// # Errors
     /// [`Kind::Usage`].
@@ -55,7 +57,7 @@ impl WitnessAlgorithms {
         })
     }
 
-    /// What is to be known about the choice.
+    /// Returns a warning about the choice, if there is one.
     pub fn warning(self) -> Option<&'static str> {
         (self.mac == Digest::Sha384).then_some(
             "Dogtag 10.7 and later cannot verify SHA-384-HMAC and will respond badIdentity; SHA-256-HMAC and SHA-512-HMAC work",
@@ -89,20 +91,20 @@ fn hmac_oid(digest: Digest) -> &'static Oid {
     }
 }
 
-/// A secret that the CA knows too, and whose it is.
+/// A secret shared with the CA, and its owner.
 pub struct SharedSecret<'a> {
     /// The secret.
     pub secret: &'a [u8],
-    /// The identification control's text; mixed into the key as Dogtag does.
+    /// The text of the identification control; the key derivation includes it, as in Dogtag.
     pub identification: Option<&'a str>,
 }
 
 impl SharedSecret<'_> {
-    /// IdentityProofV2 (§6.2.1) over the reqSequence, or PopLinkWitnessV2 (§6.3.1.1) over the
-    /// popLinkRandom octets: they have one shape.
+    /// Returns IdentityProofV2 (RFC 5272 §6.2.1) over the reqSequence, or PopLinkWitnessV2
+    /// (§6.3.1.1) over the popLinkRandom octets: both have the same structure.
     ///
     /// # Errors
-    /// When an algorithm isn't allowed, or the secret is empty.
+    /// Those of `crypto` when an algorithm isn't allowed; [`Kind::Usage`] for an empty secret.
     pub fn witness(
         &self,
         algorithms: WitnessAlgorithms,
@@ -136,21 +138,22 @@ impl SharedSecret<'_> {
     }
 }
 
-/// identityProof of version 1 (§6.2.2): HMAC-SHA1 under SHA-1 of the secret.
+/// Returns identityProof of version 1 (RFC 5272 §6.2.2): HMAC-SHA1 under the SHA-1 of the secret.
 ///
 /// # Errors
-/// When SHA-1 isn't allowed, or the secret is empty.
+/// Those of `crypto` when SHA-1 isn't allowed; [`Kind::Usage`] for an empty secret.
 pub fn identity_proof_v1(secret: &[u8], requests: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
     let algorithms = WitnessAlgorithms { hash: Digest::Sha1, mac: Digest::Sha1 };
     SharedSecret { secret, identification: None }.mac(algorithms, requests, crypto)
 }
 
-/// The request with a popLinkWitnessV2 (DER) inside, signed anew: as attribute of a PKCS #10
-/// request, as control of a CRMF one, whose regInfo goes and whose absent POP stays absent.
+/// Adds a popLinkWitnessV2 (DER; RFC 5272 §6.3.1) to a request and re-signs it: as an attribute of
+/// a PKCS #10 request, as a control of a CRMF request. A CRMF request loses its regInfo; one
+/// without proof of possession gets none.
 ///
 /// # Errors
-/// [`Kind::Input`] for a CRMF request with another proof of possession than a signature; else when
-/// the key refuses to sign.
+/// [`Kind::Input`] for a CRMF request whose proof of possession isn't a signature; else those of
+/// the signer.
 pub fn link(request: &Request, witness: &[u8], signer: &dyn Signer) -> Result<Request> {
     match request.format() {
         Format::Pkcs10 => Request::from_pkcs10(&link_pkcs10(request.der(), witness, signer)?),
@@ -159,7 +162,8 @@ pub fn link(request: &Request, witness: &[u8], signer: &dyn Signer) -> Result<Re
     }
 }
 
-/// Whether an attribute or control is a POP link witness, of which the CA takes the first.
+/// Returns whether an attribute or control is a POP link witness. Existing ones are replaced: the
+/// CA uses the first.
 fn is_link(id: &Oid) -> bool {
     *id == *oid::CMC_POP_LINK_WITNESS_V2 || *id == *oid::CMC_POP_LINK_WITNESS
 }
@@ -206,7 +210,8 @@ fn link_crmf(der: &[u8], witness: &[u8], signer: &dyn Signer) -> Result<Vec<u8>>
     encode("a CertReqMsg", &CertReqMsg { cert_req: any(cert_req), popo, reg_info: None })
 }
 
-/// Signs as the request was signed; where the old algorithm doesn't suit the key, as the key likes.
+/// Returns the scheme of the old signature, or the key's usual one if the old algorithm doesn't
+/// suit the key.
 fn popo_scheme(
     old: AlgorithmIdentifier,
     signer: &dyn Signer,
@@ -245,7 +250,8 @@ mod tests {
     const KNOWN: SharedSecret<'_> =
         SharedSecret { secret: b"Secret.123", identification: Some("testuser") };
 
-    /// Computed independently; the formulas were checked against Dogtag's tool.
+    /// The vectors were computed independently; the formulas were checked against Dogtag's
+    /// CMCRequest.
     #[test]
     fn the_reference_vectors() {
         for (hash, mac, data, want) in [
@@ -380,7 +386,7 @@ mod tests {
 
     #[test]
     fn the_raw_extension_value_names_a_crmf_key() {
-        // Recorded from a CRMFPopClient that writes the bare identifier.
+        // Recorded from a CRMFPopClient that writes the bare key identifier.
         let request = Request::crmf(&golden("05b-shared-secret-crmf/crmf.req")).unwrap();
         assert_eq!(request.key_identifier().unwrap().len(), 20);
         let none = Request::pkcs10(&golden("01-rsa-server/p10.req")).unwrap();

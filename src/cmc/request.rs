@@ -1,4 +1,4 @@
-//! Certificate requests, and the PKIData (RFC 5272 §3.2.1) that carries them.
+//! Certificate requests, and PKIData (RFC 5272 §3.2.1), which contains them.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ pub enum Format {
     Crmf,
 }
 
-/// A certificate request to carry, decoded.
+/// A decoded certificate request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     format: Format,
@@ -36,11 +36,11 @@ pub struct Request {
 }
 
 impl Request {
-    /// A PKCS #10 request, checked to be one Dogtag accepts.
+    /// Decodes a PKCS #10 request (RFC 2986 §4.2) and checks that Dogtag accepts its form.
     ///
     /// # Errors
-    /// [`Kind::Input`]: undecodable, not in DER order (the CA would encode it anew and find the
-    /// signature broken), or without attributes field.
+    /// [`Kind::Input`]: undecodable, not DER (the CA would re-encode it, and its signature would
+    /// not verify), or without the attributes field.
     pub fn pkcs10(der: &[u8]) -> Result<Request> {
         let request: CertificationRequest = decode("the PKCS #10 request", der)?;
         let info = request.info()?;
@@ -53,7 +53,7 @@ impl Request {
         Request::of_pkcs10(der, &info)
     }
 
-    /// A CRMF request: one CertReqMsg, or the first of CertReqMessages.
+    /// Decodes a CRMF request: one CertReqMsg, or CertReqMessages with one message (RFC 4211 §3).
     ///
     /// # Errors
     /// [`Kind::Input`]: undecodable, or more than one message.
@@ -66,7 +66,8 @@ impl Request {
         Ok(Request::from_crmf(message.as_bytes())?.0)
     }
 
-    /// A PKCS #10 request whose form isn't checked: one that was made here, or by the CA.
+    /// Decodes a PKCS #10 request (RFC 2986 §4.2) that this program or the CA made; its form isn't
+    /// checked.
     ///
     /// # Errors
     /// [`Kind::Input`].
@@ -86,7 +87,7 @@ impl Request {
         })
     }
 
-    /// One CertReqMsg, and its certReqId.
+    /// Decodes one CertReqMsg (RFC 4211 §3); returns the request and its certReqId.
     ///
     /// # Errors
     /// [`Kind::Input`].
@@ -109,34 +110,36 @@ impl Request {
         Ok((made, request.cert_req_id))
     }
 
-    /// Its format.
+    /// Returns the format.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// DER: a CertificationRequest, or a CertReqMsg.
+    /// Returns the DER: a CertificationRequest or a CertReqMsg.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// DER of the SubjectPublicKeyInfo that is to be certified.
+    /// Returns the DER of the SubjectPublicKeyInfo to be certified.
     pub fn spki(&self) -> &[u8] {
         &self.spki
     }
 
-    /// DER of the subject Name asked for; none where a CRMF request leaves it to the CA.
+    /// Returns the DER of the requested subject Name; `None` where a CRMF request leaves it to the
+    /// CA.
     pub fn subject(&self) -> Option<&[u8]> {
         self.subject.as_deref()
     }
 
-    /// The extensions asked for.
+    /// Returns the requested extensions.
     pub fn extensions(&self) -> &[Extension] {
         &self.extensions
     }
 
-    /// The identifier under which a request signed with its own key names that key to Dogtag: for
+    /// Returns the identifier that a self-signed request's SignerInfo uses for its own key: for
     /// PKCS #10 the identifier in the subjectKeyIdentifier extension, for CRMF the octets of the
-    /// extension's value as they stand (an OCTET STRING around the identifier, in well-formed ones).
+    /// extension's value as received (an OCTET STRING with the identifier in well-formed requests),
+    /// as Dogtag expects.
     ///
     /// # Errors
     /// [`Kind::Input`] when the request has no such extension.
@@ -159,15 +162,15 @@ impl Request {
     }
 }
 
-/// A control with its number: a TaggedAttribute to be. The value may hold a secret.
+/// A control with its body part id, to become a TaggedAttribute. The value may hold a secret.
 struct Tagged {
     body_part_id: u32,
     id: ObjectIdentifier,
     value: Zeroizing<Vec<u8>>,
 }
 
-/// Collects controls and requests; numbers them without reusing a number. It may hold secrets and
-/// has no `Debug`.
+/// Collects controls and requests of a PKIData (RFC 5272 §3.2.1) and assigns unique body part ids.
+/// It may hold secrets and has no `Debug`.
 #[derive(Default)]
 pub struct PkiDataBuilder {
     controls: Vec<Tagged>,
@@ -176,7 +179,7 @@ pub struct PkiDataBuilder {
 }
 
 impl PkiDataBuilder {
-    /// Starts; the certReqIds of CRMF requests to come are kept free.
+    /// Starts an empty PKIData; the certReqIds of `requests` are not assigned to other parts.
     pub fn new(requests: &[Request]) -> PkiDataBuilder {
         let used = requests.iter().filter_map(|r| r.cert_req_id).collect();
         PkiDataBuilder { used, ..PkiDataBuilder::default() }
@@ -190,12 +193,12 @@ impl PkiDataBuilder {
         id
     }
 
-    /// Keeps a number free for a part that is encoded already.
+    /// Excludes a body part id: that of a part that is already encoded.
     pub fn reserve(&mut self, body_part_id: &Number) {
         self.used.extend(u32::try_from(body_part_id).ok());
     }
 
-    /// Adds a control; returns its body part id.
+    /// Adds a control (TaggedAttribute, RFC 5272 §3.2.1.1); returns its body part id.
     ///
     /// # Errors
     /// As [`Control::encode`].
@@ -211,15 +214,16 @@ impl PkiDataBuilder {
         body_part_id
     }
 
-    /// Adds a control whose value is an OCTET STRING.
+    /// Adds a control whose value is an OCTET STRING; returns its body part id.
     pub fn octets(&mut self, id: &Oid, value: &[u8]) -> u32 {
         self.control(id, tlv(0x04, value))
     }
 
-    /// Adds a request: PKCS #10 takes the next number, CRMF keeps its certReqId.
+    /// Adds a request (TaggedRequest, RFC 5272 §3.2.1.2): PKCS #10 gets the next body part id, CRMF
+    /// keeps its certReqId.
     ///
     /// # Errors
-    /// Only defects.
+    /// [`Kind::Internal`] only.
     pub fn request(&mut self, request: &Request) -> Result<()> {
         let tagged = match request.format {
             Format::Pkcs10 => {
@@ -233,7 +237,7 @@ impl PkiDataBuilder {
                     }),
                 )?
             }
-            // [1] IMPLICIT takes the place of the SEQUENCE tag; the rest stays octet for octet.
+            // The tag [1] IMPLICIT replaces the SEQUENCE tag; the other octets stay as they are.
             Format::Crmf => {
                 let mut tagged = request.der.clone();
                 if let Some(tag) = tagged.first_mut() {
@@ -246,24 +250,25 @@ impl PkiDataBuilder {
         Ok(())
     }
 
-    /// Adds a TaggedRequest that is encoded already.
+    /// Adds a TaggedRequest that is already encoded.
     pub fn tagged_request(&mut self, der: Vec<u8>) {
         self.requests.push(der);
     }
 
-    /// DER of the reqSequence as it stands: what identity proofs are computed over (§6.2.1).
+    /// Returns the DER of the present reqSequence; identity proofs are computed over it (RFC 5272
+    /// §6.2.1).
     ///
     /// # Errors
-    /// Only defects.
+    /// [`Kind::Internal`] only.
     pub fn request_sequence(&self) -> Result<Vec<u8>> {
         let requests: Vec<_> = self.requests.iter().map(|r| any(r.clone())).collect();
         encode("reqSequence", &requests)
     }
 
-    /// DER of the PKIData.
+    /// Returns the DER of the PKIData (RFC 5272 §3.2.1).
     ///
     /// # Errors
-    /// Only defects.
+    /// [`Kind::Internal`] only.
     pub fn build(self) -> Result<Zeroizing<Vec<u8>>> {
         let mut controls = Vec::new();
         for Tagged { body_part_id, id, value } in &self.controls {
@@ -273,13 +278,14 @@ impl PkiDataBuilder {
         }
         let controls: Vec<&[u8]> = controls.iter().map(|c| c.as_slice()).collect();
         let none = tlv(0x30, &[]);
-        // controlSequence, reqSequence, cmsSequence, otherMsgSequence.
+        // The order is controlSequence, reqSequence, cmsSequence, otherMsgSequence.
         let (controls, requests) = (tlv_of(0x30, &controls), self.request_sequence()?);
         Ok(tlv_of(0x30, &[&controls, &requests, &none, &none]))
     }
 }
 
-/// The nonce and transaction a message was sent with, to compare the response's with.
+/// Nonce and transaction id of a sent message, to compare with those of the response (RFC 5272
+/// §6.6).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
     /// senderNonce.
@@ -289,7 +295,7 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Of a message that is there already.
+    /// Returns the values in the controls of a PKIData.
     pub fn of(data: &PkiData) -> Sent {
         let mut sent = Sent::default();
         for control in data.control_sequence.iter().map(TaggedControl::new) {
@@ -307,10 +313,10 @@ impl Sent {
     }
 }
 
-/// The PKIData of a Full PKI Request, signed or not.
+/// Decodes the PKIData of a Full PKI Request (RFC 5272 §3.2), signed or unsigned.
 ///
 /// # Errors
-/// [`Kind::Input`] when it is none.
+/// [`Kind::Input`] when it isn't one.
 pub fn request_content(der: &[u8]) -> Result<PkiData> {
     let info: ContentInfo = decode_ber("the CMC request", der)?;
     if *info.content_type == *oid::ID_DATA {

@@ -1,4 +1,4 @@
-//! The CA's response: bytes to [`Response`] to [`Outcome`].
+//! Decodes the CA's response (RFC 5272 §4) into a [`Response`], and that into an [`Outcome`].
 
 use rasn::types::{Any, ObjectIdentifier};
 
@@ -10,14 +10,14 @@ use crate::asn1::cms::{ContentInfo, SignedData};
 use crate::asn1::{decode, decode_ber, oid};
 use crate::error::{Error, Kind, Result};
 
-/// A decoded response, nothing of it verified.
+/// A decoded response; nothing is verified.
 #[derive(Debug)]
 pub struct Response {
-    /// The controls of a Full PKI Response; `None` for a Simple one (certificates only).
+    /// The controls of a Full PKI Response; `None` for a Simple PKI Response (certificates only).
     pub controls: Option<Vec<TaggedControl>>,
-    /// Dotted eContentType: id-cct-PKIResponse, or id-data for a Simple PKI Response.
+    /// eContentType in dotted form: id-cct-PKIResponse, or id-data for a Simple PKI Response.
     pub content_type: String,
-    /// DER of the X.509 certificates, in the order of the message.
+    /// DER of the X.509 certificates, in the message's order.
     pub certificates: Vec<Vec<u8>>,
     /// Number of SignerInfos.
     pub signers: usize,
@@ -36,10 +36,10 @@ pub struct Content {
 }
 
 impl Content {
-    /// Reads a PKIResponse.
+    /// Decodes a PKIResponse (RFC 5272 §4.2).
     ///
     /// # Errors
-    /// [`Kind::Input`]. A control that can't be decoded is no error.
+    /// [`Kind::Input`]. A control that can't be decoded is not an error here.
     pub fn decode(der: &[u8]) -> Result<Content> {
         let response: PkiResponse = decode("the PKIResponse", der)?;
         Ok(Content {
@@ -50,39 +50,40 @@ impl Content {
     }
 }
 
-/// What a response amounts to.
+/// The result of a request, from the statuses in its response (RFC 5272 §6.1).
 #[derive(Debug)]
 pub enum Outcome {
-    /// Success; for an enrollment the certificate is among them.
+    /// Success. After an enrollment the certificate is among them.
     Success {
-        /// DER of every certificate of the response, in no order to rely on.
+        /// DER of every certificate in the response, in no particular order.
         certificates: Vec<Vec<u8>>,
     },
-    /// Accepted, not yet decided, or not in every part.
+    /// Pending, in whole or in part.
     Pending {
         /// pendToken.
         token: Vec<u8>,
         /// pendTime in seconds since 1970.
         time: i64,
     },
-    /// The CA wants proof of possession by decryption.
+    /// The CA requires proof of possession by decryption (RFC 5272 §6.7).
     PopRequired,
-    /// Issued, but not to be used before the CA knows that it was received (RFC 5272 §6.14).
+    /// Issued; the CA requires a confirmation of receipt before the certificate is used (RFC 5272
+    /// §6.14).
     ConfirmRequired {
         /// As in [`Outcome::Success`].
         certificates: Vec<Vec<u8>>,
     },
     /// Refused.
     Rejected(Status),
-    /// A status that can't be decoded, or that lacks what it needs.
+    /// A status that can't be decoded, or that lacks a required field.
     Invalid(Error),
 }
 
-/// DER or BER of a response to a [`Response`].
+/// Decodes a response in DER or BER (RFC 5272 §4).
 ///
 /// # Errors
-/// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or nothing in it, or when a signer
-/// signed another type of content.
+/// [`Kind::Input`] when it isn't a SignedData with a PKIResponse or without content, or when the
+/// signed content type differs from the actual one.
 pub fn parse(der: &[u8]) -> Result<Response> {
     let (signed, content) = open_signed_data("the CMC response", der)?;
     check_type(&signed)?;
@@ -90,7 +91,7 @@ pub fn parse(der: &[u8]) -> Result<Response> {
     Response::new(signed, content.map(|c| c.controls))
 }
 
-/// Checks that the content isn't a request, and is of the type that was signed.
+/// Checks that the content isn't a request, and that its type is the signed one.
 fn check_type(signed: &SignedData) -> Result<()> {
     let content = &signed.encap_content_info;
     if content.content.is_none() {
@@ -106,7 +107,8 @@ fn check_type(signed: &SignedData) -> Result<()> {
     Ok(())
 }
 
-/// ContentInfo → SignedData and its content.
+/// Decodes a ContentInfo with SignedData (RFC 5652 §3, §5); returns it and its content. `what` is
+/// its name in errors.
 ///
 /// # Errors
 /// [`Kind::Input`].
@@ -123,8 +125,9 @@ pub fn open_signed_data(what: &str, der: &[u8]) -> Result<(SignedData, Option<Ve
     Ok((signed, content))
 }
 
-/// Whether every signer signed the type of the content, in the attribute contentType (RFC 5652 §5.3,
-/// §11.1). Without, a content could be passed off as one of another type; NSS doesn't look.
+/// Returns whether every signer signed the content's type, in the attribute contentType (RFC 5652
+/// §5.3, §11.1). Otherwise a content could be presented as one of another type; NSS doesn't check
+/// this.
 fn type_is_signed(signed: &SignedData) -> bool {
     let content_type = &signed.encap_content_info.content_type;
     signed.signer_infos.to_vec().iter().all(|signer| {
@@ -141,23 +144,24 @@ fn type_is_signed(signed: &SignedData) -> bool {
     })
 }
 
-/// The plain X.509 certificates of a SignedData, as they stand there.
+/// Returns the X.509 certificates of a SignedData (RFC 5652 §5.1), as received.
 pub fn certificates_of(signed: &SignedData) -> Vec<Vec<u8>> {
     let all = signed.certificates.as_ref().map(|c| c.to_vec()).unwrap_or_default();
     all.into_iter().map(|c| c.as_bytes().to_vec()).filter(|c| c.first() == Some(&0x30)).collect()
 }
 
-/// Whether a control says what became of the request.
+/// Returns whether a control reports the result of a request.
 pub fn is_status(control: ControlType) -> bool {
     match control {
         ControlType::StatusInfo | ControlType::StatusInfoV2 => true,
-        // Looked up where they matter: what belongs to which request, and the CA's challenge.
+        // Not statuses, but evaluated elsewhere: they relate the response to its request, or carry
+        // the CA's challenge.
         ControlType::TransactionId
         | ControlType::SenderNonce
         | ControlType::RecipientNonce
         | ControlType::ResponseInfo
         | ControlType::EncryptedPop => false,
-        // Nothing that a client goes by.
+        // Without effect on a client.
         ControlType::DataReturn
         | ControlType::RegInfo
         | ControlType::QueryPending
@@ -188,17 +192,17 @@ pub fn is_status(control: ControlType) -> bool {
 }
 
 impl Response {
-    /// A response of parts that are decoded already.
+    /// Makes a response of decoded parts.
     ///
     /// # Errors
-    /// [`Kind::Input`] as [`parse`].
+    /// [`Kind::Input`], as [`parse`].
     pub(crate) fn new(
         mut signed: SignedData,
         controls: Option<Vec<TaggedControl>>,
     ) -> Result<Response> {
         check_type(&signed)?;
         let certificates = certificates_of(&signed);
-        // Held once: there may be very many.
+        // Not kept twice: there may be very many.
         signed.certificates = None;
         Ok(Response {
             content_type: oid::dotted(&signed.encap_content_info.content_type),
@@ -209,17 +213,17 @@ impl Response {
         })
     }
 
-    /// The SignedData it came in.
+    /// Returns the SignedData that contained it, without certificates.
     pub(crate) fn signed_data(&self) -> &SignedData {
         &self.signed
     }
 
-    /// The first control of a type.
+    /// Returns the first control of a type.
     pub fn control(&self, control: ControlType) -> Option<&TaggedControl> {
         self.controls.as_deref()?.iter().find(|c| c.control_type() == Some(control))
     }
 
-    /// Every status that can be decoded, in order, of version 2 and 1.
+    /// Returns every status that can be decoded, version 1 and 2, in order.
     pub fn statuses(&self) -> Vec<&Status> {
         let status = |value| match value {
             &Ok(Control::StatusInfo(ref status) | Control::StatusInfoV2(ref status)) => {
@@ -230,7 +234,7 @@ impl Response {
         self.status_values().filter_map(status).collect()
     }
 
-    /// Why a status can't be decoded, if there is such a one.
+    /// Returns the error of the first status that can't be decoded.
     pub fn undecodable_status(&self) -> Option<Error> {
         self.status_values().find_map(|value| value.as_ref().err()).map(|e| e.error())
     }
@@ -240,10 +244,10 @@ impl Response {
         self.controls.iter().flatten().filter(is_status).flat_map(|c| &c.values)
     }
 
-    /// senderNonce, if there.
+    /// Returns senderNonce (RFC 5272 §6.6), if present.
     ///
     /// # Errors
-    /// [`Kind::Input`] when its value is something else; so below.
+    /// [`Kind::Input`] when its value is of another type; the same for the methods below.
     pub fn sender_nonce(&self) -> Result<Option<&[u8]>> {
         self.first(ControlType::SenderNonce, "senderNonce", |value| match value {
             Control::SenderNonce(nonce) => Some(nonce.as_slice()),
@@ -251,7 +255,7 @@ impl Response {
         })
     }
 
-    /// responseInfo, if there.
+    /// Returns responseInfo (RFC 5272 §6.12), if present.
     ///
     /// # Errors
     /// As [`Response::sender_nonce`].
@@ -262,7 +266,7 @@ impl Response {
         })
     }
 
-    /// EncryptedPOP, if there.
+    /// Returns EncryptedPOP (RFC 5272 §6.7), if present.
     ///
     /// # Errors
     /// As [`Response::sender_nonce`].
@@ -286,9 +290,9 @@ impl Response {
         }
     }
 
-    /// What the response amounts to: the first refusal; else the first status that leaves the request
-    /// open; else whether a confirmation is wanted; else success (also when there is no status at all:
-    /// RFC 5272 §6.1.1 lets a CA omit it).
+    /// Returns the result: the first refusal; else the first status that leaves the request open;
+    /// else the demand for a confirmation; else success, also without any status (RFC 5272 §6.1.1
+    /// lets a CA omit it).
     pub fn outcome(&self) -> Outcome {
         if let Some(e) = self.undecodable_status() {
             return Outcome::Invalid(e);
@@ -300,7 +304,7 @@ impl Response {
             CmcStatus::Failed | CmcStatus::NoSupport | CmcStatus::Unknown(_) => 0,
         };
         let certificates = || self.certificates.clone();
-        // The first of the lowest rank.
+        // min_by_key returns the first of several with the lowest rank.
         let Some(status) = self.statuses().into_iter().min_by_key(rank) else {
             return Outcome::Success { certificates: certificates() };
         };

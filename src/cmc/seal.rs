@@ -1,4 +1,4 @@
-//! Wrapping a PKIData into SignedData (RFC 5652 §5, RFC 5272 §3.2).
+//! Puts a PKIData into SignedData (RFC 5652 §5, RFC 5272 §3.2).
 
 use rasn::types::OctetString;
 use rasn_cms::{Attribute, EncapsulatedContentInfo};
@@ -13,22 +13,22 @@ use crate::asn1::x509::{digest_algorithm, scheme_of, signature_algorithm};
 use crate::asn1::{Number, any, any_of, encode, oid, tlv, tlv_of};
 use crate::error::Result;
 
-/// Whose signature it is.
+/// The signer's identifier (RFC 5652 §5.3).
 pub enum SignerId<'a> {
     /// The holder of this certificate (DER): issuerAndSerialNumber, version 1.
     Certificate(&'a [u8]),
-    /// The holder of the key with this identifier, without certificate: version 3 (RFC 5272 §3.2,
+    /// The holder of the key with this identifier, without certificate: version 3 (RFC 5272 §3.2;
     /// for requests signed with the key being certified).
     KeyIdentifier(&'a [u8]),
 }
 
-/// DER of a ContentInfo with SignedData around `pki_data`.
+/// Returns the DER of a ContentInfo with SignedData around `pki_data` (RFC 5652 §3, §5).
 ///
-/// Signed attributes are contentType and messageDigest and nothing else; the digest carries an
-/// explicit NULL (Dogtag refuses it otherwise); `certificates` become a DER SET.
+/// The only signed attributes are contentType and messageDigest. The digest algorithm has explicit
+/// NULL parameters (Dogtag refuses it otherwise). `certificates` are sorted as a DER SET.
 ///
 /// # Errors
-/// When the key refuses to sign, or the certificate can't be read.
+/// Those of the signer; [`crate::error::Kind::Input`] when a certificate can't be decoded.
 pub fn signed_data(
     pki_data: &[u8],
     id: SignerId<'_>,
@@ -38,7 +38,8 @@ pub fn signed_data(
     crypto: &dyn Crypto,
 ) -> Result<Vec<u8>> {
     let attributes = signed_attributes(&crypto.hash(digest, pki_data)?)?;
-    // What is signed is the SET OF itself, not the [0] it travels under (RFC 5652 §5.4).
+    // The signature is over the SET OF itself, not over its encoding with the tag [0] (RFC 5652
+    // §5.4).
     let to_sign = encode("signed attributes", &rasn::types::SetOf::from(attributes.clone()))?;
     let scheme = scheme_of(signer, digest)?;
     let signature = signer.sign(scheme, &to_sign)?;
@@ -79,11 +80,11 @@ pub fn signed_data(
     content_info(oid::ID_SIGNED_DATA, encode("SignedData", &signed)?)
 }
 
-/// DER of a ContentInfo with id-data around `pki_data`: an unsigned request, the form in which
-/// Dogtag takes a revocation by shared secret.
+/// Returns the DER of a ContentInfo with id-data around `pki_data`: an unsigned request, in which
+/// Dogtag accepts a revocation by shared secret.
 ///
 /// # Errors
-/// Only defects.
+/// [`crate::error::Kind::Internal`] only.
 pub fn unsigned_data(pki_data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let content = tlv_of(0xa0, &[&tlv_of(0x04, &[pki_data])]);
     Ok(tlv_of(0x30, &[&encode("a content type", &oid::owned(oid::ID_DATA))?, &content]))

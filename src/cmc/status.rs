@@ -1,4 +1,4 @@
-//! CMC statuses (RFC 5272 §6.1): read, and told as errors.
+//! CMC statuses (RFC 5272 §6.1): decodes them, and makes errors of them.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub enum CmcStatus {
     ConfirmRequired,
     PopRequired,
     Partial,
-    /// A number RFC 5272 doesn't define; -1 stands for what doesn't fit 64 bits.
+    /// A number that RFC 5272 doesn't define; -1 for a number beyond 64 bits.
     Unknown(i64),
 }
 
@@ -36,7 +36,7 @@ impl CmcStatus {
         }
     }
 
-    /// The number on the wire.
+    /// Returns the encoded number.
     pub fn number(self) -> i64 {
         match self {
             CmcStatus::Success => 0,
@@ -51,7 +51,7 @@ impl CmcStatus {
     }
 }
 
-/// RFC 5272's name.
+/// Writes RFC 5272's name.
 impl fmt::Display for CmcStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -85,7 +85,7 @@ impl FailInfo {
     /// tryLater.
     pub const TRY_LATER: FailInfo = FailInfo(12);
 
-    /// RFC 5272's name, if it has one.
+    /// Returns RFC 5272's name, if the number has one.
     pub fn name(self) -> Option<&'static str> {
         const NAMES: [&str; 14] = [
             "badAlg",
@@ -116,19 +116,19 @@ impl fmt::Display for FailInfo {
     }
 }
 
-/// What a status adds.
+/// OtherStatusInfo: details of a status (RFC 5272 §6.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OtherInfo {
-    /// Why it failed.
+    /// failInfo: the reason of a failure.
     Fail(FailInfo),
-    /// When to ask again, and with which token.
+    /// pendInfo: when to ask again, and with which token.
     Pend {
         /// pendToken.
         token: Vec<u8>,
         /// pendTime in seconds since 1970, UTC.
         time: i64,
     },
-    /// Somebody's own code: dotted OID and DER of the value.
+    /// extendedFailInfo: a code defined by another party, as dotted OID and DER of the value.
     Extended(String, Vec<u8>),
 }
 
@@ -139,15 +139,16 @@ pub struct Status {
     pub version: u8,
     /// The status.
     pub status: CmcStatus,
-    /// The body parts meant, as text: a number, or a path of numbers with `.` between.
+    /// The body parts it applies to, as text: a number, or a path of numbers joined by `.`.
     pub body_list: Vec<String>,
-    /// statusString as the CA sent it: untrusted, may hold control characters.
+    /// statusString as received: untrusted, may hold control characters.
     pub text: Option<String>,
-    /// What it adds.
+    /// otherInfo.
     pub other: Option<OtherInfo>,
 }
 
-/// A value of a status control of version 1 or 2.
+/// Decodes the value of a status control: CMCStatusInfo (version 1, RFC 5272 §6.1.2) or
+/// CMCStatusInfoV2 (§6.1.1).
 ///
 /// # Errors
 /// [`Kind::Input`].
@@ -165,8 +166,8 @@ pub fn status(version: u8, der: &[u8]) -> Result<Status> {
     })
 }
 
-/// OtherStatusInfo (RFC 5272 §6.1.1). ExtendedFailInfo is read with its tag `[1]` and without,
-/// as JSS writes it: what it begins with tells it from PendInfo.
+/// Decodes OtherStatusInfo (RFC 5272 §6.1.1). ExtendedFailInfo is accepted with its tag `[1]` and
+/// without, as JSS writes it; its first element distinguishes it from PendInfo.
 fn other_info(der: &[u8]) -> Result<OtherInfo> {
     let extended = |der: &[u8]| -> Result<OtherInfo> {
         let info: ExtendedFailInfo = decode("the extendedFailInfo", der)?;
@@ -187,7 +188,7 @@ fn other_info(der: &[u8]) -> Result<OtherInfo> {
     }
 }
 
-/// BodyPartReference: a number, or a path.
+/// Returns a BodyPartReference as text: a number or a path.
 fn body_part(der: &[u8]) -> Result<String> {
     if der.first() == Some(&0x30) {
         let path: Vec<Number> = decode("a body part path", der)?;
@@ -197,13 +198,14 @@ fn body_part(der: &[u8]) -> Result<String> {
     decode::<Number>("a body part id", der).map(|id| id.to_string())
 }
 
-/// A number from the wire; -1 for what doesn't fit.
+/// Returns a decoded number; -1 beyond 64 bits.
 fn number(n: &Number) -> i64 {
     i64::try_from(n).unwrap_or(-1)
 }
 
 impl Status {
-    /// This status as an error, the CA's words made printable and explained where that helps.
+    /// Returns this status as an error, with the CA's text escaped, and a hint where Dogtag's
+    /// meaning is known.
     pub fn into_error(self) -> Error {
         let text = self
             .text
@@ -218,7 +220,7 @@ impl Status {
         if let Some(fail) = fail {
             what.push_str(&format!(", {fail}"));
         }
-        // A queued request is told as a failure, too; a key must not be given up for that.
+        // Dogtag reports a queued request as a failure too; its key must not be deleted.
         let deferred = fail == Some(FailInfo::INTERNAL_CA_ERROR)
             && text.as_deref().is_some_and(|t| t.trim_start().starts_with("Request Deferred"));
         let partial = self.status == CmcStatus::Partial;
@@ -244,7 +246,7 @@ impl Status {
     }
 }
 
-/// As much of a text as a message for people should hold.
+/// Returns the beginning of a text, as long as an error message should show.
 fn cut(text: &str) -> String {
     const LONGEST: usize = 1000;
     match text.char_indices().nth(LONGEST) {
@@ -253,7 +255,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// One thing to try, from what Dogtag's refusals usually mean.
+/// Returns one thing to try, from the usual causes of Dogtag's refusals.
 fn hint(fail: Option<FailInfo>, text: Option<&str>) -> Option<String> {
     let text = text.unwrap_or_default();
     if let Some(rest) = text.strip_prefix("Profile ") {
