@@ -1,4 +1,4 @@
-//! The values of CMC controls (RFC 5272 §6), and of the attributes of the same types.
+//! Shows the values of CMC controls (RFC 5272 §6), and of attributes with the same types.
 
 use chrono::SecondsFormat::Secs;
 use chrono::{DateTime, Utc};
@@ -14,8 +14,8 @@ use crate::cmc::control::{
 };
 use crate::cmc::response::{OtherInfo, Status};
 
-/// One value of the control or attribute `id`; whatever it isn't known for, or can't be decoded, as
-/// octets. Passphrases are never shown, nor octets that might hold one.
+/// Shows one value of the control or attribute `id`; as octets if its type is unknown or it can't
+/// be decoded. Passphrases are never shown, nor octets that may contain one.
 pub(crate) fn value(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Item {
     match Control::decode(id, der) {
         Ok(control) => show(&control, warnings),
@@ -23,7 +23,7 @@ pub(crate) fn value(id: &Oid, der: &[u8], warnings: &mut Vec<String>) -> Item {
     }
 }
 
-/// The values of a control.
+/// Shows the values of a control.
 pub(crate) fn values(control: &TaggedControl, warnings: &mut Vec<String>) -> Item {
     list(&control.values, |value| match value {
         Ok(value) => show(value, warnings),
@@ -141,7 +141,7 @@ fn revocation(request: &Revocation) -> Item {
     ])
 }
 
-/// RFC 3339 in UTC, from seconds since 1970.
+/// Shows seconds since 1970 as RFC 3339 in UTC.
 pub(crate) fn time(seconds: i64) -> Item {
     match DateTime::<Utc>::from_timestamp(seconds, 0) {
         Some(time) => Item::Text(time.to_rfc3339_opts(Secs, true)),
@@ -165,7 +165,7 @@ fn encrypted_pop(pop: &EncryptedPop, warnings: &mut Vec<String>) -> Item {
     ])
 }
 
-/// For whom something is encrypted, and how.
+/// Shows the recipients and the algorithm of an EnvelopedData (RFC 5652 §6.1).
 pub(crate) fn enveloped(data: &EnvelopedData) -> Item {
     let recipients: Vec<&RecipientInfo> = data.recipient_infos.to_vec();
     let content = &data.encrypted_content_info;

@@ -1,5 +1,5 @@
-//! Recorded requests with octets changed, doubled, removed, or the last one left, before they are sent:
-//! taken or refused, never a panic.
+//! Recorded requests with octets changed, doubled or removed, or cut short: reading them for
+//! sending accepts or refuses them, and never panics.
 
 use std::path::Path;
 

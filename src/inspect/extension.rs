@@ -1,4 +1,4 @@
-//! Extensions asked for, in short.
+//! Shows requested extensions.
 
 use rasn::types::OctetString;
 use rasn_pkix::{BasicConstraints, Extension};
@@ -7,7 +7,7 @@ use super::item::{Item, or_octets};
 use crate::asn1::{decode, key_usage, oid};
 use crate::error::Result;
 
-/// Type, criticality and value.
+/// Shows type, criticality and value.
 pub(crate) fn show(extension: &Extension) -> Item {
     let der = &extension.extn_value;
     Item::Fields(vec![
@@ -17,8 +17,8 @@ pub(crate) fn show(extension: &Extension) -> Item {
     ])
 }
 
-/// The key identifier of a subjectKeyIdentifier extension; CRMFPopClient leaves the OCTET STRING
-/// within the extension out, and Dogtag takes it so.
+/// Returns the key identifier of a subjectKeyIdentifier extension. CRMFPopClient leaves out the
+/// OCTET STRING around it, and Dogtag accepts that.
 pub(crate) fn key_identifier(value: &[u8]) -> Vec<u8> {
     let id = decode::<OctetString>("a key identifier", value);
     id.map_or_else(|_| value.to_vec(), |id| id.to_vec())

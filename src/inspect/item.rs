@@ -1,4 +1,4 @@
-//! What is shown, as a tree: parts for programs, and short texts for people.
+//! The tree that shows a message: parts for programs, short texts for people.
 
 use rasn::types::{ObjectIdentifier, Oid};
 
@@ -9,32 +9,32 @@ use crate::text::printable;
 /// A part of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Item {
-    /// Not there: `null`; not shown to people.
+    /// Absent: `null` in JSON, not shown to people.
     Null,
-    /// Yes or no.
+    /// A yes or no.
     Flag(bool),
-    /// Text, printable.
+    /// Text, escaped for a terminal.
     Text(String),
-    /// Several of a kind.
+    /// Several items of one kind.
     List(Vec<Item>),
     /// Named parts, in order; names are `lower_snake`.
     Fields(Vec<(&'static str, Item)>),
-    /// A short text for people where programs get parts.
+    /// A short text for people; the parts for programs.
     Short(String, Box<Item>),
 }
 
 impl Item {
-    /// Text from outside, made printable.
+    /// Returns text from outside, escaped for a terminal.
     pub fn text(text: &str) -> Item {
         Item::Text(printable(text).into_owned())
     }
 
-    /// Octets in lower-case hexadecimal.
+    /// Returns octets in lower-case hexadecimal.
     pub fn hex(octets: &[u8]) -> Item {
         Item::Text(to_hex(octets))
     }
 
-    /// Octets of which some are text: both, where all of them can be read.
+    /// Returns octets in hexadecimal, and also as text if all of them are readable.
     pub fn octets(octets: &[u8]) -> Item {
         let hex = to_hex(octets);
         let readable = |b: &u8| b.is_ascii_graphic() || b" \r\n".contains(b);
@@ -48,7 +48,7 @@ impl Item {
         Item::short(shown, vec![("hex", Item::Text(hex)), ("text", text)])
     }
 
-    /// An INTEGER: decimal and hexadecimal.
+    /// Returns an INTEGER in decimal and hexadecimal.
     pub fn number(n: &Number) -> Item {
         let (dec, hex) = (n.decimal(), n.hex());
         let shown = dec.as_ref().map_or(hex.clone(), |dec| format!("{dec} ({hex})"));
@@ -56,17 +56,17 @@ impl Item {
         Item::short(shown, vec![("dec", dec), ("hex", Item::Text(hex))])
     }
 
-    /// Octets read as an unsigned number: Dogtag's request ids.
+    /// Returns octets read as an unsigned number, as for Dogtag's request ids.
     pub fn request_id(octets: &[u8]) -> Item {
         Item::number(&Number::unsigned(octets))
     }
 
-    /// A small number that identifies, such as a body part id.
+    /// Returns a small identifying number, such as a body part id.
     pub fn id(n: &Number) -> Item {
         Item::Text(n.to_string())
     }
 
-    /// An object identifier with its name, if it has one here.
+    /// Returns an object identifier with its name, if it is in [`crate::asn1::oid`].
     pub fn oid(id: &Oid) -> Item {
         let dotted = oid::dotted(id);
         let name = oid::name(id);
@@ -74,7 +74,7 @@ impl Item {
         Item::short(shown, vec![("name", optional(name)), ("oid", Item::Text(dotted))])
     }
 
-    /// An AlgorithmIdentifier.
+    /// Returns an AlgorithmIdentifier (RFC 5280 §4.1.1.2).
     pub fn algorithm(algorithm: &rasn_cms::AlgorithmIdentifier) -> Item {
         let id: &ObjectIdentifier = &algorithm.algorithm;
         let dotted = oid::dotted(id);
@@ -97,7 +97,7 @@ impl Item {
         Item::short(shown, parts)
     }
 
-    /// A DER Name; hexadecimal if it can't be read.
+    /// Returns a DER Name as text, or in hexadecimal if it can't be decoded.
     pub fn name(der: &[u8]) -> Item {
         match crate::asn1::name::dn_string(der) {
             Ok(name) => Item::Text(name),
@@ -105,7 +105,7 @@ impl Item {
         }
     }
 
-    /// A short text for people, and the parts.
+    /// Returns a short text for people and the parts for programs.
     pub fn short(text: String, parts: Vec<(&'static str, Item)>) -> Item {
         Item::Short(text, Box::new(Item::Fields(parts)))
     }
@@ -115,7 +115,8 @@ fn optional(text: Option<&str>) -> Item {
     text.map_or(Item::Null, |text| Item::Text(text.to_owned()))
 }
 
-/// An algorithm's parameters in words: a curve, an initialisation vector, the digest of PSS.
+/// Returns text for an algorithm's parameters: the curve, the initialisation vector, or the digest
+/// of PSS.
 fn parameters(algorithm: &Oid, der: &[u8]) -> Option<String> {
     if *algorithm == *oid::RSASSA_PSS || *algorithm == *oid::RSAES_OAEP {
         let (0x30, fields, _) = split_tlv(der)? else { return None };
@@ -139,10 +140,10 @@ impl From<&str> for Item {
     }
 }
 
-/// Most parts shown of one list: a message can hold far more than anybody reads.
+/// The most parts shown of one list.
 const MOST: usize = 200;
 
-/// A list, cut after 200 parts with the number of those left out.
+/// Returns a list; beyond 200 parts, the number of those left out.
 pub(crate) fn list<T>(all: &[T], show: impl FnMut(&T) -> Item) -> Item {
     let mut items: Vec<Item> = all.iter().take(MOST).map(show).collect();
     if let Some(left @ 1..) = all.len().checked_sub(MOST) {
@@ -151,7 +152,7 @@ pub(crate) fn list<T>(all: &[T], show: impl FnMut(&T) -> Item) -> Item {
     Item::List(items)
 }
 
-/// The part, or that it can't be read: then its octets.
+/// Returns the item, or for an error the message and the octets.
 pub(crate) fn or_octets(item: crate::error::Result<Item>, der: &[u8]) -> Item {
     item.unwrap_or_else(|e| {
         Item::Fields(vec![("undecodable", Item::text(&e.to_string())), ("der", Item::hex(der))])

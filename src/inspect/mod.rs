@@ -1,5 +1,5 @@
-//! A message of any kind taken apart: what is in it, and what Dogtag would refuse of it. Nothing is
-//! verified here; unknown values are shown as octets, secrets never.
+//! Decodes a message of any kind for display, and warns of what Dogtag would refuse. Nothing is
+//! verified. Unknown values are shown as octets; secrets are never shown.
 
 mod control;
 #[cfg(test)]
@@ -28,25 +28,25 @@ use crate::cmc::response::{self, CmcStatus, Content, Response};
 use crate::error::{Error, Kind, Result};
 use item::{list, or_octets};
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A Full PKI Request, signed or not.
+    /// A Full PKI Request (RFC 5272 §3.2), signed or unsigned.
     Request,
-    /// A Full PKI Response.
+    /// A Full PKI Response (RFC 5272 §4.2).
     Response,
-    /// A Simple PKI Response: certificates only, as any PKCS #7 chain is.
+    /// A Simple PKI Response (RFC 5272 §4.1), or any other SignedData with only certificates.
     Certificates,
-    /// A PKCS #10 request.
+    /// A PKCS #10 request (RFC 2986 §4.2).
     Pkcs10,
-    /// CertReqMessages.
+    /// CertReqMessages (RFC 4211 §3).
     Crmf,
-    /// One certificate.
+    /// A certificate (RFC 5280 §4.1).
     Certificate,
 }
 
 impl Form {
-    /// For people.
+    /// Returns the name for people.
     pub fn title(self) -> &'static str {
         match self {
             Form::Request => "CMC request",
@@ -58,7 +58,7 @@ impl Form {
         }
     }
 
-    /// For JSON.
+    /// Returns the name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Form::Request => "request",
@@ -71,35 +71,35 @@ impl Form {
     }
 }
 
-/// A message taken apart.
+/// A decoded message.
 #[derive(Debug)]
 pub struct Message {
-    /// What it is.
+    /// Its kind.
     pub form: Form,
     /// Its parts.
     pub parts: Item,
-    /// What Dogtag would refuse, or people should know.
+    /// What Dogtag would refuse, and other remarks.
     pub warnings: Vec<String>,
-    /// The message alone, DER or BER, without what stood around it in the file.
+    /// The message alone, DER or BER, without text around it in the file.
     pub der: Vec<u8>,
-    /// Whether it is a SignedData, so that a signature can be looked for.
+    /// Whether it is a SignedData, whose signature can be verified.
     pub signed_data: bool,
-    /// DER of the certificates in a SignedData, in the order of the message.
+    /// DER of the certificates in a SignedData, in the message's order.
     pub certificates: Vec<Vec<u8>>,
-    /// The response, where it is one that may be verified.
+    /// The response, if the message is one.
     pub response: Option<Response>,
 }
 
-/// Most warnings told.
+/// The most warnings reported.
 const MOST_WARNINGS: usize = 50;
 
 type Parts = Vec<(&'static str, Item)>;
 
-/// Takes a file apart: DER, PEM, base64, or DER behind the remains of HTTP headers that Dogtag's
+/// Decodes the content of a file: DER, PEM, base64, or DER after HTTP headers that Dogtag's
 /// HttpClient left there.
 ///
 /// # Errors
-/// [`Kind::Input`] when it is no message, request or certificate.
+/// [`Kind::Input`] when it isn't a message, request or certificate.
 pub fn read(bytes: &[u8]) -> Result<Message> {
     let mut warnings = Vec::new();
     let mut der = match pem::behind_headers(bytes) {
@@ -154,7 +154,7 @@ enum Guess {
     Nothing,
 }
 
-/// By the tags of the outermost elements.
+/// Returns the kind of a message, from the tags of its outermost elements.
 fn guess(der: &[u8]) -> Guess {
     if der.starts_with(&[0x30, 0x80, 0x06]) {
         return Guess::ContentInfo;
@@ -191,7 +191,7 @@ fn violations(der: &[u8], warnings: &mut Vec<String>) {
     }
 }
 
-/// What a ContentInfo holds.
+/// The content of a ContentInfo (RFC 5652 §3), for display.
 struct Opened {
     form: Form,
     parts: Parts,
@@ -229,7 +229,7 @@ fn content_info(der: &[u8], warnings: &mut Vec<String>) -> Result<Opened> {
             Form::Response
         }
         Some(content) => {
-            // CMCResponse takes any content type with a remark; so do people who look.
+            // An unknown content type only gives a warning, as in Dogtag's CMCResponse.
             let shown = Content::decode(&content).map(|c| Item::Fields(pki_response(&c, warnings)));
             warnings.push("the content is neither a PKIData nor a PKIResponse".into());
             parts.push(("content", or_octets(shown, &content)));
@@ -274,7 +274,7 @@ fn pki_response(content: &Content, warnings: &mut Vec<String>) -> Parts {
     ]
 }
 
-/// The first status that isn't success; success when there is none (RFC 5272 §6.1.1).
+/// Returns the first status that isn't success; success when there is none (RFC 5272 §6.1.1).
 fn overall(controls: &[TaggedControl]) -> Item {
     let is_status = |c: &&TaggedControl| c.control_type().is_some_and(response::is_status);
     for value in controls.iter().filter(is_status).flat_map(|c| &c.values) {
@@ -372,7 +372,7 @@ fn request_id(der: &[u8]) -> Option<crate::asn1::Number> {
     }
 }
 
-/// The subjectKeyIdentifier extension of a TaggedRequest.
+/// Returns the subjectKeyIdentifier extension of a TaggedRequest.
 fn key_identifier(der: &[u8]) -> Option<Vec<u8>> {
     let extensions = match decode("the TaggedRequest", der).ok()? {
         TaggedRequest::Tcr(request) => {
@@ -402,7 +402,7 @@ fn crmf(der: &[u8], warnings: &mut Vec<String>) -> Result<Parts> {
         request::crmf(&message, warnings).map(Item::Fields)
     };
     if let Some(first) = messages.first() {
-        // A file whose first request can't be read isn't CRMF.
+        // If the first request can't be decoded, the file isn't CRMF.
         show(first, &mut Vec::new())?;
     }
     let shown = list(&messages, |m| or_octets(show(m, warnings), m.as_bytes()));

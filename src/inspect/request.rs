@@ -1,5 +1,5 @@
-//! Certificate requests: PKCS #10 (RFC 2986) and CRMF (RFC 4211). Read leniently, because what can't
-//! be sent is what people look at.
+//! Shows certificate requests: PKCS #10 (RFC 2986) and CRMF (RFC 4211). Decoding is lenient: people
+//! inspect requests that can't be sent.
 
 use rasn_cms::{AlgorithmIdentifier, Attribute};
 use rasn_pkix::{Extension, SubjectPublicKeyInfo};
@@ -15,7 +15,7 @@ use crate::asn1::x509::CertificationRequest;
 use crate::asn1::{canonical, decode, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
 
-/// A TaggedRequest (RFC 5272 §3.2.1.2).
+/// Shows a TaggedRequest (RFC 5272 §3.2.1.2).
 pub(crate) fn tagged(der: &[u8], warnings: &mut Vec<String>) -> Item {
     or_octets(try_tagged(der, warnings), der)
 }
@@ -40,7 +40,7 @@ fn try_tagged(der: &[u8], warnings: &mut Vec<String>) -> Result<Item> {
     }
 }
 
-/// A PKCS #10 request.
+/// Shows a PKCS #10 request (RFC 2986 §4.2).
 ///
 /// # Errors
 /// [`Kind::Input`] when it isn't one.
@@ -84,7 +84,7 @@ pub(crate) fn pkcs10(der: &[u8], warnings: &mut Vec<String>) -> Result<Vec<(&'st
     ])
 }
 
-/// An attribute of a PKCS #10 request; the extensions asked for go into `extensions`.
+/// Shows an attribute of a PKCS #10 request; requested extensions are added to `extensions`.
 fn attribute(der: &[u8], extensions: &mut Vec<Extension>, warnings: &mut Vec<String>) -> Item {
     let attribute: Attribute = match decode("an attribute", der) {
         Ok(attribute) => attribute,
@@ -108,7 +108,7 @@ fn attribute(der: &[u8], extensions: &mut Vec<Extension>, warnings: &mut Vec<Str
     Item::Fields(vec![("type", Item::oid(id)), ("values", values)])
 }
 
-/// A CertReqMsg.
+/// Shows a CertReqMsg (RFC 4211 §3).
 ///
 /// # Errors
 /// [`Kind::Input`] when its CertRequest can't be decoded.
@@ -160,7 +160,7 @@ pub(crate) fn crmf(
     ])
 }
 
-/// A control of CRMF (RFC 4211 §6).
+/// Shows a control of CRMF (RFC 4211 §6).
 fn control(control: &AttributeTypeAndValue, warnings: &mut Vec<String>) -> Item {
     let id = &control.r#type;
     let der = control.value.as_bytes();
@@ -174,7 +174,7 @@ fn control(control: &AttributeTypeAndValue, warnings: &mut Vec<String>) -> Item 
     Item::Fields(vec![("type", Item::oid(id)), ("value", value)])
 }
 
-/// PKIArchiveOptions (RFC 4211 §6.4): how the private key is wrapped for the KRA.
+/// Shows PKIArchiveOptions (RFC 4211 §6.4): how the private key is wrapped for the KRA.
 fn archive_options(der: &[u8]) -> Item {
     let encrypted = match split_tlv(der) {
         Some((0xa0, encrypted, _)) => encrypted,
@@ -185,7 +185,7 @@ fn archive_options(der: &[u8]) -> Item {
         }
         _ => return Item::Fields(vec![("undecodable", Item::hex(der))]),
     };
-    // [0] EnvelopedData within EncryptedKey is IMPLICIT: the tag takes the SEQUENCE's place.
+    // [0] EnvelopedData in EncryptedKey is IMPLICIT: its tag replaces the SEQUENCE tag.
     if let Some((0xa0, content, _)) = split_tlv(encrypted) {
         let data = crate::asn1::tlv(0x30, content);
         let shown = decode("the EnvelopedData", &data).map(|data| enveloped(&data));
@@ -209,7 +209,7 @@ fn archive_options(der: &[u8]) -> Item {
     Item::Fields(vec![("kind", "encryptedValue".into()), ("value", or_octets(shown, encrypted))])
 }
 
-/// ProofOfPossession (RFC 4211 §4).
+/// Shows ProofOfPossession (RFC 4211 §4).
 fn possession(pop: Option<&ProofOfPossession>, warnings: &mut Vec<String>) -> Item {
     let refused = |kind: &'static str, warnings: &mut Vec<String>| {
         warnings.push(format!("proof of possession by {kind}: Dogtag refuses it (popFailed)"));
@@ -227,7 +227,7 @@ fn possession(pop: Option<&ProofOfPossession>, warnings: &mut Vec<String>) -> It
     }
 }
 
-/// A SubjectPublicKeyInfo: algorithm, and size or curve.
+/// Shows a SubjectPublicKeyInfo: algorithm, and size or curve.
 pub(crate) fn public_key(der: &[u8]) -> Item {
     let shown = decode("a public key", der).map(|key: SubjectPublicKeyInfo| {
         let bits = key.subject_public_key.as_raw_slice();

@@ -1,4 +1,4 @@
-//! Signers and certificates of a SignedData, and what Dogtag would refuse of them.
+//! Shows signers and certificates of a SignedData, and warns of what Dogtag would refuse in them.
 
 use super::control;
 use super::item::{Item, list};
@@ -8,12 +8,12 @@ use crate::asn1::summary::summary;
 use crate::asn1::{Number, canonical, decode, encode, oid};
 use crate::cmc::response::certificates_of;
 
-/// The certificates, each in short.
+/// Shows the certificates.
 pub(crate) fn certificates(all: &[Vec<u8>]) -> Item {
     list(all, |der| certificate(der))
 }
 
-/// A certificate in short; programs get the parts, and the whole as PEM.
+/// Shows the main fields of a certificate; for programs also the whole as PEM.
 pub(crate) fn certificate(der: &[u8]) -> Item {
     let pem = || Item::Text(crate::asn1::pem::encode("CERTIFICATE", der));
     match summary(der) {
@@ -45,7 +45,7 @@ pub(crate) fn certificate(der: &[u8]) -> Item {
     }
 }
 
-/// The signers.
+/// Shows the SignerInfos (RFC 5652 §5.3).
 pub(crate) fn signers(signed: &SignedData) -> Item {
     let all = signed.signer_infos.to_vec();
     list(&all, |signer| {
@@ -77,7 +77,7 @@ pub(crate) fn signers(signed: &SignedData) -> Item {
     })
 }
 
-/// An attribute's value by its ASN.1 type.
+/// Shows an attribute's value by its ASN.1 type.
 fn attribute_value(der: &[u8]) -> Item {
     match crate::asn1::split_tlv(der) {
         Some((0x06, ..)) => {
@@ -91,7 +91,8 @@ fn attribute_value(der: &[u8]) -> Item {
     }
 }
 
-/// Whether the signer's certificate is in the message, the issuer the same octet for octet.
+/// Returns whether the message contains the signer's certificate, with the issuer name equal octet
+/// for octet.
 fn included(signed: &SignedData, signer: &SignerInfo) -> bool {
     let SignerIdentifier::IssuerAndSerialNumber(id) = &signer.sid else { return false };
     let Ok(serial) = encode("a serial number", &id.serial_number) else { return false };
@@ -102,8 +103,8 @@ fn included(signed: &SignedData, signer: &SignerInfo) -> bool {
     })
 }
 
-/// What Dogtag would refuse of a request's signature, without having verified it. `key_ids` are the
-/// subjectKeyIdentifiers of the requests inside.
+/// Warns of what Dogtag would refuse in a request's signature, without verifying it. `key_ids` are
+/// the subjectKeyIdentifiers of the requests inside.
 pub(crate) fn check(signed: &SignedData, key_ids: &[Vec<u8>], warnings: &mut Vec<String>) {
     let all = signed.signer_infos.to_vec();
     if all.is_empty() {

@@ -1,9 +1,9 @@
-//! The kind of a file that can't be read as what was wanted.
+//! The kind of a file that isn't of the expected kind.
 
 use super::{Form, read};
 use crate::asn1::{canonical, pem, split_tlv};
 
-/// Returns the kind of a file ("a private key"), if it is a known one.
+/// Returns the kind of a file ("a private key"), if it is recognised.
 pub fn what_is(bytes: &[u8]) -> Option<&'static str> {
     if bytes.trim_ascii().is_empty() {
         return Some("empty");
@@ -27,7 +27,8 @@ pub fn what_is(bytes: &[u8]) -> Option<&'static str> {
     label.as_deref().and_then(by_label).or_else(|| by_content(bytes))
 }
 
-/// By the PEM label, for content without a shape of its own and for keys, which are not decoded.
+/// Returns the kind by PEM label, for private keys, which are not decoded, and for content that is
+/// not recognisable otherwise.
 fn by_label(label: &str) -> Option<&'static str> {
     match label {
         _ if label.contains("ENCRYPTED PRIVATE KEY") => Some("an encrypted private key"),
@@ -69,10 +70,10 @@ fn by_content(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Whether a SEQUENCE is longer by its header than the file.
+/// Returns whether the header of a SEQUENCE gives a length beyond the end of the file.
 fn is_cut(der: &[u8]) -> bool {
     let [0x30, first, rest @ ..] = der else { return false };
-    // A text that begins with the digit 0.
+    // A text that begins with the digit 0, which is the SEQUENCE tag.
     if der.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace()) {
         return false;
     }
@@ -82,7 +83,7 @@ fn is_cut(der: &[u8]) -> bool {
         long => {
             let octets = usize::from(long & 0x7f);
             let length = rest.iter().take(octets.min(4)).fold(0, |n, b| n << 8 | usize::from(*b));
-            // No file has a length of more than four octets.
+            // No real file has a length of more than four octets.
             (1..=4).contains(&octets) && rest.len() < octets.saturating_add(length)
         }
     }
