@@ -1,31 +1,33 @@
-//! What of a CA's response is believed.
+//! Verifies the CA's response: signature, signer, and the certificates in it.
 //!
-//! A Full PKI Response is signed; the certificates that travel with it are not, so each is judged by
-//! itself. Everything is decoded by this program before a key or NSS sees it, and NSS computes
-//! digests and signatures only: no content of a response is ever decrypted here.
+//! A Full PKI Response is signed, but the certificates in it are not covered by the signature; so
+//! each is verified by itself. This program decodes everything before it gives a key or octets to
+//! NSS, and NSS only computes digests and signatures: no content of a response is decrypted here.
 //!
-//! **The signature.** The message is a SignedData around a PKIResponse. Each signer's attributes
-//! contentType and messageDigest occur once and fit the content, and each signature, made with SHA-2
-//! or ML-DSA, is right. signingTime says nothing: dates are judged by this machine's clock.
+//! **The signature** (RFC 5652 §5.4, §5.6). The message is a SignedData with a PKIResponse. In each
+//! SignerInfo the attributes contentType and messageDigest occur once and match the content, and
+//! each signature uses SHA-2 or ML-DSA and is valid. signingTime is ignored: this machine's clock
+//! decides on dates.
 //!
 //! **The signer** is one of
-//! - a CA: basicConstraints says so, and keyUsage, if there, has digitalSignature or keyCertSign.
-//!   extKeyUsage doesn't matter;
-//! - a CMC responder: extKeyUsage has id-kp-cmcCA (RFC 6402 §2.10), and keyUsage, if there,
-//!   digitalSignature or nonRepudiation. It speaks for the CA that issued its certificate.
+//! - a CA: basicConstraints has cA, and keyUsage, if present, has digitalSignature or keyCertSign.
+//!   extKeyUsage is ignored;
+//! - a CMC responder: extKeyUsage has id-kp-cmcCA (RFC 6402 §2.10), and keyUsage, if present, has
+//!   digitalSignature or nonRepudiation. It signs for the CA that issued its certificate.
 //!
-//! Every end-entity certificate in the response must name that CA as its issuer. An OCSP responder,
-//! an agent, a server or another CA is no signer of it, however trusted.
+//! Every end-entity certificate in the response must have that CA as its issuer. An OCSP responder,
+//! an agent, a server or another CA is not accepted as signer, even if it is trusted.
 //!
-//! **A path** leads from a certificate over its issuers to a CA that the database trusts for SSL (`C`
-//! or `T` in the first of the three trust fields; `P` isn't enough, the other fields don't count).
-//! Each link is a signature that is verified; key identifiers only say which issuer is tried first.
-//! Issuers come from the database and from the message. Each certificate of a path is valid now; each
-//! issuer is a CA whose keyUsage, if there, has keyCertSign, within the pathLenConstraint of those
-//! above, and without critical extensions unknown here; none is marked `p` (distrusted).
+//! **A path** leads from a certificate over its issuers to a CA that the database trusts for SSL
+//! (`C` or `T` in the first of the three trust fields; `P` isn't enough, and the other fields are
+//! ignored). Each signature on the path is verified; key identifiers only decide which issuer is
+//! tried first. Issuers come from the database and from the message. Each certificate on the path
+//! is valid now. Each issuer is a CA whose keyUsage, if present, has keyCertSign, which respects
+//! the pathLenConstraint of those above it, and which has no critical extension that this program
+//! doesn't know. No certificate on the path is marked `p` (distrusted).
 //!
-//! **Revocation and names.** A CRL in the database counts for every certificate of a path, and so do
-//! nameConstraints. OCSP is not asked, and no CRL is fetched.
+//! **Revocation and names.** CRLs in the database, and nameConstraints, apply to every certificate
+//! on a path. There is no OCSP, and CRLs are not fetched.
 
 mod path;
 mod proof;

@@ -11,31 +11,31 @@ use crate::asn1::name::dn_string;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{CaTrust, Database, Signature, Token};
 
-/// A longer path is a loop of cross-certificates.
+/// The longest path; a longer one is a loop of cross-certificates.
 const LONGEST: usize = 16;
-/// Certificates of one message among which issuers are looked for.
+/// The most certificates of one message that are considered as issuers.
 const MOST_CERTIFICATES: usize = 1000;
-/// Signatures verified for one message at most: certificates of one name can be very many.
+/// The most signatures verified for one message: very many certificates may have the same name.
 const MOST_SIGNATURES: usize = 500;
 
-/// Issuers: those that the database holds, and those that came with a message.
+/// Finds paths over issuers in the database and in a message.
 pub struct Paths<'a> {
     database: &'a Database,
-    /// What came with the message, by subject.
+    /// Certificates in the message, by subject.
     bag: BTreeMap<Vec<u8>, Vec<&'a [u8]>>,
     now: DateTime<Utc>,
     left: Cell<usize>,
 }
 
-/// A certificate that may be the issuer looked for.
+/// A possible issuer of a certificate.
 struct Candidate {
     der: Vec<u8>,
     trust: CaTrust,
-    /// Whether the database has it.
+    /// Whether it is in the database.
     held: bool,
 }
 
-/// Returns who a certificate is of, for messages.
+/// Returns the subject of a certificate for messages.
 pub(super) fn who(certificate: &Certificate<'_>) -> String {
     dn_string(certificate.fields.subject).unwrap_or_else(|_| "(unreadable name)".into())
 }
@@ -44,13 +44,14 @@ fn untrusted(what: String) -> Error {
     Error::new(Kind::Untrusted, what)
 }
 
-/// Returns an issuer's name for messages.
+/// Returns the issuer's name for messages.
 fn issuer_of(certificate: &Certificate<'_>) -> String {
     dn_string(certificate.fields.issuer).unwrap_or_else(|_| "(unreadable name)".into())
 }
 
 impl<'a> Paths<'a> {
-    /// Paths in `database`, over issuers in it and in `bag` (DER), as of now.
+    /// Prepares to find paths in `database`, over its issuers and those in `bag` (DER), at the
+    /// present time.
     pub fn new(database: &'a Database, bag: &'a [Vec<u8>]) -> Paths<'a> {
         let mut by_subject: BTreeMap<Vec<u8>, Vec<&[u8]>> = BTreeMap::new();
         for der in bag.iter().take(MOST_CERTIFICATES) {
@@ -65,12 +66,13 @@ impl<'a> Paths<'a> {
         Paths { database, bag: by_subject, now: Utc::now(), left }
     }
 
-    /// Returns the issuers of a certificate (all DER), nearest first, the last one a CA trusted for
-    /// SSL; none when the certificate itself is one. Issuers are valid now; the certificate's own
-    /// dates aren't looked at (a new one may begin when the CA's clock says so).
+    /// Returns the issuers of a certificate (all DER), nearest first; the last one is a CA trusted
+    /// for SSL. None when the certificate itself is such a CA. Issuers must be valid now; the
+    /// certificate's own dates are not checked, because the CA's clock may be ahead.
     ///
     /// # Errors
-    /// [`Kind::Untrusted`]: no path, or NSS objects to it; [`Kind::Input`] for what is no certificate.
+    /// [`Kind::Untrusted`]: no path, or NSS objects to it; [`Kind::Input`] when it isn't a
+    /// certificate.
     pub fn to_trusted(&self, der: &[u8]) -> Result<Vec<Vec<u8>>> {
         let certificate = certificate::read(der)?;
         let climb = || self.climb(&certificate, 0, &mut vec![der.to_vec()]);
@@ -91,12 +93,12 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// Returns the issuers of a certificate, nearest first, up to a self-signed one, as far as
-    /// signatures lead; whether any is trusted isn't asked. `token` is looked in besides the internal
-    /// one; trust records, which cost a password derivation each, are not read.
+    /// Returns the issuers of a certificate, nearest first, up to a self-signed one or to the last
+    /// whose signature could be verified; none needs to be trusted. `token` is searched besides the
+    /// internal token. Trust records, which cost a password-key derivation each, are not read.
     ///
     /// # Errors
-    /// [`Kind::Input`] for what is no certificate, [`Kind::Database`].
+    /// [`Kind::Input`] when it isn't a certificate, [`Kind::Database`].
     pub fn by_signature(&self, token: &Token, der: &[u8]) -> Result<Vec<Vec<u8>>> {
         let internal = self.database.token("internal")?;
         let mut at = der.to_vec();
@@ -122,7 +124,8 @@ impl<'a> Paths<'a> {
             at = next.der.clone();
             found.push(next);
         }
-        // Of what came with the message the last one may say anything: its signature isn't verified.
+        // A last certificate that came with the message and is not self-signed proves nothing: its
+        // own signature isn't verified.
         while let Some(last) = found.last()
             && !last.held
             && !certificate::read(&last.der).is_ok_and(|c| self.is_self_signed(&c))
@@ -132,8 +135,8 @@ impl<'a> Paths<'a> {
         Ok(found.into_iter().map(|c| c.der).collect())
     }
 
-    /// Whether `issuer` is a CA that signed `certificate`; a self-issued one that came with the
-    /// message must have signed itself, too.
+    /// Returns whether `issuer` is a CA that signed `certificate`; a self-issued one from the
+    /// message must also be self-signed.
     fn leads_up(
         &self,
         certificate: &Certificate<'_>,
@@ -149,7 +152,7 @@ impl<'a> Paths<'a> {
         certificate.is_self_issued() && self.link(certificate, certificate).is_ok()
     }
 
-    /// Verifies that `issuer`'s key signed `certificate`.
+    /// Verifies that `issuer`'s key signed `certificate` (RFC 5280 §4.1.1.3).
     ///
     /// # Errors
     /// [`Kind::Untrusted`].
@@ -172,10 +175,10 @@ impl<'a> Paths<'a> {
         })
     }
 
-    /// Counts a signature about to be verified.
+    /// Counts a signature that will be verified.
     ///
     /// # Errors
-    /// [`Kind::Untrusted`] when there were too many.
+    /// [`Kind::Untrusted`] when there are too many.
     pub(super) fn spend(&self) -> Result<()> {
         match self.left.get().checked_sub(1) {
             Some(left) => {
@@ -188,8 +191,8 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// The path above `certificate`, below which are `below` CAs that aren't self-issued; `seen` is on
-    /// the path already.
+    /// Returns the path above `certificate`, which has `below` CAs below it that aren't
+    /// self-issued; `seen` holds the certificates already on the path.
     fn climb(
         &self,
         certificate: &Certificate<'_>,
@@ -206,7 +209,8 @@ impl<'a> Paths<'a> {
             }
             let Ok(issuer) = certificate::read(&candidate.der) else { continue };
             if let Err(e) = self.link(certificate, &issuer) {
-                // Another of the same name may be the issuer; who signed says more than who didn't.
+                // Another certificate with the same name may be the issuer. The error of one whose
+                // signature matched is reported in preference.
                 why.get_or_insert(e);
                 continue;
             }
@@ -242,7 +246,8 @@ impl<'a> Paths<'a> {
         }))
     }
 
-    /// Whether a certificate may have issued others, `below` CAs being between.
+    /// Checks that a certificate may be an issuer, with `below` CAs between it and the end entity
+    /// (RFC 5280 §6.1.4).
     fn may_issue(&self, issuer: &Certificate<'_>, below: u64) -> Result<()> {
         let refused = |why: &str| {
             Err(untrusted(format!("{} may not issue certificates", who(issuer))).because(why))
@@ -264,7 +269,7 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// Checks a certificate's dates.
+    /// Checks a certificate's dates (RFC 5280 §4.1.2.5).
     ///
     /// # Errors
     /// [`Kind::Untrusted`].
@@ -287,14 +292,14 @@ impl<'a> Paths<'a> {
         Ok(())
     }
 
-    /// What the database says of this very certificate.
+    /// Returns the database's trust of exactly this certificate.
     fn trust_of(&self, certificate: &Certificate<'_>) -> CaTrust {
         let held = self.database.certificates_named(certificate.fields.subject);
         let same = held.iter().find(|c| c.der() == certificate.der);
         same.map_or(CaTrust::Unknown, |c| c.ca_trust())
     }
 
-    /// Certificates with the name of the issuer, the likely ones first.
+    /// Returns the certificates with the name of the issuer, most likely first.
     fn candidates(&self, of: &Certificate<'_>) -> Vec<Candidate> {
         let held = self.database.certificates_named(of.fields.issuer);
         let known = held.iter().map(|c| {
@@ -304,7 +309,7 @@ impl<'a> Paths<'a> {
         self.with_bag(of, known.collect())
     }
 
-    /// The same with what came with the message, in the order they are tried.
+    /// Adds those from the message, and sorts all into the order in which they are tried.
     fn with_bag(&self, of: &Certificate<'_>, mut found: Vec<Candidate>) -> Vec<Candidate> {
         for der in self.bag.get(of.fields.issuer).into_iter().flatten() {
             if !found.iter().any(|c| c.der == *der) {

@@ -1,20 +1,20 @@
-//! Which certificates of a message are proven: they travel unsigned.
+//! Decides which certificates of a message are proven: the message's signature doesn't cover them.
 
 use super::path::Paths;
 use crate::asn1::certificate;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Database;
 
-/// Certificates of one message that are looked at.
+/// The most certificates of one message that are examined.
 const MOST: usize = 100;
 
-/// Judges the certificates of a message (DER) one by one; the outcomes are in the same order.
+/// Verifies the certificates of a message (DER) one by one; the results are in the same order.
 ///
-/// Proven is one with a [path](Paths::to_trusted) to a CA that the database trusts, and one above
-/// such a CA, up to its root: those are not trusted, but can't be forged either.
+/// A certificate is proven if it has a [path](Paths::to_trusted) to a CA that the database trusts,
+/// or if it is above such a CA, up to its root: those are not trusted, but can't be forged either.
 ///
 /// # Errors
-/// [`Kind::Database`]. In the outcomes: why a certificate isn't proven.
+/// [`Kind::Database`]. Each inner error says why a certificate isn't proven.
 pub fn prove(database: &Database, certificates: &[Vec<u8>]) -> Result<Vec<Result<()>>> {
     let looked_at = certificates.get(..MOST).unwrap_or(certificates);
     let paths = Paths::new(database, looked_at);

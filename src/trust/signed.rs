@@ -1,4 +1,4 @@
-//! The signature of a response, and whether its signer may speak for the CA.
+//! Verifies the signature of a response, and that its signer may sign for the CA.
 
 use rasn::types::{Any, ObjectIdentifier, OctetString, Oid};
 
@@ -13,30 +13,31 @@ use crate::cmc::response::Response;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, Signature};
 
-/// Signers of one message at most.
+/// The most signers of one message.
 const MOST_SIGNERS: usize = 8;
 
-/// What verifying a response's signature found.
+/// The result of verifying a response's signature.
 #[derive(Debug)]
 pub enum SignatureCheck {
-    /// Every signature is right, and one is by a signer that may speak for the CA.
+    /// Every signature is valid, and one signer may sign for the CA.
     Good,
-    /// No signer at all.
+    /// There is no signer.
     Unsigned,
-    /// The signature is right, but its signer may not speak for a CA that the database trusts.
+    /// The signature is valid, but the signer may not sign for a CA that the database trusts.
     NotTrusted(Error),
-    /// Digest or signature wrong, signer's certificate not found, or not a response.
+    /// Digest or signature is wrong, the signer's certificate is not found, or it isn't a response.
     Bad(Error),
 }
 
-/// Verifies the signature of a response and its signer, by the [rules of this program](crate::trust).
-/// Certificates in the message may be issuers on the path; none is trusted or stored for having
-/// arrived.
+/// Verifies the signature of a response (RFC 5652 §5.6) and its signer, by the [rules of this
+/// module](crate::trust). Certificates in the message may be issuers on the path; being in the
+/// message makes none of them trusted or stored.
 pub fn verify(database: &Database, response: &Response) -> SignatureCheck {
     check(database, response).unwrap_or_else(SignatureCheck::Bad)
 }
 
-/// One error for whatever isn't a signed response: which part is wrong would only tell a forger.
+/// Returns the one error for anything that isn't a signed response: details would help only a
+/// forger.
 pub fn no_response() -> Error {
     Error::new(Kind::Input, "it is not a signed CMC response")
 }
@@ -76,17 +77,17 @@ fn check(database: &Database, response: &Response) -> Result<SignatureCheck> {
     }
 }
 
-/// What a SignerInfo says: that somebody signed these attributes, which fit the content.
+/// The signed attributes of a SignerInfo (RFC 5652 §5.3), which match the content.
 struct Statement {
     /// DER of the SET OF attributes (RFC 5652 §5.4).
     attributes: Vec<u8>,
-    /// DER of the AlgorithmIdentifier.
+    /// DER of the signature's AlgorithmIdentifier.
     algorithm: Vec<u8>,
     signature: Vec<u8>,
 }
 
 impl Statement {
-    /// Reads it and compares the attributes with the content.
+    /// Reads a SignerInfo and compares its attributes with the content.
     ///
     /// # Errors
     /// [`Kind::Input`] when it is malformed, [`Kind::BadReply`] for another content.
@@ -119,17 +120,17 @@ impl Statement {
             return Err(Error::new(Kind::BadReply, "the content is not the one that was signed"));
         }
         Ok(Statement {
-            // DER in DER's order, whatever order they came in.
+            // The signature is over the DER order, in whatever order the attributes arrived.
             attributes: encode("the signed attributes", attributes)?,
             algorithm: signing_algorithm(signer, hash)?,
             signature: signer.signature.to_vec(),
         })
     }
 
-    /// Finds who signed it, and whether that one may speak for the CA: the inner error says why not.
+    /// Finds the signer; the inner result says whether that signer may sign for the CA.
     ///
     /// # Errors
-    /// [`Kind::BadReply`] when nobody's signature fits.
+    /// [`Kind::BadReply`] when no certificate matches the signature.
     fn signer(
         &self,
         database: &Database,
@@ -165,7 +166,7 @@ impl Statement {
     }
 }
 
-/// SHA-2; nothing weaker vouches for a response.
+/// Returns a SHA-2 digest; weaker ones are refused for responses.
 fn signing_digest(id: &Oid) -> Result<Digest> {
     let known = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
     known.into_iter().find(|d| digest_oid(*d) == id).ok_or_else(|| weak(id))
@@ -176,8 +177,8 @@ fn weak(id: &Oid) -> Error {
     Error::new(Kind::BadReply, format!("the signature algorithm {id} is unknown or too weak"))
 }
 
-/// The AlgorithmIdentifier that NSS verifies by. Two identifiers of keys stand for signatures with
-/// the digest named beside (RFC 3370 §3.2, RFC 5753 §2.1.1).
+/// Returns the AlgorithmIdentifier for NSS. Two identifiers of keys stand for a signature with the
+/// SignerInfo's digest (RFC 3370 §3.2, RFC 5753 §2.1.1).
 fn signing_algorithm(signer: &SignerInfo, digest: Digest) -> Result<Vec<u8>> {
     use crate::algorithm::Scheme;
     let given = &signer.signature_algorithm;
@@ -213,7 +214,7 @@ const STRONG: &[&Oid] = &[
     oid::ML_DSA_87,
 ];
 
-/// The digest that RSASSA-PSS-params (RFC 4055 §3.1) name; none is SHA-1.
+/// Returns the digest in RSASSA-PSS-params (RFC 4055 §3.1); the default is SHA-1, which is refused.
 fn pss_digest(parameters: &[u8]) -> Option<Digest> {
     let (0x30, content, []) = split_tlv(parameters)? else { return None };
     let (0xa0, hash, _) = split_tlv(content)? else { return None };
@@ -221,7 +222,7 @@ fn pss_digest(parameters: &[u8]) -> Option<Digest> {
     signing_digest(&hash.algorithm).ok()
 }
 
-/// Whether a SignerInfo names this certificate.
+/// Returns whether a SignerInfo identifies this certificate.
 fn is_named(sid: &SignerIdentifier, der: &[u8]) -> bool {
     match sid {
         SignerIdentifier::IssuerAndSerialNumber(id) => {
@@ -236,10 +237,10 @@ fn is_named(sid: &SignerIdentifier, der: &[u8]) -> bool {
     }
 }
 
-/// Whether the holder of `signer` may sign a response with these certificates.
+/// Checks that the holder of `signer` may sign a response with these certificates.
 ///
 /// # Errors
-/// [`Kind::Untrusted`], saying why not.
+/// [`Kind::Untrusted`] with the reason.
 fn may_speak(paths: &Paths<'_>, signer: &Certificate<'_>, certificates: &[Vec<u8>]) -> Result<()> {
     let refused = |why: String| {
         Err(Error::new(Kind::Untrusted, format!("{} may not sign a response", who(signer)))
@@ -247,7 +248,7 @@ fn may_speak(paths: &Paths<'_>, signer: &Certificate<'_>, certificates: &[Vec<u8
     };
     paths.valid_now(signer)?;
     paths.to_trusted(signer.der)?;
-    // The names of the CAs it speaks for.
+    // The names of the CAs that it may sign for.
     let mut authorities = Vec::new();
     if signer.ca()?.0 && signer.may(&[KeyUsage::DigitalSignature, KeyUsage::KeyCertSign])? {
         authorities.push(signer.fields.subject);
