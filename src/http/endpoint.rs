@@ -1,4 +1,5 @@
-//! What takes a CMC request over HTTP, how it wants and gives it, and what its HTTP status means.
+//! The endpoints for CMC requests over HTTP (RFC 5273 §3, RFC 7030 §4.3): encodings, and the
+//! meaning of HTTP statuses.
 
 use zeroize::Zeroizing;
 
@@ -8,13 +9,13 @@ use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Response, Status}
 use crate::error::{Error, Kind, Result};
 use crate::text::printable;
 
-/// The path under which EST lives (RFC 7030 §3.2.2).
+/// The path prefix of EST (RFC 7030 §3.2.2).
 const EST: &str = "/.well-known/est";
 
-/// How the body of a CMC request to an EST server is encoded.
+/// The encoding of a CMC request for an EST server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
-    /// DER, as Dogtag's EST wants it.
+    /// DER, which Dogtag's EST requires.
     Der,
     /// base64 (RFC 7030, RFC 8951).
     Base64,
@@ -32,7 +33,7 @@ impl std::str::FromStr for Encoding {
     }
 }
 
-/// What takes CMC requests at a URL.
+/// A URL that accepts CMC requests.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     url: Url,
@@ -41,22 +42,23 @@ pub struct Endpoint {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Framing {
-    /// A servlet of Dogtag: DER both ways; HTTP status 200 whatever the CMC status.
+    /// A servlet of Dogtag: DER in both directions; HTTP status 200 whatever the CMC status.
     Servlet,
-    /// `/fullcmc` of an EST server (RFC 7030 §4.3, RFC 8951): base64 both ways, but Dogtag takes DER
-    /// only; a CMC failure comes with a status from 400. Without encoding it is not known yet.
+    /// `/fullcmc` of an EST server (RFC 7030 §4.3, RFC 8951): base64 in both directions, except
+    /// that Dogtag accepts only DER; a CMC failure has an HTTP status of 400 or more. `None` while
+    /// the encoding is not known.
     Est(Option<Encoding>),
 }
 
-/// Whether an EST server is at a URL, by its path.
+/// Returns whether a URL has an EST path.
 pub fn is_est(url: &Url) -> bool {
     let rest = url.path().strip_prefix(EST);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
 
 impl Endpoint {
-    /// An EST server or a servlet, by the URL's path. `est_encoding` is how requests to an EST server
-    /// are encoded; `None` finds out.
+    /// Returns the endpoint at a URL: an EST server or a servlet, by the path. `est_encoding` is
+    /// the encoding of requests to an EST server; with `None`, [`Endpoint::post`] finds it out.
     pub fn new(url: Url, est_encoding: Option<Encoding>) -> Endpoint {
         match is_est(&url) {
             true => Endpoint::est(url, est_encoding),
@@ -64,18 +66,18 @@ impl Endpoint {
         }
     }
 
-    /// An EST server, whatever the path.
+    /// Returns the endpoint of an EST server, whatever the path.
     pub fn est(url: Url, encoding: Option<Encoding>) -> Endpoint {
         Endpoint { url, framing: Framing::Est(encoding) }
     }
 
-    /// Where it is.
+    /// Returns the URL.
     pub fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Sends a message (DER). To an EST server that nobody knows yet as DER, and once more as base64
-    /// when it could not read that.
+    /// Sends a message (DER). An EST server of unknown encoding gets DER first, and base64 if it
+    /// could not read that.
     ///
     /// # Errors
     /// As [`Transport::post`].
@@ -95,14 +97,14 @@ impl Endpoint {
         if !unread(&second) {
             self.framing = Framing::Est(Some(Encoding::Base64));
         }
-        // Of two refusals the one that is CMC, and of two of those the first.
+        // Of two refusals the CMC message is returned; of two CMC messages, the first.
         Ok(if unread(&second) && cmc_in(&reply).is_some() { reply } else { second })
     }
 
-    /// The CMC message (DER) a reply carries.
+    /// Returns the CMC message (DER) in a reply.
     ///
     /// # Errors
-    /// [`Kind::Http`] when it carries none.
+    /// [`Kind::Http`] when there is none.
     pub fn message(&self, reply: Reply) -> Result<Vec<u8>> {
         let url = self.url.as_str();
         match self.framing {
@@ -111,22 +113,22 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether a verified response is that of Dogtag's EST server to a signed request with
-    /// controls. It takes none: it does not hand on who signed, so that with any control the CA wants
-    /// a proof of identification, which goes with a shared secret.
+    /// Returns whether a verified response is what Dogtag's EST server sends to a signed request
+    /// with controls. It accepts none: it does not pass the signer on to the CA, and the CA
+    /// requires an identification with a shared secret as soon as there are controls.
     pub(crate) fn takes_no_controls(&self, response: &Response) -> bool {
         matches!(self.framing, Framing::Est(_))
             && matches!(response.outcome(), Outcome::Rejected(status) if wants_proof(&status))
     }
 }
 
-/// An error about a reply: another HTTP status than was hoped for, or a body that can't be used.
-/// Another attempt may help with the server's own failures.
+/// Returns an error about a reply: an unexpected HTTP status, or an unusable body. It is retryable
+/// if the server failed.
 pub(crate) fn bad_reply(what: impl Into<String>, reply: &Reply) -> Error {
     Error::new(Kind::Http, what).http(reply.status).retry(reply.status >= 500)
 }
 
-/// The error for another HTTP status than 200.
+/// Returns the error for an HTTP status other than 200.
 pub(crate) fn bad_status(url: impl std::fmt::Display, reply: &Reply) -> Error {
     bad_reply(format!("the server answered {url} with HTTP status {}", reply.status), reply)
 }
@@ -140,7 +142,7 @@ fn encoded(
     match encoding {
         Encoding::Der => transport.post(url, message, REQUEST_TYPE),
         Encoding::Base64 => {
-            // It may hold a secret: a revocation's passphrase.
+            // The text may contain a secret: the passphrase of a revocation.
             let text = Zeroizing::new(pem::lines(message, 64, "\n"));
             transport.post(url, text.as_bytes(), REQUEST_TYPE)
         }
@@ -150,11 +152,11 @@ fn encoded(
 /// The media type of a Full PKI Request (RFC 5273 §3.1).
 const REQUEST_TYPE: &str = "application/pkcs7-mime; smime-type=CMC-request";
 
-/// The body of a reply that is a CMC message.
+/// Returns the body of a reply if it is a CMC message.
 ///
 /// # Errors
-/// [`Kind::Http`]: another status than 200, an empty body, HTML, or anything but DER. Dogtag answers
-/// a CMC *failure* with 200 and a CMC message; a crash with 200 and a page.
+/// [`Kind::Http`]: a status other than 200, an empty body, HTML, or anything but DER. For a CMC
+/// *failure* Dogtag sends 200 and a CMC message; after an internal error, 200 and an HTML page.
 fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     if reply.status != 200 {
         let error = bad_status(url, &reply);
@@ -175,7 +177,7 @@ fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
         return Err(bad(format!("response from {url} is an HTML page, not a CMC message"))
             .hint("the request may have crashed the servlet: see the CA's debug log"));
     }
-    // Of what may be a message its octets decide, whatever the server calls it.
+    // Content that may be a message is judged by its octets, whatever its media type.
     let other = |kind: &&str| !kind.to_ascii_lowercase().contains("pkcs7");
     if reply.body.first() != Some(&0x30)
         && let Some(kind) = reply.content_type.as_deref().filter(other)
@@ -187,9 +189,9 @@ fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     Ok(reply.body)
 }
 
-/// Returns whether a reply proves that the EST server did not get as far as to understand the request,
-/// so that nothing was issued: HTTP status 400 or 415, without a CMC message or with one that rejects
-/// the message itself (badMessageCheck; badRequest, which is Dogtag's word for what it can't read).
+/// Returns whether a reply proves that the EST server could not read the request, so that nothing
+/// was issued: HTTP status 400 or 415, without a CMC message or with one that rejects the message
+/// itself (badMessageCheck, or badRequest, which Dogtag sends for undecodable requests).
 fn unread(reply: &Reply) -> bool {
     matches!(reply.status, 400 | 415)
         && match cmc_in(reply).map(|der| response::parse(&der).map(|r| r.outcome())) {
@@ -211,13 +213,13 @@ fn wants_proof(status: &Status) -> bool {
     text.contains("not pre-signed CMC request; missing Proof of Identification control")
 }
 
-/// The CMC message (DER) in a reply, whatever its HTTP status and encoding.
+/// Returns the CMC message (DER) in a reply, whatever its HTTP status and encoding.
 fn cmc_in(reply: &Reply) -> Option<Vec<u8>> {
     let der = pem::to_der("the answer", &reply.body).ok()?;
     response::parse(&der).is_ok().then_some(der)
 }
 
-/// Whatever the HTTP status, a CMC message is the response: it says more, and is signed.
+/// A CMC message is the response, whatever the HTTP status: it has details and a signature.
 fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     if let Some(der) = cmc_in(&reply) {
         return Ok(der);
@@ -236,7 +238,7 @@ fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
                 "is this the path of an EST server's fullcmc?",
             )
         }
-        // RFC 7030 §4.2.3.
+        // Accepted, to be retried later (RFC 7030 §4.2.3).
         202 => refused(
             Kind::Pending,
             format!("the EST server {url} will decide later (HTTP status 202)"),
@@ -261,7 +263,7 @@ fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     }
 }
 
-/// The first line of an explanation in `text/plain` (RFC 7030 §4.2.3).
+/// Returns the first line of a `text/plain` explanation (RFC 7030 §4.2.3).
 fn plain_text(reply: &Reply) -> Option<String> {
     let kind = reply.content_type.as_deref()?.trim_start().to_ascii_lowercase();
     if !kind.starts_with("text/plain") {
@@ -280,7 +282,7 @@ mod tests {
         Reply { status, content_type: None, header_lines: Vec::new(), body: body.to_vec() }
     }
 
-    /// Servers send it as they like.
+    /// EST servers use either encoding, and various statuses.
     #[test]
     fn a_message_is_read_in_every_encoding_and_with_every_status() {
         let der = include_bytes!("../../tests/vectors/01-rsa-server/response.der");

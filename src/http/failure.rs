@@ -1,4 +1,4 @@
-//! From what curl, NSS and the server left behind to one error with a hint.
+//! Makes one error with a hint from the failures that curl, NSS and the server reported.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -13,26 +13,26 @@ use crate::error::{Error, Kind};
 use crate::http::bridge::{Distrust, Seen};
 use crate::text::trust_command;
 
-/// What is known after an exchange failed.
+/// The known facts about a failed exchange.
 pub(super) struct Failure<'a> {
     pub(super) target: &'a Target,
-    /// The proxy on the way.
+    /// The proxy in use.
     pub(super) proxy: Option<&'a Proxy>,
     pub(super) error: curl::Error,
     pub(super) seen: Seen,
-    /// The response went beyond a limit.
+    /// The limit that the response exceeded.
     pub(super) too_large: Option<&'static str>,
-    /// A status line had come.
+    /// Whether a status line was received.
     pub(super) begun: bool,
-    /// A signal ended it.
+    /// Whether a signal ended it.
     pub(super) interrupted: bool,
-    /// The proxy's answer to CONNECT, or 0.
+    /// The proxy's status for CONNECT, or 0.
     pub(super) connect_status: u32,
-    /// The NSS database.
+    /// The directory of the NSS database.
     pub(super) directory: Option<&'a str>,
     /// DER of the client certificate.
     pub(super) client: Option<&'a [u8]>,
-    /// For connecting and for everything.
+    /// The time limits for connecting and for the whole exchange.
     pub(super) limits: (Duration, Duration),
 }
 
@@ -106,7 +106,7 @@ impl Failure<'_> {
             .hint(hint)
     }
 
-    /// What failed before the server was reached through the proxy.
+    /// Returns the error for a failure between here and the proxy, or of its CONNECT.
     fn by_proxy(&self, proxy: &Proxy) -> Error {
         let (target, error) = (self.target, &self.error);
         if self.connect_status >= 300 {
@@ -247,13 +247,13 @@ fn unreadable(target: &Target, what: &str) -> Error {
     Error::new(Kind::Http, format!("cannot read the response from {target}: {what}"))
 }
 
-/// A response that had begun to come.
+/// Returns the error for a response that was cut off.
 pub(super) fn broken(target: &Target) -> Error {
     unreadable(target, "the connection broke while it came")
         .hint("look whether the request was carried out before sending it again")
 }
 
-/// A proxy that answers in the server's place, with a status from 300.
+/// Returns the error for a proxy that responds itself, with a status of 300 or more.
 pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Error {
     let hint = match status {
         407 => {
@@ -272,7 +272,8 @@ pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Erro
         .hint(hint)
 }
 
-/// What keeps a certificate from being a TLS client's, as far as it says so itself, and what to do.
+/// Returns why a certificate can't be a TLS client's, as far as its extensions show, and what to
+/// do.
 fn lack(der: &[u8]) -> Option<(String, &'static str)> {
     let other = "name a certificate for TLS client authentication, or have it issued as one";
     let summary = crate::asn1::summary::summary(der).ok()?;
@@ -296,7 +297,7 @@ fn lack(der: &[u8]) -> Option<(String, &'static str)> {
     None
 }
 
-/// RFC 8446 §6.
+/// Returns the name of an alert (RFC 8446 §6).
 fn alert_name(alert: u8) -> &'static str {
     match alert {
         10 => "unexpected_message",
@@ -322,7 +323,7 @@ fn alert_name(alert: u8) -> &'static str {
     }
 }
 
-/// The host names and addresses a certificate carries: subjectAltName, else nothing.
+/// Returns the host names and addresses in a certificate's subjectAltName.
 fn names_of(certificate: &[u8]) -> Vec<String> {
     let names = Certificate::decode(certificate).and_then(|c| c.alternative_names());
     let shown = |name: &GeneralName| match name {
@@ -368,14 +369,14 @@ mod tests {
         assert!(error.hint_text().unwrap().contains("refused our client certificate"));
         let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), wanted(), false);
         assert!(error.hint_text().unwrap().contains("name a certificate"));
-        // Sent in full: the server may have worked on it.
+        // Sent completely: the server may have processed it.
         let error = explain(curl::Error::new(curl_sys::CURLE_RECV_ERROR), wanted(), true);
         assert_eq!(error.kind(), Kind::Unreachable);
         let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), Seen::default(), true);
         assert_eq!(error.kind(), Kind::Unreachable);
     }
 
-    /// curl quotes the common name of the server's certificate.
+    /// curl's message contains the common name of the server's certificate.
     #[test]
     fn curl_s_own_words_are_made_printable() {
         let mut error = curl::Error::new(curl_sys::CURLE_PEER_FAILED_VERIFICATION);

@@ -1,6 +1,8 @@
-//! One POST or GET at a time with curl, the client key staying in NSS, the server judged by NSS.
+//! Sends one POST or GET at a time with curl; the client key stays in NSS, and NSS verifies the
+//! server.
 //!
-//! What the response means is not decided here: a CMC failure is HTTP 200, a page of HTML may be too.
+//! The meaning of a response is not decided here: a CMC failure has HTTP status 200, and so may an
+//! HTML error page.
 
 #[allow(unsafe_code)]
 mod bridge;
@@ -31,29 +33,29 @@ use proxy::Proxy;
 use url::Target;
 pub use url::Url;
 
-/// How often is looked for signals while nothing comes.
+/// How often a waiting run checks for signals.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Longest body taken, in octets.
+/// The longest body accepted, in octets.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
-/// Longest head taken, in octets: status line and headers, 1xx answers included.
+/// The longest head accepted, in octets: status line and headers, those of 1xx responses included.
 const HEAD_LIMIT: usize = 64 * 1024;
-/// Most header lines taken.
+/// The most header lines accepted.
 const LINE_LIMIT: usize = 200;
 
-/// How to connect.
+/// The settings of a transport.
 pub struct TransportOptions<'db> {
-    /// Decides which servers are trusted; needed for `https`.
+    /// The database that decides which servers are trusted; required for `https`.
     pub database: Option<&'db Database>,
-    /// Offered to servers that ask for a certificate, never to a proxy.
+    /// The certificate offered to servers that request one, never to a proxy.
     pub identity: Option<Identity>,
-    /// Limit for name look-up, TCP and TLS together.
+    /// Limit for name lookup, TCP and TLS together.
     pub connect_timeout: Duration,
-    /// Limit for everything.
+    /// Limit for the whole exchange.
     pub timeout: Duration,
-    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…). One
-    /// that is itself reached over TLS needs a certificate that the database trusts.
+    /// A proxy's URL; empty for no proxy, `None` for the environment's (`https_proxy`…). A proxy
+    /// reached over TLS needs a certificate that the database trusts.
     pub proxy: Option<String>,
-    /// Allows `http` URLs, where anybody on the way can read and change everything.
+    /// Whether `http` URLs are allowed, where others on the network can read and change everything.
     pub plain_http: bool,
 }
 
@@ -70,25 +72,25 @@ impl Default for TransportOptions<'_> {
     }
 }
 
-/// An HTTP answer, whatever its status.
+/// An HTTP response, whatever its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// HTTP status code.
     pub status: u32,
     /// `Content-Type` as sent.
     pub content_type: Option<String>,
-    /// Status line and headers as received, without line ends; the final response's only.
+    /// Status line and headers of the final response, without line ends.
     pub header_lines: Vec<String>,
     /// The body, at most 16 MiB.
     pub body: Vec<u8>,
 }
 
-/// Sends requests one after another: each POST once, over a connection of its own; a GET over one
-/// that is open.
+/// Sends requests one after another: each POST once, over a new connection; a GET may reuse an open
+/// connection.
 pub struct Transport<'db> {
-    /// Holds the connections, whose `SSL_CTX`s point to what belongs to `easy`: dropped first.
+    /// Holds the connections, whose `SSL_CTX`s point into `easy`; so it must be dropped first.
     multi: Multi,
-    /// There between exchanges.
+    /// `Some` between exchanges.
     easy: Option<Easy<'db>>,
     connect_timeout: Duration,
     timeout: Duration,
@@ -98,11 +100,11 @@ pub struct Transport<'db> {
 }
 
 impl<'db> Transport<'db> {
-    /// Prepares; nothing is sent.
+    /// Prepares a transport; nothing is sent.
     ///
     /// # Errors
-    /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl or
-    /// OpenSSL can't be used at all.
+    /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl
+    /// or OpenSSL can't be used.
     pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
         let bridge = Bridge::new(options.database, options.identity)?;
         let easy = Lending::easy(bridge, Answer::default())?;
@@ -119,18 +121,18 @@ impl<'db> Transport<'db> {
         })
     }
 
-    /// Sends `body` with the media type given, `Content-Length` exact and no `Expect`. It is sent
-    /// once: curl would send it anew, by itself, over a connection that the server closed meanwhile,
-    /// and the server may have acted on it.
+    /// Sends `body` with the given media type, an exact `Content-Length` and no `Expect`. It is
+    /// sent once, over a new connection: on a connection that the server had closed meanwhile, curl
+    /// would silently send it again, though the server may have processed it.
     ///
-    /// A signal ends the exchange before anything was sent; after that the first one is answered
-    /// with words on what the run waits for, and the second one ends it.
+    /// A signal ends the exchange only before anything was sent; after that, the first signal
+    /// prints what the run waits for, and the second one ends it.
     ///
     /// # Errors
     /// [`Kind::Usage`] for the URL, [`Kind::Unreachable`], [`Kind::Tls`], [`Kind::Http`] when the
-    /// answer is broken, cut short or too large, [`Kind::Refused`] when NSS won't sign,
-    /// [`Kind::Interrupted`]. [`Error::was_sent`] unless it is certain that nothing of the request
-    /// left: the TLS handshake with the server was never finished.
+    /// response is malformed, cut off or too large, [`Kind::Refused`] when NSS won't sign,
+    /// [`Kind::Interrupted`]. [`Error::was_sent`] is set unless it is certain that no part of the
+    /// request was sent: the TLS handshake with the server was never finished.
     pub fn post(&mut self, url: &str, body: &[u8], content_type: &str) -> Result<Reply> {
         self.exchange(url, true, body, |easy| {
             easy.fresh_connect(true)?;
@@ -140,8 +142,8 @@ impl<'db> Transport<'db> {
         })
     }
 
-    /// Posts a question that changes nothing on the server; question and response are of the media
-    /// type given.
+    /// Posts a query that changes nothing on the server; query and response have the given media
+    /// type.
     ///
     /// # Errors
     /// As for [`Transport::post`].
@@ -154,10 +156,10 @@ impl<'db> Transport<'db> {
         })
     }
 
-    /// Fetches `url`, asking for the media type given. The first signal ends it.
+    /// Gets `url`, accepting the given media type. The first signal ends it.
     ///
     /// # Errors
-    /// As for [`Transport::post`]; never [`Error::was_sent`].
+    /// As for [`Transport::post`]; [`Error::was_sent`] is never set.
     pub fn get(&mut self, url: &str, accept: &str) -> Result<Reply> {
         self.exchange(url, false, &[], |easy| {
             easy.get(true)?;
@@ -201,8 +203,8 @@ impl<'db> Transport<'db> {
         reply
     }
 
-    /// Lets curl work. Between its steps, and not by its progress callback, is looked for signals:
-    /// newer curl calls that only when something happens.
+    /// Runs curl. Signals are checked between its steps, not in its progress callback: newer curl
+    /// calls that only when data arrives.
     fn perform(
         &self,
         easy: Easy<'db>,
@@ -230,7 +232,7 @@ impl<'db> Transport<'db> {
         Ok((easy, outcome.unwrap_or(Ok(()))))
     }
 
-    /// Makes a response or an error of what an exchange left behind.
+    /// Returns the response or the error of a finished exchange.
     fn conclude(
         &self,
         easy: &mut Easy<'db>,
@@ -274,7 +276,7 @@ impl<'db> Transport<'db> {
             ))
             .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3"));
         }
-        // curl takes the end of the connection for the end of the head.
+        // curl accepts the end of the connection as the end of the head.
         if !answer.head_ended {
             return Err(sent(failure::broken(target).because("its head has no end")));
         }
@@ -310,7 +312,7 @@ impl<'db> Transport<'db> {
         require_openssl()
     }
 
-    /// Everything both kinds of request share; what the last one set is forgotten.
+    /// Sets the options common to all requests, and resets those of the previous one.
     fn configure(
         &self,
         easy: &mut Easy<'db>,
@@ -323,7 +325,7 @@ impl<'db> Transport<'db> {
         easy.ssl_verify_peer(true)?;
         easy.ssl_verify_host(true)?;
         easy.ssl_min_max_version(SslVersion::Tlsv12, SslVersion::Default)?;
-        // A resumed session would pass the verify callback by.
+        // A resumed session would not call the verify callback.
         easy.ssl_sessionid_cache(false)?;
         easy.http_version(HttpVersion::V11)?;
         easy.http_09_allowed(false)?;
@@ -332,9 +334,9 @@ impl<'db> Transport<'db> {
         easy.timeout(self.timeout)?;
         easy.max_filesize(BODY_LIMIT as u64)?;
         easy.useragent(concat!("nss-cmc/", env!("CARGO_PKG_VERSION")))?;
-        // Calls the handler, to know what was sent.
+        // Makes curl call `debug`, which records what was sent.
         easy.verbose(true)?;
-        // Whether there is a proxy is decided already, for this program and curl alike.
+        // The proxy is already chosen; curl must not choose one from the environment.
         easy.proxy(proxy.map_or("", |p| p.url.as_str()))?;
         easy.noproxy("")?;
         easy.url(url)
@@ -351,26 +353,26 @@ fn headers(easy: &mut Easy<'_>, lines: &[&str]) -> std::result::Result<(), curl:
     easy.http_headers(list)
 }
 
-/// Sees one request leave and receives its response, within limits.
+/// Observes one request being sent and receives its response, within limits.
 #[derive(Default)]
 struct Answer {
-    /// What is sent: it may hold a secret. curl reads it from here and keeps no copy but what is in
-    /// the buffers it sends from, which can't be wiped.
+    /// The request; it may hold a secret. curl reads it from here; the only copies are in curl's
+    /// send buffers, which can't be wiped.
     request: Cursor<Zeroizing<Vec<u8>>>,
-    /// The TLS handshake with the server is done.
+    /// Whether the TLS handshake with the server is finished.
     established: Rc<Cell<bool>>,
-    /// It is the response to a POST, which the server may have acted on.
+    /// Whether the request is a POST, which the server may have processed.
     post: bool,
-    /// What a run waits for that can't end by the first signal.
+    /// What the run waits for, as the message for the first signal.
     waits: String,
-    /// Octets of the request left without TLS.
+    /// Whether octets of the request were sent without TLS.
     left: bool,
-    /// A signal was answered with words.
+    /// Whether a signal was deferred with a message.
     deferred: bool,
-    /// A signal ends the exchange.
+    /// Whether a signal ends the exchange.
     interrupted: bool,
     lines: Vec<String>,
-    /// The blank line was seen; what follows are trailers, or the next answer's status line.
+    /// Whether the blank line was received; trailers or the next status line follow.
     head_ended: bool,
     head_size: usize,
     line_count: usize,
@@ -379,12 +381,13 @@ struct Answer {
 }
 
 impl Answer {
-    /// Whether octets of a POST may have left.
+    /// Returns whether octets of a POST may have been sent.
     fn sent(&self) -> bool {
         self.post && (self.established.get() || self.left)
     }
 
-    /// Whether to wait on. The first signal is answered with words when octets may have left.
+    /// Returns whether to keep waiting. When octets may have been sent, the first signal only
+    /// prints a message.
     fn goes_on(&mut self) -> bool {
         if !interrupt::pending() {
             return true;
@@ -406,7 +409,7 @@ impl Answer {
 
 impl Handler for Answer {
     fn debug(&mut self, kind: InfoType, data: &[u8]) {
-        // CONNECT goes to the proxy; what leaves inside TLS comes after the handshake.
+        // CONNECT goes to the proxy; octets inside TLS are sent after the handshake.
         self.left |= match kind {
             InfoType::HeaderOut => !data.starts_with(b"CONNECT "),
             InfoType::DataOut => true,
@@ -418,7 +421,7 @@ impl Handler for Answer {
         self.request.read(into).map_err(|_| ReadError::Abort)
     }
 
-    /// Only what may go out twice is read anew.
+    /// Rewinds the request, unless sending it twice could do harm.
     fn seek(&mut self, whence: SeekFrom) -> SeekResult {
         if self.post && self.request.position() > 0 {
             return SeekResult::Fail;
@@ -448,7 +451,7 @@ impl Handler for Answer {
             if !line.starts_with("HTTP/") {
                 return true;
             }
-            // 1xx, or a proxy's answer to CONNECT, came before.
+            // Discards the lines of a 1xx response, or of a proxy's response to CONNECT.
             self.lines.clear();
             self.head_ended = false;
         }

@@ -1,4 +1,4 @@
-//! The proxy on the way to a server: found as curl finds it, named in messages without its password.
+//! The proxy before a server: chosen by curl's rules, printed without its password.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::url::{Target, host_port, split_port, unescape};
 use crate::error::{Error, Kind, Result};
 
-/// What curl speaks with a proxy, whether that is inside TLS, and the port when the URL has none.
+/// Scheme, whether it is TLS, and curl's default port.
 const SCHEMES: &[(&str, bool, u16)] = &[
     ("http", false, 1080),
     ("https", true, 443),
@@ -18,18 +18,18 @@ const SCHEMES: &[(&str, bool, u16)] = &[
     ("socks5h", false, 1080),
 ];
 
-/// A proxy. Displays as `host:port`; it has no `Debug`, since the URL may hold a password.
+/// A proxy. Displays as `host:port`. It has no `Debug`, because the URL may contain a password.
 pub(super) struct Proxy {
-    /// As curl gets it.
+    /// The URL for curl.
     pub(super) url: Zeroizing<String>,
-    /// User and password as the URL has them.
+    /// User and password as in the URL.
     userinfo: Option<Zeroizing<String>>,
     /// Name or address, IPv6 without brackets.
     pub(super) host: String,
     port: u16,
-    /// Whether it is itself reached over TLS.
+    /// Whether the proxy is reached over TLS.
     pub(super) tls: bool,
-    /// Where its URL was found.
+    /// The source of its URL, for messages.
     pub(super) source: &'static str,
 }
 
@@ -40,23 +40,23 @@ impl fmt::Display for Proxy {
 }
 
 impl Proxy {
-    /// Returns the proxy for a target: the one `given` (none if that is empty), else what the
-    /// environment says; none for what `no_proxy` names.
+    /// Returns the proxy for a target: the `given` one (none if that is empty), else the
+    /// environment's, unless `no_proxy` exempts the target.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a URL that is not one of a proxy; user and password are not repeated.
+    /// [`Kind::Usage`] for an invalid proxy URL; the error has neither user nor password.
     pub(super) fn find(
         given: Option<&str>,
         target: &Target,
         environment: impl Fn(&str) -> Option<std::ffi::OsString>,
     ) -> Result<Option<Proxy>> {
-        // As for curl, an empty variable is none.
+        // curl ignores an empty variable.
         let variable = |name: &'static str| {
             let value = environment(name).filter(|v| !v.is_empty())?;
-            // What is not UTF-8 is refused with every other octet that does not belong there.
+            // Octets that are not UTF-8 are refused below, as invalid characters.
             Some((name, Zeroizing::new(value.to_string_lossy().into_owned())))
         };
-        // In upper case http_proxy would be a CGI client's header.
+        // HTTP_PROXY in upper case could come from a CGI client's header, so it is ignored.
         let names: &[_] = match target.tls {
             true => &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
             false => &["http_proxy", "all_proxy", "ALL_PROXY"],
@@ -87,7 +87,8 @@ impl Proxy {
         if rest.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\u{fffd}') {
             return Err(bad("it holds a blank, a control or an undecodable character"));
         }
-        // A stray / ? # or @ may be a part of the password: then nothing here is what it seems.
+        // An unescaped / ? # or @ may be part of a password: then nothing of the URL may be
+        // printed.
         let (authority, path) =
             rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
         if !matches!(path, "" | "/") {
@@ -113,7 +114,7 @@ impl Proxy {
         Ok(Proxy { userinfo, host: host.to_owned(), port, tls: *tls, source, url })
     }
 
-    /// Returns text of curl's without user and password.
+    /// Returns a message of curl without user and password.
     pub(super) fn hide(&self, text: String) -> String {
         let Some(userinfo) = self.userinfo.as_ref().filter(|u| !u.is_empty()) else { return text };
         let mut text = text.replace(userinfo.as_str(), "***");
@@ -129,8 +130,8 @@ impl Proxy {
     }
 }
 
-/// Whether a list as curl takes it in `no_proxy` names the host: names with everything below them,
-/// addresses, networks (`192.0.2.0/24`), or `*`.
+/// Returns whether a list in the form of `no_proxy` contains the host: domain names with their
+/// subdomains, addresses, networks (`192.0.2.0/24`), or `*`.
 fn exempt(list: &str, host: &str) -> bool {
     let host = host.trim_end_matches('.');
     let address: Option<IpAddr> = host.parse().ok();

@@ -1,14 +1,14 @@
-//! URLs: read once, strictly, since curl reads them once more and both must see the same host.
+//! Parses URLs strictly: curl parses them again, and both must find the same host.
 
 use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::error::{Error, Kind, Result};
 
-/// Host, port and whether TLS is spoken. Displays as `host:port`.
+/// Host, port, and whether TLS is used. Displays as `host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
-    /// ASCII name or address, IPv6 without brackets.
+    /// ASCII name or address; IPv6 without brackets.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: bool,
@@ -24,13 +24,13 @@ impl fmt::Display for Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
     text: String,
-    /// Where scheme, host and port end in the text.
+    /// Offset in the text where scheme, host and port end.
     origin: usize,
     target: Target,
 }
 
 impl Url {
-    /// Reads a URL.
+    /// Parses a URL (RFC 3986).
     ///
     /// # Errors
     /// [`Kind::Usage`].
@@ -41,7 +41,7 @@ impl Url {
         })
     }
 
-    /// Reads a URL; an error is the reason alone.
+    /// Parses a URL (RFC 3986); the error is only the reason.
     pub(crate) fn read(text: &str) -> std::result::Result<Url, &'static str> {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
             return Err("it holds a blank, a control or a non-ASCII character");
@@ -74,22 +74,22 @@ impl Url {
         Ok(Url { text: text.to_owned(), origin: text.len() - rest.len() + authority.len(), target })
     }
 
-    /// The URL as it was given.
+    /// Returns the URL as it was given.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The name or address of the host, an IPv6 address without brackets.
+    /// Returns the host's name or address, an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.target.host
     }
 
-    /// The path with all that follows it; empty when there is none.
+    /// Returns the path with query and fragment; empty when there is none.
     pub fn path(&self) -> &str {
         self.text.get(self.origin..).unwrap_or_default()
     }
 
-    /// The URL of another path, with what follows it, of the same server.
+    /// Returns the URL of another path (with its query) on the same server.
     pub(crate) fn with_path(&self, path: &str) -> Url {
         let origin = self.text.get(..self.origin).unwrap_or_default();
         Url { text: format!("{origin}{path}"), origin: self.origin, target: self.target.clone() }
@@ -106,7 +106,7 @@ impl fmt::Display for Url {
     }
 }
 
-/// Host and port for messages: an IPv6 address in brackets.
+/// Returns host and port for messages: an IPv6 address in brackets.
 pub(super) fn host_port(host: &str, port: u16) -> String {
     match host.contains(':') {
         true => format!("[{host}]:{port}"),
@@ -126,7 +126,7 @@ pub(super) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-/// Percent-encodes all but RFC 3986's unreserved characters.
+/// Percent-encodes all but the unreserved characters (RFC 3986 §2.3).
 pub(crate) fn escape(text: &str) -> String {
     let mut out = String::new();
     for b in text.bytes() {
@@ -139,7 +139,7 @@ pub(crate) fn escape(text: &str) -> String {
     out
 }
 
-/// Percent-decodes.
+/// Percent-decodes (RFC 3986 §2.1).
 pub(super) fn unescape(text: &str) -> String {
     let mut out = Vec::new();
     let mut rest = text.as_bytes();

@@ -1,4 +1,5 @@
-//! What of OpenSSL 3 `openssl-sys` doesn't declare, and owners for the objects the bridge makes.
+//! Declarations of OpenSSL 3 that `openssl-sys` lacks, and owners for the objects that the bridge
+//! makes.
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uchar, c_uint, c_void};
 use std::ptr::NonNull;
@@ -21,15 +22,15 @@ pub(super) struct Algorithm {
     pub(super) description: *const c_char,
 }
 
-/// A constant table that OpenSSL reads.
+/// A constant table for OpenSSL to read.
 #[repr(transparent)]
 pub(super) struct Table<T, const N: usize>(pub(super) [T; N]);
 
-// SAFETY: the tables are constants; what their pointers name is constant too.
+// SAFETY: the tables are constants, and so is everything their pointers point to.
 unsafe impl<const N: usize> Sync for Table<Dispatch, N> {}
 // SAFETY: as above.
 unsafe impl<const N: usize> Sync for Table<Algorithm, N> {}
-// SAFETY: as above; a list of parameters carries no data.
+// SAFETY: as above; a list of parameters has no data.
 unsafe impl<const N: usize> Sync for Table<sys::OSSL_PARAM, N> {}
 
 impl<const N: usize> Table<Dispatch, N> {
@@ -63,7 +64,7 @@ pub(super) type CertificateCallback = unsafe extern "C" fn(*mut sys::SSL, *mut c
 /// The callback of `SSL_CTX_set_info_callback`.
 pub(super) type InfoCallback = unsafe extern "C" fn(*const sys::SSL, c_int, c_int);
 
-// core_dispatch.h
+// Numbers from core_dispatch.h.
 pub(super) const OSSL_FUNC_PROVIDER_QUERY_OPERATION: c_int = 1027;
 pub(super) const OSSL_OP_KEYMGMT: c_int = 10;
 pub(super) const OSSL_OP_SIGNATURE: c_int = 12;
@@ -84,16 +85,16 @@ pub(super) const OSSL_FUNC_SIGNATURE_FREECTX: c_int = 16;
 pub(super) const OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS: c_int = 20;
 pub(super) const OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS: c_int = 21;
 
-// core.h
+// Numbers from core.h.
 pub(super) const OSSL_PARAM_INTEGER: c_uint = 1;
 pub(super) const OSSL_PARAM_UTF8_STRING: c_uint = 4;
 
-// ssl.h
+// Numbers from ssl.h.
 pub(super) const SSL_CTRL_CHAIN_CERT: c_int = 89;
 pub(super) const SSL_CB_READ_ALERT: c_int = 0x4004;
 pub(super) const SSL_CB_HANDSHAKE_DONE: c_int = 0x20;
 
-// x509_vfy.h
+// Number from x509_vfy.h.
 pub(super) const X509_V_ERR_APPLICATION_VERIFICATION: c_int = 50;
 
 unsafe extern "C" {
@@ -135,7 +136,7 @@ macro_rules! owner {
 
         impl $name {
             /// # Safety
-            /// `raw` is null or a live object of which the caller hands over one reference.
+            /// `raw` is null or a live object, and the caller hands over one reference to it.
             pub(super) unsafe fn from_raw(raw: *mut $c) -> Option<$name> {
                 NonNull::new(raw).map($name)
             }
@@ -147,7 +148,7 @@ macro_rules! owner {
 
         impl Drop for $name {
             fn drop(&mut self) {
-                // SAFETY: the reference handed to `from_raw` is given back once.
+                // SAFETY: the reference handed to `from_raw` is released once.
                 unsafe { $free(self.0.as_ptr()) };
             }
         }
@@ -155,20 +156,20 @@ macro_rules! owner {
 }
 
 owner! {
-    /// A key as OpenSSL sees it.
+    /// A key in OpenSSL. C: `EVP_PKEY`, released by `EVP_PKEY_free`.
     Pkey, sys::EVP_PKEY, sys::EVP_PKEY_free
 }
 owner! {
-    /// What makes keys.
+    /// A context for making keys. C: `EVP_PKEY_CTX`, released by `EVP_PKEY_CTX_free`.
     PkeyCtx, sys::EVP_PKEY_CTX, sys::EVP_PKEY_CTX_free
 }
 owner! {
-    /// A certificate as OpenSSL sees it.
+    /// A certificate in OpenSSL. C: `X509`, released by `X509_free`.
     X509, sys::X509, sys::X509_free
 }
 
 impl Pkey {
-    /// A public key from its SubjectPublicKeyInfo; `None` when OpenSSL can't read it.
+    /// Decodes a SubjectPublicKeyInfo (`d2i_PUBKEY`); `None` when OpenSSL can't.
     pub(super) fn from_spki(der: &[u8]) -> Option<Pkey> {
         let len = c_long::try_from(der.len()).ok()?;
         let mut at = der.as_ptr();
@@ -180,7 +181,7 @@ impl Pkey {
 }
 
 impl X509 {
-    /// A certificate from DER; `None` when OpenSSL can't read it.
+    /// Decodes a certificate (`d2i_X509`); `None` when OpenSSL can't.
     pub(super) fn from_der(der: &[u8]) -> Option<X509> {
         let len = c_long::try_from(der.len()).ok()?;
         let mut at = der.as_ptr();
@@ -191,27 +192,29 @@ impl X509 {
     }
 }
 
-/// DER of a certificate that somebody else owns.
+/// Returns the DER of a certificate that the caller doesn't own (`i2d_X509`).
 ///
 /// # Safety
 /// `cert` is a live certificate.
 pub(super) unsafe fn x509_der(cert: *mut sys::X509) -> Option<Vec<u8>> {
-    // SAFETY: by contract; null asks for the length alone (i2d_X509(3)).
+    // SAFETY: by this function's contract; a null output only returns the length (i2d_X509(3)).
     let len = unsafe { sys::i2d_X509(cert, std::ptr::null_mut()) };
     let mut der = vec![0u8; usize::try_from(len).ok()?];
     let mut at = der.as_mut_ptr();
-    // SAFETY: `at` has room for the length just asked.
+    // SAFETY: `at` has room for the length that the first call returned (i2d_X509(3)).
     let written = unsafe { sys::i2d_X509(cert, &mut at) };
     (written == len).then_some(der)
 }
 
-/// Why OpenSSL's last call failed, in its words; empties the thread's error queue.
+/// Returns OpenSSL's reason for the last failure, and clears the thread's error queue
+/// (`ERR_peek_last_error`).
 pub(super) fn last_error() -> String {
-    // SAFETY: ERR_peek_last_error has no precondition; it reads thread-local state.
+    // SAFETY: ERR_peek_last_error has no precondition; it reads thread-local state
+    // (ERR_get_error(3)).
     let code = unsafe { sys::ERR_peek_last_error() };
-    // SAFETY: as above.
+    // SAFETY: ERR_clear_error has no precondition (ERR_clear_error(3)).
     unsafe { sys::ERR_clear_error() };
-    // SAFETY: answers null or a static string for any number (ERR_error_string(3)).
+    // SAFETY: returns null or a static string for any number (ERR_error_string(3)).
     let reason = unsafe { sys::ERR_reason_error_string(code) };
     if reason.is_null() {
         return format!("OpenSSL error {code:#x}");
@@ -220,7 +223,7 @@ pub(super) fn last_error() -> String {
     format!("OpenSSL: {}", unsafe { CStr::from_ptr(reason) }.to_string_lossy())
 }
 
-/// Runs the body of a callback; a panic becomes the refusing answer.
+/// Runs the body of a callback; a panic, which must not unwind into C, becomes `refusal`.
 pub(super) fn caught<T>(refusal: T, body: impl FnOnce() -> T) -> T {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(refusal)
 }

@@ -1,7 +1,7 @@
-//! Whom the TLS connection at hand is with: a proxy that is itself reached over TLS comes before the
-//! server, and must get neither its trust nor the client certificate.
+//! The peer of the present TLS connection. A proxy reached over TLS comes before the server; it
+//! must not get the server's trust or the client certificate.
 
-/// The other side of one TLS connection.
+/// The peer of one TLS connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Hop {
     /// A proxy reached over TLS.
@@ -11,15 +11,15 @@ pub(super) enum Hop {
     Server,
 }
 
-/// The way to a server, and how far it has been gone.
+/// The expected peers of one exchange, and the present one.
 #[derive(Default)]
 pub(super) struct Route {
     server: String,
     proxy: Option<String>,
-    /// Whom the last `SSL_CTX` is for.
+    /// The peer of the newest `SSL_CTX`.
     at: Hop,
-    /// The proxy has connected us to the server; what it takes to believe that the next `SSL_CTX`
-    /// is for the server.
+    /// Whether the proxy has connected to the server; only then is the next `SSL_CTX` for the
+    /// server.
     through: bool,
 }
 
@@ -28,15 +28,15 @@ impl Route {
         Route { server: server.to_owned(), proxy: proxy.map(str::to_owned), ..Route::default() }
     }
 
-    /// Begins a TLS connection; returns whom it is with.
+    /// Starts a TLS connection; returns its peer.
     pub(super) fn begin(&mut self) -> Hop {
         self.at = if self.proxy.is_some() && !self.through { Hop::Proxy } else { Hop::Server };
-        // A connection after that one begins with the proxy again.
+        // Any further connection starts with the proxy again.
         self.through = false;
         self.at
     }
 
-    /// Takes note of a header line from the other side: a proxy's good answer to CONNECT.
+    /// Records a header line from the peer: a proxy's success response to CONNECT.
     pub(super) fn heard(&mut self, line: &[u8]) {
         if self.at == Hop::Proxy && line.starts_with(b"HTTP/") {
             let status = line.split(|b| *b == b' ').nth(1);
@@ -44,12 +44,12 @@ impl Route {
         }
     }
 
-    /// Returns whom the TLS connection at hand is with.
+    /// Returns the peer of the present TLS connection.
     pub(super) fn at(&self) -> Hop {
         self.at
     }
 
-    /// Returns the name that the other side's certificate must carry.
+    /// Returns the name that the peer's certificate must have.
     pub(super) fn name(&self) -> &str {
         match (self.at, &self.proxy) {
             (Hop::Proxy, Some(proxy)) => proxy,
@@ -66,7 +66,7 @@ mod tests {
     fn the_server_comes_after_the_proxy_s_consent() {
         let mut route = Route::new("ca", Some("proxy"));
         assert_eq!((route.begin(), route.name()), (Hop::Proxy, "proxy"));
-        // Refused, and asked once more over a new connection.
+        // The proxy refuses CONNECT, and it is repeated on a new connection.
         route.heard(b"HTTP/1.1 407 Who?\r\n");
         route.heard(b"Connection: close\r\n");
         assert_eq!(route.begin(), Hop::Proxy);

@@ -1,4 +1,5 @@
-//! KEYMGMT: the keys of the provider. Each is a [`Loan`]; its public half answers every question.
+//! KEYMGMT (provider-keymgmt(7)): the keys of the provider. Each is a [`Loan`]; queries go to its
+//! public key.
 
 use std::cell::OnceCell;
 use std::ffi::{c_char, c_int, c_void};
@@ -9,7 +10,7 @@ use openssl_sys as sys;
 use super::ffi::{self, Dispatch, ParamCallback, Table, caught};
 use super::loan::{Loan, take_offered};
 
-/// Behind OpenSSL's `keydata`: empty between `new` and `import`.
+/// OpenSSL's `keydata`; empty between `new` and `import`.
 #[derive(Default)]
 struct KeyData(OnceCell<Rc<Loan>>);
 
@@ -33,21 +34,22 @@ macro_rules! functions {
     ]) };
 }
 
-/// RSA keys sign with the algorithm of the same name.
+/// RSA keys; the signature algorithm has the same name.
 pub(super) static RSA: Table<Dispatch, 10> = functions!();
 
-/// EC keys sign with ECDSA.
+/// EC keys; the signature algorithm is ECDSA.
 pub(super) static EC: Table<Dispatch, 11> = functions!(function(
     ffi::OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME,
     ec_operation as *const c_void
 ));
 
-/// The loan behind a key.
+/// Returns the loan of a key.
 ///
 /// # Safety
-/// `keydata` is null or came from [`new`] and hasn't been freed; the loan is used within the call.
+/// `keydata` is null, or came from [`new`] and hasn't been freed; the result is used only during
+/// the call.
 pub(super) unsafe fn loan<'a>(keydata: *const c_void) -> Option<&'a Rc<Loan>> {
-    // SAFETY: by contract.
+    // SAFETY: by this function's contract.
     unsafe { keydata.cast::<KeyData>().as_ref() }?.0.get()
 }
 
@@ -62,17 +64,17 @@ unsafe extern "C" fn free(keydata: *mut c_void) {
     }
 }
 
-/// Everything a key may have, an imported one has.
+/// An imported key has every part that can be asked for.
 unsafe extern "C" fn has(keydata: *const c_void, _selection: c_int) -> c_int {
-    // SAFETY: OpenSSL passes its keydata.
+    // SAFETY: OpenSSL passes its keydata (provider-keymgmt(7)).
     caught(0, || c_int::from(unsafe { loan(keydata) }.is_some()))
 }
 
 unsafe extern "C" fn get_params(keydata: *mut c_void, params: *mut sys::OSSL_PARAM) -> c_int {
     caught(0, || {
-        // SAFETY: OpenSSL passes its keydata.
+        // SAFETY: OpenSSL passes its keydata (provider-keymgmt(7)).
         let Some(loan) = (unsafe { loan(keydata) }) else { return 0 };
-        // SAFETY: the public key is live, `params` is OpenSSL's own list.
+        // SAFETY: the public key is live, `params` is OpenSSL's list (EVP_PKEY_get_params(3)).
         unsafe { sys::EVP_PKEY_get_params(loan.public.as_ptr(), params) }
     })
 }
@@ -110,14 +112,14 @@ unsafe extern "C" fn gettable_params(_provider: *mut c_void) -> *const sys::OSSL
     LIST.0.as_ptr()
 }
 
-/// Import and export name no parameters: a key comes by [`take_offered`] and leaves as the public
-/// key's own list.
+/// Import and export declare no parameters: a key arrives by [`take_offered`] and is exported as
+/// the public key's list.
 unsafe extern "C" fn parameter_types(_selection: c_int) -> *const sys::OSSL_PARAM {
     static LIST: Table<sys::OSSL_PARAM, 1> = Table([END]);
     LIST.0.as_ptr()
 }
 
-/// Takes the loan on offer on this thread; key material from elsewhere is refused.
+/// Takes the loan that this thread offers; key material from elsewhere is refused.
 unsafe extern "C" fn import(
     keydata: *mut c_void,
     _selection: c_int,
@@ -125,13 +127,13 @@ unsafe extern "C" fn import(
 ) -> c_int {
     caught(0, || {
         let Some(offered) = take_offered() else { return 0 };
-        // SAFETY: OpenSSL passes the keydata it got from `new`.
+        // SAFETY: OpenSSL passes the keydata that `new` returned (provider-keymgmt(7)).
         let Some(data) = (unsafe { keydata.cast::<KeyData>().as_ref() }) else { return 0 };
         c_int::from(data.0.set(offered).is_ok())
     })
 }
 
-/// Gives the public half away, as the default provider would; the private half never.
+/// Exports the public key, as the default provider would; the private key is never exported.
 unsafe extern "C" fn export(
     keydata: *mut c_void,
     selection: c_int,
@@ -142,7 +144,7 @@ unsafe extern "C" fn export(
         if selection & sys::OSSL_KEYMGMT_SELECT_PRIVATE_KEY != 0 {
             return 0;
         }
-        // SAFETY: OpenSSL passes its keydata.
+        // SAFETY: OpenSSL passes its keydata (provider-keymgmt(7)).
         let (Some(loan), Some(callback)) = (unsafe { loan(keydata) }, callback) else { return 0 };
         let public = sys::OSSL_KEYMGMT_SELECT_PUBLIC_KEY | sys::OSSL_KEYMGMT_SELECT_ALL_PARAMETERS;
         let mut params = std::ptr::null_mut();

@@ -1,5 +1,5 @@
-//! A private key on loan: the NSS handle, its public half for OpenSSL, and the provider's key made
-//! of both.
+//! A private key lent to OpenSSL: the NSS handle, its public key in OpenSSL, and the provider's key
+//! made of both.
 
 use std::cell::RefCell;
 use std::ffi::CStr;
@@ -13,23 +13,23 @@ use crate::algorithm::{KeyType, Signer};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, PrivateKey};
 
-/// What an OpenSSL key of our provider stands for.
+/// The NSS key behind a key of this provider.
 pub(super) struct Loan {
-    /// Signs.
+    /// The key that signs.
     pub(super) key: PrivateKey,
-    /// Answers every question about the public half.
+    /// The public key, for OpenSSL's queries.
     pub(super) public: Pkey,
-    /// Why NSS refused to sign, kept because OpenSSL can't carry it.
+    /// NSS's reason for refusing to sign; kept here because OpenSSL can't pass it on.
     pub(super) refusal: RefCell<Option<Error>>,
 }
 
 thread_local! {
-    /// The loan that the next import on this thread takes: set around `EVP_PKEY_fromdata` alone,
-    /// so that nobody else's import finds a key.
+    /// The loan that the next import on this thread takes. It is set only around
+    /// `EVP_PKEY_fromdata`, so that no other import gets the key.
     static OFFERED: RefCell<Option<Rc<Loan>>> = const { RefCell::new(None) };
 }
 
-/// Takes the loan on offer.
+/// Takes the offered loan.
 pub(super) fn take_offered() -> Option<Rc<Loan>> {
     OFFERED.take()
 }
@@ -47,10 +47,10 @@ impl Loan {
             )
             .hint("switch the database over with: modutil -fips true -dbdir DIR"));
         }
-        // Where NSS keeps both under one id, they belong together. Else the key's own public half,
-        // so that OpenSSL's comparison with the certificate means something (for an EC key that is
-        // four password derivations, 35 ms, on NSS before 3.90); tokens that don't reveal it leave
-        // the certificate's.
+        // With the same id in NSS, key and certificate belong together. Otherwise use the key's own
+        // public key, so that OpenSSL compares it with the certificate (for an EC key that costs
+        // four password-key derivations, 35 ms, on NSS before 3.90); for tokens that don't reveal
+        // it, use the certificate's.
         let paired = certificate.id().is_some_and(|id| key.id().is_ok_and(|k| k == id));
         let own = if paired { None } else { key.public().and_then(|p| p.spki()).ok() };
         let spki = own.unwrap_or_else(|| certificate.spki().to_vec());
@@ -60,7 +60,8 @@ impl Loan {
         Ok(Rc::new(Loan { key, public, refusal: RefCell::new(None) }))
     }
 
-    /// The provider's key for this loan; it holds the loan until OpenSSL drops it.
+    /// Returns the provider's key for this loan; it keeps the loan alive until OpenSSL frees it. C:
+    /// `EVP_PKEY_fromdata`.
     pub(super) fn pkey(self: &Rc<Loan>) -> Result<Pkey> {
         let name: &CStr = match self.key.key_type() {
             KeyType::Rsa => c"RSA",
@@ -88,11 +89,11 @@ impl Loan {
         };
         // SAFETY: a new context or null.
         let ctx = unsafe { PkeyCtx::from_raw(ctx) }.ok_or_else(failed)?;
-        // SAFETY: the context is live.
+        // SAFETY: the context is live (EVP_PKEY_fromdata(3)).
         if unsafe { sys::EVP_PKEY_fromdata_init(ctx.as_ptr()) } <= 0 {
             return Err(failed());
         }
-        // SAFETY: no precondition; returns the end mark by value.
+        // SAFETY: no precondition; returns the end mark by value (OSSL_PARAM_int(3)).
         let mut none = unsafe { sys::OSSL_PARAM_construct_end() };
         let mut raw = std::ptr::null_mut();
         let selection = sys::OSSL_KEYMGMT_SELECT_PRIVATE_KEY | sys::OSSL_KEYMGMT_SELECT_PUBLIC_KEY;
@@ -107,7 +108,7 @@ impl Loan {
     }
 }
 
-/// Whether OpenSSL is told to use FIPS-approved implementations only.
+/// Returns whether OpenSSL is configured to use only FIPS-approved implementations.
 fn openssl_is_fips() -> bool {
     // SAFETY: null is the default library context (EVP_default_properties_is_fips_enabled(3)).
     unsafe { sys::EVP_default_properties_is_fips_enabled(std::ptr::null_mut()) == 1 }

@@ -1,10 +1,10 @@
 //! Lends an NSS private key, and NSS's trust, to curl.
 //!
-//! libcurl does TLS with OpenSSL 3, which can't see keys in NSS. [`Lending`] is a curl handler that
-//! puts three things into every `SSL_CTX` curl makes: the client certificate, an `EVP_PKEY` of an
-//! in-process provider whose signatures NSS makes, and a verify callback that asks NSS about the
-//! server. It fails closed: a libcurl that isn't OpenSSL 3 is refused before anything is sent, and
-//! [`Seen`] tells whether the callbacks ran.
+//! libcurl does TLS with OpenSSL 3, which can't use keys in NSS. [`Lending`] is a curl handler that
+//! adds three things to every `SSL_CTX` that curl makes: the client certificate, an `EVP_PKEY` of
+//! an in-process provider whose signatures NSS makes, and a callback with which NSS verifies the
+//! server. It fails closed: a libcurl without OpenSSL 3 is refused before anything is sent, and
+//! [`Seen`] shows whether the callbacks ran.
 
 mod ffi;
 mod hop;
@@ -34,24 +34,24 @@ use hop::{Hop, Route};
 use loan::Loan;
 pub(crate) use verify::Distrust;
 
-/// What happened during one exchange.
+/// The events of one exchange.
 #[derive(Default)]
 pub(crate) struct Seen {
-    /// The `SSL_CTX` for the server was furnished; before, everything is between us and a proxy.
+    /// Whether the `SSL_CTX` for the server was prepared; before that, the only peer is a proxy.
     pub(crate) attached: bool,
-    /// NSS verified the server.
+    /// Whether NSS verified the server.
     pub(crate) verified: bool,
-    /// Why the server, or before it the proxy, isn't believed.
+    /// Why NSS doesn't trust the server, or the proxy before it.
     pub(crate) distrust: Option<Distrust>,
-    /// The server asked for a client certificate.
+    /// Whether the server requested a client certificate.
     pub(crate) wanted: bool,
-    /// The last fatal alert from the other side (RFC 8446 §6).
+    /// The last fatal alert from the peer (RFC 8446 §6).
     pub(crate) alert: Option<u8>,
-    /// A failure on our side: NSS refused to sign, the `SSL_CTX` couldn't be furnished.
+    /// A local failure: NSS refused to sign, or the `SSL_CTX` couldn't be prepared.
     pub(crate) failure: Option<Error>,
 }
 
-/// The client certificate as OpenSSL wants it.
+/// The client certificate and its key in OpenSSL's form.
 struct ClientIdentity {
     certificate: Vec<u8>,
     issuers: Vec<X509>,
@@ -59,24 +59,25 @@ struct ClientIdentity {
     key: Pkey,
 }
 
-/// What the callbacks reach through the pointer in the `SSL_CTX`.
+/// The state that the callbacks reach through a pointer in the `SSL_CTX`.
 pub(crate) struct Bridge<'db> {
     database: Option<&'db Database>,
     identity: Option<ClientIdentity>,
     route: RefCell<Route>,
     seen: RefCell<Seen>,
-    /// The TLS handshake with the server is done: from here on a request may have left.
+    /// Whether the TLS handshake with the server is finished: from then on a request may have been
+    /// sent.
     established: Rc<Cell<bool>>,
-    /// The last `SSL_CTX` furnished, to be compared only: what happens on a connection kept from an
-    /// earlier exchange says nothing of this one.
+    /// The newest `SSL_CTX`, for comparison only: events on a connection kept from an earlier
+    /// exchange don't belong to this one.
     current: Cell<*const sys::SSL_CTX>,
 }
 
 impl<'db> Bridge<'db> {
-    /// Prepares for a database's trust and a client's identity.
+    /// Prepares for a database's trust and a client's identity; nothing is sent.
     ///
     /// # Errors
-    /// [`Kind::Refused`] for a key that can't do TLS, [`Kind::Tls`] without OpenSSL 3.
+    /// [`Kind::Refused`] for a key that can't be used in TLS, [`Kind::Tls`] without OpenSSL 3.
     pub(crate) fn new(
         database: Option<&'db Database>,
         identity: Option<Identity>,
@@ -90,25 +91,25 @@ impl<'db> Bridge<'db> {
         Ok(Rc::new(Bridge { database, identity, route, seen, established, current }))
     }
 
-    /// Forgets what was seen and expects a server called `host`, behind a proxy that is itself
-    /// reached over TLS if one is named.
+    /// Clears the events and expects a server called `host`, behind `tls_proxy`, a proxy reached
+    /// over TLS, if given.
     pub(crate) fn expect(&self, host: &str, tls_proxy: Option<&str>) {
         self.route.replace(Route::new(host, tls_proxy));
         self.seen.take();
         self.established.set(false);
     }
 
-    /// Becomes true once the TLS handshake with the server is done.
+    /// Returns the flag that becomes true when the TLS handshake with the server is finished.
     pub(crate) fn established(&self) -> Rc<Cell<bool>> {
         self.established.clone()
     }
 
-    /// DER of the client certificate.
+    /// Returns the DER of the client certificate.
     pub(crate) fn client(&self) -> Option<&[u8]> {
         self.identity.as_ref().map(|i| i.certificate.as_slice())
     }
 
-    /// What was seen since [`Bridge::expect`].
+    /// Returns the events since [`Bridge::expect`].
     pub(crate) fn seen(&self) -> Seen {
         let mut seen = self.seen.take();
         if let Some(refusal) = self.identity.as_ref().and_then(|i| i.loan.refusal.take()) {
@@ -117,36 +118,38 @@ impl<'db> Bridge<'db> {
         seen
     }
 
-    /// Furnishes an `SSL_CTX`.
+    /// Prepares an `SSL_CTX`: sets the callbacks and the client certificate.
     ///
     /// # Safety
     /// `ctx` is a live `SSL_CTX`, and `self` outlives it.
     unsafe fn attach(&self, ctx: NonNull<sys::SSL_CTX>) -> Result<()> {
         let ctx = ctx.as_ptr();
-        // SAFETY: the context is live.
+        // SAFETY: the context is live (SSL_CTX_get_ssl_method(3)).
         let method = unsafe { ffi::SSL_CTX_get_ssl_method(ctx) };
-        // SAFETY: no precondition; answers a static table.
+        // SAFETY: no precondition; returns a static table (SSL_CTX_new(3)).
         if method != unsafe { sys::TLS_client_method() } {
             return Err(Error::new(Kind::Tls, "libcurl brings an OpenSSL of its own")
                 .hint("install a libcurl that uses the system's libssl"));
         }
         let me: *mut c_void = std::ptr::from_ref(self).cast_mut().cast();
-        // SAFETY: the context is live; the callback gets `me`, alive as long as it.
+        // SAFETY: the context is live; the callback gets `me`, which outlives it
+        // (SSL_CTX_set_cert_verify_callback(3)).
         unsafe { ffi::SSL_CTX_set_cert_verify_callback(ctx, verify::server, me) };
-        // SAFETY: the context is live; no other callback than the one above.
+        // SAFETY: the context is live; no callback besides the one above (SSL_CTX_set_verify(3)).
         unsafe { sys::SSL_CTX_set_verify(ctx, sys::SSL_VERIFY_PEER, None) };
-        // SAFETY: as above; the index was made for SSL_CTX.
+        // SAFETY: the context is live, and the index was made for SSL_CTX (SSL_CTX_set_ex_data(3)).
         if unsafe { sys::SSL_CTX_set_ex_data(ctx, ex_data_index(), me) } != 1 {
             return Err(Error::new(Kind::Internal, "cannot set up TLS").because(last_error()));
         }
-        // SAFETY: as above.
+        // SAFETY: the context is live (SSL_CTX_set_info_callback(3)).
         unsafe { ffi::SSL_CTX_set_info_callback(ctx, verify::info) };
         self.current.set(ctx);
-        // A proxy gets nothing of the client's, not even the wish for it is noted.
+        // A proxy gets no client certificate, and its request for one is not recorded.
         if self.route.borrow_mut().begin() == Hop::Proxy {
             return Ok(());
         }
-        // SAFETY: as for the verify callback.
+        // SAFETY: the context is live; the callback gets `me`, which outlives it
+        // (SSL_CTX_set_cert_cb(3)).
         unsafe { ffi::SSL_CTX_set_cert_cb(ctx, verify::wanted, me) };
         if let Some(identity) = &self.identity {
             // SAFETY: by this function's contract.
@@ -181,19 +184,20 @@ impl ClientIdentity {
                 .because(last_error())
         };
         let len = c_int::try_from(self.certificate.len()).unwrap_or(-1);
-        // SAFETY: `len` bytes are readable; OpenSSL keeps its own copy.
+        // SAFETY: `len` octets are readable; OpenSSL makes a copy (SSL_CTX_use_certificate(3)).
         if unsafe { ffi::SSL_CTX_use_certificate_ASN1(ctx, len, self.certificate.as_ptr()) } != 1 {
             return Err(failed("OpenSSL does not accept it"));
         }
-        // SAFETY: both live; OpenSSL takes a reference of its own.
+        // SAFETY: both are live; OpenSSL takes its own reference (SSL_CTX_use_certificate(3)).
         let used = unsafe { sys::SSL_CTX_use_PrivateKey(ctx, self.key.as_ptr()) };
-        // SAFETY: the context is live; key and certificate are compared.
+        // SAFETY: the context is live; key and certificate are compared
+        // (SSL_CTX_use_certificate(3)).
         if used != 1 || unsafe { sys::SSL_CTX_check_private_key(ctx) } != 1 {
             return Err(failed("the private key does not match"));
         }
         for issuer in &self.issuers {
             let add_reference: c_long = 1;
-            // SAFETY: both live; SSL_CTX_add1_chain_cert is this control (ssl.h).
+            // SAFETY: both are live; SSL_CTX_add1_chain_cert is this control (ssl.h).
             let rc = unsafe {
                 sys::SSL_CTX_ctrl(
                     ctx,
@@ -206,14 +210,14 @@ impl ClientIdentity {
                 return Err(failed("OpenSSL does not accept its chain"));
             }
         }
-        // A server may ask for the certificate after the handshake only (RFC 8446 §4.6.2).
-        // SAFETY: the context is live.
+        // A server may request the certificate only after the handshake (RFC 8446 §4.6.2). SAFETY:
+        // the context is live (SSL_CTX_set_post_handshake_auth(3)).
         unsafe { ffi::SSL_CTX_set_post_handshake_auth(ctx, 1) };
         Ok(())
     }
 }
 
-/// Where an `SSL_CTX` keeps the pointer to its [`Bridge`].
+/// Returns the index under which an `SSL_CTX` keeps the pointer to its [`Bridge`].
 fn ex_data_index() -> c_int {
     static INDEX: OnceLock<c_int> = OnceLock::new();
     *INDEX.get_or_init(|| {
@@ -222,18 +226,19 @@ fn ex_data_index() -> c_int {
     })
 }
 
-/// A curl handler that furnishes curl's `SSL_CTX` and leaves the response to `inner`.
+/// A curl handler that prepares curl's `SSL_CTX` and passes the response to `inner`.
 pub(crate) struct Lending<'db, H> {
     bridge: Rc<Bridge<'db>>,
-    /// Receives the response.
+    /// The handler that receives the response.
     pub(crate) inner: H,
 }
 
 impl<'db, H: Handler> Lending<'db, H> {
-    /// An easy handle that trusts NSS alone: curl's own CA files aren't even read.
+    /// Makes an easy handle that trusts NSS only: curl's own CA files aren't read.
     ///
-    /// Connections, and with them every `SSL_CTX`, must be gone before the handle's handler, and so
-    /// the `Bridge`: those of the handle itself are, those of a multi handle if that goes first.
+    /// Every connection, and its `SSL_CTX`, must be closed before the handle's handler, and so the
+    /// `Bridge`, is dropped. The handle closes its own connections; those of a multi handle require
+    /// that the multi handle is dropped first.
     ///
     /// # Errors
     /// [`Kind::Tls`] when libcurl can't be initialised.
@@ -242,7 +247,7 @@ impl<'db, H: Handler> Lending<'db, H> {
         Ok(Easy2::new(Lending { bridge, inner }))
     }
 
-    /// The bridge.
+    /// Returns the bridge.
     pub(crate) fn bridge(&self) -> &Bridge<'db> {
         &self.bridge
     }
@@ -273,9 +278,9 @@ impl<H: Handler> Handler for Lending<'_, H> {
     fn ssl_ctx(&mut self, ctx: *mut c_void) -> std::result::Result<(), curl::Error> {
         let refused = || curl::Error::new(curl_sys::CURLE_SSL_CERTPROBLEM);
         let ctx = NonNull::new(ctx.cast::<sys::SSL_CTX>()).ok_or_else(refused)?;
-        // SAFETY: curl passes the SSL_CTX of a new connection; `require_openssl` made sure that
-        // it is one of this process's libssl. The Rc keeps the Bridge alive longer than curl's
-        // handle (see `easy`).
+        // SAFETY: curl passes the SSL_CTX of a new connection; `require_openssl` made sure that it
+        // belongs to this process's libssl. The Rc keeps the Bridge alive longer than curl's handle
+        // (see `easy`).
         unsafe { self.bridge.attach(ctx) }.map_err(|error| {
             self.bridge.seen.borrow_mut().failure = Some(error);
             refused()
@@ -283,7 +288,7 @@ impl<H: Handler> Handler for Lending<'_, H> {
     }
 }
 
-/// Tells curl to read no CA file: NSS decides.
+/// Makes curl read no CA file: NSS decides on trust.
 pub(crate) fn forget_ca_files<H>(easy: &Easy2<H>) -> std::result::Result<(), curl::Error> {
     for option in [curl_sys::CURLOPT_CAINFO, curl_sys::CURLOPT_CAPATH] {
         let none = std::ptr::null::<std::ffi::c_char>();
@@ -296,32 +301,32 @@ pub(crate) fn forget_ca_files<H>(easy: &Easy2<H>) -> std::result::Result<(), cur
     Ok(())
 }
 
-/// Tells curl not to wait for a name look-up that was given up: it may take minutes more. From 8.20
-/// on it is the multi handle, where it ends, that would wait ([`leave_lookups_of_all`]).
+/// Makes curl not wait for an abandoned name lookup, which may take minutes. From 8.20 on lookups
+/// end with the multi handle: see [`leave_lookups_of_all`].
 pub(crate) fn leave_lookups<H>(easy: &Easy2<H>) {
     const CURLOPT_QUICK_EXIT: curl_sys::CURLoption = curl_sys::CURLOPTTYPE_LONG + 322;
     let on: c_long = 1;
     // SAFETY: the handle is live; the option takes a long (curl_easy_setopt(3)).
     unsafe { curl_sys::curl_easy_setopt(easy.raw(), CURLOPT_QUICK_EXIT, on) };
-    // Before 7.87 curl knows no such option, and waits.
+    // curl before 7.87 has no such option and waits.
 }
 
-/// The same for the look-ups of every transfer of a multi handle.
+/// Makes curl not wait for abandoned name lookups of a multi handle's transfers.
 pub(crate) fn leave_lookups_of_all(multi: &Multi) {
     const CURLMOPT_QUICK_EXIT: curl_sys::CURLMoption = curl_sys::CURLOPTTYPE_LONG + 21;
     let on: c_long = 1;
     // SAFETY: the handle is live; the option takes a long (curl_multi_setopt(3)).
     unsafe { curl_sys::curl_multi_setopt(multi.raw(), CURLMOPT_QUICK_EXIT, on) };
-    // Before 8.20 curl knows no such option.
+    // curl before 8.20 has no such option.
 }
 
-/// Refuses a libcurl whose TLS isn't this process's OpenSSL 3: its callback wouldn't run, or would
-/// get another library's structure.
+/// Refuses a libcurl whose TLS isn't this process's OpenSSL 3: the callback would not run, or would
+/// get a structure of another library.
 ///
 /// # Errors
 /// [`Kind::Tls`].
 pub(crate) fn require_openssl() -> Result<()> {
-    // SAFETY: answers a static string for this number (OpenSSL_version(3)).
+    // SAFETY: returns a static string for this number (OpenSSL_version(3)).
     let ours = unsafe { sys::OpenSSL_version(OPENSSL_VERSION_STRING) };
     // SAFETY: static and NUL-terminated.
     let ours = unsafe { CStr::from_ptr(ours) }.to_string_lossy();

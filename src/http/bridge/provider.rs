@@ -1,5 +1,5 @@
-//! The provider itself: loaded into an OpenSSL library context of its own, so that nobody who asks
-//! for RSA or EC in the default one (ECDHE, certificate checks) ever meets it.
+//! The provider. It is loaded into its own OpenSSL library context, so that RSA and EC operations
+//! in the default one (ECDHE, certificate checks) never use it.
 
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::OnceLock;
@@ -21,7 +21,7 @@ unsafe impl Send for Library {}
 // SAFETY: as above.
 unsafe impl Sync for Library {}
 
-/// The library context that holds the provider; made once, kept for the process.
+/// Returns the library context with the provider; it is made once and kept until the process ends.
 pub(super) fn library() -> Result<*mut sys::OSSL_LIB_CTX> {
     static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
     match LIBRARY.get_or_init(load) {
@@ -40,10 +40,10 @@ fn load() -> Option<Library> {
     // SAFETY: the context is live, the name NUL-terminated, `init` has the signature of
     // OSSL_provider_init_fn (OSSL_PROVIDER_add_builtin(3)).
     let added = unsafe { ffi::OSSL_PROVIDER_add_builtin(ctx, NAME.as_ptr(), init) };
-    // SAFETY: as above; runs `init`.
+    // SAFETY: the context is live, the name NUL-terminated; runs `init` (OSSL_PROVIDER_load(3)).
     let provider = unsafe { sys::OSSL_PROVIDER_load(ctx, NAME.as_ptr()) };
     if added != 1 || provider.is_null() {
-        // SAFETY: nothing was made in the context; it is given back once.
+        // SAFETY: no object exists in the context; it is freed once (OSSL_LIB_CTX(3)).
         unsafe { sys::OSSL_LIB_CTX_free(ctx) };
         return None;
     }
@@ -90,9 +90,10 @@ unsafe extern "C" fn init(
     functions: *mut *const Dispatch,
     context: *mut *mut c_void,
 ) -> c_int {
-    // SAFETY: OpenSSL passes room for the table's address (provider-base(7)).
+    // SAFETY: OpenSSL passes a pointer for the table's address (provider-base(7)).
     unsafe { *functions = PROVIDER.as_ptr() };
-    // SAFETY: and for a provider context, which isn't needed here.
+    // SAFETY: OpenSSL passes a pointer for a provider context, which isn't needed here
+    // (provider-base(7)).
     unsafe { *context = std::ptr::null_mut() };
     1
 }
@@ -104,7 +105,7 @@ unsafe extern "C" fn query(
     no_cache: *mut c_int,
 ) -> *const Algorithm {
     caught(std::ptr::null(), || {
-        // SAFETY: OpenSSL passes room for the flag (provider-base(7)).
+        // SAFETY: OpenSSL passes a pointer for the flag (provider-base(7)).
         unsafe { *no_cache = 0 };
         match operation {
             ffi::OSSL_OP_KEYMGMT => KEY_MANAGERS.0.as_ptr(),
@@ -119,10 +120,11 @@ mod tests {
     use super::*;
 
     fn fetched(ctx: *mut sys::OSSL_LIB_CTX, name: &CStr) -> bool {
-        // SAFETY: the context is live or null for the default; the strings are NUL-terminated.
+        // SAFETY: the context is live or null for the default; the strings are NUL-terminated
+        // (EVP_SIGNATURE(3)).
         let found =
             unsafe { sys::EVP_SIGNATURE_fetch(ctx, name.as_ptr(), c"provider=nss-cmc".as_ptr()) };
-        // SAFETY: fetched above, or null, which is ignored.
+        // SAFETY: fetched above, or null, which is ignored (EVP_SIGNATURE(3)).
         unsafe { sys::EVP_SIGNATURE_free(found) };
         !found.is_null()
     }

@@ -1,5 +1,5 @@
-//! SIGNATURE: digest and sign in one go. The whole message goes to NSS, which hashes and pads; no
-//! raw RSA anywhere, so FIPS tokens and HSMs agree.
+//! SIGNATURE (provider-signature(7)): digest and sign in one call. NSS gets the whole message, and
+//! hashes and pads it: FIPS tokens and HSMs allow no raw RSA.
 
 use std::ffi::{CStr, c_char, c_int, c_uchar, c_void};
 use std::rc::Rc;
@@ -19,15 +19,15 @@ enum Padding {
     Pss,
 }
 
-/// Salt length of PSS.
+/// The salt length of PSS.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Salt {
-    /// As long as the digest: what TLS wants.
+    /// As long as the digest, as TLS requires.
     Digest,
     Octets(usize),
 }
 
-/// Behind OpenSSL's signature context.
+/// OpenSSL's signature context.
 struct Context {
     loan: Option<Rc<Loan>>,
     digest: Option<Digest>,
@@ -65,12 +65,12 @@ impl Context {
         }
     }
 
-    /// Takes what it knows of `params`; `None` for a value it can't honour.
+    /// Applies the known parameters in `params`; `None` for an unsupported value.
     ///
     /// # Safety
     /// `params` is null or a list that ends with a null key.
     unsafe fn set(&mut self, params: *const sys::OSSL_PARAM) -> Option<()> {
-        // SAFETY: by contract.
+        // SAFETY: by this function's contract.
         match unsafe { value(params, c"pad-mode") }? {
             Value::Absent => {}
             Value::Number(1) => self.padding = Padding::Pkcs1,
@@ -79,7 +79,7 @@ impl Context {
             Value::Text(t) if t == "pss" => self.padding = Padding::Pss,
             Value::Number(_) | Value::Text(_) => return None,
         }
-        // SAFETY: by contract.
+        // SAFETY: by this function's contract.
         match unsafe { value(params, c"saltlen") }? {
             Value::Absent => {}
             Value::Number(-1) => self.salt = Salt::Digest,
@@ -91,7 +91,7 @@ impl Context {
     }
 }
 
-/// A parameter that OpenSSL may send as a number or as text.
+/// A parameter that OpenSSL may pass as a number or as text.
 enum Value {
     Absent,
     Number(c_int),
@@ -104,29 +104,29 @@ unsafe fn value(params: *const sys::OSSL_PARAM, key: &CStr) -> Option<Value> {
     if params.is_null() {
         return Some(Value::Absent);
     }
-    // SAFETY: by contract; the key is NUL-terminated (OSSL_PARAM_locate_const(3)).
+    // SAFETY: by this function's contract; the key is NUL-terminated (OSSL_PARAM_locate_const(3)).
     let found = unsafe { sys::OSSL_PARAM_locate_const(params, key.as_ptr()) };
     if found.is_null() {
         return Some(Value::Absent);
     }
-    // Asking for the wrong type would leave an error in the thread's queue, which libssl takes
-    // for the handshake's.
-    // SAFETY: `found` is an element of the list.
+    // Reading it as the wrong type would leave an error in the thread's queue, which libssl would
+    // report as the handshake's. SAFETY: `found` is an element of the list (OSSL_PARAM(3)).
     if unsafe { (*found).data_type } != ffi::OSSL_PARAM_UTF8_STRING {
         let mut number = 0;
-        // SAFETY: as above.
+        // SAFETY: `found` is an element of the list (OSSL_PARAM_get_int(3)).
         let got = unsafe { ffi::OSSL_PARAM_get_int(found, &mut number) };
         return (got == 1).then_some(Value::Number(number));
     }
     let mut text = std::ptr::null_mut();
-    // SAFETY: as above; a null `text` asks for a NUL-terminated copy to free
-    // (OSSL_PARAM_get_utf8_string(3)).
+    // SAFETY: `found` is an element of the list; with a null `text` the call allocates a
+    // NUL-terminated copy (OSSL_PARAM_get_utf8_string(3)).
     if unsafe { sys::OSSL_PARAM_get_utf8_string(found, &mut text, 0) } != 1 {
         return None;
     }
-    // SAFETY: the copy just made.
+    // SAFETY: the copy just made, NUL-terminated.
     let copy = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
-    // SAFETY: the copy is freed once; file and line are for debugging builds of OpenSSL.
+    // SAFETY: the copy is freed once; file and line are for debugging builds of OpenSSL
+    // (OPENSSL_malloc(3)).
     unsafe { sys::CRYPTO_free(text.cast(), c"".as_ptr(), 0) };
     Some(Value::Text(copy))
 }
@@ -163,9 +163,11 @@ unsafe extern "C" fn init(
     params: *const sys::OSSL_PARAM,
 ) -> c_int {
     caught(0, || {
-        // SAFETY: OpenSSL passes the context it got from `new`, to one call at a time.
+        // SAFETY: OpenSSL passes the context that `new` returned, to one call at a time
+        // (provider-signature(7)).
         let Some(context) = (unsafe { context.cast::<Context>().as_mut() }) else { return 0 };
-        // SAFETY: OpenSSL passes a key of ours, or null to keep the one set before.
+        // SAFETY: OpenSSL passes a key of this provider, or null to keep the previous one
+        // (provider-signature(7)).
         if let Some(loan) = unsafe { keymgmt::loan(keydata) } {
             context.loan = Some(loan.clone());
         }
@@ -173,7 +175,7 @@ unsafe extern "C" fn init(
             // SAFETY: not null, NUL-terminated (provider-signature(7)).
             context.digest = digest_named(&unsafe { CStr::from_ptr(digest) }.to_string_lossy());
         }
-        // SAFETY: OpenSSL passes null or a proper list.
+        // SAFETY: OpenSSL passes null or a list that ends with a null key (provider-signature(7)).
         let taken = unsafe { context.set(params) };
         c_int::from(context.loan.is_some() && context.digest.is_some() && taken.is_some())
     })
@@ -183,7 +185,7 @@ unsafe extern "C" fn set_params(context: *mut c_void, params: *const sys::OSSL_P
     caught(0, || {
         // SAFETY: as in `init`.
         let Some(context) = (unsafe { context.cast::<Context>().as_mut() }) else { return 0 };
-        // SAFETY: OpenSSL passes null or a proper list.
+        // SAFETY: OpenSSL passes null or a list that ends with a null key (provider-signature(7)).
         c_int::from(unsafe { context.set(params) }.is_some())
     })
 }
@@ -200,7 +202,7 @@ unsafe extern "C" fn settable_params(
     LIST.0.as_ptr()
 }
 
-/// `OSSL_FUNC_signature_digest_sign`: null `signature` asks for the largest length.
+/// `OSSL_FUNC_signature_digest_sign`: with a null `signature` it only returns the largest length.
 unsafe extern "C" fn sign(
     context: *mut c_void,
     signature: *mut c_uchar,
@@ -214,10 +216,10 @@ unsafe extern "C" fn sign(
         let Some(context) = (unsafe { context.cast::<Context>().as_ref() }) else { return 0 };
         let Some(loan) = &context.loan else { return 0 };
         if signature.is_null() {
-            // SAFETY: the public key is live.
+            // SAFETY: the public key is live (EVP_PKEY_get_size(3)).
             let size = unsafe { sys::EVP_PKEY_get_size(loan.public.as_ptr()) };
             let Ok(size) = usize::try_from(size) else { return 0 };
-            // SAFETY: OpenSSL passes room for the length (provider-signature(7)).
+            // SAFETY: OpenSSL passes a pointer for the length (provider-signature(7)).
             unsafe { *length = size };
             return 1;
         }
@@ -225,14 +227,15 @@ unsafe extern "C" fn sign(
         let message = if message_length == 0 {
             &[]
         } else {
-            // SAFETY: OpenSSL passes `message_length` readable bytes.
+            // SAFETY: OpenSSL passes `message_length` readable octets (provider-signature(7)).
             unsafe { std::slice::from_raw_parts(message, message_length) }
         };
         match loan.key.sign(scheme, message) {
             Ok(made) if made.len() <= room => {
-                // SAFETY: `signature` has `room` bytes, enough by the guard; `made` is ours.
+                // SAFETY: `signature` has `room` octets, checked to suffice above; `made` is a
+                // separate buffer.
                 unsafe { signature.copy_from_nonoverlapping(made.as_ptr(), made.len()) };
-                // SAFETY: as above.
+                // SAFETY: OpenSSL passes a pointer for the length (provider-signature(7)).
                 unsafe { *length = made.len() };
                 1
             }
@@ -253,7 +256,7 @@ unsafe extern "C" fn sign(
 mod tests {
     use super::*;
 
-    /// What [`Context::set`] makes of a parameter given as a number or as text.
+    /// Returns the result of [`Context::set`] for a parameter given as a number or as text.
     fn set(key: &CStr, number: Option<c_int>, text: &CStr) -> Option<(Padding, Salt)> {
         let mut context =
             Context { loan: None, digest: None, padding: Padding::Pkcs1, salt: Salt::Digest };

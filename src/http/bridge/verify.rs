@@ -1,4 +1,4 @@
-//! NSS's verdict on the server's certificate, and the alerts it sends.
+//! NSS's verification of the server's certificate, and the alerts that the peer sends.
 
 use std::ffi::{c_int, c_void};
 
@@ -10,22 +10,24 @@ use super::hop::Hop;
 use crate::error::Result;
 use crate::nss::{Certificate, Database, Fault, Usage};
 
-/// Why the server isn't believed.
+/// Why NSS doesn't trust the peer.
 #[derive(Debug)]
 pub(crate) struct Distrust {
-    /// What NSS says.
+    /// The fault of NSS.
     pub(crate) fault: Fault,
     /// DER of the server's certificate.
     pub(crate) certificate: Vec<u8>,
 }
 
-/// `SSL_CTX_set_cert_verify_callback`: 1 to go on, anything else ends the handshake.
+/// The callback of `SSL_CTX_set_cert_verify_callback`; returns 1 to continue, anything else ends
+/// the handshake.
 pub(super) unsafe extern "C" fn server(
     ctx: *mut sys::X509_STORE_CTX,
     argument: *mut c_void,
 ) -> c_int {
     caught(0, || {
-        // SAFETY: the argument is the Bridge that `attach` set, which outlives the SSL_CTX.
+        // SAFETY: the argument is the Bridge that `attach` set, which outlives the SSL_CTX
+        // (SSL_CTX_set_cert_verify_callback(3)).
         let Some(bridge) = (unsafe { argument.cast::<Bridge<'_>>().as_ref() }) else { return 0 };
         // SAFETY: OpenSSL passes a live store context.
         let presented = unsafe { presented(ctx) };
@@ -49,31 +51,33 @@ pub(super) unsafe extern "C" fn server(
                 ffi::X509_V_ERR_APPLICATION_VERIFICATION
             }
         };
-        // SAFETY: as above.
+        // SAFETY: OpenSSL passes a live store context (X509_STORE_CTX_set_error(3)).
         unsafe { sys::X509_STORE_CTX_set_error(ctx, error) };
         c_int::from(error == sys::X509_V_OK)
     })
 }
 
-/// The server's certificates as DER, its own first.
+/// Returns the server's certificates as DER, its own first.
 ///
 /// # Safety
 /// `ctx` is a live store context.
 unsafe fn presented(ctx: *mut sys::X509_STORE_CTX) -> Vec<Vec<u8>> {
-    // SAFETY: by contract; the certificate stays the context's.
+    // SAFETY: by this function's contract; the context keeps the certificate
+    // (X509_STORE_CTX_get0_cert(3)).
     let leaf = unsafe { ffi::X509_STORE_CTX_get0_cert(ctx) };
     if leaf.is_null() {
         return Vec::new();
     }
-    // SAFETY: not null, alive with the context.
+    // SAFETY: not null, alive as long as the context.
     let mut all: Vec<Vec<u8>> = unsafe { x509_der(leaf) }.into_iter().collect();
-    // SAFETY: by contract; the stack, or null, stays the context's.
+    // SAFETY: by this function's contract; the context keeps the stack, which may be null
+    // (X509_STORE_CTX_new(3)).
     let stack = unsafe { ffi::X509_STORE_CTX_get0_untrusted(ctx) };
-    // SAFETY: null counts as -1 (OPENSSL_sk_num(3)).
+    // SAFETY: for null it returns -1 (DEFINE_STACK_OF(3)).
     for i in 0..unsafe { sys::OPENSSL_sk_num(stack.cast()) } {
-        // SAFETY: `i` is within the stack.
+        // SAFETY: `i` is within the stack (DEFINE_STACK_OF(3)).
         let cert = unsafe { sys::OPENSSL_sk_value(stack.cast(), i) };
-        // SAFETY: an element of the stack is a live certificate.
+        // SAFETY: an element of this stack is a live certificate.
         let der = unsafe { x509_der(cert.cast()) };
         all.extend(der.filter(|d| Some(d) != all.first()));
     }
@@ -92,32 +96,34 @@ fn judge(
         ));
     };
     let leaf = database.decode_certificate(leaf)?;
-    // Alive while NSS looks for the chain; what it can't decode can't help.
+    // Kept alive while NSS builds the chain; certificates that NSS can't decode are left out.
     let _others: Vec<Certificate> =
         others.iter().filter_map(|d| database.decode_certificate(d).ok()).collect();
     Ok(database.verify(&leaf, Usage::SslServer).and_then(|()| leaf.verify_name(host)))
 }
 
-/// `SSL_CTX_set_cert_cb`: the server asks for a client certificate; 1 to go on with the one set.
+/// The callback of `SSL_CTX_set_cert_cb`: the server requests a client certificate; returns 1 to
+/// continue with the one set.
 pub(super) unsafe extern "C" fn wanted(_ssl: *mut sys::SSL, argument: *mut c_void) -> c_int {
     caught(0, || {
-        // SAFETY: the argument is the Bridge that `attach` set, which outlives the SSL_CTX.
+        // SAFETY: the argument is the Bridge that `attach` set, which outlives the SSL_CTX
+        // (SSL_CTX_set_cert_cb(3)).
         let Some(bridge) = (unsafe { argument.cast::<Bridge<'_>>().as_ref() }) else { return 0 };
         bridge.seen.borrow_mut().wanted = true;
         1
     })
 }
 
-/// `SSL_CTX_set_info_callback`: remembers the last alert the other side sent, and that the handshake
-/// with the server is done.
+/// The callback of `SSL_CTX_set_info_callback`: records the last alert from the peer, and that the
+/// handshake with the server is finished.
 pub(super) unsafe extern "C" fn info(ssl: *const sys::SSL, place: c_int, value: c_int) {
     if place != ffi::SSL_CB_READ_ALERT && place != ffi::SSL_CB_HANDSHAKE_DONE {
         return;
     }
     caught((), || {
-        // SAFETY: OpenSSL passes a live SSL; the context stays its own.
+        // SAFETY: OpenSSL passes a live SSL and keeps its context (SSL_get_SSL_CTX(3)).
         let ctx = unsafe { sys::SSL_get_SSL_CTX(ssl) };
-        // SAFETY: the context is live, the index was made for it.
+        // SAFETY: the context is live, the index was made for it (SSL_CTX_get_ex_data(3)).
         let bridge = unsafe { sys::SSL_CTX_get_ex_data(ctx, super::ex_data_index()) };
         // SAFETY: null, or the Bridge that `attach` set, which outlives the SSL_CTX.
         let Some(bridge) = (unsafe { bridge.cast::<Bridge<'_>>().as_ref() }) else { return };
@@ -129,7 +135,8 @@ pub(super) unsafe extern "C" fn info(ssl: *const sys::SSL, place: c_int, value: 
                 bridge.established.set(true);
             }
         } else if value >> 8 == 2 {
-            // Level in the high octet, description in the low one (SSL_alert_type_string(3)).
+            // The level is in the high octet, the description in the low one
+            // (SSL_alert_type_string(3)).
             bridge.seen.borrow_mut().alert = u8::try_from(value & 0xff).ok();
         }
     });
