@@ -1,4 +1,4 @@
-//! Key archival: the private key wrapped for the KRA (PKIArchiveOptions, RFC 4211 §6.4).
+//! Key archival: wraps the private key for the KRA (PKIArchiveOptions, RFC 4211 §6.4).
 
 use std::path::Path;
 
@@ -13,27 +13,27 @@ use crate::cmc::crmf::{ArchiveWrap, Archived, archive_options};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{KeyTransport, PrivateKey, PrivateWrap, SessionKind};
 
-/// For whom and how a key is archived.
+/// The recipient and the algorithms of a key archival.
 #[derive(Debug, Clone)]
 pub struct Archive {
     /// DER of the SubjectPublicKeyInfo of the KRA's transport certificate.
     transport_key: Vec<u8>,
-    /// How the private key is wrapped.
+    /// The algorithm that wraps the private key.
     pub wrap: ArchiveWrap,
-    /// RSA-OAEP (SHA-256) instead of PKCS #1 v1.5 around the session key. Nothing in the request
-    /// says which: the KRA must be set up for it.
+    /// Whether RSA-OAEP (SHA-256) encrypts the session key, instead of PKCS #1 v1.5. The request
+    /// doesn't say which: the KRA must be configured for it.
     pub oaep: bool,
-    /// What is odd about the certificate, though it is used.
+    /// Warnings about the certificate.
     pub warnings: Vec<String>,
 }
 
 impl Archive {
     /// Reads the transport certificate from a file: DER, PEM with any text around it, or bare
-    /// base64. The database isn't touched.
+    /// base64. No database is needed.
     ///
     /// # Errors
-    /// [`Kind::Input`]: unreadable, no certificate, not one of an RSA key, or one whose key usage
-    /// allows no encryption: whoever has its key would get the archived one.
+    /// [`Kind::Input`]: unreadable, not a certificate, not of an RSA key, or with a key usage that
+    /// permits no encryption: the wrong certificate would reveal the archived key to its holder.
     pub fn read(file: &Path, wrap: ArchiveWrap, oaep: bool) -> Result<Archive> {
         let what = format!("the transport certificate {}", file.display());
         let hint = "it is the KRA's transport certificate, in DER or PEM: in the KRA's database, \
@@ -68,10 +68,10 @@ impl Archive {
         Ok(Archive { transport_key, wrap, oaep, warnings })
     }
 
-    /// DER of the PKIArchiveOptions for `key`, wrapped in the token it lives in.
+    /// Returns the DER of PKIArchiveOptions (RFC 4211 §6.4) for `key`, wrapped in its token.
     ///
     /// # Errors
-    /// [`Kind::Refused`] when the token doesn't wrap this key, or not this way.
+    /// [`Kind::Refused`] when the token can't wrap this key, or not with this algorithm.
     pub fn options(&self, session: &Session, key: &PrivateKey) -> Result<Vec<u8>> {
         let owner = key.token();
         let (database, token) = (&session.database, owner.as_ref().unwrap_or(&session.token));
@@ -96,10 +96,10 @@ impl Archive {
     }
 }
 
-/// What a transport certificate says of itself. One that can't be decoded whole says nothing.
+/// Fields of a transport certificate; empty if it can't be decoded.
 #[derive(Default)]
 struct Facts {
-    /// Whether its key usage allows encryption, if it has one.
+    /// Whether keyUsage permits encryption; `None` without keyUsage.
     encrypts: Option<bool>,
     warnings: Vec<String>,
 }
@@ -117,7 +117,7 @@ impl Facts {
         }
         if let Ok(certificate) = Certificate::decode(der) {
             let uses = [KeyUsage::KeyEncipherment, KeyUsage::DataEncipherment];
-            // One that can't be read allows nothing.
+            // An undecodable keyUsage permits nothing.
             let usage = certificate.key_usage().unwrap_or_else(|_| Some(Vec::new()));
             facts.encrypts = usage.map(|all| all.iter().any(|one| uses.contains(one)));
         }

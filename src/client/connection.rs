@@ -1,5 +1,5 @@
-//! The connection to a CA: how it is reached, and messages sent over it, of whose responses nothing
-//! is believed before it is verified.
+//! The connection to a CA: its settings, and sending messages whose responses are verified before
+//! they are used.
 
 use std::time::Duration;
 
@@ -13,29 +13,30 @@ use crate::http::endpoint::{Encoding, Endpoint};
 use crate::http::{Transport, TransportOptions, Url};
 use crate::nss::Database;
 
-/// Which CA, and how it is reached. It has no `Debug`, since the proxy's URL may hold a password.
+/// The CA's URL and how to connect. It has no `Debug`, because the proxy's URL may contain a
+/// password.
 #[derive(Clone)]
 pub struct Config {
     /// The CA's URL, as [`ca_url`](super::dogtag::ca_url) reads it.
     pub ca: Url,
-    /// Profile id; an EST server takes none.
+    /// Profile id; not used with an EST server.
     pub profile: Option<String>,
-    /// Limit for name look-up, TCP and TLS together.
+    /// Limit for name lookup, TCP and TLS together.
     pub connect_timeout: Duration,
     /// Limit for a whole round trip.
     pub timeout: Duration,
-    /// A proxy's URL; empty for none, `None` for what the environment says (`https_proxy`…).
+    /// A proxy's URL; empty for no proxy, `None` for the environment's (`https_proxy`…).
     pub proxy: Option<String>,
-    /// How requests to an EST server are encoded; `None` finds out.
+    /// The encoding of requests to an EST server; `None` finds it out.
     pub est_encoding: Option<Encoding>,
-    /// Allows `http` URLs, where anybody on the way can read and change everything.
+    /// Whether `http` URLs are allowed, where others on the network can read and change everything.
     pub plain_http: bool,
-    /// Believes a response with certificates only, which is not signed.
+    /// Whether to accept a response with certificates only, which has no signature.
     pub allow_unsigned_response: bool,
 }
 
 impl Config {
-    /// The usual configuration for a CA, without profile.
+    /// Returns the default settings for a CA, without profile.
     pub fn new(ca: Url) -> Config {
         let usual = TransportOptions::default();
         Config {
@@ -50,7 +51,7 @@ impl Config {
         }
     }
 
-    /// Where CMC requests are sent to.
+    /// Returns the URL that CMC requests are sent to.
     ///
     /// # Errors
     /// As [`submit_url`].
@@ -58,8 +59,8 @@ impl Config {
         submit_url(&self.ca, self.profile.as_deref())
     }
 
-    /// Prepares a transport; nothing is sent. The database decides which servers are trusted, and is
-    /// needed for https; the identity is for servers that ask for a certificate.
+    /// Prepares a transport; nothing is sent. The database decides which servers are trusted, and
+    /// is required for https; the identity is offered to servers that request a certificate.
     ///
     /// # Errors
     /// As [`Transport::new`].
@@ -79,7 +80,7 @@ impl Config {
     }
 }
 
-/// A connection to the endpoint of a CA that takes CMC requests.
+/// A connection to the CA's endpoint for CMC requests.
 pub struct Connection<'a> {
     database: &'a Database,
     transport: Transport<'a>,
@@ -88,7 +89,7 @@ pub struct Connection<'a> {
 }
 
 impl<'a> Connection<'a> {
-    /// Prepares; nothing is sent.
+    /// Prepares a connection; nothing is sent.
     ///
     /// # Errors
     /// As [`Config::submit_url`] and [`Config::transport`].
@@ -105,38 +106,38 @@ impl<'a> Connection<'a> {
         })
     }
 
-    /// For other requests over the same connection.
+    /// Returns the transport, for other requests over the same connection.
     pub fn transport(&mut self) -> &mut Transport<'a> {
         &mut self.transport
     }
 
-    /// Where messages are sent to.
+    /// Returns the endpoint that messages are sent to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// Sends a message; its response is verified, and compared with what was sent.
+    /// Sends a message (RFC 5273 §3), verifies the response and compares it with what was sent.
     ///
     /// # Errors
-    /// As [`Connection::exchange`] and [`Connection::verify`]. Those after the message may have left
-    /// are marked as [sent](Error::was_sent).
+    /// As [`Connection::exchange`] and [`Connection::verify`]. Errors after the message may have
+    /// been sent are marked as [sent](Error::was_sent).
     pub fn send(&mut self, message: &[u8], sent: &Sent) -> Result<Response> {
         let received = self.exchange(message)?;
         self.verify(&received, sent)?;
         Ok(received.response)
     }
 
-    /// Sends a message; its response is decoded and not verified.
+    /// Sends a message and decodes the response without verifying it.
     ///
     /// # Errors
     /// As [`Endpoint::post`] and [`judge::read`].
     pub fn exchange(&mut self, message: &[u8]) -> Result<Received> {
         let reply = self.endpoint.post(&mut self.transport, message)?;
-        // Who replies has the request, whatever the reply is.
+        // A server that replies has received the request.
         judge::read(&self.endpoint, reply).map_err(Error::sent)
     }
 
-    /// Verifies a response, and compares it with what was sent.
+    /// Verifies a response and compares it with what was sent.
     ///
     /// # Errors
     /// As [`judge::believe`].

@@ -1,4 +1,4 @@
-//! Certificate requests: PKCS #10 and CRMF, for new keys and existing ones.
+//! Makes certificate requests, PKCS #10 and CRMF, for new and existing keys.
 
 use std::path::Path;
 
@@ -16,12 +16,12 @@ use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Result};
 use crate::nss::KeyFlags;
 
-/// Alternative names as people write them, `dns`, `ip`, `email` or `uri` and the value.
+/// Alternative names as users write them: `dns`, `ip`, `email` or `uri`, and the value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AltNames(pub Vec<(String, String)>);
 
 impl AltNames {
-    /// Names by kind.
+    /// Returns the names, each with its kind.
     pub fn tagged(kinds: &[(&str, &Vec<String>)]) -> AltNames {
         let of_kind = |(kind, values): &(&str, &Vec<String>)| {
             let kind = (*kind).to_owned();
@@ -31,7 +31,7 @@ impl AltNames {
     }
 }
 
-/// What a request asks for besides subject and key, as people write it.
+/// What is requested besides subject and key, as users write it.
 #[derive(Debug, Clone, Default)]
 pub struct Requested {
     /// Alternative names.
@@ -40,13 +40,13 @@ pub struct Requested {
     pub key_usage: Vec<String>,
     /// Extended key usages by name (`serverAuth`), or dotted object identifiers.
     pub ext_key_usage: Vec<String>,
-    /// Other extensions, `OID[:critical]=HEX`, the value in DER.
+    /// Other extensions, `OID[:critical]=HEX`, the hexadecimal being DER.
     pub extensions: Vec<String>,
-    /// Attributes of a PKCS #10 request, `OID=HEX`, the value in DER.
+    /// Attributes of a PKCS #10 request, `OID=HEX`, the hexadecimal being DER.
     pub attributes: Vec<String>,
 }
 
-/// Extensions and attributes to ask for.
+/// Requested extensions and attributes.
 #[derive(Debug, Clone, Default)]
 pub struct Extensions {
     list: Vec<Extension>,
@@ -54,10 +54,10 @@ pub struct Extensions {
 }
 
 impl Extensions {
-    /// Reads what is requested.
+    /// Parses what is requested.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for what can't be read, and for an extension that is given twice.
+    /// [`Kind::Usage`] for an invalid value, and for an extension that is given twice.
     pub fn read(requested: &Requested) -> Result<Extensions> {
         let mut list = Vec::new();
         if let AltNames(names) = &requested.names
@@ -85,25 +85,25 @@ impl Extensions {
         Ok(Extensions { list, attributes: attributes.collect::<Result<_>>()? })
     }
 
-    /// The extensions.
+    /// Returns the extensions.
     pub(super) fn list(&self) -> &[Extension] {
         &self.list
     }
 }
 
-/// The key a request is for.
+/// The key of a request.
 #[derive(Debug)]
 pub enum KeyWanted {
-    /// One to generate.
+    /// A key to generate.
     New {
-        /// What.
+        /// Type and size.
         spec: KeySpec,
-        /// How it is kept.
+        /// Its storage and uses.
         flags: KeyFlags,
-        /// Whom or what it is for.
+        /// Subject or nickname of the certificate, for the label.
         purpose: String,
     },
-    /// One there is: a key id in any form, or the nickname of its certificate.
+    /// An existing key: a key identifier in any form, or the nickname of its certificate.
     Existing(String),
 }
 
@@ -112,37 +112,37 @@ pub enum KeyWanted {
 pub enum Format {
     /// PKCS #10 (RFC 2986).
     Pkcs10,
-    /// CRMF (RFC 4211), with proof of possession and, if wished, the key archived.
+    /// CRMF (RFC 4211), with this proof of possession, and key archival if given.
     Crmf(Pop, Option<Archive>),
 }
 
-/// A request to make, whichever key it is for.
+/// The content of a request, independent of its key.
 #[derive(Debug)]
 pub struct CsrSpec {
     /// DER of the subject Name.
     pub subject: Vec<u8>,
     /// The format.
     pub format: Format,
-    /// Extensions and attributes to ask for.
+    /// Requested extensions and attributes.
     pub extensions: Extensions,
-    /// Adds a subjectKeyIdentifier, which requests proved by a shared secret need.
+    /// Whether to add a subjectKeyIdentifier, which requests with a shared secret need.
     pub key_identifier: bool,
 }
 
-/// A request made. Its key is deleted again, if it was generated for it, unless it is
+/// A new request. A key generated for it is deleted on drop, unless it is
 /// [kept](RequestKey::settle).
 #[derive(Debug)]
 pub struct Made {
     /// DER of the CertificationRequest or the CertReqMessages.
     pub der: Vec<u8>,
-    /// The key.
+    /// Its key.
     pub key: RequestKey,
 }
 
-/// Makes a request, and its key if that is asked for. The token is logged in.
+/// Makes a request and, if wanted, its key. The token must be logged in.
 ///
 /// # Errors
-/// Of every kind; a key made is gone again.
+/// Of every kind; a generated key is deleted.
 pub fn create(session: &Session, key: &KeyWanted, spec: &CsrSpec) -> Result<Made> {
     let key = match key {
         KeyWanted::Existing(name) => RequestKey::find(session, name)?,
@@ -166,10 +166,11 @@ pub fn create(session: &Session, key: &KeyWanted, spec: &CsrSpec) -> Result<Made
     }
 }
 
-/// DER of a request for a key.
+/// Returns the DER of a request for a key: a CertificationRequest (RFC 2986 §4.2) or
+/// CertReqMessages (RFC 4211 §3).
 ///
 /// # Errors
-/// [`Kind::Interrupted`]; when the key refuses to sign, or to be archived.
+/// [`Kind::Interrupted`]; those of a key that refuses to sign or to be archived.
 pub(super) fn encode(session: &Session, spec: &CsrSpec, key: &RequestKey) -> Result<Vec<u8>> {
     key.check()?;
     let (private, subject, spki) = (key.private()?, &spec.subject, &key.spki);
@@ -192,12 +193,12 @@ pub(super) fn encode(session: &Session, spec: &CsrSpec, key: &RequestKey) -> Res
     Ok(der)
 }
 
-/// The key identifier of a public key: SHA-1 of its bits (RFC 5280 §4.2.1.2, method 1).
+/// Returns the key identifier of a public key: SHA-1 of its bits (RFC 5280 §4.2.1.2, method 1).
 fn key_identifier(crypto: &dyn Crypto, spki: &[u8]) -> Result<Vec<u8>> {
     crypto.hash(Digest::Sha1, &x509::public_key_bits(spki)?)
 }
 
-/// Reads one PKCS #10 or CRMF request; `crmf` says which it must be.
+/// Reads one PKCS #10 or CRMF request; `crmf` says which one it must be.
 ///
 /// # Errors
 /// [`Kind::Input`].

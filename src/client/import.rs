@@ -1,23 +1,23 @@
-//! Putting an issued certificate into the database: beside its key, its issuers with it.
+//! Imports an issued certificate and its issuers into the database.
 
 use super::session::Session;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database, Trust};
 
-/// What became of it.
+/// The result of an import.
 #[derive(Debug)]
 pub struct Stored {
     /// Whether the token has the certificate's key.
     pub has_key: bool,
-    /// Nicknames of the CA certificates that are new.
+    /// Nicknames of the CA certificates that were added.
     pub added: Vec<String>,
-    /// Why others of them could not be stored.
+    /// Why other CA certificates could not be added.
     pub failed: Vec<Error>,
 }
 
 /// Imports `certificate`, which was [verified](super::judge::ours), under `nickname`; then those of
-/// its `issuers` that came with it (`others`), untrusted. The certificate is in or it isn't; that an
-/// issuer can't be stored matters less.
+/// its `issuers` that the response contained (`others`), without trust. If the certificate can't be
+/// stored completely, it is removed again; a CA certificate that can't be stored is not an error.
 ///
 /// # Errors
 /// [`Kind::Conflict`] when the nickname belongs to another subject, [`Kind::Refused`].
@@ -56,12 +56,12 @@ pub fn store(
             Err(e) => failed.push(e),
         }
     }
-    // Not by its nickname: others of the subject have that, too.
+    // Not looked up by nickname: other certificates of the subject have the same one.
     let has_key = certificate.private_key().is_ok();
     Ok(Stored { has_key, added, failed })
 }
 
-/// Deletes the certificate again after `error`.
+/// Deletes the certificate after `error`.
 fn take_out(database: &Database, certificate: &Certificate, error: Error) -> Error {
     let again = database.decode_certificate(certificate.der());
     let why = match again.map(Certificate::delete) {

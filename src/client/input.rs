@@ -1,4 +1,4 @@
-//! Input files of a certain kind; an error says what kind the file is instead.
+//! Reads input files of an expected kind; for another kind, the error says which one it is.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -8,9 +8,9 @@ use crate::error::{Error, Kind, Result};
 use crate::inspect::what_is;
 use crate::interrupt;
 
-/// The kinds of file a certificate request comes in.
+/// The expected kinds of file for a certificate request.
 pub const CERTIFICATE_REQUEST: &str = "a PKCS #10 request or a CRMF request";
-/// The kinds of file a certificate comes in.
+/// The expected kinds of file for a certificate.
 pub const CERTIFICATE: &str = "a certificate or a PKCS #7 file of certificates";
 
 /// Reads a whole input file, 16 MiB at most; `-` is standard input.
@@ -33,7 +33,7 @@ pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
         };
         done.map(|_| bytes)
     };
-    // A pipe waits for its writer.
+    // Opening a pipe waits for its writer.
     let bytes =
         if stdin || interrupt::may_wait(path) { interrupt::blocking(read)? } else { read() };
     let bytes = bytes.map_err(failed)?;
@@ -43,11 +43,11 @@ pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Returns the DER in `bytes` (DER, PEM or base64) and what `read` makes of it. `what` names the file,
-/// `wanted` the kinds of file it may be.
+/// Decodes `bytes` (DER, PEM or base64) with `read`; returns the DER and the result. `what` names
+/// the file, `wanted` the expected kinds.
 ///
 /// # Errors
-/// That of `read`; [`Kind::Input`] with the file's kind when that is none of `wanted`.
+/// That of `read`; [`Kind::Input`] with the file's kind if that isn't one of `wanted`.
 pub fn parsed<T>(
     what: &str,
     wanted: &str,
@@ -58,10 +58,11 @@ pub fn parsed<T>(
     parsed.map_err(|e| mistaken(what, wanted, bytes, e))
 }
 
-/// Returns the error `e` of reading `what`, or one with the file's kind when that is none of `wanted`.
+/// Returns the error `e` of reading `what`, or an error with the file's kind if that isn't one of
+/// `wanted`.
 pub fn mistaken(what: &str, wanted: &str, bytes: &[u8], e: Error) -> Error {
     match what_is(bytes).filter(|is| !wanted.contains(is)) {
-        // `e` says so already, with a better hint.
+        // `e` says the same, with a better hint.
         None | Some("empty" | "an HTML page") => e,
         Some(is) => {
             let what = format!("cannot use {what}: this is {is}");

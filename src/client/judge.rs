@@ -1,4 +1,5 @@
-//! Believing a response: is it CMC, signed by a CA the database trusts, and ours?
+//! Accepts a response: it is CMC, signed by a CA that the database trusts, and belongs to the
+//! request.
 
 use std::collections::BTreeSet;
 
@@ -13,9 +14,9 @@ use crate::nss::{Certificate, Database};
 use crate::text::{printable, trust_command};
 use crate::trust::{self, Paths, SignatureCheck, prove};
 
-/// Verifies the response's signature against the database's trust; what it says is believed only
-/// after. `allow_unsigned` accepts a response that carries certificates only, which nobody signs; a
-/// status without signature is never believed.
+/// Verifies the response's signature against the database's trust; nothing in it may be used
+/// before. `allow_unsigned` accepts a response with certificates only, which has no signature; a
+/// status without signature is never accepted.
 ///
 /// # Errors
 /// [`Kind::BadReply`].
@@ -24,7 +25,7 @@ pub fn verify(database: &Database, response: &Response, allow_unsigned: bool) ->
     judge(database, trust::verify(database, response), allowed)
 }
 
-/// What a verification's outcome means.
+/// Makes an error of a verification that failed.
 ///
 /// # Errors
 /// [`Kind::BadReply`].
@@ -46,7 +47,8 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
     }
 }
 
-/// Reads what a server sent: a CMC message with a PKIResponse, or with certificates only.
+/// Decodes what a server sent: a CMC message with a PKIResponse (RFC 5272 §4.2), or with
+/// certificates only (§4.1).
 ///
 /// # Errors
 /// As [`Endpoint::message`].
@@ -56,17 +58,17 @@ pub fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
     Ok(Received { der, response })
 }
 
-/// What a server sent, nothing of it verified.
+/// A received response; nothing is verified.
 #[derive(Debug)]
 pub struct Received {
     /// DER or BER of the message.
     pub der: Vec<u8>,
-    /// What it says.
+    /// The decoded message.
     pub response: Response,
 }
 
-/// Verifies a response as [`verify`] does, and compares its nonce and transaction id with what was
-/// sent. A refusal may lack both: Dogtag repeats nothing in a failure.
+/// Verifies a response as [`verify`] does, and compares its nonce and transaction id with those
+/// sent (RFC 5272 §6.6). A refusal may lack both: Dogtag returns neither in a failure.
 ///
 /// # Errors
 /// [`Kind::BadReply`].
@@ -83,7 +85,7 @@ pub fn believe(
 fn decode(der: &[u8]) -> Result<Response> {
     let no_cmc = || Error::new(Kind::Http, "response is not a CMC message").retry(false);
     let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
-    // What the CA signed for another purpose isn't its response.
+    // A message that the CA signed for another purpose isn't its response.
     if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
     {
         return Err(no_cmc().because(format!("its content is of type {}", response.content_type)));
@@ -93,7 +95,7 @@ fn decode(der: &[u8]) -> Result<Response> {
 
 fn matches(sent: &Sent, response: &Response) -> Result<()> {
     if response.controls.is_none() {
-        // A Simple PKI Response has no room for them.
+        // A Simple PKI Response has no controls.
         return Ok(());
     }
     if let Some(e) = response.undecodable_status() {
@@ -103,7 +105,7 @@ fn matches(sent: &Sent, response: &Response) -> Result<()> {
     for (what, echo) in echoes(sent, response) {
         match echo {
             Echo::Ours | Echo::NotSent => {}
-            // Whoever could replay one could as well cut the connection.
+            // Replaying an old refusal gains an attacker nothing over cutting the connection.
             Echo::Missing if refused => {}
             Echo::Missing | Echo::Another => {
                 let what = format!("response {what} does not match the request");
@@ -115,8 +117,8 @@ fn matches(sent: &Sent, response: &Response) -> Result<()> {
     Ok(())
 }
 
-/// Whether a response names the very message that was sent, by its nonce or its transaction id, and
-/// contradicts neither. What doesn't may be about another request.
+/// Returns whether a response belongs to the message sent: its nonce or transaction id matches, and
+/// neither differs. Otherwise it may be about another request.
 pub fn is_named(sent: &Sent, response: &Response) -> bool {
     let echoes = echoes(sent, response).map(|(_, echo)| echo);
     echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another)
@@ -139,7 +141,7 @@ fn echoes(sent: &Sent, response: &Response) -> [(&'static str, Echo); 2] {
     ]
 }
 
-/// What a response repeats of a value that was sent.
+/// How a response returns a value that was sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Echo {
     NotSent,
@@ -148,7 +150,7 @@ enum Echo {
     Another,
 }
 
-/// The outcome, refusals and open ends as errors.
+/// Returns the issued certificates (DER); refusals and open requests are errors.
 ///
 /// # Errors
 /// [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
@@ -184,8 +186,7 @@ pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
     }
 }
 
-/// Returns what is known of each certificate of a response, for JSON, and a line for people:
-/// whether it is [proven](prove).
+/// Returns for each certificate of a response whether it is [proven](prove).
 ///
 /// # Errors
 /// [`Kind::Database`].
@@ -203,19 +204,19 @@ pub fn proofs(database: &Database, certificates: &[Vec<u8>]) -> Result<Vec<Proof
     Ok(named.zip(outcomes).map(proof).collect())
 }
 
-/// Whether a certificate of a response was issued by a CA that the database trusts.
+/// Whether a CA that the database trusts issued a certificate of a response.
 #[derive(Debug)]
 pub struct Proof {
-    /// Whose certificate.
+    /// The certificate's subject.
     pub subject: String,
     /// Its serial number, in hexadecimal.
     pub serial: String,
-    /// Why it isn't proven; nothing when it is.
+    /// Why it isn't proven; `None` if it is.
     pub why_not: Option<Error>,
 }
 
 impl Proof {
-    /// For people.
+    /// Returns one line for people.
     pub fn line(&self) -> String {
         let of = format!("certificate {}, serial {}", self.subject, self.serial);
         match &self.why_not {
@@ -228,7 +229,7 @@ impl Proof {
 /// Refuses a response with a certificate that isn't proven.
 ///
 /// # Errors
-/// [`Kind::BadReply`], naming the first.
+/// [`Kind::BadReply`] for the first one.
 pub fn all_proven(proofs: Vec<Proof>) -> Result<()> {
     let unproven = proofs.into_iter().find_map(|p| p.why_not.map(|e| (p.subject, p.serial, e)));
     match unproven {
@@ -242,9 +243,9 @@ pub fn all_proven(proofs: Vec<Proof>) -> Result<()> {
     }
 }
 
-/// Returns the certificate that was issued, and the rest: of those with the public key asked for
-/// the newest that a CA trusted by the database issued. The response's signature covers its status,
-/// not the certificates that travel with it, nor their order.
+/// Returns the issued certificate and the other certificates: of those with the requested public
+/// key, the newest that was issued by a CA that the database trusts. The response's signature
+/// covers its status, but neither its certificates nor their order.
 ///
 /// # Errors
 /// [`Kind::BadReply`] when there is none.

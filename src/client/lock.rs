@@ -1,4 +1,4 @@
-//! One run at a time on a database: an advisory lock on its folder.
+//! Allows one run at a time on a database: an advisory lock on its directory.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,28 +10,28 @@ use rustix::io::Errno;
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::Watch;
 
-/// How often a waiting run looks.
+/// How often a waiting run tries again.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What somebody who waits for a run should know.
+/// Events that are reported during a run.
 #[derive(Debug)]
 pub enum Event {
-    /// Another run holds the database; it is waited for, no longer than this.
+    /// Another run holds the lock on this database; this run waits for it, at most this long.
     Waiting(PathBuf, Duration),
     /// The database's file system has no locks: other runs may interfere.
     NotLocked(PathBuf, std::io::Error),
 }
 
-/// A lock on a folder, as long as it lives. It is on the folder itself (flock(2)): nothing is left
-/// behind, whoever is killed, and it doesn't matter by which name the folder is called.
+/// A lock on a directory, held until drop. It is on the directory itself (flock(2)): a killed
+/// process leaves nothing behind, and the path used for the directory doesn't matter.
 #[derive(Debug)]
 pub struct Lock {
     _file: Option<File>,
 }
 
 impl Lock {
-    /// Takes the lock; `tell` is called once when another process holds it. A file system that has no
-    /// locks is nobody's failure: that is told, and everybody goes on.
+    /// Takes the lock; `tell` is called once if another process holds it. On a file system without
+    /// locks the run continues, after `tell`.
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it isn't free after `limit`; [`Kind::Interrupted`].
@@ -44,9 +44,9 @@ impl Lock {
             Ok(file) => file,
             Err(e) => return without(e, tell),
         };
-        // None is beyond what the clock can tell.
+        // `None` for a time beyond what the clock can represent: no limit.
         let end = Instant::now().checked_add(limit);
-        // A signal ends the waiting.
+        // A signal ends the wait.
         let watch = Watch::begin();
         let mut told = false;
         loop {

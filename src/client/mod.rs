@@ -1,4 +1,4 @@
-//! What a user of the library wants to do: whole operations, driven by plain specifications.
+//! The operations for users of the library, each with a plain specification and a typed result.
 
 pub mod archive;
 pub mod connection;

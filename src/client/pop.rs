@@ -1,4 +1,5 @@
-//! Answering the CA's EncryptedPOP: the challenge is opened in the token that holds the key.
+//! Replies to the CA's EncryptedPOP (RFC 5272 §6.7); the challenge is decrypted in the token that
+//! holds the key.
 
 use zeroize::Zeroizing;
 
@@ -12,11 +13,12 @@ use crate::cmc::response::Response;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{KeyTransport, PrivateKey};
 
-/// What ties a second message to the first (RFC 5272 §6.6): the same transaction, the nonce of the
-/// answer it goes on from, a nonce of its own; and what its response is to be compared with.
+/// Returns the controls that relate a second message to the first (RFC 5272 §6.6): the same
+/// transactionId, the response's nonce as recipientNonce, and a new senderNonce; and the values to
+/// compare with its response.
 ///
 /// # Errors
-/// [`Kind::Input`] for a response whose nonce is none; when the generator fails.
+/// [`Kind::Input`] for a response with an invalid nonce; those of `crypto`.
 pub fn go_on(
     sent: &Sent,
     response: &Response,
@@ -33,13 +35,13 @@ pub fn go_on(
     Ok((controls, Sent { nonce: Some(nonce), transaction_id: sent.transaction_id.clone() }))
 }
 
-/// The second round trip's message (RFC 5272 §6.7).
+/// Returns the message of the second round trip (RFC 5272 §6.7).
 ///
-/// `first` is the key transport tried first; the other one is tried when the witness doesn't fit.
+/// `first` is the key transport tried first; the other one is tried if the witness doesn't match.
 /// `controls` come last.
 ///
 /// # Errors
-/// [`Kind::Input`] when the challenge is for another key or can't be opened.
+/// [`Kind::Input`] when the challenge is for another key or can't be decrypted.
 pub fn answer(
     challenge: &Challenge,
     key: &PrivateKey,
@@ -49,7 +51,7 @@ pub fn answer(
     crypto: &dyn Crypto,
 ) -> Result<Zeroizing<Vec<u8>>> {
     let request = challenge.request();
-    // Before the private key is used on what somebody sent.
+    // Checked before the private key is applied to data from outside.
     check_key(key, &key.id()?, request.spki())?;
     let secret = open(challenge, key, first, crypto)?;
     let mut builder = challenge.answer(&secret, crypto)?;
@@ -59,8 +61,8 @@ pub fn answer(
     seal(builder, signatory, std::slice::from_ref(request), crypto)
 }
 
-/// The challenge in the clear, its witness verified. Why an attempt failed is not told apart: that
-/// would help whoever tries to decrypt with our key.
+/// Returns the decrypted challenge, verified by its witness. The error doesn't say why decryption
+/// failed: that would make a decryption oracle.
 fn open(
     challenge: &Challenge,
     key: &PrivateKey,
@@ -94,7 +96,7 @@ fn open(
         .hint("the response may belong to another request, or be damaged"))
 }
 
-/// Length without PKCS #7 padding; all of it when there is none.
+/// Returns the length without PKCS #7 padding; the whole length if there is none.
 fn unpadded(plain: &[u8]) -> usize {
     let n = plain.last().copied().map_or(0, usize::from);
     let body = plain.len().checked_sub(n).filter(|_| (1..=16).contains(&n));

@@ -1,4 +1,4 @@
-//! Sending a CMC request that is there already.
+//! Sends an existing CMC request.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::http::Url;
 use crate::nss::Access;
 
-/// What `send` is asked to do.
+/// The arguments of [`send`].
 pub struct SendSpec<'a> {
     /// The CMC request; `-` is standard input.
     pub file: PathBuf,
@@ -26,32 +26,32 @@ pub struct SendSpec<'a> {
     pub passwords: Passwords<'static>,
     /// Nickname of the client certificate for TLS.
     pub signer: Option<String>,
-    /// Which CA, and how it is reached.
+    /// The CA and how to connect.
     pub connection: Config,
-    /// Where to write the response, whatever it says.
+    /// The file for the response, success or not.
     pub output: PathBuf,
-    /// Takes the response, as PEM, when it can't be written there after all.
+    /// Receives the response as PEM if it can't be written to the file after all.
     pub rescue: &'a mut dyn FnMut(&str),
 }
 
-/// A response that says success.
+/// A response that reports success.
 #[derive(Debug)]
 pub struct Submitted {
-    /// Where the request was sent to.
+    /// The URL that the request was sent to.
     pub url: Url,
-    /// DER of the response, which is in the file.
+    /// DER of the response, as in the file.
     pub response: Vec<u8>,
-    /// The certificates in it, as far as they can be read.
+    /// The certificates in it that can be decoded.
     pub certificates: Vec<Summary>,
-    /// What to know although it worked.
+    /// Warnings.
     pub notices: Vec<String>,
 }
 
-/// Sends the request. The response is stored as soon as it is a CMC message, in a place taken before the request
-/// is sent; then it is verified and read.
+/// Sends the request. Its response is stored as soon as it is a CMC message, in a file that was
+/// reserved before the request was sent; then it is verified and evaluated.
 ///
 /// # Errors
-/// [`crate::error::Kind::Input`] when the file is no CMC request; [`crate::error::Kind::Output`];
+/// [`crate::error::Kind::Input`] when the file isn't a CMC request; [`crate::error::Kind::Output`];
 /// those of the transport; those of the response ([`judge::issued`]).
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let bytes = input::read("the CMC request", &spec.file)?;

@@ -1,4 +1,4 @@
-//! A database opened, logged in to each token a run needs, and the signer found in it.
+//! An open database, logged in to each token that a run needs, with the signer's certificates.
 
 use crate::client::passwords::{Passwords, Wanted};
 use crate::error::{Error, Kind, Result};
@@ -6,45 +6,45 @@ pub use crate::nss::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
 use crate::trust::Paths;
 
-/// What a run needs of a database: decides which tokens it logs in to.
+/// What a run needs of a database; this decides which tokens it logs in to.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Needs<'a> {
-    /// The token the user named; empty for the database's own.
+    /// The token that the user chose; empty for the database's own.
     pub token: &'a str,
-    /// Whether that token's private keys are used, or something is put into it.
+    /// Whether private keys of that token are used, or objects are stored in it.
     pub key: bool,
     /// Nickname of the certificate whose key signs; it may be in another token.
     pub signer: Option<&'a str>,
-    /// Nickname of a certificate that is only read; a token may show it after a login only.
+    /// Nickname of a certificate that is only read; some tokens show it only after a login.
     pub certificate: Option<&'a str>,
-    /// Whether trust flags are set: they are in the database's own token, whichever holds the
-    /// certificate.
+    /// Whether trust flags are set: they are stored in the database's own token, whichever one has
+    /// the certificate.
     pub trust: bool,
 }
 
-/// Certificates that a run will need, held so that NSS keeps what it knows of them.
+/// Certificates that a run will need; while they are held, NSS doesn't read them again.
 #[derive(Default)]
 pub struct Held(Vec<Certificate>);
 
-/// A database opened, and logged in to every token that the run needs.
+/// An open database, logged in to every token that the run needs.
 pub struct Session {
-    /// The database.
+    /// The open database.
     pub database: Database,
-    /// The token the user named.
+    /// The token that the user chose.
     pub token: Token,
-    /// To be kept until the last signature.
+    /// Must be kept until the last signature.
     pub held: Held,
 }
 
 impl Session {
-    /// Opens a database and logs in to the tokens of `needs`, and to the database's own in FIPS mode,
-    /// where nothing works without. A password is asked for once for each token, and only where it is
-    /// needed. Nothing is made before the last login.
+    /// Opens a database and logs in to the tokens of `needs`, and in FIPS mode, where nothing works
+    /// without a login, to the database's own. Each token's password is asked for once, and only if
+    /// the token needs it. Nothing is created before the last login.
     ///
-    /// The signer and its issuers are looked up *before* the logins. After them NSS (before 3.90)
-    /// derives a key from the password for each trust record read, 13 ms a certificate; what was read
-    /// before and is still held isn't read again. A certificate that only a login shows is found later
-    /// all the same.
+    /// The signer and its issuers are looked up *before* the logins. After a login, NSS before 3.90
+    /// derives a key from the password for each trust record that it reads, 13 ms a certificate;
+    /// certificates that were read before and are still held are not read again. A certificate that
+    /// its token shows only after a login is found later.
     ///
     /// # Errors
     /// As [`Database::open`], [`Database::token`] and [`Token::login`]; those of `passwords`.
@@ -69,8 +69,8 @@ impl Session {
             }
             None => Vec::new(),
         };
-        // The first place is the one the user means; a token may show a certificate only after a
-        // login.
+        // The first location is the one that the user means; a token may show a certificate only
+        // after a login.
         if let Some((_, first)) = signer.first() {
             logins.want(first);
         }
@@ -92,17 +92,17 @@ impl Session {
         Ok(Session { database, token, held })
     }
 
-    /// The certificate called `nickname`: in the token that the nickname names (`TOKEN:NICKNAME`), else
-    /// in the token the user named, else in the database's own.
+    /// Returns the certificate called `nickname`: from the token in the nickname
+    /// (`TOKEN:NICKNAME`), else from the token that the user chose, else from the database's own.
     ///
     /// # Errors
-    /// [`Kind::NotFound`], naming nicknames that are near.
+    /// [`Kind::NotFound`], with similar nicknames as the hint.
     pub fn certificate(&self, nickname: &str) -> Result<Certificate> {
         find_certificate(&self.database, &self.token, nickname).map(|(certificate, _)| certificate)
     }
 
-    /// Every certificate called `nickname`, where [`Session::certificate`] finds one, that one first;
-    /// several share a nickname after a renewal.
+    /// Returns every certificate called `nickname` in the token where [`Session::certificate`]
+    /// finds one, that one first; after a renewal there are several.
     ///
     /// # Errors
     /// As [`Session::certificate`].
@@ -110,7 +110,7 @@ impl Session {
         find_certificates(&self.database, &self.token, nickname)
     }
 
-    /// The certificate called `nickname`, its issuers and its key.
+    /// Returns the certificate called `nickname`, its issuers and its key.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for certificate or key.
@@ -118,7 +118,8 @@ impl Session {
         Identity::find(&self.database, &self.token, nickname)
     }
 
-    /// The certificates that the token the user named holds under a nickname for new ones.
+    /// Returns the certificates under a nickname for new certificates, in the token that the user
+    /// chose.
     ///
     /// # Errors
     /// [`Kind::Database`].
@@ -126,10 +127,12 @@ impl Session {
         self.database.find_certificates(&qualified(&self.token, nickname))
     }
 
-    /// A nickname for a new certificate of the token, without that token's own name in front.
+    /// Returns a nickname for a new certificate of the token, without the token's own name in
+    /// front.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for an empty one, and for a colon: NSS takes what stands before it for a token.
+    /// [`Kind::Usage`] for an empty one, and for a colon: NSS reads the text before it as a token's
+    /// name.
     pub fn new_nickname(&self, nickname: &str) -> Result<String> {
         let usage = |what| Err(Error::new(Kind::Usage, what).hint("choose another --nickname"));
         let own = match nickname.split_once(':') {
@@ -148,16 +151,16 @@ impl Session {
         Ok(own.to_owned())
     }
 
-    /// DER of the issuers of a certificate (DER), nearest first: those on its path to a CA that the
-    /// database trusts, and those above that the database holds, as far as signatures lead. Issuers on
-    /// the path are looked for among `others`, too; nothing enters that isn't verified.
+    /// Returns the DER of a certificate's issuers, nearest first: those on its path to a CA that
+    /// the database trusts, then those above it that the database has, as far as their signatures
+    /// can be verified. Issuers on the path may come from `others`; every signature is verified.
     ///
     /// # Errors
-    /// [`Kind::Input`] for a certificate that can't be read.
+    /// [`Kind::Input`] for a certificate that can't be decoded.
     pub fn issuers(&self, der: &[u8], others: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
         let mut found = Paths::new(&self.database, others).to_trusted(der).unwrap_or_default();
         let last = found.last().map_or(der, Vec::as_slice);
-        // A later run, without what came with the response, must find the same.
+        // A later run, without the response's certificates, must return the same.
         found.extend(held_issuers(&self.database, &self.token, last)?);
         Ok(found)
     }
@@ -165,7 +168,7 @@ impl Session {
     /// Shuts NSS down.
     ///
     /// # Errors
-    /// [`Kind::Internal`] when something of it is still in use.
+    /// [`Kind::Internal`] when a handle is still in use.
     pub fn close(self) -> Result<()> {
         drop((self.token, self.held));
         self.database.close()
@@ -173,7 +176,8 @@ impl Session {
 }
 
 impl Held {
-    /// Takes the signer's certificates and their issuers, as far as they can be seen before a login.
+    /// Holds the signer's certificates and their issuers, as far as they are visible without a
+    /// login.
     fn take(&mut self, database: &Database, token: &Token, nickname: &str) -> Result<()> {
         for (name, _) in places(database, token, nickname)? {
             self.0.extend(database.find_certificates(&name)?);
@@ -189,10 +193,10 @@ impl Held {
     }
 }
 
-/// The logins of a run: each token once.
+/// The logins of a run, one for each token.
 struct Logins<'a> {
     database: &'a Database,
-    /// The token the user named; a password that names none is its.
+    /// The token that the user chose; a password without a token's name is for it.
     named: String,
     passwords: &'a Passwords<'a>,
     wanted: Vec<String>,
@@ -211,7 +215,7 @@ impl<'a> Logins<'a> {
         }
     }
 
-    /// Logs in to what is wanted since the last time.
+    /// Logs in to the tokens that were added since the last call.
     fn run(&mut self) -> Result<()> {
         let tokens = self.wanted.get(self.done..).unwrap_or_default();
         if tokens.is_empty() {
@@ -230,7 +234,7 @@ impl<'a> Logins<'a> {
     }
 }
 
-/// Why a password is needed, when there is none.
+/// Adds to a missing password's error why the password is needed.
 fn needed_for(database: &Database, token: &Token, error: Error) -> Error {
     if !token.is_fips() {
         return error;
@@ -242,8 +246,8 @@ fn needed_for(database: &Database, token: &Token, error: Error) -> Error {
     hint.into_iter().fold(error, Error::hint)
 }
 
-/// Where a certificate called `nickname` is looked for, as NSS's look-up string and the token: in the
-/// token it names by itself (`TOKEN:NICKNAME`), else in the token the user named, then in the
+/// Returns where to look for a certificate called `nickname`, as name for NSS's lookup and token:
+/// the token in the nickname (`TOKEN:NICKNAME`), else the token that the user chose, then the
 /// database's own. Never empty.
 ///
 /// # Errors
@@ -269,7 +273,7 @@ fn places(database: &Database, token: &Token, nickname: &str) -> Result<Vec<(Str
     Ok(places)
 }
 
-/// The `token` of a PKCS #11 URI (RFC 7512), its escapes decoded.
+/// Returns the `token` of a PKCS #11 URI (RFC 7512), percent-decoded.
 fn token_of_uri(path: &str) -> Option<String> {
     let value = path.split([';', '?', '&']).find_map(|part| part.strip_prefix("token="))?;
     let mut octets = Vec::new();
@@ -283,11 +287,11 @@ fn token_of_uri(path: &str) -> Option<String> {
     String::from_utf8(octets).ok()
 }
 
-/// The certificate called `nickname` and the token it is in: that which the nickname names, else
-/// `token`, else the database's own.
+/// Returns the certificate called `nickname` and its token: the one in the nickname, else `token`,
+/// else the database's own.
 ///
 /// # Errors
-/// [`Kind::NotFound`], naming nicknames that are near.
+/// [`Kind::NotFound`], with similar nicknames as the hint.
 pub fn find_certificate(
     database: &Database,
     token: &Token,
@@ -303,8 +307,8 @@ pub fn find_certificate(
     Err(missing.unwrap_or_else(|| Error::new(Kind::NotFound, "no certificate of that name")))
 }
 
-/// Every certificate called `nickname`, where [`find_certificate`] finds one; several share a nickname
-/// after a renewal. That one is the first.
+/// Returns every certificate called `nickname` in the token where [`find_certificate`] finds one,
+/// that one first; after a renewal there are several.
 ///
 /// # Errors
 /// As [`find_certificate`].
@@ -329,7 +333,7 @@ pub fn find_certificates(
 }
 
 impl Identity {
-    /// Finds a certificate by nickname, and its key: in the token that the nickname names
+    /// Finds a certificate by nickname, and its key: in the token in the nickname
     /// (`TOKEN:NICKNAME`), else in `token`, else in the database's own.
     ///
     /// # Errors
@@ -342,14 +346,14 @@ impl Identity {
     }
 }
 
-/// DER of the issuers that the database and `token` hold of a certificate (DER), as far as signatures
-/// lead.
+/// Returns the DER of the issuers of a certificate that the database and `token` have, as far as
+/// their signatures can be verified.
 fn held_issuers(database: &Database, token: &Token, der: &[u8]) -> Result<Vec<Vec<u8>>> {
     Paths::new(database, &[]).by_signature(token, der)
 }
 
-/// The nickname NSS looks up in `token`: with its name in front, unless it is there already or the
-/// token is the internal one.
+/// Returns the nickname for NSS's lookup in `token`: with the token's name in front, unless the
+/// nickname has it already or the token is the internal one.
 fn qualified(token: &Token, nickname: &str) -> String {
     if token.is_internal() || nickname.starts_with(&format!("{}:", token.name())) {
         return nickname.to_owned();

@@ -1,5 +1,5 @@
-//! Shared tokens: a passphrase encrypted for the CA's issuance protection certificate, which the
-//! CA's administrator stores.
+//! Shared tokens: a passphrase encrypted for the CA's issuance protection certificate. The CA's
+//! administrator stores it in the CA.
 
 use std::path::PathBuf;
 
@@ -18,53 +18,54 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, KeyTransport, SessionKind, Token};
 use crate::secret::Secret;
 
-/// The initialisation vector Dogtag's CA decrypts with; the session key is fresh each time.
+/// The initialisation vector that Dogtag's CA expects; it is fixed because the session key is new
+/// each time.
 const IV: [u8; 16] = [1; 16];
 
-/// Where the CA's issuance protection certificate is.
+/// Where to read the CA's issuance protection certificate.
 pub enum Recipient<'a> {
-    /// In a file: PEM, DER or PKCS #7. No database takes part.
+    /// A file: PEM, DER or PKCS #7. No database is needed.
     File(PathBuf),
-    /// In a database, which is opened for it.
+    /// A certificate in a database.
     Database {
         /// NSS database directory.
         directory: String,
         /// The certificate's nickname.
         nickname: String,
-        /// The token that makes the session key, after a login; the database's own, without one, when
-        /// absent.
+        /// The token that generates the session key, after a login; `None` for the database's own,
+        /// without a login.
         token: Option<String>,
         /// Gives the tokens' passwords.
         passwords: Passwords<'a>,
     },
 }
 
-/// What is encrypted, and for whom.
+/// The arguments of [`encrypt`].
 pub struct SharedTokenSpec<'a> {
     /// The passphrase.
     pub passphrase: &'a Secret,
-    /// Where the CA's certificate is.
+    /// The CA's certificate.
     pub recipient: Recipient<'a>,
-    /// How the session key is encrypted.
+    /// The algorithm that encrypts the session key.
     pub key_transport: KeyTransport,
 }
 
 /// An encrypted passphrase.
 #[derive(Debug)]
 pub struct SharedToken {
-    /// DER: SEQUENCE { session key under the CA's key, passphrase under the session key }, both OCTET
-    /// STRINGs.
+    /// DER: SEQUENCE of two OCTET STRINGs, the session key encrypted under the CA's key, and the
+    /// passphrase encrypted under the session key.
     pub der: Vec<u8>,
-    /// The certificate it is encrypted for.
+    /// The certificate that it is encrypted for.
     pub recipient: Summary,
 }
 
-/// Encrypts a passphrase. The recipient's certificate is neither checked nor stored; `warn` is called
-/// with what is wrong with it, and with the passphrase.
+/// Encrypts a passphrase. The recipient's certificate is neither verified nor stored; `warn` is
+/// called for problems with the certificate or the passphrase.
 ///
 /// # Errors
-/// [`Kind::Input`] for a certificate that can't be read, or of another key than RSA,
-/// [`Kind::NotFound`]; [`Kind::Refused`] when the token can't.
+/// [`Kind::Input`] for a certificate that can't be decoded or isn't of an RSA key,
+/// [`Kind::NotFound`]; [`Kind::Refused`] when the token can't encrypt.
 pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Result<SharedToken> {
     let passphrase = spec.passphrase.bytes();
     let mut warn_of = |recipient: &[u8]| -> Result<()> {
@@ -99,7 +100,7 @@ pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Resul
     Ok(SharedToken { der, recipient: summary(&recipient)? })
 }
 
-/// DER of a shared token.
+/// Returns the DER of a shared token.
 fn encrypted(
     database: &Database,
     token: &Token,
@@ -122,8 +123,8 @@ fn encrypted(
     Ok(tlv(0x30, &content))
 }
 
-/// The certificate in a file: DER or PEM, text around it allowed, or a PKCS #7 package of which the
-/// certificate that issued none of the others is taken.
+/// Returns the DER of the certificate in a file: DER or PEM, other text around it allowed, or PKCS
+/// #7 (RFC 5652 §5). In PKCS #7 it is the one that issued none of the others.
 ///
 /// # Errors
 /// [`Kind::Input`].
@@ -138,7 +139,7 @@ fn certificate_among(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     }
     let (signed, _) = open_signed_data(what, &der)?;
     if *signed.encap_content_info.content_type == *oid::ID_CCT_PKI_DATA {
-        // Its certificates are the signer's.
+        // The certificates in a CMC request are the signer's.
         return Err(Error::new(Kind::Input, format!("{what} is a CMC request")));
     }
     let all = certificates_of(&signed);
@@ -152,8 +153,8 @@ fn certificate_among(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     leaf.cloned().ok_or_else(|| Error::new(Kind::Input, format!("{what} holds no certificate")))
 }
 
-/// What is to be known before the token is given away: whether the certificate is one to encrypt for,
-/// and whether the CA will manage with the passphrase. The Java tool says nothing.
+/// Returns warnings: the certificate isn't meant for encryption, or the CA can't use the
+/// passphrase. The Java tool gives none.
 fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
     let summary = summary(recipient)?;
     let mut advice = Vec::new();
@@ -174,17 +175,18 @@ fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
     Ok(advice)
 }
 
-/// Where the administrator puts a token.
+/// Where the administrator stores a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    /// The user's entry: its DN and the attribute (`shrTok`).
+    /// The user's entry: its DN, and the attribute (`shrTok`).
     User(String, String),
-    /// The record of the certificate to revoke: DN of the entry.
+    /// The record of the certificate to revoke: its DN.
     Record(String),
 }
 
-/// The LDIF that adds a token, for ldapmodify. A certificate's record has other values beside the
-/// token, so an older token there isn't replaced; a comment says so.
+/// Returns the LDIF (RFC 2849) that adds a token, for ldapmodify. The attribute of a certificate's
+/// record has other values too, so an older token there isn't replaced; a comment in the LDIF says
+/// so.
 ///
 /// # Errors
 /// [`Kind::Usage`] for a DN with a line break.
@@ -193,7 +195,7 @@ pub fn ldif(entry: &Entry, token: &[u8]) -> Result<String> {
     if dn.is_empty() || dn.contains(['\n', '\r', '\0']) {
         return Err(Error::new(Kind::Usage, format!("{dn:?} is no DN of an entry")));
     }
-    // RFC 2849: what isn't a SAFE-STRING goes as base64.
+    // A value that isn't a SAFE-STRING is written in base64 (RFC 2849).
     let safe = dn.is_ascii() && !dn.starts_with([' ', ':', '<']) && !dn.ends_with(' ');
     let dn = match safe {
         true => format!("dn: {dn}"),
@@ -239,7 +241,7 @@ mod tests {
         assert_eq!(certificate_in("x", &ca).unwrap(), ca);
         let noisy = [b"text\n", read("ca_signing.pem").as_slice(), b"text"].concat();
         assert_eq!(certificate_in("x", &noisy).unwrap(), ca);
-        // A response of the CA is a package too: the issued certificate, not the CA's.
+        // A response of the CA is PKCS #7 too: the result is the issued certificate, not the CA's.
         let leaf = certificate_in("x", &read("01-rsa-server/response.der")).unwrap();
         assert_ne!(leaf, ca);
         assert!(certificate_in("x", b"nothing").is_err());

@@ -1,5 +1,4 @@
-//! Whether the CA will take a signer, as far as its certificate tells: known before anything is made
-//! or sent.
+//! Checks a signer's certificate before anything is created or sent.
 
 use chrono::Utc;
 
@@ -9,7 +8,7 @@ use crate::asn1::oid;
 use crate::asn1::summary::summary;
 use crate::error::{Error, Kind, Result};
 
-/// Checks a signer for a modern verb: that it is valid now, and good for the TLS login.
+/// Checks that a signer's certificate is valid now, and permits TLS client authentication.
 ///
 /// # Errors
 /// [`Kind::Untrusted`].
@@ -39,8 +38,8 @@ pub fn valid_now(identity: &Identity) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the certificate's extended key usage, if it has one, allows TLS client authentication:
-/// a server refuses it with an alert that hardly says so.
+/// Checks that the certificate's extended key usage, if present, permits TLS client authentication:
+/// the server's alert would hardly explain it.
 ///
 /// # Errors
 /// [`Kind::Untrusted`].

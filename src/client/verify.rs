@@ -1,4 +1,4 @@
-//! `nss-cmc cmc show`: what is in a message, and whether its signature is to be believed.
+//! Decodes a message for `nss-cmc cmc show`, and verifies its signature.
 
 use std::path::PathBuf;
 
@@ -11,44 +11,45 @@ use crate::inspect::{Form, Message, read};
 use crate::nss::Access;
 use crate::trust::{self, SignatureCheck};
 
-/// What `show` is asked to do.
+/// The arguments of [`show`].
 pub struct ShowSpec {
     /// The message; `-` is standard input.
     pub file: PathBuf,
-    /// Database whose trust decides about a response's signature.
+    /// The database whose trust decides about a response's signature.
     pub database: Option<String>,
     /// Gives the database's password, which only FIPS mode needs.
     pub passwords: Passwords<'static>,
-    /// Fail when the signature isn't good and trusted.
+    /// Whether a signature that isn't valid and trusted is an error.
     pub verify: bool,
 }
 
-/// A message, and what its verification found.
+/// A decoded message, and the result of its verification.
 #[derive(Debug)]
 pub struct Shown {
-    /// The message, taken apart.
+    /// The decoded message.
     pub message: Message,
-    /// Whether it is to be believed.
+    /// The result of its verification.
     pub verification: Verification,
 }
 
-/// What verifying a message found.
+/// The result of verifying a message.
 #[derive(Debug)]
 pub enum Verification {
     /// No database was given.
     NotAsked,
-    /// Only responses are verified.
+    /// The message isn't a response; only those are verified.
     NoResponse,
     /// The database couldn't be used.
     NotChecked(Error),
-    /// A response's signature, and its certificates, which travel unsigned.
+    /// The result for the response's signature and, because it doesn't cover them, for each
+    /// certificate.
     Checked(SignatureCheck, Vec<Proof>),
 }
 
-/// Reads a message, and verifies a response if there is a database.
+/// Reads a message, and verifies a response if a database is given.
 ///
 /// # Errors
-/// [`Kind::Input`] when the file holds nothing known; with `verify` [`Kind::BadReply`], and
+/// [`Kind::Input`] when the file isn't of a known kind; with `verify` [`Kind::BadReply`], and
 /// [`Kind::Database`].
 pub fn show(spec: &ShowSpec) -> Result<Shown> {
     let bytes = input::read("the message", &spec.file)?;
@@ -72,7 +73,7 @@ fn verified(dir: &str, message: &Message, spec: &ShowSpec) -> Result<Verificatio
         return Ok(Verification::NoResponse);
     }
     let session = match Session::open(dir, Access::ReadOnly, Needs::default(), &spec.passwords) {
-        // What the message says can be shown all the same.
+        // The message's content can be shown without it.
         Err(e) if !verify && e.kind() == Kind::Login => return Ok(Verification::NotChecked(e)),
         session => session?,
     };

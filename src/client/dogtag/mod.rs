@@ -1,4 +1,5 @@
-//! What is Dogtag's own: where its servlets are.
+//! The parts that are specific to Dogtag: URLs of its servlets, its REST records, its enrollment
+//! page.
 
 pub mod profile_submit;
 pub mod records;
@@ -8,16 +9,17 @@ use crate::http::Url;
 use crate::http::endpoint::is_est;
 use crate::http::url::escape;
 
-/// The servlet that takes any CMC request; the profile decides who may use it.
+/// The servlet that accepts any CMC request; the profile decides who may use it.
 const SUBMIT_FULL: &str = "/ca/ee/ca/profileSubmitCMCFull";
 
-/// Reads the URL of a CA: `https://host:port`, with or without a servlet's path, or an EST server's.
+/// Parses the URL of a CA: `https://host:port`, with or without a servlet's path, or an EST
+/// server's.
 ///
 /// # Errors
 /// [`Kind::Usage`].
 pub fn ca_url(text: &str) -> Result<Url> {
     Url::read(text).map_err(|why| {
-        // Without a scheme, nobody sees that this is a password.
+        // Text without a scheme is not recognised as a URL, so its password would be printed.
         let shown = match text.rsplit_once('@') {
             Some((_, host)) if !text.contains("://") => format!("***@{host}"),
             _ => text.to_owned(),
@@ -28,12 +30,12 @@ pub fn ca_url(text: &str) -> Result<Url> {
     })
 }
 
-/// The URL that submits to a profile: `ca` is `https://host:port`, or already ends in a servlet's
-/// path, or is an EST server's (`…/.well-known/est`, with or without label and `/fullcmc`), which
-/// takes no profile.
+/// Returns the URL that submits to a profile. `ca` is `https://host:port`, or already has a
+/// servlet's path, or is an EST server's (`…/.well-known/est`, with or without label and
+/// `/fullcmc`), which needs no profile.
 ///
 /// # Errors
-/// [`Kind::Usage`] when there is no profile where one is needed.
+/// [`Kind::Usage`] when a required profile is missing.
 pub fn submit_url(ca: &Url, profile: Option<&str>) -> Result<Url> {
     let path = match ca.path().trim_end_matches('/') {
         "" | "/ca" => SUBMIT_FULL,
@@ -41,7 +43,7 @@ pub fn submit_url(ca: &Url, profile: Option<&str>) -> Result<Url> {
     };
     let url = ca.with_path(path);
     if is_est(&url) {
-        // The server chooses the profile, by its configuration or the label in the path.
+        // The EST server chooses the profile, by its configuration or by the label in the path.
         let cmc = if path.ends_with("/fullcmc") { "" } else { "/fullcmc" };
         return Ok(ca.with_path(&format!("{path}{cmc}")));
     }

@@ -1,5 +1,5 @@
-//! Handing a CRMF request straight to the CA's enrollment page (`profileSubmit`), as CRMFPopClient
-//! does: no CMC, no signature around it, the response a page.
+//! Submits a CRMF request directly to the CA's enrollment page (`profileSubmit`), as CRMFPopClient
+//! does: without CMC and without a signature around it; the response is an HTML page.
 
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use crate::http::endpoint::bad_status;
 use crate::http::url::escape;
 use crate::text::printable;
 
-/// A submission.
+/// The parameters of a submission.
 pub struct Submission<'a> {
     /// `http://host:port` or `https://host:port`.
     pub base: &'a str,
@@ -19,27 +19,27 @@ pub struct Submission<'a> {
     pub profile: &'a str,
     /// User name.
     pub user: Option<&'a str>,
-    /// Requestor's name.
+    /// The requestor's name.
     pub requestor: Option<&'a str>,
 }
 
-/// What became of a request.
+/// The status of a request in Dogtag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestStatus {
     /// Issued.
     Completed,
-    /// Not taken.
+    /// Not accepted.
     Failed,
-    /// An agent will decide.
+    /// Waits for an agent.
     Pending,
     /// Refused.
     Rejected,
-    /// Anything else.
+    /// Any other status.
     Unknown,
 }
 
 impl RequestStatus {
-    /// The word Dogtag's tools print.
+    /// Returns the word that Dogtag's tools print.
     pub fn word(self) -> &'static str {
         match self {
             RequestStatus::Completed => "completed",
@@ -51,32 +51,32 @@ impl RequestStatus {
     }
 }
 
-/// The response of the page.
+/// The content of the response page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// Request id as the CA writes it.
+    /// Request id as the CA prints it.
     pub id: Option<String>,
     /// Status, if the page has one.
     pub status: Option<RequestStatus>,
-    /// Why not.
+    /// The reason for a failure.
     pub reason: Option<String>,
-    /// The page itself.
+    /// The whole page.
     pub page: String,
 }
 
 impl Submission<'_> {
-    /// Where it goes to.
+    /// Returns the URL of the page.
     pub fn url(&self) -> String {
         format!("{}/ca/ee/ca/profileSubmit", self.base)
     }
 }
 
-/// Which wrapping the CA says its KRA wants. `None` when the CA has no such information.
+/// Returns the wrapping that the CA requires for its KRA; `None` when the CA doesn't provide it.
 ///
 /// # Errors
 /// As [`Transport::get`]; [`Kind::Http`] for a response that isn't the expected JSON.
 pub fn archive_wrap(transport: &mut Transport<'_>, base: &str) -> Result<Option<ArchiveWrap>> {
-    // Newer CAs have the first, older ones the second.
+    // The first path exists in newer CAs, the second in older ones.
     for path in ["/ca/v2/info", "/ca/rest/info"] {
         let url = format!("{base}{path}");
         let reply = transport.get(&url, "application/json")?;
@@ -106,12 +106,12 @@ fn wrap_of(url: &str, body: &[u8]) -> Result<ArchiveWrap> {
     }
 }
 
-/// Submits DER of CertReqMessages. By POST, where Java sends the same fields in the URL, which ends
-/// up in logs and has a length limit.
+/// Submits the DER of CertReqMessages (RFC 4211 §3) by POST. Java sends the same fields in the URL,
+/// which appears in logs and has a length limit.
 ///
 /// # Errors
-/// As [`Transport::post`]; [`Kind::Http`] for another status than 200 or a page without verdict: it
-/// [was sent](Error::was_sent), and may have been taken.
+/// As [`Transport::post`]; [`Kind::Http`] for a status other than 200 or a page without result: it
+/// [was sent](Error::was_sent), and may have been accepted.
 pub fn submit(
     transport: &mut Transport<'_>,
     to: &Submission<'_>,
@@ -146,7 +146,7 @@ pub fn submit(
     Ok(verdict)
 }
 
-/// Picks the script lines with the outcome from the page.
+/// Extracts the result from the page's script.
 fn verdict(page: &str) -> Verdict {
     let value = |name: &str| {
         page.lines().find_map(|line| {
@@ -165,7 +165,7 @@ fn verdict(page: &str) -> Verdict {
     Verdict { id, status, reason, page: page.to_owned() }
 }
 
-/// Removes JavaScript's backslashes.
+/// Removes the backslashes of a JavaScript string.
 fn unescape(text: &str) -> String {
     let mut out = String::new();
     let mut chars = text.chars();

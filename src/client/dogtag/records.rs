@@ -1,6 +1,7 @@
-//! What the CA's REST interface says of certificates: by serial number, by subject, by key.
+//! Reads certificate records from the CA's REST interface: by serial number, subject or key.
 //!
-//! Nothing here is signed. A record is a hint: what matters is proven elsewhere, or refused.
+//! Records are not signed, so they are only hints: anything that matters is verified in another
+//! way.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::{Value, json};
@@ -15,24 +16,24 @@ use crate::http::endpoint::bad_reply;
 use crate::http::{Reply, Transport, Url};
 use crate::text::printable;
 
-/// Where the resources are: Dogtag 11.6 and later (11.10 has no other), and 10.x.
+/// Paths of the REST resources: Dogtag 11.6 and later (11.10 has only this one), and 10.x.
 const TREES: [&str; 2] = ["/ca/v2", "/ca/rest"];
-/// Entries of a search asked for at a time, and altogether.
+/// The number of search results in one page, and in all pages.
 const PAGE: usize = 100;
 const ENTRIES: usize = 1000;
-/// Certificates fetched in a search for a key, the newest first.
+/// The most certificates fetched in a search for a key, newest first.
 const CANDIDATES: usize = 50;
-/// The media type spoken.
+/// The media type of requests and responses.
 const JSON: &str = "application/json";
 
-/// What became of a question.
+/// The result of a lookup.
 #[derive(Debug)]
 pub enum Lookup<T> {
     /// The CA has it.
     Found(T),
-    /// The CA says that it has no such certificate.
+    /// The CA reports that it has no such certificate.
     Absent,
-    /// Nothing can be learnt: no REST interface, or one that gives no usable response. Says why.
+    /// Nothing is known: no REST interface, or no usable response; with the reason.
     Silent(Error),
 }
 
@@ -41,25 +42,25 @@ pub enum Lookup<T> {
 pub enum State {
     /// Neither revoked nor outside its validity.
     Valid,
-    /// Revoked for good.
+    /// Permanently revoked.
     Revoked {
         /// CRL reason code (RFC 5280 §5.3.1); absent in search results.
         reason: Option<i64>,
-        /// When.
+        /// The date of revocation.
         date: Option<DateTime<Utc>>,
     },
-    /// Revoked with certificateHold, which can be undone.
+    /// Revoked with certificateHold, which can be lifted.
     OnHold,
-    /// Its validity is over.
+    /// Its validity has ended.
     Expired,
     /// Its validity has not begun.
     NotYetValid,
-    /// A word this program doesn't know.
+    /// A state that this program doesn't know.
     Other(String),
 }
 
 impl State {
-    /// The word used in JSON.
+    /// Returns the name in JSON.
     pub fn word(&self) -> &str {
         match self {
             State::Valid => "valid",
@@ -71,7 +72,7 @@ impl State {
         }
     }
 
-    /// The name of the reason for the revocation, or its number when it has none.
+    /// Returns the name of the revocation reason, or its number if it has no name.
     pub fn reason(&self) -> Option<String> {
         let number = match self {
             State::OnHold => 6,
@@ -83,7 +84,7 @@ impl State {
     }
 }
 
-/// For people: `revoked (keyCompromise)`, `on hold`.
+/// Writes the state for people: `revoked (keyCompromise)`, `on hold`.
 impl std::fmt::Display for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self, self.reason()) {
@@ -104,11 +105,12 @@ pub struct Record {
     pub issuer: String,
     /// Its state.
     pub state: State,
-    /// First moment it is valid.
+    /// Start of validity.
     pub not_before: Option<DateTime<Utc>>,
-    /// Last moment it is valid.
+    /// End of validity.
     pub not_after: Option<DateTime<Utc>>,
-    /// Who had it issued, in search results only: `system` for what the CA's installation made.
+    /// The user who had it issued, in search results only; `system` for certificates of the CA's
+    /// installation.
     pub issued_by: Option<String>,
     /// The certificate's DER; never in search results.
     pub certificate: Option<Vec<u8>>,
@@ -118,25 +120,26 @@ pub struct Record {
 pub struct Records<'t, 'db> {
     transport: &'t mut Transport<'db>,
     ca: &'t Url,
-    /// The tree that answered first.
+    /// The path that first gave a usable response.
     tree: Option<&'static str>,
 }
 
 impl<'t, 'db> Records<'t, 'db> {
-    /// Asks the CA at `ca`, of whose URL only scheme, host and port count. Nothing is sent yet.
+    /// Prepares to query the CA at `ca`; only scheme, host and port of the URL are used. Nothing is
+    /// sent yet.
     pub fn new(transport: &'t mut Transport<'db>, ca: &'t Url) -> Records<'t, 'db> {
         Records { transport, ca, tree: None }
     }
 
-    /// The path under which this CA answered (`/ca/v2`), once it did.
+    /// Returns the path of this CA's resources (`/ca/v2`), once it is known.
     pub fn tree(&self) -> Option<&'static str> {
         self.tree
     }
 
-    /// The record of a certificate, with its DER where the CA gives it.
+    /// Returns the record of a certificate, with its DER if the CA provides it.
     ///
     /// # Errors
-    /// As [`Transport::get`], but for what is said in HTTP: that is [`Lookup::Silent`].
+    /// As [`Transport::get`]; a failure in HTTP is [`Lookup::Silent`] instead.
     pub fn by_serial(&mut self, serial: &Number) -> Result<Lookup<Record>> {
         let path = format!("certs/{}", serial.hex());
         self.ask(&path, None, |record| {
@@ -150,7 +153,7 @@ impl<'t, 'db> Records<'t, 'db> {
         })
     }
 
-    /// The records of a subject (DER), the newest first, without their DER.
+    /// Returns the records of a subject (DER), newest first, without their DER.
     ///
     /// # Errors
     /// As [`Records::by_serial`].
@@ -175,7 +178,8 @@ impl<'t, 'db> Records<'t, 'db> {
         }
     }
 
-    /// The newest record of a subject (DER) whose certificate has this SubjectPublicKeyInfo (DER).
+    /// Returns the newest record of a subject (DER) whose certificate has this SubjectPublicKeyInfo
+    /// (DER).
     ///
     /// # Errors
     /// As [`Records::by_serial`].
@@ -195,7 +199,7 @@ impl<'t, 'db> Records<'t, 'db> {
         Ok(Lookup::Absent)
     }
 
-    /// Who had a certificate issued (see [`Record::issued_by`]), where the CA tells.
+    /// Returns who had a certificate issued (see [`Record::issued_by`]), if the CA provides it.
     ///
     /// # Errors
     /// As [`Records::by_serial`].
@@ -213,7 +217,7 @@ impl<'t, 'db> Records<'t, 'db> {
         }
     }
 
-    /// Takes a certificate off hold, as an agent. What came of it the record tells.
+    /// Releases a certificate from hold, as an agent. The result is in its record afterwards.
     ///
     /// # Errors
     /// As [`Transport::post`]; [`Kind::Http`] when the CA refuses, or its path isn't known yet.
@@ -231,7 +235,7 @@ impl<'t, 'db> Records<'t, 'db> {
         Err(bad_reply(what, &reply).hint("the signer must be an agent of the CA"))
     }
 
-    /// All pages of a search, the newest certificate first.
+    /// Returns all pages of a search, newest certificate first.
     fn search(&mut self, wanted: &Value) -> Result<Lookup<Vec<Record>>> {
         let mut records = Vec::new();
         loop {
@@ -253,7 +257,7 @@ impl<'t, 'db> Records<'t, 'db> {
         Ok(Lookup::Found(records))
     }
 
-    /// Asks under each path in turn until one gives a usable response, and stays with that.
+    /// Queries each path in turn until one gives a usable response, and uses that one from then on.
     fn ask<T>(
         &mut self,
         path: &str,
@@ -279,7 +283,7 @@ impl<'t, 'db> Records<'t, 'db> {
                 Err(e) if e.kind() == Kind::Http => e,
                 Err(e) => return Err(e),
             };
-            // Of two reasons the one that isn't "no such page" says more.
+            // Of two reasons, one other than "404 not found" is more helpful.
             if silence.as_ref().is_none_or(|s| s.http_status() == Some(404)) {
                 silence = Some(why);
             }
@@ -289,7 +293,7 @@ impl<'t, 'db> Records<'t, 'db> {
     }
 }
 
-/// A reply that answers the question; an error says why it doesn't.
+/// Returns the content of a usable reply; an error says why it isn't usable.
 fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> Result<Lookup<T>> {
     let bad = |what: String| bad_reply(what, reply);
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
@@ -308,7 +312,7 @@ fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> R
     }
 }
 
-/// A CertData or CertDataInfo of Dogtag.
+/// Reads a CertData or CertDataInfo of Dogtag.
 fn record_of(value: &Value) -> Option<Record> {
     let text = |key| member(value, key).and_then(Value::as_str);
     let shown = |key| text(key).map(|t| printable(t).into_owned());
@@ -346,13 +350,13 @@ fn state_of(value: &Value, status: &str) -> State {
     }
 }
 
-/// A member by name, whatever the case of its first letter.
+/// Returns a member by name; the case of its first letter doesn't matter.
 fn member<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
     let found = value.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
     found.map(|(_, value)| value).filter(|value| !value.is_null())
 }
 
-/// A time as the versions write it: milliseconds since 1970, as number or string, or text.
+/// Reads a time in the form of any version: milliseconds since 1970 as number or string, or text.
 fn moment(value: &Value) -> Option<DateTime<Utc>> {
     let milliseconds = value.as_i64().or_else(|| value.as_str()?.parse().ok());
     if let Some(milliseconds) = milliseconds {
@@ -364,8 +368,9 @@ fn moment(value: &Value) -> Option<DateTime<Utc>> {
     zoned.or_else(|_| java().map(|t| t.and_utc())).ok()
 }
 
-/// A CertSearchRequest for a subject (DER): what Dogtag can search by, of each attribute that is
-/// there once. The member for the e-mail address has another name in each version, so it is left out.
+/// Returns a CertSearchRequest for a subject (DER), from the attributes that Dogtag can search by
+/// and that occur once. The member for the e-mail address has another name in each version, so it
+/// is left out.
 fn search_fields(subject: &[u8]) -> Option<Value> {
     let parts = name_attributes(subject).ok()?;
     let mut wanted = json!({ "subjectInUse": true, "matchExactly": true });
@@ -403,7 +408,7 @@ mod tests {
         }
     }
 
-    /// As Dogtag 10.10 (v1) and 11.10 (v2) wrote them.
+    /// The records are those of Dogtag 10.10 (v1) and 11.10 (v2).
     #[test]
     fn records_of_both_versions() {
         let one = record(

@@ -1,4 +1,4 @@
-//! What a request asks for, compared with what a certificate has.
+//! Compares the names in a request with those in a certificate.
 
 use rasn::types::Any;
 use rasn_pkix::Extension;
@@ -11,10 +11,10 @@ use crate::asn1::{decode, oid};
 use crate::cmc::request::Request;
 use crate::error::Result;
 
-/// Subject and alternative names asked for.
+/// The requested subject and alternative names.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// DER of the Name; none leaves it to the CA.
+    /// DER of the Name; `None` leaves it to the CA.
     pub(super) subject: Option<Vec<u8>>,
     names: Vec<Name>,
 }
@@ -22,23 +22,23 @@ pub(super) struct Asked {
 /// One alternative name.
 #[derive(Debug)]
 struct Name {
-    /// `DNS:www.example.com`.
+    /// The name as text: `DNS:www.example.com`.
     text: String,
     /// DER of the GeneralName.
     der: Vec<u8>,
 }
 
 impl Asked {
-    /// What a subject (DER) and extensions ask for.
+    /// Returns the names in a subject (DER) and in extensions.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Input`] for names that can't be read.
+    /// [`crate::error::Kind::Input`] for names that can't be decoded.
     pub(super) fn new(subject: Option<Vec<u8>>, extensions: &[Extension]) -> Result<Asked> {
         let wanted = extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
         Ok(Asked { subject, names: names(wanted.map(|e| &e.extn_value[..]))? })
     }
 
-    /// What a request asks for.
+    /// Returns the names in a request.
     ///
     /// # Errors
     /// As [`Asked::new`].
@@ -46,16 +46,16 @@ impl Asked {
         Asked::new(request.subject().map(<[u8]>::to_vec), request.extensions())
     }
 
-    /// The alternative names asked for that a certificate (DER) lacks.
+    /// Returns the requested alternative names that a certificate (DER) lacks.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Input`] when the certificate can't be read.
+    /// [`crate::error::Kind::Input`] when the certificate can't be decoded.
     pub(super) fn missing(&self, certificate: &[u8]) -> Result<Vec<String>> {
         Ok(without(&self.names, &granted(certificate)?))
     }
 
-    /// The alternative names of a certificate that weren't asked for and aren't its subject's common
-    /// name, when any were asked for.
+    /// Returns the alternative names of a certificate that were neither requested nor are its
+    /// subject's common name; none if no alternative names were requested.
     ///
     /// # Errors
     /// As [`Asked::missing`].
@@ -73,7 +73,7 @@ impl Asked {
         Ok(extra)
     }
 
-    /// The subject asked for, as text, if a certificate (DER) has another one.
+    /// Returns the requested subject as text if a certificate (DER) has a different one.
     ///
     /// # Errors
     /// As [`Asked::missing`].
@@ -86,12 +86,12 @@ impl Asked {
     }
 }
 
-/// The alternative names of a certificate.
+/// Returns the alternative names of a certificate.
 fn granted(der: &[u8]) -> Result<Vec<Name>> {
     names(Certificate::decode(der)?.value(oid::CE_SUBJECT_ALT_NAME))
 }
 
-/// The names in the value of subjectAltName.
+/// Returns the names in the value of subjectAltName.
 fn names(value: Option<&[u8]>) -> Result<Vec<Name>> {
     let Some(value) = value else { return Ok(Vec::new()) };
     let all: Vec<Any> = decode("the alternative names", value)?;
@@ -100,9 +100,9 @@ fn names(value: Option<&[u8]>) -> Result<Vec<Name>> {
     Ok(texts.into_iter().zip(all).map(named).collect())
 }
 
-/// The names of `all` that aren't among `others`.
+/// Returns the names of `all` that aren't in `others`.
 fn without(all: &[Name], others: &[Name]) -> Vec<String> {
-    // Names of kinds that nobody reads have one text for all.
+    // Names of unsupported kinds all have the same text.
     let same = |a: &Name, b: &Name| {
         a.der == b.der || a.text != "other" && a.text.eq_ignore_ascii_case(&b.text)
     };

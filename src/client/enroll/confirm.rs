@@ -1,4 +1,4 @@
-//! Confirming a certificate where the CA asks for it (RFC 5272 §6.14, RFC 10002 §6.14).
+//! Confirms receipt of a certificate if the CA requires it (confirmCertAcceptance, RFC 5272 §6.14).
 
 use super::round_trips::Requester;
 use crate::asn1::certificate;
@@ -15,23 +15,23 @@ use crate::cmc::response::{CmcStatus, Outcome, Response};
 use crate::error::{Error, Kind, Leftover, Result};
 use crate::nss::{Certificate, Database, PrivateKey, Token};
 
-/// Who confirms: the one who asked for the certificate.
+/// Confirms as the requester of the certificate.
 pub(super) struct Confirmation<'a> {
     /// The database.
     pub(super) database: &'a Database,
-    /// The token looked in first.
+    /// The token that is searched first.
     pub(super) token: &'a Token,
-    /// Who asked.
+    /// Who requests the certificate.
     pub(super) requester: &'a Requester,
 }
 
 impl Confirmation<'_> {
-    /// Returns the certificates of a response that ends an enrollment. One that the CA wants
-    /// confirmed is confirmed first, by another message of the same transaction; it counts as issued
-    /// when a verified response to that says success.
+    /// Returns the certificates of a response that completes an enrollment. If the CA requires a
+    /// confirmation, it is sent first, in another message of the same transaction; the certificate
+    /// counts as issued when a verified response reports success.
     ///
     /// # Errors
-    /// As [`judge::issued`]; [`Kind::Pending`] with the certificate when the CA doesn't take the
+    /// As [`judge::issued`]; [`Kind::Pending`] with the certificate when the CA doesn't accept the
     /// confirmation.
     pub(super) fn issued(
         &self,
@@ -97,7 +97,7 @@ impl Confirmation<'_> {
         };
         let response = connection.send(&message, &sent)?;
         judge::issued(&response)?;
-        // Silence is success elsewhere, but here the status is the whole response.
+        // Elsewhere a missing status means success, but here the status is the only content.
         if response.statuses().iter().any(|s| s.status == CmcStatus::Success) {
             return Ok(());
         }
@@ -105,7 +105,8 @@ impl Confirmation<'_> {
     }
 }
 
-/// The certificate is issued and stays unconfirmed: nothing is imported, its key is worth keeping.
+/// Returns the error for a certificate that is issued but unconfirmed: nothing is imported, and its
+/// key is kept.
 fn unconfirmed(why: Error, certificate: &Certificate) -> Error {
     let summary = crate::asn1::summary::summary(certificate.der()).ok();
     let serial = summary.as_ref().map(|s| s.serial_hex()).unwrap_or_default();

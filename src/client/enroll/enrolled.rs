@@ -1,4 +1,4 @@
-//! What an enrollment comes to.
+//! The result of an enrollment.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,33 +9,34 @@ use crate::error::{Error, Fault};
 use crate::keyid;
 use crate::nss::Trust;
 
-/// What a run of [`enroll`](super::enroll) did.
+/// The result of [`enroll`](super::enroll).
 #[derive(Debug)]
 pub struct Enrolled {
     /// The certificate.
     pub certificate: Summary,
-    /// Its nickname in the database; none when it isn't imported.
+    /// Its nickname in the database; `None` when it isn't imported.
     pub nickname: Option<String>,
-    /// The token, by its label; `internal` for the database's own.
+    /// The token's label; `internal` for the database's own.
     pub token: String,
     /// Whether the token has its private key.
     pub has_key: bool,
-    /// Whether the private key is archived in the CA's KRA; nothing where an earlier request decided.
+    /// Whether the private key is archived in the CA's KRA; `None` when an earlier request decided
+    /// that.
     pub archived: Option<bool>,
     /// What was done.
     pub outcome: Outcome,
-    /// What is to be known besides.
+    /// Remarks.
     pub notices: Vec<Notice>,
 }
 
-/// What was done.
+/// What the run did.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The nickname held what was asked for.
+    /// The certificate under the nickname matches the request.
     Unchanged {
-        /// Its names that are not asked for.
+        /// Its names that were not requested.
         extra_names: Vec<String>,
-        /// What an earlier run should have left beside it, and did not.
+        /// What an earlier run should have done for it, and this run did.
         mended: Vec<Mended>,
     },
     /// The CA issued a certificate.
@@ -47,17 +48,17 @@ pub enum Outcome {
 pub struct Issued {
     /// Whether it was issued to an earlier run.
     pub recovered: bool,
-    /// DER of its issuers, the nearest first.
+    /// DER of its issuers, nearest first.
     pub chain: Vec<Vec<u8>>,
-    /// Its key; nothing for a request that somebody else made.
+    /// Its key; `None` for an existing request.
     pub key: Option<IssuedKey>,
-    /// Nicknames of the CA certificates that are new in the database.
+    /// Nicknames of the CA certificates added to the database.
     pub imported_cas: Vec<String>,
-    /// Alternative names asked for that it lacks.
+    /// The requested alternative names that it lacks.
     pub missing_names: Vec<String>,
-    /// The subject asked for, where the CA replaced it.
+    /// The requested subject, if the CA replaced it.
     pub replaced_subject: Option<String>,
-    /// The file the certificate and its chain were written to.
+    /// The file with the certificate and its chain.
     pub chain_file: Option<PathBuf>,
 }
 
@@ -66,14 +67,14 @@ pub struct Issued {
 pub struct IssuedKey {
     /// CKA_ID.
     pub id: Vec<u8>,
-    /// Whether an earlier run made it.
+    /// Whether an earlier run generated it.
     pub resumed: bool,
 }
 
-/// What was missing beside a certificate.
+/// What was missing for a certificate, and has been done.
 #[derive(Debug, Clone)]
 pub enum Mended {
-    /// This label was taken from its key.
+    /// This label was removed from its key.
     Label(String),
     /// Its trust flags were set.
     Trust(Trust),
@@ -81,27 +82,28 @@ pub enum Mended {
     ChainFile(PathBuf),
 }
 
-/// Something to know although the run came to its end.
+/// A remark on a run that succeeded.
 #[derive(Debug)]
 pub enum Notice {
-    /// A key of an earlier run is there.
+    /// A key of an earlier run exists.
     UnfinishedKey {
         /// CKA_LABEL.
         label: String,
         /// CKA_ID.
         id: Vec<u8>,
-        /// What it is, if that can be seen.
+        /// Its type and size, if known.
         kind: Option<KeySpec>,
     },
-    /// The CA's records could not be asked for the certificate of an earlier request.
+    /// The CA's records could not be queried for the certificate of an earlier request.
     RecordsSilent(Error),
     /// A CA certificate could not be imported.
     CaNotImported(Error),
-    /// A label could not be taken from the key of a certificate that was there.
+    /// The label could not be removed from the key of an existing certificate.
     LabelStays(Error),
-    /// The label could not be taken from the key of the new certificate.
+    /// The label could not be removed from the key of the new certificate.
     NewLabelStays(Fault),
-    /// NSS could not be shut down: a handle leaked, which is a defect, not a failure of what was done.
+    /// NSS could not be shut down: a handle leaked. That is a defect, but the run has done its
+    /// work.
     NotClosed(Error),
 }
 

@@ -1,4 +1,5 @@
-//! What a nickname holds already: whether it is what is asked for, and what is missing beside it.
+//! The certificates already under a nickname: whether one matches the request, and what is missing
+//! for it.
 
 use chrono::Utc;
 
@@ -15,18 +16,19 @@ use crate::client::output;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Certificate;
 
-/// What is to be done about what is there.
+/// What to do, given the existing certificates.
 pub(super) enum Existing {
-    /// Nothing more: it is what is asked for.
+    /// Nothing: a certificate matches the request.
     Fits(Box<Enrolled>),
-    /// A certificate is to be asked for. With `strict` it may not lack a name: the one there does, and
-    /// another such would be asked for in every run.
+    /// Request a certificate. With `strict` it must not lack a name: the existing one lacks one,
+    /// and every run would request another.
     Ask { strict: bool },
 }
 
 impl Job<'_> {
-    /// Looks at what the nickname holds already: a certificate that fits makes the run a no-op; one of
-    /// another subject stops it, and so does one that isn't as asked for, unless it is to be replaced.
+    /// Examines the certificates under the nickname. One that matches ends the run without a
+    /// request. One of another subject is an error, and so is one that differs from the request,
+    /// unless it is to be replaced.
     pub(super) fn existing(
         &self,
         subject: &[u8],
@@ -58,8 +60,8 @@ impl Job<'_> {
         .differing(nickname, differences.all))
     }
 
-    /// The certificates under the nickname, which must be of the subject (DER): it can have no other
-    /// beside them.
+    /// Returns the certificates under the nickname. All must have the subject (DER): NSS allows one
+    /// subject for a nickname.
     ///
     /// # Errors
     /// [`Kind::Conflict`].
@@ -76,7 +78,8 @@ impl Job<'_> {
         .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"))
     }
 
-    /// The certificate in use, the newest of those that last and have a key, and in what it differs.
+    /// Returns the certificate in use and its differences: the newest of those that are valid long
+    /// enough and have a key.
     fn in_use<'c>(
         &self,
         found: &'c [Certificate],
@@ -101,7 +104,7 @@ impl Job<'_> {
         Ok(first)
     }
 
-    /// Whether a certificate is valid for longer than `--renew-before`.
+    /// Returns whether a certificate is valid for longer than `--renew-before`.
     pub(super) fn lasts(&self, der: &[u8]) -> bool {
         summary(der).is_ok_and(|i| {
             let left = i.not_after.signed_duration_since(Utc::now()).to_std();
@@ -124,8 +127,9 @@ impl Job<'_> {
         })
     }
 
-    /// Whether a certificate is of the subject asked for, or of the one the CA puts in its place: the
-    /// user's entry in its directory, or, in the profiles for users, the signer's subject.
+    /// Returns whether a certificate has the requested subject, or the one that the CA sets
+    /// instead: the user's entry in its directory or, in the profiles for users, the signer's
+    /// subject.
     fn is_subject(&self, certificate: &Certificate, asked: &[u8]) -> bool {
         if same_name(certificate.subject(), asked) {
             return true;
@@ -147,14 +151,15 @@ impl Job<'_> {
         }
     }
 
-    /// Whether the profile puts the signer's subject in the place of the one asked for.
+    /// Returns whether the profile replaces the requested subject by the signer's.
     pub(super) fn takes_signer_s_subject(&self) -> bool {
         let profile = self.spec.connection.profile.as_deref();
         profile.is_some_and(|profile| profile.contains("UserSigned"))
     }
 
-    /// What an earlier run should have left beside the certificate: its trust, the chain's file, no
-    /// label on its key. Returns what was missing; a label that stays is a notice.
+    /// Does for the certificate what an earlier run should have done: sets its trust, writes the
+    /// chain file, removes the label of its key. Returns what was missing; a label that can't be
+    /// removed is a notice.
     fn mend(&self, of: &Certificate, notices: &mut Vec<Notice>) -> Result<Vec<Mended>> {
         let mut mended = Vec::new();
         match self.mend_label(of) {
@@ -178,8 +183,8 @@ impl Job<'_> {
         Ok(mended)
     }
 
-    /// Takes away the label that a run left on the key when it was killed beside the import, and answers
-    /// it: certutil would show that in place of the nickname.
+    /// Removes, and returns, the label that a run left on the key when it was killed during the
+    /// import: certutil would show that instead of the nickname.
     pub(super) fn mend_label(&self, certificate: &Certificate) -> Result<Option<String>> {
         let key = certificate.private_key()?;
         let Some(label) = key.label() else { return Ok(None) };
@@ -194,7 +199,7 @@ impl Job<'_> {
     }
 }
 
-/// In what a certificate isn't as asked for.
+/// The differences between a certificate and the request.
 struct Differences {
     all: Vec<String>,
     /// Whether names are missing.

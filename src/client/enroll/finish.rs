@@ -1,5 +1,5 @@
-//! From an issued certificate to the end of the run: import and chain file. Whatever fails here, the
-//! certificate is given out.
+//! Completes a run with an issued certificate: import and chain file. If a step fails, the error
+//! contains the certificate.
 
 use super::asked::Asked;
 use super::{Enrolled, Issued, IssuedKey, Job, Notice, Outcome};
@@ -12,31 +12,31 @@ use crate::error::{Error, Kind, Leftover, Result};
 use crate::keyid;
 use crate::nss::Certificate;
 
-/// A certificate that is proven to be the CA's and for our key.
+/// A certificate that is proven to be from the CA and for the request's key.
 pub(super) struct Proven {
     pub(super) certificate: Certificate,
-    /// DER of what came with it.
+    /// DER of the other certificates in the response.
     pub(super) others: Vec<Vec<u8>>,
     /// Whether the CA had issued it to an earlier run.
     pub(super) recovered: bool,
 }
 
-/// How the end of the run goes.
+/// The options for completing the run.
 pub(super) struct Ending {
-    /// Where the chain goes.
+    /// The reserved chain file.
     pub(super) place: Option<output::Reserved>,
-    /// Whether a missing name is a failure.
+    /// Whether a missing name is an error.
     pub(super) strict: bool,
-    /// What is to be said of the keys of other runs.
+    /// Notices about keys of other runs.
     pub(super) notices: Vec<Notice>,
 }
 
 impl Job<'_> {
-    /// Imports the certificate beside its key, and what else there is to do.
+    /// Imports the certificate beside its key, and writes the chain file.
     ///
     /// # Errors
     /// Of every kind, with the certificate: [`Kind::NotFound`] when the key is gone,
-    /// [`Kind::Differs`] when names are missing that are required; as [`import::store`].
+    /// [`Kind::Differs`] when required names are missing; as [`import::store`].
     pub(super) fn finish(
         &self,
         proven: Proven,
@@ -70,7 +70,7 @@ impl Job<'_> {
             stored.failed.into_iter().map(Notice::CaNotImported).chain(ending.notices).collect();
         let issued_key =
             key.as_ref().map(|k| IssuedKey { id: k.id.clone(), resumed: k.is_resumed() });
-        // First of all, whatever comes after: the key is in use now.
+        // First, before any other step can fail: the key is in use now.
         notices.extend(key.and_then(|key| key.keep().err()).map(Notice::NewLabelStays));
         if let Some(place) = ending.place
             && let Err(e) = place.fill(pem.as_bytes())
@@ -109,7 +109,7 @@ impl Job<'_> {
         })
     }
 
-    /// What is looked at before anything is imported.
+    /// Checks before anything is imported.
     fn check(
         &self,
         der: &[u8],
@@ -166,7 +166,8 @@ impl Job<'_> {
         }
     }
 
-    /// A failure after the CA issued the certificate: what is where now, and the certificate itself.
+    /// Completes an error after the CA issued the certificate: adds the certificate, and what has
+    /// been stored.
     fn issued_but(
         &self,
         error: Error,

@@ -1,4 +1,4 @@
-//! `nss-cmc enroll`: key, request, signature, submission, checks, import, in one run.
+//! Enrollment in one run: key, request, signature, submission, checks, import.
 
 mod asked;
 mod confirm;
@@ -34,26 +34,26 @@ use finish::{Ending, Proven};
 use round_trips::RoundTrips;
 pub use round_trips::{Requester, Shared};
 
-/// The key that is made where nothing is said of it.
+/// The key that is generated if the caller specifies none.
 pub const DEFAULT_KEY: KeySpec = KeySpec::Rsa(2048);
 
-/// Where the key comes from.
+/// The key of the request.
 #[derive(Debug, Clone)]
 pub enum KeySource {
     /// A new key in the token, and a request for `subject`.
     New {
-        /// What to generate; [`DEFAULT_KEY`] when nothing is said.
+        /// Type and size; `None` for [`DEFAULT_KEY`].
         spec: Option<KeySpec>,
-        /// Distinguished name as text.
+        /// The distinguished name as text.
         subject: String,
         /// Alternative names.
         names: AltNames,
     },
-    /// A request somebody made (PKCS #10 or CRMF; DER, PEM or base64).
+    /// An existing request (PKCS #10 or CRMF; DER, PEM or base64).
     Csr(PathBuf),
 }
 
-/// What `enroll` is asked to do.
+/// The arguments of [`enroll`].
 pub struct EnrollSpec {
     /// NSS database directory.
     pub database: String,
@@ -61,38 +61,38 @@ pub struct EnrollSpec {
     pub token: String,
     /// Gives a token's password when it is needed.
     pub passwords: Passwords<'static>,
-    /// Nickname for the new certificate; none imports nothing.
+    /// Nickname for the new certificate; without one it is not imported.
     pub nickname: Option<String>,
-    /// The key.
+    /// The key of the request.
     pub key: KeySource,
-    /// Who asks: an agent or user with a certificate, or a user with a shared secret.
+    /// Who requests: an agent or user with a certificate, or a user with a shared secret.
     pub requester: Requester,
-    /// The key is for encryption only: the request comes without signature, as CRMF, and the CA's
-    /// challenge is answered in a second round trip.
+    /// Whether the key is for encryption only: the request is CRMF without a signature, and the
+    /// CA's challenge is met in a second round trip (RFC 5272 §6.7).
     pub encryption_only: bool,
-    /// Have the key archived by the KRA; the request is CRMF then.
+    /// Archival of the key in the KRA; the request is then CRMF.
     pub archive: Option<Archive>,
-    /// Which CA, and how it is reached.
+    /// The CA and how to connect.
     pub connection: Config,
-    /// Ask anew although a certificate that fits is there.
+    /// Whether to request a certificate even if an existing one matches.
     pub force: bool,
-    /// Ask anew when the certificate there isn't as asked for.
+    /// Whether to replace an existing certificate that differs from the request.
     pub renew_on_change: bool,
-    /// A certificate that lacks a name asked for is a failure.
+    /// Whether it is an error if the certificate lacks a requested name.
     pub require_names: bool,
-    /// An existing certificate that fits is replaced when it ends within this time.
+    /// The time before its end from which a matching certificate is replaced.
     pub renew_before: Duration,
-    /// Trust flags for the new certificate; none leaves what NSS gives it.
+    /// Trust flags for the new certificate; `None` keeps NSS's default.
     pub trust: Option<Trust>,
-    /// Where to write the certificate and its chain as PEM.
+    /// The PEM file for the certificate and its chain.
     pub chain_file: Option<PathBuf>,
     /// How long to wait for another run on the same database.
     pub lock_timeout: Duration,
 }
 
 impl EnrollSpec {
-    /// What is usual: the new key in the database's own token, a certificate that fits left as it is
-    /// until 30 days before its end.
+    /// Returns the usual specification: the key in the database's own token, renewal from 30 days
+    /// before the end.
     pub fn new(
         database: impl Into<String>,
         passwords: Passwords<'static>,
@@ -121,12 +121,12 @@ impl EnrollSpec {
     }
 }
 
-/// Runs it. `tell` is called with what somebody who waits should know.
+/// Enrolls a certificate. `tell` is called with events during the run.
 ///
 /// # Errors
-/// Of every kind. A run that fails before its request leaves keeps no key; after that the key stays,
-/// named by the error, unless the CA verifiably refused this very request. A certificate that was
-/// issued is in the error's [leftover](Error::left_behind).
+/// Of every kind. A run that fails before its request is sent keeps no key. After that the key
+/// stays, and the error identifies it, unless the CA verifiably refused this very request. A
+/// certificate that was issued is in the error's [leftover](Error::left_behind).
 pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled> {
     let needs = Needs {
         token: &spec.token,
@@ -141,7 +141,7 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled>
     let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
     let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
     spec.connection.submit_url()?;
-    // From the look at what is there to the import, so that no other run comes in between.
+    // Held from the look at existing certificates to the import, so that no other run interferes.
     let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
     let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
     let mut enrolled = match &spec.key {
@@ -160,7 +160,7 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// Has a request certified that somebody else made.
+    /// Enrolls with an existing request.
     fn with_csr(&self, path: &Path) -> Result<Enrolled> {
         let request = csr::read(path, None)?;
         let asked = Asked::of(&request)?;
@@ -168,14 +168,14 @@ impl Job<'_> {
             self.named(nickname, subject)?;
         }
         self.check_signer()?;
-        // Before a certificate is asked for, that could then not be stored.
+        // Reserved before the request is sent: the certificate could not be written otherwise.
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
         let proven = self.ask(&request, None)?;
         let ending = Ending { place, strict: self.spec.require_names, notices: Vec::new() };
         self.finish(proven, None, &asked, ending)
     }
 
-    /// Has a key certified: a new one, or that of an earlier run that didn't come to its end.
+    /// Enrolls with a new key, or with the key of an earlier run that was not completed.
     fn with_key(&self, key: Option<KeySpec>, subject: &str, names: &AltNames) -> Result<Enrolled> {
         let text = subject;
         let subject = name::parse(text)?;
@@ -211,7 +211,7 @@ impl Job<'_> {
         self.finish(proven, Some(key), &asked, ending)
     }
 
-    /// Checks that the CA may take the signer, before anything is made or sent.
+    /// Checks that the CA can accept the signer, before anything is created or sent.
     fn check_signer(&self) -> Result<()> {
         match &self.spec.requester {
             Requester::Certificate(nickname) => signer::check(&self.session.identity(nickname)?),
@@ -227,7 +227,7 @@ impl Job<'_> {
         RequestKey::generate(&self.session.token, kind, flags, purpose)
     }
 
-    /// The key and its certificate.
+    /// Has a key certified; returns it and its certificate.
     fn certify(
         &self,
         mut key: RequestKey,
@@ -238,7 +238,7 @@ impl Job<'_> {
             Ok(request) => request,
             Err(e) => return Err(self.failed(e, key)),
         };
-        // From here on the CA may issue: an interruption waits for its response.
+        // From here on the CA may issue: after a signal the run waits for its response.
         key.commit();
         match key.private().and_then(|private| self.ask(&request, Some(private))) {
             Ok(proven) => Ok((key, proven)),
@@ -246,7 +246,7 @@ impl Job<'_> {
         }
     }
 
-    /// A failure before there was a certificate to believe in.
+    /// Completes an error of a run without a verified certificate.
     fn failed(&self, error: Error, key: RequestKey) -> Error {
         let (resumed, id) = (key.is_resumed(), keyid::to_hex(&key.id));
         let error = key.end(error);
@@ -268,7 +268,8 @@ impl Job<'_> {
         ))
     }
 
-    /// Sends a request; returns the certificate, which is proven to be the CA's and for its key.
+    /// Sends a request; returns the certificate, proven to be from the CA and for the request's
+    /// key.
     fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
         let database = &self.session.database;
         let round_trips = RoundTrips {
@@ -298,9 +299,10 @@ impl Job<'_> {
                 true => Format::Crmf(pop, self.spec.archive.clone()),
                 false => Format::Pkcs10,
             },
-            // Dogtag up to 10.10 refuses other extensions in CRMF than the key identifier.
+            // Dogtag up to 10.10 refuses CRMF requests with extensions other than the key
+            // identifier.
             extensions: if is_crmf { Extensions::default() } else { extensions },
-            // By this the CA knows that the signer is the key being certified.
+            // The CA uses it to check that the signer is the key being certified.
             key_identifier: by_secret,
         };
         let der = csr::encode(self.session, &spec, key)?;

@@ -1,4 +1,4 @@
-//! The round trips of an enrollment: as many as the CA wants.
+//! The round trips of an enrollment, as many as the CA requires.
 
 use zeroize::Zeroizing;
 
@@ -20,46 +20,47 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, KeyTransport, PrivateKey, Token};
 use crate::secret::Secret;
 
-/// Who asks for a certificate.
+/// Who requests a certificate.
 pub enum Requester {
     /// The holder of the certificate with this nickname: an agent or the user.
     Certificate(String),
-    /// A user by shared secret; the key to be certified signs.
+    /// A user with a shared secret; the key to be certified signs.
     SharedSecret(Shared),
 }
 
 /// A user's shared secret.
 pub struct Shared {
-    /// The uid in the CA's directory.
+    /// The user's uid in the CA's directory.
     pub identification: String,
     /// The secret.
     pub secret: Secret,
-    /// Whether the request is linked to the secret (popLinkWitnessV2).
+    /// Whether to link the request to the secret (popLinkWitnessV2, RFC 5272 §6.3.1).
     pub pop_link: bool,
     /// Digest and MAC of the proofs.
     pub algorithms: WitnessAlgorithms,
 }
 
-/// An enrollment: which CA is asked, and on whose behalf.
+/// The CA and the requester of an enrollment.
 pub(super) struct RoundTrips<'a> {
-    /// The database, for keys and trust.
+    /// The database with keys and trust.
     pub(super) database: &'a Database,
-    /// The token looked in first.
+    /// The token that is searched first.
     pub(super) token: &'a Token,
-    /// Who asks.
+    /// Who requests the certificate.
     pub(super) requester: &'a Requester,
-    /// Which CA, and how it is reached.
+    /// The CA and how to connect.
     pub(super) config: &'a Config,
 }
 
 impl RoundTrips<'_> {
-    /// Requests a certificate: in one round trip, or two when the CA wants the proof of possession by
-    /// decryption, and another one to confirm it. `key` is the key to be certified; without it, it is
-    /// looked for when it is needed. Returns the certificates of the response (DER).
+    /// Requests a certificate: in one round trip; in two when the CA requires proof of possession
+    /// by decryption (RFC 5272 §6.7); and in a further one when it requires a confirmation. `key`
+    /// is the key to be certified; if it isn't given, it is looked up when needed. Returns the
+    /// certificates of the response (DER).
     ///
     /// # Errors
-    /// As [`Connection::send`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`]. A refusal
-    /// that names this very request is [settled](Error::is_settled).
+    /// As [`Connection::send`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`]. A
+    /// refusal of this very request is [settled](Error::is_settled).
     pub(super) fn run(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
         let bare = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
         let mut spec = CmcSpec { requests: bare.requests.clone(), ..CmcSpec::default() };
@@ -84,7 +85,7 @@ impl RoundTrips<'_> {
                 return issued.map_err(|e| settled(e, &response, &message.sent, request));
             }
         };
-        // The CA waits for the proof of the request it has.
+        // The CA has the request and waits for its proof of possession.
         let (second, sent) =
             self.prove(&response, &message.sent, request, key, signer).map_err(Error::sent)?;
         let response = connection.send(&second, &sent).map_err(Error::sent)?;
@@ -92,7 +93,7 @@ impl RoundTrips<'_> {
         issued.map_err(|e| settled(e, &response, &sent, request))
     }
 
-    /// The second round trip's message, which proves that the key can decrypt.
+    /// Returns the message of the second round trip, which proves that the key can decrypt.
     fn prove(
         &self,
         response: &Response,
@@ -123,7 +124,7 @@ impl RoundTrips<'_> {
         Ok((second, sent))
     }
 
-    /// The first message, and the identity for TLS.
+    /// Returns the first message, and the identity for TLS.
     fn message(
         &self,
         mut spec: CmcSpec,
@@ -156,15 +157,16 @@ impl RoundTrips<'_> {
     }
 }
 
-/// Adds a random nonce as control, and a random transaction id, by which a response names the request.
+/// Adds a random senderNonce and a random transactionId (RFC 5272 §6.6), which relate the response
+/// to the request.
 fn fresh(spec: &mut CmcSpec, crypto: &dyn Crypto) -> Result<()> {
     spec.controls.push(Control::SenderNonce(crypto.random(16)?));
     spec.transaction_id = Some(Number::unsigned(&crypto.random(16)?));
     Ok(())
 }
 
-/// An error in a response is one of a request that the CA has; a refusal of this very request
-/// settles it.
+/// Marks the error of a response as sent, because the CA has the request; and as settled if the CA
+/// refused this very request.
 fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) -> Error {
     let error = error.sent();
     match error.kind() == Kind::Rejected && refuses(response, sent, request) {
@@ -173,7 +175,7 @@ fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) ->
     }
 }
 
-/// Whether a response says no to this very request, and nothing else.
+/// Returns whether a response refuses exactly this request.
 fn refuses(response: &Response, sent: &Sent, request: &Request) -> bool {
     let refusal = |s: &&Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
     let is_ours = |der: &Vec<u8>| certificate::fields(der).is_ok_and(|f| f.spki == request.spki());

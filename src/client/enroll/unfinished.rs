@@ -1,5 +1,5 @@
-//! Keys of earlier runs that didn't come to their end: found by their label, and gone on with, with the
-//! certificate that the CA's records have for them, or else with another request.
+//! Keys of earlier runs that were not completed: found by their label, and used with the
+//! certificate that the CA's records have for them, or else in a new request.
 
 use super::asked::Asked;
 use super::finish::Proven;
@@ -15,9 +15,9 @@ use crate::nss::{KeyPair, Token};
 /// The keys of earlier runs.
 #[derive(Default)]
 pub(super) struct Unfinished {
-    /// Those of the kind asked for.
+    /// Those of the requested type and size.
     keys: Vec<OldKey>,
-    /// What is to be said besides: of the others, and of a CA that can't be asked.
+    /// Notices about the other keys, and about records that can't be queried.
     pub(super) notices: Vec<Notice>,
 }
 
@@ -27,16 +27,16 @@ struct OldKey {
     /// DER of the SubjectPublicKeyInfo.
     spki: Vec<u8>,
     id: Vec<u8>,
-    /// Whether its label says that a request for the nickname isn't finished. A key that is called as
-    /// the nickname may be somebody's own: only a certificate makes it ours.
+    /// Whether its label is that of an unfinished request for the nickname. A key labelled with the
+    /// nickname itself may be the user's own: only a certificate for it proves otherwise.
     labelled: bool,
 }
 
 impl Job<'_> {
-    /// The keys in the token that earlier runs for the nickname left behind.
+    /// Returns the keys in the token that earlier runs for the nickname left behind.
     ///
     /// # Errors
-    /// When the database can't be searched.
+    /// Those of a database that can't be searched.
     pub(super) fn unfinished(&self, wanted: KeySpec) -> Result<Unfinished> {
         let mut found = Unfinished::default();
         let Some(nickname) = self.nickname else { return Ok(found) };
@@ -50,7 +50,7 @@ impl Job<'_> {
                     continue;
                 };
                 if let Some(certificate) = named.iter().find(|c| c.spki() == spki) {
-                    // It is in use: killed beside the import.
+                    // The key is in use: the run was killed during the import.
                     let stays = self.mend_label(certificate).err().map(Notice::LabelStays);
                     found.notices.extend(stays);
                     continue;
@@ -66,12 +66,12 @@ impl Job<'_> {
         Ok(found)
     }
 
-    /// A certificate that the CA has issued for the key of an earlier run, as its records say, and that
-    /// key. One that lacks a name is passed over where another one is wanted by force. A CA that can't
-    /// be asked is a note.
+    /// Returns a certificate that, by its records, the CA has issued for the key of an earlier run,
+    /// and that key. A certificate that lacks a name is skipped if `strict`. If the CA can't be
+    /// queried, that is only a notice.
     ///
     /// # Errors
-    /// [`Kind::Interrupted`]; when the key can't be used.
+    /// [`Kind::Interrupted`]; those of a key that can't be used.
     pub(super) fn recover(
         &self,
         subject: &[u8],
@@ -103,7 +103,7 @@ impl Job<'_> {
                 if passed_over || !self.lasts(&der) {
                     continue;
                 }
-                // What isn't proven is as good as nothing.
+                // A certificate that isn't proven is ignored.
                 let proven = judge::ours(&self.session.database, vec![der], &key.spki);
                 let Ok((certificate, others)) = proven else { continue };
                 let OldKey { pair, .. } = unfinished.keys.swap_remove(at);
@@ -119,7 +119,7 @@ impl Job<'_> {
         Ok(None)
     }
 
-    /// The subjects (DER) under which the CA may have issued.
+    /// Returns the subjects (DER) that the CA may have used.
     fn subjects(&self, asked: &[u8]) -> Vec<Vec<u8>> {
         let mut subjects = vec![asked.to_vec()];
         if let Requester::Certificate(signer) = &self.spec.requester
@@ -132,7 +132,7 @@ impl Job<'_> {
 }
 
 impl Unfinished {
-    /// The key to go on with, if there is one; of the others is said that they are there.
+    /// Returns the key to continue with, if there is one; the other keys become notices.
     ///
     /// # Errors
     /// As [`RequestKey::resume`].
@@ -143,7 +143,7 @@ impl Unfinished {
         RequestKey::resume(token, first.pair, nickname).map(Some)
     }
 
-    /// What is to be said of all of them, by a run that needs none.
+    /// Returns notices about all keys, for a run that needs none.
     pub(super) fn all(self, nickname: &str) -> Vec<Notice> {
         let keys = self.keys.into_iter().filter(|k| k.labelled);
         self.notices.into_iter().chain(keys.map(|k| k.notice(nickname))).collect()
@@ -156,7 +156,7 @@ impl OldKey {
     }
 }
 
-/// That a key with the label is there.
+/// Returns the notice that a key with the label exists.
 fn notice(nickname: &str, id: Vec<u8>, spki: &[u8]) -> Notice {
     let label = unfinished_label(nickname);
     Notice::UnfinishedKey { label, id, kind: spki_key_spec(spki) }

@@ -1,6 +1,6 @@
-//! Output files that appear whole or not at all, where their names lead: through symbolic links, with
-//! the mode and owner of what they replace. Another hard link to a replaced file keeps the old
-//! content; access control lists and extended attributes are not carried over.
+//! Output files that appear whole or not at all. Symbolic links are followed, and a replaced file's
+//! mode and owner are kept. Other hard links to a replaced file keep the old content; access
+//! control lists and extended attributes are lost.
 
 mod place;
 mod temporary;
@@ -14,14 +14,14 @@ use temporary::{Former, Temporary};
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// A new file as the umask says; one that is replaced keeps its mode and owner.
+    /// A new file has the mode of the umask; a replaced one keeps its mode and owner.
     Default,
-    /// The owner only: the file holds a secret.
+    /// Only the owner: the file contains a secret.
     Private,
 }
 
-/// Writes `content` to `path` through a temporary file in the same directory and a rename. `-`
-/// isn't treated specially.
+/// Writes `content` to `path` through a temporary file in the same directory and a rename. `-` is
+/// an ordinary file name here.
 ///
 /// # Errors
 /// [`Kind::Output`].
@@ -29,11 +29,11 @@ pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
     stage(path, content, mode)?.place()
 }
 
-/// Octets set aside for a file whose content is not known yet.
+/// Octets of disk space reserved for a file whose content is not known yet.
 const ROOM: usize = 64 * 1024;
 
-/// A place for a file, taken before there is anything to write: what would stand in the way is told
-/// before a response is asked for that can't be asked for twice.
+/// A reserved output file. It is reserved before a request is sent that can't be repeated, so that
+/// a path that can't be written is reported first.
 #[derive(Debug)]
 pub struct Reserved(Taken);
 
@@ -45,7 +45,8 @@ enum Taken {
 }
 
 impl Reserved {
-    /// Takes the place, with room on the disk beside it. Nothing is to be seen at `path` itself.
+    /// Reserves the output file and disk space for it, in a temporary file beside it; nothing
+    /// changes at `path` itself.
     ///
     /// # Errors
     /// [`Kind::Output`].
@@ -74,10 +75,10 @@ impl Reserved {
     }
 }
 
-/// Content ready to appear at its place.
+/// Content that is ready to be moved to its path.
 enum Staged<'a> {
     File(Temporary),
-    /// For a device or pipe, which can't be renamed over.
+    /// Content for a device or pipe, which can't be replaced by a rename.
     Direct(Place, &'a [u8], Mode),
 }
 
@@ -100,8 +101,8 @@ fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
     Ok(Staged::File(file))
 }
 
-/// Writes several files, or none: each is complete beside its place before the first is moved
-/// there, and what a file replaces is put back when a later one can't be placed.
+/// Writes all of several files or none: all are complete in temporary files before the first one is
+/// moved to its path, and replaced files are restored if a later one can't be moved.
 ///
 /// # Errors
 /// [`Kind::Output`].
@@ -114,7 +115,7 @@ pub fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
     for file in staged {
         let placed = match &file {
             Staged::File(file) => file.former().map(|former| done.push(former)),
-            // What went there is gone.
+            // What was written to a device can't be undone.
             Staged::Direct(..) => Ok(()),
         };
         if let Err(e) = placed.and_then(|()| file.place()) {
@@ -181,7 +182,7 @@ mod tests {
         assert_eq!(names(), ["a", "b", "c"]);
     }
 
-    /// `/dev/stdout` is such a link: to rename over it would take it from everybody.
+    /// A rename would replace the link `/dev/stdout` itself, for every process.
     #[test]
     fn the_kernel_s_names_for_open_files_are_written_through() {
         use std::os::fd::AsRawFd;

@@ -1,4 +1,4 @@
-//! Where an output path leads: to a file, or to a device, pipe or open descriptor.
+//! Resolves an output path: to a file, or to a device, pipe or open descriptor.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -14,10 +14,10 @@ use crate::error::Result;
 use crate::interrupt;
 use crate::nss::duplicate;
 
-/// Most symbolic links followed, as on Linux.
+/// The most symbolic links followed, as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// An output path with its symbolic links followed.
+/// An output path with its symbolic links resolved.
 #[derive(Debug)]
 pub(super) struct Place {
     /// The path as given, for messages.
@@ -29,22 +29,22 @@ pub(super) struct Place {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A file, or nothing yet.
+    /// A file, existing or not.
     File,
     /// A descriptor of this process, by one of the kernel's names (`/dev/stdout`).
     Descriptor(i32),
     /// A device, pipe or socket, by device and inode number.
     Special(u64, u64),
-    /// Another process's descriptor.
+    /// A descriptor of another process.
     Foreign,
 }
 
 impl Place {
-    /// Returns where `asked` leads.
+    /// Resolves `asked`.
     ///
     /// # Errors
-    /// [`crate::error::Kind::Output`] for a directory, a circle of links, another user's link in a
-    /// directory everybody can write, and, for a secret, another user's pipe or device.
+    /// [`crate::error::Kind::Output`] for a directory, a loop of links, another user's link in a
+    /// directory that everybody can write, and, for a secret, another user's pipe or device.
     pub(super) fn find(asked: &Path, mode: Mode) -> Result<Place> {
         let failed = |e: std::io::Error| cannot_write(asked, e);
         let place = |path, kind| Place { asked: asked.to_owned(), path, kind };
@@ -91,7 +91,7 @@ impl Place {
         Err(cannot_write(asked, "too many levels of symbolic links"))
     }
 
-    /// Whether it is a file, to be replaced by a rename.
+    /// Returns whether it is a file, which a rename can replace.
     pub(super) fn is_file(&self) -> bool {
         self.kind == Kind::File
     }
@@ -107,7 +107,7 @@ impl Place {
     /// Writes to a device, pipe or descriptor.
     ///
     /// # Errors
-    /// As [`Place::find`]; also when it was replaced since.
+    /// As [`Place::find`]; also when it has been replaced since.
     pub(super) fn write(&self, content: &[u8], mode: Mode) -> Result<()> {
         let failed = |e: std::io::Error| cannot_write(&self.asked, e);
         let opened = match self.kind {
@@ -130,13 +130,13 @@ impl Place {
         let path = self.path.clone();
         let open =
             move || File::options().append(true).custom_flags(flags.bits() as i32).open(path);
-        // A pipe waits for its reader.
+        // Opening a pipe waits for its reader.
         Ok(if interrupt::may_wait(&self.path) { interrupt::blocking(open)? } else { open() })
     }
 }
 
-/// Returns whether `path` names a process's open descriptor, and its number when the process is this
-/// one. Such a link can only be opened: what it reads as need not exist.
+/// Returns whether `path` is the kernel's name of an open descriptor, and its number if the process
+/// is this one. Such a link can only be opened: the file that its text names need not exist.
 fn kernel_name(path: &Path) -> Option<Option<i32>> {
     let parent = directory(path).canonicalize().ok()?;
     if !parent.starts_with("/proc") || parent.file_name() != Some(OsStr::new("fd")) {
@@ -148,14 +148,15 @@ fn kernel_name(path: &Path) -> Option<Option<i32>> {
     Some(number.filter(|_| is_ours))
 }
 
-/// Whether everybody can write a directory (`/tmp`).
+/// Returns whether everybody can write to a directory (such as `/tmp`).
 pub(super) fn is_shared(directory: &Metadata) -> bool {
     directory.mode() & 0o002 != 0
 }
 
 /// Returns whether a file in a directory that everybody can write belongs to a user other than the
-/// caller, root and the directory's owner, who may have put it there to be written to. Nearly the rule
-/// of the kernel's protected_symlinks and protected_fifos, which may be switched off.
+/// caller, root and the directory's owner: that user may have put it there to receive the output.
+/// The rule is nearly that of the kernel's protected_symlinks and protected_fifos, which may be
+/// disabled.
 fn planted(path: &Path, found: &Metadata) -> bool {
     let ours = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
     !ours
@@ -163,7 +164,7 @@ fn planted(path: &Path, found: &Metadata) -> bool {
             .map_or(true, |parent| is_shared(&parent) && parent.uid() != found.uid())
 }
 
-/// Checks that a pipe or device is not planted and, for a secret, the caller's or root's.
+/// Checks that a pipe or device is not planted and, for a secret, belongs to the caller or root.
 fn check_owner(path: &Path, found: &Metadata, mode: Mode) -> std::result::Result<(), String> {
     let ours = [0, rustix::process::geteuid().as_raw()].contains(&found.uid());
     let kind = found.file_type();

@@ -1,6 +1,6 @@
-//! Temporary files beside the files they become.
+//! Temporary files in the directory of the files that they become.
 //!
-//! A temporary file is locked (flock) for as long as its run lives. What a killed run left is no
+//! A temporary file is locked (flock) as long as its run lives. The file of a killed run is no
 //! longer locked, and the next run that writes in the directory removes it.
 
 use std::fs::{File, Metadata};
@@ -15,10 +15,10 @@ use super::place::{Place, is_shared};
 use super::{Mode, cannot_write, directory};
 use crate::error::{Error, Result};
 
-/// What the names of temporary files begin with.
+/// Prefix of the names of temporary files.
 const PREFIX: &str = ".nss-cmc-";
 
-/// How many letters and digits follow.
+/// The number of letters and digits after the prefix.
 const RANDOM: usize = 6;
 
 /// How often another run may remove a new file before it is locked.
@@ -30,13 +30,13 @@ fn builder<'a>() -> tempfile::Builder<'a, 'a> {
     builder
 }
 
-/// Without the temporary file's name, which tells nobody anything.
+/// Returns the error without the temporary file's name, which doesn't help the user.
 fn cannot_stage(path: &Path, e: &std::io::Error) -> Error {
     let text = e.to_string();
     cannot_write(path, text.split(" at path \"").next().unwrap_or_default())
 }
 
-/// A file that will be renamed to its place.
+/// A file that will be renamed to its final path.
 #[derive(Debug)]
 pub(super) struct Temporary {
     file: tempfile::NamedTempFile,
@@ -45,7 +45,7 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    /// An empty file in the directory of `place`.
+    /// Creates an empty file in the directory of `place`.
     ///
     /// # Errors
     /// [`crate::error::Kind::Output`].
@@ -59,7 +59,7 @@ impl Temporary {
         for _ in 0..MOST_TRIES {
             let made = builder.tempfile_in(directory);
             let file = made.map_err(|e| cannot_stage(place.asked(), &e))?;
-            // Where files can't be locked, `clean` can't lock them either and leaves them.
+            // On a file system without locks, `clean` can't lock the file either and keeps it.
             flock(file.as_file(), FlockOperation::LockExclusive).ok();
             // Another run may have removed it before it was locked.
             if file.path().symlink_metadata().is_ok() {
@@ -82,7 +82,8 @@ impl Temporary {
         written.map_err(|e| cannot_write(self.place.asked(), e))
     }
 
-    /// Moves it to its place, with the mode and owner of the file there, and syncs the directory.
+    /// Renames it to its final path, with the mode and owner of the file there, and syncs the
+    /// directory.
     ///
     /// # Errors
     /// [`crate::error::Kind::Output`].
@@ -96,7 +97,7 @@ impl Temporary {
         moved.map_err(|e| cannot_write(place.asked(), e))
     }
 
-    /// Saves what is at its place now, to be put back after a failure.
+    /// Saves the file that is now at its final path, to restore it after a failure.
     ///
     /// # Errors
     /// [`crate::error::Kind::Output`].
@@ -108,8 +109,8 @@ impl Temporary {
     }
 }
 
-/// Syncs a directory, so that a rename outlives a power failure. Not every file system can, and a
-/// directory without read permission can't be opened for it.
+/// Syncs a directory, so that a rename survives a power failure. Not every file system supports it,
+/// and a directory without read permission can't be opened for it.
 fn sync(directory: &Path) -> std::io::Result<()> {
     let Ok(directory) = File::open(directory) else { return Ok(()) };
     match directory.sync_all() {
@@ -118,13 +119,13 @@ fn sync(directory: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Gives a new file the mode and owner of the one it replaces, as far as nobody gains a right by it.
-/// Only root can give a file away: for others the owner becomes the caller.
+/// Gives a new file the mode and owner of the one that it replaces, as far as nobody gains access
+/// by it. Only root can change the owner; otherwise the owner becomes the caller.
 fn take_after(file: &File, former: &Metadata, directory: &Path, mode: Mode) {
     let Ok(own) = file.metadata() else { return };
     let euid = rustix::process::geteuid().as_raw();
     let parent = std::fs::metadata(directory).ok();
-    // In a directory that others can write, its owner may have planted the file.
+    // In a directory that others can write, the file's owner may have planted it.
     let keeps = parent.is_some_and(|parent| match mode {
         Mode::Default => !is_shared(&parent) || [euid, parent.uid()].contains(&former.uid()),
         Mode::Private => [0, euid].contains(&parent.uid()) && parent.mode() & 0o022 == 0,
@@ -134,30 +135,30 @@ fn take_after(file: &File, former: &Metadata, directory: &Path, mode: Mode) {
     let has_group = same || keeps && give(Some(former.uid())).or_else(|_| give(None)).is_ok();
     let mut bits = former.mode() & if mode == Mode::Private { 0o600 } else { 0o777 };
     if !has_group && own.gid() != former.gid() {
-        // Another group gets no more than everybody.
+        // If the group can't be kept, the new group gets no more access than everybody.
         bits &= 0o707 | (bits & 0o007) << 3;
     }
     // A file system that refuses has no modes.
     file.set_permissions(std::fs::Permissions::from_mode(bits)).ok();
 }
 
-/// What was at a place before a file was moved there.
+/// The file that was at a path before another was moved there.
 pub(super) struct Former {
     path: PathBuf,
-    /// The file under another name, and its lock.
+    /// The file under a temporary name, and its lock.
     saved: Option<(tempfile::TempPath, Option<File>)>,
 }
 
 /// Gives a file a second, temporary name.
 fn save(path: &Path) -> std::io::Result<(tempfile::TempPath, Option<File>)> {
-    // Locked before it has the name, so that no other run removes it.
+    // Locked before the second name exists, so that no other run removes it.
     let lock = open(path).ok();
     lock.as_ref().map(|file| flock(file, FlockOperation::NonBlockingLockShared));
     let linked = builder().make_in(directory(path), |name| std::fs::hard_link(path, name));
     if let Ok(name) = linked {
         return Ok((name.into_temp_path(), lock));
     }
-    // Not every file system has links, and not every file may be linked to.
+    // Some file systems have no hard links, and some files may not be linked to.
     let Some(mut from) = lock else {
         let moved = builder().make_in(directory(path), |name| std::fs::rename(path, name))?;
         return Ok((moved.into_temp_path(), None));
@@ -171,7 +172,7 @@ fn save(path: &Path) -> std::io::Result<(tempfile::TempPath, Option<File>)> {
 }
 
 impl Former {
-    /// Puts it back after `error`, and tells when that failed.
+    /// Restores the file after `error`, and adds to it if that fails.
     pub(super) fn back(self, error: Error) -> Error {
         let Former { path, saved } = self;
         let Some((name, _lock)) = saved else {
@@ -181,7 +182,8 @@ impl Former {
         let link = name.to_path_buf();
         match name.persist(&path) {
             Ok(()) => {
-                // Where both names are of one file, the move does nothing.
+                // rename does nothing if both names are links to one file, so the temporary one
+                // must be removed.
                 std::fs::remove_file(link).ok();
                 error
             }
@@ -198,14 +200,15 @@ impl Former {
     }
 }
 
-/// Opens a file and nothing else: not through a link, and without waiting for a pipe.
+/// Opens a regular file only: not through a link, and without waiting for a pipe.
 fn open(path: &Path) -> std::io::Result<File> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
     let file = File::options().read(true).custom_flags(flags as i32).open(path)?;
     if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
 }
 
-/// Removes the temporary files of killed runs: the caller's files with such a name and no lock.
+/// Removes the temporary files of killed runs: files of the caller with such a name and without a
+/// lock.
 fn clean(directory: &Path) {
     let Ok(entries) = std::fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
@@ -223,7 +226,7 @@ fn remove_unless_held(path: &Path) {
     if file.metadata().is_ok_and(|found| ours(&found))
         && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
     {
-        // Its run is dead, or has not locked it yet and makes another.
+        // Its run is dead, or has not locked it yet and will make another.
         std::fs::remove_file(path).ok();
     }
 }

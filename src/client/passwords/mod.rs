@@ -1,4 +1,4 @@
-//! Where passwords and shared secrets come from: files, descriptors, the environment, a prompt.
+//! Reads passwords and shared secrets: from files, descriptors, the environment or a prompt.
 
 mod prompt;
 
@@ -15,29 +15,29 @@ use crate::nss::{duplicate, is_fips_name, is_internal_name};
 use crate::secret::Secret;
 use crate::text::quoted;
 
-/// What a secret shared with the CA is called in messages.
+/// The name in messages of a secret shared with the CA.
 pub const SHARED_SECRET: &str = "shared secret";
 
 /// The longest secret read from a file, descriptor or prompt.
 const LONGEST: usize = 64 * 1024;
 
-/// A token whose password a login needs.
+/// A token that needs a password for a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted<'a> {
     /// Its name; `internal` for the database's own.
     pub token: &'a str,
-    /// Whether a password that names no token is this one's: it is the token the user named, or the
-    /// only one that needs a login.
+    /// Whether a password without a token's name is for this one: it is the token that the user
+    /// chose, or the only one that needs a login.
     pub bare: bool,
-    /// The names of all tokens: a line that begins with one is no password by itself.
+    /// The names of all tokens: a line that starts with one isn't a plain password.
     pub known: &'a [String],
 }
 
 impl Wanted<'_> {
-    /// Refuses a source that holds one password when that is another token's.
+    /// Refuses a source with one plain password if that is for another token.
     ///
     /// # Errors
-    /// [`Kind::Usage`]; `place` says where the one password is.
+    /// [`Kind::Usage`]; `place` describes the source.
     pub fn takes_bare(self, place: &str) -> Result<()> {
         if self.bare {
             return Ok(());
@@ -66,34 +66,34 @@ pub fn others_read(file: &Path) -> Option<String> {
     })
 }
 
-/// Where a secret comes from.
+/// The source of a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The first line of a file; a line `token:secret` (NSS tools) or `token=secret` (PKI's
-    /// password.conf) for the wanted token wins over it. `-` is standard input.
+    /// password.conf) for the wanted token takes precedence. `-` is standard input.
     File(PathBuf),
     /// The next line of an inherited file descriptor.
     Fd(i32),
     /// An environment variable.
     Env(String),
-    /// A question on the terminal; an error where there is none.
+    /// A prompt on the terminal; an error where there is none.
     Prompt,
 }
 
 impl Source {
-    /// Reads a token's password; `what` names it in messages and in the prompt (`password of the
-    /// token internal`), `wanted` chooses the line of a password file.
+    /// Reads a token's password. `what` is its name in messages and in the prompt (`password of the
+    /// token internal`); `wanted` selects the line of a password file.
     ///
     /// # Errors
-    /// [`Kind::Usage`]: unreadable, empty, variable not set, no terminal, a password file that is
-    /// another token's.
+    /// [`Kind::Usage`]: unreadable, empty, variable not set, no terminal, a password file for
+    /// another token.
     pub fn read<'a>(&self, what: &str, wanted: impl Into<Wanted<'a>>) -> Result<Secret> {
         let wanted = wanted.into();
         self.not_empty(self.find(what, Some(wanted))?, what, wanted.token)
     }
 
-    /// Passwords from this source for any number of tokens: a file, which may be a pipe, is read
-    /// once; of a descriptor and of standard input each token takes the next line.
+    /// Returns the passwords from this source for any number of tokens. A file, which may be a
+    /// pipe, is read once; from a descriptor or standard input each token gets the next line.
     pub fn passwords(self) -> Passwords<'static> {
         let content = std::cell::OnceCell::new();
         Box::new(move |wanted| {
@@ -103,7 +103,7 @@ impl Source {
                 return self.read(&what, wanted).map(Some);
             }
             if content.get().is_none() {
-                // Not set yet, so this can't fail.
+                // It isn't set yet, so `set` can't fail.
                 content.set(contents(path, &what)?).ok();
             }
             let all = content.get().map(|all| all.as_slice()).unwrap_or_default();
@@ -112,7 +112,8 @@ impl Source {
         })
     }
 
-    /// An empty password is never tried: a token that needs a login has another, and may count.
+    /// Refuses an empty password without trying it: a token that needs a login has a password, and
+    /// may count failures.
     fn not_empty(&self, secret: Secret, what: &str, token: &str) -> Result<Secret> {
         // At a prompt it is a typing error, which the login reports.
         if !secret.bytes().is_empty() || *self == Source::Prompt {
@@ -124,7 +125,7 @@ impl Source {
             .hint("give the token's password in a line of its own"))
     }
 
-    /// The source in messages.
+    /// Returns the source's name for messages.
     fn place(&self) -> String {
         match self {
             Source::File(path) if path.as_os_str() == "-" => "standard input".into(),
@@ -135,7 +136,7 @@ impl Source {
         }
     }
 
-    /// Reads a secret that isn't a token's; of a file the first line, whatever it looks like.
+    /// Reads a secret that isn't a token's: from a file always the first line.
     ///
     /// # Errors
     /// As [`Source::read`].
@@ -146,7 +147,7 @@ impl Source {
     fn find(&self, what: &str, wanted: Option<Wanted<'_>>) -> Result<Secret> {
         match self {
             Source::File(path) if path.as_os_str() == "-" => {
-                // Past the buffer of std's handle, which isn't wiped.
+                // Not through std's handle, whose buffer isn't wiped.
                 let stdin =
                     duplicate(0).map_err(|e| unreadable(what, Path::new("standard input"), e))?;
                 line_of(stdin, what, "standard input")
@@ -154,7 +155,8 @@ impl Source {
             Source::File(path) => select(&contents(path, what)?, path, what, wanted),
             Source::Fd(n) => {
                 let place = format!("descriptor {n}");
-                // Not opened by its name in /proc: that begins a file anew, and fails for sockets.
+                // Opening it by its name in /proc would start a file from the beginning, and fails
+                // for sockets.
                 let file = duplicate(*n).map_err(|e| unreadable(what, Path::new(&place), e))?;
                 line_of(file, what, &place)
             }
@@ -177,14 +179,14 @@ fn unreadable(what: &str, path: &Path, e: std::io::Error) -> Error {
     Error::new(Kind::Usage, format!("cannot read the {what} from {}", path.display())).because(e)
 }
 
-/// As [`first_line`]; a signal ends the wait for whoever is to write it.
+/// Reads a line as [`first_line`] does; a signal ends the wait for its writer.
 fn line_of(file: File, what: &str, place: &str) -> Result<Secret> {
     let (what, place) = (what.to_owned(), place.to_owned());
     interrupt::blocking(move || first_line(file, &what, &place))?
 }
 
-/// Octet by octet: nothing of the secret stays in a buffer that isn't wiped, and the next line is
-/// still there for whoever reads next.
+/// Reads octet by octet, so that no part of the secret stays in a buffer that isn't wiped, and the
+/// next reader gets the next line.
 fn first_line(mut from: impl Read, what: &str, place: &str) -> Result<Secret> {
     let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
     let mut octet = Zeroizing::new([0u8]);
@@ -210,11 +212,11 @@ fn trim_line_end(line: &mut Vec<u8>) {
     }
 }
 
-/// All of a password file.
+/// Returns the content of a password file.
 fn contents(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>> {
     let name = path.to_owned();
     let read = move || {
-        // Large enough from the start: growing would leave copies behind.
+        // Full capacity at once: reallocation would leave copies behind.
         let mut all = Zeroizing::new(Vec::with_capacity(LONGEST + 1));
         let done = File::open(name).and_then(|f| f.take(LONGEST as u64).read_to_end(&mut all));
         done.map(|_| all)
@@ -223,7 +225,7 @@ fn contents(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>> {
     all.map_err(|e| unreadable(what, path, e))
 }
 
-/// The password of a token among the lines of a file, else its first line.
+/// Returns the password of a token from the lines of a file, else the first line.
 fn select(all: &[u8], path: &Path, what: &str, wanted: Option<Wanted<'_>>) -> Result<Secret> {
     let mut lines = all.split(|b| *b == b'\n').map(|l| l.strip_suffix(b"\r").unwrap_or(l));
     let Some(wanted) = wanted else {
@@ -245,7 +247,7 @@ fn select(all: &[u8], path: &Path, what: &str, wanted: Option<Wanted<'_>>) -> Re
     Ok(Secret::new(first.to_vec()))
 }
 
-/// The secret of a `token:secret`, `token=secret` or `hardware-token=secret` line.
+/// Returns the secret of a `token:secret`, `token=secret` or `hardware-token=secret` line.
 fn for_token<'a>(line: &'a [u8], token: &str) -> Option<&'a [u8]> {
     let plain = line.strip_prefix(b"hardware-").unwrap_or(line);
     if is_internal_name(token) {
@@ -257,7 +259,7 @@ fn for_token<'a>(line: &'a [u8], token: &str) -> Option<&'a [u8]> {
     })
 }
 
-/// The secret of a line for the internal token, by any of its names.
+/// Returns the secret of a line for the internal token, by any of its names.
 fn for_internal(line: &[u8]) -> Option<&[u8]> {
     let (name, rest) = line.split_at(line.iter().position(|b| matches!(b, b':' | b'='))?);
     let name = std::str::from_utf8(name).ok()?;
@@ -265,8 +267,8 @@ fn for_internal(line: &[u8]) -> Option<&[u8]> {
     if known || is_fips_name(name) { rest.get(1..) } else { None }
 }
 
-/// Whether a line can't be a password alone: it is for the internal token, for one of `known`, or
-/// `hardware-token=…`.
+/// Returns whether a line isn't a plain password: it is for the internal token, for one of `known`,
+/// or `hardware-token=…`.
 fn names_a_token(line: &[u8], known: &[String]) -> bool {
     let hardware = line.strip_prefix(b"hardware-");
     hardware.is_some_and(|rest| rest.iter().skip(1).any(|b| *b == b'='))
@@ -320,7 +322,7 @@ mod tests {
         let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         theirs.write_all(b"internal:one\nhardware-HSM=two\ntwo words:three\n").unwrap();
         drop(theirs);
-        // Whatever can be read only once.
+        // A pipe can be read only once.
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pipe");
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
@@ -337,7 +339,7 @@ mod tests {
         assert_eq!(ask(&passwords, "internal", false).unwrap(), "one");
         assert_eq!(ask(&passwords, "two words", false).unwrap(), "three");
         writer.join().unwrap();
-        // One password alone is that of the token which was named, or of the only one.
+        // A plain password is for the token that the user chose, or for the only one that needs it.
         let file = dir.path().join("pw");
         std::fs::write(&file, "1234\n").unwrap();
         let passwords = Source::File(file.clone()).passwords();
@@ -346,7 +348,8 @@ mod tests {
         assert_eq!(e.kind(), Kind::Usage);
         assert!(e.to_string().contains("no password for the token \"internal\""), "{e}");
         assert!(!e.to_string().contains("1234"), "{e}");
-        // A known token's line is no password of another one, nor is a comment above such lines.
+        // A line for a known token, or a comment above such lines, isn't a password for another
+        // token.
         for content in ["HSM:1234\n", "# pins\nHSM=1234\n"] {
             std::fs::write(&file, content).unwrap();
             let e = ask(&Source::File(file.clone()).passwords(), "two words", true).unwrap_err();
@@ -388,7 +391,7 @@ mod tests {
             let named = if token.is_empty() { "internal" } else { token };
             assert!(said.contains(&format!("{named:?}")), "{said}");
             assert!(!said.contains("Geheim"), "{said}");
-            // It is nobody's business which token a shared secret looks like.
+            // A shared secret may look like a line for a token.
             let first = content.lines().next().unwrap().as_bytes();
             assert_eq!(source.read_shared("shared secret").unwrap().bytes(), first);
         }
@@ -407,7 +410,7 @@ mod tests {
         assert_eq!(first_line(&mut lines, "password", "x").unwrap().bytes(), b"");
     }
 
-    /// Makes a descriptor look like one that was there when the program was started.
+    /// Makes a descriptor look like one that was inherited at program start.
     fn inherit(fd: impl std::os::fd::AsFd) {
         rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty()).unwrap();
     }
@@ -427,7 +430,7 @@ mod tests {
         inherit(&file);
         file.rewind().unwrap();
         assert_eq!((next(&file), next(&file)), (b"one".to_vec(), b"two".to_vec()));
-        // It is still open.
+        // The inherited descriptor is still open.
         assert_eq!(file.stream_position().unwrap(), 8);
         let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         inherit(&ours);

@@ -1,4 +1,4 @@
-//! The question on the terminal, with echo off.
+//! Asks for a password on the terminal, with echo off.
 
 use std::fs::File;
 use std::io::{IsTerminal, Write};
@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::secret::Secret;
 
-/// Asks. A signal ends the question, and the terminal echoes again.
+/// Asks for `what`. A signal ends the prompt and turns echo on again.
 ///
 /// # Errors
 /// [`Kind::Usage`] without a terminal; [`Kind::Interrupted`].
@@ -39,8 +39,7 @@ pub(super) fn ask(what: &str) -> Result<Secret> {
     Ok(Secret::new(text.as_bytes().to_vec()))
 }
 
-/// The terminal's settings, put back when dropped: rpassword does so itself, but not in a question
-/// that a signal ends.
+/// The terminal's settings, restored on drop: rpassword restores them too, but not after a signal.
 struct Terminal(Option<(File, Termios)>);
 
 impl Terminal {

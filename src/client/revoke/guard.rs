@@ -1,5 +1,5 @@
-//! What isn't revoked unless that is asked for: certificates of the CA and its subsystems, the
-//! signer's own, and those of which nothing is known.
+//! Certificates that are revoked only with an explicit flag: those of the CA and its subsystems,
+//! the signer's own, and those that could not be looked up.
 
 use super::target::{Found, Source};
 use crate::asn1::certificate;
@@ -11,19 +11,19 @@ use crate::client::dogtag::records::{Lookup, Records, State};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Database;
 
-/// What may be revoked although it is refused otherwise.
+/// The flags that permit what is refused otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allow {
-    /// Certificates of CAs, and of the subsystems the CA runs on.
+    /// Permits certificates of CAs and of the subsystems that the CA needs.
     pub ca: bool,
-    /// The signer's own certificate, named by its serial number.
+    /// Permits the signer's own certificate, given by serial number.
     pub signer: bool,
-    /// A certificate of which neither the CA's REST interface nor the database says anything.
+    /// Permits a certificate that neither the CA's REST interface nor the database has.
     pub unseen: bool,
 }
 
-/// Looks the certificate up at the CA, else in the database. Returns its state at the CA, where that
-/// can be asked, and what to warn of.
+/// Looks the certificate up at the CA, else in the database. Returns its state at the CA, if that
+/// can be queried, and warnings.
 pub(super) fn look_up(
     records: &mut Records<'_, '_>,
     database: &Database,
@@ -56,7 +56,8 @@ pub(super) fn look_up(
                 .hint("check --ca, and the certificate or the issuer given"));
             }
             if let Some(der) = record.certificate {
-                // As it is encoded there: a revocation by shared secret compares octets.
+                // Encoded as in the CA's certificate: for a revocation by shared secret Dogtag
+                // compares octets.
                 found.issuer = issuer;
                 found.seen.get_or_insert((der, Source::Ca));
             }
@@ -101,17 +102,18 @@ fn unseen(number: &str) -> String {
     format!("--allow-unseen: nothing is known of the certificate {number}")
 }
 
-/// Who asks, for [`check`].
+/// The requester, for [`check`].
 pub(super) struct Asker<'a> {
     /// DER of the signer's certificate.
     pub(super) signer: Option<&'a [u8]>,
-    /// The certificate was named by its serial number alone.
+    /// Whether the certificate was given only by its serial number.
     pub(super) by_serial: bool,
-    /// Name of the CA's host.
+    /// The CA's host name.
     pub(super) host: &'a str,
 }
 
-/// Refuses what isn't to be revoked without a flag; returns what to warn of where the flag is there.
+/// Refuses a certificate that must not be revoked without a flag; returns warnings if the flag is
+/// set.
 pub(super) fn check(
     found: &Found,
     asker: &Asker<'_>,
@@ -135,11 +137,11 @@ pub(super) fn check(
         warnings.push(refuse("the signer's own certificate", "--allow-signer", allow.signer)?);
     }
     let Some(der) = found.der() else { return Ok(warnings) };
-    // What can't be read may be anything.
+    // A certificate that can't be decoded may be one of the CA's.
     let mut role = authority(der, &found.issuer)
         .unwrap_or_else(|e| Some(format!("a certificate whose extensions cannot be read: {e}")));
-    // Whoever names and signs with the certificate itself means it; that it looks like a subsystem's
-    // is no proof.
+    // A signer that gives its own certificate, not by number, means it; and looking like a
+    // subsystem's proves nothing.
     let meant = own && !asker.by_serial;
     if role.is_none() && !meant {
         role = subsystem(found, asker, records, database)?;
@@ -150,7 +152,7 @@ pub(super) fn check(
     Ok(warnings)
 }
 
-/// What a certificate is that signs for a CA, by its extensions.
+/// Returns the role of a certificate that signs for a CA, by its extensions.
 fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
     let some = |text: &str| Ok(Some(text.to_owned()));
     if certificate::fields(der).is_ok_and(|f| same_name(f.subject, issuer)) {
@@ -173,8 +175,8 @@ fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Words in the common names that Dogtag's and FreeIPA's installations give to certificates of
-/// subsystems, in lower case.
+/// Words in the common names that the installers of Dogtag and FreeIPA give to subsystem
+/// certificates, in lower case.
 const SUBSYSTEMS: &[&str] = &[
     "ocsp signing certificate",
     "audit signing certificate",
@@ -189,7 +191,7 @@ const SUBSYSTEMS: &[&str] = &[
     "ipa ra",
 ];
 
-/// What makes a certificate look like one that the CA runs on.
+/// Returns why a certificate looks like one that the CA needs.
 fn subsystem(
     found: &Found,
     asker: &Asker<'_>,
@@ -203,7 +205,7 @@ fn subsystem(
         let certificate = database.decode_certificate(der);
         certificate.is_ok_and(|c| c.verify_name(asker.host).is_ok())
     };
-    // Whoever names it otherwise than by a number knows which of a host's certificates it is.
+    // Only a serial number can be of the wrong one among a host's certificates.
     if asker.by_serial && server && names_host() {
         return Ok(Some(format!("a server certificate of the CA's own host {}", asker.host)));
     }

@@ -1,7 +1,7 @@
-//! Revocation by agent, by the owner, or by shared secret; hold and release.
+//! Revocation by agent, by owner, or by shared secret; hold and release.
 //!
-//! What is asked for is looked up first, at the CA or in the database, and the CA's records are asked
-//! again afterwards: Dogtag answers success to more than it does.
+//! The certificate is looked up first, at the CA or in the database, and the CA's records are
+//! queried again afterwards: Dogtag reports success for requests that it does not carry out.
 
 mod guard;
 mod request;
@@ -33,26 +33,26 @@ use guard::Asker;
 use state::Before;
 use target::Found;
 
-/// On whose word.
+/// The authority for a revocation.
 pub enum Authority {
     /// The holder of the certificate with this nickname: an agent, or the owner.
     Signer(String),
-    /// Whoever knows the secret that the CA keeps with the certificate.
+    /// Knowledge of the secret that the CA keeps with the certificate.
     SharedSecret(Secret),
 }
 
-/// What is to happen.
+/// The requested action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Revocation; `CertificateHold` can be undone. Without a reason it is `unspecified`, and a
-    /// certificate that is revoked for another one is left as it is.
+    /// Revokes; `CertificateHold` can be lifted. Without a reason it is `unspecified`, and a
+    /// certificate that is revoked for another reason stays as it is.
     Revoke(Option<CrlReason>),
-    /// A certificate on hold is valid again. Dogtag answers success to `removeFromCRL` over CMC
-    /// and does nothing, so this goes through its REST interface, for agents only.
+    /// Releases a certificate from hold. For `removeFromCRL` over CMC, Dogtag reports success and
+    /// does nothing; so this uses its REST interface, which is for agents only.
     Release,
 }
 
-/// What `revoke` is asked to do.
+/// The arguments of [`revoke`].
 pub struct RevokeSpec {
     /// NSS database directory.
     pub database: String,
@@ -60,27 +60,27 @@ pub struct RevokeSpec {
     pub token: String,
     /// Gives the tokens' passwords.
     pub passwords: Passwords<'static>,
-    /// Which certificate.
+    /// The certificate.
     pub target: Target,
-    /// On whose word.
+    /// The authority.
     pub authority: Authority,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// What is done although it is refused otherwise.
+    /// The flags that permit what is refused otherwise.
     pub allow: Allow,
-    /// Only say what would be done.
+    /// Whether to check only, and send no revocation.
     pub dry_run: bool,
-    /// Since when the key can't be relied on: seconds since 1970.
+    /// invalidityDate, the time from which the key can't be trusted, in seconds since 1970.
     pub invalidity: Option<i64>,
-    /// Text for the CA's records.
+    /// Comment for the CA's records.
     pub comment: Option<String>,
-    /// Which CA, and how it is reached. The profile is the one whose authentication is used; the usual
-    /// one for the authority when absent.
+    /// The CA and how to connect. The profile decides on the authentication; without one, the usual
+    /// one for the authority is used.
     pub connection: Config,
 }
 
 impl RevokeSpec {
-    /// A revocation for good, without reason or date, of what isn't refused otherwise.
+    /// Returns a specification of a permanent revocation without reason or date, with no flags set.
     pub fn new(
         database: impl Into<String>,
         passwords: Passwords<'static>,
@@ -104,63 +104,63 @@ impl RevokeSpec {
     }
 }
 
-/// What came of it.
+/// The result of the action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Revoked.
     Revoked,
     /// Put on hold.
     Held,
-    /// Released from hold: valid again.
+    /// Released from hold; valid again.
     Released,
-    /// It was as it should be already.
+    /// It already had the requested state.
     Unchanged,
-    /// Nothing was done, as was asked for.
+    /// Nothing was changed: dry run.
     DryRun,
 }
 
-/// Who revokes.
+/// The role of the requester.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// The holder of the certificate.
     Owner,
     /// An agent of the CA.
     Agent,
-    /// Whoever knows the shared secret.
+    /// A user who knows the shared secret.
     SharedSecret,
 }
 
-/// A certificate that was, or would be, revoked, put on hold or released.
+/// A certificate that was revoked, held or released, or would be.
 #[derive(Debug, Clone)]
 pub struct Revoked {
-    /// What came of it.
+    /// The result.
     pub outcome: Outcome,
     /// Its serial number.
     pub serial: Number,
-    /// Its issuer, unless the name can't be written as text.
+    /// Its issuer, if the name can be written as text.
     pub issuer: Option<String>,
-    /// Its subject, if the certificate was seen.
+    /// Its subject, if the certificate was found.
     pub subject: Option<String>,
-    /// The first and the last moment it is valid, if it was seen.
+    /// Start and end of its validity, if it was found.
     pub validity: Option<(DateTime<Utc>, DateTime<Utc>)>,
-    /// Where it was seen.
+    /// Where it was found.
     pub seen_in: Option<Source>,
-    /// The reason; none for a release.
+    /// The reason; `None` for a release.
     pub reason: Option<CrlReason>,
-    /// Who revokes.
+    /// The role of the requester.
     pub by: By,
-    /// The profile whose authentication is used; none for a release.
+    /// The profile for authentication; `None` for a release.
     pub profile: Option<String>,
-    /// The last word of the CA's records.
+    /// The last known state in the CA's records.
     pub state: Option<State>,
-    /// Whether the CA's records show it; none after a dry run.
+    /// Whether the CA's records show the change; `None` after a dry run.
     pub verified: Option<bool>,
-    /// What to know although it worked.
+    /// Warnings.
     pub notices: Vec<String>,
 }
 
 impl Revoked {
-    /// The certificate for messages: `0x1f, CN=alice,O=LAB`.
+    /// Returns the certificate for messages: `0x1f, CN=alice,O=LAB`.
     pub fn title(&self) -> String {
         match &self.subject {
             Some(subject) => format!("{}, {subject}", self.serial.hex()),
@@ -208,7 +208,7 @@ fn run(session: &Session, spec: &mut RevokeSpec) -> Result<Revoked> {
     let signer = identity.as_ref().map(|i| i.certificate.der().to_vec());
     let mut found = target::find(database, token, &spec.target, identity.as_ref())?;
     let signer_s_issuer = identity.as_ref().map(|i| i.certificate.issuer().to_vec());
-    // Named by its number alone it is an agent's business, whoever holds it.
+    // A certificate given only by number is revoked as an agent, whoever owns it.
     let by_owner = identity
         .as_ref()
         .is_none_or(|i| found.subject().is_some_and(|s| s == i.certificate.subject()));
@@ -243,7 +243,7 @@ fn run(session: &Session, spec: &mut RevokeSpec) -> Result<Revoked> {
     Ok(revoked)
 }
 
-/// A run after the look-ups.
+/// A run after the lookups.
 struct Job<'a> {
     session: &'a Session,
     spec: &'a RevokeSpec,
@@ -296,8 +296,8 @@ impl Job<'_> {
         }
     }
 
-    /// Adds the state in the CA's records to an error after which the CA may have done what it was
-    /// asked.
+    /// Adds the state in the CA's records to an error after which the CA may have carried out the
+    /// request.
     fn what_came_of_it(&self, error: Error, connection: &mut Connection<'_>) -> Error {
         if error.kind() == Kind::Interrupted {
             return error;
@@ -311,7 +311,7 @@ impl Job<'_> {
         }
     }
 
-    /// The CMC message that asks for a revocation.
+    /// Builds the CMC message with the revokeRequest (RFC 5272 §6.11).
     fn message(&self, reason: CrlReason) -> Result<Message> {
         let Session { database, token, .. } = self.session;
         let (signer, passphrase) = match &self.spec.authority {
@@ -329,7 +329,8 @@ impl Job<'_> {
         revocation_request(revocation, signer.as_ref(), true, database)
     }
 
-    /// Through the agent's REST interface; what the CA says of the certificate afterwards decides.
+    /// Releases through the agent's REST interface; the CA's record afterwards decides on the
+    /// result.
     fn release(&self, records: &mut Records<'_, '_>, known: Option<State>) -> Result<Revoked> {
         let title = &self.title;
         match &known {
@@ -371,8 +372,8 @@ impl Job<'_> {
         }
     }
 
-    /// Asks the CA's records for the state after it answered success. Where they can't be asked the
-    /// inner error is what to warn of.
+    /// Queries the CA's records after it reported success. If they can't be queried, the inner
+    /// error is the warning.
     fn ask_again(
         &self,
         records: &mut Records<'_, '_>,
@@ -405,7 +406,7 @@ impl Job<'_> {
         revoked
     }
 
-    /// What is known of the certificate, and what was done.
+    /// Returns the result of the run.
     fn result(&self, outcome: Outcome, state: Option<State>, verified: Option<bool>) -> Revoked {
         let found = &self.found;
         let reason = match self.spec.action {
@@ -428,7 +429,7 @@ impl Job<'_> {
         }
     }
 
-    /// The command that takes the certificate off hold.
+    /// Returns the command that releases the certificate from hold.
     fn release_command(&self) -> String {
         let agent = match &self.spec.authority {
             Authority::Signer(nickname) if self.by == By::Agent => nickname,

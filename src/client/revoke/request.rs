@@ -8,11 +8,12 @@ use crate::cmc::control::{Control, Revocation};
 use crate::cmc::message::{CmcSpec, Message, Signatory, build};
 use crate::error::Result;
 
-/// Builds the CMC request for a revocation with a fresh nonce, and a transaction id if `transaction`
-/// says so. It is signed by `signer`; without, nobody signs it: the shared secret in it vouches for it.
+/// Builds the CMC request for a revocation (revokeRequest, RFC 5272 §6.11) with a new nonce, and
+/// with a transaction id if `transaction`. `signer` signs it; without one it is unsigned, and
+/// authenticated by its shared secret.
 ///
 /// # Errors
-/// When the signer's key refuses to sign, or the generator fails.
+/// Those of the signer's key and of `crypto`.
 pub fn revocation_request(
     revocation: Revocation,
     signer: Option<&Identity>,

@@ -1,24 +1,24 @@
-//! What the state in the CA's records means, before a revocation and after it.
+//! What the state in the CA's records means, before and after a revocation.
 
 use crate::asn1::cmc::CrlReason;
 use crate::client::dogtag::records::State;
 use crate::cmc::control::REASONS;
 use crate::error::{Error, Kind, Result};
 
-/// What is to be done about a certificate in a state.
+/// What to do for a certificate in a state.
 pub(super) enum Before {
-    /// Ask for the revocation.
+    /// Send the request.
     Ask,
-    /// It is as it should be already.
+    /// Nothing: it already has the requested state.
     Nothing,
 }
 
-/// Decides, before anything is sent: Dogtag answers success to whatever is asked of a certificate
-/// that is revoked already, and changes nothing. Without a reason any revocation for good will do.
-/// `release` is the command that takes this certificate off hold.
+/// Decides before anything is sent: for a certificate that is already revoked, Dogtag reports
+/// success for any request and changes nothing. Without a requested reason, any permanent
+/// revocation suffices. `release` is the command that releases this certificate from hold.
 ///
 /// # Errors
-/// [`Kind::Rejected`] for what the CA wouldn't do.
+/// [`Kind::Rejected`] when the CA would not carry out the request.
 pub(super) fn before(
     state: &State,
     title: &str,
@@ -49,8 +49,7 @@ pub(super) fn before(
     }
 }
 
-/// Compares what the CA's records say after it answered success with what was asked; returns what to
-/// warn of.
+/// Compares the CA's records, after it reported success, with the request; returns a warning.
 ///
 /// # Errors
 /// [`Kind::Rejected`] when they differ.
@@ -86,8 +85,8 @@ pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Opt
     }
 }
 
-/// Whether a reason asked for is the one recorded, and what to warn of. Reasons above 8 some versions
-/// record as unspecified.
+/// Returns `Some` if the requested reason matches the recorded one, with a warning. Some versions
+/// record reasons above 8 as unspecified.
 fn fits(wanted: CrlReason, recorded: Option<i64>) -> Option<Option<String>> {
     let number = wanted as i64;
     let name = reason_name(wanted);
@@ -102,7 +101,7 @@ fn fits(wanted: CrlReason, recorded: Option<i64>) -> Option<Option<String>> {
     }
 }
 
-/// The name of a reason (RFC 5280 §5.3.1).
+/// Returns the name of a reason (RFC 5280 §5.3.1).
 pub fn reason_name(reason: CrlReason) -> &'static str {
     REASONS.iter().find(|(_, r)| *r == reason).map_or("", |(name, _)| name)
 }

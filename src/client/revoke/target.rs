@@ -1,4 +1,4 @@
-//! Which certificate is meant: one of a nickname, one in a file, or a number.
+//! The certificate to revoke: by nickname, file or serial number.
 
 use std::path::{Path, PathBuf};
 
@@ -14,27 +14,27 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database, Token};
 use crate::text::quoted;
 
-/// The certificate meant.
+/// How the certificate is given.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// One in the database, and which of those under the nickname, where there are several.
+    /// By nickname in the database; `Pick` selects one if several have it.
     Nickname(String, Option<Pick>),
-    /// One in a file.
+    /// By file.
     File(PathBuf),
-    /// By number; the issuer as text, that of the signer when absent.
+    /// By serial number and issuer (as text); without an issuer, the signer's.
     Serial(Number, Option<String>),
 }
 
-/// Which of several certificates under one nickname.
+/// Selects one of several certificates under a nickname.
 #[derive(Debug, Clone)]
 pub enum Pick {
-    /// The one with this serial number.
+    /// By serial number.
     Serial(Number),
-    /// The one in this file.
+    /// By file.
     File(PathBuf),
 }
 
-/// Where a certificate was seen.
+/// Where a certificate was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// In the database.
@@ -45,12 +45,12 @@ pub enum Source {
     Ca,
 }
 
-/// The certificate meant, as far as it is known.
+/// The certificate to revoke, as far as it is known.
 pub(super) struct Found {
     /// DER of the issuer's Name.
     pub(super) issuer: Vec<u8>,
     pub(super) serial: Number,
-    /// The certificate's DER and where it was seen.
+    /// The certificate's DER and where it was found.
     pub(super) seen: Option<(Vec<u8>, Source)>,
 }
 
@@ -64,22 +64,22 @@ impl Found {
         })
     }
 
-    /// The certificate's DER, if it was seen.
+    /// Returns the certificate's DER, if it was found.
     pub(super) fn der(&self) -> Option<&[u8]> {
         self.seen.as_ref().map(|(der, _)| der.as_slice())
     }
 
-    /// DER of the subject's Name, if the certificate was seen.
+    /// Returns the DER of the subject's Name, if the certificate was found.
     pub(super) fn subject(&self) -> Option<&[u8]> {
         self.der().and_then(|der| certificate::fields(der).ok()).map(|f| f.subject)
     }
 
-    /// The certificate in short, if it was seen.
+    /// Returns the certificate's main fields, if it was found.
     pub(super) fn summary(&self) -> Option<Summary> {
         self.der().and_then(|der| summary(der).ok())
     }
 
-    /// For messages: `0x1f, CN=alice,O=LAB`.
+    /// Returns the certificate for messages: `0x1f, CN=alice,O=LAB`.
     pub(super) fn title(&self) -> String {
         let number = self.serial.hex();
         match self.subject().and_then(|s| dn_string(s).ok()) {
@@ -88,8 +88,8 @@ impl Found {
         }
     }
 
-    /// Refuses a certificate of another CA than the signer's, for when the CA's records can't tell: in
-    /// a signed request Dogtag looks at the serial number alone.
+    /// Refuses a certificate whose issuer isn't the signer's, when the CA's records can't show it:
+    /// in a signed request Dogtag checks only the serial number.
     pub(super) fn check_issuer(&self, signer_s_issuer: &[u8]) -> Result<()> {
         if same_name(&self.issuer, signer_s_issuer) {
             return Ok(());
@@ -104,7 +104,7 @@ impl Found {
         .hint("use a signer of that CA, and its URL with --ca"))
     }
 
-    /// Takes what the database knows of the number, where nothing else does.
+    /// Takes the certificate from the database, if it wasn't found elsewhere.
     pub(super) fn look_in(&mut self, database: &Database) -> Result<()> {
         if self.seen.is_some() {
             return Ok(());
@@ -121,7 +121,7 @@ impl Found {
     }
 }
 
-/// Finds the certificate meant, without asking the CA.
+/// Finds the certificate without querying the CA.
 pub(super) fn find(
     database: &Database,
     token: &Token,
@@ -155,7 +155,7 @@ fn in_file(path: &Path) -> Result<Vec<u8>> {
     certificate_in(what, &input::read(what, path)?)
 }
 
-/// The certificate under a nickname; of several the one picked.
+/// Returns the certificate under a nickname; of several, the selected one.
 fn under(
     database: &Database,
     token: &Token,
@@ -208,7 +208,7 @@ fn under(
     }
 }
 
-/// One of several certificates, for people.
+/// Returns a line for people about one of several certificates.
 fn line(
     summary: &Summary,
     certificate: &Certificate,
@@ -227,7 +227,7 @@ fn line(
     if summary.not_after < chrono::Utc::now() {
         text.push_str(", expired");
     }
-    // A key that isn't seen may be behind a login.
+    // Without a login, keys may be invisible.
     if logged_in && certificate.private_key().is_ok() {
         text.push_str(", private key present");
     }
