@@ -34,7 +34,7 @@ pub enum Kind {
     Output,
     /// Name lookup, connection or time-out.
     Unreachable,
-    /// The server is not trusted, its name does not match, or it refused our certificate.
+    /// The server is not trusted, its name does not match, or it refused the client certificate.
     Tls,
     /// Not HTTP 200, or not a CMC response.
     Http,

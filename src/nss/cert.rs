@@ -484,8 +484,8 @@ impl Certificate {
     /// # Errors
     /// The NSS fault.
     pub fn delete(self) -> std::result::Result<(), Fault> {
-        // SAFETY: the certificate is live; the call removes the stored object, the reference
-        // stays ours and is dropped after (certdb.h).
+        // SAFETY: the certificate is live; the call removes the stored object and takes no
+        // reference; `self` drops its own afterwards (certdb.h).
         fault::status("SEC_DeletePermCertificate", || unsafe {
             sys::SEC_DeletePermCertificate(self.as_ptr())
         })

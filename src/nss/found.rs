@@ -34,7 +34,7 @@ impl Token {
     /// Returns the DER of the SubjectPublicKeyInfo of every public key in the token. C:
     /// `PK11_ListPublicKeysInSlot`.
     fn public_keys(&self) -> Vec<Vec<u8>> {
-        // SAFETY: the slot is live; no nickname means all; a list or null is handed over (pk11pub.h).
+        // SAFETY: the slot is live; no nickname means all; returns a new list or null (pk11pub.h).
         let list = fault::pointer("PK11_ListPublicKeysInSlot", || unsafe {
             sys::PK11_ListPublicKeysInSlot(self.as_ptr(), std::ptr::null_mut())
         });

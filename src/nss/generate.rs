@@ -102,7 +102,7 @@ impl Token {
             let entry = node.cast::<sys::SECKEYPrivateKeyListNode>();
             // SAFETY: a node that isn't the head is a SECKEYPrivateKeyListNode (keyhi.h).
             let key = unsafe { (*entry).key };
-            // SAFETY: the list holds a live key; one of our own or null is handed over (keyhi.h).
+            // SAFETY: the list holds a live key; returns a new reference or null (keyhi.h).
             let copy = NonNull::new(unsafe { sys::SECKEY_CopyPrivateKey(key) });
             // SAFETY: `c` is the reference just taken. The list has only token keys, which no
             // handle destroys.
