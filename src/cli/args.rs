@@ -13,7 +13,7 @@ use nss_cmc::http::endpoint::Encoding;
 use nss_cmc::nss::exposed;
 use nss_cmc::secret::Secret;
 
-/// The database, the token and its password.
+/// Options for the database, the token and its password.
 #[derive(Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
@@ -36,13 +36,13 @@ impl DatabaseArgs {
         self.password.warnings(Some(&self.database))
     }
 
-    /// Where the passwords come from; a prompt when nothing is said.
+    /// Returns the sources of the tokens' passwords; a terminal prompt by default.
     pub fn passwords(&self) -> Passwords<'static> {
         self.password.passwords()
     }
 }
 
-/// Where the tokens' passwords come from.
+/// Options for the source of the tokens' passwords.
 #[derive(Args)]
 pub struct PasswordArgs {
     /// File with the token's password: its first line, or a line `token:password` for each token;
@@ -60,8 +60,8 @@ pub struct PasswordArgs {
     pub password_env: Option<String>,
 }
 
-/// Returns a warning for a database that other users can write, and for a file with a secret that they
-/// can read.
+/// Returns a warning for a database that other users can write, and for a file with a secret that
+/// they can read.
 pub fn warnings(database: Option<&str>, secret: Option<&Path>) -> Vec<String> {
     database.and_then(exposed).into_iter().chain(secret.and_then(others_read)).collect()
 }
@@ -76,7 +76,7 @@ impl PasswordArgs {
         warnings(database, file.as_deref())
     }
 
-    /// Where the passwords come from; a prompt when nothing is said.
+    /// Returns the sources of the tokens' passwords; a terminal prompt by default.
     pub fn passwords(&self) -> Passwords<'static> {
         self.source().passwords()
     }
@@ -98,7 +98,7 @@ impl PasswordArgs {
     }
 }
 
-/// Where a secret shared with the CA comes from.
+/// Options for the source of a secret shared with the CA.
 #[derive(Args)]
 #[command(next_help_heading = "Who asks")]
 pub struct SharedSecretArgs {
@@ -117,7 +117,7 @@ pub struct SharedSecretArgs {
 }
 
 impl SharedSecretArgs {
-    /// Where it comes from, if that was said.
+    /// Returns the source that the options name; `None` without an option.
     pub fn source(&self) -> Option<Source> {
         if let Some(n) = self.shared_secret_fd {
             return Some(Source::Fd(n));
@@ -128,10 +128,10 @@ impl SharedSecretArgs {
         self.shared_secret_file.clone().map(Source::File)
     }
 
-    /// Reads it; asks on the terminal when nothing was said.
+    /// Reads the shared secret; prompts on the terminal without an option.
     ///
     /// # Errors
-    /// As [`Source::read_shared`]; [`Kind::Usage`] for an empty one.
+    /// As [`Source::read_shared`]; [`Kind::Usage`] for an empty secret.
     pub fn read(&self) -> Result<Secret> {
         let source = self.source().unwrap_or(Source::Prompt);
         let secret = source.read_shared(SHARED_SECRET)?;
@@ -142,7 +142,7 @@ impl SharedSecretArgs {
     }
 }
 
-/// The CA and how it is reached.
+/// Options for the CA, its profile and the connection.
 #[derive(Args)]
 #[command(next_help_heading = "CA")]
 pub struct CaArgs {
@@ -160,7 +160,7 @@ pub struct CaArgs {
 }
 
 impl CaArgs {
-    /// Which CA and which profile, and how the CA is reached.
+    /// Returns the settings of the connection, with the profile.
     ///
     /// # Errors
     /// As [`ConnectArgs::config`].
@@ -173,7 +173,7 @@ impl CaArgs {
     }
 }
 
-/// The CA's address and how it is reached.
+/// Options for the CA's URL and the connection.
 #[derive(Args)]
 #[command(next_help_heading = "CA")]
 pub struct ConnectArgs {
@@ -203,11 +203,11 @@ pub struct ConnectArgs {
 }
 
 impl ConnectArgs {
-    /// Which CA, and how it is reached.
+    /// Returns the settings of the connection, without profile.
     ///
     /// # Errors
-    /// As [`ca_url`]; [`Kind::Usage`] for a proxy with user or password, which everybody on the machine
-    /// could see here; it isn't repeated.
+    /// As [`ca_url`]; [`Kind::Usage`] for a proxy URL with user or password, which other users of
+    /// the machine could read in argv; the error doesn't repeat the URL.
     pub fn config(&self) -> Result<Config> {
         if self.proxy.as_ref().is_some_and(|url| url.contains('@')) {
             return Err(Error::new(Kind::Usage, "--proxy takes no user and no password")
@@ -223,7 +223,7 @@ impl ConnectArgs {
     }
 }
 
-/// A length of time: `30d`, `12h`, `45m`, `90s`; a bare number is days.
+/// Parses a length of time: `30d`, `12h`, `45m`, `90s`; a number without unit is in days.
 ///
 /// # Errors
 /// A sentence for clap.

@@ -1,4 +1,4 @@
-//! `nss-cmc cmc`: messages by themselves.
+//! `nss-cmc cmc`: shows and sends CMC messages from files.
 
 use std::path::PathBuf;
 
@@ -77,7 +77,7 @@ pub struct SendArgs {
 }
 
 impl CmcCommand {
-    /// What reports call it.
+    /// Returns the command's name in reports.
     pub fn name(&self) -> &'static str {
         match self {
             CmcCommand::Show(_) => "cmc show",
@@ -85,12 +85,12 @@ impl CmcCommand {
         }
     }
 
-    /// Whether it makes and sends nothing.
+    /// Returns whether the command only reads files and sends nothing.
     pub fn reads(&self) -> bool {
         matches!(self, CmcCommand::Show(_))
     }
 
-    /// Returns warnings about the database and files it names.
+    /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         match self {
             CmcCommand::Show(args) => args.password.warnings(args.database.as_deref()),
@@ -102,7 +102,7 @@ impl CmcCommand {
 /// Runs a command of `cmc`.
 ///
 /// # Errors
-/// As the command's operation.
+/// As the operation of the command.
 pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
     match command {
         CmcCommand::Show(args) => {
@@ -143,7 +143,7 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
     Ok(report)
 }
 
-/// The report of `cmc show`.
+/// Returns the report of `cmc show`.
 fn shown(shown: Shown, database: Option<&str>) -> Report {
     let Shown { message, verification } = shown;
     let (signature, certificates, lines) = verified(&verification, database);
@@ -161,7 +161,7 @@ fn shown(shown: Shown, database: Option<&str>) -> Report {
     report
 }
 
-/// What verification found: signature and certificates as JSON, and lines for people.
+/// Returns the result of verification: signature and certificates as JSON, and lines of text.
 fn verified(found: &Verification, database: Option<&str>) -> (Value, Value, Vec<String>) {
     let (check, proofs) = match found {
         Verification::NotAsked => return (Value::Null, Value::Null, Vec::new()),

@@ -1,4 +1,4 @@
-//! `nss-cmc csr create`.
+//! `nss-cmc csr create`: makes a certificate request.
 
 use std::path::PathBuf;
 
@@ -20,10 +20,10 @@ use nss_cmc::error::Result;
 use nss_cmc::keyid;
 use nss_cmc::nss::{Access, KeyFlags, KeyUses};
 
-/// Prints a report.
+/// Prints a report; fails when stdout can't be written.
 type Show<'a> = &'a mut dyn FnMut(&mut Report) -> Result<()>;
 
-/// `csr`.
+/// Arguments of `csr`.
 #[derive(Args)]
 pub struct CsrArgs {
     #[command(subcommand)]
@@ -161,14 +161,14 @@ pub struct CreateArgs {
 }
 
 impl CsrArgs {
-    /// Returns warnings about the database and files it names.
+    /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         let CsrCommand::Create(args) = &self.command;
         args.database.warnings()
     }
 }
 
-/// Runs `csr`. A request that goes to stdout is there before its key is kept.
+/// Runs `csr`. A request for stdout is printed before its key is kept.
 ///
 /// # Errors
 /// As [`create`]; [`Kind::Output`].
@@ -207,7 +207,7 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
     };
     let access = if new { Access::ReadWrite } else { Access::ReadOnly };
     let passwords = args.database.passwords();
-    // A key that is there may be named by its certificate, in whichever token that is.
+    // The certificate that names an existing key may be in another token.
     let by_name = args.key.as_deref().filter(|key| keyid::parse(key).is_err());
     let needs = Needs {
         token: &args.database.token,
@@ -232,7 +232,7 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
 
 fn flags(args: &CreateArgs, archived: bool) -> KeyFlags {
     let usual = KeyFlags::permanent(args.key_type);
-    // An archived RSA key is one that others encrypt for.
+    // An archived RSA key is for encryption.
     let uses = match args.key_type {
         KeySpec::Rsa(_) if archived => KeyUses::Everything,
         _ => usual.uses,

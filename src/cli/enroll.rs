@@ -1,4 +1,4 @@
-//! `nss-cmc enroll`.
+//! `nss-cmc enroll`: enrolls a certificate and imports it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -186,7 +186,7 @@ pub struct EnrollArgs {
 }
 
 impl EnrollArgs {
-    /// Returns warnings about the database and files it names.
+    /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         let mut said = self.database.warnings();
         said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
@@ -198,12 +198,12 @@ fn trust(text: &str) -> std::result::Result<Trust, String> {
     Trust::parse(text).map_err(|e| e.to_string())
 }
 
-/// Runs `enroll`; `tell` is for whoever waits.
+/// Runs `enroll`; `tell` prints progress for the user.
 ///
 /// # Errors
 /// As [`enroll`].
 pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
-    // A profile that is missing is said before anything is opened.
+    // A missing profile is reported before the database is opened.
     let connection = args.ca.config()?;
     connection.submit_url()?;
     if args.nickname.as_ref().is_some_and(|name| name.chars().any(char::is_control)) {
@@ -387,7 +387,7 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
         result["key_resumed"] = json!(resumed);
     }
     if enrolled.nickname.is_none() && issued.chain_file.is_none() {
-        // Nothing else keeps it.
+        // The report is the only copy of this certificate.
         report = report.line(pem::certificates(&certificate.der, &issued.chain).trim_end());
     }
     if !issued.missing_names.is_empty() {

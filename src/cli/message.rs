@@ -1,10 +1,10 @@
-//! A message of any kind, part by part: as lines for people, and as JSON.
+//! Prints a message of any kind, item by item, as text and as JSON.
 
 use serde_json::{Map, Value};
 
 use nss_cmc::inspect::Item;
 
-/// A message as JSON.
+/// Returns a message as JSON.
 pub fn message_json(message: &Item) -> Value {
     match message {
         Item::Null => Value::Null,
@@ -19,8 +19,8 @@ pub fn message_json(message: &Item) -> Value {
     }
 }
 
-/// The lines of a message: one part each, indented by what holds it; lists with a dash before each
-/// of their parts. What isn't there isn't shown.
+/// Returns a message as lines of text: one item a line, indented by its depth; each element of a
+/// list starts with a dash. Absent items have no line.
 pub fn message_lines(message: &Item) -> Vec<String> {
     let mut lines = Vec::new();
     parts(message, 0, &mut lines);
@@ -38,7 +38,7 @@ fn parts(item: &Item, indent: usize, lines: &mut Vec<String>) {
             for item in items {
                 let at = lines.len();
                 parts(item, indent + 2, lines);
-                // The dash stands before the first line of the part.
+                // The dash belongs to the first line of the element.
                 if let Some(first) = lines.get_mut(at) {
                     let text = first.trim_start().to_owned();
                     *first = format!("{:indent$}- {text}", "");

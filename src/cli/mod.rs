@@ -1,4 +1,4 @@
-//! The modern command tree.
+//! The commands of nss-cmc: arguments, and reports as text or JSON.
 
 pub(crate) mod args;
 mod cmc;
@@ -70,17 +70,17 @@ enum Command {
     },
 }
 
-/// Prints the help of what has a name of its own beside the commands; returns whether there is such.
+/// Prints the help of a name that isn't a command here; returns `false` for an unknown name.
 pub type OtherHelp = fn(&str, &mut Streams<'_>) -> bool;
 
-/// Runs a command with the program's arguments, the program name first; returns the exit code.
+/// Runs a command; `args` begin with the program's name. Returns the exit code.
 pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     let word = args.get(1).map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
-    // Usage lines carry the program's name, whatever the link it was called by.
+    // Usage lines name the program, whatever link it was started by.
     if let Some(called) = args.first_mut() {
         *called = "nss-cmc".into();
     }
-    // A wrong flag is reported as asked for, too, if the wish can be seen.
+    // An invalid option is reported in JSON, too, if `--output json` is among the arguments.
     let wants_json = args.windows(2).any(|w| w[0] == "--output" && w[1] == "json")
         || args.iter().any(|a| a == "--output=json")
         || std::env::var_os("NSS_CMC_OUTPUT").is_some_and(|v| v == "json");
@@ -105,7 +105,8 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: Other
     }
 }
 
-/// Adds --profile to the arguments that `enroll` lacks: clap can't express that an EST server needs none.
+/// Adds --profile to the missing arguments of `enroll`: clap can't express that an EST server needs
+/// none.
 fn with_profile(mut e: clap::Error, args: &[OsString]) -> clap::Error {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let given = |arg: &OsString| {
@@ -127,7 +128,7 @@ fn with_profile(mut e: clap::Error, args: &[OsString]) -> clap::Error {
 }
 
 fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
-    // What only reads has nothing to clean up: a signal may end it anywhere.
+    // A command that only reads has nothing to roll back: a signal may end it at any time.
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
         Command::Help { .. } => true,
@@ -164,7 +165,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
 }
 
 impl Command {
-    /// Returns warnings about the files the command names, which are printed whether it succeeds or not.
+    /// Returns warnings about the files that the command names; they are printed whether it
+    /// succeeds or fails.
     fn warnings(&self) -> Vec<String> {
         match self {
             Command::Enroll(args) => args.warnings(),
@@ -177,7 +179,8 @@ impl Command {
     }
 }
 
-/// Prints a failure: on stderr, too, when stdout doesn't take the JSON.
+/// Prints a failure; on stderr, too, when the JSON can't be written to stdout. Returns the exit
+/// code.
 fn fail(
     name: &str,
     e: &Error,
@@ -214,12 +217,12 @@ fn failed(e: &Error, streams: &mut Streams<'_>) -> u8 {
     e.kind().exit()
 }
 
-/// Prints a report, and the exit code that goes with it.
+/// Prints a report and returns its exit code.
 fn finish(mut report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
     match show(&mut report, output, streams) {
         Ok(()) => report.exit,
         Err(e) => {
-            // All of it: there may be a certificate in it that is nowhere else.
+            // The whole report: it may have the only copy of a certificate.
             streams.tell(format!(
                 "nss-cmc: {e}\ncannot print the result: {}",
                 report.to_text().trim_end()
@@ -229,7 +232,7 @@ fn finish(mut report: Report, output: Output, streams: &mut Streams<'_>) -> u8 {
     }
 }
 
-/// Prints a report once; if it was printed before, only the warnings that came since.
+/// Prints a report once; if it was printed before, only the warnings added since.
 fn show(report: &mut Report, output: Output, streams: &mut Streams<'_>) -> Result<()> {
     let text = if output == Output::Json { report.to_json() } else { report.to_text() };
     warn(report.warnings.drain(..), streams);
@@ -263,7 +266,7 @@ fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> R
         return Ok(Report { shown: true, ..Report::done("help", "found", false, "") });
     }
     let mut command = Cli::command();
-    // Gives the usage lines of subcommands the program's name.
+    // Usage lines of subcommands get the program's name.
     command.build();
     let mut at = &mut command;
     for word in topic {

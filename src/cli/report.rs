@@ -1,4 +1,4 @@
-//! What a command did, as one object: rendered as text or as JSON.
+//! The result of a command as one object, printed as text or as JSON.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -13,12 +13,12 @@ use nss_cmc::keyid;
 /// Version of the JSON shape. Additions don't change it.
 pub const SCHEMA: &str = "nss-cmc/1";
 
-/// The outcome of a command. As JSON it is the object Ansible expects of a module.
+/// The result of a command. Its JSON has the keys that Ansible expects of a module.
 #[derive(Debug, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
-    /// The verb (`enroll`).
+    /// The command (`enroll`).
     pub command: String,
     /// Whether anything was changed: key, certificate, trust, or the CA's records.
     pub changed: bool,
@@ -26,27 +26,27 @@ pub struct Report {
     pub failed: bool,
     /// One lower_snake word (`issued`).
     pub status: String,
-    /// One line for people.
+    /// The result in one line.
     pub msg: String,
-    /// The details; lists are always lists, absent is null, times are RFC 3339 in UTC.
+    /// The details. Lists are always arrays, absent values are null, times are RFC 3339 in UTC.
     pub result: Value,
-    /// Things to know although it worked.
+    /// Warnings of a run that succeeded or failed.
     pub warnings: Vec<String>,
-    /// The failure.
+    /// The error of a failed run; `None` on success.
     pub error: Option<Value>,
-    /// Further lines for people.
+    /// Further lines of the text form.
     #[serde(skip)]
     pub lines: Vec<String>,
     /// Exit code.
     #[serde(skip)]
     pub exit: u8,
-    /// Whether it is on stdout already.
+    /// Whether it was printed on stdout before.
     #[serde(skip)]
     pub shown: bool,
 }
 
 impl Report {
-    /// A success.
+    /// Returns the report of a success.
     pub fn done(command: &str, status: &str, changed: bool, msg: impl Into<String>) -> Report {
         Report {
             schema: SCHEMA,
@@ -64,25 +64,25 @@ impl Report {
         }
     }
 
-    /// Adds the details.
+    /// Sets the details.
     pub fn result(mut self, result: Value) -> Report {
         self.result = result;
         self
     }
 
-    /// Adds a line for people.
+    /// Adds a line to the text form.
     pub fn line(mut self, line: impl Into<String>) -> Report {
         self.lines.push(line.into());
         self
     }
 
-    /// Adds a warning when NSS could not be shut down after what was done.
+    /// Adds a warning when NSS could not be shut down after the operation.
     pub fn closed(mut self, closed: Result<()>) -> Report {
         self.warnings.extend(closed.err().map(|e| Notice::NotClosed(e).to_string()));
         self
     }
 
-    /// A failure.
+    /// Returns the report of a failure.
     pub fn failure(command: &str, e: &Error) -> Report {
         let pending = e.kind() == Kind::Pending;
         let status = if pending {
@@ -117,14 +117,14 @@ impl Report {
         report
     }
 
-    /// The JSON object and a newline.
+    /// Returns the JSON object, with a newline.
     pub fn to_json(&self) -> String {
-        // A struct of strings, booleans and Values always serialises.
+        // Serializing strings, booleans and Values can't fail.
         let text = serde_json::to_string(self).unwrap_or_default();
         format!("{text}\n")
     }
 
-    /// For stdout, as a person reads it.
+    /// Returns the text form, for stdout.
     pub fn to_text(&self) -> String {
         let mut text = format!("{}\n", self.msg);
         for line in &self.lines {
@@ -135,7 +135,7 @@ impl Report {
     }
 }
 
-/// What is known of a failure besides its message: what stays behind, what was missing.
+/// Returns the details of a failure: keys and files that remain, missing names.
 fn facts(e: &Error) -> Value {
     let mut facts = Map::new();
     let mut add = |name: &str, value: Value| facts.insert(name.to_owned(), value);
@@ -146,7 +146,7 @@ fn facts(e: &Error) -> Value {
         key.label.as_ref().map(|label| add("key_label", json!(label)));
     }
     if let Some(der) = left.and_then(|l| l.certificate.as_deref()) {
-        // Whatever it is, it is the only copy.
+        // The only copy, even if it can't be decoded.
         let unread = || json!({ "pem": pem::encode("CERTIFICATE", der) });
         add("certificate", summary(der).map_or_else(|_| unread(), |s| certificate_json(&s)));
     }
@@ -166,7 +166,7 @@ fn facts(e: &Error) -> Value {
     if facts.is_empty() { Value::Null } else { facts.into() }
 }
 
-/// A certificate in short, and the certificate.
+/// Returns a summary of a certificate, with its PEM.
 pub fn certificate_json(of: &Summary) -> Value {
     let rfc3339 = |t: &DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
     json!({
@@ -180,20 +180,20 @@ pub fn certificate_json(of: &Summary) -> Value {
     })
 }
 
-/// Certificates (DER) as a list of PEM.
+/// Returns DER certificates as an array of PEM strings.
 pub fn chain_json(chain: &[Vec<u8>]) -> Value {
     chain.iter().map(|der| pem::encode("CERTIFICATE", der)).collect()
 }
 
-/// The certificate, in PEM, that was issued although the run failed, and its chain: for stdout, where
-/// nothing else keeps them.
+/// Returns the PEM of a certificate that was issued although the run failed and isn't stored
+/// anywhere, and of its chain, for stdout.
 pub fn issued_pem(e: &Error) -> Option<String> {
     let left = e.left_behind()?;
     let certificate = left.certificate.as_ref()?;
     Some(pem::certificates(certificate, left.chain.as_deref().unwrap_or_default()))
 }
 
-/// An error as lines for stderr: what and why, what to try, what to know besides.
+/// Returns an error as lines for stderr: the message, the hint, the details.
 pub fn error_text(e: &Error) -> String {
     let mut text = format!("nss-cmc: {e}\n");
     if let Some(hint) = e.hint_text() {
@@ -233,7 +233,7 @@ mod tests {
             result(&e().leftover(key(Some("l"))).leftover(named)),
             format!(r#"{{{signed},"key_label":"l","nickname":"a"}}"#)
         );
-        // What can't be read is given out all the same.
+        // A certificate that can't be decoded is printed all the same.
         let issued = Leftover {
             certificate: Some(b"0".to_vec()),
             chain: Some(vec![b"1".to_vec()]),

@@ -1,4 +1,4 @@
-//! `nss-cmc revoke`.
+//! `nss-cmc revoke`: revokes a certificate, puts it on hold, or takes it off hold.
 
 use std::path::PathBuf;
 
@@ -113,7 +113,7 @@ pub struct RevokeArgs {
 }
 
 impl RevokeArgs {
-    /// Returns warnings about the database and files it names.
+    /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         let mut said = self.database.warnings();
         said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));

@@ -1,4 +1,4 @@
-//! `nss-cmc shared-token`.
+//! `nss-cmc shared-token`: encrypts a shared secret for the CA.
 
 use std::path::PathBuf;
 
@@ -66,9 +66,9 @@ pub struct SharedTokenArgs {
 }
 
 impl SharedTokenArgs {
-    /// Returns warnings about the database and files it names.
+    /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        // With --cert no database is opened.
+        // `--cert` needs no database.
         let database = self.database.as_deref().filter(|_| self.cert.is_none());
         let mut said = self.password.warnings(database);
         said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
