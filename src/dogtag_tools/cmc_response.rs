@@ -1,4 +1,4 @@
-//! CMCResponse: prints a response, stores its chain, and says whether it is to be believed.
+//! CMCResponse: prints a response, stores its certificate chain, and verifies its signature.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ struct Options {
     stray: Vec<OsString>,
 }
 
-/// Runs CMCResponse: 0 when every status is success and the response is to be believed.
+/// Runs CMCResponse. Returns 0 when every status is success and the response is verified.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     let name = OsString::from("CMCResponse");
     let options = match Options::try_parse_from(std::iter::once(&name).chain(args)) {
@@ -103,11 +103,11 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
     Ok(0)
 }
 
-/// Verifies the response and each of its certificates against the database named with `-d`. Without one
-/// it only says that nothing was verified. Certificates are named on stderr when one isn't proven, or
-/// with `-v`.
+/// Verifies the response and each of its certificates against the database given with `-d`. Without
+/// `-d` it prints that nothing was verified. The certificates are listed on stderr when one isn't
+/// proven, or with `-v`.
 fn verify(options: &Options, response: &Response, streams: &mut Streams<'_>) -> Result<()> {
-    // Never one that happens to lie in the current directory: NSS loads the libraries it names.
+    // The current directory is no default here: NSS loads the libraries that a database names.
     let Some(dir) = options.database.as_deref() else {
         streams.tell("warning: the signature was not verified: no NSS database given (-d DIR)");
         return Ok(());

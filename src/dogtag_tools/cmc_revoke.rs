@@ -1,4 +1,4 @@
-//! CMCRevoke: a signed CMC revocation request, from arguments with their values glued on.
+//! CMCRevoke: a signed CMC revocation request, from options with their values attached.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -24,7 +24,7 @@ Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reaso
   The reason is a name (keyCompromise) or a number (RFC 5280).
   The request is written to CMCRevoke.out unless --output says otherwise.";
 
-/// Those that are paths or secrets may be any octets.
+/// The options. Paths and secrets may be any octets.
 const OPTIONS: &[Known] = &[
     ("-d", Takes::Text),
     ("-n", Takes::Text),

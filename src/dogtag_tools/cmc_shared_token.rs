@@ -81,7 +81,7 @@ struct Options {
 
 /// Runs CMCSharedToken.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
-    // Long options also came with one dash.
+    // Long options also work with one dash.
     let args = args.iter().map(|a| match a.to_str() {
         Some("-oaep") => "--oaep".into(),
         Some("-help") => "--help".into(),
@@ -116,7 +116,7 @@ fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     super::check_secrets(files.into_iter().flatten().map(PathBuf::as_path), streams);
     let passphrase = passphrase(options)?;
     let recipient = match (options.certificate.first(), options.nickname.first()) {
-        // Public-key work only: no database takes part, and none is changed.
+        // A certificate file needs only a public-key operation, and no database.
         (Some(path), _) => Recipient::File(path.clone()),
         (None, Some(nickname)) => {
             let dir = super::database(options.database.first().map(String::as_str), streams)?;

@@ -1,5 +1,5 @@
-//! CRMFPopClient: a key pair in the token and a CRMF request for it, the key archived if wished,
-//! stored, printed or submitted to the CA.
+//! CRMFPopClient: a key pair in the token and a CRMF request for it, with key archival if
+//! requested; stores, prints or submits the request.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -60,8 +60,7 @@ To submit the request:
   -u <username>          User name
   -r <requestor>         Requestor";
 
-/// Those that are paths or passwords may be any octets. PKCS10Client's `-y` takes a word; here it is
-/// understood, too.
+/// The options. Paths and passwords may be any octets. `-y` also takes a value, as in PKCS10Client.
 const OPTIONS: &[Known] = &[
     ("-d", Takes::Text),
     ("-h", Takes::Text),
@@ -99,7 +98,7 @@ fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
 }
 
-/// Runs CRMFPopClient. Unlike the Java tool it fails when the CA refuses or is unclear.
+/// Runs CRMFPopClient. Unlike the Java tool, it fails when the CA refuses or the result is unknown.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     let mut options = Options::new(Dialect::Clustered, OPTIONS);
     let outcome = options.read(args).and_then(|()| {
@@ -111,7 +110,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     });
     match outcome {
         Ok(true) => 0,
-        // The CA refused or was unclear, and it was said.
+        // The message is printed already.
         Ok(false) => u8::from(!super::legacy_exit()),
         Err(e) => {
             streams.tell(format!("ERROR: {e}"));
@@ -122,7 +121,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     }
 }
 
-/// Everything the options say, checked before anything is made.
+/// The values of the options, checked before a key is generated.
 struct Plan<'a> {
     subject: &'a str,
     key: KeyWanted,
@@ -178,7 +177,7 @@ fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> R
     if pop != Pop::None && options.text("-a") == Some("ec") && options.truth("-x") == Some(true) {
         return Err(usage("-x true makes a key that cannot sign: it needs -q POP_NONE"));
     }
-    // Without -b nothing is wrapped, whatever is in the environment.
+    // Without -b no key is wrapped, whatever the environment says.
     let environment =
         options.path("-b").and_then(|_| std::env::var("KEY_ARCHIVAL_KEYWRAP_ALGORITHM").ok());
     let wrap = match options.text("-w").or(environment.as_deref()) {
@@ -205,7 +204,7 @@ fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> R
     })
 }
 
-/// `-m host:port` as a URL; plain http, as ever, unless the URL says otherwise.
+/// Returns `-m host:port` as a URL; http, as in the Java tool, unless the value has a scheme.
 fn base_url(host: Option<&str>) -> String {
     let host = host.unwrap_or_default().trim_end_matches('/');
     if host.starts_with("http://") || host.starts_with("https://") {
@@ -215,7 +214,7 @@ fn base_url(host: Option<&str>) -> String {
     }
 }
 
-/// Does the work; `false` when the CA refused the request, or nobody knows.
+/// Makes the request; returns `false` when the CA refused it, or the result is unknown.
 fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
     let base = base_url(options.text("-m"));
     let plan = plan(options, &base, streams)?;
@@ -253,7 +252,7 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
     }
     let mut transport = match &plan.submission {
         Some(_) => {
-            // Plain http, as ever.
+            // http, as in the Java tool.
             let config = Config { plain_http: true, ..Config::new(Url::parse(&base)?) };
             Some(config.transport(Some(&session.database), None)?)
         }
@@ -261,7 +260,7 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
     };
     let archive = match (archive, &mut transport) {
         (Some(mut archive), Some(transport)) => {
-            // Where the CA doesn't tell, what the options say is done.
+            // The options count when the CA doesn't say which wrapping it requires.
             archive.wrap = archive_wrap(transport, &base)?.unwrap_or(archive.wrap);
             Some(archive)
         }
@@ -309,7 +308,7 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
     Ok(accepted)
 }
 
-/// Stores the request or prints it, behind `lines`; the key goes again when neither can be done.
+/// Stores or prints the request, after `lines`; the key is deleted when neither succeeds.
 fn keep(
     made: Made,
     output: Option<&Path>,
@@ -330,11 +329,11 @@ fn keep(
     Ok(())
 }
 
-/// Around the CA's page.
+/// The line before and after the CA's page.
 const RULE: &str = "--------------------";
 
-/// Submits the request. The key goes again when the CA never got it, and only then: a page is not
-/// signed, so that a refusal proves nothing.
+/// Submits the request. The key is deleted only when the CA has not received the request: the page
+/// is not signed, so a refusal proves nothing.
 fn hand_in(
     made: Made,
     (host, to): (&str, &Submission<'_>),
@@ -346,7 +345,7 @@ fn hand_in(
     if verbose {
         streams.say(format!("Opening {}", to.url()));
     }
-    // Nobody would learn the request's id.
+    // Without stdout the request id would be lost.
     let heard = made.key.check().and_then(|()| streams.print(""));
     let answer = heard.and_then(|()| submit(transport, to, &made.der));
     let answer = match answer {
@@ -388,7 +387,8 @@ fn hand_in(
     Ok(false)
 }
 
-/// A failure after which the CA may have the request, and a certificate may come.
+/// Returns the error of a failure after which the CA may have the request, and may issue a
+/// certificate.
 fn undecided(made: Made, temporary: bool, e: Error) -> Error {
     if !temporary {
         return made.key.leave(e);

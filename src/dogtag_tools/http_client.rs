@@ -19,7 +19,7 @@ use nss_cmc::http::Url;
 use nss_cmc::http::endpoint::{Encoding, Endpoint};
 use nss_cmc::nss::Access;
 
-/// Those of the Java tool, then ours.
+/// Keys of the Java tool's configuration file, then the additional ones.
 const KEYS: &[&str] = &[
     "host",
     "port",
@@ -43,12 +43,12 @@ const KEYS: &[&str] = &[
     "estEncoding",
 ];
 
-/// Where EST takes CMC (RFC 7030 §3.2.2).
+/// The path of CMC requests in EST (RFC 7030 §3.2.2).
 const EST_PATH: &str = "/.well-known/est/fullcmc";
 
 const USAGE: &str = "Usage: HttpClient <configuration file>";
 
-/// Runs HttpClient. Unlike the Java tool it fails when it failed.
+/// Runs HttpClient. Unlike the Java tool, it returns an error when the request fails.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     let code = match args {
         [help] if help == "--help" => {
@@ -79,23 +79,23 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     }
     let output = settings.non_empty("output").map(PathBuf::from);
     exchange(&settings, streams).inspect_err(|_| {
-        // A script that goes on regardless would take it for this run's.
+        // A script that ignores the failure would use the old file as this run's response.
         if let Some(output) = output.filter(|o| o.is_file()) {
             streams.tell(format!("note: {} is of an earlier run", output.display()));
         }
     })
 }
 
-/// What to send where, and where the response goes.
+/// The request, the connection, and the output file.
 struct Job {
     url: String,
-    /// An EST server whatever the path.
+    /// Whether the server speaks EST, whatever the path.
     est: bool,
     est_encoding: Option<Encoding>,
     secure: bool,
     input: PathBuf,
     output: PathBuf,
-    /// How many lines of the response's head are shown.
+    /// Number of lines printed of the response's head.
     head_lines: usize,
 }
 
@@ -120,8 +120,7 @@ impl Job {
                 usage(settings, &format!("numHeaderLines {n} out of range: 1 - 56"))
             })?,
         };
-        // Without the key, the CA's TLS port is what everybody means; a misspelt "true" isn't
-        // "false".
+        // The default is the CA's TLS port; a misspelt "true" is an error, not "false".
         let secure = truth(settings, "secure", true)?;
         let scheme = if secure { "https" } else { "http" };
         let address = host.contains(':') && !host.starts_with('[');
@@ -166,7 +165,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         plain_http: !job.secure,
         connect_timeout: seconds(settings, "connectTimeout", 30)?,
         timeout: seconds(settings, "timeout", 300)?,
-        // An empty one is none, whatever the environment says.
+        // An empty value means no proxy, whatever the environment says.
         proxy: settings.get("proxy").map(str::to_owned),
         est_encoding: job.est_encoding,
         ..Config::new(Url::parse(&job.url)?)
@@ -202,10 +201,10 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let Received { der, response } = judge::read(&endpoint, reply)?;
     streams.say(format!("\nTotal number of bytes read = {}", der.len()));
     streams.say(pem::lines(&der, 76, "\r\n"));
-    // It is on stdout by now, whatever happens to the file.
+    // The response is on stdout already, even if the file can't be written.
     place.fill(&der)?;
     streams.say(format!("\nThe response in binary format is stored in {}\n", job.output.display()));
-    // It was delivered: that is what the exit status tells. CMCResponse judges what it says.
+    // The exit status is that of the HTTP exchange. CMCResponse reports the CMC status.
     if let Err(e) = judge::issued(&response) {
         streams.tell(format!("note: {e}"));
         super::hint(&e, streams);
@@ -213,7 +212,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A key that is `true` or `false`, in any case.
+/// Returns a key whose value is `true` or `false`, in any case.
 fn truth(settings: &Settings, key: &str, default: bool) -> Result<bool> {
     match settings.non_empty(key).map(|v| v.trim().to_ascii_lowercase()).as_deref() {
         None => Ok(default),
@@ -240,8 +239,8 @@ fn seconds(settings: &Settings, key: &str, default: u64) -> Result<Duration> {
 fn open(settings: &Settings, streams: &mut Streams<'_>) -> Result<Session> {
     let dir = settings.required("dbdir", "Missing directory name for the NSS database.")?;
     let dir = super::database(Some(dir), streams)?;
-    // Without a client certificate only the database's trust is needed, which is readable without a
-    // login but in FIPS mode.
+    // Without a client certificate only the trust settings are read, which need a login in FIPS
+    // mode only.
     let signer = match truth(settings, "clientmode", false)? {
         true => Some(settings.required("nickname", "Missing nickname for the client certificate")?),
         false => None,

@@ -1,4 +1,4 @@
-//! What PKCS10Client and CRMFPopClient have in common: key options and output files.
+//! Key options and output files of PKCS10Client and CRMFPopClient.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
 }
 
-/// Algorithm and size as the options say; the tools' defaults where they say nothing.
+/// Returns algorithm and size from the options, with the Java tools' defaults.
 pub fn key_spec(algorithm: &str, length: Option<u32>, curve_name: Option<&str>) -> Result<KeySpec> {
     match algorithm {
         "rsa" => Ok(KeySpec::Rsa(length.unwrap_or(2048))),
@@ -30,7 +30,7 @@ pub fn key_spec(algorithm: &str, length: Option<u32>, curve_name: Option<&str>) 
     }
 }
 
-/// A curve by the names of the tools and of the standards.
+/// Returns a curve by the name that Dogtag's tools or the standards use.
 fn curve(name: &str) -> Result<Curve> {
     Curve::from_name(name).ok_or_else(|| {
         usage(format!("Unknown curve: {name}")).because(
@@ -39,12 +39,12 @@ fn curve(name: &str) -> Result<Curve> {
     })
 }
 
-/// A number; Java's exception for anything else has no better text.
+/// Parses a number; [`Kind::Usage`] for an invalid one.
 pub fn number(option: &str, text: &str) -> Result<u32> {
     text.parse().map_err(|_| usage(format!("Illegal input parameters for {option}: {text}")))
 }
 
-/// -1 (as the token likes), 0 or 1.
+/// Parses -1 (the token's default), 0 or 1.
 pub fn tristate(option: &str, text: &str) -> Result<Option<bool>> {
     match text {
         "-1" => Ok(None),
@@ -54,7 +54,7 @@ pub fn tristate(option: &str, text: &str) -> Result<Option<bool>> {
     }
 }
 
-/// Flags of an EC or ML-DSA key; `sensitive` unset means: unless temporary.
+/// Returns the flags of an EC or ML-DSA key; without `sensitive`, a permanent key is sensitive.
 pub fn flags(
     temporary: bool,
     sensitive: Option<bool>,
@@ -69,7 +69,8 @@ pub fn flags(
     }
 }
 
-/// A request as the tools write it: 76 columns with CR LF between header and footer with LF.
+/// Returns a request as the Java tools write it: base64 in lines of 76 characters with CR LF,
+/// header and footer with LF.
 pub fn request_text(der: &[u8]) -> String {
     format!(
         "-----BEGIN CERTIFICATE REQUEST-----\n{}-----END CERTIFICATE REQUEST-----\n",
@@ -77,14 +78,14 @@ pub fn request_text(der: &[u8]) -> String {
     )
 }
 
-/// `<file>.keyId`.
+/// Returns `<file>.keyId`.
 pub fn key_id_file(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".keyId");
     PathBuf::from(name)
 }
 
-/// Writes the request and, without line end, the key id beside it.
+/// Writes the request, and the key identifier beside it, without line end.
 pub fn store(output: &Path, der: &[u8], id: &[u8]) -> Result<()> {
     let text = request_text(der);
     let id = keyid::to_dogtag(id);

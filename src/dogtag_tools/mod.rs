@@ -1,5 +1,5 @@
-//! The old names: one file per Dogtag tool. Each reads its dialect, does the work through the same
-//! operations as the modern verbs, and prints the lines scripts grep for.
+//! The Dogtag tools under their old names, one file each: reads the options of the tool, calls the
+//! operations of the library, and prints the lines that scripts search.
 
 mod cmc_request;
 mod cmc_response;
@@ -24,10 +24,10 @@ use nss_cmc::interrupt;
 use nss_cmc::nss::{current_directory, exposed};
 use nss_cmc::secret::Secret;
 
-/// One of the tools.
+/// One tool.
 pub struct Tool {
     name: &'static str,
-    /// Takes the arguments without the program name; returns the exit code.
+    /// Runs the tool; the arguments have no program name. Returns the exit code.
     run: fn(&[OsString], &mut Streams<'_>) -> u8,
 }
 
@@ -46,7 +46,7 @@ pub fn find(name: &str) -> Option<&'static Tool> {
     TOOLS.iter().find(|tool| tool.name == name)
 }
 
-/// Prints the help of the tool called `name`; returns whether there is one.
+/// Prints the help of the tool called `name`; returns `false` for an unknown name.
 pub fn help_of(name: &str, streams: &mut Streams<'_>) -> bool {
     let tool = find(name);
     if let Some(tool) = tool {
@@ -60,7 +60,7 @@ impl Tool {
     pub fn run(&self, args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         let code = (self.run)(args, streams);
         if code != 0 {
-            // A script that runs it in a loop ends with it.
+            // A script that calls the tool in a loop ends with it.
             interrupt::end_if_unwatched();
         }
         if let Some(e) = streams.untold() {
@@ -70,8 +70,8 @@ impl Tool {
     }
 }
 
-/// Passwords of a tool: what its command line says, which everybody on the machine can see, is that of
-/// the token named there; else lines of the file; else asked for.
+/// Returns the source of a tool's passwords: the option, which other users of the machine can read,
+/// is for the token named beside it; then the lines of the file; then the terminal.
 fn passwords<'a>(text: Option<&'a OsStr>, file: Option<&Path>) -> Passwords<'a> {
     let other = file.map_or(Source::Prompt, |file| Source::File(file.into())).passwords();
     Box::new(move |wanted| match text {
@@ -80,7 +80,7 @@ fn passwords<'a>(text: Option<&'a OsStr>, file: Option<&Path>) -> Passwords<'a> 
     })
 }
 
-/// `--help` of a tool that is told everything by a file.
+/// Prints `--help` of a tool that reads a configuration file.
 fn help(usage: &str, keys: &[&str], streams: &mut Streams<'_>) {
     streams.say(usage);
     streams.say("\nKeys of the file:");
@@ -89,10 +89,11 @@ fn help(usage: &str, keys: &[&str], streams: &mut Streams<'_>) {
     }
 }
 
-/// Returns the database's directory: as given, or the current one. Warns when other users can write it.
+/// Returns the database's directory; the current directory by default. Warns when other users can
+/// write it.
 ///
 /// # Errors
-/// As [`current_directory`], when none is given.
+/// As [`current_directory`], when no directory is given.
 fn database<'a>(given: Option<&'a str>, streams: &mut Streams<'_>) -> Result<&'a str> {
     let dir = match given {
         Some(dir) => dir,
@@ -116,14 +117,14 @@ fn secret(value: &OsStr) -> Secret {
     Secret::new(value.as_bytes().to_vec())
 }
 
-/// Prints what to try after an error.
+/// Prints the hint of an error.
 fn hint(e: &Error, streams: &mut Streams<'_>) {
     if let Some(hint) = e.hint_text() {
         streams.tell(format!("hint: {hint}"));
     }
 }
 
-/// Prints what to try after an error, and what to know besides.
+/// Prints the hint and the details of an error.
 fn explain(e: &Error, streams: &mut Streams<'_>) {
     hint(e, streams);
     for note in e.notes() {
@@ -131,7 +132,7 @@ fn explain(e: &Error, streams: &mut Streams<'_>) {
     }
 }
 
-/// Whether `NSS_CMC_LEGACY_EXIT=1` asks for the exit status the Java tool had.
+/// Returns whether `NSS_CMC_LEGACY_EXIT=1` requests the exit status of the Java tool.
 fn legacy_exit() -> bool {
     std::env::var_os("NSS_CMC_LEGACY_EXIT").is_some_and(|v| v == "1")
 }

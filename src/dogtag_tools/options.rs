@@ -1,4 +1,4 @@
-//! The command lines of the tools, each in its own dialect.
+//! The command lines of the tools, each in its own syntax.
 
 use std::ffi::{OsStr, OsString};
 use std::iter::Peekable;
@@ -11,62 +11,62 @@ use nss_cmc::error::{Error, Kind, Result};
 /// How a tool splits its command line into options and values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// CRMFPopClient's, as commons-cli reads it: letters may stand together and before their value
-    /// (`-vdDIR`), `--` ends the options, words that belong to none are dropped. Of a repeated option the
-    /// first counts.
+    /// CRMFPopClient's, as commons-cli reads it: one-letter options may be combined and followed by
+    /// their value (`-vdDIR`), `--` ends the options, other words are ignored. The first of a
+    /// repeated option counts.
     Clustered,
-    /// PKCS10Client's: options are whole words, every value is the next word, reading ends at an unknown
-    /// one. Of a repeated option the last counts.
+    /// PKCS10Client's: an option is a whole word, its value the next word; reading stops at an
+    /// unknown option. The last of a repeated option counts.
     Words,
-    /// CMCRevoke's: values stand behind the letter (`-dDIR`) or after it, perhaps in quotes, and may be
-    /// empty. Of a repeated option the last counts.
+    /// CMCRevoke's: the value follows the letter (`-dDIR`) or is the next word, may be quoted, and
+    /// may be empty. The last of a repeated option counts.
     Glued,
 }
 
-/// An option of a tool with its dashes, a letter (`-d`) or a long one (`--oaep`), and what follows it.
+/// An option with its dashes, short (`-d`) or long (`--oaep`), and its value.
 pub type Known = (&'static str, Takes);
 
-/// What follows an option.
+/// The value of an option.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
-    /// Nothing.
+    /// No value.
     Nothing,
     /// A text in UTF-8.
     Text,
     /// Any octets: a path or a secret.
     Octets,
-    /// The next word, if it is one of these; whatever the case where the dialect is [`Dialect::Words`].
+    /// The next word, if it is one of these; in any case with [`Dialect::Words`].
     OneOf(&'static [&'static str]),
-    /// The next word, if it is no option.
+    /// The next word, if it isn't an option.
     Anything,
 }
 
-/// `true` or `false`, which may be left out.
+/// `true` or `false`; may be omitted.
 pub const TRUTH: Takes = Takes::OneOf(&["true", "false"]);
 
 type Words<'a> = Peekable<Iter<'a, OsString>>;
 
-/// The options of a command line, in their order.
+/// The options of a command line, in order.
 pub struct Options {
     dialect: Dialect,
     known: &'static [Known],
     given: Vec<(&'static str, Option<OsString>)>,
-    /// Words that are no option and no value, with their places (from 0).
+    /// Words that are neither option nor value, with their positions (from 0).
     pub unknown: Vec<(usize, OsString)>,
 }
 
 impl Options {
-    /// Returns none, to be [read][Options::read].
+    /// Returns an empty list, to be filled by [`Options::read`].
     pub fn new(dialect: Dialect, known: &'static [Known]) -> Options {
         Options { dialect, known, given: Vec::new(), unknown: Vec::new() }
     }
 
-    /// Reads a command line without the program's name. What stands before an error is there all the
-    /// same.
+    /// Reads a command line without the program's name. After an error, the options before it are
+    /// available.
     ///
     /// # Errors
-    /// [`Kind::Usage`], in the tool's words, for an unknown option, a missing value, or one that is not
-    /// UTF-8 but has to be.
+    /// [`Kind::Usage`], in the Java tool's words, for an unknown option, a missing value, or a
+    /// value that must be UTF-8 and isn't.
     pub fn read(&mut self, args: &[OsString]) -> Result<()> {
         let mut words = args.iter().peekable();
         while let Some(word) = words.next() {
@@ -89,8 +89,8 @@ impl Options {
         Ok(())
     }
 
-    /// Returns the option that a whole word is. Long ones come with one dash, too, where letters stand
-    /// together.
+    /// Returns the option that a whole word is. With [`Dialect::Clustered`], long ones may have one
+    /// dash.
     fn whole(&self, word: &OsStr) -> Option<&'static Known> {
         let is_long = |name: &str| name.starts_with("--");
         self.known.iter().find(|(name, _)| match self.dialect {
@@ -172,7 +172,7 @@ impl Options {
         Ok(OsStr::from_bytes(value).to_owned())
     }
 
-    /// Whether a word is one of the options, so that it can't be the value of another.
+    /// Returns whether a word is an option, and so can't be the value of another.
     fn is_option(&self, word: &OsStr) -> bool {
         match word.as_bytes() {
             [b'-', b'-', ..] => true,
@@ -191,23 +191,23 @@ impl Options {
         Ok(())
     }
 
-    /// Returns the value of each time an option is given.
+    /// Returns the value of each occurrence of an option.
     pub fn all(&self, name: &'static str) -> impl DoubleEndedIterator<Item = Option<&OsStr>> {
         let given = self.given.iter().filter(move |(given, _)| *given == name);
         given.map(|(_, value)| value.as_deref())
     }
 
-    /// Whether an option is given.
+    /// Returns whether an option is given.
     pub fn has(&self, name: &'static str) -> bool {
         self.all(name).next().is_some()
     }
 
-    /// Whether an option is given, the last time without a value or with `true`.
+    /// Returns whether the last occurrence of an option has no value or `true`.
     pub fn flag(&self, name: &'static str) -> bool {
         self.all(name).next_back().is_some_and(|v| v.is_none_or(|v| v.eq_ignore_ascii_case("true")))
     }
 
-    /// Returns an option's value as it was given.
+    /// Returns an option's value as octets.
     pub fn octets(&self, name: &'static str) -> Option<&OsStr> {
         let mut all = self.all(name);
         match self.dialect {
@@ -217,7 +217,7 @@ impl Options {
         .flatten()
     }
 
-    /// Returns the value of an option that takes a text.
+    /// Returns the value of a [text](Takes::Text) option.
     pub fn text(&self, name: &'static str) -> Option<&str> {
         self.octets(name)?.to_str()
     }
@@ -233,12 +233,12 @@ impl Options {
     }
 }
 
-/// `-oaep` for `--oaep`.
+/// Returns `-oaep` for `--oaep`.
 fn one_dash(long: &str) -> Option<&OsStr> {
     long.strip_prefix('-').map(OsStr::new)
 }
 
-/// Quotes that a script put around the value and the shell left there.
+/// Removes quotes around a value that the shell left there.
 fn unquoted(value: &[u8]) -> &[u8] {
     match value {
         [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
@@ -292,7 +292,7 @@ mod tests {
         assert!(got.has("--oaep") && got.has("-v") && !got.flag("-y") && !got.has("-o"));
         assert!(clustered("-y").unwrap().flag("-y"));
         assert!(clustered("-y -d db").unwrap().flag("-y"));
-        // commons-cli's options are in lower case only.
+        // commons-cli compares these values in lower case only.
         assert!(clustered("-y FALSE").unwrap().flag("-y"));
         assert!(clustered("--oaep --help").unwrap().has("--help"));
         assert!(!clustered("-v -- --help").unwrap().has("--help"));

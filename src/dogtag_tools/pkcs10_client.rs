@@ -30,8 +30,8 @@ For ec and mldsa keys:
 
 Curves: nistp256 (secp256r1), nistp384 (secp384r1), nistp521 (secp521r1)";
 
-/// Those that are paths or passwords may be any octets. `-v` and `-y` come with and without a value,
-/// depending on the release.
+/// The options. Paths and passwords may be any octets. `-v` and `-y` have a value in some releases
+/// only.
 const OPTIONS: &[Known] = &[
     ("-d", Takes::Text),
     ("-h", Takes::Text),
@@ -86,7 +86,8 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     }
 }
 
-/// Key flags; options that don't fit the algorithm are ignored, as ever, but said to be.
+/// Returns the key flags; warns of options that don't apply to the algorithm, and ignores them as
+/// the Java tool does.
 fn flags(options: &Options, rsa: bool, streams: &mut Streams<'_>) -> Result<KeyFlags> {
     let sensitive = options.text("-s").map(|t| keys::tristate("-s", t)).transpose()?;
     let extractable = options.text("-e").map(|t| keys::tristate("-e", t)).transpose()?;

@@ -1,4 +1,4 @@
-//! The two dialects of the old tools' .cfg files, read with serde_ini.
+//! Reads the .cfg files of the Java tools, in two syntaxes, with serde_ini.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,7 +12,8 @@ use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::secret::Secret;
 use nss_cmc::text::nearest;
 
-/// The settings of a flat file. Values may be secrets: there is no `Debug`, and it is wiped.
+/// The settings of a file without sections. Values may be secrets: it has no `Debug`, and is wiped
+/// on drop.
 pub struct Settings {
     file: String,
     values: BTreeMap<String, Value>,
@@ -20,23 +21,23 @@ pub struct Settings {
     latin_1: bool,
 }
 
-/// What a key was given, on which lines (from 1); of several the last counts.
+/// The value of a key, and the lines (from 1) that set it; the last one counts.
 #[derive(Default)]
 struct Value {
     text: Zeroizing<String>,
     lines: Vec<usize>,
 }
 
-/// The largest file read, in octets.
+/// The largest file that is read, in octets.
 const LARGEST: usize = 1024 * 1024;
 
-/// The dialect of a file.
+/// The syntax of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
     /// CMCRequest's: lines trimmed, `#` comments, split at the first `=`.
     Lines,
-    /// `java.util.Properties`, which HttpClient reads: `!` comments, `:` or blank as separator,
-    /// backslash escapes, continued lines.
+    /// `java.util.Properties`, for HttpClient: `!` comments, `:` or blank as separator, backslash
+    /// escapes, continuation lines.
     Properties,
 }
 
@@ -49,7 +50,7 @@ impl Settings {
         let shown = path.display().to_string();
         let failed =
             || Error::new(Kind::Usage, format!("cannot read the configuration file {shown}"));
-        // Large enough from the start: growing would leave copies of secrets behind.
+        // Allocated at full size: a buffer that grows leaves copies of secrets in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
         File::open(path)
             .and_then(|file| file.take(LARGEST as u64 + 1).read_to_end(&mut bytes))
@@ -67,7 +68,7 @@ impl Settings {
         if let Ok(text) = std::str::from_utf8(&bytes) {
             return Settings::parse(&shown, text, dialect);
         }
-        // What else old files are written in; every octet is a character of it.
+        // Old files are in ISO 8859-1, where every octet is a character.
         let mut text = Zeroizing::new(String::with_capacity(2 * bytes.len()));
         text.extend(bytes.iter().copied().map(char::from));
         let mut settings = Settings::parse(&shown, &text, dialect)?;
@@ -75,7 +76,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Reads text; `file` names it in messages.
+    /// Parses text; `file` is its name in messages.
     ///
     /// # Errors
     /// [`Kind::Usage`] with file and line.
@@ -90,8 +91,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Takes a line `key=value`; `None` when it is none. serde_ini's items are ours to wipe; its map of
-    /// a whole file leaves copies in its errors, and hides lines given twice.
+    /// Parses a line `key=value`; `None` for another line. The items of serde_ini can be wiped; its
+    /// map of a whole file would leave copies in errors, and hide repeated keys.
     fn take(&mut self, number: usize, line: &str) -> Option<()> {
         let item = serde_ini::Parser::from_str(line).next()?;
         let serde_ini::Item::Value { key, value } = item.ok()? else { return None };
@@ -104,29 +105,29 @@ impl Settings {
         Some(())
     }
 
-    /// The value, `None` when absent.
+    /// Returns the value; `None` when absent.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(|v| v.text.as_str())
     }
 
-    /// The value unless absent or empty.
+    /// Returns the value; `None` when absent or empty.
     pub fn non_empty(&self, key: &str) -> Option<&str> {
         self.get(key).filter(|v| !v.is_empty())
     }
 
-    /// Whether the value is `true`, in any case.
+    /// Returns whether the value is `true`, in any case.
     pub fn flag(&self, key: &str) -> bool {
         self.get(key).is_some_and(|v| v.eq_ignore_ascii_case("true"))
     }
 
-    /// A secret value.
+    /// Returns the value as a secret.
     pub fn secret(&self, key: &str) -> Option<Secret> {
         self.get(key).map(|v| Secret::new(v.as_bytes().to_vec()))
     }
 
-    /// A token's password that is in the file itself (`key`), or where `keyFile`, `keyFd` or
-    /// `keyEnv` say; `wanted` chooses the line of a password file. The one in the file itself names
-    /// no token.
+    /// Returns a token's password from the file (`key`), or from the source that `keyFile`, `keyFd`
+    /// or `keyEnv` names; `wanted` selects the line of a password file. A password in the file
+    /// itself belongs to no particular token.
     ///
     /// # Errors
     /// [`Kind::Usage`].
@@ -140,8 +141,8 @@ impl Settings {
         self.anywhere(key, here, |source| source.read(key, wanted))
     }
 
-    /// The tokens' passwords: from the file or where it says, or asked for once one is needed. `missing`
-    /// is the error when there is none.
+    /// Returns the sources of the tokens' passwords: the file, the source it names, or a prompt
+    /// when one is needed. `missing` is the error message without any.
     pub fn passwords<'a>(&'a self, missing: &'a str) -> Passwords<'a> {
         Box::new(move |wanted| match self.secret_anywhere("password", wanted)? {
             Some(password) => Ok(Some(password)),
@@ -153,7 +154,7 @@ impl Settings {
         })
     }
 
-    /// As [`Settings::secret_anywhere`], for a secret that isn't a token's.
+    /// As [`Settings::secret_anywhere`], for a secret that isn't a token's password.
     ///
     /// # Errors
     /// [`Kind::Usage`].
@@ -167,7 +168,7 @@ impl Settings {
         here: Option<Secret>,
         read: impl FnOnce(Source) -> Result<Secret>,
     ) -> Result<Option<Secret>> {
-        // An empty one is a password, too, unless it only fills a template's line.
+        // An empty value is a password, too, unless it is an unused line of a template.
         if here.as_ref().is_some_and(|secret| !secret.bytes().is_empty()) {
             return Ok(here);
         }
@@ -186,10 +187,10 @@ impl Settings {
         read(source).map(Some)
     }
 
-    /// The value, or an error naming key and file.
+    /// Returns the value.
     ///
     /// # Errors
-    /// [`Kind::Usage`].
+    /// [`Kind::Usage`] with key and file when absent.
     pub fn required(&self, key: &str, what: &str) -> Result<&str> {
         self.non_empty(key).ok_or_else(|| {
             Error::new(Kind::Usage, format!("{}: {what}", self.file))
@@ -197,9 +198,9 @@ impl Settings {
         })
     }
 
-    /// What is to be said of the file: one sentence for each key that isn't known, with near ones,
-    /// for each that is given more than once, for each file with a secret that others can read (this one,
-    /// or one it names), and one if it isn't UTF-8.
+    /// Returns warnings about the file: unknown keys, with similar known ones; repeated keys; files
+    /// with a secret that other users can read (this file or one that it names); a file that isn't
+    /// UTF-8.
     pub fn warnings(&self, known: &[&str]) -> Vec<String> {
         let file = &self.file;
         let unknown = self.values.keys().filter(|k| !known.contains(&k.as_str()));
@@ -219,7 +220,7 @@ impl Settings {
                 ));
             }
         }
-        // NAME is a secret where there is NAMEFd, and NAMEFile is where it may be instead.
+        // NAME is a secret if NAMEFd is a known key; NAMEFile names a file with the secret.
         let secrets = || known.iter().filter_map(|key| key.strip_suffix("Fd"));
         let holds_one = secrets().any(|key| self.non_empty(key).is_some());
         let own = Some(file.as_str()).filter(|_| holds_one);
@@ -231,13 +232,13 @@ impl Settings {
         warnings
     }
 
-    /// The file's name.
+    /// Returns the file's name.
     pub fn file(&self) -> &str {
         &self.file
     }
 }
 
-/// Whether a file is UTF-16: by its mark, or by the zero octets that it has beside every letter.
+/// Returns whether a file is UTF-16: it has a byte order mark, or a zero octet beside every letter.
 fn is_utf_16(bytes: &[u8]) -> bool {
     let letters = |zero: usize| {
         bytes.len() > 3
@@ -248,12 +249,12 @@ fn is_utf_16(bytes: &[u8]) -> bool {
 }
 
 fn bad_line(file: &str, number: usize, why: &str) -> Error {
-    // The line itself may hold a password and isn't shown.
+    // The line is not printed, because it may contain a password.
     Error::new(Kind::Usage, format!("{file}:{number}: {why}"))
         .hint("every line is key=value, or begins with #")
 }
 
-/// The lines as Java's readers see them (LF, CR LF or CR), numbered from 0.
+/// Returns the lines as Java's readers split them (LF, CR LF or CR), numbered from 0.
 fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = Some(text);
     let next = move || {
@@ -280,7 +281,7 @@ impl Settings {
         Ok(())
     }
 
-    /// As `java.util.Properties` does.
+    /// Parses as `java.util.Properties` does.
     fn take_properties(&mut self, text: &str) -> Result<()> {
         let mut lines = numbered(text);
         while let Some((number, first)) = lines.next() {
@@ -330,7 +331,7 @@ fn property(line: &str) -> std::result::Result<(String, Zeroizing<String>), &'st
     while chars.next_if(blank).is_some() {}
     chars.next_if(|c| matches!(c, '=' | ':'));
     while chars.next_if(blank).is_some() {}
-    // An escape becomes no longer than it was.
+    // Resolving escapes never makes the text longer.
     let mut value = Zeroizing::new(String::with_capacity(line.len()));
     while let Some(c) = chars.next() {
         value.push(if c == '\\' { escaped(&mut chars)? } else { c });
@@ -349,7 +350,7 @@ fn escaped(
         Some('f') => Ok('\u{c}'),
         Some('u') => {
             let digits: String = chars.by_ref().take(4).collect();
-            // from_str_radix takes a sign.
+            // from_str_radix would accept a sign.
             let four = digits.len() == 4 && digits.bytes().all(|b| b.is_ascii_hexdigit());
             let code = u32::from_str_radix(&digits, 16).ok().filter(|_| four);
             code.and_then(char::from_u32).ok_or("bad \\u escape")

@@ -1,12 +1,12 @@
-//! The keys of CMCRequest's configuration file, all versions together.
+//! The keys of CMCRequest's configuration file, in all versions.
 
 use crate::dogtag_tools::settings::Settings;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::secret::Secret;
 
-/// Every key that is known. Beside each secret `NAME` there are `NAMEFile`, `NAMEFd`, `NAMEEnv`; no
-/// Java tool knows these, `allowUnverifiedResponse`, `quiet` (the message isn't printed), and the last
-/// six, for controls it can't make.
+/// All known keys. Each secret `NAME` also has `NAMEFile`, `NAMEFd` and `NAMEEnv`. The Java tool
+/// doesn't know these, `allowUnverifiedResponse`, `quiet` (doesn't print the message), and the last
+/// six keys, which add controls.
 pub const KEYS: &[&str] = &[
     "dbdir",
     "tokenname",
@@ -79,7 +79,7 @@ pub const KEYS: &[&str] = &[
     "queryPending.token",
 ];
 
-/// The keys that are true or false.
+/// The keys with the value true or false.
 const FLAGS: &[&str] = &[
     "request.useSharedSecret",
     "request.selfSign",
@@ -105,7 +105,7 @@ const FLAGS: &[&str] = &[
     "queryPending.enable",
 ];
 
-/// What is to be known about the file: unknown keys, odd flags, secrets others can read…
+/// Returns warnings about the file: unknown keys, invalid flags, secrets that other users can read.
 pub fn warnings(settings: &Settings) -> Vec<String> {
     let file = settings.file();
     let mut warnings = settings.warnings(KEYS);
@@ -119,7 +119,7 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
     warnings
 }
 
-/// A secret as [`Settings::shared_secret_anywhere`] finds it; it has to be there.
+/// Returns a secret as [`Settings::shared_secret_anywhere`]; it is required.
 ///
 /// # Errors
 /// [`Kind::Usage`].

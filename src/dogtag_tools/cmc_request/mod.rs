@@ -1,4 +1,4 @@
-//! CMCRequest: one configuration file in, one CMC request out.
+//! CMCRequest: makes a CMC request from a configuration file.
 
 mod keys;
 mod spec;
@@ -78,7 +78,8 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     store(&message.der, &output, mode, quiet, streams)
 }
 
-/// A revocation by shared secret: no key and no database take part.
+/// Returns an unsigned revocation request, authenticated by a shared secret; it needs neither key
+/// nor database.
 fn unsigned(settings: &Settings, secret: Secret) -> Result<Message> {
     let nss = Database::without_files()?;
     let spec = spec::revocation(settings, Authority::Secret(secret), &nss)?;
@@ -133,7 +134,7 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
     Ok(message)
 }
 
-/// The requests as they were signed anew; CRMF has the same label.
+/// Prints the requests that were signed anew; the label for CRMF is the same.
 fn print_linked(requests: &[Request], streams: &mut Streams<'_>) {
     for request in requests {
         let der = match request.format() {
@@ -185,8 +186,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     store(&message, &output, Mode::Default, settings.flag("quiet"), streams)
 }
 
-/// `format=test_cmc`: a message that is there, perhaps with something wrong in it, under a good
-/// signature.
+/// `format=test_cmc`: signs an existing message again, which may be invalid, to test the CA.
 fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let input = settings.required("input", "Missing input filename of the CMC request.")?;
     let output = settings
@@ -219,7 +219,7 @@ fn key_id(settings: &Settings) -> Result<Vec<u8>> {
     keyid::parse(settings.required("request.privKeyId", "Missing request.privKeyId.")?)
 }
 
-/// The database, logged in to.
+/// The open database, logged in.
 struct Opened {
     database: Database,
     token: Token,
@@ -227,7 +227,8 @@ struct Opened {
 }
 
 impl Opened {
-    /// `key`: whether a key of the configured token is used, besides the signer's.
+    /// Opens the database. `key` says whether a key of the configured token is used, besides the
+    /// signer's.
     fn new(
         settings: &Settings,
         signer: Option<&str>,

@@ -1,4 +1,4 @@
-//! From the settings of a configuration file to what is to be built.
+//! Converts the settings of a configuration file to a CMC request's specification.
 
 use std::path::Path;
 
@@ -27,19 +27,19 @@ fn needed<'a>(settings: &'a Settings, key: &str) -> Result<&'a str> {
     settings.non_empty(key).ok_or_else(|| missing(settings, key))
 }
 
-/// Whether the request is signed with the key being certified.
+/// Returns whether the request is signed with the key to be certified.
 pub fn self_signed(settings: &Settings) -> bool {
-    // Two names of one setting.
+    // Two names of the same setting.
     match settings.get("request.useSharedSecret") {
         Some(_) => settings.flag("request.useSharedSecret"),
         None => settings.flag("request.selfSign"),
     }
 }
 
-/// Whether the format is one we read; `Some(true)` for CRMF, `None` to find out.
+/// Returns whether the requests are CRMF; `None` to detect it.
 ///
 /// # Errors
-/// [`Kind::Usage`].
+/// [`Kind::Usage`] for an unknown format.
 pub fn format(settings: &Settings) -> Result<Option<bool>> {
     match settings.non_empty("format") {
         Some(f) if f.eq_ignore_ascii_case("pkcs10") => Ok(Some(false)),
@@ -50,7 +50,7 @@ pub fn format(settings: &Settings) -> Result<Option<bool>> {
     }
 }
 
-/// The files `input` names, separated by blanks; `numRequests` may take fewer.
+/// Reads the files in `input`, separated by blanks; `numRequests` may limit them.
 ///
 /// # Errors
 /// [`Kind::Usage`], [`Kind::Input`].
@@ -75,7 +75,7 @@ pub fn requests(settings: &Settings) -> Result<Vec<Request>> {
     names.iter().take(wanted).map(|n| csr::read(Path::new(n), crmf)).collect()
 }
 
-/// The shared secret of an unsigned revocation, if this is one.
+/// Returns the shared secret of an unsigned revocation; `None` for another request.
 ///
 /// # Errors
 /// [`Kind::Usage`] when it can't be read.
@@ -93,7 +93,7 @@ fn issuer_and_serial(settings: &Settings, control: &str) -> Result<(Vec<u8>, Num
     Ok((issuer, Number::parse(needed(settings, &format!("{control}.serial"))?)?))
 }
 
-/// Controls that no key of the Java tool makes, each from the octets of a text.
+/// Controls that the Java tool doesn't make, each from the octets of a text.
 const OCTETS: [(&str, &str, FromOctets); 3] = [
     ("recipientNonce.enable", "recipientNonce", Control::RecipientNonce),
     ("regInfo.enable", "regInfo.data", Control::RegInfo),
@@ -102,7 +102,7 @@ const OCTETS: [(&str, &str, FromOctets); 3] = [
 
 type FromOctets = fn(Vec<u8>) -> Control;
 
-/// The controls that go into every kind of message.
+/// Returns the controls of every kind of request.
 fn controls(settings: &Settings, crypto: &dyn Crypto) -> Result<Vec<Control>> {
     let mut found = Vec::new();
     if settings.flag("confirmCertAcceptance.enable") {
@@ -141,15 +141,15 @@ fn controls(settings: &Settings, crypto: &dyn Crypto) -> Result<Vec<Control>> {
     Ok(found)
 }
 
-/// On whose word a certificate is revoked.
+/// What authorizes a revocation.
 pub enum Authority {
-    /// The signer's; DER of the name of its issuer, which is the certificate's, too.
+    /// A signer; DER of the Name of its issuer, which issued the certificate to be revoked, too.
     Issuer(Vec<u8>),
-    /// Whoever knows the secret; the issuer is that of `revRequest.issuer`.
+    /// A shared secret; `revRequest.issuer` is the issuer.
     Secret(Secret),
 }
 
-/// A revocation.
+/// Returns a revocation.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -177,7 +177,7 @@ pub fn revocation(
     Ok(CmcSpec { controls, ..CmcSpec::default() })
 }
 
-/// An enrollment.
+/// Returns an enrollment.
 ///
 /// # Errors
 /// [`Kind::Usage`].
@@ -215,7 +215,7 @@ pub fn enrolment(
     Ok(spec)
 }
 
-/// What the CA will make of it, where that may surprise.
+/// Returns warnings about settings that the CA interprets in an unexpected way.
 pub fn advice(settings: &Settings, spec: &CmcSpec) -> Vec<String> {
     let mut advice = Vec::new();
     let algorithms = spec.pop_link.iter().chain(&spec.identity_proof);

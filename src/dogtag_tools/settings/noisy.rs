@@ -1,4 +1,4 @@
-//! Settings with noise in them: an error that says where, or what is there; never a panic.
+//! Settings in random and damaged text: an error with the line, or the value; never a panic.
 
 use super::{Dialect, Settings};
 
@@ -68,7 +68,7 @@ fn settings_of_both_dialects() {
     assert!(good > 1000 && bad > 1000, "{good} {bad}");
 }
 
-/// What is written as Java writes it comes back, however odd.
+/// Values written in Java's syntax are read back unchanged.
 #[test]
 fn values_come_back() {
     const PIECES: &[&str] = &["a", "=", ":", "#", "!", ";", "[", "]", "\\", "\"", "é", "x b"];

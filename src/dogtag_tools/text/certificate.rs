@@ -1,4 +1,4 @@
-//! A certificate in full, as CMCResponse of Dogtag 10.10 prints it.
+//! Prints a whole certificate, as CMCResponse of Dogtag 10.10 does.
 
 use md2::{Digest, Md2};
 use md5::Md5;
@@ -12,19 +12,19 @@ use nss_cmc::asn1::name::dn_string;
 use nss_cmc::asn1::split_tlv;
 use nss_cmc::error::{Error, Kind, Result};
 
-/// The DER certificate as indented text, ending in a line end.
+/// Returns a DER certificate as indented text with a line end.
 ///
-/// Dates are in UTC and in the words Java 11 uses for it, whatever the machine's zone. Extensions
-/// with a form of their own: key usage, extended key usage, key identifiers, basic constraints,
-/// alternative names, CRL distribution points and certificate policies; any other, or one of these
-/// that can't be decoded, is shown as octets, as the tool does with what it doesn't know (authority
-/// information access among them). Characters that act on a terminal are escaped.
+/// Dates are in UTC and in Java 11's words, whatever the machine's time zone. These extensions are
+/// printed decoded: key usage, extended key usage, key identifiers, basic constraints, alternative
+/// names, CRL distribution points and certificate policies. Any other extension (authority
+/// information access among them), or one that can't be decoded, is printed in hexadecimal, as the
+/// Java tool does with extensions it doesn't know. Terminal control characters are escaped.
 ///
-/// Nothing is verified. The five fingerprints are for comparing with other listings; MD2, MD5 and
-/// SHA-1 among them protect nothing.
+/// Nothing is verified. The five fingerprints are for comparison with other listings; MD2, MD5 and
+/// SHA-1 protect nothing.
 ///
 /// # Errors
-/// [`Kind::Input`] when it isn't one certificate in DER, or something follows it.
+/// [`Kind::Input`] when the octets are not exactly one DER certificate.
 pub fn pretty_certificate(der: &[u8]) -> Result<String> {
     let Some((_, _, [])) = split_tlv(der) else {
         return Err(Error::new(Kind::Input, "can't decode a certificate").because("wrong length"));
@@ -68,7 +68,7 @@ pub fn pretty_certificate(der: &[u8]) -> Result<String> {
     Ok(page.0)
 }
 
-/// Upper-case hexadecimal without padding; `-` before a negative one.
+/// Returns upper-case hexadecimal without leading zeros, `-` before a negative number.
 pub(super) fn serial_number(number: BigInt) -> String {
     number.to_str_radix(16).to_uppercase()
 }
@@ -86,7 +86,8 @@ fn public_key(page: &mut Page, key: &PublicKey) {
     }
 }
 
-/// `SHA256withRSA - 1.2.840.113549.1.1.11`; the name is Java's, or `OID.` and the identifier.
+/// Returns `SHA256withRSA - 1.2.840.113549.1.1.11`: Java's name, or `OID.` and the identifier, then
+/// the identifier.
 fn algorithm(algorithm: &Algorithm) -> String {
     let id = &algorithm.id;
     let known = if id == RSASSA_PSS {
@@ -106,7 +107,7 @@ fn named(names: &[(&str, &'static str)], id: &str) -> Option<&'static str> {
 
 const RSASSA_PSS: &str = "1.2.840.113549.1.1.10";
 
-/// Names of PSS by its digest.
+/// Java's names of RSASSA-PSS, by digest.
 const PSS: &[(&str, &str)] = &[
     ("2.16.840.1.101.3.4.2.1", "SHA256withRSA/PSS"),
     ("2.16.840.1.101.3.4.2.2", "SHA384withRSA/PSS"),

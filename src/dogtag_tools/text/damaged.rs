@@ -1,5 +1,5 @@
-//! Recorded answers and certificates with octets changed: an error or a text, never a panic, and never
-//! a character that acts on a terminal.
+//! Recorded responses and certificates with changed octets give an error or a text: never a panic,
+//! and never a terminal control character.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,8 @@ fn vector(file: &str) -> Vec<u8> {
     std::fs::read(vectors.join(file)).unwrap()
 }
 
-/// Every octet changed in several ways, cut off before it, left out, or doubled.
+/// Tries each octet changed in several ways, removed, or doubled, and the message cut off before
+/// it.
 fn check(der: &[u8], show: impl Fn(&[u8]) -> Option<String>) {
     let try_one = |der: &[u8]| {
         if let Some(text) = show(der) {
@@ -33,7 +34,7 @@ fn check(der: &[u8], show: impl Fn(&[u8]) -> Option<String>) {
 
 #[test]
 fn broken_answers_give_an_error_or_a_text() {
-    // Printing certificates takes by far the longest: once each, below.
+    // Printing certificates takes most of the time: each is printed once, below.
     for flow in ["06a-encrypted-pop-1", "08p-controls"] {
         let der = vector(&format!("{flow}/response.der"));
         check(&der, |der| {

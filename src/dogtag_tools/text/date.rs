@@ -1,14 +1,15 @@
-//! Dates as Java 11 prints them, always in UTC and English whatever the machine's zone and locale.
+//! Dates as Java 11 prints them, always in UTC and English, whatever the machine's time zone and
+//! locale.
 
 use chrono::{DateTime, Utc};
 
-/// Java's full date and full time, then the zone's identifier:
-/// `Monday, November 23, 2026 at 8:37:35 PM Coordinated Universal Time Etc/UTC`.
+/// Returns Java's full date and full time, then the zone's identifier: `Monday, November 23, 2026
+/// at 8:37:35 PM Coordinated Universal Time Etc/UTC`.
 pub(super) fn full(time: DateTime<Utc>) -> String {
     time.format("%A, %B %-d, %Y at %-I:%M:%S %p Coordinated Universal Time Etc/UTC").to_string()
 }
 
-/// The form of CMCResponse's pendTime: `02/Jan/2030:03:04:05 UTC`.
+/// Returns the form of CMCResponse's pendTime: `02/Jan/2030:03:04:05 UTC`.
 pub(super) fn compact(time: DateTime<Utc>) -> String {
     time.format("%d/%b/%Y:%H:%M:%S UTC").to_string()
 }

@@ -1,4 +1,4 @@
-//! X.509 extensions (RFC 5280 §4.2) as text: one block each, 16 blanks in.
+//! Prints X.509 extensions (RFC 5280 §4.2): one block each, indented by 16 blanks.
 
 use num_bigint::{BigInt, Sign};
 
@@ -15,7 +15,7 @@ const AT: usize = 16;
 const IN: usize = AT + 4;
 const DEEP: usize = AT + 8;
 
-/// Prints one extension; as octets when it has no form of its own or can't be decoded.
+/// Prints one extension; in hexadecimal when it has no form of its own or can't be decoded.
 pub(super) fn print(page: &mut Page, extension: &Extension) {
     let id = extension.id();
     let critical = if extension.critical { "Critical: yes " } else { "Critical: no " };
@@ -36,7 +36,7 @@ pub(super) fn print(page: &mut Page, extension: &Extension) {
     page.hex(DEEP, &extension.value);
 }
 
-/// The name of an extension with a form of its own.
+/// Returns the name of an extension that is printed decoded.
 fn name_of(value: &Value) -> Option<&'static str> {
     Some(match value {
         Value::SubjectKeyIdentifier(_) => "Subject Key Identifier ",
@@ -52,7 +52,7 @@ fn name_of(value: &Value) -> Option<&'static str> {
     })
 }
 
-/// Prints what follows the `Critical:` line; `None` where something has no text.
+/// Prints the lines after `Critical:`; returns `None` when a part has no text.
 fn body(page: &mut Page, value: &Value) -> Option<()> {
     match value {
         Value::SubjectKeyIdentifier(id) => key_identifier(page, id),
@@ -94,7 +94,7 @@ fn key_usages(page: &mut Page, usages: &[KeyUsage]) {
     }
 }
 
-/// The tool's own words.
+/// Returns the Java tool's name of a key usage.
 fn usage_name(usage: KeyUsage) -> &'static str {
     match usage {
         KeyUsage::DigitalSignature => "Digital Signature ",
@@ -154,8 +154,8 @@ fn other_name(id: &str, der: &[u8]) -> String {
     }
 }
 
-/// One general name, a directory name without a label, as in lists of names; `None` for kinds and
-/// lengths without a text.
+/// Returns one general name, a directory name without a label; `None` for kinds and lengths without
+/// a text.
 fn general_name(name: &GeneralName) -> Option<String> {
     Some(match name {
         GeneralName::Email(mail) => format!("RFC822Name: {}", printable(mail)),
@@ -168,7 +168,7 @@ fn general_name(name: &GeneralName) -> Option<String> {
     })
 }
 
-/// IPv4 or IPv6 address, with its mask after a comma if there is one; IPv6 uncompressed.
+/// Returns an IPv4 or IPv6 address, with a comma and the mask if there is one; IPv6 uncompressed.
 fn address(octets: &[u8]) -> Option<String> {
     let v4 = |o: &[u8]| o.iter().map(u8::to_string).collect::<Vec<_>>().join(".");
     let v6 = |o: &[u8]| {

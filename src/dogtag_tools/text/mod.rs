@@ -1,9 +1,9 @@
-//! Certificates and CMC responses as Dogtag's Java tools print them, byte for byte, because scripts
-//! search these lines. Pure functions, no input or output.
+//! Prints certificates and CMC responses as Dogtag's Java tools do, byte for byte, because scripts
+//! search these lines. The functions do no input or output.
 //!
-//! Everything printed here came from a certificate or a CA, so nothing is trusted: characters that
-//! would act on a terminal are escaped (see [`printable`]), and whatever has no text of its own is
-//! shown in hexadecimal.
+//! All printed values come from a certificate or a CA and are not trusted: terminal control
+//! characters are escaped (see [`printable`]), and values without a text are printed in
+//! hexadecimal.
 
 mod certificate;
 #[cfg(test)]
@@ -19,17 +19,17 @@ use num_bigint::BigInt;
 
 use nss_cmc::text::{hex, printable};
 
-/// Octets shown on one line of a hexadecimal listing.
+/// Octets on one line of a hexadecimal listing.
 const HEX_LINE: usize = 16;
 
-/// Decimal digits; hexadecimal beyond 8192 bits: the time decimal takes grows with the square of the
-/// length, minutes for the largest message read.
+/// Returns decimal digits, or hexadecimal beyond 8192 bits: the time for decimal grows with the
+/// square of the length, to minutes for the largest message.
 fn decimal<N: Into<BigInt>>(number: N) -> String {
     let number = number.into();
     if number.bits() <= 8192 { number.to_string() } else { format!("0x{number:X}") }
 }
 
-/// Text being laid out line by line, each with its own indent in blanks.
+/// Text built line by line, each line indented by a number of blanks.
 #[derive(Default)]
 struct Page(String);
 
@@ -40,7 +40,8 @@ impl Page {
         self.0.push('\n');
     }
 
-    /// Upper-case octets, 16 a line, a colon after each but the very last. Nothing for no octets.
+    /// Adds upper-case hexadecimal, 16 octets a line, a colon after each octet but the last; no
+    /// line for no octets.
     fn hex(&mut self, indent: usize, octets: &[u8]) {
         let lines = octets.chunks(HEX_LINE);
         let last = lines.len().saturating_sub(1);

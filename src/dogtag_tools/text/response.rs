@@ -1,4 +1,4 @@
-//! A CMC response, as CMCResponse of Dogtag 10.10 prints it.
+//! Prints a CMC response, as CMCResponse of Dogtag 10.10 does.
 
 use chrono::DateTime;
 use num_bigint::BigInt;
@@ -9,29 +9,30 @@ use nss_cmc::cmc::control::{Control, ControlType, TaggedControl};
 use nss_cmc::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status, is_status};
 use nss_cmc::error::{Error, Kind, Result};
 
-/// What the tool says about a response.
+/// The output of the tool for a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// Standard output.
     pub stdout: String,
-    /// Standard error: why the exit status isn't 0, one line each; empty otherwise.
+    /// Standard error: one line for each reason of an exit status other than 0.
     pub stderr: String,
-    /// Exit status: 0 when every status is success (or there is none) and all could be decoded,
-    /// else 1. Only then does the tool store the response with `-o`.
+    /// Exit status: 0 when every status is success (or there is none) and everything could be
+    /// decoded, else 1. The tool stores the response with `-o` only if it is 0.
     pub exit: u8,
 }
 
-/// Certificates shown as octets at most: a message can hold very many that are none.
+/// The most certificates printed in hexadecimal: a message may contain very many invalid ones.
 const MOST_UNREADABLE: usize = 100;
 
-/// The text of `response`; `verbose` puts each certificate before it in base64 (76 columns, CR LF).
+/// Returns the text of `response`; with `verbose`, the base64 of each certificate precedes it (76
+/// columns, CR LF).
 ///
-/// Where the response breaks rules under which the Java tool stops or prints nothing, it is shown
-/// as far as it goes: CMCStatusInfo of version 1 in the lines documented for it and counted for
-/// the exit status, body part paths with dots, ExtendedFailInfo, numbers without a name, a status
-/// without its OtherInfo, certificates that can't be decoded as octets (a hundred of them). A control that can't be
-/// decoded ends the listing with `Error found in the response.`, as in Java. What the CA wrote is
-/// made printable. Nothing is verified.
+/// Content at which the Java tool stops or prints nothing is printed as far as possible:
+/// CMCStatusInfo of version 1 in the lines documented for it and counted for the exit status, body
+/// part paths with dots, ExtendedFailInfo, numbers without a name, a status without its OtherInfo,
+/// certificates that can't be decoded in hexadecimal (at most a hundred). A control that can't be
+/// decoded ends the listing with `Error found in the response.`, as in Java. The CA's text is made
+/// printable. Nothing is verified.
 pub fn render_response(response: &Response, verbose: bool) -> Rendered {
     let mut page = Page::default();
     let mut errors = Page::default();
@@ -88,16 +89,16 @@ pub fn render_response(response: &Response, verbose: bool) -> Rendered {
     Rendered { stdout: page.0, stderr: errors.0, exit }
 }
 
-/// The last lines on standard output when the response was stored with `-o`.
+/// Returns the last line on standard output when the response was stored with `-o`.
 pub fn stored_line(file: &str) -> String {
     format!("\nPKCS#7 now stored in file: {file}\n")
 }
 
-/// Prints the controls known; the others only count. Returns the error line for the first status
-/// that isn't success.
+/// Prints the known controls; the others are only counted. Returns the error line of the first
+/// status that isn't success.
 ///
 /// # Errors
-/// The first of a control known that can't be decoded.
+/// That of the first known control that can't be decoded.
 fn controls(page: &mut Page, list: &[TaggedControl]) -> Result<Option<String>> {
     page.line(0, format!("Number of controls is {}", list.len()));
     let mut refusal = None;
@@ -132,7 +133,7 @@ fn undecodable_status(control: &TaggedControl) -> Option<Error> {
     control.values.iter().filter(|_| is_status).find_map(|v| v.as_ref().err()).map(|e| e.error())
 }
 
-/// The tool's name for a control that it prints.
+/// Returns the Java tool's name of a control that it prints.
 fn title(control: ControlType) -> Option<&'static str> {
     match control {
         ControlType::StatusInfoV2 => Some("CMCStatusInfoV2"),
@@ -171,7 +172,7 @@ fn title(control: ControlType) -> Option<&'static str> {
     }
 }
 
-/// Prints the value of a control that has a [title]; returns a status.
+/// Prints the value of a control that has a [title]; returns its status, if it is one.
 fn print<'a>(page: &mut Page, value: &'a Control) -> Option<&'a Status> {
     match value {
         Control::StatusInfo(status) | Control::StatusInfoV2(status) => {
@@ -270,7 +271,7 @@ fn error_line(status: &Status) -> String {
     format!("ERROR: CMC status for [{}]: {name}", status.body_list.join(", "))
 }
 
-/// The tool's own words for CMCFailInfo (RFC 5272 §6.1.4).
+/// Returns the Java tool's text for CMCFailInfo (RFC 5272 §6.1.4).
 fn fail_name(info: FailInfo) -> String {
     const NAMES: [&str; 14] = [
         "bad algorithm",
@@ -306,7 +307,7 @@ mod tests {
         encode("x", &oid::owned(id)).unwrap()
     }
 
-    /// An unsigned SignedData.
+    /// Returns a response with an unsigned SignedData.
     fn response(content_type: &Oid, content: Option<&[u8]>, certificates: &[Vec<u8>]) -> Response {
         let content = content.map(|c| tlv(0xa0, &tlv(0x04, c))).unwrap_or_default();
         let encapsulated = tlv(0x30, &[id(content_type), content].concat());
@@ -327,12 +328,12 @@ mod tests {
         render_response(&response(oid::ID_CCT_PKI_RESPONSE, Some(&content), &[]), false)
     }
 
-    /// A status of these numbers; `rest` is what follows the body list.
+    /// Returns a status info with these numbers; `rest` follows the body list.
     fn status(n: u8, parts: &[&[u8]], rest: &[u8]) -> Vec<u8> {
         tlv(0x30, &[&[0x02, 0x01, n], tlv(0x30, &parts.concat()).as_slice(), rest].concat())
     }
 
-    /// What follows the head of the listing, up to the last line.
+    /// Returns the lines between the head of the listing and the last line.
     fn shown(rendered: &Rendered) -> &str {
         let (_, rest) = rendered.stdout.split_once("Number of controls is ").unwrap();
         rest.strip_suffix("CMC Full Response.\n").unwrap()
@@ -415,7 +416,7 @@ mod tests {
              BodyList: \n   OtherInfo type: FAIL\n     failInfo=unknown (14)\n   \
              BodyList: \n   OtherInfo type: EXTENDED\n     failInfo={1 2 3 4}\n"
         );
-        // The first that isn't success, as in Java.
+        // The first status that isn't success counts, as in Java.
         assert_eq!(rendered.stderr, "ERROR: CMC status for []: confirm required\n");
         assert_eq!(
             full(&[(oid::CMC_STATUS_INFO_V2, &[status(99, &[], &[])])]).stderr,
