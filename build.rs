@@ -8,7 +8,7 @@ fn main() {
     regen::run();
 }
 
-/// The bridge is an OpenSSL 3 provider; `openssl-sys` tells the version found (`0x30000160`).
+/// The bridge is an OpenSSL 3 provider; `openssl-sys` reports the version found (`0x30000160`).
 fn require_openssl_3() {
     let version = std::env::var("DEP_OPENSSL_VERSION_NUMBER").unwrap_or_default();
     if u64::from_str_radix(&version, 16).unwrap_or(0) < 0x3000_0000 {
@@ -27,7 +27,7 @@ mod regen {
     struct Choice;
 
     impl ParseCallbacks for Choice {
-        /// Leaves members of enumerations out that nobody names: NSS has a thousand.
+        /// Omits enumeration members that aren't listed: NSS has a thousand.
         fn enum_variant_behavior(
             &self,
             _: Option<&str>,
@@ -37,7 +37,7 @@ mod regen {
             (!MEMBERS.contains(&name)).then_some(EnumVariantCustomBehavior::Hide)
         }
 
-        /// PKCS #11 numbers keep their PKCS #11 type, by prefix.
+        /// Constants of PKCS #11 get their PKCS #11 type, by prefix.
         fn int_macro(&self, name: &str, _value: i64) -> Option<IntKind> {
             let ulong = ["CKM_", "CKA_", "CKF_", "CKO_", "CKK_", "CKD_", "CKG_", "CKZ_", "CKR_"];
             if ulong.iter().any(|p| name.starts_with(p)) {
@@ -53,7 +53,7 @@ mod regen {
         }
     }
 
-    /// What is called, by header.
+    /// Functions, by header.
     const FUNCTIONS: &[&str] = &[
         // prerror.h
         "PR_(GetError|SetError|ErrorToName|ErrorToString)",
@@ -93,11 +93,11 @@ mod regen {
         "SECKEY_DestroySubjectPublicKeyInfo",
         // cryptohi.h
         "SEC_SignData",
-        // p12.h, not called yet
+        // p12.h, not used yet
         "SEC_PKCS12Decoder(Start|Update|Verify|ValidateBags|ImportBags|Finish|GetCerts)",
     ];
 
-    /// Those that no function names.
+    /// Types that no function refers to.
     const TYPES: &[&str] = &[
         "SECErrorCodes",
         "SSLErrorCodes",
@@ -160,7 +160,7 @@ mod regen {
         "SEC_OID_ANSIX962_ECDSA_SHA512_SIGNATURE",
     ];
 
-    /// Structures nothing here looks into; several grow between NSS releases.
+    /// Structures whose members aren't used; several grow between NSS releases.
     const OPAQUE: &[&str] = &[
         "PK11SlotInfoStr",
         "PK11SymKeyStr",

@@ -1,6 +1,6 @@
-/* The edge of the C world: the NSS and NSPR headers whose functions nss-sys binds, each with the
- * reason. build.rs (feature `regen`) runs bindgen over this file with the allow-list it holds and
- * tests/bindings.rs compares the outcome with the vendored nss-sys/src/bindings.rs. */
+/* The NSS and NSPR headers whose functions nss-sys binds, each with its use. build.rs (feature
+ * `regen`) runs bindgen on this file, limited to the items it lists, and tests/bindings.rs compares
+ * the result with the vendored nss-sys/src/bindings.rs. */
 
 #include <prerror.h>   /* the thread's error: PR_GetError, PR_ErrorToName, PR_ErrorToString */
 #include <nss.h>       /* NSS_InitContext, NSS_ShutdownContext, version check */

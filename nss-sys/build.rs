@@ -1,4 +1,4 @@
-//! Finds NSS with pkg-config and checks the version floor; generates nothing, fetches nothing.
+//! Finds NSS with pkg-config and checks its version; generates and downloads nothing.
 
 /// The oldest NSS whose symbols the bindings name (RHEL 8.4, Debian 11).
 const FLOOR: &str = "3.61";

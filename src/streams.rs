@@ -1,11 +1,11 @@
-//! Standard output and standard error, and what became of the former.
+//! Standard output and standard error, and whether writing to the former failed.
 
 use std::io::Write;
 
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::was_closed;
 
-/// Returns standard output; writing to it fails when it was closed as the program was started.
+/// Returns standard output; writing fails if it was closed when the program was started.
 pub fn standard_output() -> Box<dyn Write> {
     if was_closed(1) { Box::new(Closed) } else { Box::new(std::io::stdout().lock()) }
 }
@@ -22,26 +22,26 @@ impl Write for Closed {
     }
 }
 
-/// Where the front ends write.
+/// The output streams of a command.
 pub struct Streams<'a> {
     out: &'a mut dyn Write,
     err: &'a mut dyn Write,
-    /// Why stdout takes no more: a full disk, a pipe nobody reads.
+    /// Why writing to stdout failed: a full disk, a closed pipe.
     lost: Option<String>,
-    /// Whether somebody was handed that as an error.
+    /// Whether [`Streams::print`] has returned that as an error.
     told: bool,
 }
 
 impl<'a> Streams<'a> {
-    /// Standard output and standard error.
+    /// Returns the streams; `out` is standard output, `err` standard error.
     pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Streams<'a> {
         Streams { out, err, lost: None, told: false }
     }
 
-    /// Writes to stdout, for those to whom it matters whether it got there.
+    /// Writes to stdout, for callers that must know whether it succeeded.
     ///
     /// # Errors
-    /// [`Kind::Output`], now and ever after.
+    /// [`Kind::Output`], also on every call after a failure.
     pub fn print(&mut self, text: &str) -> Result<()> {
         self.put(text);
         let lost = self.lost();
@@ -49,13 +49,13 @@ impl<'a> Streams<'a> {
         lost.map_or(Ok(()), Err)
     }
 
-    /// Writes a line to stdout. That it can't be written is remembered for the end of the run.
+    /// Writes a line to stdout. A failure is kept until the end of the run.
     pub fn say(&mut self, line: impl AsRef<str>) {
         self.put(&format!("{}\n", line.as_ref()));
     }
 
-    /// As [`Streams::say`], for lines with their ends. After a failure no more is written: an end
-    /// is better than a gap.
+    /// As [`Streams::say`], for text with line ends. After a failure nothing more is written: a
+    /// truncated output is better than one with a gap.
     pub fn put(&mut self, text: &str) {
         if self.lost.is_none() {
             let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
@@ -68,13 +68,13 @@ impl<'a> Streams<'a> {
         writeln!(self.err, "{}", line.as_ref()).ok();
     }
 
-    /// Why not everything that was to go to stdout got there.
+    /// Returns the error of the first failed write to stdout.
     pub fn lost(&self) -> Option<Error> {
         let why = self.lost.as_deref()?;
         Some(Error::new(Kind::Output, "cannot write to standard output").because(why))
     }
 
-    /// The same, unless [`Streams::print`] has answered with it.
+    /// As [`Streams::lost`], unless [`Streams::print`] has returned that error.
     pub fn untold(&self) -> Option<Error> {
         self.lost().filter(|_| !self.told)
     }
