@@ -1,4 +1,4 @@
-//! PKIResponses, laid out as Dogtag does.
+//! PKIResponses, encoded as Dogtag does.
 
 use der::Tag;
 
@@ -6,23 +6,23 @@ use crate::certs;
 use crate::element::{integer, octets, oid, sequence, set, tlv};
 use crate::request::PkiData;
 
-/// Controls by their number in id-cmc, each with the DER of its SET of values.
+/// Controls: the number in id-cmc, and the DER of the SET of values.
 pub type Controls = Vec<(u32, Vec<u8>)>;
 
 /// CMCFailInfo and text.
 pub struct Failure(pub u8, pub String);
 
-/// A failure with a text.
+/// Returns a failure with a text.
 pub fn failure(info: u8, text: &str) -> Failure {
     Failure(info, text.to_owned())
 }
 
-/// One text for everything CMCAuth doesn't like.
+/// Returns the failure for everything that CMCAuth refuses.
 pub fn invalid_credential() -> Failure {
     failure(2, "Invalid Credential.")
 }
 
-/// dataReturn, transactionId, recipientNonce and a nonce of our own, in Dogtag's order.
+/// Returns dataReturn, transactionId, recipientNonce and a new senderNonce, in Dogtag's order.
 pub fn echoes(data: &PkiData<'_>) -> Controls {
     let mut echoed = Vec::new();
     for (from, to) in [(4, 4), (5, 5), (6, 7)] {
@@ -31,14 +31,14 @@ pub fn echoes(data: &PkiData<'_>) -> Controls {
         }
     }
     if data.control(6).is_some() {
-        // 46 octets of base64 and a line end, as Dogtag's are.
+        // 46 octets: base64 and a line end, like Dogtag's.
         let nonce = octets(b"c3RhbmQtaW4gc3RhbmQtaW4gc3RhbmQtaW4gc3RhbmQt\r\n");
         echoed.push((6, set(vec![nonce])));
     }
     echoed
 }
 
-/// The SET with one CMCStatusInfoV2 about a body part (DER of its id).
+/// Returns the SET with one CMCStatusInfoV2 (RFC 5272 §6.1.1) for a body part (DER of its id).
 pub fn status_info(status: u8, body_part: &[u8], text: Option<&str>, fail: Option<u8>) -> Vec<u8> {
     let parts = sequence(&[body_part]);
     let text = text.map(|t| tlv(Tag::Utf8String, t.as_bytes())).unwrap_or_default();
@@ -46,14 +46,14 @@ pub fn status_info(status: u8, body_part: &[u8], text: Option<&str>, fail: Optio
     set(vec![sequence(&[&integer(&[status]), &parts, &text, &fail])])
 }
 
-/// The SET with a status that says pending.
+/// Returns the SET with a pending status.
 pub fn pending(body_part: &[u8]) -> Vec<u8> {
     let info = sequence(&[&octets(b"17"), &certs::generalized(4_000_000_000)]);
     let parts = sequence(&[body_part]);
     set(vec![sequence(&[&integer(&[3]), &parts, &info])])
 }
 
-/// DER of a PKIResponse with controls numbered from 1.
+/// Returns the DER of a PKIResponse; the controls are numbered from 1.
 pub fn response(controls: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut all = Vec::new();
     for (i, (number, values)) in controls.iter().enumerate() {
@@ -73,7 +73,7 @@ mod tests {
         bytes.iter().map(|b| format!("{b:02x}")).collect()
     }
 
-    /// The octets a real Dogtag sent.
+    /// Octets that a real Dogtag sent.
     #[test]
     fn responses_are_dogtag_s_octets() {
         let success = response(&[(25, status_info(0, &integer(&[1]), None, None))]);

@@ -1,4 +1,4 @@
-//! Who sent a message: Dogtag's CMCAuth and CMCUserSignedAuth.
+//! Authentication of a message, by the rules of Dogtag's CMCAuth and CMCUserSignedAuth.
 
 use crate::answer::{Failure, failure, invalid_credential};
 use crate::certs::{name_text, parts};
@@ -8,19 +8,19 @@ use crate::profile::Authenticator;
 use crate::request::Asked;
 use crate::store::Store;
 
-/// Who it is.
+/// The authenticated sender.
 pub enum Who {
     /// An agent; DER of the subject.
     Agent(Vec<u8>),
     /// A user with a certificate of this CA; DER of the subject.
     User(Vec<u8>),
-    /// Whoever holds the key to be certified.
+    /// The holder of the key to be certified.
     Key,
-    /// Nobody signed.
+    /// Unknown: the message is unsigned.
     Nobody,
 }
 
-/// Says who signed, by the profile's authenticator.
+/// Returns the sender, by the rules of the profile's authenticator.
 pub fn authenticate(
     authenticator: Authenticator,
     opened: &Opened,
@@ -66,7 +66,7 @@ fn agent(
     Ok(Who::Agent(signer.subject.to_vec()))
 }
 
-/// Expired certificates don't get here: TLS refuses them.
+/// Returns the user of a certificate. Expired certificates never come here: TLS refuses them.
 fn user(
     certificate: &[u8],
     signature: &Signature,
@@ -96,7 +96,7 @@ fn user(
     Ok(Who::User(signer.subject.to_vec()))
 }
 
-/// Without requests there is no key, and nothing is verified.
+/// Authenticates the holder of the key. Without requests there is no key, and nothing is verified.
 fn by_key(id: &[u8], signature: &Signature, requests: &[Asked]) -> Result<Who, Failure> {
     for request in requests {
         let Some(own) = &request.key_id else {

@@ -1,11 +1,11 @@
-//! Certificates that nobody asked for, sent beside the issued one.
+//! Certificates sent in addition to the issued one.
 
 use crate::certs::{self, parts};
 use crate::element::Refused;
 use crate::store::{Pair, Store};
 
-/// What comes beside the issued certificate, by the profile's wish: an older certificate for the same
-/// key, or one that only looks issued and is newer, and the CA of that.
+/// Returns the additional certificates that the profile's name selects: an older certificate for
+/// the same key, or a newer one that this CA did not issue, and its CA's certificate.
 pub fn beside(
     wish: &str,
     certificate: &[u8],

@@ -11,7 +11,7 @@ use crate::element::{
 };
 use crate::keys::{Key, spki_parts};
 
-/// The parts of a certificate, as they stand in it.
+/// The parts of a certificate, as encoded in it.
 pub struct Parts<'a> {
     pub serial: &'a [u8],
     pub issuer: &'a [u8],
@@ -19,7 +19,7 @@ pub struct Parts<'a> {
     pub spki: &'a [u8],
 }
 
-/// Reads a certificate.
+/// Parses a certificate.
 pub fn parts(der: &[u8]) -> Result<Parts<'_>, Refused> {
     let certificate = one(der)?.within(Tag::Sequence)?;
     let tbs = certificate.first().ok_or("no certificate")?.within(Tag::Sequence)?;
@@ -38,7 +38,7 @@ fn id(dotted: &str) -> Vec<u8> {
     ObjectIdentifier::new(dotted).map(|o| oid(&o)).unwrap_or_default()
 }
 
-/// The Name of a user in the CA's directory, as DER.
+/// Returns the DER of a user's Name in the CA's directory.
 pub fn user_name(uid: &str) -> Vec<u8> {
     let rdn = |kind: &str, value: &str| {
         set(vec![sequence(&[&id(kind), &tlv(Tag::Utf8String, value.as_bytes())])])
@@ -50,7 +50,7 @@ pub fn user_name(uid: &str) -> Vec<u8> {
     ])
 }
 
-/// A Name of one CN and an O, as DER.
+/// Returns the DER of a Name with a CN and an O.
 pub fn name(cn: &str, organisation: Option<&str>) -> Vec<u8> {
     let rdn = |kind: &str, value: &str| {
         set(vec![sequence(&[&id(kind), &tlv(Tag::Utf8String, value.as_bytes())])])
@@ -59,13 +59,13 @@ pub fn name(cn: &str, organisation: Option<&str>) -> Vec<u8> {
     sequence(&[&organisation, &rdn("2.5.4.3", cn)])
 }
 
-/// An extension.
+/// Returns an extension.
 pub fn extension(dotted: &str, critical: bool, value: &[u8]) -> Vec<u8> {
     let flag: &[u8] = if critical { &[1, 1, 0xff] } else { &[] };
     sequence(&[&id(dotted), flag, &octets(value)])
 }
 
-/// keyUsage from the numbers of its bits (RFC 5280 §4.2.1.3).
+/// Returns keyUsage from the numbers of its bits (RFC 5280 §4.2.1.3).
 pub fn key_usage(bits: &[u8]) -> Vec<u8> {
     let mut byte = 0u8;
     for bit in bits {
@@ -75,13 +75,13 @@ pub fn key_usage(bits: &[u8]) -> Vec<u8> {
     extension("2.5.29.15", true, &tlv(Tag::BitString, &[unused, byte]))
 }
 
-/// extKeyUsage.
+/// Returns extKeyUsage (RFC 5280 §4.2.1.12).
 pub fn ext_key_usage(purposes: &[&str]) -> Vec<u8> {
     let purposes: Vec<u8> = purposes.iter().flat_map(|p| id(p)).collect();
     extension("2.5.29.37", false, &tlv(Tag::Sequence, &purposes))
 }
 
-/// subjectAltName with DNS names and IPv4 addresses.
+/// Returns subjectAltName (RFC 5280 §4.2.1.6) with DNS names and IPv4 addresses.
 pub fn alt_names(dns: &[&str], addresses: &[[u8; 4]]) -> Vec<u8> {
     let mut names = Vec::new();
     for name in dns {
@@ -93,7 +93,7 @@ pub fn alt_names(dns: &[&str], addresses: &[[u8; 4]]) -> Vec<u8> {
     extension("2.5.29.17", false, &tlv(Tag::Sequence, &names))
 }
 
-/// basicConstraints of a CA, and its subjectKeyIdentifier.
+/// Returns basicConstraints of a CA, and its subjectKeyIdentifier.
 pub fn ca_extensions(spki: &[u8]) -> Vec<Vec<u8>> {
     vec![
         extension("2.5.29.19", true, &sequence(&[&[1, 1, 0xff]])),
@@ -101,24 +101,24 @@ pub fn ca_extensions(spki: &[u8]) -> Vec<Vec<u8>> {
     ]
 }
 
-/// authorityKeyIdentifier for certificates of the CA with this key.
+/// Returns authorityKeyIdentifier for certificates of the CA with this key.
 pub fn authority_key_identifier(spki: &[u8]) -> Vec<u8> {
     let key = tlv(context_primitive(0), &key_identifier(spki));
     extension("2.5.29.35", false, &sequence(&[&key]))
 }
 
-/// SHA-1 of the key's bits.
+/// Returns the SHA-1 of the key's bits (RFC 5280 §4.2.1.2, method 1).
 pub fn key_identifier(spki: &[u8]) -> Vec<u8> {
     spki_parts(spki).map(|(_, _, bits)| Sha1::digest(bits).to_vec()).unwrap_or_default()
 }
 
-/// What is to be certified.
+/// The content of a certificate to be issued.
 pub struct Template<'a> {
     pub serial: &'a [u8],
     pub issuer: &'a [u8],
     pub subject: &'a [u8],
     pub spki: &'a [u8],
-    /// From and to, in days from now.
+    /// Start and end of the validity, in days from now.
     pub days: (i64, i64),
     pub extensions: Vec<Vec<u8>>,
 }
@@ -144,7 +144,7 @@ pub fn issue(template: &Template<'_>, key: &Key) -> Result<Vec<u8>, Refused> {
     Ok(sequence(&[&tbs, &algorithm, &tlv(Tag::BitString, &bits)]))
 }
 
-/// Now and so many days, as UTCTime to 2049 and GeneralizedTime after.
+/// Returns the time in `days` days: UTCTime until 2049, then GeneralizedTime.
 fn time(days: i64) -> Result<Vec<u8>, Refused> {
     let shift = Duration::from_secs(days.unsigned_abs() * 86400);
     let now = SystemTime::now();
@@ -159,7 +159,7 @@ fn time(days: i64) -> Result<Vec<u8>, Refused> {
     .map_err(|e| e.to_string())
 }
 
-/// Seconds since 1970 as GeneralizedTime.
+/// Returns seconds since 1970 as GeneralizedTime.
 pub fn generalized(seconds: u64) -> Vec<u8> {
     DateTime::from_unix_duration(Duration::from_secs(seconds))
         .map(GeneralizedTime::from_date_time)
@@ -167,7 +167,7 @@ pub fn generalized(seconds: u64) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// A Name as text, most specific part first, for profiles' patterns and the log.
+/// Returns a Name as text, most specific part first, for the profiles' patterns and the log.
 pub fn name_text(name: &[u8]) -> String {
     let Ok(rdns) = one(name).and_then(|n| n.within(Tag::Sequence)) else { return "?".into() };
     let mut texts = Vec::new();

@@ -1,4 +1,5 @@
-//! SignedData, as picky as Dogtag on the way in, and laid out as Dogtag does on the way out.
+//! SignedData: requests are checked as strictly as Dogtag does, responses are encoded as Dogtag
+//! does.
 
 use der::Tag;
 use der::asn1::ObjectIdentifier;
@@ -18,27 +19,27 @@ const PKI_RESPONSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 
-/// A request taken apart, nothing of it verified.
+/// A decoded request, not verified.
 pub struct Opened {
     /// DER of the PKIData.
     pub pki_data: Vec<u8>,
     pub signer: Signer,
 }
 
-/// Who says to have signed.
+/// The claimed signer.
 pub enum Signer {
     /// The holder of a certificate in the message (DER).
     Certificate(Vec<u8>, Signature),
     /// The key with this identifier.
     Key(Vec<u8>, Signature),
-    /// Nobody: the message is id-data.
+    /// None: the message is id-data.
     Nobody,
 }
 
-/// A SignerInfo's part that is computed.
+/// The parts of a SignerInfo that the signature depends on.
 pub struct Signature {
     digest_algorithm: Vec<u8>,
-    /// Only looked at for RSASSA-PSS: else the digest's algorithm counts.
+    /// Only used for RSASSA-PSS: otherwise the digest algorithm counts.
     algorithm: ObjectIdentifier,
     attributes: Vec<u8>,
     content: Vec<u8>,
@@ -46,7 +47,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Verifies it with a key, as picky as Dogtag.
+    /// Verifies it with a key, as strictly as Dogtag.
     pub fn verify(&self, spki: &[u8]) -> Result<(), Refused> {
         let hash = digest(&one(&self.digest_algorithm)?)?;
         let attributes = sorted_attributes(&one(&self.attributes)?, &hash.digest(&self.content))?;
@@ -57,10 +58,9 @@ impl Signature {
     }
 }
 
-/// Takes a request apart: signed by the holder of a certificate that it carries, by a key, or by
-/// nobody.
+/// Decodes a request: signed by the holder of a certificate in it, by a key, or unsigned.
 pub fn open(message: &[u8]) -> Result<Opened, Refused> {
-    // What follows the ContentInfo is ignored, as Dogtag does.
+    // Octets after the ContentInfo are ignored, as Dogtag does.
     let outer = first(message)?;
     let [content_type, content] = outer.within(Tag::Sequence)?[..] else {
         return Err("no ContentInfo".into());
@@ -108,7 +108,8 @@ pub fn open(message: &[u8]) -> Result<Opened, Refused> {
     Ok(Opened { pki_data, signer })
 }
 
-/// SHA-2 with an explicit NULL: Dogtag builds the DigestInfo from these very octets.
+/// Returns a SHA-2 digest; NULL parameters are required, because Dogtag builds the DigestInfo from
+/// these octets.
 fn digest(algorithm: &Element<'_>) -> Result<Hash, Refused> {
     let [id, parameters] = algorithm.within(Tag::Sequence)?[..] else {
         return Err("digestAlgorithm without NULL parameters".into());
@@ -129,7 +130,7 @@ fn signer(sid: &Element<'_>, certificates: &[Element<'_>]) -> Result<Vec<u8>, Re
     found.map(|c| c.whole.to_vec()).ok_or("the signer's certificate is not in the message".into())
 }
 
-/// The attributes as the SET OF in DER order that must have been signed.
+/// Returns the attributes as a SET OF in DER order, which is what the signature covers.
 fn sorted_attributes(attributes: &Element<'_>, digest: &[u8]) -> Result<Vec<u8>, Refused> {
     let mut all = Vec::new();
     let (mut typed, mut digested) = (false, false);
@@ -151,7 +152,7 @@ fn sorted_attributes(attributes: &Element<'_>, digest: &[u8]) -> Result<Vec<u8>,
     Ok(set(all))
 }
 
-/// What may be wrong with an answer's signature on purpose.
+/// An intended defect in a response's signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     None,
@@ -200,7 +201,7 @@ pub fn seal(
     Ok(signed_data(vec![sha256], content, certificates, infos, flaw == Flaw::Reversed))
 }
 
-/// A Simple PKI Response: certificates and no signature.
+/// Returns a Simple PKI Response: certificates without signature (RFC 5272 §4.1).
 pub fn certs_only(certificates: Vec<Vec<u8>>) -> Vec<u8> {
     signed_data(Vec::new(), sequence(&[&oid(&DATA)]), certificates, Vec::new(), false)
 }
@@ -232,7 +233,7 @@ mod tests {
     use super::*;
     use crate::request::{asked, pki_data};
 
-    /// What Dogtag's own tools made, and Dogtag took, is taken here.
+    /// Requests that Dogtag's own tools made, and Dogtag accepted, are accepted.
     #[test]
     fn recorded_requests_of_the_java_tools_pass() -> Result<(), Refused> {
         let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors");

@@ -1,4 +1,4 @@
-//! confirmCertAcceptance (RFC 5272 §6.14), taken where the profile's name asks for confirmations.
+//! confirmCertAcceptance (RFC 5272 §6.14), for profiles whose name asks for confirmations.
 
 use der::Tag;
 
@@ -11,8 +11,8 @@ use crate::store::Store;
 /// The control's number in id-cmc.
 pub const CONFIRM_CERT_ACCEPTANCE: u32 = 24;
 
-/// What is said to a confirmation: success when it names a certificate issued here, and badCertId
-/// else. `confirm-refused` refuses each, as Dogtag does; `confirm-silent` has no status.
+/// Returns the response to a confirmation: success when it names a certificate issued here, else
+/// badCertId. `confirm-refused` refuses each one, as Dogtag does; `confirm-silent` sends no status.
 pub fn confirm(
     control: &Control<'_>,
     wish: &str,

@@ -1,18 +1,18 @@
-//! What happens to a good answer on its way: the CA has done what was asked, and the client can't
-//! know. Profiles ask for it by name:
+//! Damages a good response in transit: the CA has issued, and the client can't know it. The
+//! profile's name selects the damage:
 //!
-//! | profile | answer |
+//! | profile | response |
 //! |---|---|
-//! | `standin-truncated` | half of the message, in a whole HTTP answer |
-//! | `standin-short` | `Content-Length` promises more than comes |
+//! | `standin-truncated` | half of the message, in a complete HTTP response |
+//! | `standin-short` | `Content-Length` is larger than the body |
 //! | `standin-slow` | one octet at a time |
 //! | `standin-cut-N` | the connection is closed after N octets, status line and headers included |
 //! | `standin-alert-N` | a fatal TLS alert after N octets |
-//! | `standin-http502`, `standin-http504` | a proxy's page in its place |
+//! | `standin-http502`, `standin-http504` | a proxy's error page instead |
 
 use crate::servlet::{Answer, Manner, page};
 
-/// The answer that `wish`, the profile's name after `standin-`, makes of a message.
+/// Returns the HTTP response for a message; `wish` is the profile's name after `standin-`.
 pub fn damaged(wish: Option<&str>, mut body: Vec<u8>) -> Answer {
     let manner = match wish.map(|w| w.rsplit_once('-').unwrap_or((w, ""))) {
         Some(("truncated", _)) => {

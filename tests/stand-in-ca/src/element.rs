@@ -1,12 +1,12 @@
-//! DER, element by element: reading with der's strict reader, writing with its encoder.
+//! DER by elements: reads with der's strict reader, writes with its encoder.
 
 use der::asn1::{AnyRef, ObjectIdentifier};
 use der::{Decode, Encode, Header, Reader, SliceReader, Tag, TagNumber};
 
-/// Why a message is refused; text for the log.
+/// Why a message is refused, for the log.
 pub type Refused = String;
 
-/// One element: its tag, its content, and all of it.
+/// One element: its tag, its content, and its whole DER.
 #[derive(Clone, Copy, Debug)]
 pub struct Element<'a> {
     pub tag: Tag,
@@ -14,7 +14,7 @@ pub struct Element<'a> {
     pub whole: &'a [u8],
 }
 
-/// The elements of a concatenation.
+/// Splits concatenated elements.
 pub fn elements(bytes: &[u8]) -> Result<Vec<Element<'_>>, Refused> {
     let mut reader = SliceReader::new(bytes).map_err(text)?;
     let mut found = Vec::new();
@@ -24,7 +24,7 @@ pub fn elements(bytes: &[u8]) -> Result<Vec<Element<'_>>, Refused> {
     Ok(found)
 }
 
-/// The first element; what follows it is left unread.
+/// Returns the first element; the rest is not read.
 pub fn first(bytes: &[u8]) -> Result<Element<'_>, Refused> {
     next(&mut SliceReader::new(bytes).map_err(text)?, bytes)
 }
@@ -42,7 +42,7 @@ fn text(e: impl std::fmt::Display) -> Refused {
     e.to_string()
 }
 
-/// The only element of `bytes`.
+/// Returns the only element of `bytes`.
 pub fn one(bytes: &[u8]) -> Result<Element<'_>, Refused> {
     match elements(bytes)?[..] {
         [element] => Ok(element),
@@ -51,12 +51,12 @@ pub fn one(bytes: &[u8]) -> Result<Element<'_>, Refused> {
 }
 
 impl<'a> Element<'a> {
-    /// The elements within, if the tag is the one wanted.
+    /// Returns the inner elements, if the tag is `tag`.
     pub fn within(&self, tag: Tag) -> Result<Vec<Element<'a>>, Refused> {
         elements(self.content_of(tag)?)
     }
 
-    /// The content, if the tag is the one wanted.
+    /// Returns the content, if the tag is `tag`.
     pub fn content_of(&self, tag: Tag) -> Result<&'a [u8], Refused> {
         if self.tag == tag {
             Ok(self.content)
@@ -65,12 +65,12 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// An OBJECT IDENTIFIER.
+    /// Returns the value of an OBJECT IDENTIFIER.
     pub fn oid(&self) -> Result<ObjectIdentifier, Refused> {
         ObjectIdentifier::from_der(self.whole).map_err(text)
     }
 
-    /// A BIT STRING without unused bits.
+    /// Returns the octets of a BIT STRING without unused bits.
     pub fn bits(&self) -> Result<&'a [u8], Refused> {
         match self.content_of(Tag::BitString)?.split_first() {
             Some((0, bits)) => Ok(bits),
@@ -79,39 +79,39 @@ impl<'a> Element<'a> {
     }
 }
 
-/// Context-specific tag `[n]`, constructed.
+/// Returns the context-specific tag `[n]`, constructed.
 pub fn context(n: u8) -> Tag {
     Tag::ContextSpecific { constructed: true, number: TagNumber::new(n) }
 }
 
-/// Context-specific tag `[n]`, primitive.
+/// Returns the context-specific tag `[n]`, primitive.
 pub fn context_primitive(n: u8) -> Tag {
     Tag::ContextSpecific { constructed: false, number: TagNumber::new(n) }
 }
 
-/// One element from tag and content.
+/// Returns one element.
 pub fn tlv(tag: Tag, content: &[u8]) -> Vec<u8> {
-    // A length over 256 MiB is all that der refuses here.
+    // der refuses only lengths over 256 MiB here.
     AnyRef::new(tag, content).and_then(|a| a.to_der()).unwrap_or_default()
 }
 
-/// SEQUENCE of what is concatenated.
+/// Returns a SEQUENCE of the concatenated parts.
 pub fn sequence(parts: &[&[u8]]) -> Vec<u8> {
     tlv(Tag::Sequence, &parts.concat())
 }
 
-/// SET OF in DER order.
+/// Returns a SET OF in DER order.
 pub fn set(mut parts: Vec<Vec<u8>>) -> Vec<u8> {
     parts.sort();
     tlv(Tag::Set, &parts.concat())
 }
 
-/// OBJECT IDENTIFIER.
+/// Returns an OBJECT IDENTIFIER.
 pub fn oid(id: &ObjectIdentifier) -> Vec<u8> {
     id.to_der().unwrap_or_default()
 }
 
-/// INTEGER from unsigned octets.
+/// Returns an INTEGER from unsigned octets.
 pub fn integer(octets: &[u8]) -> Vec<u8> {
     der::asn1::UintRef::new(octets).and_then(|n| n.to_der()).unwrap_or_default()
 }
@@ -119,7 +119,7 @@ pub fn integer(octets: &[u8]) -> Vec<u8> {
 /// NULL.
 pub const NULL: &[u8] = &[5, 0];
 
-/// OCTET STRING.
+/// Returns an OCTET STRING.
 pub fn octets(content: &[u8]) -> Vec<u8> {
     tlv(Tag::OctetString, content)
 }

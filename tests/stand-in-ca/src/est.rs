@@ -1,7 +1,8 @@
-//! `/fullcmc` of EST (RFC 7030 §4.3, RFC 8951): the answer in base64, and the CMC status decides the
-//! HTTP status. Dogtag's EST server passes the request's body on as it is, so that it must be DER; it
-//! wants a client certificate and `smime-type=CMC-request`, and, since it doesn't say who signed, a
-//! proof of identification for every request with a control. Others take base64, as the RFCs say.
+//! `/fullcmc` of EST (RFC 7030 §4.3, RFC 8951): the response is base64, and the CMC status decides
+//! the HTTP status. Dogtag's EST server forwards the request's body unchanged, so the body must be
+//! DER. It requires a client certificate and `smime-type=CMC-request`; and because it doesn't
+//! forward who signed, every request with a control needs a proof of identification. Other servers
+//! accept base64, as the RFCs require.
 
 use base64ct::{Base64, Encoding};
 use der::Tag;
@@ -9,23 +10,23 @@ use der::Tag;
 use crate::element::{Element, Refused, context, one};
 use crate::servlet::{Answer, Manner, Posted, Servlets, page};
 
-/// How the request's body must be encoded.
+/// The required encoding of a request's body.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Takes {
     Der,
     Base64,
-    /// DER, and no controls in what is signed with a certificate.
+    /// DER, without controls in requests signed with a certificate.
     Dogtag,
 }
 
-/// The label in the path of `/fullcmc`, empty without one; no other path is EST's.
+/// Returns the label in the path of `/fullcmc`, empty without one; `None` for other paths.
 pub fn label(path: &str) -> Option<&str> {
     let label = path.strip_prefix("/.well-known/est/")?.strip_suffix("fullcmc")?;
     let label = if label.is_empty() { label } else { label.strip_suffix('/')? };
     (!label.contains('/')).then_some(label)
 }
 
-/// Answers a POST. The label chooses the profile.
+/// Returns the response to a POST. The label selects the profile.
 pub fn post(
     label: &str,
     media_type: Option<&str>,
@@ -72,7 +73,7 @@ pub fn post(
     (answer, format!("EST {log}"))
 }
 
-/// Base64 with line breaks anywhere (RFC 8951 §3.1).
+/// Decodes base64 with line breaks anywhere (RFC 8951 §3.1).
 fn decoded(body: &[u8]) -> Option<Vec<u8>> {
     let clean: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     Base64::decode_vec(std::str::from_utf8(&clean).ok()?).ok()
@@ -83,7 +84,7 @@ fn text(status: u16, why: &str) -> Answer {
     Answer { status, media_type: Some("text/plain"), body, manner: Manner::Plain }
 }
 
-/// The CMC status of an answer of ours; success when it has none.
+/// Returns the CMC status of a response made here; success when it has none.
 fn status(message: &[u8]) -> Result<u8, Refused> {
     fn part<'a>(element: Element<'a>, at: usize, tag: Tag) -> Result<Element<'a>, Refused> {
         element.within(tag)?.get(at).copied().ok_or_else(|| "no such part".into())

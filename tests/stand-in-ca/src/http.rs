@@ -1,4 +1,4 @@
-//! A small HTTP server with Tomcat's answers, over TLS with an optional client certificate.
+//! A small HTTP server with Tomcat's responses, over TLS with an optional client certificate.
 
 use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use std::net::TcpStream;
@@ -14,10 +14,11 @@ use crate::servlet::{Answer, Manner, Posted, Servlets, crash_page, not_found};
 use crate::store::Pair;
 use crate::{est, rest};
 
-/// The largest message taken.
+/// The largest message accepted, in octets.
 const LARGEST: usize = 4 << 20;
 
-/// The server's TLS settings: a client certificate is asked for, and must be the CA's if given.
+/// Returns the server's TLS settings: a client certificate is requested, and must be issued by the
+/// CA.
 pub fn tls(ca: &[u8], server: &Pair, version: Option<&str>) -> Result<Arc<ServerConfig>, Refused> {
     let text = |e: &dyn std::fmt::Display| e.to_string();
     let mut roots = RootCertStore::empty();
@@ -43,28 +44,28 @@ pub fn tls(ca: &[u8], server: &Pair, version: Option<&str>) -> Result<Arc<Server
     Ok(Arc::new(config))
 }
 
-/// What becomes of a connection after its first answer.
+/// What happens to a connection after its first response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// It is closed.
+    /// Closed.
     No,
-    /// It is kept for more requests.
+    /// Kept for more requests.
     Yes,
-    /// It is kept, and closed as soon as the second request begins to come.
+    /// Kept, and closed as soon as the second request arrives.
     DropUnread,
-    /// It is kept, and closed once the second request has been carried out.
+    /// Kept, and closed once the second request has been carried out.
     DropDone,
 }
 
-/// How requests are taken.
+/// How requests are handled.
 #[derive(Clone, Copy)]
 pub struct Ways {
     pub keep: Keep,
     pub est: est::Takes,
 }
 
-/// Serves one connection. What is logged of a request is logged before it is answered, so that
-/// whoever has the answer finds it.
+/// Serves one connection. A request is logged before its response is sent, so that a client with
+/// the response finds it in the log.
 pub fn serve(
     stream: TcpStream,
     tls: &Arc<ServerConfig>,
@@ -177,7 +178,7 @@ fn deliver(stream: &mut Stream, answer: &Answer, kept: bool) -> std::io::Result<
     match answer.manner {
         Manner::Reset => return Ok(()),
         Manner::Hang => {
-            // Until the client closes or a minute is over.
+            // Until the client closes, at most a minute.
             let mut octet = [0];
             return stream.read(&mut octet).map(drop);
         }
@@ -200,13 +201,13 @@ fn deliver(stream: &mut Stream, answer: &Answer, kept: bool) -> std::io::Result<
     match answer.manner {
         Manner::Cut(at) => {
             out.write_all(whole.get(..at).unwrap_or(&whole))?;
-            // No close_notify: the connection is gone.
+            // Without close_notify: the connection breaks off.
             return out.flush();
         }
         Manner::Alert(at) => {
             out.write_all(whole.get(..at).unwrap_or(&whole))?;
             out.flush()?;
-            // What is no TLS record makes rustls answer with an alert.
+            // rustls replies to an invalid TLS record with an alert.
             out.conn.read_tls(&mut Cursor::new([0xff; 64]))?;
             out.conn.process_new_packets().err();
             return out.conn.write_tls(&mut out.sock).map(drop);

@@ -1,4 +1,4 @@
-//! Signing and verifying with RustCrypto.
+//! Signs and verifies with RustCrypto.
 
 use der::asn1::ObjectIdentifier;
 use der::{Decode, Encode};
@@ -17,7 +17,7 @@ const ECDSA_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.100
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// A digest by its object identifier; SHA-2 only.
+/// A SHA-2 digest, with its object identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
     Sha256,
@@ -33,7 +33,7 @@ impl Hash {
             .map(|(_, hash)| hash)
     }
 
-    /// The digest a signature algorithm names.
+    /// Returns the digest of a signature algorithm.
     pub fn of_signature(id: ObjectIdentifier) -> Option<Hash> {
         match id.to_string().as_str() {
             "1.2.840.113549.1.1.11" | "1.2.840.10045.4.3.2" => Some(Hash::Sha256),
@@ -52,7 +52,7 @@ impl Hash {
     }
 }
 
-/// The CA's or the server's own key.
+/// A key of the CA or the server.
 pub enum Key {
     Rsa(Box<RsaPrivateKey>),
     Ec(Box<p256::ecdsa::SigningKey>),
@@ -84,7 +84,7 @@ impl Key {
         Ok(document.map_err(|e| e.to_string())?.as_bytes().to_vec())
     }
 
-    /// DER of the SubjectPublicKeyInfo.
+    /// Returns the DER of the SubjectPublicKeyInfo.
     pub fn spki(&self) -> Result<Vec<u8>, Refused> {
         let document = match self {
             Key::Rsa(key) => key.to_public_key().to_public_key_der(),
@@ -93,7 +93,7 @@ impl Key {
         Ok(document.map_err(|e| e.to_string())?.as_bytes().to_vec())
     }
 
-    /// A signature with SHA-256.
+    /// Signs with SHA-256.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match self {
             Key::Rsa(key) => {
@@ -106,7 +106,7 @@ impl Key {
         }
     }
 
-    /// AlgorithmIdentifier in certificates.
+    /// Returns the AlgorithmIdentifier for certificates.
     pub fn algorithm(&self) -> Vec<u8> {
         match self {
             Key::Rsa(_) => sequence(&[&oid(&SHA256_RSA), NULL]),
@@ -114,7 +114,7 @@ impl Key {
         }
     }
 
-    /// AlgorithmIdentifier in SignerInfo: Dogtag writes NULL for ECDSA too.
+    /// Returns the AlgorithmIdentifier for SignerInfo: Dogtag writes NULL for ECDSA, too.
     pub fn cms_algorithm(&self) -> Vec<u8> {
         match self {
             Key::Rsa(_) => self.algorithm(),
@@ -132,7 +132,7 @@ pub enum KeyKind {
     P521,
 }
 
-/// What kind of key a SubjectPublicKeyInfo holds.
+/// Returns the kind of key in a SubjectPublicKeyInfo.
 pub fn kind(spki: &[u8]) -> Result<KeyKind, Refused> {
     let (algorithm, parameters, _) = spki_parts(spki)?;
     if algorithm == RSA {
@@ -154,7 +154,7 @@ pub fn kind(spki: &[u8]) -> Result<KeyKind, Refused> {
 
 type SpkiParts<'a> = (ObjectIdentifier, Option<Element<'a>>, &'a [u8]);
 
-/// Algorithm, its parameters, and the key's bits.
+/// Returns the algorithm, its parameters, and the key's bits.
 pub fn spki_parts(spki: &[u8]) -> Result<SpkiParts<'_>, Refused> {
     let parts = one(spki)?.within(der::Tag::Sequence)?;
     let [algorithm, bits] = parts[..] else { return Err("no SubjectPublicKeyInfo".into()) };
@@ -196,7 +196,8 @@ pub fn verify(spki: &[u8], hash: Hash, message: &[u8], signature: &[u8]) -> Resu
         }
         KeyKind::P521 => {
             let point = spki_parts(spki)?.2;
-            // p521 takes no number shorter than half the curve's size; a zero in front changes none.
+            // p521 accepts no number shorter than half the curve's size; a leading zero doesn't
+            // change the value.
             let digest = [&[0][..], &digest].concat();
             let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(point).map_err(bad)?;
             let signature = p521::ecdsa::Signature::from_der(signature).map_err(bad)?;
@@ -205,8 +206,7 @@ pub fn verify(spki: &[u8], hash: Hash, message: &[u8], signature: &[u8]) -> Resu
     }
 }
 
-/// Verifies an RSASSA-PSS signature, whose parameters Dogtag doesn't read: it takes each for one with
-/// SHA-512.
+/// Verifies an RSASSA-PSS signature. Dogtag ignores the parameters and assumes SHA-512.
 pub fn verify_pss(
     spki: &[u8],
     hash: Hash,
@@ -222,7 +222,8 @@ pub fn verify_pss(
     pss::VerifyingKey::<Sha512>::new(key).verify(message, &signature).map_err(bad)
 }
 
-/// Whether DER survives decoding and encoding: what Dogtag does to a request before it verifies it.
+/// Returns whether decoding and encoding restores the DER: Dogtag does both before it verifies a
+/// request.
 pub fn round_trips(der: &[u8]) -> bool {
     der::Any::from_der(der).and_then(|a| a.to_der()).is_ok_and(|again| again == der)
 }

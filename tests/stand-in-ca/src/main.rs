@@ -1,5 +1,6 @@
-//! A small CA that answers CMC requests as Dogtag does, on loopback TLS with client authentication:
-//! for tests and first steps. Nothing of it is shared with the client, nor shipped.
+//! A small CA that responds to CMC requests as Dogtag does, on loopback TLS with client
+//! authentication, for tests and first steps. It shares no code with the client, and is not
+//! installed.
 
 mod answer;
 mod auth;
@@ -169,7 +170,7 @@ fn run(command: Command) -> Result<(), Refused> {
         Command::Sign { dir, csr, out, agent, expired } => {
             let store = Store::open(&dir, false)?;
             let bytes = std::fs::read(&csr).map_err(|e| format!("{}: {e}", csr.display()))?;
-            // certutil writes text around the PEM block, pem-rfc7468 takes none.
+            // certutil writes text around the PEM block, which pem-rfc7468 refuses.
             let text = String::from_utf8_lossy(&bytes);
             let block = text.find("-----BEGIN").map(|at| text[at..].replace("\r\n", "\n"));
             let block = block.map(|b| b.replace("NEW CERTIFICATE REQUEST", "CERTIFICATE REQUEST"));

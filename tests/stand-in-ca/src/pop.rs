@@ -1,4 +1,5 @@
-//! Proof of possession by decryption: challenges in Dogtag's form, and their answers.
+//! Proof of possession by decryption (RFC 5272 §6.7): challenges in Dogtag's form, and their
+//! responses.
 
 use std::collections::BTreeMap;
 
@@ -27,24 +28,24 @@ const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const DECRYPTED_POP: u32 = 10;
 const REG_INFO: u32 = 18;
 
-/// The first request id: its octets need a zero in front, which clients must send back.
+/// The first request id: as an INTEGER it needs a leading zero octet, which clients must send back.
 const FIRST: u32 = 0x80;
 
 /// A request that waits for its proof.
 #[derive(Clone)]
 pub struct Open {
     pub asked: Asked,
-    /// The subject it gets.
+    /// The subject of the certificate.
     pub subject: Vec<u8>,
     challenge: [u8; 64],
 }
 
-/// The requests that wait, by their ids.
+/// The waiting requests, by id.
 #[derive(Default)]
 pub struct Waiting(BTreeMap<u32, Open>);
 
 impl Waiting {
-    /// Keeps a request; answers EncryptedPOP, status and responseInfo.
+    /// Keeps a request; returns encryptedPOP, status and responseInfo.
     pub fn challenge(
         &mut self,
         asked: &Asked,
@@ -84,7 +85,7 @@ impl Waiting {
         let id = FIRST + self.0.len() as u32;
         let open = Open { asked: asked.clone(), subject: subject.to_vec(), challenge };
         self.0.insert(id, open);
-        // Big-endian two's complement, as short as can be: what an INTEGER holds.
+        // Big-endian two's complement, the shortest form: the content of an INTEGER.
         let number = integer(&id.to_be_bytes());
         let number = number.get(2..).unwrap_or_default();
         let mut controls = vec![
@@ -101,7 +102,7 @@ impl Waiting {
         Ok(controls)
     }
 
-    /// The request whose challenge a message answers; `None` when it answers none.
+    /// Returns the request whose challenge a message decrypts; `None` without decryptedPOP.
     pub fn proved(&self, data: &PkiData<'_>) -> Result<Option<Open>, Failure> {
         let failed = "Proof-of-Possession Verification Failed";
         let bad = |_: Refused| failure(2, "Invalid Request");
@@ -138,7 +139,7 @@ fn encrypt(session: &[u8; 16], iv: &[u8; 16], challenge: &[u8; 64]) -> Vec<u8> {
         .encrypt_padded_vec_mut::<NoPadding>(challenge)
 }
 
-/// The request with another key in the place of its own.
+/// Returns the request with another key in place of its own.
 fn other_request(tagged: &[u8], spki: &[u8]) -> Result<Vec<u8>, Refused> {
     let bits = spki.get(spki.len() - 200..).ok_or("a short key")?;
     let at = tagged.windows(bits.len()).position(|w| w == bits).ok_or("no key in the request")?;
@@ -147,10 +148,10 @@ fn other_request(tagged: &[u8], spki: &[u8]) -> Result<Vec<u8>, Refused> {
     Ok(other)
 }
 
-/// What a challenge is made of.
+/// The parts of a challenge.
 struct Parts {
     request: Vec<u8>,
-    /// The session key under the request's key.
+    /// The session key, encrypted with the request's key.
     wrapped: Vec<u8>,
     iv: Vec<u8>,
     encrypted: Vec<u8>,
@@ -158,7 +159,8 @@ struct Parts {
 }
 
 impl Parts {
-    /// EncryptedPOP: the true initialisation vector is in thePOPAlgID, a false one in its place.
+    /// Returns EncryptedPOP: as in Dogtag, the initialization vector is in thePOPAlgID, and a wrong
+    /// one in its field.
     fn encrypted_pop(&self) -> Vec<u8> {
         let issuer =
             sequence(&[&oid(&COMMON_NAME), &tlv(Tag::PrintableString, b"unUsedIssuerName")]);

@@ -1,4 +1,4 @@
-//! The profiles, with what Dogtag ships in them.
+//! The profiles, as Dogtag ships them.
 
 use crate::certs::{alt_names, ca_extensions, ext_key_usage, extension, key_usage};
 use crate::keys::KeyKind;
@@ -8,7 +8,7 @@ const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 const EMAIL_PROTECTION: &str = "1.3.6.1.5.5.7.3.4";
 const OCSP_SIGNING: &str = "1.3.6.1.5.5.7.3.9";
 
-/// Which keys a profile takes.
+/// The keys that a profile accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Keys {
     Rsa,
@@ -28,14 +28,14 @@ pub enum Authenticator {
     AgentTls,
 }
 
-/// Whose subject the certificate gets.
+/// The source of the certificate's subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
-    /// What the request says.
+    /// The request.
     Request,
-    /// The signer's.
+    /// The signer's certificate.
     Signer,
-    /// The user's in the CA's directory.
+    /// The user's entry in the CA's directory.
     Directory,
 }
 
@@ -46,7 +46,7 @@ pub struct Profile {
     pub subject: Subject,
     keys: Keys,
     pub days: i64,
-    /// Whether the subject must begin with its CN.
+    /// Whether the subject must begin with the CN.
     cn_first: bool,
     usage: &'static [u8],
     purposes: &'static [&'static str],
@@ -59,7 +59,7 @@ enum Kind {
     Server,
     Ocsp,
     Ca,
-    /// With the alternative names asked for.
+    /// With the requested alternative names.
     Asked,
 }
 
@@ -74,7 +74,7 @@ const fn profile(
     Profile { id, authenticator, subject, keys, days: 720, cn_first: true, usage, purposes, kind }
 }
 
-/// A profile for users' certificates.
+/// Returns a profile for users' certificates.
 const fn user(
     id: &'static str,
     ec: bool,
@@ -112,7 +112,7 @@ const PROFILES: &[Profile] = &[
     user("caECFullCMCUserCert", true, Authenticator::Agent, Subject::Request),
     user("caCMCUserCert", false, Authenticator::Agent, Subject::Request),
     user("caCMCECUserCert", true, Authenticator::Agent, Subject::Request),
-    // These four are disabled as shipped; here an administrator has enabled them.
+    // Dogtag ships these four disabled; here an administrator has enabled them.
     user("caFullCMCUserSignedCert", false, Authenticator::User, Subject::Signer),
     user("caECFullCMCUserSignedCert", true, Authenticator::User, Subject::Signer),
     user("caFullCMCSharedTokenCert", false, Authenticator::User, Subject::Directory),
@@ -121,8 +121,8 @@ const PROFILES: &[Profile] = &[
     user("caECSimpleCMCUserCert", true, Authenticator::AgentTls, Subject::Request),
 ];
 
-/// The profile called `id`, if there is one and it is enabled; those for failures on demand are server
-/// profiles for any key.
+/// Returns the profile called `id`, if it exists and is enabled. Profiles for failures on demand
+/// are server profiles for any key.
 pub fn find(id: &str) -> Option<&'static Profile> {
     const ON_DEMAND: Profile = Profile {
         cn_first: false,
@@ -139,7 +139,7 @@ pub fn find(id: &str) -> Option<&'static Profile> {
 }
 
 impl Profile {
-    /// The constraint that refuses this key or subject, in Dogtag's words.
+    /// Returns the constraint that refuses this key or subject, in Dogtag's words.
     pub fn refuses(&self, key: KeyKind, subject: &str) -> Option<String> {
         let (kind, list) = match self.keys {
             Keys::Rsa => ("RSA", "1024,2048,3072,4096"),
@@ -167,8 +167,8 @@ impl Profile {
         (!pattern).then(|| "Subject Name Not Matched".to_owned())
     }
 
-    /// The profile's own extensions; what the request asks for is ignored, but for the alternative
-    /// names where the profile takes them.
+    /// Returns the profile's own extensions. Requested extensions are ignored, except alternative
+    /// names where the profile accepts them.
     pub fn extensions(&self, subject: &str, spki: &[u8], names: Option<&[u8]>) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         if !self.usage.is_empty() {
@@ -194,7 +194,7 @@ impl Profile {
     }
 }
 
-/// The servlets and the profiles they use unless told.
+/// Returns the default profile of a servlet.
 pub fn servlet_default(path: &str) -> Option<&'static str> {
     let name = path.strip_prefix("/ca/ee/ca/")?;
     Some(match name {

@@ -1,4 +1,4 @@
-//! Proof of identity by a secret that the CA shares with a user.
+//! Proof of identity (RFC 5272 §6.2) by a secret that the CA shares with a user.
 
 use der::Tag;
 use hmac::{Hmac, Mac};
@@ -14,7 +14,7 @@ const IDENTIFICATION: u32 = 2;
 const IDENTITY_PROOF_V2: u32 = 34;
 const POP_LINK_RANDOM: u32 = 22;
 
-/// The name in the directory of the user who proves to know his secret.
+/// Returns the directory name of the user whose secret the proof was made with.
 pub fn identity(
     data: &PkiData<'_>,
     store: &Store,
@@ -46,7 +46,7 @@ pub fn identity(
     })
 }
 
-/// The link between a request and the secret, which popLinkWitnessRequired demands.
+/// Verifies the link between a request and the secret, which popLinkWitnessRequired requires.
 pub fn link(data: &PkiData<'_>, request: &Asked, store: &Store) -> Result<(), Failure> {
     let checked = || -> Result<(), Refused> {
         let witness = request.link.as_deref().ok_or("the request has no witness")?;
@@ -64,7 +64,7 @@ fn verify(data: &PkiData<'_>, uid: &str, store: &Store) -> Result<Vec<u8>, Refus
     witnessed(&value, uid, data.sequence, store)
 }
 
-/// Verifies a witness of version 2 over `octets`; answers the user's name.
+/// Verifies a witness of version 2 over `octets`; returns the user's name.
 fn witnessed(
     value: &Element<'_>,
     uid: &str,
@@ -75,7 +75,7 @@ fn witnessed(
         return Err("no witness of version 2".into());
     };
     let (name, secret) = store.user(uid).ok_or_else(|| format!("no user {uid:?}"))?;
-    // Dogtag sizes a buffer in characters and fills it with octets.
+    // Dogtag counts characters for a buffer that it fills with octets.
     if !secret.is_ascii() {
         return Err("the secret is not ASCII".into());
     }
@@ -99,7 +99,7 @@ fn key(hash: &Element<'_>, seed: &[u8]) -> Result<Vec<u8>, Refused> {
     })
 }
 
-/// HMAC with SHA-256 and SHA-512; Dogtag fails with SHA-384 and SHA-1.
+/// Verifies an HMAC with SHA-256 or SHA-512; Dogtag fails with SHA-384 and SHA-1.
 fn check(mac: &Element<'_>, key: &[u8], data: &[u8], witness: &[u8]) -> Result<(), Refused> {
     let wrong = |_| "the witness is wrong".to_owned();
     match algorithm(mac)?.as_str() {

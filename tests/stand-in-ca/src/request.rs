@@ -1,4 +1,4 @@
-//! A PKIData and the request in it.
+//! PKIData (RFC 5272 §3.2.1) and its request.
 
 use der::Tag;
 use der::asn1::ObjectIdentifier;
@@ -12,7 +12,7 @@ const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.
 const POP_LINK_WITNESS_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.7.33");
 const ARCHIVE_OPTIONS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.5.1.4");
 
-/// The controls a stand-in looks at, and the requests.
+/// The controls that a stand-in reads, and the requests.
 pub struct PkiData<'a> {
     pub controls: Vec<Control<'a>>,
     /// TaggedRequests.
@@ -21,7 +21,7 @@ pub struct PkiData<'a> {
     pub sequence: &'a [u8],
     /// Whether there is a control of any kind.
     pub has_controls: bool,
-    /// Things Dogtag lets pass and a client shouldn't do.
+    /// Warnings: content that Dogtag accepts and a client should not send.
     pub lint: Vec<String>,
 }
 
@@ -35,7 +35,7 @@ pub struct Control<'a> {
     pub values: &'a [u8],
 }
 
-/// Reads a PKIData: four sequences, no fewer, no more.
+/// Parses a PKIData, which must have exactly four sequences.
 pub fn pki_data(der: &[u8]) -> Result<PkiData<'_>, Refused> {
     let [controls, requests, _cms, _other] = one(der)?.within(Tag::Sequence)?[..] else {
         return Err("a PKIData has four sequences".into());
@@ -78,32 +78,32 @@ pub fn pki_data(der: &[u8]) -> Result<PkiData<'_>, Refused> {
 }
 
 impl<'a> PkiData<'a> {
-    /// The values of a control; of the last one, if there are several.
+    /// Returns the values of a control, the last of several.
     pub fn control(&self, number: u32) -> Option<&'a [u8]> {
         self.last(number).map(|c| c.values)
     }
 
-    /// The last control of this number.
+    /// Returns the last control with this number.
     pub fn last(&self, number: u32) -> Option<&Control<'a>> {
         self.controls.iter().rev().find(|c| c.number == number)
     }
 
-    /// The first value of a control.
+    /// Returns the first value of a control.
     pub fn value(&self, number: u32) -> Result<Option<Element<'a>>, Refused> {
         let Some(values) = self.control(number) else { return Ok(None) };
         Ok(one(values)?.within(Tag::Set)?.first().copied())
     }
 }
 
-/// What is to be certified.
+/// The content of a certification request.
 #[derive(Clone)]
 pub struct Asked {
     /// The body part id, as DER.
     pub id: Vec<u8>,
-    /// The TaggedRequest as it came.
+    /// The TaggedRequest as received.
     pub tagged: Vec<u8>,
-    /// What a signer by key must name: the identifier in the subjectKeyIdentifier extension of
-    /// PKCS #10, the octets of the extension's value in CRMF.
+    /// What a signer by key must name: the identifier in the subjectKeyIdentifier extension of PKCS
+    /// #10, the octets of the extension's value in CRMF.
     pub key_id: Option<Vec<u8>>,
     /// DER of the popLinkWitnessV2.
     pub link: Option<Vec<u8>>,
@@ -115,7 +115,7 @@ pub struct Asked {
     pub proved: bool,
 }
 
-/// Reads a request and checks its own signature.
+/// Parses a request and verifies its own signature.
 pub fn asked(request: &Element<'_>) -> Result<Asked, Refused> {
     if request.tag == context(0) {
         let [id, csr] = elements(request.content)?[..] else {
@@ -131,7 +131,7 @@ pub fn asked(request: &Element<'_>) -> Result<Asked, Refused> {
     Err("neither PKCS #10 nor CRMF".into())
 }
 
-/// Reads a PKCS #10 request; the attributes field must be there.
+/// Parses a PKCS #10 request, which must have the attributes field.
 pub fn pkcs10(der: &[u8]) -> Result<Asked, Refused> {
     let [info, algorithm, signature] = one(der)?.within(Tag::Sequence)?[..] else {
         return Err("no CertificationRequest".into());
@@ -183,7 +183,7 @@ pub fn pkcs10(der: &[u8]) -> Result<Asked, Refused> {
     })
 }
 
-/// The octets of the subjectKeyIdentifier extension's value.
+/// Returns the octets of the subjectKeyIdentifier extension's value.
 fn key_identifier<'a>(extensions: &[Element<'a>]) -> Result<Option<&'a [u8]>, Refused> {
     for extension in extensions {
         let parts = extension.within(Tag::Sequence)?;
@@ -197,8 +197,8 @@ fn key_identifier<'a>(extensions: &[Element<'a>]) -> Result<Option<&'a [u8]>, Re
     Ok(None)
 }
 
-/// The popLinkWitnessV2 among the controls of CRMF. A private key that is to be archived must at least
-/// look like one.
+/// Returns the popLinkWitnessV2 among the controls of CRMF. An archived private key is only checked
+/// for its form.
 fn crmf_controls(controls: &Element<'_>) -> Result<Option<Vec<u8>>, Refused> {
     let mut link = None;
     for control in controls.within(Tag::Sequence)? {
@@ -229,7 +229,7 @@ fn self_signature(
     verify(spki, hash, signed, signature)
 }
 
-/// Reads a CertReqMsg under `[1]`, with proof by signature or none.
+/// Parses a CertReqMsg under `[1]`, with proof by signature or none.
 fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
     let parts = elements(message.content)?;
     let request = parts.first().ok_or("no CertRequest")?;
@@ -240,7 +240,7 @@ fn crmf(message: &Element<'_>) -> Result<Asked, Refused> {
     let fields = template.within(Tag::Sequence)?;
     let field = |n: u8| fields.iter().find(|f| f.tag == context(n));
     let subject = field(5).ok_or("no subject")?.content;
-    // [6] IMPLICIT: the SEQUENCE tag of the key comes back.
+    // [6] IMPLICIT: the SEQUENCE tag of the key is restored.
     let key = field(6).ok_or("no public key")?;
     let spki = crate::element::sequence(&[key.content]);
     let link = controls.first().map_or(Ok(None), crmf_controls)?;

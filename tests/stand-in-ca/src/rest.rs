@@ -1,4 +1,4 @@
-//! Dogtag's REST resources for certificates, as 10.10 (`/ca/rest`) and 11.10 (`/ca/v2`) answer.
+//! Dogtag's REST resources for certificates, as in 10.10 (`/ca/rest`) and 11.10 (`/ca/v2`).
 
 use std::time::UNIX_EPOCH;
 
@@ -10,27 +10,27 @@ use crate::element::{Refused, one};
 use crate::servlet::{Answer, Manner, crash_page, not_found};
 use crate::store::{Store, pem};
 
-/// Which of it there is.
+/// The REST interface that is offered.
 #[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Offer {
-    /// Nothing: every path is unknown.
+    /// None: every path is unknown.
     None,
-    /// As Dogtag 10.10.
+    /// That of Dogtag 10.10.
     V1,
-    /// As Dogtag 11.10.
+    /// That of Dogtag 11.10.
     V2,
-    /// As Dogtag 11.6.
+    /// That of Dogtag 11.6.
     #[default]
     Both,
-    /// A page of HTML with status 200, whatever is asked.
+    /// An HTML page with status 200 for every request.
     Html,
-    /// JSON of another shape.
+    /// JSON with other members.
     Shape,
-    /// Status 503 for everything.
+    /// Status 503 for every request.
     Down,
 }
 
-/// What was asked.
+/// A REST request.
 pub struct Asked<'a> {
     pub method: &'a str,
     /// The path, without query.
@@ -41,7 +41,7 @@ pub struct Asked<'a> {
     pub agent: bool,
 }
 
-/// Answers what is asked of a REST path; `None` for other paths. The second part is for the log.
+/// Returns the response for a REST path, and a text for the log; `None` for other paths.
 pub fn answer(asked: &Asked<'_>, offer: Offer, store: &Store) -> Option<(Answer, String)> {
     let (v2, rest) = match asked.path.strip_prefix("/ca/v2/") {
         Some(rest) => (true, rest),
@@ -80,7 +80,7 @@ fn json(status: u16, text: String) -> Answer {
     Answer { status, media_type, body: text.into_bytes(), manner: Manner::Plain }
 }
 
-/// A string in JSON.
+/// Returns a JSON string.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
@@ -94,7 +94,7 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// A serial number in a path: decimal, or hexadecimal after `0x`.
+/// Parses a serial number in a path: decimal, or hexadecimal after `0x`.
 fn number(id: &str) -> Option<u32> {
     match id.strip_prefix("0x") {
         Some(hex) => u32::from_str_radix(hex, 16).ok(),
@@ -102,10 +102,10 @@ fn number(id: &str) -> Option<u32> {
     }
 }
 
-/// The line of the records, and the certificate.
+/// A line of the records, with the certificate.
 struct Record {
     serial: u32,
-    /// CRL reason code of a revoked one.
+    /// CRL reason code, if it is revoked.
     revoked: Option<u8>,
     der: Vec<u8>,
 }
@@ -125,7 +125,7 @@ impl Record {
         store.issued().lines().filter_map(|line| Record::read(line, store)).collect()
     }
 
-    /// Members that a record and an entry of a search share.
+    /// Returns the members that a record shares with a search result.
     fn common(&self) -> Result<(String, [u64; 2]), Refused> {
         let parts = crate::certs::parts(&self.der)?;
         let dates = validity(&self.der)?;
@@ -147,7 +147,7 @@ impl Record {
     }
 }
 
-/// First and last moment of a certificate's validity, in seconds since 1970.
+/// Returns start and end of a certificate's validity, in seconds since 1970.
 fn validity(der: &[u8]) -> Result<[u64; 2], Refused> {
     let certificate = one(der)?.within(Tag::Sequence)?;
     let tbs = certificate.first().ok_or("no certificate")?.within(Tag::Sequence)?;
@@ -166,7 +166,7 @@ fn validity(der: &[u8]) -> Result<[u64; 2], Refused> {
     Ok([seconds(begin.whole)?, seconds(end.whole)?])
 }
 
-/// CertData.
+/// Returns CertData.
 fn certificate(id: &str, v2: bool, store: &Store) -> Result<Answer, Refused> {
     let Some(serial) = number(id) else { return Ok(json(400, "{}".into())) };
     let Some(record) = Record::all(store).into_iter().find(|r| r.serial == serial) else {
@@ -196,7 +196,8 @@ fn certificate(id: &str, v2: bool, store: &Store) -> Result<Answer, Refused> {
     Ok(json(200, format!("{{{common},\"Encoded\":{encoded}{more}}}")))
 }
 
-/// CertDataInfos: by common name, organisation and number; twenty at a time unless told.
+/// Returns CertDataInfos: selected by common name, organization and number; twenty a page by
+/// default.
 fn search(asked: &Asked<'_>, v2: bool, store: &Store) -> Result<Answer, Refused> {
     let wanted = String::from_utf8_lossy(asked.body).into_owned();
     let member = |name: &str| -> Option<String> {
@@ -246,7 +247,7 @@ fn search(asked: &Asked<'_>, v2: bool, store: &Store) -> Result<Answer, Refused>
     Ok(json(200, format!("{{{total}\"entries\":[{}]}}", entries.join(","))))
 }
 
-/// Takes a certificate off hold; Dogtag says 200 whatever it did.
+/// Takes a certificate off hold; Dogtag returns status 200 in every case.
 fn unrevoke(id: &str, store: &Store) -> Result<Answer, Refused> {
     let serial = number(id).ok_or("no serial number")?;
     store.release(serial)?;

@@ -1,4 +1,4 @@
-//! Revocation: Dogtag's rules, and what it says of each.
+//! Revocation, with Dogtag's rules and texts.
 
 use der::Tag;
 
@@ -9,10 +9,11 @@ use crate::element::{Refused, one};
 use crate::request::Control;
 use crate::store::Store;
 
-/// CMCFailInfo and perhaps a text.
+/// CMCFailInfo and a text, if Dogtag sends one.
 type Refusal = (u8, Option<&'static str>);
 
-/// Carries out a revokeRequest, or only says so; the status, or none for a control without value.
+/// Carries out a revokeRequest (RFC 5272 §6.11), or only confirms it; returns the status, or none
+/// for a control without value.
 pub fn revoke(
     control: &Control<'_>,
     who: &Who,
@@ -27,7 +28,7 @@ pub fn revoke(
     };
     let serial = serial.content_of(Tag::Integer)?;
     let reason = match reason.content_of(Tag::Enumerated)? {
-        // Recorded as unspecified.
+        // These are recorded as unspecified.
         [n @ (0..=6 | 8)] => *n,
         _ => 0,
     };
@@ -44,7 +45,8 @@ pub fn revoke(
     }))
 }
 
-/// Why it isn't allowed. A certificate that is revoked already is no reason, whoever asks.
+/// Returns why the revocation is refused; `None` if it is permitted, as for every certificate that
+/// is revoked already.
 fn allowed(
     who: &Who,
     issuer: &[u8],

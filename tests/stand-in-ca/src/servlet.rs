@@ -1,4 +1,4 @@
-//! The servlets: a posted message in, an answer out.
+//! The servlets, which respond to posted messages.
 
 use std::sync::Mutex;
 
@@ -25,7 +25,7 @@ use crate::store::{Pair, Store};
 /// revokeRequest's number in id-cmc.
 const REVOKE_REQUEST: u32 = 17;
 
-/// An HTTP answer.
+/// An HTTP response.
 pub struct Answer {
     pub status: u16,
     pub media_type: Option<&'static str>,
@@ -33,25 +33,25 @@ pub struct Answer {
     pub manner: Manner,
 }
 
-/// How an answer is delivered.
+/// How a response is sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     Plain,
-    /// Content-Length promises more than comes.
+    /// Content-Length is larger than the body.
     Short,
     /// One octet at a time.
     Slow,
-    /// Nothing, until the client gives up.
+    /// Never: the client times out.
     Hang,
-    /// The connection is closed without a word.
+    /// The connection is closed without response.
     Reset,
     /// The connection is closed after that many octets, status line and headers included.
     Cut(usize),
-    /// A fatal TLS alert after that many octets.
+    /// A fatal TLS alert follows after that many octets.
     Alert(usize),
 }
 
-/// Who asked for what.
+/// A posted message and its sender.
 pub struct Posted<'a> {
     pub path: &'a str,
     pub profile: Option<&'a str>,
@@ -62,22 +62,22 @@ pub struct Posted<'a> {
     pub signed: bool,
 }
 
-/// What an administrator can set.
+/// The settings that an administrator can change.
 #[derive(Clone, Copy, Default)]
 pub struct Settings {
-    /// Whether keys of challenges are wrapped with RSA-OAEP (keyWrap.useOAEP).
+    /// Whether keys of challenges are encrypted with RSA-OAEP (keyWrap.useOAEP).
     pub oaep: bool,
     /// Whether requests must be linked to the shared secret (cmc.popLinkWitnessRequired).
     pub pop_link: bool,
     /// The REST interface.
     pub rest: rest::Offer,
-    /// Whether revocations are answered with success and not carried out.
+    /// Whether revocations are confirmed but not carried out.
     pub ignore_revocations: bool,
     /// Whether certificates must be confirmed (cmc.cert.confirmRequired).
     pub confirm: bool,
 }
 
-/// The CA at work; requests are handled one at a time.
+/// The running CA; requests are handled one at a time.
 pub struct Servlets {
     store: Store,
     waiting: Mutex<Waiting>,
@@ -85,11 +85,11 @@ pub struct Servlets {
     stranger: Pair,
 }
 
-/// What a good message gets.
+/// The response to a valid message.
 enum Outcome {
     /// A certificate, for the request with this body part id (DER).
     Issued { id: Vec<u8>, certificate: Vec<u8>, echoes: Controls },
-    /// These controls.
+    /// Controls.
     Said(Controls),
     /// Certificates only.
     Simple(Vec<u8>),
@@ -97,7 +97,7 @@ enum Outcome {
 
 impl Servlets {
     pub fn new(store: Store, settings: Settings) -> Result<Servlets, Refused> {
-        // Somebody else with the CA's own name.
+        // Another CA with the same name.
         let ca = store.ca()?;
         let key = Key::generate(matches!(ca.key, Key::Ec(_)))?;
         let own = parts(&ca.certificate)?;
@@ -117,7 +117,7 @@ impl Servlets {
         Ok(Servlets { store, waiting, settings, stranger: Pair { key, certificate } })
     }
 
-    /// Answers on a REST path, if it is one.
+    /// Returns the response on a REST path; `None` for other paths.
     pub fn rest(
         &self,
         asked: &mut rest::Asked<'_>,
@@ -128,7 +128,7 @@ impl Servlets {
         rest::answer(asked, self.settings.rest, &self.store)
     }
 
-    /// Answers a POST; the second part is for the log.
+    /// Returns the response to a POST, and a text for the log.
     pub fn post(&self, posted: &Posted<'_>) -> (Answer, String) {
         let Some(default) = profile::servlet_default(posted.path) else {
             return (not_found(), format!("{}: no such servlet", posted.path));
@@ -180,7 +180,7 @@ impl Servlets {
         Ok((answer, log.join("; ")))
     }
 
-    /// The checks in Dogtag's order.
+    /// Checks a message in Dogtag's order.
     fn handle(
         &self,
         posted: &Posted<'_>,
@@ -221,7 +221,7 @@ impl Servlets {
             Some(proof::identity(&data, store, log)?)
         };
         if let Some(open) = waiting.proved(&data)? {
-            // The only place where a constraint gives badRequest.
+            // The only case where a constraint gives badRequest.
             return self
                 .issue(rules, &open.asked, &open.subject, &data)
                 .map_err(|Failure(_, text)| Failure(2, text));
@@ -241,7 +241,7 @@ impl Servlets {
             proof::link(&data, request, store)?;
         }
         let subject = match (rules.subject, &who, proved) {
-            // Dogtag would take an unsigned one with a good proof.
+            // Dogtag accepts an unsigned request with a valid proof.
             (_, Who::Nobody, _) => return Err(invalid_credential()),
             (Subject::Request, ..) => request.subject.clone(),
             (Subject::Signer, Who::Agent(subject) | Who::User(subject), _) => subject.clone(),
@@ -268,7 +268,7 @@ impl Servlets {
         self.issue(rules, request, &subject, &data)
     }
 
-    /// A bare PKCS #10 request, sent by an agent.
+    /// Handles a bare PKCS #10 request, sent by an agent.
     fn simple(
         &self,
         posted: &Posted<'_>,
@@ -288,7 +288,7 @@ impl Servlets {
         self.certify(rules, &request, &request.subject).map(Outcome::Simple)
     }
 
-    /// A revocation, or nothing to do.
+    /// Handles a revocation, or a message without requests.
     fn without_requests(
         &self,
         data: &PkiData<'_>,
@@ -308,7 +308,7 @@ impl Servlets {
         Ok(Outcome::Said(controls))
     }
 
-    /// The profile's constraints.
+    /// Checks the profile's constraints.
     fn check(&self, rules: &Profile, request: &Asked, subject: &[u8]) -> Result<(), Failure> {
         let key = kind(&request.spki).map_err(|e| Failure(11, e))?;
         let mut refused = rules.refuses(key, &name_text(subject));
@@ -350,7 +350,7 @@ impl Servlets {
             .map_err(|e| Failure(11, e))
     }
 
-    /// The good answer, or what the profile's name asks for in its place.
+    /// Returns the good response, or the one that the profile's name selects.
     fn on_demand(
         &self,
         wish: &str,
@@ -386,7 +386,7 @@ impl Servlets {
                 let subject = parts(&certificates[0])?.subject.to_vec();
                 certificates[0] = self.store.issue(&subject, &spki, (0, 1), Vec::new())?;
             }
-            // Our key and the CA's name, but not the CA's signature.
+            // The stand-in's key and the CA's name, without the CA's signature.
             "forged" => {
                 let asked = parts(&certificates[0])?;
                 let template = certs::Template {
@@ -448,7 +448,7 @@ impl Servlets {
                     controls[0].1 = status_info(status, id, Some("on demand"), info);
                     certificates.remove(0);
                 }
-                // A failure carries no echoes.
+                // A failure carries no echoed controls.
                 if status == 2 {
                     controls.truncate(1);
                 }
@@ -464,7 +464,7 @@ fn replace(controls: &mut [(u32, Vec<u8>)], number: u32, value: Vec<u8>) {
     }
 }
 
-/// HTML and JavaScript escaping of a profile's name, which Dogtag does in its answers.
+/// Escapes a profile's name for HTML and JavaScript, as Dogtag does.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "\\'")
 }
@@ -474,17 +474,17 @@ pub fn page(status: u16, text: &str) -> Answer {
     Answer { status, media_type: Some("text/html"), body, manner: Manner::Plain }
 }
 
-/// Tomcat's page for an unknown path.
+/// Returns Tomcat's page for an unknown path.
 pub fn not_found() -> Answer {
     Answer { media_type: Some("text/html;charset=utf-8"), ..page(404, "HTTP Status 404") }
 }
 
-/// What Dogtag sends with status 200 when a servlet crashes.
+/// Returns the page that Dogtag sends with status 200 when a servlet crashes.
 pub fn crash_page() -> Answer {
     page(200, "The Certificate System has encountered an unrecoverable error")
 }
 
-/// Failures that need no request.
+/// Returns a failure that needs no request.
 fn on_the_way(wish: &str) -> Option<Answer> {
     let cmc = |body: &[u8], manner| Answer {
         status: 200,

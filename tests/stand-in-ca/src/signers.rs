@@ -1,11 +1,11 @@
-//! Who signs a response in place of the CA: certificates of its own for other purposes.
+//! Signers of a response in place of the CA: certificates that the CA issued for other purposes.
 
 use crate::certs;
 use crate::element::Refused;
 use crate::keys::Key;
 use crate::store::{Pair, Store};
 
-/// A signer that the CA certified, by the profile's wish; `None` for another wish.
+/// Returns a signer that the CA certified, selected by the profile's name; `None` for another name.
 pub fn signer(wish: &str, store: &Store) -> Result<Option<Pair>, Refused> {
     let (name, purpose, days) = match wish {
         // id-kp-cmcCA, id-kp-cmcRA, id-kp-OCSPSigning, id-kp-clientAuth.

@@ -1,4 +1,4 @@
-//! What the CA keeps in its folder: keys, certificates, agents, what it issued.
+//! The CA's folder: keys, certificates, agents, issued certificates.
 
 use std::fs;
 use std::io::Write;
@@ -62,7 +62,7 @@ impl Store {
         fs::read(self.file(name)).map_err(|e| format!("{name}: {e}"))
     }
 
-    /// Writes a file whole.
+    /// Writes a whole file.
     pub fn write(&self, name: &str, content: &[u8]) -> Result<(), Refused> {
         let failed = |e: std::io::Error| format!("{name}: {e}");
         let mut file = tempfile::NamedTempFile::new_in(&self.dir).map_err(failed)?;
@@ -71,17 +71,17 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a file that may be there.
+    /// Removes a file, if it exists.
     pub fn remove(&self, name: &str) {
         fs::remove_file(self.file(name)).ok();
     }
 
-    /// The CA's key and certificate.
+    /// Returns the CA's key and certificate.
     pub fn ca(&self) -> Result<Pair, Refused> {
         Ok(Pair { key: Key::from_pkcs8(&self.read("ca.key")?)?, certificate: self.read("ca.der")? })
     }
 
-    /// A TLS server's key and certificate.
+    /// Returns a TLS server's key and certificate.
     pub fn server(&self, name: &str, ec: bool) -> Result<Pair, Refused> {
         let key = Key::generate(ec)?;
         let addresses: &[[u8; 4]] = if name == "localhost" { &[[127, 0, 0, 1]] } else { &[] };
@@ -95,7 +95,7 @@ impl Store {
         Ok(Pair { key, certificate })
     }
 
-    /// Issues a certificate for the CA's own use, which its records tell from others.
+    /// Issues a certificate for the CA's own use, marked in its records.
     pub fn issue_own(
         &self,
         subject: &[u8],
@@ -109,13 +109,12 @@ impl Store {
         Ok(certificate)
     }
 
-    /// Whether a certificate is for the CA's own use.
+    /// Returns whether a certificate is for the CA's own use.
     pub fn is_own(&self, serial: u32) -> bool {
         let own = fs::read_to_string(self.file("own")).unwrap_or_default();
         own.lines().any(|line| line == format!("{serial:x}"))
     }
 
-    /// Issues a certificate and records it.
     pub fn issue(
         &self,
         subject: &[u8],
@@ -143,12 +142,13 @@ impl Store {
         Ok(certificate)
     }
 
-    /// The certificate with a serial number (content octets of the INTEGER), if it was issued here.
+    /// Returns the certificate with a serial number (content octets of the INTEGER), if it was
+    /// issued here.
     pub fn certificate(&self, serial: &[u8]) -> Option<Vec<u8>> {
         self.read(&format!("certs/{:x}.der", number(serial)?)).ok()
     }
 
-    /// Whether a certificate was issued for a key.
+    /// Returns whether a certificate was issued for a key.
     pub fn has_certified(&self, spki: &[u8]) -> bool {
         let entries = fs::read_dir(self.file("certs")).into_iter().flatten().flatten();
         entries
@@ -156,13 +156,13 @@ impl Store {
             .any(|der| certs::parts(&der).is_ok_and(|p| p.spki == spki))
     }
 
-    /// Whether a certificate is revoked.
+    /// Returns whether a certificate is revoked.
     pub fn is_revoked(&self, serial: &[u8]) -> bool {
         let Some(number) = number(serial) else { return false };
         self.issued().lines().any(|l| l.starts_with(&format!("0x{number:x} REVOKED")))
     }
 
-    /// Revokes a certificate; the reason is kept.
+    /// Revokes a certificate and records the reason.
     pub fn revoke(&self, serial: &[u8], reason: u8) -> Result<(), Refused> {
         let valid = format!("0x{:x} VALID", number(serial).ok_or("no serial number")?);
         let revoked = valid.replace("VALID", &format!("REVOKED {reason}"));
@@ -174,7 +174,7 @@ impl Store {
         self.write("issued", lines.as_bytes())
     }
 
-    /// Takes a certificate off hold; others stay as they are.
+    /// Takes a certificate off hold; a certificate in another state is not changed.
     pub fn release(&self, serial: u32) -> Result<(), Refused> {
         let held = format!("0x{serial:x} REVOKED 6 ");
         let change = |line: &str| match line.strip_prefix(&held) {
@@ -185,17 +185,17 @@ impl Store {
         self.write("issued", lines.as_bytes())
     }
 
-    /// Keeps the secret that revokes a certificate.
+    /// Stores the secret that revokes a certificate.
     pub fn set_revocation_secret(&self, serial: u32, secret: &[u8]) -> Result<(), Refused> {
         self.write(&format!("secrets/{serial:x}"), secret)
     }
 
-    /// The secret that revokes a certificate.
+    /// Returns the secret that revokes a certificate.
     pub fn revocation_secret(&self, serial: &[u8]) -> Option<Vec<u8>> {
         self.read(&format!("secrets/{:x}", number(serial)?)).ok()
     }
 
-    /// Adds a user: his name in the directory and the secret shared with him.
+    /// Adds a user: the name in the directory and the shared secret.
     pub fn add_user(&self, uid: &str, name: &[u8], secret: &[u8]) -> Result<(), Refused> {
         if !plain(uid) {
             return Err(format!("{uid:?} is no user id"));
@@ -204,7 +204,7 @@ impl Store {
         self.write(&format!("users/{uid}.secret"), secret)
     }
 
-    /// A user's name and secret, by the exact id.
+    /// Returns a user's name and secret, by the exact uid.
     pub fn user(&self, uid: &str) -> Option<(Vec<u8>, Vec<u8>)> {
         if !plain(uid) {
             return None;
@@ -213,7 +213,7 @@ impl Store {
         Some((name, self.read(&format!("users/{uid}.secret")).ok()?))
     }
 
-    /// What was issued: serial number, status, subject; a line each.
+    /// Returns the issued certificates, one a line: serial number, status, subject.
     pub fn issued(&self) -> String {
         fs::read_to_string(self.file("issued")).unwrap_or_default()
     }
@@ -225,26 +225,26 @@ impl Store {
         self.write(&format!("agents/{name}.der"), certificate)
     }
 
-    /// Whether the holder of a certificate is an agent.
+    /// Returns whether the holder of a certificate is an agent.
     pub fn is_agent(&self, certificate: &[u8]) -> bool {
         let entries = fs::read_dir(self.file("agents")).into_iter().flatten().flatten();
         entries.filter_map(|e| fs::read(e.path()).ok()).any(|known| known == certificate)
     }
 }
 
-/// A user id that is also a file's name.
+/// Returns whether a uid can be a file name.
 fn plain(uid: &str) -> bool {
     !uid.is_empty() && uid.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
 }
 
-/// A serial number of this CA, from the content octets of an INTEGER.
+/// Returns a serial number of this CA, from the content octets of an INTEGER.
 fn number(serial: &[u8]) -> Option<u32> {
     let octets = serial.iter().skip_while(|b| **b == 0);
     let small = octets.clone().count() <= 4 && serial.first().is_some_and(|b| *b < 0x80);
     small.then(|| octets.fold(0, |n, b| (n << 8) | u32::from(*b)))
 }
 
-/// A certificate as PEM.
+/// Returns a certificate as PEM.
 pub fn pem(der: &[u8]) -> Result<String, Refused> {
     pem_rfc7468::encode_string("CERTIFICATE", pem_rfc7468::LineEnding::LF, der)
         .map_err(|e| e.to_string())

@@ -8,8 +8,8 @@ use crate::store::Store;
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 const OCSP_SIGNING: &str = "1.3.6.1.5.5.7.3.9";
 
-/// Issues them; a line each: serial number in hexadecimal, whether the records call it the system's
-/// own (those of a KRA are issued to an agent), subject.
+/// Issues the certificates. Returns one line each: serial number in hexadecimal, whether the
+/// records mark it as the system's own (those of a KRA are issued to an agent), subject.
 pub fn issue(store: &Store) -> Result<String, Refused> {
     let client = || vec![key_usage(&[0, 1, 2, 3]), ext_key_usage(&[CLIENT_AUTH])];
     let mut lines = String::new();

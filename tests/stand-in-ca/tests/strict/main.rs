@@ -1,5 +1,5 @@
-//! The stand-in CA against messages made with OpenSSL: as picky as Dogtag in every row that Dogtag
-//! refuses, no pickier where it isn't, and with Dogtag's octets in its answers.
+//! The stand-in CA against messages made with OpenSSL: as strict as Dogtag for everything that
+//! Dogtag refuses, no stricter otherwise, and with Dogtag's octets in its responses.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod message;
@@ -99,7 +99,7 @@ fn elliptic_curve_signers() {
     }
 }
 
-/// They come back in the answer's bodyList as they were.
+/// Body part ids are repeated unchanged in the response's bodyList.
 #[test]
 fn body_part_ids_of_any_value() {
     let ca = Ca::start();
@@ -116,7 +116,7 @@ fn body_part_ids_of_any_value() {
     }
 }
 
-/// The writer of nearly every CMS message that isn't made by a CMC client.
+/// OpenSSL wrote most CMS messages that no CMC client made.
 #[test]
 fn what_openssl_cms_writes_has_no_null() {
     let ca = Ca::start();
@@ -148,7 +148,7 @@ fn who_signs_and_who_is_at_the_other_end() {
     let good = Message::new(&agent);
     assert_eq!(hex(&ca.cmc(None, &good.der()).content), DENIED, "no TLS client certificate");
     assert_eq!(hex(&ca.cmc(Some(&other), &good.der()).content), DENIED, "another client");
-    // The same name is enough.
+    // A certificate of the same name is enough.
     assert_eq!(hex(&ca.cmc(Some(&same), &good.der()).content), ISSUED);
     denied(&ca, &stranger, &Message::new(&stranger).der(), "no agent");
     let mut forged = good.clone();

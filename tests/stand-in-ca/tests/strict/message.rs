@@ -1,4 +1,4 @@
-//! Signed messages made part by part, each part open to change before it is signed.
+//! Signed messages built from parts; each part can be changed before signing.
 
 use std::sync::OnceLock;
 
@@ -12,7 +12,7 @@ use crate::server::Holder;
 
 pub const NULL: &[u8] = &[5, 0];
 
-/// One element of DER.
+/// Returns one DER element.
 pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let mut der = vec![tag];
     match content.len() {
@@ -40,7 +40,7 @@ pub fn string(tag: u8, text: &str) -> Vec<u8> {
     tlv(tag, text.as_bytes())
 }
 
-/// `[n]`, constructed.
+/// Returns `[n]`, constructed.
 pub fn context(n: u8, content: &[u8]) -> Vec<u8> {
     tlv(0xa0 | n, content)
 }
@@ -59,28 +59,28 @@ pub fn attribute(kind: &str, value: Vec<u8>) -> Vec<u8> {
     seq(&[oid(kind), set(&[value])])
 }
 
-/// The key that is to be certified.
+/// Returns the key to be certified.
 pub fn request_key() -> &'static PKey<Private> {
     static KEY: OnceLock<PKey<Private>> = OnceLock::new();
     KEY.get_or_init(|| PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap())
 }
 
-/// A PKCS #10 request for it.
+/// Returns a PKCS #10 request for that key.
 pub fn csr() -> &'static [u8] {
     static CSR: OnceLock<Vec<u8>> = OnceLock::new();
     CSR.get_or_init(|| csr_with(request_key(), &[0xa0, 0]))
 }
 
-/// The identifier of the key to be certified, whatever it is made of.
+/// The identifier of the key to be certified, with any value.
 pub const KEY_ID: &[u8] = b"twenty octets, or so";
 
-/// An attributes field that asks for the subjectKeyIdentifier [`KEY_ID`].
+/// Returns an attributes field that requests the subjectKeyIdentifier [`KEY_ID`].
 pub fn key_id_attribute() -> Vec<u8> {
     let extension = seq(&[oid("2.5.29.14"), octets(&octets(KEY_ID))]);
     context(0, &attribute("1.2.840.113549.1.9.14", seq(&[extension])))
 }
 
-/// A control of id-cmc with one value.
+/// Returns a control of id-cmc with one value.
 pub fn control(id: u32, number: u32, value: &[u8]) -> Vec<u8> {
     seq(&[
         integer(id),
@@ -89,7 +89,7 @@ pub fn control(id: u32, number: u32, value: &[u8]) -> Vec<u8> {
     ])
 }
 
-/// A PKCS #10 request with a given attributes field.
+/// Returns a PKCS #10 request with this attributes field.
 pub fn csr_with(key: &PKey<Private>, attributes: &[u8]) -> Vec<u8> {
     let subject = seq(&[set(&[seq(&[oid("2.5.4.3"), string(12, "www.example.com")])])]);
     let spki = key.public_key_to_der().unwrap();
@@ -99,26 +99,26 @@ pub fn csr_with(key: &PKey<Private>, attributes: &[u8]) -> Vec<u8> {
     seq(&[info, algorithm, tlv(3, &[&[0], &signature[..]].concat())])
 }
 
-/// A TaggedRequest of PKCS #10.
+/// Returns a TaggedRequest of PKCS #10.
 pub fn tagged_pkcs10(id: &[u8], csr: &[u8]) -> Vec<u8> {
     context(0, &[id, csr].concat())
 }
 
-/// A PKIData with these requests and nothing else.
+/// Returns a PKIData with these requests and nothing else.
 pub fn pki_data(requests: &[Vec<u8>]) -> Vec<u8> {
     pki_data_with(&[], requests)
 }
 
-/// A PKIData with these controls and requests.
+/// Returns a PKIData with these controls and requests.
 pub fn pki_data_with(controls: &[Vec<u8>], requests: &[Vec<u8>]) -> Vec<u8> {
     seq(&[seq(controls), seq(requests), seq(&[]), seq(&[])])
 }
 
-/// How to sign.
+/// The padding of a signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Padding {
     Pkcs1,
-    /// With a salt of so many octets.
+    /// RSASSA-PSS with a salt of that many octets.
     Pss(i32),
     /// An empty signature.
     Nothing,
@@ -144,20 +144,20 @@ pub struct Message {
     /// SET of digest algorithms.
     pub digests: Vec<u8>,
     pub content_type: Vec<u8>,
-    /// The PKIData that the attributes speak of.
+    /// The PKIData that the signed attributes describe.
     pub pki_data: Vec<u8>,
-    /// `[0]` with the content, or nothing; made of the PKIData unless changed.
+    /// `[0]` with the content, or nothing; made from the PKIData unless changed.
     pub content: Vec<u8>,
     pub certificates: Vec<u8>,
     pub sid: Vec<u8>,
     pub digest_algorithm: Vec<u8>,
     pub attributes: Vec<Vec<u8>>,
     pub signature_algorithm: Vec<u8>,
-    /// After the SignerInfo.
+    /// Octets after the SignerInfo.
     pub more_infos: Vec<u8>,
     pub key: PKey<Private>,
     pub padding: Padding,
-    /// Changes a bit of the signature.
+    /// Whether to change a bit of the signature.
     pub spoil: bool,
     digest: MessageDigest,
     issuer: Vec<u8>,
@@ -197,14 +197,14 @@ impl Message {
         message
     }
 
-    /// Another PKIData.
+    /// Sets another PKIData.
     pub fn set_content(&mut self, pki_data: Vec<u8>) {
         self.content = context(0, &octets(&pki_data));
         self.pki_data = pki_data;
         self.hash(MessageDigest::sha256(), "2.16.840.1.101.3.4.2.1");
     }
 
-    /// Another digest.
+    /// Sets another digest.
     pub fn hash(&mut self, digest: MessageDigest, id: &str) {
         self.digest = digest;
         self.digest_algorithm = seq(&[oid(id), NULL.to_vec()]);
@@ -216,7 +216,7 @@ impl Message {
         self.attributes.sort();
     }
 
-    /// IssuerAndSerialNumber with another issuer or serial number.
+    /// Returns IssuerAndSerialNumber with another issuer or serial number.
     pub fn sid_with(&self, issuer: Option<Vec<u8>>, serial: Option<Vec<u8>>) -> Vec<u8> {
         seq(&[
             issuer.unwrap_or_else(|| self.issuer.clone()),
@@ -224,7 +224,7 @@ impl Message {
         ])
     }
 
-    /// The ContentInfo.
+    /// Returns the DER of the ContentInfo.
     pub fn der(&self) -> Vec<u8> {
         let signed = match self.attributes.is_empty() {
             true => self.pki_data.clone(),

@@ -1,4 +1,4 @@
-//! One test for each row that Dogtag refuses.
+//! One test for each reason for which Dogtag refuses a message.
 
 use openssl::hash::MessageDigest;
 use openssl::pkey::PKey;
@@ -9,10 +9,10 @@ use crate::message::{
 use crate::server::Ca;
 use crate::{accepted, denied};
 
-/// A change, and what it is.
+/// The name of a change, and the change.
 type Change<'a> = (&'a str, &'a dyn Fn(&mut Message));
 
-/// Each change makes the message bad, and nothing else about it does.
+/// Checks that each change alone makes a valid message refused.
 fn each(changes: &[Change<'_>]) {
     let ca = Ca::start();
     let agent = ca.agent("agent");

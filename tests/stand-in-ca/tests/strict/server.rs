@@ -1,4 +1,4 @@
-//! The stand-in CA as a process, spoken to with OpenSSL.
+//! The stand-in CA as a process, with OpenSSL as its client.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -22,14 +22,14 @@ pub struct Holder {
     pub certificate: X509,
 }
 
-/// A running stand-in; stopped when dropped.
+/// A running stand-in CA; stopped on drop.
 pub struct Ca {
     dir: tempfile::TempDir,
     child: Child,
     port: u16,
 }
 
-/// What came back.
+/// The octets of an HTTP response.
 pub struct Raw(Vec<u8>);
 
 impl Raw {
@@ -38,7 +38,7 @@ impl Raw {
         self.0.split_at(at)
     }
 
-    /// Status line and headers.
+    /// Returns the status line and the headers.
     pub fn head(&self) -> String {
         String::from_utf8_lossy(self.split().0).trim_end_matches("\r\n").to_owned() + "\r\n"
     }
@@ -48,16 +48,16 @@ impl Raw {
     }
 }
 
-/// A CMC answer whose signature OpenSSL has verified.
+/// A CMC response whose signature OpenSSL has verified.
 pub struct Answer {
     /// The PKIResponse.
     pub content: Vec<u8>,
-    /// In the answer's order.
+    /// In the response's order.
     pub certificates: Vec<Vec<u8>>,
 }
 
 impl Answer {
-    /// Whether a text is in it.
+    /// Returns whether the response contains a text.
     pub fn says(&self, text: &str) -> bool {
         text.is_empty() || self.content.windows(text.len()).any(|w| w == text.as_bytes())
     }
@@ -72,7 +72,7 @@ fn program() -> Command {
 }
 
 impl Ca {
-    /// A fresh CA that listens.
+    /// Makes and starts a CA; returns when it listens.
     pub fn start() -> Ca {
         let dir = tempfile::tempdir().unwrap();
         let status =
@@ -97,7 +97,7 @@ impl Ca {
         self.dir.path().join(name)
     }
 
-    /// Its log until now.
+    /// Returns its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.file("log")).unwrap()
     }
@@ -121,24 +121,24 @@ impl Ca {
         Holder { key, certificate }
     }
 
-    /// A new agent with an RSA key.
+    /// Makes an agent with an RSA key.
     pub fn agent(&self, name: &str) -> Holder {
         self.holder(name, PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap(), true)
     }
 
-    /// A new agent with a P-256 key.
+    /// Makes an agent with a P-256 key.
     pub fn ec_agent(&self, name: &str) -> Holder {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
         self.holder(name, key, true)
     }
 
-    /// Somebody with a certificate, and no agent.
+    /// Makes a user with a certificate, who is no agent.
     pub fn user(&self, name: &str) -> Holder {
         self.holder(name, PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap(), false)
     }
 
-    /// Sends octets over TLS, perhaps with a client certificate, and reads to the end.
+    /// Sends octets over TLS, with a client certificate if given, and reads to the end.
     pub fn raw(&self, client: Option<&Holder>, request: &[u8]) -> Raw {
         let mut connector = SslConnector::builder(SslMethod::tls_client()).unwrap();
         connector.set_ca_file(self.file("ca.pem")).unwrap();
@@ -150,20 +150,20 @@ impl Ca {
         let mut stream = connector.build().connect("localhost", stream).unwrap();
         stream.write_all(request).unwrap();
         let mut answer = Vec::new();
-        // A server that has not read all of a body may reset the connection after its answer.
+        // A server that has not read the whole body may reset the connection after its response.
         if let Err(e) = stream.read_to_end(&mut answer) {
             assert!(!answer.is_empty(), "{e}");
         }
         Raw(answer)
     }
 
-    /// Posts a message for a server certificate, and reads the CMC answer.
+    /// Posts a message for a server certificate, and reads the CMC response.
     #[track_caller]
     pub fn cmc(&self, client: Option<&Holder>, body: &[u8]) -> Answer {
         self.cmc_for("caCMCserverCert", client, body)
     }
 
-    /// Runs a command of the stand-in on its folder; a secret goes into a file.
+    /// Runs a command of the stand-in on its folder; the secret is written to a file.
     #[track_caller]
     pub fn command(&self, args: &[&str], secret: &str) {
         std::fs::write(self.file("secret"), secret).unwrap();
@@ -173,12 +173,12 @@ impl Ca {
         assert!(command.status().unwrap().success());
     }
 
-    /// The CA's certificate.
+    /// Returns the CA's certificate.
     pub fn certificate(&self) -> X509 {
         X509::from_pem(&std::fs::read(self.file("ca.pem")).unwrap()).unwrap()
     }
 
-    /// Posts a message to a profile, and reads the CMC answer.
+    /// Posts a message to a profile, and reads the CMC response.
     #[track_caller]
     pub fn cmc_for(&self, profile: &str, client: Option<&Holder>, body: &[u8]) -> Answer {
         let head = format!(
@@ -192,7 +192,7 @@ impl Ca {
         let mut store = X509StoreBuilder::new().unwrap();
         store.add_cert(self.certificate()).unwrap();
         let mut content = Vec::new();
-        // The CA's own certificate is its signer's: no purpose but signing certificates.
+        // The signer is the CA's own certificate, which has no purpose but signing certificates.
         let options = CMSOptions::NO_SIGNER_CERT_VERIFY | CMSOptions::BINARY;
         cms.verify(
             Some(&Stack::<X509>::new().unwrap()),
@@ -206,9 +206,9 @@ impl Ca {
     }
 }
 
-/// The certificates of a SignedData as they stand in it.
+/// Returns the certificates of a SignedData, in its order.
 fn certificates(message: &[u8]) -> Vec<Vec<u8>> {
-    /// Tag, content and what follows.
+    /// Splits off an element: tag, content, rest.
     fn element(der: &[u8]) -> (u8, &[u8], &[u8]) {
         let (length, start) = match der[1] {
             n @ 0..128 => (usize::from(n), 2),

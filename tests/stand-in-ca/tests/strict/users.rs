@@ -1,4 +1,5 @@
-//! Messages of users: signed with their certificate, with the key to be certified, or by nobody.
+//! Messages of users: signed with their certificate, signed with the key to be certified, or
+//! unsigned.
 
 use openssl::hash::{MessageDigest, hash};
 use openssl::pkey::PKey;
@@ -15,14 +16,14 @@ const SHARED: &str = "caFullCMCSharedTokenCert";
 const SIGNED: &str = "caFullCMCUserSignedCert";
 const SECRET: &str = "alice's secret";
 
-/// A CA that knows alice.
+/// Starts a CA with the user alice.
 fn start() -> Ca {
     let ca = Ca::start();
     ca.command(&["user", "--uid", "alice"], SECRET);
     ca
 }
 
-/// identityProofV2 over a request.
+/// Returns identityProofV2 over a request.
 fn proof(requests: &[Vec<u8>], mac: MessageDigest, mac_id: &str, secret: &str) -> Vec<u8> {
     let key = hash(MessageDigest::sha256(), format!("{secret}alice").as_bytes()).unwrap();
     let key = PKey::hmac(&key).unwrap();
@@ -41,13 +42,13 @@ fn identification() -> Vec<u8> {
     control(2, 2, &tlv(12, b"alice"))
 }
 
-/// The controls of a good proof.
+/// Returns the controls of a valid proof.
 fn proved() -> Vec<Vec<u8>> {
     let value = proof(&[request()], MessageDigest::sha256(), HMAC_SHA256, SECRET);
     vec![identification(), control(3, 34, &value)]
 }
 
-/// Signed by the key to be certified.
+/// Returns a message signed by the key to be certified.
 fn own(controls: &[Vec<u8>], request: Vec<u8>) -> Message {
     let holder = Holder { key: request_key().clone(), certificate: placeholder() };
     let mut message = Message::new(&holder);
@@ -57,7 +58,7 @@ fn own(controls: &[Vec<u8>], request: Vec<u8>) -> Message {
     message
 }
 
-/// A certificate that goes into no message.
+/// Returns a certificate that isn't in any message.
 fn placeholder() -> openssl::x509::X509 {
     let mut builder = openssl::x509::X509Builder::new().unwrap();
     let serial = openssl::bn::BigNum::from_u32(1).and_then(|n| n.to_asn1_integer()).unwrap();
@@ -92,7 +93,7 @@ fn signed_by_the_key_itself() {
     says(&post(&forged), "encryptedDigest was not the correct signature", 2);
     let bare = message::tagged_pkcs10(&integer(1), message::csr());
     says(&post(&own(&proved(), bare)), "SubjectKeyIdentifierExtension not found", 2);
-    // An agent's profile takes no such signer.
+    // An agent's profile refuses this signer.
     let agents = ca.cmc_for("caFullCMCUserCert", None, &own(&proved(), request()).der());
     assert_eq!(hex(&agents.content), DENIED);
 }
@@ -133,7 +134,7 @@ fn signed_by_nobody() {
         let data = octets(&pki_data_with(controls, requests));
         seq(&[oid("1.2.840.113549.1.7.1"), context(0, &data)])
     };
-    // Dogtag issues here, which nobody should rely on.
+    // Dogtag issues here; clients should not rely on it.
     let enrolment = ca.cmc_for(SHARED, None, &unsigned(&proved(), &[request()]));
     assert_eq!(hex(&enrolment.content), DENIED);
     let revocation = [control(1, 17, &revocation(&ca, &[2], Some("secret")))];
@@ -147,7 +148,7 @@ fn signed_by_nobody() {
     );
 }
 
-/// A RevokeRequest for a certificate of the CA.
+/// Returns a RevokeRequest for a certificate of the CA.
 fn revocation(ca: &Ca, serial: &[u8], passphrase: Option<&str>) -> Vec<u8> {
     let issuer = ca.certificate().subject_name().to_der().unwrap();
     let passphrase = passphrase.map(|p| octets(p.as_bytes())).unwrap_or_default();
@@ -164,7 +165,7 @@ fn users_with_a_certificate() {
         message
     };
     let post = |client, message: &Message| ca.cmc_for(SIGNED, client, &message.der());
-    // Nothing to do.
+    // A message without controls or requests.
     let nothing = post(Some(&user), &with(&[], &[]));
     assert_eq!(hex(&nothing.content), "3006300030003000");
     let enrolment = with(&[], &[request()]);
@@ -180,7 +181,7 @@ fn users_with_a_certificate() {
     assert_eq!(post(Some(&user), &enrolment).certificates.len(), 2);
     says(&post(Some(&user), &enrolment), "Outside of Renewal Grace Period", 11);
 
-    // Somebody else's certificate; by a secret that doesn't belong in a signed message; nobody's.
+    // Another user's certificate, a shared secret in a signed message, an unknown serial number.
     let serial = |h: &Holder| h.certificate.serial_number().to_bn().unwrap().to_vec();
     let refuse = |serial: &[u8], passphrase, info: u8, text: &str| {
         let value = revocation(&ca, serial, passphrase);
