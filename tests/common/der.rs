@@ -1,12 +1,12 @@
-//! ASN.1 for the tests, apart from the product's: what the product reads and writes is judged by other
-//! code than its own.
+//! ASN.1 for the tests, independent of the program's: other code judges what the program reads and
+//! writes.
 
 use rasn::prelude::*;
 use rasn_cms::{AlgorithmIdentifier, Attribute, EncapsulatedContentInfo};
 
 pub use rasn_cms::ContentInfo;
 
-/// One DER element.
+/// Returns one DER element.
 pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let length = &length[length.iter().take_while(|b| **b == 0).count()..];
@@ -23,8 +23,8 @@ pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Tag and content of the first element, and what follows it; `None` where it is cut or of indefinite
-/// length.
+/// Splits off the first element: tag, content, and the rest; `None` if it is truncated or of
+/// indefinite length.
 pub fn split_tlv(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, first, rest @ ..] = der else { return None };
     let (length, rest) = match first {
@@ -62,7 +62,7 @@ pub mod pem {
         STANDARD.encode(octets)
     }
 
-    /// Base64 in lines of `width`, each ending with `end`.
+    /// Returns base64 in lines of `width` characters, each with the line end `end`.
     pub fn lines(der: &[u8], width: usize, end: &str) -> String {
         let text: Vec<char> = base64(der).chars().collect();
         text.chunks(width).map(|line| line.iter().collect::<String>() + end).collect()
@@ -72,7 +72,7 @@ pub mod pem {
         format!("-----BEGIN {label}-----\n{}-----END {label}-----\n", lines(der, 64, "\n"))
     }
 
-    /// The DER in a file: its first PEM block, base64 alone, or DER as it is.
+    /// Returns the DER in a file: its first PEM block, bare base64, or DER.
     #[track_caller]
     pub fn to_der(file: &[u8]) -> Vec<u8> {
         if file.starts_with(&[0x30]) && super::split_tlv(file).is_some() {
@@ -88,7 +88,7 @@ pub mod pem {
     }
 }
 
-/// Object identifiers, by the names the RFCs give them.
+/// Object identifiers, by their names in the RFCs.
 pub mod oid {
     use rasn::types::{ObjectIdentifier, Oid};
 
@@ -130,7 +130,7 @@ pub mod oid {
         AES128_WRAP = [2, 16, 840, 1, 101, 3, 4, 1, 5];
     }
 
-    /// The identifier written as `1.2.3`.
+    /// Parses `1.2.3`.
     #[track_caller]
     pub fn parse(text: &str) -> ObjectIdentifier {
         let arcs: Vec<u32> = text.split('.').map(|arc| arc.parse().unwrap()).collect();
@@ -138,7 +138,8 @@ pub mod oid {
     }
 }
 
-/// SignedData; rasn-cms's decodes certificates and names, and writes some of them otherwise again.
+/// SignedData (RFC 5652 §5.1). That of rasn-cms decodes certificates and names, and encodes some of
+/// them differently.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq)]
 pub struct SignedData {
     pub version: Integer,
@@ -165,7 +166,7 @@ pub struct SignerInfo {
 }
 
 impl SignedData {
-    /// Of a ContentInfo.
+    /// Returns the SignedData of a ContentInfo.
     #[track_caller]
     pub fn of(message: &[u8]) -> SignedData {
         let info: ContentInfo = decode(message);
@@ -173,7 +174,7 @@ impl SignedData {
         decode(info.content.as_bytes())
     }
 
-    /// The message with its SignedData changed.
+    /// Returns the message with its SignedData changed.
     #[track_caller]
     pub fn changed(message: &[u8], change: impl FnOnce(&mut SignedData)) -> Vec<u8> {
         let mut signed = SignedData::of(message);
@@ -181,25 +182,25 @@ impl SignedData {
         signed.message()
     }
 
-    /// The ContentInfo around it.
+    /// Returns the DER of its ContentInfo.
     pub fn message(&self) -> Vec<u8> {
         let content_type = oid::ID_SIGNED_DATA.to_owned();
         encode(&ContentInfo { content_type, content: any(encode(self)) })
     }
 
-    /// What is signed.
+    /// Returns the signed content.
     #[track_caller]
     pub fn content(&self) -> Vec<u8> {
         self.encap_content_info.content.as_ref().unwrap().to_vec()
     }
 
-    /// DER of each certificate, in no order.
+    /// Returns the DER of each certificate, in no order.
     pub fn certificate_ders(&self) -> Vec<Vec<u8>> {
         let all = self.certificates.iter().flat_map(|set| set.to_vec());
         all.map(|certificate| certificate.as_bytes().to_vec()).collect()
     }
 
-    /// DER of the first signer's signed attributes, one after the other.
+    /// Returns the DER of each signed attribute of the first signer.
     #[track_caller]
     pub fn signed_attributes(&self) -> Vec<Vec<u8>> {
         let signer = self.signer_infos.to_vec()[0];
@@ -233,7 +234,7 @@ pub struct DecryptedPop {
     pub the_pop: OctetString,
 }
 
-/// A PKIData in the making, body parts numbered from 1.
+/// Builds a PKIData; body parts are numbered from 1.
 #[derive(Default)]
 pub struct PkiDataBuilder {
     controls: Vec<Vec<u8>>,
@@ -262,7 +263,7 @@ impl PkiDataBuilder {
         self.requests.push(tlv(0xa0, &[&self.next_id(), request].concat()));
     }
 
-    /// A ContentInfo of type id-data around it: nobody signed it.
+    /// Returns a ContentInfo of type id-data, without signature.
     pub fn unsigned(&self) -> Vec<u8> {
         let sequence = |parts: &[Vec<u8>]| tlv(0x30, &parts.concat());
         let lists = [sequence(&self.controls), sequence(&self.requests)];
@@ -272,7 +273,7 @@ impl PkiDataBuilder {
     }
 }
 
-/// The fields of a certificate as the octets they are.
+/// The fields of a certificate, as octets.
 pub struct CertificateFields<'a> {
     /// INTEGER content octets.
     pub serial: &'a [u8],
@@ -298,7 +299,7 @@ pub fn certificate_fields(der: &[u8]) -> CertificateFields<'_> {
     CertificateFields { serial, issuer: parts[3], subject: parts[5], spki: parts[6] }
 }
 
-/// DER of a Name: each attribute in an RDN of its own, as a UTF8String.
+/// Returns the DER of a Name: each attribute in its own RDN, as a UTF8String.
 pub fn name(attributes: &[(&str, &str)]) -> Vec<u8> {
     let rdn = |(kind, value): &(&str, &str)| {
         let parts = [encode(&oid::parse(kind)), tlv(0x0c, value.as_bytes())];

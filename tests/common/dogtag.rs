@@ -1,6 +1,5 @@
-//! The real CA of tests/dogtag. Tests that use it are `#[ignore]`d and run by
-//! `cargo test --test 'dogtag*' -- --ignored --test-threads=1`: Dogtag's servlets mix up requests
-//! that arrive at the same time.
+//! The real CA of tests/dogtag. Tests that use it are `#[ignore]`d and run with `cargo test --test
+//! 'dogtag*' -- --ignored --test-threads=1`: Dogtag's servlets mix up simultaneous requests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +8,7 @@ use super::{Folder, PASSWORD, Said, run};
 
 /// URL of the CA.
 pub const URL: &str = "https://ca.lab.test:8443";
-/// Its host and port, for .cfg files.
+/// The CA's host name, for .cfg files.
 pub const HOST: &str = "ca.lab.test";
 
 fn base() -> PathBuf {
@@ -20,7 +19,7 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dogtag")
 }
 
-/// A fresh folder, seen alike by the Java tools, with a copy of the agent's database.
+/// Makes a folder with a copy of the agent's database; the Java tools see it under the same path.
 pub fn folder(name: &str) -> Folder {
     let dir = base().join("work/tests").join(format!("{name}-{}", std::process::id()));
     std::fs::remove_dir_all(&dir).ok();
@@ -35,30 +34,31 @@ pub fn folder(name: &str) -> Folder {
     folder
 }
 
-/// A file of the CA's client folder (`ca_signing.pem`, `kra_transport.pem`…).
+/// Returns the path of a file in the CA's client folder (`ca_signing.pem`, `kra_transport.pem`…).
 pub fn client_file(name: &str) -> PathBuf {
     base().join("work/client").join(name)
 }
 
-/// A Java tool in the folder.
+/// Runs a Java tool in the folder.
 #[track_caller]
 pub fn java<S: AsRef<std::ffi::OsStr>>(folder: &Folder, args: &[S]) -> Said {
     run(Command::new(scripts().join("java.sh")).current_dir(folder.path()).args(args))
 }
 
-/// A helper script of tests/dogtag (`shown.sh`, `kra.sh`…) in the folder; must succeed.
+/// Runs a helper script of tests/dogtag (`shown.sh`, `kra.sh`…) in the folder, which must succeed;
+/// returns its stdout.
 #[track_caller]
 pub fn helper<S: AsRef<std::ffi::OsStr>>(folder: &Folder, script: &str, args: &[S]) -> String {
     run(Command::new(scripts().join(script)).current_dir(folder.path()).args(args)).exits(0).out
 }
 
-/// A command in the chroot, in the folder.
+/// Runs a command in the chroot, in the folder.
 #[track_caller]
 pub fn in_chroot<S: AsRef<std::ffi::OsStr>>(folder: &Folder, args: &[S]) -> Said {
     run(Command::new(scripts().join("in.sh")).current_dir(folder.path()).args(args))
 }
 
-/// A .cfg file of CMCRequest in the folder: the agent's settings and `more` lines.
+/// Writes a .cfg file for CMCRequest to the folder: the agent's settings, then the lines in `more`.
 pub fn request_cfg(folder: &Folder, name: &str, more: &[&str]) {
     let dir = folder.path().display();
     let text =
@@ -66,7 +66,8 @@ pub fn request_cfg(folder: &Folder, name: &str, more: &[&str]) {
     folder.write(name, text.replace("@DIR@", &dir.to_string()));
 }
 
-/// A .cfg file of HttpClient in the folder; no `nickname` means no client certificate.
+/// Writes a .cfg file for HttpClient to the folder; without `nickname` there is no client
+/// certificate.
 pub fn http_cfg(
     folder: &Folder,
     name: &str,

@@ -1,5 +1,5 @@
-//! What the integration tests share: databases made by certutil, the program as a process, and the
-//! real CA.
+//! Shared by the integration tests: databases made with certutil, the program as a process, the
+//! stand-in CA and the real CA.
 #![allow(dead_code)] // Each test binary uses a part.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -19,7 +19,7 @@ use nss_cmc::secret::Secret;
 /// Password of every test database.
 pub const PASSWORD: &str = "Secret.123";
 
-/// What a process said.
+/// The output and exit code of a process.
 #[derive(Debug)]
 pub struct Said {
     pub code: i32,
@@ -35,7 +35,7 @@ impl Said {
         self
     }
 
-    /// The JSON object on stdout, which must be all there is.
+    /// Returns the JSON object on stdout, which must be the whole output.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         assert_eq!(self.out.lines().count(), 1, "not one line: {}", self.out);
@@ -43,7 +43,7 @@ impl Said {
     }
 }
 
-/// Runs a command to its end.
+/// Runs a command and waits for its end.
 #[track_caller]
 pub fn run(command: &mut Command) -> Said {
     let output =
@@ -63,18 +63,18 @@ pub fn nss_cmc<S: AsRef<std::ffi::OsStr>>(dir: &Path, args: &[S]) -> Said {
         .env_remove("NSS_CMC_LEGACY_EXIT")
         .env_remove("NSS_CMC_OUTPUT")
         .args(args));
-    // NSS shuts down only when every handle was given back: every run looks for leaks.
+    // NSS shuts down only when every handle was released, so every run also checks for leaks.
     assert!(!said.err.contains("could not be shut down"), "{}", said.err);
     said
 }
 
-/// Runs a tool that must succeed; answers its stdout.
+/// Runs a tool, which must succeed; returns its stdout.
 #[track_caller]
 pub fn tool<S: AsRef<std::ffi::OsStr>>(program: &str, dir: &Path, args: &[S]) -> String {
     run(Command::new(program).current_dir(dir).args(args)).exits(0).out
 }
 
-/// A folder with an NSS database `db` in it and its password in `pw`; gone when dropped.
+/// A folder with an NSS database `db` and its password in `pw`; removed on drop.
 pub struct Folder {
     dir: Dir,
 }
@@ -85,25 +85,25 @@ enum Dir {
 }
 
 impl Folder {
-    /// A new, empty database with [`PASSWORD`].
+    /// Makes a folder with an empty database that has [`PASSWORD`].
     pub fn new() -> Folder {
         let folder = Folder::bare();
         folder.make_database();
         folder
     }
 
-    /// An empty folder.
+    /// Makes an empty folder.
     pub fn bare() -> Folder {
         Folder { dir: Dir::Own(tempfile::tempdir().unwrap()) }
     }
 
-    /// A folder at a given place, which stays.
+    /// Makes a folder with this path, which is not removed.
     pub fn at(path: PathBuf) -> Folder {
         std::fs::create_dir_all(&path).unwrap();
         Folder { dir: Dir::Given(path) }
     }
 
-    /// Makes `pw` and an empty `db`.
+    /// Writes `pw` and makes an empty `db`.
     pub fn make_database(&self) {
         self.write_secret("pw", format!("{PASSWORD}\n"));
         std::fs::create_dir_all(self.file("db")).unwrap();
@@ -129,20 +129,20 @@ impl Folder {
         std::fs::write(self.file(name), content).unwrap();
     }
 
-    /// Writes a file that others can't read: else each run would warn.
+    /// Writes a file that only its owner can read: others cause a warning in each run.
     pub fn write_secret(&self, name: &str, content: impl AsRef<[u8]>) {
         self.write(name, content);
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
         std::fs::set_permissions(self.file(name), mode).unwrap();
     }
 
-    /// `nss-cmc` in this folder.
+    /// Runs `nss-cmc` in this folder.
     #[track_caller]
     pub fn nss_cmc<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Said {
         nss_cmc(self.path(), args)
     }
 
-    /// certutil on the database; must succeed.
+    /// Runs certutil on the database, which must succeed; returns its stdout.
     #[track_caller]
     pub fn certutil<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> String {
         let mut all: Vec<&std::ffi::OsStr> = args.iter().map(AsRef::as_ref).collect();
@@ -150,7 +150,7 @@ impl Folder {
         tool("certutil", self.path(), &all)
     }
 
-    /// Key ids of the database, sorted, as `certutil -K` prints them.
+    /// Returns the key ids in the database, sorted, as `certutil -K` prints them.
     pub fn keys(&self) -> Vec<String> {
         let said = run(Command::new("certutil")
             .current_dir(self.path())
@@ -165,7 +165,7 @@ impl Folder {
         ids
     }
 
-    /// `nickname → trust` lines of `certutil -L`, sorted.
+    /// Returns the `nickname → trust` lines of `certutil -L`, sorted.
     pub fn certificates(&self) -> Vec<String> {
         let list = self.certutil(&["-L"]);
         let mut lines: Vec<String> = list
@@ -178,9 +178,9 @@ impl Folder {
         lines
     }
 
-    /// Labels a key, as a run leaves it that is killed.
+    /// Labels a key, as a killed run leaves it.
     pub fn label(&self, id: &str, text: &str) {
-        // NSS opens one database in a process at a time.
+        // NSS opens one database at a time in a process.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap();
         let database =
@@ -193,8 +193,8 @@ impl Folder {
         database.close().unwrap();
     }
 
-    /// Compares with an earlier state, after a run whose request had left when it failed: its key may
-    /// be there, labelled with what it is for, and is deleted now.
+    /// Compares with an earlier state, after a run that failed once its request was sent: its
+    /// labelled key may remain, and is deleted here.
     #[track_caller]
     pub fn forget_unfinished(&self, before: &(Vec<String>, Vec<String>), nickname: &str) {
         for id in self.keys().iter().filter(|id| !before.0.contains(id)) {
@@ -207,7 +207,7 @@ impl Folder {
         assert_eq!(&self.state(), before);
     }
 
-    /// Everything a failing run must leave alone.
+    /// Returns everything that a failed run must leave unchanged.
     pub fn state(&self) -> (Vec<String>, Vec<String>) {
         (self.keys(), self.certificates())
     }

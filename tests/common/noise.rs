@@ -1,4 +1,4 @@
-//! Octets and texts that look random and are the same in every run.
+//! Pseudo-random octets and texts, the same in every run.
 #![allow(dead_code)] // Each user takes a part.
 
 /// Marsaglia's xorshift.
@@ -12,12 +12,12 @@ impl Noise {
         (self.0 % n as u64) as usize
     }
 
-    /// Up to `most` pieces one after the other.
+    /// Returns up to `most` pieces, concatenated.
     pub fn text(&mut self, pieces: &[&str], most: usize) -> String {
         (0..self.below(most + 1)).map(|_| pieces[self.below(pieces.len())]).collect()
     }
 
-    /// Octets changed, removed, doubled and inserted.
+    /// Returns the octets with some changed, removed, doubled and inserted.
     pub fn damage(&mut self, octets: &[u8]) -> Vec<u8> {
         let mut octets = octets.to_vec();
         for _ in 0..=self.below(4) {

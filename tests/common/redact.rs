@@ -1,28 +1,29 @@
-//! What differs from run to run, replaced by placeholders: so a text can be kept and compared.
+//! Replaces values that differ in each run by placeholders, so that a text can be kept and
+//! compared.
 
 use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Patterns and what stands in their place, in this order. A group that is captured stays.
+/// Patterns and their replacements, applied in this order. A captured group remains.
 const RULES: &[(&str, &str)] = &[
     // In JSON a line ends with the two characters \n.
     (r"(-----BEGIN [A-Z0-9# ]+-----)(\\n|\r?\n)[^-]+(-----END )", "$1$2[BASE64]$2$3"),
-    // What curl says differs between its versions.
+    // curl's reasons differ between its versions.
     (r"(cannot (?:connect to|find) [^ ]+: ).*", "$1[CURL'S REASON]"),
     (r"(localhost|127\.0\.0\.1):[0-9]{4,5}", "$1:[PORT]"),
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z| UTC)", "[DATE]"),
     (r#"("dec": )"[0-9]+""#, "$1\"[SERIAL]\""),
     (r"(?-u:\b)[0-9]{7,}(?-u:\b)", "[NUMBER]"),
-    // Key identifiers, digests, nonces; also with Dogtag's sign.
+    // Key identifiers, digests, nonces; also with the sign in Dogtag's key ids.
     (r"-?(?:0x|(?-u:\b))[0-9a-f]{32,}(?-u:\b)", "[HEX]"),
     (r"[A-Za-z0-9+/]{64,}={0,2}", "[BASE64]"),
     (r"0x[0-9a-f]+(?-u:\b)", "0x[SERIAL]"),
     (r"(?-u:\b)[0-9]+ octets", "[N] octets"),
 ];
 
-/// A text with its own values replaced, and those of its folder.
+/// Returns a text with variable values, and the path of its folder, replaced.
 pub fn redact(text: &str, folder: &Path) -> String {
     static COMPILED: LazyLock<Vec<(Regex, &str)>> =
         LazyLock::new(|| RULES.iter().map(|(r, to)| (Regex::new(r).unwrap(), *to)).collect());

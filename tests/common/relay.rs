@@ -1,5 +1,5 @@
-//! A relay between the program and the stand-in CA, which does something in the middle of an exchange:
-//! after the CA has issued, before the client has the response.
+//! A relay between the program and the stand-in CA, which acts in the middle of an exchange: after
+//! the CA has issued, before the client has the response.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -16,8 +16,9 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Starts one before `ca`. `then` is called once, when the CA's log says that it issued again; the rest
-    /// of that response is delivered if it returns true, else the connection is closed.
+    /// Starts a relay in front of `ca`. `then` is called once, when the CA's log shows another
+    /// issued certificate. If it returns true, the rest of the response is delivered; otherwise the
+    /// connection is closed.
     pub fn start(
         folder: &Folder,
         ca: &StandIn,
@@ -48,7 +49,8 @@ impl Relay {
     }
 }
 
-/// Carries octets both ways until either side ends, or `goes_on` says no to more of the server's.
+/// Copies octets in both directions until either side ends, or `goes_on` returns false for more
+/// from the server.
 fn carry(client: &TcpStream, to: u16, goes_on: &dyn Fn() -> bool) -> Option<()> {
     let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).ok()?;
     let (mut from, mut up) = (client.try_clone().ok()?, server.try_clone().ok()?);

@@ -1,4 +1,4 @@
-//! The stand-in CA as a process of its own, on a port the system chooses.
+//! The stand-in CA as a separate process, on a port that the system chooses.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -11,18 +11,17 @@ pub struct StandIn {
     child: Child,
     /// `https://localhost:PORT`.
     pub url: String,
-    /// The port.
     pub port: u16,
 }
 
-/// The stand-in's program, beside the one under test.
+/// Returns the path of the stand-in's program, in the folder of the program under test.
 pub fn program() -> PathBuf {
     let bin = PathBuf::from(env!("CARGO_BIN_EXE_nss-cmc")).with_file_name("stand-in-ca");
     assert!(bin.exists(), "build it: cargo build -p stand-in-ca (cargo test --workspace does)");
     bin
 }
 
-/// As [`folder`], with EC keys throughout, which are made quickly.
+/// As [`folder`], with EC keys, which are generated faster.
 pub fn ec_folder() -> Folder {
     let folder = Folder::bare();
     let init = ["init", "--dir", "ca", "--key-type", "ec"];
@@ -30,7 +29,7 @@ pub fn ec_folder() -> Folder {
     furnish(folder, &["--key-type", "ec"])
 }
 
-/// A folder with a database that trusts the stand-in CA (in `ca`) and holds its agent `agent`.
+/// Makes a folder with a database that trusts the stand-in CA (in `ca`) and has its agent `agent`.
 pub fn folder(options: &[&str]) -> Folder {
     furnish(Folder::bare(), options)
 }
@@ -52,7 +51,7 @@ fn furnish(folder: Folder, options: &[&str]) -> Folder {
 }
 
 impl StandIn {
-    /// Starts the CA of the folder's `ca` and waits until it listens.
+    /// Starts the CA in the folder's `ca` and waits until it listens.
     pub fn start(folder: &Folder, options: &[&str]) -> StandIn {
         let mut child = Command::new(program())
             .current_dir(folder.path())
@@ -62,7 +61,7 @@ impl StandIn {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        // Its first line says that it listens.
+        // The first line is printed when it listens.
         let mut line = String::new();
         let out = child.stdout.take().unwrap();
         std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
