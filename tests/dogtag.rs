@@ -1,4 +1,5 @@
-//! Enrolment on the real Dogtag CA, by old names and by `enroll`, and mixed with the Java tools.
+//! Enrollment on the real Dogtag CA: with the old tools, with `enroll`, and mixed with the Java
+//! tools.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -8,7 +9,7 @@ use common::{Folder, tool};
 
 const SERVLET: &str = "/ca/ee/ca/profileSubmitCMCFull?profileId=";
 
-/// Every profile of the documentation's table, with a key that suits it.
+/// Every profile in the documentation's table, with a key type that it accepts.
 const PROFILES: &[(&str, &str)] = &[
     ("caCMCserverCert", "rsa:2048"),
     ("caCMCECserverCert", "ec:nistp256"),
@@ -142,8 +143,8 @@ fn mixed_pairs_with_the_java_tools() {
     }
 }
 
-/// Our request differs from Java's for the same input in the ECDSA parameters, which RFC 5758 wants
-/// absent, and in the signature of an EC key; in nothing else.
+/// The request differs from Java's for the same input only in the ECDSA parameters, which RFC 5758
+/// §3.2 requires absent, and in the signature of an EC key.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn request_bytes_are_java_s() {
@@ -257,7 +258,7 @@ fn what_keeps_a_run_from_the_ca() {
     assert_eq!(f.state(), before);
 }
 
-/// What a run leaves behind that was killed before the import: the key with its label.
+/// A run that was killed before the import leaves the labelled key.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn the_certificate_of_an_unfinished_request_is_fetched() {

@@ -1,11 +1,11 @@
-//! CMCRevoke on the real CA, and its CMCRevoke.out through either HttpClient.
+//! CMCRevoke on the real CA; either HttpClient sends its CMCRevoke.out.
 
 use super::common::PASSWORD;
 use super::common::dogtag::{folder, helper, http_cfg};
 use super::revoke::ISSUER;
 use super::{By, FULL, Folder, USER_SIGNED, old_name, shown, user};
 
-/// CMCRevoke as the documentation writes it, seven arguments with their values glued on.
+/// Runs CMCRevoke as documented, with seven options and their values attached.
 fn revoke(f: &Folder, by: By, nickname: &str, serial: &str, reason: &str) {
     let args = [
         "CMCRevoke".to_owned(),
@@ -59,7 +59,8 @@ fn by_agent_and_owner_mixed_with_java() {
     }
 }
 
-/// What Java's tool doesn't take: names of reasons, hexadecimal numbers, passwords from files.
+/// Names of reasons, hexadecimal numbers, and passwords from files, which the Java tool doesn't
+/// accept.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn kinder_arguments() {
@@ -74,7 +75,7 @@ fn kinder_arguments() {
     assert!(helper(&f, "shown.sh", &[&serial]).starts_with("REVOKED 6"));
 }
 
-/// The CA refuses a signed request with a shared secret inside; we said so beforehand.
+/// The CA refuses a signed request with a shared secret; CMCRevoke warned of it.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn a_shared_secret_in_a_signed_request() {

@@ -1,10 +1,10 @@
-//! What the real CA makes of each control.
+//! The real CA's response to each control.
 
 use super::common::dogtag::folder;
 use super::revoke::ISSUER;
 use super::{By, FULL, Folder, cfg, pkcs10, send, shown};
 
-/// An agent's request with these controls; what CMCResponse says of the answer.
+/// Sends an agent's request with these controls; returns CMCResponse's output for the response.
 fn asked(f: &Folder, lines: &[&str]) -> super::Said {
     pkcs10(f, "ec:nistp256", "CN=controls,O=LAB");
     cfg(f, &[&["nickname=caadmin", "input=@DIR@/p10.req"], lines].concat());
@@ -49,7 +49,7 @@ fn what_is_echoed_and_what_is_ignored() {
     ] {
         assert!(said.out.contains(line), "{line}\nis missing in\n{}", said.out);
     }
-    // By `cmc show` the same, and what the CA says is signed.
+    // `cmc show` prints the same, and the response is signed.
     let show = ["cmc", "show", "cmc.resp", "-d", "db", "--verify", "--output", "json"];
     let shown = f.nss_cmc(&show).exits(0).json()["result"].to_string();
     for part in ["\"come back\"", "\"3224115\"", "\"ours\"", "\"good\""] {
@@ -57,7 +57,7 @@ fn what_is_echoed_and_what_is_ignored() {
     }
 }
 
-/// Dogtag never accepts a confirmation, and takes no witness's word unless told to.
+/// Dogtag refuses every confirmation, and accepts an RA's witness only if configured to.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn what_is_refused() {
@@ -69,7 +69,7 @@ fn what_is_refused() {
     let lines = ["confirmCertAcceptance.enable=true", &issuer, "confirmCertAcceptance.serial=1"];
     let said = asked(&f, &lines).exits(1);
     assert!(said.out.contains("failInfo=bad certificate id"), "{}", said.out);
-    // Two requests in one message; and none.
+    // Two requests in one message, and none.
     pkcs10(&f, "ec:nistp256", "CN=controls,O=LAB");
     let agent = ["nickname=caadmin", "input=@DIR@/p10.req @DIR@/p10.req"];
     for (lines, words) in
@@ -81,7 +81,7 @@ fn what_is_refused() {
         let said = shown(&f, By::Us).exits(1);
         assert!(said.out.contains(words), "{words}: {}", said.out);
     }
-    // A proof of version 1, which no Dogtag can check.
+    // A proof of version 1, which no Dogtag version can verify.
     let id = pkcs10(&f, "ec:nistp256", "CN=controls,O=LAB");
     let id = format!("request.privKeyId={id}");
     cfg(

@@ -1,24 +1,23 @@
-//! The documentation's sections 5.3.1, 5.3.2.1 and 5.3.2.3.1, played as printed: the command lines in
-//! their order and the configuration files of `as_printed/`, which have its keys and values in its
-//! order, and comments where it has some. Only places, passwords and names that the text itself calls
-//! examples are put in.
+//! The documentation's sections 5.3.1, 5.3.2.1 and 5.3.2.3.1 as printed: the command lines in their
+//! order, and the configuration files of `as_printed/` with the same keys, values and comments in
+//! the same order. Only paths, passwords, and names that the text calls examples are replaced.
 
 use super::common::dogtag::{HOST, client_file, folder, helper};
 use super::common::{PASSWORD, Said, tool};
 use super::modern::unique;
 use super::{Folder, user};
 
-/// The folder as somebody's home: the database where the files say.
+/// Makes a folder that is the user's home directory, with the database at the documented path.
 fn home(name: &str) -> Folder {
     let f = folder(name);
     std::fs::create_dir(f.file(".dogtag")).unwrap();
     std::fs::rename(f.file("db"), f.file(".dogtag/nssdb")).unwrap();
-    // What the tests' helpers look at.
+    // The path that the test helpers use.
     std::os::unix::fs::symlink(".dogtag/nssdb", f.file("db")).unwrap();
     f
 }
 
-/// Writes a file of the documentation under the name it gives it, with further lines.
+/// Writes a file of the documentation under its documented name, with further lines.
 fn write(f: &Folder, name: &str, printed: &str, nickname: &str, more: &str) {
     let home = f.path().to_str().unwrap();
     let text = printed
@@ -30,7 +29,7 @@ fn write(f: &Folder, name: &str, printed: &str, nickname: &str, more: &str) {
     f.write(name, format!("{text}{more}"));
 }
 
-/// A command line as printed; `/home/user_name` is the folder.
+/// Runs a command line as printed; `/home/user_name` is the folder.
 #[track_caller]
 fn line(f: &Folder, line: &str) -> Said {
     let home = f.path().to_str().unwrap();
@@ -38,7 +37,7 @@ fn line(f: &Folder, line: &str) -> Said {
     f.nss_cmc(&words.collect::<Vec<_>>())
 }
 
-/// A .cfg holds a password, and the test made it with the usual mode: nothing else is warned of.
+/// Checks that the only warning is for the .cfg, which has a password and the default mode.
 #[track_caller]
 fn only_readable(said: &Said) {
     let odd: Vec<_> = said.err.lines().filter(|l| !l.contains("other users can read")).collect();
@@ -87,11 +86,11 @@ fn section_5_3_1_with_each_servlet_of_5_3_2_1() {
     }
 }
 
-/// Steps 3 to 8: up to the CA's challenge.
+/// Runs steps 3 to 8, up to the CA's challenge.
 fn first_trip(f: &Folder, nickname: &str, subject: &str) {
     std::fs::copy(client_file("kra_transport.pem"), f.file("kra.cert")).unwrap();
     let home = f.path().to_str().unwrap();
-    // In the database's directory, as the text says.
+    // In the database's directory, as documented.
     let said = super::common::nss_cmc(
         &f.file(".dogtag/nssdb"),
         &[
@@ -133,7 +132,7 @@ fn first_trip(f: &Folder, nickname: &str, subject: &str) {
     ] {
         assert!(said.out.contains(printed), "{printed}\nis missing in\n{}", said.out);
     }
-    // Step 9: the id noted in step 3. It is saved under the name step 10 has for it.
+    // Step 9: the id noted in step 3. The file has the name that step 10 uses.
     let printed = include_str!("as_printed/cmc_DecryptedPOP.cfg");
     let printed = printed.replace("-25aa0a8aad395ebac7e6a19c364f0dcb5350cfef", id.unwrap());
     write(f, "cmc.DecryptedPOP.cfg", &printed, nickname, "");
@@ -194,7 +193,7 @@ fn section_5_3_2_3_1_by_a_user() {
     assert!(archived(&f) > 0);
 }
 
-/// An agent may do as printed, once the nickname is spelt right.
+/// For an agent it works as printed, except for the misspelt nickname.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn section_5_3_2_3_1_by_an_agent() {

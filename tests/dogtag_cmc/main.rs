@@ -1,5 +1,5 @@
-//! The whole CMC protocol on the real Dogtag CA: shared secrets, proof of possession in two trips,
-//! revocation; by old names, by modern verbs, and mixed with the Java tools.
+//! All of CMC on the real Dogtag CA: shared secrets, proof of possession in two round trips,
+//! revocation; with the old tools, the modern commands, and mixed with the Java tools.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cmc_revoke;
@@ -19,18 +19,18 @@ mod two_trips;
 use common::dogtag::{URL, helper, http_cfg, java, request_cfg};
 use common::{Folder, PASSWORD, Said, tool};
 
-/// The servlet that takes every message, and the two for users.
+/// The servlet that accepts every message, and the two for users.
 pub const FULL: &str = "/ca/ee/ca/profileSubmitCMCFull?profileId=";
 pub const USER_SIGNED: &str = "/ca/ee/ca/profileSubmitUserSignedCMCFull?profileId=";
 
-/// Which implementation plays a step.
+/// The implementation that runs a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum By {
     Us,
     Java,
 }
 
-/// Runs an old name by either implementation.
+/// Runs an old tool of either implementation.
 #[track_caller]
 pub fn old_name(f: &Folder, by: By, args: &[&str]) -> Said {
     match by {
@@ -39,7 +39,8 @@ pub fn old_name(f: &Folder, by: By, args: &[&str]) -> Said {
     }
 }
 
-/// A PKCS #10 request `p10.req` with a key identifier, by Java; answers the key id it printed.
+/// Makes a PKCS #10 request `p10.req` with a key identifier, by Java; returns the key id it
+/// printed.
 pub fn pkcs10(f: &Folder, key: &str, subject: &str) -> String {
     let (kind, size) = key.split_once(':').unwrap();
     let how = if kind == "rsa" { "-l" } else { "-c" };
@@ -48,7 +49,7 @@ pub fn pkcs10(f: &Folder, key: &str, subject: &str) -> String {
     String::from_utf8(f.read("p10.req.keyId")).unwrap().trim().to_owned()
 }
 
-/// A CRMF request `crmf.req` by Java; answers the key id it printed.
+/// Makes a CRMF request `crmf.req` by Java; returns the key id it printed.
 pub fn crmf(f: &Folder, key: &str, subject: &str, more: &[&str]) -> String {
     let (kind, size) = key.split_once(':').unwrap();
     let how: &[&str] = if kind == "rsa" { &["-l", size] } else { &["-c", size, "-t", "false"] };
@@ -60,21 +61,21 @@ pub fn crmf(f: &Folder, key: &str, subject: &str, more: &[&str]) -> String {
     String::from_utf8(f.read("crmf.req.keyId")).unwrap().trim().to_owned()
 }
 
-/// Sends `cmc.req`, stores `cmc.resp`.
+/// Sends `cmc.req` and stores `cmc.resp`.
 #[track_caller]
 pub fn send(f: &Folder, by: By, servlet: &str, nickname: Option<&str>) {
     http_cfg(f, "http.cfg", servlet, nickname, ("cmc.req", "cmc.resp"));
     old_name(f, by, &["HttpClient", "http.cfg"]).exits(0);
 }
 
-/// What CMCResponse says about `cmc.resp`; `chain.p7` is written.
+/// Runs CMCResponse on `cmc.resp`; it writes `chain.p7`.
 #[track_caller]
 pub fn shown(f: &Folder, by: By) -> Said {
     old_name(f, by, &["CMCResponse", "-d", "db", "-i", "cmc.resp", "-o", "chain.p7"])
 }
 
-/// The certificate of `chain.p7` whose subject has `part`, as PEM in `cert.pem`; its serial number
-/// as `0x…`.
+/// Writes the certificate of `chain.p7` whose subject has `part` to `cert.pem`, as PEM; returns its
+/// serial number as `0x…`.
 #[track_caller]
 pub fn issued(f: &Folder, part: &str) -> String {
     let all = tool("openssl", f.path(), &["pkcs7", "-print_certs", "-in", "chain.p7"]);
@@ -88,7 +89,7 @@ pub fn issued(f: &Folder, part: &str) -> String {
     format!("0x{}", serial.trim().split_once('=').unwrap().1)
 }
 
-/// Issued and valid.
+/// Checks that a certificate was issued and is valid; returns its serial number.
 #[track_caller]
 pub fn succeeded(f: &Folder, by: By, part: &str) -> String {
     let said = shown(f, by).exits(0);
@@ -101,18 +102,19 @@ pub fn succeeded(f: &Folder, by: By, part: &str) -> String {
     serial
 }
 
-/// A configuration file for CMCRequest that writes `cmc.req`.
+/// Writes a configuration file for CMCRequest, whose output is `cmc.req`.
 pub fn cfg(f: &Folder, lines: &[&str]) {
     request_cfg(f, "req.cfg", &[&["output=@DIR@/cmc.req"], lines].concat());
 }
 
-/// A user who is no agent, with a certificate under that nickname; answers its serial number.
+/// Makes a user, who is no agent, with a certificate under that nickname; returns its serial
+/// number.
 pub fn user(f: &Folder, name: &str, key: &str) -> String {
     let subject = format!("CN={name},O=LAB");
     helper(f, "user-cert.sh", &["db", name, &subject, key]).trim().to_owned()
 }
 
-/// A modern verb on the folder's database and the real CA; its report is JSON.
+/// Runs a modern command on the folder's database and the real CA, with JSON output.
 #[track_caller]
 pub fn verb(f: &Folder, name: &str, args: &[&str]) -> Said {
     let common = ["-d", "db", "--password-file", "pw", "--ca", URL, "--output", "json"];

@@ -1,5 +1,5 @@
-//! `nss-cmc enroll`, `csr create` and `cmc send` on the real CA: one command where the old names
-//! take three, or six.
+//! `nss-cmc enroll`, `csr create` and `cmc send` on the real CA: one command replaces three or six
+//! of the old tools.
 
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ use super::common::tool;
 use super::two_trips::PROFILE;
 use super::{By, FULL, Folder, cfg, crmf, old_name, pkcs10, user, verb};
 
-/// A name no other run used: the KRA keeps what it is given.
+/// Returns a name that no other run used: the KRA keeps every key.
 pub fn unique(name: &str) -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     format!("{name}{}", now.as_millis())
 }
 
-/// The certificate of a report: valid at the CA, chained to it, beside its key; the report is
-/// right about all of it.
+/// Checks the certificate of a report: valid at the CA, chained to it, stored with its key, and
+/// described correctly by the report.
 #[track_caller]
 pub fn certified(f: &Folder, report: &Value, nickname: Option<&str>, subject: &str) {
     assert_eq!(report["status"], "issued", "{report}");
@@ -38,7 +38,7 @@ pub fn certified(f: &Folder, report: &Value, nickname: Option<&str>, subject: &s
     }
 }
 
-/// The KRA's key of an owner is the private key of `cert.pem`.
+/// Checks that the KRA's key for an owner is the private key of `cert.pem`.
 #[track_caller]
 fn archived(f: &Folder, owner: &str) {
     let found = helper(f, "kra.sh", &["find", owner]);
@@ -49,7 +49,7 @@ fn archived(f: &Folder, owner: &str) {
     assert_eq!(recovered, ours);
 }
 
-/// Key, POP link, digest, and the format: a new key, one that is archived, or a request in a file.
+/// Key, POP link, digest, and format: a new key, an archived key, or a request in a file.
 const FIRST: &[(&str, bool, &str, &str)] = &[
     ("rsa:2048", false, "SHA-256", "new"),
     ("ec:nistp256", false, "SHA-256", "new"),
@@ -69,7 +69,7 @@ fn first_certificates_by_shared_secret() {
     f.write("secret", "alicesecret\n");
     let transport = client_file("kra_transport.pem");
     let transport = transport.to_str().unwrap();
-    // The CA takes the name from its directory.
+    // The CA takes the subject from its directory.
     let subject = "UID=alice,OU=people,DC=lab,DC=test";
     for (key, link, digest, format) in FIRST {
         let ec = if key.starts_with("ec") { "EC" } else { "" };
@@ -159,8 +159,8 @@ fn encryption_only_in_one_command() {
     }
 }
 
-/// Requests of `csr create`: signed by the agent, archived, and one without proof of possession whose
-/// key `enroll` finds in the database for the CA's challenge.
+/// Requests of `csr create`: signed by the agent, archived, and one without proof of possession,
+/// whose key `enroll` finds in the database for the CA's challenge.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn requests_from_files() {
@@ -192,7 +192,8 @@ fn requests_from_files() {
     }
 }
 
-/// A message of CMCRequest, ours or Java's, sent by the modern verb; the exit code is the answer's.
+/// A message of CMCRequest, of either implementation, sent by `cmc send`; the exit code is that of
+/// the response.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn messages_of_cmcrequest() {
@@ -228,7 +229,7 @@ fn messages_of_cmcrequest() {
     f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
     let report = send("caFullCMCUserCert", &agent).exits(41).json();
     assert_eq!(report["error"]["kind"], "pop_required");
-    // A whole URL in place of the CA's address.
+    // A whole URL instead of the CA's address.
     let url = format!("https://ca.lab.test:8443{}", FULL.split('?').next().unwrap());
     let args = ["cmc", "send", "cmc.req", "-d", "db", "--password-file", "pw", "--ca", &url];
     let args = [&args[..], &["--profile", "caFullCMCUserCert", "--out", "resp"]].concat();

@@ -1,11 +1,11 @@
-//! What the CA refuses, and that our words name its reason.
+//! The CA's refusals, and their reasons in the output.
 
 use super::common::dogtag::{folder, helper, http_cfg};
 use super::revoke::ISSUER;
 use super::two_trips::{PROFILE, first_trip, second_cfg};
 use super::{By, FULL, Folder, USER_SIGNED, cfg, crmf, pkcs10, send, shown, user};
 
-/// Sends `cmc.req`; the answer is a refusal with these words.
+/// Sends `cmc.req`; the response must be a refusal with these words.
 #[track_caller]
 fn refused(f: &Folder, servlet: &str, nickname: Option<&str>, words: &[&str]) {
     send(f, By::Us, servlet, nickname);
@@ -38,7 +38,7 @@ fn proofs_of_identity() {
         shared(&f, &id, &["identityProofV2.enable=true", &who, &secret]);
         refused(&f, &servlet, None, &["bad identity", bad]);
     }
-    // Right, but with a MAC this CA can't compute.
+    // The right secret, but a MAC that this CA can't compute.
     let line = ["identification=alice", "witness.sharedSecret=alicesecret"];
     let mac = ["identityProofV2.enable=true", "identityProofV2.macAlg=SHA-384-HMAC"];
     shared(&f, &id, &[&line[..], &mac].concat());
@@ -71,8 +71,8 @@ fn signers_and_bodies() {
     assert!(said.out.contains("is an HTML page, not a CMC message"), "{}", said.out);
 }
 
-/// Whatever is no CMC message gets one answer from the agents' authenticator, and none is stored of
-/// a servlet that isn't there.
+/// The agents' authenticator has one response to everything that is no CMC message; nothing is
+/// stored for a servlet that doesn't exist.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn bodies_profiles_and_keys() {
@@ -85,7 +85,7 @@ fn bodies_profiles_and_keys() {
         ("caECFullCMCUserCert", "Key Parameters nistp256,nistp521 Not Matched"),
         ("caFullCMCUserCert", "Key Type RSA Not Matched"),
         ("caNoSuchProfile", "Profile caNoSuchProfile Not Found"),
-        // There, and disabled.
+        // Exists, and is disabled.
         ("caDirPinUserCert", "Profile caDirPinUserCert Not Found"),
     ] {
         refused(&f, &format!("{FULL}{profile}"), agent, &["internal ca error", words]);
@@ -133,7 +133,7 @@ fn proofs_of_possession() {
     let said = f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(1);
     assert!(said.out.contains("is not the one of the request"), "{}", said.out);
     assert!(said.out.contains("Oops! witness failed to verify"), "{}", said.out);
-    // A proof that was tampered with, under a good signature, is what another challenge gives.
+    // A changed response is found by its signature.
     second_cfg(&f, &name, &other, &[]);
     f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
     let kept = f.read("cmc.req");
@@ -147,7 +147,7 @@ fn proofs_of_possession() {
     let servlet = format!("{USER_SIGNED}{PROFILE}");
     send(&f, By::Us, &servlet, Some(&name));
     shown(&f, By::Us).exits(0);
-    // Once only.
+    // A proof is accepted once.
     f.write("cmc.req", kept);
     refused(&f, &servlet, Some(&name), &["bad request"]);
 }

@@ -1,5 +1,5 @@
-//! What the CA refuses to the modern verbs: its reason in our words and in JSON, the exit code of the
-//! table, and a database as it was.
+//! The CA's refusals of the modern commands: the reason in text and JSON, the exit code of the
+//! table, and an unchanged database.
 
 use super::common::der::{DecryptedPop, PkiData, SignedData, decode, oid};
 use super::common::dogtag::{URL, folder, helper};
@@ -7,7 +7,7 @@ use super::modern::unique;
 use super::two_trips::{PROFILE, first_trip, second_cfg};
 use super::{By, Folder, USER_SIGNED, cfg, old_name, pkcs10, send, shown, user, verb};
 
-/// The verb is refused with this failInfo and text.
+/// Checks that the command is refused with this failInfo and text.
 #[track_caller]
 fn refused(f: &Folder, name: &str, args: &[&str], info: &str, text: &str) {
     let before = f.state();
@@ -24,7 +24,7 @@ fn refused(f: &Folder, name: &str, args: &[&str], info: &str, text: &str) {
     f.forget_unfinished(&before, "x");
 }
 
-/// A usage error: nothing is sent, nothing is made.
+/// Checks a usage error: nothing is sent or made.
 #[track_caller]
 fn unsent(f: &Folder, name: &str, args: &[&str], exit: i32, words: &str) {
     let before = f.state();
@@ -52,7 +52,7 @@ fn identities() {
     unsent(&f, "enroll", &enroll("ali*"), 2, "LDAP filters");
     f.write("secret", "\n");
     unsent(&f, "enroll", &enroll("alice"), 2, "empty");
-    // A text for people has the same words, and one hint.
+    // The text output has the same words, and one hint.
     f.write("secret", "wrong\n");
     let args = [&["enroll", "-d", "db", "--password-file", "pw"][..], &enroll("alice")].concat();
     let said = f.nss_cmc(&[&args[..], &["--ca", URL]].concat()).exits(40);
@@ -83,7 +83,7 @@ fn signers_profiles_and_keys() {
             "internalCAError",
             "Profile caCMCECCserverXert Not Found",
         ),
-        // A profile that is there and disabled.
+        // A profile that exists and is disabled.
         (
             enroll("caadmin", "caDirPinUserCert", "rsa:2048", any),
             "internalCAError",
@@ -109,7 +109,7 @@ fn signers_profiles_and_keys() {
             "internalCAError",
             "Subject Name Not Matched",
         ),
-        // A profile without authenticator sees a request that nobody signed.
+        // A profile without authenticator gets an unsigned request.
         (
             enroll("caadmin", "caServerCert", "rsa:2048", any),
             "badRequest",
@@ -145,8 +145,8 @@ fn possession() {
     unsent(&f, "enroll", &[&ec[..], &what].concat(), 2, "RSA");
 }
 
-/// A proof that was tampered with, under a good signature, ours and Java's; the true one is still
-/// taken, and only once.
+/// A changed proof with a valid signature, by either implementation; the right one is still
+/// accepted, and only once.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn a_decrypted_pop_that_is_wrong() {
@@ -206,7 +206,7 @@ fn messages_and_clients() {
     refused(&f, "cmc send", &owner, "badRequest", "verifySignerInfo failure");
     let agents = ["cmc.req", "--profile", "caFullCMCUserCert", "--signer", "caadmin", "--out", "r"];
     refused(&f, "cmc send", &agents, "badRequest", "Invalid Credential.");
-    // What is no CMC request isn't sent.
+    // A file that is no CMC request isn't sent.
     for bytes in [&b""[..], b"garbage", &good[..good.len() / 2], &f.read("resp")] {
         f.write("cmc.req", bytes);
         std::fs::remove_file(f.file("resp")).ok();

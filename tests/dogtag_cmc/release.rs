@@ -1,4 +1,4 @@
-//! `nss-cmc revoke` on the real CA: who may, and what becomes of the certificate.
+//! `nss-cmc revoke` on the real CA: who may revoke, and the certificate's state.
 
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ fn by_agent_owner_file_and_shared_secret() {
         (&report["status"], &report["result"]["reason"]),
         (&"revoked".into(), &"keyCompromise".into())
     );
-    // Once more is success, too: the CA says so.
+    // Revoking again succeeds: the CA accepts it.
     verb(&f, "revoke", &args).exits(0);
 
     let serial = user(&f, "hexed", "ec:nistp256");
@@ -43,7 +43,7 @@ fn by_agent_owner_file_and_shared_secret() {
     let args = ["--signer", "caadmin", "--serial", &hex, "--invalidity-now", "--comment", "é"];
     let report = revoked(&f, &args, &serial, "0", "agent");
     assert_eq!(report["result"]["subject"], "CN=hexed,O=LAB");
-    // Reasons that 10.10 keeps under another number.
+    // Reasons that 10.10 records under another number.
     for reason in ["privilegeWithdrawn", "aACompromise"] {
         let serial = user(&f, reason, "ec:nistp256");
         let args = ["--signer", "caadmin", "--serial", &serial, "--reason", reason];
@@ -65,7 +65,7 @@ fn by_agent_owner_file_and_shared_secret() {
     f.write("filed.pem", pem);
     let args = ["--cert", "filed.pem", "--signer", "caadmin", "--reason", "5"];
     revoked(&f, &args, &serial, "5", "agent");
-    // Its owner, who signs with another certificate of the same subject: the file's own.
+    // The owner signs with the certificate in the file itself.
     let serial = user(&f, "filed2", "ec:nistp256");
     f.write("filed.pem", f.certutil(&["-L", "-n", "filed2", "-a"]));
     let args = ["--cert", "filed.pem", "--signer", "filed2", "--reason", "affiliationChanged"];
@@ -93,7 +93,7 @@ fn hold_and_release() {
     let report = revoked(&f, &[&agent[..], &["--hold"]].concat(), &serial, "6", "agent");
     assert_eq!(report["status"], "held");
     assert_eq!(report["result"]["verified"], true);
-    // Dogtag would answer success to both over CMC, and nothing would happen.
+    // Over CMC, Dogtag would return success to both, without any effect.
     for reason in ["removeFromCRL", "keyCompromise"] {
         let said = verb(&f, "revoke", &[&agent[..], &["--reason", reason]].concat()).exits(40);
         let report = said.json();
@@ -108,7 +108,7 @@ fn hold_and_release() {
     assert_eq!(state(&f, &serial), "VALID");
     let report = verb(&f, "revoke", &release).exits(0).json();
     assert_eq!((&report["status"], &report["changed"]), (&"unchanged".into(), &false.into()));
-    // By its owner: hold works, release is the agents'.
+    // An owner can put a certificate on hold; only agents can release it.
     let report = revoked(&f, &["--nickname", "held", "--hold"], &serial, "6", "owner");
     assert_eq!(report["status"], "held");
     let said = verb(&f, "revoke", &["--nickname", "held", "--release"]);
@@ -117,7 +117,8 @@ fn hold_and_release() {
     assert!(report["error"]["hint"].as_str().unwrap().contains("agent"), "{report}");
     assert!(state(&f, &serial).starts_with("REVOKED 6"));
     verb(&f, "revoke", &release).exits(0);
-    // Of another CA with the same number, and the CA's own: refused before anything is sent.
+    // A certificate of another CA with the same number, and the CA's own: refused before anything
+    // is sent.
     let other = ["--signer", "caadmin", "--serial", &serial, "--issuer", "CN=Other,O=X"];
     let report = verb(&f, "revoke", &other).exits(2).json();
     assert!(report["msg"].as_str().unwrap().contains("CN=Other,O=X"), "{report}");
@@ -126,15 +127,15 @@ fn hold_and_release() {
     assert!(report["msg"].as_str().unwrap().contains("the CA's own"), "{report}");
     assert_eq!(state(&f, "1"), "VALID");
     assert_eq!(state(&f, &serial), "VALID");
-    // Revoked for good is not released.
+    // A final revocation can't be released.
     revoked(&f, &[&agent[..], &["--reason", "keyCompromise"]].concat(), &serial, "1", "agent");
     let report = verb(&f, "revoke", &release);
     assert_ne!(report.code, 0, "{}", report.out);
     assert!(state(&f, &serial).starts_with("REVOKED 1"));
 }
 
-/// What the installation made: the CA's own certificate, OCSP, server, subsystem, audit, administrator,
-/// the KRA's three, and the one for protecting shared secrets.
+/// Certificates made by the installation: the CA's own, OCSP, server, subsystem, audit,
+/// administrator, the KRA's three, and the one that protects shared secrets.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn revoke_spares_what_the_ca_runs_on() {

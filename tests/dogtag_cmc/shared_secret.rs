@@ -41,7 +41,7 @@ fn first_certificate_by_shared_secret() {
         let own = [
             format!("format={format}"),
             "numRequests=1".into(),
-            // The documentation says it is ignored.
+            // Ignored, according to the documentation.
             "nickname=somebody who is not here".into(),
             format!("input=@DIR@/{file}.req"),
             format!("request.privKeyId={id}"),
@@ -61,7 +61,7 @@ fn first_certificate_by_shared_secret() {
     }
 }
 
-/// Each file that changes hands between the implementations, both ways.
+/// Each file is exchanged between the implementations, both ways.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn mixed_pairs_with_java() {
@@ -90,8 +90,8 @@ fn mixed_pairs_with_java() {
     }
 }
 
-/// The algorithm keys of the tool's own samples may be missing: Java then silently leaves the proof
-/// out. A secret may come from a file.
+/// The tool's own samples lack the algorithm keys: Java then omits the proof silently. A secret may
+/// come from a file.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn absent_algorithms_are_sane_and_secrets_come_from_files() {
@@ -116,7 +116,7 @@ fn absent_algorithms_are_sane_and_secrets_come_from_files() {
     succeeded(&f, By::Us, "dave");
 }
 
-/// The form in which certutil prints a key id.
+/// Returns a key id in certutil's form.
 fn certutil_id(id: &str, f: &super::Folder) -> String {
     let bytes = nss_cmc::keyid::parse(id).unwrap();
     let hex = nss_cmc::keyid::to_hex(&bytes);

@@ -1,5 +1,5 @@
-//! Shared tokens, ours by either name and Java's: the CA opens them all. The LDIF is put into the
-//! directory as printed.
+//! Encrypted shared secrets, made by either command and by Java: the CA decrypts them all. The LDIF
+//! is added to the directory as printed.
 
 use super::common::dogtag::{client_file, folder, helper, in_chroot};
 use super::common::{PASSWORD, Said};
@@ -12,14 +12,14 @@ const SUFFIX: &str = "dc=ca,dc=pki,dc=lab,dc=test";
 const BIND: [&str; 7] =
     ["-x", "-H", "ldap://ca.lab.test", "-D", "cn=Directory Manager", "-w", PASSWORD];
 
-/// ldapmodify as the directory's manager.
+/// Runs ldapmodify as the directory manager.
 #[track_caller]
 fn modify(f: &Folder, ldif: &str) {
     f.write("change.ldif", ldif);
     in_chroot(f, &[&["ldapmodify"], &BIND[..], &["-f", "change.ldif"]].concat()).exits(0);
 }
 
-/// A user of the directory without secret.
+/// Adds a user without secret to the directory.
 fn person(f: &Folder, uid: &str) {
     modify(
         f,
@@ -30,18 +30,18 @@ fn person(f: &Folder, uid: &str) {
     );
 }
 
-/// Removed again, whatever became of the test.
+/// Removes the user on drop, even if the test failed.
 struct Gone<'a>(&'a Folder, String);
 
 impl Drop for Gone<'_> {
     fn drop(&mut self) {
-        // Without judging: a second panic would end all tests.
+        // Without assertion: a second panic would end all tests.
         let dn = format!("uid={},{PEOPLE}", self.1);
         in_chroot(self.0, &[&["ldapdelete"], &BIND[..], &[&dn]].concat());
     }
 }
 
-/// `enroll` by shared secret.
+/// Runs `enroll` with the shared secret.
 fn enroll(f: &Folder, uid: &str) -> Said {
     let who = ["--profile", "caECFullCMCSharedTokenCert", "--identification", uid];
     let secret = ["--shared-secret-file", "secret", "--key-type", "ec:nistp256"];
@@ -54,7 +54,7 @@ fn ldif(said: &Said) -> String {
     said.json()["result"]["ldif"].as_str().unwrap().to_owned()
 }
 
-/// `nss-cmc shared-token`, its report as JSON.
+/// Runs `nss-cmc shared-token` with JSON output.
 #[track_caller]
 fn shared_token(f: &Folder, args: &[&str]) -> Said {
     let common = ["shared-token", "--output", "json", "--shared-secret-file", "secret"];
@@ -90,7 +90,7 @@ fn the_ldif_makes_enroll_succeed() {
         let subject = report["result"]["certificate"]["subject"].as_str().unwrap();
         assert_eq!(subject, format!("UID={uid},OU=people,DC=lab,DC=test"));
     }
-    // What the text output says is what ldapmodify takes.
+    // ldapmodify accepts the text output.
     f.write("secret", "as text\n");
     let args = ["shared-token", "--shared-secret-file", "secret", "--cert", cert, "--dn", &entry];
     let said = f.nss_cmc(&args).exits(0);
@@ -115,7 +115,7 @@ fn the_ldif_for_a_certificate_s_record_makes_revocation_succeed() {
     assert!(helper(&f, "shown.sh", &[&serial]).starts_with("REVOKED 0"));
 }
 
-/// CMCSharedToken by either implementation, from the file and from the database.
+/// CMCSharedToken of either implementation, with the file and with the database.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn cmcsharedtoken_ours_and_java_s() {
@@ -137,7 +137,7 @@ fn cmcsharedtoken_ours_and_java_s() {
         assert!(said.out.contains("\nEncrypted Secret Data:\n"), "{}", said.out);
         assert!(said.out.contains("Storing Base64 secret data into"), "{}", said.out);
         assert_eq!(f.certificates(), before);
-        // 76 columns and CR LF, the last line too.
+        // Lines of 76 characters with CR LF, the last one too.
         let text = String::from_utf8(f.read("token")).unwrap();
         let lines: Vec<&str> = text.split("\r\n").collect();
         assert_eq!((lines[0].len(), *lines.last().unwrap()), (76, ""), "{by:?}: {text}");
@@ -147,7 +147,7 @@ fn cmcsharedtoken_ours_and_java_s() {
         let report = enroll(&f, &uid).exits(0).json();
         assert_eq!(report["status"], "issued", "{by:?}");
     }
-    // The old name's token revokes by the old name.
+    // CMCRequest revokes with the token of CMCSharedToken.
     let serial = user(&f, "oldrec", "ec:nistp256");
     let args = ["CMCSharedToken", "-s", "rev", "-b", "cert.pem", "-o", "token", "--single-line"];
     f.nss_cmc(&args).exits(0);

@@ -1,11 +1,11 @@
-//! Encryption-only certificates: the CA's EncryptedPOP, our DecryptedPOP.
+//! Encryption-only certificates: the CA's EncryptedPOP, the client's DecryptedPOP (RFC 5272 §6.7).
 
 use super::common::dogtag::{client_file, folder, helper, http_cfg};
 use super::{By, Folder, USER_SIGNED, cfg, crmf, old_name, send, shown, succeeded, user};
 
 pub const PROFILE: &str = "caFullCMCUserSignedCert";
 
-/// Trip 1 up to the answer in `trip1.resp`; the key id.
+/// Makes the first round trip, with the response in `trip1.resp`; returns the key id.
 pub fn first_trip(f: &Folder, by: By, name: &str, archival: bool) -> String {
     let transport = client_file("kra_transport.pem");
     std::fs::copy(transport, f.file("kra.pem")).unwrap();
@@ -25,7 +25,7 @@ pub fn first_trip(f: &Folder, by: By, name: &str, archival: bool) -> String {
     id
 }
 
-/// As the documentation's cmc_DecryptedPOP.cfg, its unused keys included.
+/// Writes the documentation's cmc_DecryptedPOP.cfg, unused keys included.
 pub fn second_cfg(f: &Folder, name: &str, id: &str, more: &[&str]) {
     let nickname = format!("nickname={name}");
     let id = format!("request.privKeyId={id}");
@@ -78,7 +78,7 @@ fn two_trips_by_old_names_and_mixed_with_java() {
     }
 }
 
-/// `oaep` says what is tried first; the witness tells that it was the other one.
+/// `oaep` sets the padding that is tried first; the witness shows that it was the other one.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn the_other_padding_is_tried_too() {

@@ -1,11 +1,11 @@
-//! Private keys in the KRA: really there, and the right ones.
+//! Private keys in the KRA: present, and the right ones.
 
 use super::common::dogtag::{folder, helper, http_cfg, request_cfg};
 use super::common::{run, tool};
 use super::{By, MAKERS, Maker, Wish, issued_key, submit, verdict};
 
-/// Each wrapping, and whether this KRA takes it. It reads the wrap from the object identifier:
-/// that of triple DES says single DES, that of RFC 5649 is taken for PKCS #7 padding.
+/// Each wrapping, and whether this KRA accepts it. The KRA selects the algorithm by the object
+/// identifier: it reads that of triple DES as single DES, and that of RFC 5649 as PKCS #7 padding.
 const WRAPS: &[(&str, bool)] = &[
     ("AES/CBC/PKCS5Padding", true),
     ("AES KeyWrap/Padding", true),
@@ -44,7 +44,7 @@ fn archived_keys_are_in_the_kra() {
                     assert_eq!(found.len(), 1, "{name}: {found:?}");
                     let (id, kind) = &found[0];
                     assert_eq!(*kind, key[..key.find(':').unwrap()]);
-                    // Two of Java's are enough to see that recovery works.
+                    // Two of Java's keys are enough to see that recovery works.
                     if maker != Maker::Old(By::Java) || key == "rsa:2048" {
                         recover(&f, id, &name);
                     }
@@ -58,7 +58,7 @@ fn archived_keys_are_in_the_kra() {
     }
 }
 
-/// The key comes out of the KRA and is that of the certificate.
+/// Recovers a key from the KRA and compares it with the certificate's.
 #[track_caller]
 fn recover(f: &super::Folder, id: &str, name: &str) {
     helper(f, "kra.sh", &["recover", id, "recovered.pem"]);
@@ -66,7 +66,7 @@ fn recover(f: &super::Folder, id: &str, name: &str) {
     assert_eq!(recovered, issued_key(f, name), "{name}");
 }
 
-/// Id and algorithm of the archived keys of `owner`.
+/// Returns id and algorithm of the archived keys of `owner`.
 pub fn find(f: &super::Folder, owner: &str) -> Vec<(String, String)> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dogtag/kra.sh");
     let said = run(std::process::Command::new(script).current_dir(f.path()).args(["find", owner]));
@@ -75,8 +75,8 @@ pub fn find(f: &super::Folder, owner: &str) -> Vec<(String, String)> {
     said.out.lines().map(|l| (field(l, 0), field(l, 1))).collect()
 }
 
-/// A KRA that is not set up for RSA-OAEP can't open the session key: nothing in the request says
-/// which padding it has. That the padding is right is seen with openssl, in tests/csr.
+/// A KRA that is not configured for RSA-OAEP can't decrypt the session key: the request doesn't
+/// name the padding. tests/csr checks the padding with openssl.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn oaep_needs_a_kra_set_up_for_it() {
@@ -87,7 +87,7 @@ fn oaep_needs_a_kra_set_up_for_it() {
         Wish { wrap: Some("AES KeyWrap/Padding"), ..Wish::new("crmf", "rsa:2048", &subject) };
     for mut args in [wish.old_args(), wish.create_args()] {
         args.push("--oaep".to_owned());
-        // kra.pem
+        // Writes kra.pem.
         wish.make(&f, Maker::Create).exits(0);
         f.nss_cmc(&args).exits(0);
         let said = submit(&f, By::Us, By::Us, "crmf", profile("rsa"));
@@ -118,7 +118,8 @@ fn no_padding_fits_no_ec_key() {
     }
 }
 
-/// Without proof of possession the CA asks for one, and the key goes to the KRA only when it has it.
+/// Without proof of possession the CA sends a challenge, and archives the key only after the second
+/// request.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn a_key_proved_in_two_trips_is_archived_by_the_second() {
@@ -155,7 +156,7 @@ fn a_key_proved_in_two_trips_is_archived_by_the_second() {
     }
 }
 
-/// A message signed and sent by the user `name`; what the answer says.
+/// Sends a message signed by the user `name`; returns CMCResponse's output.
 fn trip(f: &super::Folder, name: &str, lines: &[&str]) -> super::Said {
     request_cfg(f, "req.cfg", lines);
     f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);

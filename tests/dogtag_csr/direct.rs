@@ -1,5 +1,5 @@
-//! CRMFPopClient handing its request straight to the CA (`-m`), beside Java's. No page of Dogtag
-//! issues without an agent or a password, so "completed" is told from a page in tests/csr.
+//! CRMFPopClient's direct submission (`-m`), compared with Java's. No page of Dogtag issues without
+//! an agent or a password, so tests/csr has the status "completed".
 
 use super::archival::find;
 use super::common::dogtag::{URL, client_file, folder, java};
@@ -13,7 +13,7 @@ fn crmf(f: &Folder, by: By, more: &[&str]) -> super::Said {
     old_name(f, by, &[&args[..], more].concat())
 }
 
-/// The lines that say what became of the request, its number as `N`; and that number.
+/// Returns the lines with the request's status, its number replaced by `N`; and that number.
 fn lines(out: &str) -> (Vec<String>, Option<String>) {
     let id = out.lines().find_map(|l| l.strip_prefix("Request ID: ")).map(str::to_owned);
     let told = out
@@ -70,7 +70,8 @@ fn what_becomes_of_the_request_is_told_as_java_tells_it() {
         let (ours, id) = lines(&said.out);
         assert_eq!(ours, theirs, "{args:?}\n{}", said.err);
         assert!(ours.iter().any(|l| l == want), "{want:?} is missing in {ours:?}");
-        // Java exits 0 whatever the CA says; both leave the key, as nobody signed the page.
+        // Java exits with 0 whatever the response; both keep the key, because the page is not
+        // signed.
         let pending = ours.iter().any(|l| l == "Request Status: pending");
         assert_eq!(said.code, i32::from(!pending), "{args:?}: {}", said.err);
         assert_eq!(f.keys().len(), before.len() + 1, "{args:?}");
@@ -78,7 +79,8 @@ fn what_becomes_of_the_request_is_told_as_java_tells_it() {
     }
 }
 
-/// The CA is asked which wrapping its KRA wants; `-w` is overridden, as Java does and says.
+/// The CA is asked which wrapping its KRA requires; this overrides `-w`, with a message, as in
+/// Java.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn an_approved_request_has_its_key_archived() {
@@ -111,7 +113,7 @@ fn an_approved_request_has_its_key_archived() {
     }
 }
 
-/// Java knows plain http only. A server that isn't trusted gets nothing.
+/// Java supports plain http only. An untrusted server gets no request.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn https_is_checked_against_the_database() {
@@ -121,7 +123,7 @@ fn https_is_checked_against_the_database() {
     let (ours, _) = lines(&crmf(&f, By::Us, &[&args[..], &["-m", URL]].concat()).exits(0).out);
     let submitting = format!("Submitting CRMF request to {URL}");
     assert_eq!(ours, [&submitting, "Request ID: N", "Request Status: pending", "Reason: "]);
-    // Plain http to the TLS port: refused to both, by whoever listens there.
+    // Plain http to the TLS port: refused to both by the server.
     let before = f.keys();
     for by in [By::Java, By::Us] {
         let said = crmf(&f, by, &[&args[..], &["-m", "ca.lab.test:8443"]].concat()).exits(1);

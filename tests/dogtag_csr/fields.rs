@@ -1,22 +1,22 @@
-//! Our requests beside Java's for the same input, element by element as openssl lists them.
+//! Requests compared with Java's for the same input, by the elements that openssl lists.
 //!
-//! What differs, on purpose:
+//! Intended differences:
 //! * CRMFPopClient: strings are UTF8String, as in PKCS #10 requests, where Java writes
 //!   PrintableString, TeletexString or UniversalString; countries are PrintableString in both. `-k`
-//!   chooses the same types in both.
+//!   selects the same types in both.
 //! * CRMFPopClient: the AlgorithmIdentifier of an ECDSA signature has no parameters (RFC 5758),
 //!   where Java writes NULL.
 //! * CRMFPopClient: attributes that Java refuses, RDNs that it drops, and backslashes that it
-//!   leaves in a value are taken as RFC 4514 has them.
-//! * Several attributes in one RDN are in DER's order, where Java keeps the order typed.
-//! * PKCS10Client: `-k true` chooses string types, as from 11.x on; Java 10.10 does nothing.
+//!   leaves in a value are read by RFC 4514.
+//! * Several attributes in one RDN are in DER's order; Java keeps the order of the input.
+//! * PKCS10Client: `-k true` selects string types, as since 11.x; Java 10.10 ignores it.
 
 use super::common::der;
 use super::common::dogtag::{folder, java};
 use super::common::{Folder, PASSWORD, tool};
 use super::{By, Maker, Wish, old_name};
 
-/// Depth, tag and, for what isn't key material, value of each element of a request.
+/// Returns depth, tag and, except for key material, value of each element of a request.
 fn shape(f: &Folder, file: &str) -> Vec<String> {
     let text = tool("openssl", f.path(), &["asn1parse", "-in", file]);
     assert!(!text.contains("l=inf"), "indefinite length: {text}");
@@ -37,7 +37,7 @@ fn shape(f: &Folder, file: &str) -> Vec<String> {
     text.lines().map(element).collect()
 }
 
-/// Runs a tool by Java and by us with the same arguments; the two requests' elements.
+/// Runs a tool of both implementations with the same arguments; returns the two requests' elements.
 fn both(f: &Folder, tool: &str, args: &[&str]) -> (Vec<String>, Vec<String>) {
     let made = |by, out: &str| {
         let all = [&[tool, "-d", "db", "-p", PASSWORD, "-o", out], args].concat();
@@ -48,7 +48,7 @@ fn both(f: &Folder, tool: &str, args: &[&str]) -> (Vec<String>, Vec<String>) {
     (made(By::Java, "java.req"), made(By::Us, "ours.req"))
 }
 
-/// Both write header and footer ending in LF, 76 columns ending in CR LF, and the key id without
+/// Both write header and footer with LF, lines of 76 characters with CR LF, and the key id without
 /// line end.
 fn assert_layout(f: &Folder, out: &str) {
     let text = String::from_utf8(f.read(out)).unwrap();
@@ -96,14 +96,14 @@ fn pkcs10_requests_are_java_s() {
         &["-a", "ec", "-c", "secp384r1", "-s", "1", "-e", "-1"],
         &["-a", "ec", "-c", "nistp521", "-y", "false"],
         &["-a", "ec", "-c", "secp521r1", "-t", "true"],
-        // Ignored with rsa, as ever.
+        // Ignored for rsa, as in Java.
         &["-c", "nistp384", "-s", "0", "-e", "0", "-t", "false"],
     ] {
         let all = [args, &["-n", "CN=a,O=b"]].concat();
         let (theirs, ours) = both(&f, "PKCS10Client", &all);
         assert_eq!(ours, theirs, "{args:?}");
     }
-    // The order of a SET is DER's: the shorter OID's value first here, whatever was typed.
+    // A SET is in DER order: here the shorter OID's value is first, whatever the input.
     let (theirs, ours) = both(&f, "PKCS10Client", &["-a", "ec", "-n", "OU=b+CN=a"]);
     assert_ne!(ours, theirs);
     let (typed, _) = both(&f, "PKCS10Client", &["-a", "ec", "-n", "CN=a+OU=b"]);
@@ -115,7 +115,7 @@ fn pkcs10_requests_are_java_s() {
     assert!(ours.iter().any(|l| l.contains("BMPSTRING")), "{ours:?}");
 }
 
-/// Java's elements as ours would be: the differences above, and no other.
+/// Returns Java's elements with the differences above applied, and no other.
 fn as_ours(theirs: Vec<String>) -> Vec<String> {
     let mut ours: Vec<String> = Vec::new();
     for line in theirs {
@@ -194,7 +194,7 @@ fn string_types_are_java_s_when_they_are_named() {
     }
 }
 
-/// What Java loses or refuses.
+/// Names that Java truncates or refuses.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn names_that_java_spoils_are_whole() {
@@ -205,7 +205,7 @@ fn names_that_java_spoils_are_whole() {
         let (theirs, ours) = both(&f, "CRMFPopClient", &["-a", "ec", "-n", name]);
         assert!(!theirs.iter().any(|l| l.contains(lost)), "{theirs:?}");
         assert!(ours.iter().any(|l| l.ends_with(kept)), "{ours:?}");
-        // As a PKCS #10 request has it, in both.
+        // As in a PKCS #10 request, in both.
         let (p10, ours_p10) = both(&f, "PKCS10Client", &["-a", "ec", "-n", name]);
         assert_eq!(p10, ours_p10);
         let name = |shape: &[String]| -> Vec<String> {
@@ -225,8 +225,8 @@ fn names_that_java_spoils_are_whole() {
     }
 }
 
-/// The identifier is SHA-1 over the key's bits: wrapped once in PKCS #10, bare in CRMF, alike in
-/// both implementations.
+/// The identifier is SHA-1 of the key's bits: an OCTET STRING in PKCS #10, bare in CRMF, in both
+/// implementations.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn subject_key_identifiers_are_of_the_key() {
@@ -253,7 +253,7 @@ fn subject_key_identifiers_are_of_the_key() {
             assert!(der.windows(with_oid.len()).any(|w| w == with_oid), "{maker:?} {format} {key}");
         }
     }
-    // The modern verb's request is, field by field, the old name's.
+    // The request of `csr create` has the same fields as the old tool's.
     for (format, key) in [("pkcs10", "rsa:2048"), ("crmf", "ec:nistp384")] {
         let wish = Wish { identifier: true, ..Wish::new(format, key, "CN=a,O=b") };
         wish.make(&f, Maker::Old(By::Us)).exits(0);

@@ -1,4 +1,4 @@
-//! Issued or refused as the Java tools' own requests are.
+//! Requests are issued or refused as those of the Java tools are.
 
 use super::common::dogtag::folder;
 use super::{By, MAKERS, Maker, Wish, import, issued_key, submit, verdict};
@@ -12,7 +12,7 @@ fn profile(format: &str, key: &str) -> &'static str {
     }
 }
 
-/// Key sizes and curves; P-384 in CRMF is refused by the profile, whoever asks.
+/// Key sizes and curves; the profile refuses P-384 in CRMF, for everyone.
 const CASES: &[(&str, &str, &str)] = &[
     ("pkcs10", "rsa:2048", "SUCCESS"),
     ("pkcs10", "rsa:4096", "SUCCESS"),
@@ -53,7 +53,7 @@ fn proof_of_possession_is_judged_as_java_s() {
         for (pop, want) in
             [("SUCCESS", "SUCCESS"), ("NONE", "POP required"), ("FAIL", "POP failed")]
         {
-            // The CA encrypts its challenge for the key, which an EC key can't read.
+            // The CA encrypts its challenge for the key, which is impossible with an EC key.
             let want =
                 if key.starts_with("ec") && pop == "NONE" { "internal ca error" } else { want };
             for maker in MAKERS {
@@ -69,8 +69,8 @@ fn proof_of_possession_is_judged_as_java_s() {
     }
 }
 
-/// Extensions asked for: the profile decides what becomes of them, and Dogtag 10.10 takes none in a
-/// CRMF request but the subject key identifier.
+/// Requested extensions: the profile decides about them, and Dogtag 10.10 accepts only the subject
+/// key identifier in a CRMF request.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn extensions_go_where_the_ca_takes_them() {
@@ -90,7 +90,7 @@ fn extensions_go_where_the_ca_takes_them() {
         let said = submit(&f, By::Us, By::Us, format, profile(format, "rsa:2048"));
         assert_eq!(verdict(&said), want, "{format} {dns}: {}", said.out);
     }
-    // A key that is there, asked for again under another name.
+    // A second request for an existing key, with another name.
     Wish::new("pkcs10", "rsa:2048", "CN=first,O=LAB").make(&f, Maker::Create).exits(0);
     submit(&f, By::Us, By::Us, "pkcs10", "caCMCserverCert").exits(0);
     let first = issued_key(&f, "first");

@@ -1,5 +1,5 @@
 //! Certificate requests on the real Dogtag CA and KRA: those of PKCS10Client, CRMFPopClient and
-//! `csr create`, beside those of the Java tools.
+//! `csr create`, compared with those of the Java tools.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod archival;
@@ -16,14 +16,14 @@ use common::{Folder, PASSWORD, Said, tool};
 /// The servlet for messages signed by an agent.
 pub const FULL: &str = "/ca/ee/ca/profileSubmitCMCFull?profileId=";
 
-/// Which implementation plays a step.
+/// The implementation that runs a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum By {
     Us,
     Java,
 }
 
-/// Runs an old name by either implementation.
+/// Runs an old tool of either implementation.
 pub fn old_name(f: &Folder, by: By, args: &[&str]) -> Said {
     match by {
         By::Us => f.nss_cmc(args),
@@ -31,7 +31,7 @@ pub fn old_name(f: &Folder, by: By, args: &[&str]) -> Said {
     }
 }
 
-/// Who makes a request.
+/// The command that makes a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Maker {
     /// PKCS10Client or CRMFPopClient.
@@ -42,7 +42,7 @@ pub enum Maker {
 
 pub const MAKERS: [Maker; 3] = [Maker::Old(By::Java), Maker::Old(By::Us), Maker::Create];
 
-/// A request to make.
+/// The parameters of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
     /// `pkcs10` or `crmf`.
@@ -52,9 +52,9 @@ pub struct Wish<'a> {
     pub subject: &'a str,
     /// `SUCCESS`, `NONE` or `FAIL`.
     pub pop: &'a str,
-    /// How the key is wrapped for `kra.pem`, if it is archived.
+    /// The wrapping of the key for `kra.pem`; `None` without archival.
     pub wrap: Option<&'a str>,
-    /// With a subject key identifier.
+    /// Whether to add a subject key identifier.
     pub identifier: bool,
 }
 
@@ -114,8 +114,8 @@ impl<'a> Wish<'a> {
     }
 }
 
-/// Packs `x.req` into a message signed by the agent (by one implementation), submits it (by
-/// another), and answers what CMCResponse says of the answer; certificates are in `chain.p7`.
+/// Makes a message with `x.req`, signed by the agent, with one implementation, and sends it with
+/// another. Returns CMCResponse's output for the response; `chain.p7` gets the certificates.
 #[track_caller]
 pub fn submit(f: &Folder, build: By, send: By, format: &str, profile: &str) -> Said {
     for name in ["cmc.req", "cmc.resp", "chain.p7"] {
@@ -131,7 +131,7 @@ pub fn submit(f: &Folder, build: By, send: By, format: &str, profile: &str) -> S
     f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "cmc.resp", "-o", "chain.p7"])
 }
 
-/// What the CA decided, in one word or the name of its failInfo.
+/// Returns the CA's decision: one word, or the name of its failInfo.
 pub fn verdict(said: &Said) -> String {
     let after = |word: &str| {
         said.out.lines().find_map(|l| l.split_once(word)).map(|(_, rest)| rest.trim().to_owned())
@@ -140,8 +140,8 @@ pub fn verdict(said: &Said) -> String {
     verdict.unwrap_or_else(|| panic!("no verdict: {}\n{}", said.out, said.err))
 }
 
-/// The public key of the certificate in `chain.p7` whose subject has `part`; the certificate is in
-/// `cert.pem`.
+/// Returns the public key of the certificate in `chain.p7` whose subject has `part`; writes the
+/// certificate to `cert.pem`.
 #[track_caller]
 pub fn issued_key(f: &Folder, part: &str) -> String {
     let all = tool("openssl", f.path(), &["pkcs7", "-print_certs", "-in", "chain.p7"]);
@@ -153,8 +153,8 @@ pub fn issued_key(f: &Folder, part: &str) -> String {
     tool("openssl", f.path(), &["x509", "-noout", "-pubkey", "-in", "cert.pem"])
 }
 
-/// The key that was asked to be certified is the one in the database: certutil finds it once the
-/// certificate is imported under `nickname`.
+/// Checks that the certified key is in the database: certutil finds it once the certificate is
+/// imported under `nickname`.
 #[track_caller]
 pub fn import(f: &Folder, nickname: &str) {
     f.certutil(&["-A", "-n", nickname, "-t", ",,", "-i", "cert.pem", "-a", "-f", "pw"]);

@@ -1,4 +1,5 @@
-//! Requests changing hands: ours packed and sent by the Java tools, Java's by ours.
+//! Requests exchanged between the implementations: one makes a request, the other signs and sends
+//! it.
 
 use super::common::dogtag::{folder, http_cfg, request_cfg};
 use super::{By, Folder, MAKERS, Maker, Wish, issued_key, old_name, submit, verdict};
@@ -34,7 +35,7 @@ fn agent_signed_requests_change_hands() {
     }
 }
 
-/// The id as PKCS10Client and CRMFPopClient leave it in `.keyId`, or as certutil lists it.
+/// Returns the id in `.keyId` of PKCS10Client and CRMFPopClient, or as certutil lists it.
 fn key_id(f: &Folder, maker: Maker, by: By, before: &[String]) -> String {
     let new = f.keys().into_iter().find(|k| !before.contains(k)).unwrap();
     let signed = nss_cmc::keyid::to_dogtag(&nss_cmc::keyid::parse(&new).unwrap());
@@ -50,8 +51,9 @@ fn key_id(f: &Folder, maker: Maker, by: By, before: &[String]) -> String {
     }
 }
 
-/// Proved by a shared secret, linked to it or not: the request is read for its subject key
-/// identifier, and signed again with a key found by its id when it is linked.
+/// Requests with proof of identification by shared secret, linked or not: the subject key
+/// identifier is read from the request, and a linked request is signed again with the key of that
+/// id.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn requests_proved_by_a_shared_secret_change_hands() {
