@@ -1,5 +1,5 @@
 #!/bin/bash
-# Stop the CA; --purge also removes it, with the client database and everything below work.
+# Stops the CA; --purge also removes it, with the client database and everything below work.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 need_root
 if [ -x "$DOGTAG_ROOT/bin/systemctl" ] && mountpoint -q "$DOGTAG_ROOT/proc"; then
@@ -8,7 +8,7 @@ if [ -x "$DOGTAG_ROOT/bin/systemctl" ] && mountpoint -q "$DOGTAG_ROOT/proc"; the
 fi
 dt_umount || die "cannot unmount everything below $DOGTAG_ROOT"
 if [ "$1" = --purge ]; then
-  # a bind mount of the same file system would be followed by rm, so look once more
+  # rm would follow a bind mount of the same file system, so check again
   [ -z "$(dt_mounts)" ] || die "still mounted: $(dt_mounts)"
   rm -rf --one-file-system "$DOGTAG_ROOT" "$DOGTAG_STAMPS" "$DOGTAG_LOG" "$DOGTAG_WORK"
 fi

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Run a command in the chroot, as root: in.sh CMD ARGS... The directory is the same one if it lies
-# below the shared work folder, else /root.
+# Runs a command in the chroot, as root: in.sh CMD ARGS... The working directory is the same if it
+# is below the shared work folder, else /root.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 need_root
 need_up

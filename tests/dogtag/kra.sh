@@ -1,7 +1,7 @@
 #!/bin/bash
-# Keys archived in the KRA.
-#   kra.sh find [TEXT]        list them: id, algorithm, bits, owner; TEXT is a part of the owner's name
-#   kra.sh recover ID OUT     recover one: PKCS #8, PEM, without a password, into OUT
+# Lists and recovers keys archived in the KRA.
+#   kra.sh find [TEXT]        prints id, algorithm, bits, owner; TEXT is a part of the owner's name
+#   kra.sh recover ID OUT     writes the key to OUT: PKCS #8, PEM, without a password
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 umask 077
 
@@ -25,8 +25,8 @@ for k in found:
 sys.exit(not found)' "$1"
 }
 
-# The KRA wants a recovery request, then an agent's approval; then it hands the key out, wrapped
-# (RFC 3394, over PKCS #7 padding) with an AES key that it gets encrypted for its transport key.
+# The KRA requires a recovery request, then an agent's approval; then it returns the key, wrapped
+# (RFC 3394, over PKCS #7 padding) with an AES key that was encrypted for its transport key.
 recover_key() {
   local id=$1 out=$2 dir request session
   dir=$(mktemp -d) || exit 1
@@ -38,7 +38,7 @@ recover_key() {
   openssl rand -out "$dir/session" 16
   openssl x509 -in "$DOGTAG_CLIENT/kra_transport.pem" -noout -pubkey >"$dir/transport"
   session=$(openssl pkeyutl -encrypt -pubin -inkey "$dir/transport" -in "$dir/session" | base64 -w0)
-  # payloadEncryptionOID (AES-128-CBC) also tells the KRA what kind of key the session key is
+  # payloadEncryptionOID (AES-128-CBC) also sets the type of the session key
   dt_rest /kra/rest/agent/keys/retrieve -d "$(message keyId "$id" requestId "$request" \
     transWrappedSessionKey "$session" payloadEncryptionOID 2.16.840.1.101.3.4.1.2)" >"$dir/answer" ||
     die "the KRA does not hand out key $id"

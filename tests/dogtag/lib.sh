@@ -1,12 +1,12 @@
-# Sourced: what the scripts in this folder share.
+# Sourced by the scripts in this folder.
 DOGTAG_HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 . "$DOGTAG_HERE/dogtag.env"
 die() { echo "$*" >&2; exit 1; }
 need_root() { [ "$(id -u)" = 0 ] || die "needs root (chroot, mount)"; }
 need_up() { mountpoint -q "$DOGTAG_ROOT$DOGTAG_WORK" || die "the CA is not running: $DOGTAG_HERE/up.sh"; }
 
-# Run a command in the chroot with a clean environment. Descriptor 9 is up.sh's lock: a server
-# started here must not keep it.
+# Runs a command in the chroot with a clean environment. Descriptor 9 is up.sh's lock, which a
+# server started here must not keep.
 dt_chroot() {
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
     LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
@@ -15,15 +15,15 @@ dt_chroot() {
     DOGTAG_PASSWORD="$DOGTAG_PASSWORD" chroot "$DOGTAG_ROOT" "$@" 9>&-
 }
 
-# Run chroot/NAME in the chroot, after chroot/lib.sh. The text is handed over, so nothing of the
-# clone has to be mounted there.
+# Runs chroot/NAME in the chroot, after chroot/lib.sh. The text is an argument, so that the working
+# tree needs no mount there.
 dt_script() {
   local name=$1
   shift
   dt_chroot bash -c "set -e; $(cat "$DOGTAG_HERE/chroot/lib.sh" "$DOGTAG_HERE/chroot/$name")" "$name" "$@"
 }
 
-# Agent-authenticated call of the REST interface: dt_rest PATH [curl options]
+# Calls the REST interface as the agent: dt_rest PATH [curl options]
 dt_rest() {
   local path=$1
   shift
@@ -45,7 +45,7 @@ dt_mount() {
   mountpoint -q "$DOGTAG_ROOT$DOGTAG_WORK" || mount --bind "$DOGTAG_WORK" "$DOGTAG_ROOT$DOGTAG_WORK"
 }
 
-# Unmount everything below the chroot, the newest mount first.
+# Unmounts everything below the chroot, the newest mount first.
 dt_umount() {
   local m
   for m in $(dt_mounts | tac); do umount "$m" || return 1; done
@@ -57,7 +57,7 @@ dt_hosts() {
   cp -L /etc/resolv.conf "$DOGTAG_ROOT/etc/resolv.conf" 2>/dev/null || :
 }
 
-# Wait until the CA says that it is running.
+# Waits until the CA reports that it is running.
 dt_wait_ca() {
   local end=$((SECONDS + 120))
   until curl -s -m 3 "http://$DOGTAG_HOST:8080/ca/admin/ca/getStatus" | grep -q running; do

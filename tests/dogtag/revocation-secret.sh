@@ -1,5 +1,5 @@
 #!/bin/bash
-# Set the secret that lets somebody revoke a certificate without signing:
+# Sets the secret that authenticates an unsigned revocation of a certificate:
 # revocation-secret.sh SERIAL SECRET   (serial number decimal, or hexadecimal after 0x)
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 [ $# = 2 ] || die "usage: revocation-secret.sh SERIAL SECRET"

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What the CA says of a certificate: shown.sh SERIAL (decimal, or hexadecimal after 0x)
-# Prints one line: VALID, or REVOKED REASON-NUMBER BY-WHOM. An unknown serial number is an error.
+# Prints the CA's record of a certificate: shown.sh SERIAL (decimal, or hexadecimal after 0x)
+# One line: VALID, or REVOKED REASON-NUMBER USER. An unknown serial number is an error.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 [ $# = 1 ] || die "usage: shown.sh SERIAL"
 json=$(dt_rest "/ca/rest/certs/$1") || die "the CA has no certificate $1"

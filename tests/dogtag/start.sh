@@ -1,5 +1,5 @@
 #!/bin/bash
-# Start an installed CA again (after down.sh or a reboot); never installs anything.
+# Starts an installed CA again (after down.sh or a reboot); never installs anything.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 [ -e "$DOGTAG_STAMPS/90-users" ] || die "not installed: run up.sh"
 exec "$DOGTAG_HERE/up.sh"

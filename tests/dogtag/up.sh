@@ -1,7 +1,7 @@
 #!/bin/bash
-# Bring up a Dogtag CA and KRA on loopback: Debian bullseye packages in a chroot, no systemd.
-# Finished steps leave a stamp and are skipped next time, so this also starts a stopped CA and
-# has nothing to do for a running one. The last line says where the CA is.
+# Installs and starts a Dogtag CA and KRA on loopback: Debian bullseye packages in a chroot, no
+# systemd. Finished steps leave a stamp and are skipped next time, so this also starts a stopped CA,
+# and does nothing for a running one. The last line has the CA's URL.
 set -e
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 need_root
@@ -10,17 +10,17 @@ exec 9>"$DOGTAG_BASE/lock"
 flock 9 # one run at a time
 
 say() { printf '[%4ds] %s\n' $SECONDS "$*"; }
-# The Debian mirror that this machine's own apt uses.
+# Returns the Debian mirror of this machine's apt.
 mirror() {
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' 2>/dev/null | head -1
 }
-# step STAMP LOG DESCRIPTION COMMAND...: run the command once
+# step STAMP LOG DESCRIPTION COMMAND...: runs the command once
 step() {
   local stamp=$DOGTAG_STAMPS/$1 log=$DOGTAG_LOG/$2.log
   [ ! -e "$stamp" ] || return 0
   say "$3"
   shift 3
-  # a subshell of its own: set -e does not work inside the condition of an if
+  # a separate subshell: set -e has no effect inside the condition of an if
   set +e
   (set -e; "$@") >"$log" 2>&1
   local rc=$?
@@ -48,7 +48,7 @@ bootstrap() {
   [ -n "$from" ] || die "this is not a Debian machine: set DOGTAG_MIRROR to a Debian mirror"
   debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
     --include=ca-certificates,procps bullseye "$DOGTAG_ROOT" "$from"
-  # no services started by packages, no extras, no fsync
+  # packages start no services; no recommended packages; no fsync
   printf '#!/bin/sh\nexit 101\n' >"$DOGTAG_ROOT/usr/sbin/policy-rc.d"
   chmod 755 "$DOGTAG_ROOT/usr/sbin/policy-rc.d"
   cat >"$DOGTAG_ROOT/etc/apt/apt.conf.d/99lab" <<X

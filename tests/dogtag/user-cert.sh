@@ -1,9 +1,9 @@
 #!/bin/bash
-# Issue a certificate to a user who is no agent, and put it with its key into an NSS database below
-# the shared work folder; a database that is not there is made, with the CA and the usual password.
+# Issues a certificate to a user who is no agent, and stores it with its key in an NSS database
+# below the shared work folder. A missing database is made, with the CA and the default password.
 # Prints the serial number (decimal).
 #   user-cert.sh DB NICKNAME SUBJECT [rsa:2048|ec:nistp256] [--agent]
-# With --agent the certificate also becomes one of the agent's, so that it may sign agent requests.
+# With --agent the certificate is added to the agent's, so that it may sign agent requests.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 [ $# -ge 3 ] || die "usage: user-cert.sh DB NICKNAME SUBJECT [rsa:2048|ec:nistp256] [--agent]"
 need_root

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Set the shared secret of an LDAP user: user-secret.sh UID SECRET
+# Sets the shared secret of an LDAP user: user-secret.sh UID SECRET
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 [ $# = 2 ] || die "usage: user-secret.sh UID SECRET"
 need_root

@@ -1,4 +1,4 @@
-# The client NSS database (caadmin and the CA), and the certificates that a client needs as files.
+# Makes the client NSS database (caadmin and the CA), and the certificate files that a client needs.
 umask 022
 mkdir -p "$DOGTAG_DB"
 cd "$DOGTAG_CLIENT"

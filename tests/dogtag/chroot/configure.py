@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# In the chroot, with the PKI server stopped: the CMC settings and profiles. Safe to run again.
+# Changes the CMC settings and profiles, in the chroot, with the PKI server stopped. Can run again.
 import os
 import pwd
 import re
@@ -63,15 +63,16 @@ cs.update({
     "cmc.popLinkWitnessRequired": "false",
     "cmc.bypassClientAuth": "false",
 })
-# let the audit log show every signature check, not failures only
+# the audit log also records signatures that are valid
 for e in ("CMC_SIGNED_REQUEST_SIG_VERIFY", "CMC_USER_SIGNED_REQUEST_SIG_VERIFY"):
     cs.pop("log.instance.SignedAudit.filters." + e, None)
 tags = cs.get("cms.passwordlist", "internaldb,replicationdb").split(",")
 if "Rule SharedToken" not in tags:
     cs["cms.passwordlist"] = ",".join(tags + ["Rule SharedToken"])
 
-# --- profiles: all the CMC ones are enabled. Three names are missing from this release: two that other
-# releases use for the EC profiles, and the default profile of the servlet profileSubmitSelfSignedCMCFull.
+# --- profiles: all CMC profiles are enabled. Three names are missing in this release: two that
+# other releases use for the EC profiles, and the default profile of the servlet
+# profileSubmitSelfSignedCMCFull.
 alias = {
     "caCMCECCserverCert": "caCMCECserverCert",
     "caCMCECCsubsystemCert": "caCMCECsubsystemCert",
@@ -90,8 +91,8 @@ cs["profile.list"] = ",".join(names)
 for f in sorted(os.listdir(PROF)):
     if "CMC" in f and f.endswith(".cfg"):
         edit(PROF + "/" + f, r"(?m)^enable=.*$", "enable=true")
-# as shipped this profile asks for as many days as the CA itself has left, and so always fails with
-# "Request Not After Invalid"; a shorter default makes it usable
+# the shipped profile's validity is as long as the CA's own, and so always fails with "Request Not
+# After Invalid"; a shorter default works
 edit(PROF + "/caCMCcaCert.cfg", r"(?m)^(policyset\.caCertSet\.2\.default\.params\.range)=.*$", r"\1=3650")
 save(CS, cs)
 
@@ -100,7 +101,7 @@ with open(ETC + "/password.conf", "r+", encoding="utf-8") as f:
     if "Rule SharedToken=" not in f.read():
         f.write("Rule SharedToken=%s\n" % PW)
 
-# --- a server log that says why a request was refused
+# --- a server log with the reason of each refusal
 for sub in ("ca", "kra"):
     edit(
         "/usr/share/pki/%s/webapps/%s/WEB-INF/classes/logging.properties" % (sub, sub),

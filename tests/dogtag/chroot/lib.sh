@@ -1,15 +1,15 @@
-# Goes before every script here; all of them run in the chroot, with DOGTAG_* in the environment.
+# Precedes every script of this folder; all run in the chroot, with DOGTAG_* in the environment.
 ALIAS=/etc/pki/$DOGTAG_INSTANCE/alias # the server's own NSS database
 die() { echo "$*" >&2; exit 1; }
 
-# ldap TOOL ARGS...: an OpenLDAP tool as the directory manager
+# ldap TOOL ARGS...: runs an OpenLDAP tool as the directory manager
 ldap() {
   local tool=$1
   shift
   "$tool" -x -H "ldap://$DOGTAG_HOST" -D 'cn=Directory Manager' -w "$DOGTAG_PASSWORD" "$@"
 }
 
-# token SECRET: the secret encrypted for the CA, as one line of base64
+# token SECRET: prints the secret encrypted for the CA, as one line of base64
 token() {
   local dir
   dir=$(mktemp -d)
@@ -19,10 +19,10 @@ token() {
   rm -rf "$dir"
 }
 
-# quiet COMMAND...: shows what the command said only when it fails
+# quiet COMMAND...: prints the command's output only if it fails
 quiet() { local out; out=$("$@" 2>&1) || { echo "$out" >&2; die "$1 failed"; }; }
 
-# agent_enrol P10 PROFILE CERT.pem, in a scratch directory: a CMC request signed by caadmin
+# agent_enrol P10 PROFILE CERT.pem, in a scratch directory: sends a CMC request signed by caadmin
 agent_enrol() {
   cat >req.cfg <<X
 dbdir=$DOGTAG_DB
@@ -50,7 +50,7 @@ X
   quiet CMCRequest req.cfg
   quiet HttpClient http.cfg
   quiet CMCResponse -d "$DOGTAG_DB" -i cmc.resp -o chain.p7
-  # of the chain, the certificate with the key of the request
+  # the certificate in the chain that has the request's key
   openssl pkcs7 -in chain.p7 -print_certs |
     awk '/-----BEGIN/ { n++ } /-----BEGIN/, /-----END/ { print > ("chain" n ".pem") }'
   local c want

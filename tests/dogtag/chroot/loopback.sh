@@ -1,4 +1,4 @@
-# The directory server listens on loopback only.
+# Makes the directory server listen on loopback only.
 ldap ldapmodify <<X
 dn: cn=config
 changetype: modify

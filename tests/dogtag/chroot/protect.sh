@@ -1,5 +1,5 @@
-# The CA's issuance protection certificate, issued through CMC itself: the key is made in the
-# server's NSS database, shared secrets are encrypted with it.
+# Enrolls the CA's issuance protection certificate with CMC: its key is generated in the server's
+# NSS database; shared secrets are encrypted for it.
 ! certutil -L -d "sql:$ALIAS" -n ca_issuance_protection >/dev/null 2>&1 || exit 0
 cd "$(mktemp -d)"
 echo "$DOGTAG_PASSWORD" >pw

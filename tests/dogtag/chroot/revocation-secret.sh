@@ -1,5 +1,5 @@
-# SERIAL (decimal) SECRET: the revocation secret in the CA's record of a certificate. The record's
-# metaInfo holds other values too, so only the secret's old value is replaced.
+# SERIAL (decimal) SECRET: sets the revocation secret in the CA's record of a certificate. The
+# record's metaInfo has other values, too, so only the secret's old value is replaced.
 record="cn=$1,ou=certificateRepository,ou=ca,dc=ca,dc=pki,dc=lab,dc=test"
 value=$(token "$2")
 old=$(ldap ldapsearch -LLL -o ldif-wrap=no -s base -b "$record" metaInfo |

@@ -1,4 +1,4 @@
-# LDAP users; the CA knows a shared secret of all of them but bob.
+# Adds LDAP users; all but bob share a secret with the CA.
 if ! ldap ldapsearch -LLL -s base -b cn=schema attributeTypes | grep -qi shrTok; then
   ldap ldapmodify <<X
 dn: cn=schema
