@@ -1,4 +1,4 @@
-//! Each control: its place, its number, and what `cmc show` reads of it.
+//! Each control: its position, its number, and its values in `cmc show`.
 
 use openssl::hash::{MessageDigest, hash};
 
@@ -52,7 +52,7 @@ fn every_control_has_its_place_and_number() {
             "id-cmc-transactionId",
             "id-cmc-identification",
             "1.3.6.1.5.5.7.7.34",
-            // The request's attribute.
+            // In the attributes of the request.
             "1.3.6.1.5.5.7.7.33",
         ]
     );
@@ -92,7 +92,7 @@ fn a_nonce_nobody_gave_is_random() {
     assert_ne!(first, verified(&f));
 }
 
-/// What `cmc show` reads of the message in `out`.
+/// Returns the JSON of `cmc show` for the message in `out`.
 #[track_caller]
 fn shown(f: &Folder) -> serde_json::Value {
     f.nss_cmc(&["cmc", "show", "out", "--output", "json"]).exits(0).json()["result"].clone()
@@ -104,7 +104,7 @@ fn control<'a>(message: &'a serde_json::Value, name: &str) -> &'a serde_json::Va
     &found.unwrap_or_else(|| panic!("no {name} in {message}"))["values"][0]
 }
 
-/// The witness that belongs to the message's popLinkRandom, by openssl; `seed` is the secret and the
+/// Checks the witness for the message's popLinkRandom with openssl; `seed` is the secret and the
 /// identification.
 fn linked(
     message: &serde_json::Value,
@@ -121,7 +121,7 @@ fn linked(
     mac.sign_oneshot_to_vec(&random).unwrap().iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Those that no key of any Java version makes; and every one is read again.
+/// Controls that no Java version makes are read by `cmc show`.
 #[test]
 fn controls_with_keys_of_our_own() {
     let (f, _) = ready(EC);
@@ -163,7 +163,7 @@ fn controls_with_keys_of_our_own() {
     }
 }
 
-/// Everything at once is shown again as it was put in.
+/// All controls at once are printed with the values they were given.
 #[test]
 fn every_control_is_shown_again() {
     let (f, id) = ready(EC);
@@ -220,7 +220,8 @@ fn every_control_is_shown_again() {
     assert_eq!(control(&message, "revokeRequest")["issuer"], "CN=agent");
 }
 
-/// Version 1 as the Java tool has it: a constant random, and HMAC-SHA1 without the identification.
+/// Version 1 as the Java tool makes it: a constant random, and HMAC-SHA1 without the
+/// identification.
 #[test]
 fn proofs_of_version_1() {
     let (f, _) = ready(EC);
@@ -244,7 +245,7 @@ fn proofs_of_version_1() {
     let want: String =
         mac.sign_oneshot_to_vec(&requests).unwrap().iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(control(&message, "identityProof")["witness"], want.as_str());
-    // Version 2 takes its place, and its random's.
+    // Version 2 replaces it and its random.
     let more = ["identityProofV2.enable=true", "witness.sharedSecret=s"];
     request(&f, &[AGENT, &lines, &more].concat()).exits(0);
     let message = shown(&f);
@@ -252,8 +253,8 @@ fn proofs_of_version_1() {
     assert!(names.contains("identityProofV2") && !names.contains("\"identityProof\""), "{names}");
 }
 
-/// The link goes into a CRMF request that has no controls yet (Java: a null pointer), and its proof of
-/// possession is made anew.
+/// The link is added to a CRMF request without controls (Java: a null pointer), and its proof of
+/// possession is signed anew.
 #[test]
 fn a_crmf_request_is_linked() {
     let (f, _) = ready(EC);
@@ -305,7 +306,7 @@ fn nicknames_with_and_without_a_token() {
     assert_eq!((f.read("db/cert9.db"), f.read("db/key4.db")), before);
 }
 
-/// Java reads an answer of up to 10 000 octets, in DER.
+/// Java reads at most 10 000 octets, in DER only.
 #[test]
 fn the_first_answer_may_be_large_and_in_pem() {
     let (f, id) = ready(&["-k", "rsa", "-g", "2048"]);
@@ -365,7 +366,7 @@ fn a_quiet_run_prints_no_message() {
     assert!(said.err.is_empty(), "{}", said.err);
 }
 
-/// `format=test_cmc`, Java's aid for tests of refusals: wrong content under a good signature.
+/// `format=test_cmc`, Java's option for tests of refusals: invalid content with a valid signature.
 #[test]
 fn a_message_is_signed_anew() {
     let (f, id) = ready(EC);
@@ -393,7 +394,7 @@ fn a_message_is_signed_anew() {
     }
     let resign = ["format=test_cmc", "input=p10.req", "output=out", "nickname=agent"];
     request(&f, &resign).exits(1);
-    // Signed with a certificate: its key alone doesn't say as who.
+    // This message is signed with a certificate, which a key alone doesn't select.
     request(&f, AGENT).exits(0);
     std::fs::rename(f.file("out"), f.file("changed")).unwrap();
     let said = request(&f, &["format=test_cmc", "input=changed", "output=out", &key]).exits(1);

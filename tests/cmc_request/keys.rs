@@ -1,4 +1,4 @@
-//! What each key of the file does, what is missing or wrong, and the traps of the Java tool.
+//! Each key of the file, missing and invalid values, and the mistakes of the Java tool.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -6,7 +6,7 @@ use super::common::der;
 use super::common::{Folder, PASSWORD, run, tool};
 use super::{AGENT, EC, ready, request, unverified, verified};
 
-/// Java writes a message without proof, or with the proof of the secret `null`, and exits with 0.
+/// Java writes a message without proof, or with a proof from the secret `null`, and exits with 0.
 #[test]
 fn identity_proofs_are_never_lost_silently() {
     let (f, id) = ready(EC);
@@ -28,7 +28,7 @@ fn identity_proofs_are_never_lost_silently() {
         assert!(said.out.contains("unknown"), "{}", said.out);
         assert!(!f.file("out").exists());
     }
-    // Without algorithms, SHA-256 and HMAC-SHA256 over the requests.
+    // The defaults are SHA-256 and HMAC-SHA256 over the requests.
     request(&f, &[&own[..], &["witness.sharedSecret=s3"]].concat()).exits(0);
     let parsed = unverified(&f);
     assert!(parsed.contains(":sha256\n") && parsed.contains(":hmacWithSHA256\n"), "{parsed}");
@@ -36,7 +36,7 @@ fn identity_proofs_are_never_lost_silently() {
     let key = openssl::hash::hash(openssl::hash::MessageDigest::sha256(), b"s3alice").unwrap();
     let at = parsed.lines().find(|l| l.contains("cont [ 0 ]")).unwrap();
     let offset: usize = at.trim().split(':').next().unwrap().parse().unwrap();
-    // The outer SEQUENCE of the requests is the one that ends with them.
+    // The outer SEQUENCE of the requests is the one that ends where they end.
     let before = (1..=4).find(|n| pki[offset - n] == 0x30 && der_length(&pki[offset - n..]) > 4);
     let start = offset - before.unwrap();
     let requests = &pki[start..start + der_length(&pki[start..])];
@@ -47,7 +47,7 @@ fn identity_proofs_are_never_lost_silently() {
     assert!(pki.windows(32).any(|w| w == witness), "the witness is not there");
 }
 
-/// Length of a DER element, its head included.
+/// Returns the length of a DER element with its head.
 fn der_length(der: &[u8]) -> usize {
     match der[1] {
         n if n < 0x80 => 2 + usize::from(n),
@@ -200,7 +200,7 @@ fn requests_come_as_people_have_them() {
         request(&f, &["nickname=agent", "output=out", &input]).exits(0);
         verified(&f);
     }
-    // Of several CRMF messages in a file Java takes the first and drops the others.
+    // Of several CRMF messages in a file, Java uses the first and drops the others.
     let crmf = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/02-crmf-user/crmf.req");
     let der = der::pem::to_der(&std::fs::read(crmf).unwrap());
     let (_, one, _) = der::split_tlv(&der).unwrap();
@@ -225,7 +225,7 @@ fn passwords_from_elsewhere() {
     };
     said(&f, "passwordFile=pw").exits(0);
     said(&f, "passwordEnv=TOKEN_PIN").exits(0);
-    // From a descriptor.
+    // From a file descriptor.
     f.write("b.cfg", format!("dbdir=db\npasswordFd=5\n{}\n", AGENT.join("\n")));
     let program = env!("CARGO_BIN_EXE_nss-cmc");
     let mut sh = std::process::Command::new("sh");
@@ -253,7 +253,7 @@ fn what_cannot_be_written_fails_and_nothing_is_made_in_wrong_places() {
     f.nss_cmc(&["CMCRequest", "gone.cfg"]).exits(1);
 }
 
-/// Dogtag's own file, octet for octet; no database and no password take part.
+/// The same octets as Dogtag's own file; neither database nor password is used.
 #[test]
 fn an_unsigned_revocation_is_java_s_and_private() {
     let f = Folder::at(tempfile::tempdir().unwrap().keep());
@@ -269,7 +269,7 @@ fn an_unsigned_revocation_is_java_s_and_private() {
     f.write("a.cfg", &cfg);
     f.nss_cmc(&["CMCRequest", "a.cfg"]).exits(0);
     assert_eq!(f.read("out"), expected);
-    // From a pipe the secret can be read once.
+    // A secret from a pipe can be read only once.
     let secret = "revRequest.sharedSecret=revsecret";
     f.write("a.cfg", cfg.replace(secret, "revRequest.sharedSecretFd=5"));
     let line = format!("echo revsecret | {} CMCRequest a.cfg 5<&0", env!("CARGO_BIN_EXE_nss-cmc"));
@@ -297,8 +297,8 @@ fn a_signed_revocation_names_the_signer_s_issuer() {
     assert!(parsed.contains("GENERALIZEDTIME"));
 }
 
-/// A certificate whose key is for PSS only, with SHA-512: the digest that Dogtag takes each for, and a
-/// key that names another one (RFC 4055 §1.2) is held to it by OpenSSL 3.6.
+/// A certificate whose key is for RSASSA-PSS only, with SHA-512, the digest that Dogtag assumes.
+/// OpenSSL 3.6 enforces another digest that a key names (RFC 4055 §1.2).
 #[test]
 fn a_pss_certificate_signs_with_pss() {
     let (f, _) = ready(EC);

@@ -1,5 +1,5 @@
-//! CMCRequest by its configuration file: what each key does, and what becomes of the traps the
-//! Java tool has. openssl judges signatures and structure.
+//! CMCRequest with its configuration file: each key, and the mistakes of the Java tool that it
+//! avoids. openssl judges signatures and structure.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../common/mod.rs"]
@@ -12,8 +12,8 @@ use std::os::unix::fs::PermissionsExt;
 use common::der::SignedData;
 use common::{Folder, PASSWORD, Said, tool};
 
-/// A database with an agent's certificate, and a request `p10.req` (with a key identifier) whose key
-/// is in it too.
+/// Makes a database with an agent's certificate, and a request `p10.req` with a key identifier
+/// whose key is in the database.
 fn ready(key: &[&str]) -> (Folder, String) {
     let f = Folder::new();
     f.write("noise", [7u8; 64]);
@@ -49,7 +49,7 @@ fn request(f: &Folder, lines: &[&str]) -> Said {
 
 const AGENT: &[&str] = &["nickname=agent", "input=p10.req", "output=out"];
 
-/// Verifies the signature with openssl; the PKIData as openssl parses it.
+/// Verifies the signature with openssl; returns the PKIData as openssl prints it.
 #[track_caller]
 fn verified(f: &Folder) -> String {
     let cms = ["cms", "-verify", "-noverify", "-inform", "DER", "-in", "out", "-binary"];
@@ -57,7 +57,7 @@ fn verified(f: &Folder) -> String {
     tool("openssl", f.path(), &["asn1parse", "-inform", "DER", "-in", "pki"])
 }
 
-/// The PKIData of a message openssl can't verify, for it carries no certificate.
+/// Returns the PKIData of a message that openssl can't verify, because it has no certificate.
 #[track_caller]
 fn unverified(f: &Folder) -> String {
     f.write("pki", SignedData::of(&f.read("out")).content());

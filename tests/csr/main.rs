@@ -1,4 +1,4 @@
-//! Keys and requests: certutil and openssl are the judges.
+//! Keys and requests, with certutil and openssl as judges.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../common/mod.rs"]
@@ -12,7 +12,7 @@ mod token;
 
 use common::{Folder, PASSWORD, Said, tool};
 
-/// A folder with a database, `transport.pem` (RSA) and its key `transport.key`.
+/// Makes a folder with a database, `transport.pem` (RSA) and its key `transport.key`.
 fn folder() -> Folder {
     let f = Folder::new();
     certificate(&f, "transport", &["-newkey", "rsa:2048"]);
@@ -50,12 +50,12 @@ fn openssl(f: &Folder, args: &[&str]) -> String {
     tool("openssl", f.path(), args)
 }
 
-/// The bytes of the database.
+/// Returns the bytes of the database.
 fn bytes(f: &Folder) -> Vec<Vec<u8>> {
     vec![f.read("db/key4.db"), f.read("db/cert9.db")]
 }
 
-/// How many objects there are: keys of every kind, certificates and trust.
+/// Returns the number of objects: keys of every kind, certificates and trust.
 fn objects(f: &Folder) -> String {
     let count = |file: &str, table: &str| {
         let sql = format!("select count(*) from {table}");
@@ -65,7 +65,8 @@ fn objects(f: &Folder) -> String {
     format!("{private} private, {public} public")
 }
 
-/// `offset depth tag content` lines of `openssl asn1parse`, which refuses what isn't DER's shape.
+/// Returns the `offset depth tag content` lines of `openssl asn1parse`, which refuses invalid
+/// encodings.
 fn walk(f: &Folder, file: &str) -> String {
     let text = openssl(f, &["asn1parse", "-in", file]);
     let content = String::from_utf8(f.read(file)).unwrap();
@@ -74,8 +75,8 @@ fn walk(f: &Folder, file: &str) -> String {
     text
 }
 
-/// Panics unless the elements are in DER: lengths definite and minimal, numbers minimal, no explicit
-/// FALSE, sets in order, and nothing left over.
+/// Panics unless the elements are DER: lengths definite and minimal, numbers minimal, no explicit
+/// FALSE, sets in order, and no rest.
 fn strict(mut der: &[u8]) {
     while let [tag, first, ..] = *der {
         assert_ne!(tag & 0x1f, 0x1f, "a long tag");

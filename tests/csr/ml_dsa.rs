@@ -1,16 +1,16 @@
-//! ML-DSA, which the token has or has not: decided when the program runs.
+//! ML-DSA: whether the token supports it is found out at run time.
 
 use super::requests::{public_key, signed_and_signature, unarchive};
 use super::*;
 
-/// Major and minor number of the NSS that runs.
+/// Returns major and minor number of the running NSS.
 fn nss() -> (u32, u32) {
     let version = nss_cmc::nss::version();
     let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap());
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-/// The commands that make an ML-DSA key, each with the exit code of a refusal.
+/// The commands that make an ML-DSA key, each with its exit code for a refusal.
 const COMMANDS: &[(&str, i32)] = &[
     ("PKCS10Client -d db -p Secret.123 -n CN=a -o a.req -a mldsa", 1),
     ("PKCS10Client -d db -p Secret.123 -n CN=a -o a.req -a mldsa -l 87 -y true", 1),
@@ -42,7 +42,7 @@ fn ml_dsa_where_nss_has_it_and_a_clear_refusal_elsewhere() {
         }
         said.exits(0);
         assert_eq!(f.keys().len(), i + 1, "{command}");
-        // OpenSSL knows ML-DSA from 3.5 on.
+        // OpenSSL supports ML-DSA since 3.5.
         let list = openssl(&f, &["list", "-signature-algorithms"]);
         if !list.contains("ML-DSA-65") {
             assert!(walk(&f, "a.req").contains("2.16.840.1.101.3.4.3.1"), "{command}");
@@ -58,7 +58,7 @@ fn ml_dsa_where_nss_has_it_and_a_clear_refusal_elsewhere() {
             unarchive(&f, "a.req", &["-id-aes128-wrap", "-iv", "a6a6a6a6a6a6a6a6"], false);
         }
     }
-    // A strength that there is not.
+    // An unknown strength.
     let before = bytes(&f);
     let args = ["-d", "db", "-p", PASSWORD, "-n", "CN=a", "-o", "b.req", "-a", "mldsa", "-l", "66"];
     for name in ["PKCS10Client", "CRMFPopClient"] {

@@ -1,4 +1,4 @@
-//! Options of the old names whose meaning is easily got wrong, and what stays in the database.
+//! Options of the old tools that are easily misread, and the content of the database after a run.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use super::common::run;
 use super::requests::unarchive;
 use super::*;
 
-/// A run of CRMFPopClient with a variable set.
+/// Runs CRMFPopClient with an environment variable set.
 fn with_variable(f: &Folder, value: &str, more: &[&str]) -> Said {
     let args = ["CRMFPopClient", "-d", "db", "-p", PASSWORD, "-a", "ec", "-v", "-o", "a.req"];
     run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
@@ -33,20 +33,20 @@ fn the_variable_chooses_the_wrapping_unless_the_option_does() {
     assert!(!said.out.contains("key wrap"), "{}", said.out);
 }
 
-/// Where Java leaves a session key and the transport certificate in the user's database.
+/// Java leaves a session key and the transport certificate in the database.
 #[test]
 fn archival_leaves_nothing_in_the_database() {
     let f = folder();
     let before = bytes(&f);
-    // EC keys are temporary by default: nothing at all is written.
+    // EC keys are temporary by default: nothing is written.
     for wrap in ["AES KeyWrap/Padding", "AES/CBC/PKCS5Padding", "DES3/CBC/Pad"] {
         crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", "transport.pem", "-w", wrap]).exits(0);
         assert_eq!(bytes(&f), before, "{wrap}");
     }
-    // A key to keep is one private and one public object.
+    // A permanent key is one private and one public object.
     crmf(&f, &["-n", "CN=a", "-b", "transport.pem", "-o", "a.req"]).exits(0);
     assert_eq!(objects(&f), "1 private, 1 public");
-    // Archiving a key that is there writes nothing, and it is that key.
+    // Archiving an existing key writes nothing, and archives that key.
     let before = bytes(&f);
     let id = &f.keys()[0];
     let args = ["--subject", "CN=b", "--key", id, "--crmf", "--archive-to", "transport.pem"];
@@ -56,7 +56,7 @@ fn archival_leaves_nothing_in_the_database() {
     assert_eq!(f.certificates(), Vec::<String>::new());
 }
 
-/// A transport certificate that ended is used, as Java uses it, and said to have.
+/// An expired transport certificate is used, as by Java, with a warning.
 #[test]
 fn an_old_transport_certificate_is_told() {
     let f = folder();
@@ -80,7 +80,7 @@ fn an_old_transport_certificate_is_told() {
     assert!(warnings.contains("the transport certificate ended.pem ended "), "{warnings}");
 }
 
-/// A key that is neither kept nor archived certifies nothing; the tool's default for EC.
+/// A warning for a temporary key that isn't archived, the tool's default for EC.
 #[test]
 fn a_key_that_will_be_lost_is_told() {
     let f = folder();
@@ -108,7 +108,7 @@ fn a_key_that_will_be_lost_is_told() {
 #[test]
 fn passwords_of_the_old_names() {
     let f = folder();
-    // The first line, with its blanks.
+    // The password is the first line, blanks included.
     f.write("first", format!("{PASSWORD}\nwrong\n"));
     f.write("second", format!("wrong\n{PASSWORD}\n"));
     f.write("blank", format!(" {PASSWORD}\n"));
@@ -120,7 +120,7 @@ fn passwords_of_the_old_names() {
             let args = [tool, "-d", "db", "-P", file, "-n", "CN=a", "-a", "ec", "-o", "a.req"];
             let said = f.nss_cmc(&args).exits(code);
             let bad = said.err.contains("SEC_ERROR_BAD_PASSWORD");
-            // An empty one isn't tried: a token may lock.
+            // An empty password isn't tried: the token may lock.
             assert_eq!(bad, code == 1 && file != "empty", "{tool} {file}: {}", said.err);
             let empty = said.err.contains("empty password of the token internal in empty");
             assert_eq!(empty, file == "empty", "{tool} {file}: {}", said.err);
@@ -149,7 +149,7 @@ fn options_that_mean_nothing_are_told() {
         (&["-a", "ec", "-w"], "PKCS10Client: warning: -w means something for an RSA key only\n"),
         (&["-s", "1"], "PKCS10Client: warning: -s means nothing for an RSA key\n"),
         (&["-c", "nistp256"], "PKCS10Client: warning: -c means nothing for an RSA key\n"),
-        // What follows -v isn't swallowed but when it is no option.
+        // -v takes the next word as its value only if that is no option.
         (&["-v", "-a", "ec"], ""),
         (&["-v", "true", "-a", "ec"], ""),
     ] {
@@ -158,7 +158,7 @@ fn options_that_mean_nothing_are_told() {
         let kind = if args.contains(&"ec") { "id-ecPublicKey" } else { "rsaEncryption" };
         assert!(walk(&f, "a.req").contains(kind), "{args:?}");
     }
-    // Help, and what is left over on the command line.
+    // --help, and missing or extra words.
     let said = f.nss_cmc(&["CRMFPopClient", "-d", "nowhere", "--help"]).exits(0);
     assert!(said.out.starts_with("Usage: CRMFPopClient [OPTIONS]\n"), "{}", said.out);
     let said = f.nss_cmc(&["PKCS10Client", "-d", "db"]).exits(1);

@@ -1,4 +1,4 @@
-//! What is refused and interrupted, and what is left behind then.
+//! Refused and interrupted commands, and what they leave behind.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,8 +8,8 @@ use super::common::run;
 use super::requests::unarchive;
 use super::*;
 
-/// What is wrong before anything is made: arguments of CRMFPopClient, PKCS10Client and
-/// `csr create`, and what each says.
+/// Invalid input that is reported before a key is made: arguments of CRMFPopClient, PKCS10Client
+/// and `csr create`, each with its message.
 #[test]
 fn bad_input_is_told_before_a_key_is_made() {
     let f = folder();
@@ -119,7 +119,7 @@ fn a_transport_certificate_is_read_in_every_form() {
     assert_eq!(f.state(), (vec![], vec![]));
 }
 
-/// Runs a script with mounts of its own.
+/// Runs a script in a mount namespace.
 fn with_mounts(f: &Folder, script: &str) -> Said {
     let nss_cmc = env!("CARGO_BIN_EXE_nss-cmc");
     let script = format!("set -e\nnss_cmc={nss_cmc}\n{script}");
@@ -154,11 +154,11 @@ fn a_key_whose_request_cannot_be_written_goes_again() {
         assert_eq!(f.keys(), Vec::<String>::new(), "{command}");
         assert_eq!(objects(&f), "0 private, 0 public", "{command}");
     }
-    // The same when only the second file has no place.
+    // The same if only the second file can't be written.
     std::fs::create_dir(f.file("b.req.keyId")).unwrap();
     p10(&f, &["-n", "CN=a", "-o", "b.req"]).exits(1);
     assert!(!f.file("b.req").exists());
-    // What was there before stays, also when the second fails only as it is put in its place.
+    // An existing file remains, even if the second one fails only at its rename.
     std::os::unix::fs::symlink("/dev/full", f.file("c.req.keyId")).unwrap();
     for output in ["b.req", "c.req"] {
         f.write(output, "of yesterday");
@@ -173,7 +173,7 @@ fn a_key_whose_request_cannot_be_written_goes_again() {
     let said = p10(&f, &["-n", "CN=a", "-o", "no/such/a.req"]).exits(1);
     let why = "PKCS10Client: Exception caught: cannot write no/such/a.req: No such file or directory (os error 2)\n";
     assert_eq!(said.err, why);
-    // Nothing of a key stays: neither half, nor a session key of the archival.
+    // No part of a key remains, and no session key of the archival.
     for more in [&["-a", "rsa"][..], &["-a", "ec", "-t", "false"], &["-b", "transport.pem"]] {
         let args = [&["-n", "CN=a", "-o", "no/such/a.req"], more].concat();
         let said = crmf(&f, &args).exits(1);
@@ -209,7 +209,7 @@ fn a_database_that_takes_nothing_is_told() {
     assert_eq!(bytes(&f), before);
     assert!(!f.file("a.req").exists());
 
-    // No room for the key in the database itself.
+    // The database itself has no room for the key.
     std::fs::create_dir(f.file("full")).unwrap();
     let said = with_mounts(
         &f,
@@ -245,7 +245,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Whether the process has a handler of its own for SIGTERM.
+/// Returns whether the process has a handler for SIGTERM.
 fn catches_sigterm(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:")).unwrap_or("0");
@@ -283,7 +283,7 @@ const LIST: [&str; 5] = ["-K", "-d", "sql:db", "-f", "pw"];
 #[test]
 fn a_killed_run_leaves_a_key_with_a_name() {
     let f = folder();
-    // Writing to a pipe that nobody reads waits; the key is made by then.
+    // Writing to a pipe without reader waits; the key is made by then.
     tool("mkfifo", f.path(), &["pipe"]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
         .current_dir(f.path())
@@ -291,7 +291,7 @@ fn a_killed_run_leaves_a_key_with_a_name() {
         .args(["--key-type", "ec", "--out", "pipe"])
         .spawn()
         .unwrap();
-    // The label comes right after the key: no mechanism of NSS makes both at once.
+    // The label is set after the key is generated: no NSS function does both at once.
     let label = "unfinished request for CN=lost";
     let list = || run(Command::new("certutil").current_dir(f.path()).args(LIST)).out;
     until("no key with a label", || list().contains(label));
@@ -367,13 +367,13 @@ fn a_request_that_stdout_does_not_take_leaves_no_key() {
         assert_eq!(said.err.matches(NO_ROOM).count(), 1, "{command}: {}", said.err);
         assert_eq!(objects(&f), "0 private, 0 public", "{command}");
     }
-    // Nothing is handed in whose fate nobody would hear of: no connection is tried.
+    // Nothing is submitted if the result can't be printed: no connection is made.
     let said = on_a_full_disk(&f, "CRMFPopClient -d db -p Secret.123 -n CN=a -m 127.0.0.1:1");
     assert!(said.exits(1).err.contains(NO_ROOM));
     assert_eq!(objects(&f), "0 private, 0 public");
 }
 
-/// What was done stays done, but the status is no success.
+/// The operation is complete, but the exit status is a failure.
 #[test]
 fn words_that_stdout_does_not_take_are_told() {
     let f = folder();

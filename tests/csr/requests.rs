@@ -1,4 +1,4 @@
-//! What requests hold, by the old names and by `csr create`.
+//! The content of requests, by the old tools and by `csr create`.
 
 use std::process::Command;
 
@@ -16,18 +16,18 @@ fn pkcs10_client_says_and_writes_what_scripts_read() {
     );
     assert_eq!(said.err, "");
     let text = openssl(&f, &["req", "-in", "a.req", "-verify", "-noout", "-subject", "-text"]);
-    // Newer OpenSSL writes no blanks around the equals sign, and quotes nothing.
+    // Newer OpenSSL prints no blanks around the equals sign, and no quotes.
     let plain = text.replace(" = ", "=").replace('"', "");
     assert!(plain.contains("subject=C=US, O=Example, Inc., CN=a + OU=b"), "{text}");
     assert!(text.contains("Public-Key: (2048 bit)"), "{text}");
-    // Header and footer end with LF, 76 columns with CR LF between them.
+    // Header and footer end with LF, with lines of 76 characters and CR LF between them.
     let file = String::from_utf8(f.read("a.req")).unwrap();
     let lines: Vec<&str> = file.split('\n').collect();
     assert_eq!(lines[0], "-----BEGIN CERTIFICATE REQUEST-----");
     assert_eq!(lines[1].len(), 77);
     assert!(lines[1..lines.len() - 2].iter().all(|l| l.ends_with('\r')), "{file}");
     assert!(file.ends_with("\r\n-----END CERTIFICATE REQUEST-----\n"));
-    // The key id beside it, in the signed form and without line end, is that of the key made.
+    // The file beside it has the key's id, in the signed form and without line end.
     let id = String::from_utf8(f.read("a.req.keyId")).unwrap();
     let parsed = nss_cmc::keyid::parse(&id).unwrap();
     assert_eq!(f.keys(), [nss_cmc::keyid::to_hex(&parsed)]);
@@ -90,7 +90,7 @@ fn string_types_are_those_asked_for() {
     assert!(walk(&f, "c.req").contains("UTF8STRING        :BMPString:x"));
 }
 
-/// Depth, tag and, for what isn't key material, value of each element.
+/// Returns depth, tag and, except for key material, value of each element.
 fn shape(f: &Folder, file: &str) -> Vec<String> {
     walk(f, file)
         .lines()
@@ -165,13 +165,14 @@ fn crmf_is_as_the_reference_describes_it() {
     crmf(&f, &["-n", "CN=a", "-a", "ec", "-q", "POP_NONE", "-t", "false", "-o", "b.req"]).exits(0);
     let none = shape(&f, "b.req");
     assert_eq!(none.last().map(String::as_str), Some("3 SEQUENCE"), "{none:?}");
-    // Without -o the request goes to stdout.
+    // Without -o the request is on stdout.
     let said = crmf(&f, &["-n", "CN=a", "-a", "ec"]).exits(0);
     assert!(said.out.contains("-----END CERTIFICATE REQUEST-----\n\n"), "{}", said.out);
     assert!(said.err.contains("-t false"), "a lost key is worth a word: {}", said.err);
 }
 
-/// What the proof of possession signs as `signed`, and the signature as `signature`.
+/// Writes the octets that the proof of possession signs to `signed`, and the signature to
+/// `signature`.
 pub fn signed_and_signature(f: &Folder, file: &str) {
     let der = der::pem::to_der(&f.read(file));
     // CertReqMessages, CertReqMsg, CertRequest, popo: by position.
@@ -184,7 +185,7 @@ pub fn signed_and_signature(f: &Folder, file: &str) {
     f.write("signature", &signature[1..]);
 }
 
-/// The proof of possession verified, and the public key stored as `pub.pem`.
+/// Returns whether the proof of possession is valid; writes the public key to `pub.pem`.
 pub fn verify_pop(f: &Folder, file: &str) -> bool {
     signed_and_signature(f, file);
     public_key(f, file);
@@ -192,7 +193,7 @@ pub fn verify_pop(f: &Folder, file: &str) -> bool {
     run(Command::new("openssl").current_dir(f.path()).args(verify)).code == 0
 }
 
-/// The template's public key as `pub.pem`.
+/// Writes the template's public key to `pub.pem`.
 pub fn public_key(f: &Folder, file: &str) {
     let text = walk(f, file);
     let line = text.lines().find(|l| l.contains("cont [ 6 ]")).unwrap();
@@ -218,8 +219,8 @@ fn proof_of_possession_is_what_was_asked() {
     assert!(verify_pop(&f, "b.req"));
 }
 
-/// Takes an archived key apart with openssl and the transport key, and compares it with the
-/// request's public key.
+/// Decrypts an archived key with openssl and the transport key, and compares it with the request's
+/// public key.
 pub fn unarchive(f: &Folder, file: &str, decrypt: &[&str], oaep: bool) {
     let text = walk(f, file);
     let lines: Vec<&str> = text.lines().collect();
@@ -279,7 +280,7 @@ fn archived_keys_open_with_the_transport_key() {
             }
         }
     }
-    // Nothing of it stays in the database but the RSA keys: no session key, no certificate.
+    // Only the RSA keys remain in the database: no session key, no certificate.
     assert_eq!(f.keys().len(), 8);
     assert_eq!(f.certificates(), Vec::<String>::new());
     let symmetric = run(Command::new("symkeyutil")

@@ -1,4 +1,5 @@
-//! CRMFPopClient's direct submission (`-m`), to a server that answers what Dogtag's page may say.
+//! CRMFPopClient's direct submission (`-m`), with a server that sends the responses of Dogtag's
+//! page.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -8,11 +9,11 @@ use std::thread;
 use super::common::run;
 use super::*;
 
-/// Instead of a status: the connection ends without an answer, or in its midst.
+/// Instead of a status: the connection ends without a response, or within it.
 const CLOSED: u16 = 0;
 const CUT: u16 = 1;
 
-/// Serves one answer after another; its address, and the requests when it is done.
+/// Serves these responses in order; returns its address, and a thread that ends with the requests.
 fn server(answers: Vec<(u16, String)>) -> (String, thread::JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -78,7 +79,7 @@ fn the_page_s_verdict_is_told_and_a_refusal_keeps_the_key() {
         let said = crmf(&f, &[&args[..], &more].concat()).exits(code);
         let (_, outcome) = said.out.split_once(&format!("to {address}\n")).unwrap();
         assert_eq!(outcome, told);
-        // Nobody signed the page: a refusal takes no key away.
+        // The page is not signed: a refusal deletes no key.
         let keys = f.keys();
         let new: Vec<_> = keys.iter().filter(|id| !before.contains(id)).collect();
         assert_eq!(new.len(), 1, "{told}");
@@ -104,7 +105,7 @@ fn the_page_s_verdict_is_told_and_a_refusal_keeps_the_key() {
         }
         assert!(!body.contains("BEGIN"), "{body}");
     }
-    // Java's status, for scripts that count on it.
+    // The Java tool's exit status, for scripts that need it.
     let (address, served) = server(vec![(200, page("1", "no", None))]);
     let said = run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
         .current_dir(f.path())
@@ -118,7 +119,7 @@ fn the_page_s_verdict_is_told_and_a_refusal_keeps_the_key() {
 #[test]
 fn what_never_left_leaves_no_key() {
     let f = folder();
-    // Nobody listens.
+    // No server listens.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -127,7 +128,7 @@ fn what_never_left_leaves_no_key() {
     assert_eq!(objects(&f), "0 private, 0 public");
 }
 
-/// The CA may have queued the request: a certificate may come, and its key must be there.
+/// The CA may have queued the request and may issue a certificate, so the key must remain.
 #[test]
 fn a_request_that_may_have_been_taken_keeps_its_key() {
     let f = folder();
@@ -155,7 +156,7 @@ fn a_request_that_may_have_been_taken_keeps_its_key() {
         assert_eq!(named.len(), 1, "{why}: {}", said.err);
         assert!(said.err.contains("the key is kept, id "), "{why}: {}", said.err);
     }
-    // A temporary key can't be kept, and nobody is told that it was.
+    // A temporary key can't be kept, and the error doesn't say so.
     let (address, served) = server(vec![(CLOSED, String::new())]);
     let before = f.keys();
     let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-m", &address]).exits(1);
@@ -163,7 +164,7 @@ fn a_request_that_may_have_been_taken_keeps_its_key() {
     assert!(!said.err.contains("is kept"), "{}", said.err);
     assert_eq!(f.keys(), before);
     served.join().unwrap();
-    // Java's status, for scripts that count on it.
+    // The Java tool's exit status, for scripts that need it.
     let (address, served) = server(vec![(200, page("9", "", Some("7")))]);
     let said = run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
         .current_dir(f.path())
@@ -186,8 +187,8 @@ fn plain_http_is_warned_of() {
     assert!(!said.err.contains("plain http"), "{}", said.err);
 }
 
-/// With `-b` the CA is asked for the wrapping first: where newer ones tell it, then where older
-/// ones do. One that knows neither gets what `-w` says, not triple DES.
+/// With `-b` the CA is asked for the wrapping first, at the newer path, then at the older one. If
+/// it knows neither, `-w` counts, not triple DES.
 #[test]
 fn the_ca_is_asked_for_the_wrapping() {
     let f = folder();

@@ -1,4 +1,4 @@
-//! Keys in other tokens than a plain database: SoftHSM, softoken in FIPS mode.
+//! Keys in tokens other than a plain database: SoftHSM, softoken in FIPS mode.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,8 +10,8 @@ use super::*;
 const LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const PIN: &str = "1234";
 
-/// A folder whose database knows the token `HSM`, empty; its PIN is in `pins`, as NSS's tools write
-/// it.
+/// Makes a folder whose database has the empty token `HSM`; `pins` has its PIN, in the format of
+/// NSS's tools.
 fn with_token() -> Folder {
     let f = folder();
     std::fs::create_dir(f.file("tokens")).unwrap();
@@ -37,7 +37,7 @@ fn ours(f: &Folder, args: &[&str]) -> Said {
     command(f, env!("CARGO_BIN_EXE_nss-cmc"), args)
 }
 
-/// Key ids in the token, as certutil lists them.
+/// Returns the key ids in the token, as certutil lists them.
 fn keys(f: &Folder) -> Vec<String> {
     let said = command(f, "certutil", &["-K", "-d", "sql:db", "-h", "HSM", "-f", "pin"]);
     let ids = said.out.split_whitespace().filter(|w| w.len() == 40);
@@ -72,14 +72,14 @@ fn keys_are_made_and_found_in_another_token() {
         }
         assert_eq!(keys(&f).len(), i + 1, "{args:?}");
     }
-    // A session key, and one whose request can't be written, stay in no token.
+    // A session key, and a key whose request can't be written, remain in no token.
     let there = keys(&f);
     ours(&f, &[&crmf[..], &["-a", "ec"]].concat()).exits(0);
     ours(&f, &[&crmf[..8], &["CN=a", "-o", "no/such/a.req"]].concat()).exits(1);
     let said = ours(&f, &[&create[..10], &["--out", "no/such/a.req"]].concat()).exits(21);
     assert!(said.err.contains("cannot write no/such/a.req"), "{}", said.err);
     assert_eq!(keys(&f), there);
-    // Each key by its id.
+    // Each key is selected by its id.
     for id in &there {
         let args = ["csr", "create", "-d", "db", "--token", "HSM", "--password-file", "pins"];
         let what = ["--key", id, "--subject", "CN=b", "--out", "b.req"];
@@ -93,7 +93,7 @@ fn keys_are_made_and_found_in_another_token() {
     assert_eq!(f.state(), before, "nothing in the database's own token");
 }
 
-/// What a token calls AES key wrap with padding is RFC 5649 there, so that is what to ask for.
+/// This token's AES key wrap with padding is RFC 5649, so that wrapping is requested.
 #[test]
 fn a_key_of_another_token_is_archived() {
     assert!(Path::new(LIBRARY).exists(), "softhsm2 is not installed");
@@ -106,7 +106,7 @@ fn a_key_of_another_token_is_archived() {
         ours(&f, &[&archive[..], &["--key-type", key]].concat()).exits(0);
         unarchive(&f, "a.req", &["-id-aes128-wrap-pad", "-iv", "a65959a6"], false);
     }
-    // A key that may not leave.
+    // A key that isn't extractable.
     let there = keys(&f);
     ours(&f, &[&create[..], &["--extractable", "false"]].concat()).exits(0);
     let id = keys(&f).into_iter().find(|k| !there.contains(k)).unwrap();
@@ -115,7 +115,7 @@ fn a_key_of_another_token_is_archived() {
     assert!(said.err.contains("cannot wrap the private key for archival"), "{}", said.err);
     assert!(said.err.contains("the key must be extractable"), "{}", said.err);
     assert!(!f.file("a.req").exists());
-    // A wrapping that the token doesn't do takes its new key away again.
+    // A wrapping that the token doesn't support deletes its new key.
     let there = keys(&f);
     let cbc = [&create[..], &crmf[..3], &["--wrap", "AES/CBC/PKCS5Padding"]].concat();
     ours(&f, &cbc).exits(14);

@@ -1,8 +1,8 @@
-//! .cfg files that are no such thing, or say a thing twice.
+//! Invalid .cfg files, and repeated keys.
 
 use super::*;
 
-/// Each reader, with the file `a.cfg`.
+/// Each command that reads the file `a.cfg`.
 const READERS: [&str; 2] = ["CMCRequest", "HttpClient"];
 
 #[track_caller]
@@ -15,7 +15,7 @@ fn said(f: &Folder, tool: &str) -> String {
 fn a_file_without_end_or_too_large_is_refused() {
     let f = Folder::bare();
     for tool in READERS {
-        // With less memory than a file without end would take.
+        // With less memory than an endless file would take.
         let limited =
             format!("ulimit -v 2000000; exec {} {tool} /dev/zero", env!("CARGO_BIN_EXE_nss-cmc"));
         let got =
@@ -55,7 +55,7 @@ fn a_key_given_twice_is_told_with_both_lines() {
         }
         assert!(!said.contains("Secret.9") && !said.contains("\"dbdir\""), "{tool}: {said}");
     }
-    // A line continued counts where it begins; an escaped key is the same key.
+    // A continued line counts where it begins; an escaped key is the same key.
     f.write("a.cfg", "host=\\\n  a\nh\\u006fst=b\n");
     let said = said(&f, "HttpClient");
     assert!(said.contains("\"host\" is given on lines 1 and 3"), "{said}");

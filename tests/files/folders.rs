@@ -4,7 +4,8 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// A library that leaves a file behind when it is loaded, and a database whose `pkcs11.txt` loads it.
+/// Makes a library that writes a file when it is loaded, and a database whose `pkcs11.txt` loads
+/// it.
 fn trapped() -> Folder {
     let f = Folder::new();
     let source = "#include <stdio.h>\n__attribute__((constructor)) static void x(void) { \
@@ -38,16 +39,16 @@ fn what_needs_no_database_loads_none() {
     let args = ["shared-token", "--cert", "../ca.pem", "--shared-secret-file", "../pw"];
     common::nss_cmc(&db, &args).exits(0);
     assert!(!f.file("loaded").exists());
-    // The trap is one: with -d the database is opened.
+    // The trap works: with -d the database is opened.
     common::nss_cmc(&db, &["CMCResponse", "-d", ".", "-i", &response]);
     assert!(f.file("loaded").exists());
 }
 
-/// A revocation by the certificate `ca`, which isn't there.
+/// A revocation by the certificate `ca`, which doesn't exist.
 const REVOKE: &str = "nickname=ca\nrevRequest.enable=true\nrevRequest.serial=1\n\
                       revRequest.reason=superseded\nrevRequest.issuer=CN=a\noutput=o\n";
 
-/// Each tool whose database is the current folder unless it is told another.
+/// Returns each tool whose default database is the current folder.
 fn tools() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         ("PKCS10Client", vec!["-p", PASSWORD, "-a", "ec", "-n", "CN=a", "-o", "a.req"]),
@@ -77,7 +78,7 @@ fn refused(f: &Folder, loaded: bool) {
         assert!(f.file("loaded").exists());
         std::fs::remove_file(f.file("loaded")).unwrap();
     }
-    // Asked for by name it is used, with a warning.
+    // A database given with an option is used, with a warning.
     let named =
         ["PKCS10Client", "-d", ".", "-p", PASSWORD, "-a", "ec", "-n", "CN=a", "-o", "a.req"];
     let said = common::nss_cmc(&db, &named).exits(0);
@@ -102,14 +103,14 @@ fn a_folder_others_can_write_is_not_the_default_database() {
         mode(&f.file(path), good);
         std::fs::remove_file(f.file("loaded")).ok();
     }
-    // A link to a file that others can write is such a file.
+    // A link to a file that others can write counts as such a file.
     std::fs::rename(f.file("db/pkcs11.txt"), f.file("modules")).unwrap();
     symlink("../modules", f.file("db/pkcs11.txt")).unwrap();
     mode(&f.file("modules"), 0o666);
     refused(&f, true);
     mode(&f.file("modules"), 0o600);
     std::fs::remove_file(f.file("loaded")).ok();
-    // What is ours alone is used without a word.
+    // A database that only its owner can write is used without a warning.
     let db = f.file("db");
     let args = ["PKCS10Client", "-p", PASSWORD, "-a", "ec", "-n", "CN=a", "-o", "a.req"];
     let said = common::nss_cmc(&db, &args).exits(0);
@@ -132,7 +133,7 @@ fn a_stranger_s_folder_is_not_the_default_database() {
         std::os::unix::fs::chown(f.file(path), Some(0), Some(0)).unwrap();
         std::fs::remove_file(f.file("loaded")).ok();
     }
-    // root's is good for everybody, and one's own.
+    // The databases of root and of the user itself are used.
     let g = Folder::new();
     mode(g.path(), 0o755);
     for path in ["db", "db/pkcs11.txt", "db/cert9.db", "db/key4.db"] {

@@ -1,4 +1,4 @@
-//! Help, and what is said to a command line that lacks something.
+//! Help, and errors for incomplete command lines.
 
 use super::*;
 
@@ -30,7 +30,7 @@ fn help_finds_commands_within_commands() {
     }
     let by_flag = f.nss_cmc(&["csr", "create", "--help"]).exits(0).out;
     assert!(by_flag.contains("Usage: nss-cmc csr create "), "{by_flag}");
-    // Whatever the way to the program is called.
+    // Whatever the program's file is called.
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_nss-cmc"), f.file("other")).unwrap();
     for args in [["help", "enroll"], ["enroll", "--help"]] {
         let said = run(Command::new(f.file("other")).args(args)).exits(0);
@@ -60,7 +60,7 @@ fn a_bare_enroll_names_everything_that_is_missing() {
     for option in all {
         assert!(msg.contains(option), "{option}: {msg}");
     }
-    // What is there isn't asked for; an EST server needs no profile.
+    // Given options aren't reported as missing; an EST server needs no profile.
     let said = f.nss_cmc(&["enroll", "-d", "db", "--identification", "u"]).exits(2);
     for option in ["--ca", "--subject", "--nickname"] {
         assert!(said.err.contains(option), "{option}: {}", said.err);
@@ -113,7 +113,7 @@ fn enroll_s_options_are_in_groups_with_examples() {
         assert_eq!(group_of(option), group, "{option}");
     }
     assert!(help.matches("nss-cmc enroll -d").count() >= 3, "{help}");
-    // The examples are understood.
+    // The examples are parsed.
     let text = help.split("Examples:").nth(1).unwrap().replace("\\\n", " ");
     let mut seen = 0;
     for line in text.lines().filter_map(|l| l.trim().strip_prefix("nss-cmc ")) {

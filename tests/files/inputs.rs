@@ -1,8 +1,8 @@
-//! Files of one kind where another is wanted: the message says what they are.
+//! Files of the wrong kind: the error says what they are.
 
 use super::*;
 
-/// One file of every kind.
+/// Makes a folder with one file of every kind.
 fn files() -> Folder {
     let f = Folder::bare();
     recipient(&f);
@@ -113,12 +113,12 @@ fn what_is_given_for_a_message_is_called_what_it_is() {
     }
     let said = f.nss_cmc(&["cmc", "show", "cut.response"]).exits(20);
     assert!(said.err.contains("truncated"), "{}", said.err);
-    // No octet of a key is shown.
+    // No octet of a key is printed.
     let said = f.nss_cmc(&["cmc", "show", "ca.key"]).exits(20);
     assert!(!said.err.contains("MII"), "{}", said.err);
 }
 
-/// A hint that names a command works as it is when pasted, whatever the names look like.
+/// A hint with a command works when pasted, whatever characters the names have.
 #[test]
 fn hints_are_commands_that_work() {
     let f = Folder::bare();
@@ -141,7 +141,7 @@ fn hints_are_commands_that_work() {
         run(Command::new("sh").current_dir(f.path()).arg("-c").arg(format!("{command} -f pw")));
     made.exits(0);
     assert!(f.file("my db's/cert9.db").exists());
-    // An untrusted signer: the certificate is put in, with its trust.
+    // An untrusted signer: the hint imports its certificate with trust.
     let root = env!("CARGO_MANIFEST_DIR");
     std::fs::copy(format!("{root}/tests/vectors/ca_signing.pem"), f.file("ca.pem")).unwrap();
     std::fs::copy(format!("{root}/tests/vectors/01-rsa-server/response.der"), f.file("r")).unwrap();

@@ -1,5 +1,5 @@
-//! Files, folders and words: what is written where, whom a folder belongs to, and what the program
-//! says to input that isn't what it wants. Every test runs the program as a process.
+//! Files, folders and arguments: output files, owners of folders, and errors for invalid input.
+//! Every test runs the program as a process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../common/mod.rs"]
@@ -21,10 +21,10 @@ use std::process::Command;
 
 use common::{Folder, PASSWORD, Said, run};
 
-/// The uid and gid of somebody else.
+/// The uid and gid of another user.
 const STRANGER: u32 = 65534;
 
-/// Whether this runs as root, without which nothing can be given to somebody else.
+/// Returns whether this runs as root, which giving files to another user needs.
 fn is_root() -> bool {
     let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
     if !root {
@@ -33,7 +33,7 @@ fn is_root() -> bool {
     root
 }
 
-/// The program as somebody else, in a folder that is theirs.
+/// Runs the program as another user, in a folder of that user.
 fn as_stranger<S: AsRef<OsStr>>(dir: &Path, args: &[S]) -> Said {
     let id = STRANGER.to_string();
     run(Command::new("setpriv")
@@ -44,7 +44,7 @@ fn as_stranger<S: AsRef<OsStr>>(dir: &Path, args: &[S]) -> Said {
         .args(args))
 }
 
-/// The program, where everybody can run it.
+/// Returns a copy of the program that every user can run.
 fn program() -> PathBuf {
     static COPY: std::sync::OnceLock<(tempfile::TempDir, PathBuf)> = std::sync::OnceLock::new();
     let (_, path) = COPY.get_or_init(|| {
@@ -61,7 +61,7 @@ fn mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Permission bits, owner and group.
+/// Returns permission bits, owner and group.
 fn look(path: &Path) -> (u32, u32, u32) {
     let found = std::fs::metadata(path).unwrap();
     (found.mode() & 0o7777, found.uid(), found.gid())
@@ -71,7 +71,7 @@ fn give(path: &Path) {
     std::os::unix::fs::chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
 }
 
-/// The names in a folder, hidden ones included, sorted.
+/// Returns the names in a folder, hidden ones included, sorted.
 fn names(dir: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(dir).unwrap();
     let mut names: Vec<String> =
@@ -84,13 +84,13 @@ fn fifo(path: &Path) {
     run(Command::new("mkfifo").arg(path)).exits(0);
 }
 
-/// `csr create` of a quick key.
+/// Runs `csr create` with a key type that is generated fast.
 fn csr(f: &Folder, more: &[&str]) -> Said {
     let base = ["csr", "create", "-d", "db", "--password-file", "pw", "--key-type", "ec:nistp256"];
     f.nss_cmc(&[&base[..], more].concat())
 }
 
-/// A certificate to encrypt a shared secret for, and its key.
+/// Makes a certificate to encrypt a shared secret for, and its key.
 fn recipient(f: &Folder) {
     let new = ["req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=ca", "-days", "2"];
     common::tool(
@@ -100,7 +100,7 @@ fn recipient(f: &Folder) {
     );
 }
 
-/// CMCSharedToken, whose output is a secret.
+/// Runs CMCSharedToken, whose output is a secret.
 fn shared_token(f: &Folder, output: &str) -> Said {
     f.nss_cmc(&["CMCSharedToken", "-b", "ca.pem", "-s", PASSWORD, "-o", output])
 }

@@ -1,4 +1,4 @@
-//! Names to ask for: what can't be one is refused before a key is made.
+//! Invalid requested names are refused before a key is made.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -71,7 +71,7 @@ fn names_of_the_wrong_shape_are_refused() {
         assert_eq!(said.out, "", "{option} {value:?}");
     }
     assert!(f.keys().is_empty());
-    // enroll asks for the same names and looks at them first.
+    // enroll checks the same names first.
     let enroll = ["enroll", "-d", "db", "--password-file", "pw", "--ca", "https://127.0.0.1:1"];
     let more = ["--profile", "x", "--signer", "s", "--subject", "CN=a", "--nickname", "a"];
     let line_end = ["--nickname", "a\n"];
@@ -113,7 +113,7 @@ fn names_of_the_right_shape_are_taken() {
     }
 }
 
-/// Octets that are no text are never turned into U+FFFD.
+/// Octets that aren't UTF-8 are never replaced by U+FFFD.
 #[test]
 fn a_subject_that_is_no_utf_8_is_refused() {
     let f = Folder::new();

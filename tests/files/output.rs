@@ -1,4 +1,4 @@
-//! What becomes of what is at the place of an output file.
+//! Existing files, links and devices at the path of an output file.
 
 use std::io::Read;
 use std::os::unix::fs::symlink;
@@ -16,7 +16,7 @@ fn output_goes_through_a_link_to_its_target() {
     assert!(f.file("link.csr").is_symlink() && f.file("link2.csr").is_symlink());
     assert!(f.read("real/old.csr").starts_with(b"-----BEGIN CERTIFICATE REQUEST-----"));
     assert_eq!(names(&f.file("real")), ["old.csr"]);
-    // A link to nothing makes the file it names; a link in a circle is an error without a key.
+    // A dangling link creates the file it names; a link to itself is an error without a key.
     symlink("real/new.csr", f.file("dangling")).unwrap();
     csr(&f, &["--subject", "CN=a", "--out", "dangling"]).exits(0);
     assert!(f.file("dangling").is_symlink());
@@ -44,7 +44,7 @@ fn two_files_go_through_their_links_together() {
     assert!(f.read("t.req").starts_with(b"-----BEGIN"));
     assert_ne!(f.read("t.id"), b"old");
     assert_eq!((look(&f.file("t.req")).0, look(&f.file("t.id")).0), (0o640, 0o640));
-    // What was there comes back when the second can't be placed.
+    // The old file is restored when the second one can't be written.
     std::fs::remove_file(f.file("a.req.keyId")).unwrap();
     symlink("/dev/full", f.file("a.req.keyId")).unwrap();
     let before = f.read("t.req");
@@ -74,14 +74,14 @@ fn a_replaced_file_keeps_its_mode_and_owner() {
     give(&f.file("theirs"));
     csr(&f, &["--subject", "CN=a", "--out", "theirs"]).exits(0);
     assert_eq!(look(&f.file("theirs")), (0o640, STRANGER, STRANGER));
-    // Bits that let it run with its owner's rights are not for new content.
+    // Set-uid and set-gid bits are not kept for new content.
     mode(&f.file("theirs"), 0o4755);
     csr(&f, &["--subject", "CN=a", "--out", "theirs"]).exits(0);
     assert_eq!(look(&f.file("theirs")).0, 0o755);
 }
 
-/// Without root the owner can't be kept: the file is then the caller's, and no group that the caller
-/// doesn't belong to, nor the caller's own, gains rights by it.
+/// Without root the owner can't be kept: the file then belongs to the caller, and neither a group
+/// that the caller isn't in, nor the caller's own group, gains rights.
 #[test]
 fn an_owner_that_cannot_be_kept_gives_no_rights_to_others() {
     if !is_root() {
@@ -112,7 +112,8 @@ fn a_secret_is_never_wider_than_its_owner() {
     if !is_root() {
         return;
     }
-    // In a folder of ours the owner is who we said; in one where others write he may be anybody.
+    // In a folder that only its owner can write, the file keeps its owner; in a shared one the
+    // owner may be anyone.
     give(&f.file("t"));
     shared_token(&f, "t").exits(0);
     assert_eq!(look(&f.file("t")), (0o400, STRANGER, STRANGER));
@@ -124,7 +125,7 @@ fn a_secret_is_never_wider_than_its_owner() {
     assert_eq!(look(&f.file("tmp/t")).1, 0);
 }
 
-/// As the kernel's protected_symlinks has it for sticky folders.
+/// As with the kernel's protected_symlinks in sticky folders.
 #[test]
 fn a_stranger_s_link_in_a_shared_folder_is_not_followed() {
     if !is_root() {
@@ -149,13 +150,13 @@ fn a_stranger_s_link_in_a_shared_folder_is_not_followed() {
         std::fs::remove_file(f.file("tmp/out")).unwrap();
     }
     assert!(f.keys().is_empty());
-    // Our own link there is.
+    // The user's own link is followed.
     symlink("../precious", f.file("tmp/own")).unwrap();
     csr(&f, &["--subject", "CN=a", "--out", "tmp/own"]).exits(0);
     assert!(f.read("precious").starts_with(b"-----BEGIN"));
 }
 
-/// Reads what comes through a FIFO.
+/// Reads from a FIFO in a thread.
 fn reader(path: &Path) -> std::thread::JoinHandle<String> {
     let path = path.to_owned();
     std::thread::spawn(move || {
@@ -180,7 +181,7 @@ fn a_secret_goes_into_no_stranger_s_pipe() {
     fifo(&f.file("theirs"));
     give(&f.file("theirs"));
     mode(&f.file("theirs"), 0o666);
-    // Held open for both, so that neither side waits for the other.
+    // Open for reading and writing, so that neither side waits for the other.
     let held = std::fs::OpenOptions::new().read(true).write(true).open(f.file("theirs")).unwrap();
     symlink("theirs", f.file("link")).unwrap();
     for path in ["theirs", "link"] {
@@ -197,7 +198,7 @@ fn a_secret_goes_into_no_stranger_s_pipe() {
     let said = f.nss_cmc(&["CMCRequest", "r.cfg"]).exits(1);
     assert!(said.out.contains("pipe"), "{}", said.out);
     drop(held);
-    // A terminal or disk of somebody else's is none of ours either.
+    // Another user's device is refused, too.
     let made = run(Command::new("mknod").arg(f.file("null")).args(["c", "1", "3"]));
     if made.code == 0 {
         give(&f.file("null"));
@@ -218,7 +219,7 @@ fn open_descriptors_are_written_to_as_they_are() {
         let said = csr(&f, &["--subject", "CN=a", "--out", path]).exits(0);
         assert!(said.out.contains("-----BEGIN CERTIFICATE REQUEST-----"), "{path}: {}", said.out);
     }
-    // Into a file the shell has opened, behind what is there.
+    // Appends to a file that the shell has opened.
     let script = format!(
         "echo first > log; {} csr create -d db --password-file pw --key-type ec:nistp256 --subject \
          CN=a --out /dev/stdout >> log",
@@ -242,7 +243,7 @@ fn open_descriptors_are_written_to_as_they_are() {
     }
 }
 
-/// A rename that isn't on the disk yet is lost with the power.
+/// A rename that isn't on the disk yet is lost in a power failure.
 #[test]
 fn the_folder_is_synced_after_the_file_has_its_name() {
     let f = Folder::new();

@@ -27,7 +27,7 @@ fn a_secret_others_can_read_is_warned_about() {
         let token = ["shared-token", "--cert", "ca.pem", "--shared-secret-file", "secret"];
         let said = f.nss_cmc(&token).exits(0);
         assert_eq!(warned(&said, "secret"), bad, "{bits:o}: {}", said.err);
-        // A run that fails says it, too.
+        // A failed run warns, too.
         let fails = ["csr", "create", "-d", "none", "--password-file", "pw", "--subject", "CN=a"];
         let said = f.nss_cmc(&fails).exits(10);
         assert_eq!(warned(&said, "pw"), bad, "{}", said.err);
@@ -44,7 +44,8 @@ fn a_secret_others_can_read_is_warned_about() {
         for (tool, rest) in
             [("CMCRequest", "nickname=x\n"), ("HttpClient", "host=h\nport=1\nservlet=/x\n")]
         {
-            // A .cfg counts when it has the password in it; the file that it names counts anyhow.
+            // A .cfg needs protection if it contains the password; the file that it names always
+            // does.
             let common = format!("dbdir=db\ninput=none\noutput=o\n{rest}");
             for (line, own, other) in [
                 (format!("password={PASSWORD}\n"), bad, false),
@@ -60,18 +61,18 @@ fn a_secret_others_can_read_is_warned_about() {
             }
         }
     }
-    // A pipe has no readers but the one it is for.
+    // A pipe has only one reader.
     mode(&f.file("pw"), 0o644);
     let script = format!(
         "cat pw | {} csr create -d db --key-type ec:nistp256 --subject CN=a --password-file -",
         env!("CARGO_BIN_EXE_nss-cmc")
     );
     let said = run(Command::new("sh").current_dir(f.path()).args(["-c", &script]));
-    // Standard input is /dev/null for the shell, but not behind the pipe.
+    // Standard input of the shell is /dev/null, but that of the program is the pipe.
     assert_eq!(said.exits(0).err, "");
 }
 
-/// The limit of core files, and whether the process may be dumped or traced at all.
+/// The limit of core files, and whether the process can be dumped or traced at all.
 #[test]
 fn there_are_no_core_dumps_unless_asked_for() {
     let f = Folder::new();
@@ -85,7 +86,7 @@ fn there_are_no_core_dumps_unless_asked_for() {
             command.env("NSS_CMC_ALLOW_CORE_DUMPS", value);
         }
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
-        // It opens the pipe after it has set everything up.
+        // The program opens the pipe after its setup.
         let pipe = std::fs::OpenOptions::new().write(true).open(f.file("wait")).unwrap();
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
         let line = limits.lines().find(|l| l.starts_with("Max core file size")).unwrap();
@@ -98,8 +99,8 @@ fn there_are_no_core_dumps_unless_asked_for() {
     }
 }
 
-/// The owner of the process's files in /proc: root when it can't be dumped. Only told apart where the
-/// test isn't root's.
+/// Returns whether the process's files in /proc belong to the user: root owns them if it can't be
+/// dumped. `None` if the test runs as root.
 fn may_be_read(pid: u32) -> Option<bool> {
     let owner = std::fs::metadata(format!("/proc/{pid}/mem")).unwrap().uid();
     let own = std::fs::metadata("/proc/self").unwrap().uid();

@@ -1,4 +1,4 @@
-//! Standard output that is closed, full, or a pipe nobody reads.
+//! Standard output that is closed, full, or a pipe without reader.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -32,23 +32,24 @@ fn a_request_that_nobody_gets_leaves_no_key() {
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{output:?}");
         assert!(f.keys().is_empty(), "{command}");
-        // The kernel's name for a descriptor that isn't open.
+        // The kernel's path of a descriptor that isn't open.
         let said = shell(&f, &format!("nss-cmc {CSR} --out /dev/stdout >&-")).exits(21);
         assert!(said.err.contains("/dev/stdout"), "{}", said.err);
         assert!(f.keys().is_empty());
     }
-    // Nor is a password read that nobody gives: no try is counted.
+    // No password is read from a closed descriptor, and none is tried.
     for option in ["--password-file -", "--password-fd 0"] {
         let command = CSR.replace("--password-file pw", option);
         let said = shell(&f, &format!("nss-cmc {command} <&-")).exits(2);
         assert!(said.err.contains("Bad file descriptor"), "{}", said.err);
     }
-    // /dev/null is a place, too.
+    // /dev/null is a valid output.
     shell(&f, &format!("nss-cmc {CSR} >/dev/null")).exits(0);
     assert_eq!(f.keys().len(), 1);
 }
 
-/// A number that the caller gave no file to is one of the program's own: the database, perhaps.
+/// A descriptor that the caller didn't open may be one of the program's own, such as the
+/// database's.
 #[test]
 fn the_program_s_own_descriptors_are_nobody_s_output() {
     let f = Folder::new();
@@ -98,7 +99,7 @@ fn no_verb_and_no_tool_succeeds_into_a_closed_stdout() {
         assert!(said.err.contains("standard output"), "{command}: {}", said.err);
         shell(&f, &format!("nss-cmc {command} >/dev/full")).exits(code);
     }
-    // The request is in its file, and its key stays.
+    // The request is in its file, and its key remains.
     assert_eq!(f.keys().len(), 2);
     assert!(f.file("a.req.keyId").exists());
 }

@@ -23,7 +23,7 @@ fn what_a_killed_run_left_goes_and_nothing_else() {
     }
     std::fs::create_dir(f.file(".nss-cmc-folder")).unwrap();
     symlink("ca.pem", f.file(".nss-cmc-linked")).unwrap();
-    // In use: its owner lives and holds the lock.
+    // In use: its owner runs and holds the lock.
     f.write(".nss-cmc-living", "in use");
     let living = std::fs::File::open(f.file(".nss-cmc-living")).unwrap();
     living.lock().unwrap();
@@ -47,8 +47,8 @@ fn what_a_killed_run_left_goes_and_nothing_else() {
     assert!(!f.file(".nss-cmc-living").exists());
 }
 
-/// Killed at each system call that makes, fills or names a file: the next run leaves only the files
-/// asked for, each whole.
+/// Killed at each system call that makes, writes or renames a file: after the next run only the
+/// requested files remain, each whole.
 #[test]
 fn a_run_killed_anywhere_leaves_nothing_to_the_next() {
     let f = Folder::bare();
@@ -80,7 +80,7 @@ fn a_run_killed_anywhere_leaves_nothing_to_the_next() {
     assert!(kills >= 3, "{kills}");
 }
 
-/// Two files at once, over two that are there: whatever the moment, each is whole, old or new.
+/// Two files are replaced at once: after a kill at any moment each is whole, old or new.
 #[test]
 fn two_files_are_whole_after_a_kill_and_nothing_else_is_left() {
     let f = Folder::new();
@@ -92,7 +92,7 @@ fn two_files_are_whole_after_a_kill_and_nothing_else_is_left() {
     let mut kills = 0;
     for call in ["link,linkat", "rename,renameat,renameat2"] {
         for at in 1..3 {
-            // Not those of the database.
+            // System calls on the database's files don't count.
             let inject = format!("inject={call}:signal=KILL:when={at}");
             let said = run(Command::new("strace")
                 .current_dir(f.path())
