@@ -8,7 +8,7 @@ use crate::common::{Folder, tool};
 use crate::maker::{CLIENT, Pair, ca, make, response, signer};
 use crate::{database, judged, verdict};
 
-/// A CA and the same after it changed its key.
+/// Returns a CA before and after a change of its key.
 fn rekeyed(key_ids: bool) -> (Pair, Pair) {
     let ca = || if key_ids { ca("CA") } else { ca("CA").without_key_ids() };
     let old = ca().valid(("20200101000000Z", "20900101000000Z")).itself();
@@ -37,10 +37,10 @@ fn a_rekeyed_ca_signs_with_either_key() {
                 judged("below a rekeyed CA", &f, &message, "good");
             }
         }
-        // Only the one that is trusted counts.
+        // Only the trusted certificate counts.
         let f = database(&[("old", "CT,C,C", &old), ("new", ",,", &new)]);
         judged("not trusted yet", &f, &response(&[signer(&new)], &[&new]), "not_trusted");
-        // The old key vouches for the new one.
+        // The old key certified the new one.
         let link = ca("CA").key(new.key.clone()).by(&old);
         let leaf = make("www").by(&new);
         let message = response(&[signer(&link)], &[&leaf, &link]);
@@ -48,7 +48,7 @@ fn a_rekeyed_ca_signs_with_either_key() {
     }
 }
 
-/// The chain beside a signature of ours: `openssl verify` takes it.
+/// `openssl verify` accepts the chain that is sent with a signature.
 #[test]
 fn the_signer_s_own_chain() {
     for key_ids in [true, false] {
@@ -56,7 +56,7 @@ fn the_signer_s_own_chain() {
         for (issuer, other) in [(&old, &new), (&new, &old)] {
             let sub = ca("Sub").by(issuer);
             let agent = make("agent").purposes(&[CLIENT]).by(&sub);
-            // Each order in which the database may give them.
+            // Each order in which the database may list them.
             for held in [[other, issuer], [issuer, other]] {
                 let f = database(&[("1", ",,", held[0]), ("2", ",,", held[1]), ("s", ",,", &sub)]);
                 import(&f, &agent, "agent");
@@ -67,7 +67,7 @@ fn the_signer_s_own_chain() {
     }
 }
 
-/// Imports a certificate with its key.
+/// Imports a certificate and its key.
 fn import(f: &Folder, pair: &Pair, name: &str) {
     let key: &PKey<Private> = &pair.key;
     f.write("x.key", key.private_key_to_pem_pkcs8().unwrap());
@@ -77,7 +77,7 @@ fn import(f: &Folder, pair: &Pair, name: &str) {
     tool("pk12util", f.path(), &["-i", "x.p12", "-W", "x", "-d", "sql:db", "-k", "pw"]);
 }
 
-/// The certificates in a request that the database's agent signs, leaf first.
+/// Returns the certificates in a request that the database's agent signs, leaf first.
 fn chain_of_a_request(f: &Folder) -> Vec<Vec<u8>> {
     let request = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
     let more = ["-nodes", "-keyout", "k.pem", "-subj", "/CN=x", "-out", "r.pem"];
@@ -89,7 +89,7 @@ fn chain_of_a_request(f: &Folder) -> Vec<Vec<u8>> {
     );
     f.nss_cmc(&["CMCRequest", "r.cfg"]).exits(0);
     let mut found = SignedData::of(&f.read("out")).certificate_ders();
-    // A SET has no order; the chain's is by length of the path.
+    // A SET has no order; the path length gives that of the chain.
     found.sort_by_key(|der| {
         let certificate = X509::from_der(der).unwrap();
         let name = certificate.subject_name().entries().last().unwrap().data();

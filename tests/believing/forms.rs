@@ -1,4 +1,4 @@
-//! Forms of the message.
+//! The structure of the message.
 
 use openssl::hash::MessageDigest;
 
@@ -9,8 +9,8 @@ use crate::maker::{
 };
 use crate::{database, judged};
 
-/// Everything that isn't a SignedData around a PKIResponse, signed as it should be, is bad, and why
-/// isn't told apart.
+/// Everything but a SignedData around a PKIResponse with a valid signature is bad; the error
+/// doesn't distinguish the reasons.
 #[test]
 fn what_is_no_response_is_refused_in_one_way() {
     let root = ca("Root").itself();
@@ -47,10 +47,10 @@ fn what_is_no_response_is_refused_in_one_way() {
         let reason = judged(what, &f, &der, "bad");
         assert!(reason.starts_with("it is not a signed CMC response"), "{what}: {reason}");
     }
-    // Another content than the one signed.
+    // The signature is over another content.
     let other = with(&|s| s.other_content = Some(b"another".to_vec()));
     judged("another content", &f, &other, "bad");
-    // These can't even be shown as a response.
+    // These can't be printed as a response either.
     for (what, der) in [
         ("data", message(oid::ID_DATA, Some(&content), &[signer(&root)], &bag)),
         ("garbage", message(oid::ID_CCT_PKI_RESPONSE, Some(b"x"), &[signer(&root)], &bag)),
@@ -63,7 +63,7 @@ fn what_is_no_response_is_refused_in_one_way() {
     }
 }
 
-/// SHA-2 and nothing weaker.
+/// SHA-2 is accepted, weaker digests are not.
 #[test]
 fn weak_signatures() {
     let root = ca("Root").key(rsa()).itself();
@@ -99,7 +99,7 @@ fn weak_signatures() {
     judged("PSS", &f, &pss(&parameters), "good");
     judged("PSS with SHA-1", &f, &pss(&seq(&[])), "bad");
     judged("PSS without parameters", &f, &pss(&[]), "bad");
-    // A CA below whose own certificate is signed with MD5.
+    // The certificate of a CA in between is signed with MD5.
     let sub = ca("Sub").digest(MessageDigest::md5()).by(&root);
     judged("MD5 certificate", &f, &response(&[signer(&sub)], &[&sub]), "not_trusted");
 }
@@ -124,7 +124,7 @@ fn signers_are_found_by_either_name_and_in_the_database() {
     }
 }
 
-/// Every signature is right, and one is by a signer that counts.
+/// Every signature must be valid, and one signer authorized.
 #[test]
 fn several_signers() {
     let (root, other) = (ca("Root").itself(), ca("Other").itself());
@@ -144,8 +144,8 @@ fn several_signers() {
     judged("nine", &f, &response(&many, &both), "bad");
 }
 
-/// An EnvelopedData in place of the response to the first trip: it isn't decrypted, so nothing about
-/// the plaintext or the padding can be learnt.
+/// An EnvelopedData instead of the first response is not decrypted, so it reveals nothing about
+/// plaintext or padding.
 #[test]
 fn nothing_is_decrypted() {
     let root = ca("Root").itself();
@@ -162,7 +162,7 @@ fn nothing_is_decrypted() {
     let encrypt = ["cms", "-encrypt", "-binary", "-aes128", "-outform", "DER", "-out", "e.der"];
     tool("openssl", f.path(), &[&encrypt[..], &["-in", "inner", "h.pem"]].concat());
     let good = f.read("e.der");
-    // The last octets are ciphertext; 256 octets of wrapped key stand before the content.
+    // The last octets are ciphertext; 256 octets of the encrypted key precede the content.
     let mut padding = good.clone();
     *padding.last_mut().unwrap() ^= 1;
     let mut wrapped = good.clone();

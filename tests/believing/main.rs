@@ -1,6 +1,6 @@
-//! What of a response is believed: who may sign it, which of its certificates are proven, and which
-//! enter a chain. Certificates and messages are OpenSSL's; the program judges them by a database of
-//! certutil's.
+//! Verification of responses: who may sign, which certificates are proven, and which are in a
+//! chain. OpenSSL makes certificates and messages; the program verifies them with a database made
+//! by certutil.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod chains;
@@ -14,7 +14,7 @@ mod signers;
 use common::{Folder, Said};
 use maker::Pair;
 
-/// A database with these certificates: nickname, trust flags, certificate.
+/// Makes a database with these certificates: nickname, trust flags, certificate.
 fn database(held: &[(&str, &str, &Pair)]) -> Folder {
     let f = Folder::new();
     for (nickname, trust, pair) in held {
@@ -24,7 +24,7 @@ fn database(held: &[(&str, &str, &Pair)]) -> Folder {
     f
 }
 
-/// What `cmc show` says of a response: of the signature, why, and of each certificate.
+/// The result of `cmc show` for a response: the signature, why, and each certificate.
 struct Verdict {
     signature: String,
     reason: String,
@@ -60,7 +60,7 @@ fn judged(what: &str, f: &Folder, message: &[u8], want: &str) -> String {
     verdict.reason
 }
 
-/// Revocation is the one thing that everybody expects and that isn't asked for.
+/// Revocation is not checked, although users expect it, so it is reported.
 #[test]
 fn what_is_not_checked_is_said() {
     let f = Folder::bare();

@@ -1,4 +1,4 @@
-//! Certificates and responses made with OpenSSL, part by part, so that each may be wrong.
+//! Makes certificates and responses with OpenSSL, from parts that may each be invalid.
 
 use openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use openssl::bn::BigNum;
@@ -55,21 +55,22 @@ impl Pair {
         self.certificate.to_pem().unwrap()
     }
 
-    /// The key's identifier: SHA-1 of its bits.
+    /// Returns the key identifier: SHA-1 of the key's bits.
     fn key_id(&self) -> Vec<u8> {
         key_id(&self.key)
     }
 }
 
 fn key_id(key: &PKey<Private>) -> Vec<u8> {
-    // SubjectPublicKeyInfo: the algorithm, then a BIT STRING that begins with its unused bits.
+    // SubjectPublicKeyInfo: the algorithm, then a BIT STRING that starts with the number of its
+    // unused bits.
     let spki = key.public_key_to_der().unwrap();
     let (_, _, bits) = split_tlv(split_tlv(&spki).unwrap().1).unwrap();
     let bits = split_tlv(bits).unwrap().1;
     hash(MessageDigest::sha1(), &bits[1..]).unwrap().to_vec()
 }
 
-/// What a certificate is to be.
+/// The content of a certificate.
 pub struct Make<'a> {
     name: &'a str,
     key: PKey<Private>,
@@ -83,7 +84,7 @@ pub struct Make<'a> {
     digest: MessageDigest,
 }
 
-/// An end-entity certificate for a new EC key.
+/// Returns an end-entity certificate for a new EC key.
 pub fn make(name: &str) -> Make<'_> {
     let mut serial = [0; 3];
     openssl::rand::rand_bytes(&mut serial).unwrap();
@@ -101,7 +102,7 @@ pub fn make(name: &str) -> Make<'_> {
     }
 }
 
-/// A CA's certificate.
+/// Returns a CA certificate.
 pub fn ca(name: &str) -> Make<'_> {
     Make { ca: Some(None), ..make(name) }
 }
@@ -119,7 +120,7 @@ impl<'a> Make<'a> {
     pub fn path_length(self, most: u8) -> Self {
         Make { ca: Some(Some(most)), ..self }
     }
-    /// Bits of keyUsage.
+    /// Sets the bits of keyUsage.
     pub fn usage(self, bits: &'a [u8]) -> Self {
         Make { usage: Some(bits), ..self }
     }
@@ -137,7 +138,7 @@ impl<'a> Make<'a> {
         Make { digest, ..self }
     }
 
-    /// Signed with its own key.
+    /// Signs with the certificate's own key.
     pub fn itself(self) -> Pair {
         let key = self.key.clone();
         let name = x509_name(self.name);
@@ -149,7 +150,7 @@ impl<'a> Make<'a> {
         self.signed(&issuer.key, &name)
     }
 
-    /// Signed by a key under another's name.
+    /// Signs with a key and the name of another issuer.
     pub fn signed(self, by: &PKey<Private>, issuer: &X509NameRef) -> Pair {
         let mut builder = X509::builder().unwrap();
         builder.set_version(2).unwrap();
@@ -200,19 +201,19 @@ fn x509_name(cn: &str) -> X509Name {
     name.build()
 }
 
-/// How a signer signs.
+/// A signer and its signature.
 pub struct Signer<'a> {
     pub by: &'a Pair,
     pub by_key_id: bool,
     pub digest: (MessageDigest, &'a Oid),
-    /// The signature's AlgorithmIdentifier; the usual one unless given.
+    /// The signature's AlgorithmIdentifier, instead of the default.
     pub algorithm: Option<Vec<u8>>,
     pub pss: bool,
-    /// Attributes besides contentType and messageDigest, or in their place.
+    /// Attributes besides contentType and messageDigest, or instead of them.
     pub more: Vec<Vec<u8>>,
     pub bare: bool,
     pub reversed: bool,
-    /// What is signed in place of the content.
+    /// The content that is signed, instead of the message's.
     pub other_content: Option<Vec<u8>>,
 }
 
@@ -234,7 +235,7 @@ pub fn attribute(kind: &Oid, values: &[Vec<u8>]) -> Vec<u8> {
     seq(&[&id(kind), &tlv(0x31, &values.concat())])
 }
 
-/// signingTime, as UTCTime.
+/// Returns signingTime, as UTCTime.
 pub fn signing_time(text: &str) -> Vec<u8> {
     let kind = oid::parse("1.2.840.113549.1.9.5");
     attribute(&kind, &[tlv(0x17, text.as_bytes())])
@@ -294,20 +295,20 @@ impl Signer<'_> {
     }
 }
 
-/// A PKIResponse that says success of body part 1.
+/// Returns a PKIResponse with the status success for body part 1.
 pub fn success() -> Vec<u8> {
     let status = seq(&[&[2, 1, 0], &seq(&[&[2, 1, 1]])]);
     let control = seq(&[&[2, 1, 1], &id(oid::CMC_STATUS_INFO_V2), &tlv(0x31, &status)]);
     seq(&[&seq(&[&control]), &seq(&[]), &seq(&[])])
 }
 
-/// A response that says success, with certificates.
+/// Returns a response with the status success and these certificates.
 pub fn response(signers: &[Signer<'_>], certificates: &[&Pair]) -> Vec<u8> {
     let ders: Vec<Vec<u8>> = certificates.iter().map(|c| c.der()).collect();
     message(oid::ID_CCT_PKI_RESPONSE, Some(&success()), signers, &ders)
 }
 
-/// A SignedData.
+/// Returns a SignedData.
 pub fn message(
     kind: &Oid,
     content: Option<&[u8]>,

@@ -1,12 +1,12 @@
-//! Certificates travel unsigned: each is proven by its issuer or it isn't.
+//! Certificates are not covered by the signature: each one is proven by its issuer, or not at all.
 
 use crate::common::der::tlv;
 
 use crate::maker::{FUTURE, PAST, ca, make, response, seq, signer};
 use crate::{database, verdict};
 
-/// The recorded response with one letter of the issued certificate's subject changed: the signature
-/// doesn't cover it.
+/// The recorded response with one letter of the issued certificate's subject changed, which the
+/// signature doesn't cover.
 #[test]
 fn a_changed_subject_in_a_recorded_response() {
     let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/");
@@ -52,7 +52,7 @@ fn which_certificates_are_proven() {
         ("forged", make("www").by(&stranger_sub), false),
         ("self-signed", make("www").itself(), false),
         ("an expired one", make("www").valid(PAST).by(&sub), true),
-        // The CA's clock may be ahead.
+        // The CA's clock may be fast.
         ("one that begins later", make("www").valid(FUTURE).by(&sub), true),
         ("a stranger of the CA's name", stranger.clone(), false),
         ("a CA of a stranger", stranger_sub.clone(), false),
@@ -64,7 +64,7 @@ fn which_certificates_are_proven() {
     }
 }
 
-/// Where the database trusts the issuing CA alone, the root above it is no forgery.
+/// If the database trusts only the issuing CA, the root above it is proven, too.
 #[test]
 fn what_stands_above_a_trusted_ca() {
     let root = ca("Root").itself();
@@ -75,7 +75,7 @@ fn what_stands_above_a_trusted_ca() {
     let beside = [&leaf, &sub, &policy, &root];
     let found = verdict(&f, &response(&[signer(&sub)], &beside));
     assert_eq!((found.proven, found.code), (vec![true; 4], 0));
-    // The same key and name, but not what the root signed of itself.
+    // The same key and name, but not the certificate that the root signed itself.
     let fake = ca("Root")
         .key(root.key.clone())
         .signed(&crate::maker::ec(), root.certificate.subject_name());
@@ -83,7 +83,7 @@ fn what_stands_above_a_trusted_ca() {
     assert_eq!((found.proven[3], found.code), (false, 42));
 }
 
-/// Very many certificates of one name cost no more than a second or so.
+/// Very many certificates of one name cost at most about a second.
 #[test]
 fn a_flood_of_certificates() {
     let root = ca("Root").itself();
@@ -100,7 +100,7 @@ fn a_flood_of_certificates() {
     assert!(start.elapsed().as_secs() < 20);
 }
 
-/// A CA may be held to names.
+/// Name constraints of a CA (RFC 5280 §4.2.1.10).
 #[test]
 fn names_that_the_ca_may_not_certify() {
     let root = ca("Root").itself();

@@ -1,4 +1,4 @@
-//! Who may sign a response.
+//! The permitted signers of a response.
 
 use crate::maker::{
     CLIENT, CMC_CA, FUTURE, Make, OCSP, PAST, Pair, SERVER, ca, make, response, signer,
@@ -6,12 +6,12 @@ use crate::maker::{
 };
 use crate::{database, judged};
 
-/// A response signed by `by` with certificates beside it.
+/// Returns a response signed by `by`, with these certificates.
 fn signed(by: &Pair, beside: &[&Pair]) -> Vec<u8> {
     response(&[signer(by)], &[&[by], beside].concat())
 }
 
-/// Dates are judged by the clock, whatever time the message names.
+/// Validity is checked against the clock, whatever signingTime says.
 #[test]
 fn a_signer_is_judged_now() {
     let root = ca("Root").itself();
@@ -28,7 +28,7 @@ fn a_signer_is_judged_now() {
     let reason = judged("future", &f, &signed(&future, &[]), "not_trusted");
     assert!(reason.contains("not valid before 2090"), "{reason}");
     judged("a time of its own", &f, &at(&root, "480601000000Z"), "good");
-    // An expired root vouches for nothing, nor does an expired CA in between.
+    // An expired root proves nothing, nor does an expired CA in between.
     let below = ca("Below").by(&expired);
     judged("below an expired CA", &f, &signed(&below, &[&expired]), "not_trusted");
     let root = ca("Gone").valid(PAST).itself();
@@ -36,7 +36,7 @@ fn a_signer_is_judged_now() {
     judged("an expired root", &f, &at(&root, "200601000000Z"), "not_trusted");
 }
 
-/// The first trust field decides, and nothing but C or T in it.
+/// The first trust field (SSL) counts, and only C or T in it.
 #[test]
 fn the_trust_is_ssl_s() {
     let root = ca("Root").itself();
@@ -65,7 +65,8 @@ fn the_trust_is_ssl_s() {
     judged("below a distrusted CA", &f, &signed(&below, &[]), "not_trusted");
 }
 
-/// Any CA, whatever its extended key usage; no other certificate, however trusted its issuer.
+/// Any CA may sign, whatever its extended key usage; no other certificate, whatever its issuer's
+/// trust.
 #[test]
 fn a_signer_is_a_ca() {
     for (what, make, want) in [
@@ -98,7 +99,8 @@ fn a_signer_is_a_ca() {
     }
 }
 
-/// A CA speaks for what it issued, a CMC responder (RFC 6402 §2.10) for the CA that issued it.
+/// A CA may sign for the certificates that it issued, a CMC responder (RFC 6402 §2.10) for the CA
+/// that issued the responder's certificate.
 #[test]
 fn a_signer_speaks_for_the_ca_that_issued() {
     let (root, other) = (ca("Root").itself(), ca("Other").itself());
@@ -125,12 +127,12 @@ fn a_signer_speaks_for_the_ca_that_issued() {
     ] {
         judged(what, &f, &signed(by, &[&leaf, &sub]), want);
     }
-    // With no certificate there is nothing to compare.
+    // Without certificates there is nothing to compare.
     judged("a responder alone", &f, &signed(&cmc("CMC").by(&root), &[]), "good");
     judged("a CA alone", &f, &signed(&other, &[]), "good");
 }
 
-/// basicConstraints, keyUsage and critical extensions of every issuer on the way.
+/// basicConstraints, keyUsage and critical extensions of every issuer in the path are checked.
 #[test]
 fn each_issuer_may_issue() {
     let root = ca("Root").path_length(1).itself();
@@ -158,12 +160,12 @@ fn each_issuer_may_issue() {
     assert!(reason.contains("pathLenConstraint"), "{reason}");
     let leaf = make("CMC").purposes(&[CMC_CA]).by(&c);
     judged("too long for a responder, too", &f, &signed(&leaf, &[&a, &b, &c]), "not_trusted");
-    // A stranger who calls itself what the CA is called.
+    // A different CA with the same name.
     let forged = ca("Root").itself();
     judged("a stranger", &f, &signed(&forged, &[]), "not_trusted");
     let forged = ca("Mid").signed(&forged.key, root.certificate.subject_name());
     judged("below a stranger", &f, &signed(&forged, &[&root]), "not_trusted");
-    // The CA's issuer and serial number on another key.
+    // Another key under the CA's issuer and serial number.
     let serial = 0x0123_4567;
     let real = ca("Sub").serial(serial).by(&root);
     let copy = ca("Sub").serial(serial).signed(&forged.key, root.certificate.subject_name());
@@ -172,7 +174,7 @@ fn each_issuer_may_issue() {
     judged("behind a copy", &f, &response(&[signer(&real)], &[&copy, &real]), "good");
 }
 
-/// A CRL in the database counts; none is fetched.
+/// A CRL in the database is used; none is downloaded.
 #[test]
 fn a_revoked_signer() {
     let root = ca("Root").itself();

@@ -1,4 +1,4 @@
-//! Certificates that are odd or built to deceive: listed as they are, and safely.
+//! Unusual and malicious certificates are printed unchanged and safely.
 
 use crate::common::der::{oid, split_tlv};
 use crate::common::{Said, nss_cmc};
@@ -60,7 +60,7 @@ fn extension(id: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
     seq(&[tlv(6, id), flag.to_vec(), tlv(4, value)])
 }
 
-/// The program about a file.
+/// Runs the program on a file.
 fn about(file: &[u8], args: &[&str]) -> Said {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("f"), file).unwrap();
@@ -70,7 +70,7 @@ fn about(file: &[u8], args: &[&str]) -> Said {
     said
 }
 
-/// What CMCResponse prints of it in an answer.
+/// Returns CMCResponse's output for a response with this certificate.
 fn pretty(der: &[u8]) -> Said {
     let mut signed = Signed::response(&pki_response(&[]));
     signed.certificates = tlv(0xa0, der);

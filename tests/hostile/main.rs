@@ -1,5 +1,5 @@
-//! Malformed and malicious answers, one by one: each is an error that says what is wrong, or is read
-//! for what it says; nothing in one acts on a terminal.
+//! Malformed and malicious responses: each gives an error that says what is wrong, or is read as it
+//! is; none has an effect on the terminal.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod certificates;
@@ -17,7 +17,7 @@ use message::{
 use nss_cmc::cmc::response::{self, Outcome};
 use nss_cmc::error::Kind;
 
-/// No reader takes it, and each says something.
+/// Checks that every reader refuses the message, with these words.
 #[track_caller]
 fn refused(what: &str, der: &[u8], words: &str) {
     let e = response::parse(der).expect_err(what);
@@ -26,7 +26,7 @@ fn refused(what: &str, der: &[u8], words: &str) {
     safe(&e.to_string());
 }
 
-/// The answer as shown in every form.
+/// Returns the response as printed in every form.
 #[track_caller]
 fn shown(der: &[u8]) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -41,7 +41,7 @@ fn shown(der: &[u8]) -> String {
     all.join("\n")
 }
 
-/// Nothing that a terminal would obey or hide.
+/// Checks that the text has no character that a terminal interprets or hides.
 #[track_caller]
 fn safe(text: &str) {
     let bad = text.chars().find(|c| {
@@ -121,7 +121,7 @@ fn what_is_signed() {
         change(&mut signed);
         signed.der()
     };
-    // A request that comes back.
+    // A request in place of a response.
     let request = with(&|s| {
         s.content_type = id(oid::ID_CCT_PKI_DATA);
         s.content = tlv(0xa0, &tlv(4, &seq(&[seq(&[]), seq(&[]), seq(&[]), seq(&[])])));
@@ -140,11 +140,11 @@ fn what_is_signed() {
     // Certificates only.
     let simple = with(&|s| s.content = Vec::new());
     assert!(response::parse(&simple).unwrap().controls.is_none());
-    // In pieces, as BER allows.
+    // A constructed OCTET STRING, as BER permits.
     let (first, rest) = content.split_at(3);
     let pieces = tlv(0x24, &[tlv(4, first), tlv(4, rest)].concat());
     assert_eq!(outcome(&with(&|s| s.content = tlv(0xa0, &pieces))), "success 0");
-    // Shown with a remark; no verb takes it (ops::answer).
+    // Printed with a remark; no command accepts it as a response.
     let data = with(&|s| s.content_type = id(oid::ID_DATA));
     assert_eq!(response::parse(&data).unwrap().content_type, "1.2.840.113549.1.7.1");
     let other = with(&|s| s.content_type = vec![6, 2, 0x2a, 3]);
@@ -186,7 +186,7 @@ fn bags_of_certificates() {
         signed.certificates = certificates.to_vec();
         signed.der()
     };
-    // Attribute certificates and their like ([0] to [3]) are passed over.
+    // Attribute certificates and the other alternatives ([0] to [3]) are ignored.
     let alternatives: Vec<u8> = (0xa0..=0xa3).flat_map(|tag| tlv(tag, &int(1))).collect();
     for (what, bag, count) in [
         ("none", vec![], 0),
@@ -223,7 +223,8 @@ fn controls() {
         assert_eq!(outcome(&der), "success 0", "{what}");
         assert!(shown(&der).contains("CMC Full Response."), "{what}");
     }
-    // What can't be decoded is shown as octets by one, and ends the listing of the other as in Java.
+    // `cmc show` prints undecodable values in hexadecimal; CMCResponse ends the listing, as Java
+    // does.
     for wrong in [
         control(oid::CMC_TRANSACTION_ID, &[tlv(4, b"x")]),
         control(oid::CMC_TRANSACTION_ID, &[vec![2, 0]]),

@@ -1,4 +1,4 @@
-//! Answers made part by part.
+//! Responses built from parts.
 
 use rasn::types::Oid;
 
@@ -25,12 +25,12 @@ pub fn control(oid: &Oid, values: &[Vec<u8>]) -> Vec<u8> {
     seq(&[int(1), id(oid), set(values)])
 }
 
-/// CMCStatusInfoV2 about body part 1; `rest` is what follows the list.
+/// Returns CMCStatusInfoV2 for body part 1; `rest` follows the list.
 pub fn status(n: i128, rest: &[Vec<u8>]) -> Vec<u8> {
     seq(&[int(n), seq(&[int(1)]), rest.concat()])
 }
 
-/// A ContentInfo.
+/// Returns a ContentInfo.
 pub fn content_info(kind: &Oid, content: &[u8]) -> Vec<u8> {
     seq(&[id(kind), tlv(0xa0, content)])
 }
@@ -38,15 +38,15 @@ pub fn content_info(kind: &Oid, content: &[u8]) -> Vec<u8> {
 /// A SignedData.
 pub struct Signed {
     pub content_type: Vec<u8>,
-    /// `[0]` and the content, or nothing.
+    /// `[0]` with the content, or nothing.
     pub content: Vec<u8>,
-    /// `[0]` and certificates, `[1]` and CRLs, or nothing.
+    /// `[0]` with certificates, `[1]` with CRLs, or nothing.
     pub certificates: Vec<u8>,
     pub signers: Vec<u8>,
 }
 
 impl Signed {
-    /// A PKIResponse that nobody signed.
+    /// Returns an unsigned PKIResponse.
     pub fn response(pki_response: &[u8]) -> Signed {
         Signed {
             content_type: id(oid::ID_CCT_PKI_RESPONSE),
@@ -63,22 +63,22 @@ impl Signed {
     }
 }
 
-/// A PKIResponse with these controls.
+/// Returns a PKIResponse with these controls.
 pub fn pki_response(controls: &[Vec<u8>]) -> Vec<u8> {
     seq(&[seq(controls), seq(&[]), seq(&[])])
 }
 
-/// An unsigned answer with these controls.
+/// Returns an unsigned response with these controls.
 pub fn answer(controls: &[Vec<u8>]) -> Vec<u8> {
     Signed::response(&pki_response(controls)).der()
 }
 
-/// An unsigned answer with these statuses in one control.
+/// Returns an unsigned response with these statuses in one control.
 pub fn with_statuses(statuses: &[Vec<u8>]) -> Vec<u8> {
     answer(&[control(oid::CMC_STATUS_INFO_V2, statuses)])
 }
 
-/// A SignerInfo whose attribute contentType, if any, has this type.
+/// Returns a SignerInfo with the attribute contentType, if given.
 pub fn signer(content_type: Option<&Oid>) -> Vec<u8> {
     let algorithm = seq(&[id(oid::SHA256), vec![5, 0]]);
     let attributes =

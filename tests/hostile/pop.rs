@@ -32,7 +32,7 @@ fn key_transport(encrypted_key: &[u8]) -> Vec<u8> {
 }
 
 impl Pop {
-    /// As Dogtag makes them.
+    /// Returns a challenge as Dogtag makes it.
     fn good() -> Pop {
         let recorded =
             format!("{}/tests/vectors/06a-encrypted-pop-1/crmf.req", env!("CARGO_MANIFEST_DIR"));
@@ -106,11 +106,11 @@ fn the_three_controls() {
         assert_eq!(e.kind(), Kind::Input, "{what}");
         assert!(e.to_string().contains(words), "{what}: {e}");
     }
-    // A refusal beside it is a refusal.
+    // A failure in addition to the challenge counts.
     let failed = control(oid::CMC_STATUS_INFO_V2, &[status(2, &[int(9)])]);
     let e = challenge(&[pop.clone(), wanted(), registration(&[1]), failed]).unwrap_err();
     assert_eq!(e.kind(), Kind::Rejected);
-    // Of several the first counts: there was one request.
+    // The first of several counts: there was one request.
     let other = Pop { request: tlv(0xa0, &int(1)), ..Pop::good() };
     let two = challenge(&[pop, other.control(), wanted(), registration(&[1])]).unwrap();
     assert!(!two.request().spki().is_empty());
@@ -128,7 +128,7 @@ fn request_ids() {
         assert_eq!(made.request_id(), want);
         assert_eq!(made.registration, octets);
     }
-    // Decimal digits of this would take minutes.
+    // Decimal digits of this number would take minutes.
     let made = challenge(&[Pop::good().control(), wanted(), registration(&vec![0x7f; 4 << 20])]);
     assert!(made.unwrap().request_id().starts_with("0x7f7f"));
 }
@@ -172,7 +172,7 @@ fn envelopes() {
     let many =
         of(&|p| p.recipients = vec![kek.clone(), key_transport(b"first"), key_transport(b"x")]);
     assert_eq!(many.unwrap().wrapped_key().unwrap(), b"first");
-    // Whatever length: the token judges it.
+    // Any length: the token checks it.
     assert_eq!(
         of(&|p| p.recipients = vec![key_transport(b"")]).unwrap().wrapped_key().unwrap(),
         b""

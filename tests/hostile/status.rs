@@ -1,4 +1,4 @@
-//! Statuses of every kind, known and not.
+//! Known and unknown statuses.
 
 use nss_cmc::cmc::response::{self, OtherInfo, Outcome};
 
@@ -32,7 +32,7 @@ fn every_cmc_status() {
         (99, vec![], "the CA refused the request: status 99"),
         (-1, vec![], "the CA refused the request: status -1"),
         (1 << 40, vec![], "the CA refused the request: status 1099511627776"),
-        // Beyond 64 bits the number isn't told; that it is no success is.
+        // A status beyond 64 bits has no number, but is a refusal.
         (1 << 80, vec![], "the CA refused the request: status -1"),
     ] {
         assert_eq!(refusal(n, &[rest]), want, "{n}");
@@ -69,7 +69,7 @@ fn other_infos() {
     };
     let extended = [vec![6, 2, 0x2a, 3], vec![5, 0]].concat();
     let want = Some(OtherInfo::Extended("1.2.3".into(), vec![5, 0]));
-    // As RFC 5272 tags it, and as JSS writes it.
+    // Tagged as RFC 5272 requires, and as JSS encodes it.
     assert_eq!(of(&tlv(0xa1, &extended)).unwrap(), want);
     assert_eq!(of(&tlv(0x30, &extended)).unwrap(), want);
     let pending = seq(&[tlv(4, b"\x1b"), tlv(0x18, b"20300102030405Z")]);
@@ -124,7 +124,7 @@ fn a_refusal_wins() {
     let pop = status(6, &[int(8)]);
     let pending = status(3, &[seq(&[tlv(4, b"17"), tlv(0x18, b"20300102030405Z")])]);
     let refused = "the CA refused the request: failed, badRequest";
-    // Also for the same body part: every one of these is about part 1.
+    // All of these are for the same body part.
     for (statuses, want) in [
         (vec![success.clone(), failed.clone()], refused),
         (vec![failed.clone(), success.clone()], refused),
@@ -139,14 +139,14 @@ fn a_refusal_wins() {
         (vec![], "success 0"),
     ] {
         assert_eq!(outcome(&with_statuses(&statuses)), want);
-        // In controls of their own, of either version.
+        // Each in a control of its own, of either version.
         for id in [oid::CMC_STATUS_INFO, oid::CMC_STATUS_INFO_V2] {
             let controls: Vec<_> =
                 statuses.iter().map(|s| control(id, std::slice::from_ref(s))).collect();
             assert_eq!(outcome(&answer(&controls)), want);
         }
     }
-    // One that can't be read makes the whole unreadable.
+    // An undecodable status makes the whole response invalid.
     let broken = [success, tlv(4, b"x")];
     assert!(outcome(&with_statuses(&broken)).starts_with("error: cannot decode the CMC status"));
 }
@@ -192,15 +192,15 @@ fn what_the_ca_writes_cannot_act() {
         safe(&detail);
         assert_eq!(detail.lines().count(), 1);
     }
-    // Text of a megabyte is shown, but a message for people stays short.
+    // A text of a megabyte is printed by show, but error messages stay short.
     let long = "x".repeat(1 << 20);
     let error = refusal(2, &[tlv(0x0c, long.as_bytes())]);
     assert!(error.len() < 1200 && error.ends_with("… (1048576 octets)"), "{}", error.len());
-    // Octets that are no text.
+    // Octets that aren't UTF-8.
     let der = with_statuses(&[status(2, &[tlv(0x0c, &[0xff, 0xfe])])]);
     assert!(outcome(&der).starts_with("error: "), "{}", outcome(&der));
     shown(&der);
-    // An identifier in a place for people.
+    // An OBJECT IDENTIFIER beside the text for users.
     let der = with_statuses(&[status(2, &[seq(&[id(oid::ID_DATA), tlv(0x0c, b"\x1b[2J")])])]);
     assert!(shown(&der).contains("1 2 840 113549 1 7 1"));
 }

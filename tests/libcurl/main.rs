@@ -1,4 +1,4 @@
-//! A libcurl that can't be lent a key is refused, never used without it.
+//! A libcurl that can't use a key in NSS is refused, never used without the key.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 #[path = "../common/mod.rs"]
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use common::stand_in::{StandIn, folder};
 use common::{Folder, Said, run, tool};
 
-/// `enroll` with the shim in front of libcurl.
+/// Runs `enroll` with the shim in front of libcurl.
 fn enroll(f: &Folder, url: &str, shim: &str) -> Said {
     run(&mut command(f, url, shim))
 }
@@ -31,7 +31,7 @@ fn shim(f: &Folder) {
     tool("cc", f.path(), &["-shared", "-fPIC", "-o", "shim.so", source, "-ldl"]);
 }
 
-/// What needs no network works, and the rest fails in words.
+/// Commands without network work, the others fail with an error.
 #[test]
 fn a_libcurl_that_cannot_be_initialised() {
     let f = folder(&["--key-type", "ec"]);
@@ -48,14 +48,14 @@ fn a_libcurl_that_cannot_be_initialised() {
     assert!(said.exits(0).out.contains("BEGIN CERTIFICATE REQUEST"));
 }
 
-/// A look-up that hangs ends with the first signal, and with the time limit.
+/// A name lookup that hangs ends with the first signal, and with the time limit.
 #[test]
 fn a_look_up_that_hangs() {
     let f = folder(&["--key-type", "ec"]);
     shim(&f);
     let before = f.keys();
     let mut child = command(&f, "https://ca.example", "lookup").spawn().unwrap();
-    // The key comes before the look-up.
+    // The key is generated before the lookup.
     while f.keys() == before {
         assert!(child.try_wait().unwrap().is_none());
     }
@@ -87,12 +87,12 @@ fn a_libcurl_that_cannot_be_lent_a_key_is_refused() {
         let (mut keys, certificates) = f.state();
         assert_eq!(certificates, before.1, "{shim}");
         if shim == "blind" {
-            // The request left, for whoever answered: its key stays, named.
+            // The request was sent, to whichever server: its key remains, and is reported.
             keys.retain(|id| !said.err.contains(id));
         }
         assert_eq!(keys, before.0, "{shim}: {}", said.err);
     }
-    // Only what believes every server got as far as the CA, and that without the client's key.
+    // Only the shim that accepts every server reached the CA, without the client's key.
     let log = String::from_utf8(f.read("ca.log")).unwrap();
     let asked: Vec<&str> = log.lines().filter(|l| l.contains("profileId=")).collect();
     assert_eq!(asked.len(), 1, "{log}");

@@ -1,9 +1,9 @@
-/* A libcurl that isn't fit to be lent a key, for tests/libcurl: put in front of the real one by
- * LD_PRELOAD. SHIM=gnutls says it is built on GnuTLS; SHIM=deaf says what the real one is built on,
- * and takes no SSL_CTX callback; SHIM=blind takes none and believes every server besides; SHIM=broken
- * can't be initialised, as the real one when OpenSSL lacks its FIPS module; SHIM=lookup never finds a
- * name, nor that there is none, and its multi handles end when the look-ups have, unless told not to
- * wait, as the real one's from 8.20 on. */
+/* A libcurl that can't use a key in NSS, for tests/libcurl; LD_PRELOAD puts it in front of the real
+ * one. SHIM=gnutls reports GnuTLS as the TLS library. SHIM=deaf reports the real one's, and refuses
+ * an SSL_CTX callback. SHIM=blind refuses it, too, and accepts every server. SHIM=broken can't be
+ * initialized, like the real one when OpenSSL lacks its FIPS module. SHIM=lookup never finishes a
+ * name lookup, and its multi handles close when the lookups have ended unless told not to wait, like
+ * the real one's since 8.20. */
 #define _GNU_SOURCE
 #include <curl/curl.h>
 #include <dlfcn.h>

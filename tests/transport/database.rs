@@ -1,4 +1,4 @@
-//! NSS databases made by certutil; the keys are generated there and never leave.
+//! NSS databases made by certutil, which generates the keys in them.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use nss_cmc::secret::Secret;
 pub const PASSWORD: &str = "Correct-Horse-42";
 
 /// A database with a password: CA `root`, CA `middle` below it, and below that one client each of
-/// RSA, P-256 and P-384. The server's CA is added by the tests.
+/// RSA, P-256 and P-384. The tests add the server's CA.
 pub struct Fixture {
     pub dir: PathBuf,
     /// PEM of `root`.
@@ -39,11 +39,12 @@ pub fn certutil(dir: &Path, arguments: &[&str], input: &str) -> Vec<u8> {
     run("certutil", dir, &[arguments, &fixed].concat(), input)
 }
 
-/// `-2`: a CA, no path length, critical.
+/// Input for `-2`: a CA, no path length, critical.
 const CA: &str = "y\n\ny\n";
 
 impl Fixture {
-    /// Makes it in a folder called `name` below the build's own, where the last run's is wiped.
+    /// Makes the database in a folder called `name` below the build's folder, after removing an old
+    /// one.
     pub fn new(name: &str) -> Fixture {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("transport").join(name);
         let _ = std::fs::remove_dir_all(&dir);
@@ -69,14 +70,14 @@ impl Fixture {
         Fixture { dir, root }
     }
 
-    /// Trusts a server CA.
+    /// Trusts a server's CA.
     pub fn trust(&self, nickname: &str, pem: &[u8]) {
         let pem = String::from_utf8(pem.to_vec()).unwrap();
         certutil(&self.dir, &["-A", "-n", nickname, "-t", "CT,C,C", "-a"], &pem);
     }
 
-    /// Opens the database logged in, runs, and insists that NSS shuts down cleanly: a leaked
-    /// reference would make that fail.
+    /// Opens the database, logs in, calls `f`, and asserts that NSS shuts down: a leaked reference
+    /// prevents it.
     pub fn with<T>(&self, f: impl FnOnce(&Database) -> T) -> T {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
@@ -90,7 +91,7 @@ impl Fixture {
     }
 }
 
-/// The client `nickname` with its chain.
+/// Returns the client `nickname` with its chain.
 pub fn identity(database: &Database, nickname: &str) -> Identity {
     let certificate = database.find_certificate(nickname).unwrap();
     let key = certificate.private_key().unwrap();
@@ -99,7 +100,7 @@ pub fn identity(database: &Database, nickname: &str) -> Identity {
     Identity { certificate, issuers, key }
 }
 
-/// The database most tests share.
+/// Returns the database that most tests share.
 pub fn shared() -> &'static Fixture {
     static SHARED: OnceLock<Fixture> = OnceLock::new();
     SHARED.get_or_init(|| Fixture::new("shared"))

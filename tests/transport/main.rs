@@ -1,4 +1,4 @@
-//! The transport against a TLS server of another make, with keys that certutil made.
+//! The transport against a TLS server that uses the `openssl` crate, with keys made by certutil.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod database;
@@ -36,24 +36,24 @@ fn transport(database: &Database, identity: Option<Identity>) -> Transport<'_> {
     Transport::new(TransportOptions { database: Some(database), identity, ..direct() }).unwrap()
 }
 
-/// The defaults, but no proxy that the environment may name.
+/// Returns the default options, without a proxy from the environment.
 fn direct<'db>() -> TransportOptions<'db> {
     TransportOptions { proxy: Some(String::new()), ..TransportOptions::default() }
 }
 
-/// The shared database, trusting a server CA under a nickname of the test's own.
+/// Returns the shared database, which trusts a new server CA under this nickname.
 fn trusting(nickname: &str) -> (&'static Fixture, Ca) {
     let ca = Ca::new(&format!("server CA for {nickname}"));
     shared().trust(nickname, &ca.pem);
     (shared(), ca)
 }
 
-/// One POST without a client certificate.
+/// Sends one POST without a client certificate.
 fn post(server: &Server, host: &str) -> Result<Reply, Error> {
     shared().with(|db| transport(db, None).post(&server.url(host), b"request", CMC))
 }
 
-/// One POST over plain http.
+/// Sends one POST over plain http.
 fn post_plain(bytes: &[u8]) -> Result<Reply, Error> {
     let server = Server::start(None, Answer::Close(bytes.to_vec()));
     let options = TransportOptions { plain_http: true, ..direct() };

@@ -1,5 +1,5 @@
-//! Proxies: one that is itself reached over TLS gets neither the server's trust nor the client's
-//! certificate, and what a proxy does wrong is said of the proxy.
+//! Proxies: a proxy that is reached over TLS gets neither the server's trust nor the client's
+//! certificate, and an error of the proxy names the proxy.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,8 +9,8 @@ use openssl::ssl::{ErrorCode, SslStream};
 
 use super::*;
 
-/// A forwarding proxy behind TLS, for one connection: which client certificate it got, and whether
-/// the tunnel was asked for.
+/// A forwarding proxy with TLS, for one connection: the client certificate it received, and the
+/// first line of the request for a tunnel.
 type Got = Arc<Mutex<Vec<(Option<String>, String)>>>;
 
 fn tls_proxy(tls: &Tls<'_>, answer: &'static str) -> (u16, Got) {
@@ -43,7 +43,7 @@ fn tunnel(mut client: SslStream<TcpStream>, answer: &str, log: &Got) -> Option<(
     }
     let port = head.split(' ').nth(1)?.rsplit_once(':')?.1.parse::<u16>().ok()?;
     let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    // One thread for both ways: neither side speaks while the other does.
+    // One thread for both directions: only one side sends at a time.
     client.get_ref().set_nonblocking(true).ok()?;
     server.set_nonblocking(true).ok()?;
     let mut chunk = vec![0; 1 << 16];
@@ -52,7 +52,7 @@ fn tunnel(mut client: SslStream<TcpStream>, answer: &str, log: &Got) -> Option<(
             Ok(0) => return server.shutdown(Shutdown::Both).ok(),
             Ok(n) => write_all(&mut server, &chunk[..n])?,
             Err(e) if matches!(e.code(), ErrorCode::WANT_READ | ErrorCode::WANT_WRITE) => {}
-            // A client may go without close_notify, as curl does that gives up.
+            // A client may close without close_notify, as curl does on a timeout.
             Err(_) => return None,
         }
         match server.read(&mut chunk) {
@@ -81,14 +81,15 @@ fn through<'db>(db: &'db Database, proxy: String, client: Option<Identity>) -> T
     Transport::new(options).unwrap()
 }
 
-/// It is judged by its own name, and asks for a client certificate in vain; the server gets one.
+/// The proxy's certificate is checked for its own name, and its request for a client certificate is
+/// not met; the server gets the certificate.
 #[test]
 fn a_proxy_over_tls_gets_no_client_certificate() {
     let (fixture, ca) = trusting("https proxy");
     let clients = Some(fixture.root.clone());
     fixture.with(|db| {
         for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
-            // The first could pass for the server, too.
+            // The first certificate is also valid for the server's name.
             for names in [&["localhost", "127.0.0.1"][..], &["127.0.0.1"]] {
                 let tls = Tls { clients: clients.clone(), version, ..Tls::new(&ca) };
                 let server = Server::start(Some(tls), Answer::Close(ok(b"answer")));
@@ -155,7 +156,7 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             assert!(!format!("{error:?}{error}").contains("geheim"), "{error:?}");
             assert_eq!(proxy.seen().len(), 1);
         }
-        // One that closes, or talks nonsense, or isn't there, or can't be found.
+        // A proxy that closes, sends garbage, isn't running, or has an unknown name.
         let closing = Server::start(None, Answer::Close(Vec::new()));
         let mad = Server::start(None, Answer::Close(b"220 mail ESMTP\r\n".to_vec()));
         let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -170,7 +171,7 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             ("https", local(plain.port)),
             ("socks5h", local(mad.port)),
         ] {
-            // Who waits for the other to speak first waits no longer than this.
+            // Two sides that wait for each other end after this time.
             let options = TransportOptions {
                 database: Some(db),
                 proxy: Some(format!("{scheme}://user:geheim@{proxy}")),
@@ -183,7 +184,7 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             assert!(!error.was_sent(), "{error}");
             assert!(!format!("{error:?}{error}").contains("geheim"), "{error:?}");
         }
-        // The proxy is well; the server behind it is a stranger.
+        // The proxy works; the server behind it is not trusted.
         let stranger = Server::start(Some(Tls::new(&Ca::new("nobody"))), Answer::Close(ok(b"")));
         let (port, _) = tls_proxy(&Tls { names: &["127.0.0.1"], ..Tls::new(&ca) }, "200 Go");
         let mut transport = through(db, format!("https://127.0.0.1:{port}"), None);

@@ -1,11 +1,11 @@
-//! A server that refuses our certificate by a TLS alert: what the certificate lacks is said, as far as
-//! it says so itself.
+//! A server that refuses the client certificate with a TLS alert: the error names defects that the
+//! certificate itself shows.
 
 use super::*;
 
 #[test]
 fn what_the_certificate_lacks_is_said() {
-    // Of its own: certutil would write to the shared one while other tests read it.
+    // A separate database: certutil would write to the shared one while other tests read it.
     let fixture = Fixture::new("lacking");
     let ca = Ca::new("server CA for lacking");
     fixture.trust("lacking", &ca.pem);

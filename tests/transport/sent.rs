@@ -1,4 +1,4 @@
-//! Each POST is sent once, and an error tells whether it may have been sent.
+//! Each POST is sent once, and an error says whether it may have been sent.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use nss_cmc::http::endpoint::Endpoint;
 
 use super::*;
 
-/// A server that makes the TLS handshake with one client, then does what it is told.
+/// A server that makes the TLS handshake with one client, then calls a function.
 fn once(
     tls: Tls<'_>,
     act: impl FnOnce(openssl::ssl::SslStream<TcpStream>) + Send + 'static,
@@ -24,7 +24,7 @@ fn once(
     (url, thread)
 }
 
-/// The connection ends after any octet of the answer.
+/// The connection ends after any octet of the response.
 #[test]
 fn a_cut_answer_was_sent_for() {
     let (fixture, ca) = trusting("cut");
@@ -48,7 +48,7 @@ fn a_cut_answer_was_sent_for() {
     });
 }
 
-/// The server took the connection and read nothing, or some, and then it was gone.
+/// The server accepted the connection, read nothing or a part, and closed.
 #[test]
 fn what_ends_after_the_handshake_may_have_been_sent() {
     let (fixture, ca) = trusting("after the handshake");
@@ -74,7 +74,7 @@ fn what_ends_after_the_handshake_may_have_been_sent() {
             assert!(error.was_sent(), "{error}");
             assert_error(&error, Kind::Unreachable, "time-out waiting for", "");
         }
-        // Too much of an answer.
+        // A response head that is too large.
         let many = [b"HTTP/1.1 200 \r\n", b"X: y\r\n".repeat(10_000).as_slice(), b"\r\n"].concat();
         let server = Server::start(Some(Tls::new(&ca)), Answer::Close(many));
         let error = transport(db, None).post(&server.url("localhost"), b"", CMC).unwrap_err();
@@ -105,7 +105,7 @@ fn what_ends_before_the_handshake_was_not_sent() {
             assert_eq!((error.kind(), error.was_sent()), (kind, false), "{error}");
             assert!(!error.to_string().contains("geheim"), "{error}");
         }
-        // TLS 1.2 refuses a client within the handshake, 1.3 after the client is done with it.
+        // TLS 1.2 refuses a client within the handshake, TLS 1.3 after the client has finished it.
         for (version, sent) in [(SslVersion::TLS1_2, false), (SslVersion::TLS1_3, true)] {
             let tls = Tls { version, clients: Some(stranger.pem.clone()), ..Tls::new(&ca) };
             let server = Server::start(Some(tls), Answer::Close(ok(b"")));
@@ -118,7 +118,7 @@ fn what_ends_before_the_handshake_was_not_sent() {
     });
 }
 
-/// Nothing that HTTP offers for it makes a POST go out twice.
+/// No HTTP status or header causes a second POST.
 #[test]
 fn no_status_makes_a_post_go_out_twice() {
     for head in [
@@ -149,7 +149,7 @@ fn no_status_makes_a_post_go_out_twice() {
     }
 }
 
-/// A connection that is kept serves GETs; a POST over it could be lost, and curl would repeat it.
+/// A kept connection serves GETs; a POST on it could be lost, and curl would repeat it.
 #[test]
 fn a_post_never_goes_over_a_kept_connection() {
     let (fixture, ca) = trusting("kept");
@@ -162,7 +162,7 @@ fn a_post_never_goes_over_a_kept_connection() {
         let first: Vec<usize> = server.seen().iter().map(|s| s.connection).collect();
         assert_eq!(first, [0, 0]);
         drop(transport);
-        // The server closes every connection at its second request, unanswered.
+        // The server closes every connection at its second request, without response.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (count, counted) = std::sync::mpsc::channel();
@@ -196,8 +196,8 @@ fn a_post_never_goes_over_a_kept_connection() {
     });
 }
 
-/// Base64 goes to an EST server that could not read DER, so that nothing came of the first request:
-/// whether one may have been sent is then the second one's answer alone.
+/// An EST server that could not read DER gets base64. It did not handle the first request, so
+/// whether a request may have been sent depends on the second one only.
 #[test]
 fn of_an_est_servers_two_requests_the_second_counts() {
     for reads in [false, true] {
@@ -206,7 +206,8 @@ fn of_an_est_servers_two_requests_the_second_counts() {
         let server = std::thread::spawn(move || {
             let (mut first, _) = listener.accept().unwrap();
             let second = reads.then(|| listener.try_clone().unwrap());
-            // Nobody listens any more when the first answer arrives, unless there is to be a second.
+            // The listener is closed before the first response arrives, unless a second request is
+            // expected.
             drop(listener);
             read_request(&first);
             first.write_all(&answer("400 What?", "text/plain", b"no base64")).unwrap();

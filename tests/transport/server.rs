@@ -1,5 +1,5 @@
-//! A one-request-at-a-time HTTP server over TLS (or plain), made of the `openssl` crate, with its
-//! own CA.
+//! An HTTP server for one request at a time, over TLS or plain, made with the `openssl` crate, and
+//! its CA.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -20,28 +20,28 @@ use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::{X509, X509Name};
 
-/// What the server saw of one request.
+/// What the server received with one request.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub head: String,
     pub body: Vec<u8>,
     /// Common name of the client certificate.
     pub client: Option<String>,
-    /// Certificates the client sent.
+    /// Number of certificates that the client sent.
     pub sent: usize,
     pub version: &'static str,
-    /// Which connection, from 0.
+    /// Number of the connection, from 0.
     pub connection: usize,
 }
 
-/// What the server does with a request.
+/// The server's response to a request.
 #[derive(Clone)]
 pub enum Answer {
-    /// Sends the bytes and closes.
+    /// Sends these bytes and closes.
     Close(Vec<u8>),
-    /// Sends the bytes and waits for another request.
+    /// Sends these bytes and waits for another request.
     Keep(Vec<u8>),
-    /// Says nothing until the client goes.
+    /// Sends nothing until the client closes.
     Silence,
 }
 
@@ -116,22 +116,22 @@ impl Ca {
     }
 }
 
-/// How the server speaks TLS.
+/// The server's TLS settings.
 pub struct Tls<'a> {
     pub ca: &'a Ca,
     pub key: PKey<Private>,
     pub names: &'a [&'a str],
     pub version: SslVersion,
-    /// PEM of the CA whose clients are admitted; `None` asks for no certificate.
+    /// PEM of the CA whose clients are accepted; `None` requests no certificate.
     pub clients: Option<Vec<u8>>,
-    /// Clients without a certificate are admitted, too.
+    /// Whether clients without a certificate are accepted, too.
     pub optional: bool,
-    /// The server's certificate ended yesterday.
+    /// Whether the server's certificate expired yesterday.
     pub expired: bool,
 }
 
 impl<'a> Tls<'a> {
-    /// TLS 1.3 for `localhost` with an EC key, asking for no client certificate.
+    /// Returns TLS 1.3 for `localhost` with an EC key and no request for a client certificate.
     pub fn new(ca: &'a Ca) -> Tls<'a> {
         Tls {
             ca,
@@ -166,7 +166,7 @@ impl<'a> Tls<'a> {
     }
 }
 
-/// A running server; dropping it ends it.
+/// A running server; stopped on drop.
 pub struct Server {
     pub port: u16,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -193,8 +193,8 @@ impl Server {
                         Ok(stream) => {
                             serve(stream, &answer, &log, |s| Seen::of(s.ssl(), connection));
                         }
-                        // Closing with data unread would reset the connection and might
-                        // overtake the alert.
+                        // Closing with unread data would reset the connection, and the reset might
+                        // arrive before the alert.
                         Err(HandshakeError::Failure(mut failed)) => {
                             while more(failed.get_mut(), &mut Vec::new()) {}
                         }
@@ -242,7 +242,7 @@ impl Seen {
     }
 }
 
-/// Reads requests and answers them until the answer, or the client, ends the connection.
+/// Handles requests until the response, or the client, ends the connection.
 fn serve<S: Read + Write>(
     mut stream: S,
     answer: &Answer,

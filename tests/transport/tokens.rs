@@ -1,4 +1,4 @@
-//! Keys in other tokens than a plain database: softoken in FIPS mode, SoftHSM.
+//! Keys in tokens other than a plain database: softoken in FIPS mode, SoftHSM.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::database::{Fixture, PASSWORD, certutil, identity, run};
 use crate::server::{Answer, Ca, Server, Tls};
 use crate::{CMC, assert_error, ok, transport};
 
-/// Each client with TLS 1.2 and 1.3, against a server that admits those below `root`.
+/// Authenticates each client with TLS 1.2 and 1.3 to a server that accepts those below `root`.
 fn authenticate(fixture: &Fixture, root: &[u8], ca: &Ca, nicknames: &[&str], fips: bool) {
     fixture.with(|db| {
         assert_eq!(db.token("internal").unwrap().is_fips(), fips);
@@ -37,8 +37,8 @@ fn keys_of_a_database_in_fips_mode_authenticate() {
     authenticate(&fixture, &fixture.root, &ca, &["rsa", "p256", "p384"], true);
 }
 
-/// Whether this is the process of its own that a test needs whose library reads its configuration
-/// by an environment variable, and once; else runs the test in one.
+/// Returns `true` in a process of the test's own, else runs the test in one and returns `false`:
+/// the library reads its configuration from an environment variable, once.
 fn in_own_process(test: &str, variable: &str, conf: impl Fn(&Path) -> String) -> bool {
     if std::env::var_os("NSS_CMC_TEST_CHILD").is_some() {
         return true;

@@ -1,4 +1,4 @@
-//! What goes over the wire, seen from outside: how often, to whom, and what a signal does meanwhile.
+//! Network traffic, observed from outside: how often, to whom, and the effect of a signal.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "../common/mod.rs"]
@@ -17,13 +17,13 @@ use common::Folder;
 /// The agent of [`common::stand_in::folder`].
 const AGENT: [&str; 6] = ["-d", "db", "--password-file", "pw", "--signer", "agent"];
 
-/// `enroll` for an EC key by the agent.
+/// Returns the arguments to enroll with an EC key by the agent.
 fn enroll<'a>(url: &'a str, profile: &'a str) -> Vec<&'a str> {
     let key = ["--key-type", "ec", "--subject", "CN=x", "--nickname", "x"];
     [&["enroll"], &AGENT[..], &["--ca", url, "--profile", profile], &key].concat()
 }
 
-/// The program at work in the folder, no proxy in its environment.
+/// Returns the program as a command in the folder, without a proxy in its environment.
 fn command<S: AsRef<std::ffi::OsStr>>(f: &Folder, args: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
     command.current_dir(f.path()).stdin(Stdio::null());
@@ -43,7 +43,7 @@ fn signal(name: &str, id: u32) {
     assert!(sent.success());
 }
 
-/// Waits for a condition.
+/// Waits until a condition holds.
 #[track_caller]
 fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -56,15 +56,15 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 /// SIGHUP, SIGINT and SIGTERM, in the mask of proc(5).
 const CAUGHT: u64 = 1 | 1 << 1 | 1 << 14;
 
-/// Whether a process has handlers for all three signals.
+/// Returns whether a process has handlers for all three signals.
 fn catches_signals(id: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|l| l.strip_prefix("SigCgt:\t"));
     mask.and_then(|m| u64::from_str_radix(m, 16).ok()).is_some_and(|mask| mask & CAUGHT == CAUGHT)
 }
 
-/// What a process says and how it ends; a signal's number counts as 128 and more, as in a shell.
-/// It has to end soon.
+/// Returns output and exit code of a process, which must end soon; a signal counts as 128 plus its
+/// number, as in a shell.
 #[track_caller]
 fn ended(mut child: Child) -> common::Said {
     use std::os::unix::process::ExitStatusExt;

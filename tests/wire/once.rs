@@ -1,10 +1,10 @@
-//! Each POST is sent once, whatever becomes of the connections a server keeps.
+//! Each POST is sent once, whatever happens to kept connections.
 
 use super::common::stand_in::{StandIn, folder, program};
 use super::common::{Folder, tool};
 use super::{AGENT, enroll, log};
 
-/// The requests for CMC that reached the CA.
+/// Returns the CMC requests that reached the CA.
 fn posts(f: &Folder) -> Vec<String> {
     log(f).lines().filter(|l| l.contains("profileId=")).map(str::to_owned).collect()
 }
@@ -23,7 +23,7 @@ fn two_trips_and_a_revocation_over_connections_that_are_dropped() {
         let what = ["--encryption-only", "--subject", "CN=x", "--nickname", "x"];
         f.nss_cmc(&[&args, &AGENT[..], &what].concat()).exits(0);
         assert_eq!(posts(&f).len(), 2, "{keep}: {}", log(&f));
-        // It asks for the certificate's state before, over a connection that is kept.
+        // Before it, the certificate's state is read over a kept connection.
         let serial = serial(&f);
         let args = ["revoke", "--ca", &ca.url, "--serial", &serial];
         f.nss_cmc(&[&args, &AGENT[..], &["--reason", "superseded"]].concat());

@@ -1,4 +1,4 @@
-//! The password of a proxy, or in a CA's URL, is in no message.
+//! The password in a proxy's or CA's URL is in no message.
 
 use super::common::run;
 use super::common::stand_in::folder;
@@ -38,7 +38,7 @@ fn no_message_holds_a_url_s_password() {
     assert!(f.keys().len() <= 1, "no key stays where nothing was sent");
 }
 
-/// Not the CA, which was never reached.
+/// The error names the proxy, not the CA, which was never contacted.
 #[test]
 fn a_proxy_that_can_not_be_used_is_named() {
     let f = folder(&["--key-type", "ec"]);
@@ -52,7 +52,7 @@ fn a_proxy_that_can_not_be_used_is_named() {
     ] {
         let said = run(command(&f, &args).env("https_proxy", proxy));
         assert!(said.err.contains(words), "{proxy}: {said:?}");
-        // The CA's own name is exempt: the proxy is not used.
+        // no_proxy includes the CA's name: the proxy is not used.
         let said = run(command(&f, &args).env("https_proxy", proxy).env("no_proxy", "x,.example"));
         assert!(said.err.contains("cannot find ca.example:443"), "{proxy}: {said:?}");
     }
@@ -74,7 +74,7 @@ fn nor_that_of_a_ca_s_url() {
             assert_eq!(said.code, 2, "{said:?}");
             assert!(!format!("{said:?}").contains("heim"), "{url}: {said:?}");
         }
-        // Where it doesn't belong.
+        // As an unexpected argument.
         let said = run(&mut command(&f, &["enroll", url]));
         assert_eq!(said.code, 2, "{said:?}");
         assert!(!format!("{said:?}").contains("heim") || !url.contains("://"), "{said:?}");

@@ -1,5 +1,5 @@
-//! The first signal ends a run that has sent nothing, wherever it waits; one that has goes on, and
-//! says so; a signal that is ignored stays ignored.
+//! The first signal ends a run that has sent nothing, at any point; a run that has sent its request
+//! continues with a message; an ignored signal stays ignored.
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -65,7 +65,8 @@ fn a_pipe_without_writer() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// Accepts, and says nothing: TLS never begins. Or as a proxy, which never answers CONNECT.
+/// The server accepts the connection and never starts TLS, or is a proxy that never responds to
+/// CONNECT.
 #[test]
 fn a_server_that_does_not_shake_hands() {
     let f = folder(&["--key-type", "ec"]);
@@ -84,7 +85,7 @@ fn a_server_that_does_not_shake_hands() {
         }
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (mut stream, _) = mute.accept().unwrap();
-        // Its first octets are here: it waits for ours.
+        // The client's first octets have arrived: it waits for the server's.
         stream.read_exact(&mut [0; 5]).unwrap();
         signal("INT", child.id());
         let said = ended(child).exits(130);
@@ -96,7 +97,7 @@ fn a_server_that_does_not_shake_hands() {
     }
 }
 
-/// The CA has the request: the first signal is answered with words, the second one ends the run.
+/// The CA has the request: the first signal prints a message, the second one ends the run.
 #[test]
 fn a_silent_ca() {
     let f = folder(&["--key-type", "ec"]);
@@ -117,7 +118,7 @@ fn a_silent_ca() {
     assert!(!rest.contains("waiting for"), "it is said once: {rest}");
 }
 
-/// Reads a request and hands the connection over.
+/// Reads a request and returns the connection.
 fn accept(listener: &TcpListener) -> TcpStream {
     let (mut stream, _) = listener.accept().unwrap();
     let mut request = Vec::new();
@@ -130,7 +131,7 @@ fn accept(listener: &TcpListener) -> TcpStream {
     stream
 }
 
-/// The answer that comes after a signal is taken, stored, and the run a success.
+/// The response that comes after a signal is stored, and the run succeeds.
 #[test]
 fn an_answer_after_a_signal_is_taken() {
     let f = Folder::bare();
@@ -158,7 +159,7 @@ fn an_answer_after_a_signal_is_taken() {
     assert_eq!(f.read("resp"), answer);
 }
 
-/// A proxy that lets a CONNECT wait until it is told to go on.
+/// A proxy that delays a CONNECT until it is released.
 struct Gate {
     listener: TcpListener,
 }
@@ -212,7 +213,7 @@ fn an_ignored_signal_stays_ignored() {
     let said = ended(child).exits(0);
     assert!(!said.err.contains("signal"), "{said:?}");
     assert!(f.certificates().iter().any(|c| c.starts_with("x ")));
-    // What isn't ignored still ends it.
+    // Signals that aren't ignored still end it.
     fifo(&f, "out");
     let before = f.keys().len();
     let child = Command::new("sh")
@@ -231,7 +232,7 @@ fn an_ignored_signal_stays_ignored() {
     assert_eq!(f.keys().len(), before);
 }
 
-/// The pipe's reader comes at last: the request is there.
+/// The pipe gets a reader late: the request is written.
 #[test]
 fn a_pipe_whose_reader_comes_late() {
     let f = Folder::new();

@@ -1,5 +1,5 @@
-//! A question for a password that a signal ends leaves a terminal that echoes. The terminal is one of
-//! util-linux's `script`.
+//! A signal at a password prompt restores the terminal's echo. The terminal is that of util-linux's
+//! `script`.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
@@ -7,14 +7,14 @@ use std::process::{Child, Command, Stdio};
 use super::common::Folder;
 use super::{ended, signal, until};
 
-/// Runs the program on a terminal of its own, and stty after it; what that says is in `after`, the
-/// exit status in `code`.
+/// Runs the program on a new terminal, then stty; `after` gets the output of stty, `code` the exit
+/// status.
 fn on_a_terminal(f: &Folder, args: &str) -> Child {
     for name in ["tty", "pid", "after", "code"] {
         std::fs::remove_file(f.file(name)).ok();
     }
     let program = env!("CARGO_BIN_EXE_nss-cmc");
-    // A shell for the program alone, so that its process id is known.
+    // A shell for the program alone, to learn its process id.
     f.write("inner.sh", format!("echo $$ >pid\nexec {program} {args}\n"));
     f.write("outer.sh", "tty >tty\nsh inner.sh\necho $? >code\nstty -a >after\n");
     Command::new("script")
@@ -37,7 +37,7 @@ fn number(f: &Folder, name: &str) -> Option<u32> {
     std::fs::read_to_string(f.file(name)).ok()?.trim().parse().ok()
 }
 
-/// Waits until the program has switched the echo off.
+/// Waits until the program has switched the echo off; returns its process id.
 fn asked(f: &Folder) -> u32 {
     until("the question", || {
         number(f, "pid").is_some() && f.file("tty").exists() && stty(f).contains(" -echo ")
@@ -66,7 +66,7 @@ fn the_terminal_echoes_after_a_signal() {
         (csr, "INT", 130),
         (csr, "TERM", 130),
         (csr, "HUP", 130),
-        // Old names die of the signal, as what runs them in a loop expects.
+        // Old tools die of the signal, which a script with a loop expects.
         ("HttpClient h.cfg", "INT", 130),
         ("HttpClient h.cfg", "TERM", 143),
     ] {
@@ -76,7 +76,7 @@ fn the_terminal_echoes_after_a_signal() {
         assert_eq!(number(&f, "code"), Some(code), "{args} {name}");
         echoes(&f);
     }
-    // Typed.
+    // Ctrl-C on the terminal.
     let mut child = on_a_terminal(&f, csr);
     asked(&f);
     child.stdin.as_mut().unwrap().write_all(b"\x03").unwrap();
@@ -84,7 +84,7 @@ fn the_terminal_echoes_after_a_signal() {
     assert_eq!(number(&f, "code"), Some(130));
     echoes(&f);
     assert!(f.keys().is_empty());
-    // And the answer is taken.
+    // A typed password is read.
     let mut child = on_a_terminal(&f, csr);
     asked(&f);
     child.stdin.as_mut().unwrap().write_all(b"Secret.123\n").unwrap();
