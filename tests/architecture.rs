@@ -1,9 +1,9 @@
-//! Which module may use which: the arrows of the design, read from the sources.
+//! Checks which module uses which, by reading the sources.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
 
-/// The rooms, from the ground up: what one of them uses stands before it.
+/// The modules of the library and the program; each uses only those before it.
 const ORDER: &[&str] = &[
     "text",
     "error",
@@ -35,14 +35,14 @@ fn sources(at: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The room of a file: the folder below `src` it is in, or its own name.
+/// Returns the module of a file: the folder below `src`, or the file's own name.
 fn room(file: &Path) -> String {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let first = file.strip_prefix(src).unwrap().components().next().unwrap();
     Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap().to_owned()
 }
 
-/// The rooms that a file names by `crate::`.
+/// Returns the modules that a file names with `crate::`.
 fn used(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap();
     let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
@@ -77,16 +77,16 @@ fn no_room_uses_one_above_it() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The rooms of the program, which alone talks to people.
+/// The modules of the program; only these print.
 const PROGRAM: &[&str] = &["main", "cli", "dogtag_tools"];
 
-/// The lines of a file that aren't comments.
+/// Returns the lines of a file that aren't comments.
 fn code(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap();
     text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// What is said to people is decided where the command line is read; the library returns it.
+/// The library returns results; the code that reads the command line prints them.
 #[test]
 fn only_the_program_prints() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -103,7 +103,7 @@ fn only_the_program_prints() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// JSON is what the program makes of results, and what Dogtag's REST interface speaks.
+/// The program prints JSON, and Dogtag's REST interface sends it.
 #[test]
 fn json_is_made_by_cli_and_read_from_dogtag() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -131,8 +131,8 @@ fn only_main_ends_the_process_and_only_nss_and_bridge_are_unsafe() {
     }
 }
 
-/// libsmime3 decrypts what it is given with the keys of the database, and knows no content type of CMC:
-/// no message of a server reaches it.
+/// libsmime3 decrypts messages with the keys of the database, and knows no content type of CMC: it
+/// must not read a server's message.
 #[test]
 fn messages_are_not_left_to_libsmime3() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -142,7 +142,7 @@ fn messages_are_not_left_to_libsmime3() {
     }
 }
 
-/// A Rust enum would make a value that C has and we don't know undefined behaviour.
+/// A Rust enum with a value that only the C library knows would be undefined behaviour.
 #[test]
 fn enumerations_of_c_stay_numbers() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -160,14 +160,14 @@ fn enumerations_of_c_stay_numbers() {
     }
 }
 
-/// NSS writes into its structures behind our back (an import gives a certificate another nickname):
-/// a reference to a whole one, whose fields don't change as long as it lives, would be a lie.
+/// NSS changes its structures at any time (an import changes a certificate's nickname), so a
+/// reference to a whole structure would break Rust's aliasing rules.
 #[test]
 fn no_reference_to_a_structure_of_nss_is_handed_out() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for file in sources(&root.join("src/nss")) {
         let text = std::fs::read_to_string(&file).unwrap();
-        // An item is two fields that stay as they are.
+        // The two fields of a SECItem don't change.
         let code = text.replace("&sys::SECItem", "");
         for word in ["-> &sys::", "-> &mut sys::", "&*self.as_ptr()", "&mut *self.as_ptr()"] {
             assert!(!code.contains(word), "{}: {word}", file.display());

@@ -1,4 +1,4 @@
-//! The vendored bindings against the installed NSS headers: `cargo test --features regen`.
+//! Compares the vendored bindings with the installed NSS headers: `cargo test --features regen`.
 //! `NSS_CMC_BLESS=1` rewrites the vendored file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg(feature = "regen")]

@@ -1,4 +1,4 @@
-//! CMCResponse: exit status, what it believes, what it stores. Its text is in tests/text.rs.
+//! CMCResponse: exit status, verification, stored files. tests/text.rs has its output.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -16,7 +16,7 @@ fn vector(flow: &str) -> Vec<u8> {
     std::fs::read(vectors().join(flow).join("response.der")).unwrap()
 }
 
-/// A folder with a database that trusts the lab's CA as `trust` says.
+/// Makes a folder with a database that has the recorded CA with this trust.
 fn database(trust: &str) -> Folder {
     let f = Folder::new();
     let ca = vectors().join("ca_signing.pem");
@@ -28,7 +28,7 @@ fn cmc_response(dir: &Path, args: &[&str]) -> Said {
     nss_cmc(dir, &[&["CMCResponse"], args].concat())
 }
 
-/// A Full PKI Response with one status control, signed by nobody.
+/// Returns an unsigned Full PKI Response with one status control.
 fn unsigned(control: &rasn::types::Oid, status: &[u8]) -> Vec<u8> {
     let control =
         tlv(0x30, &[vec![2, 1, 1], encode(&control.to_owned()), tlv(0x31, status)].concat());
@@ -60,7 +60,7 @@ fn exit_status_tells_the_cmc_status() {
         (7, success, 1, "ERROR: CMC status for [1]: partial\n"),
         (9, success, 1, "ERROR: CMC status for [1]: unknown (9)\n"),
     ] {
-        // Version 1 counts as version 2 does; the Java tool passes it over.
+        // Version 1 counts as version 2 does; the Java tool ignores it.
         for control in [oid::CMC_STATUS_INFO_V2, oid::CMC_STATUS_INFO] {
             let info = [&[2, 1, status, 0x30, 3, 2, 1, 1][..], rest].concat();
             let said = shown(&unsigned(control, &tlv(0x30, &info))).exits(code);
@@ -108,11 +108,11 @@ fn arguments() {
     assert!(said.err.contains("CMCResponse --help"), "{}", said.err);
     let help = cmc_response(f.path(), &["--help"]).exits(0);
     assert!(help.out.contains("-i <FILE>") && help.err.is_empty(), "{}", help.out);
-    // Java stops reading at what it doesn't know, and says nothing.
+    // Java stops reading at an unknown option, without a message.
     assert!(cmc_response(f.path(), &["--frob", "-i", "r"]).exits(1).err.contains("--frob"));
     let said = cmc_response(f.path(), &["-i", "r", "stray"]).exits(0);
     assert!(said.err.contains("\"stray\" is ignored"), "{}", said.err);
-    // No database is needed, and none is made.
+    // No database is needed or made.
     assert!(said.err.contains("warning: the signature was not verified"), "{}", said.err);
     assert_eq!(std::fs::read_dir(f.path()).unwrap().count(), 1);
     assert!(cmc_response(f.path(), &["-i", "r", "-d", "none"]).exits(1).err.contains("none"));
@@ -174,14 +174,14 @@ fn only_answers_to_be_believed_are_stored() {
     assert!(said.err.contains("warning: response signature is invalid"), "{}", said.err);
     assert!(f.file("s").exists());
 
-    // A refusal is a refusal, however well signed; nothing is stored.
+    // A refusal fails even with a valid signature; nothing is stored.
     f.write("refused", vector("08a-wrong-agent"));
     let said = cmc_response(f.path(), &["-d", "db", "-i", "refused", "-o", "r"]).exits(1);
     assert!(said.err.contains("CMC status for [0]: failed"), "{}", said.err);
     assert!(!f.file("r").exists());
 }
 
-/// Java crashes over it and leaves an empty file.
+/// The Java tool crashes here and leaves an empty file.
 #[test]
 fn an_answer_without_certificates_is_stored_whole() {
     let f = Folder::bare();
@@ -190,7 +190,7 @@ fn an_answer_without_certificates_is_stored_whole() {
     let said = cmc_response(f.path(), &["-i", "r", "-o", "chain"]).exits(0);
     assert!(said.out.contains("Status: SUCCESS"), "{}", said.out);
     assert_eq!(pem::to_der(&f.read("chain")), bare);
-    // Whole or not at all.
+    // The file appears whole or not at all.
     let said = cmc_response(f.path(), &["-i", "r", "-o", "no/such"]).exits(1);
     assert!(said.err.contains("cannot write no/such"), "{}", said.err);
     assert_eq!(std::fs::read_dir(f.path()).unwrap().count(), 2);
@@ -206,7 +206,7 @@ fn an_untrusted_signer() {
     assert!(!f.file("o").exists());
     cmc_response(f.path(), &["-d", "db", "-i", "r", "-o", "o", "--allow-unverified"]).exits(0);
     assert!(f.file("o").exists());
-    // A database that only happens to lie here isn't opened.
+    // A database in the current directory isn't opened.
     let said = cmc_response(&f.file("db"), &["-i", "../r"]).exits(0);
     assert!(said.err.contains("warning: the signature was not verified"), "{}", said.err);
     assert!(!said.err.contains("is good"), "{}", said.err);

@@ -1,5 +1,5 @@
-//! CMCRevoke: its arguments, its message as openssl reads it, and what becomes of the traps of the
-//! Java tool.
+//! CMCRevoke: its options, its message as parsed by openssl, and the mistakes of the Java tool that
+//! it avoids.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -10,7 +10,7 @@ use std::process::Command;
 use common::der::pem;
 use common::{Folder, PASSWORD, Said, run, tool};
 
-/// A database with an agent's certificate.
+/// Makes a folder with a database that has an agent's certificate.
 fn ready(key: &[&str]) -> Folder {
     let f = Folder::new();
     f.write("noise", [7u8; 64]);
@@ -28,7 +28,7 @@ fn revoke(f: &Folder, args: &[&str]) -> Said {
     f.nss_cmc(&[&["CMCRevoke"], args].concat())
 }
 
-/// Verifies the signature with openssl; the PKIData as openssl parses it.
+/// Verifies the signature with openssl; returns the PKIData as openssl prints it.
 #[track_caller]
 fn verified(f: &Folder, file: &str) -> String {
     let cms = ["cms", "-verify", "-noverify", "-inform", "DER", "-binary", "-out", "pki", "-in"];
@@ -45,7 +45,7 @@ fn values(parsed: &str) -> Vec<String> {
         .collect()
 }
 
-/// senderNonce 1, revokeRequest 2, and the three other sequences empty.
+/// senderNonce 1, revokeRequest 2; the three other sequences are empty.
 #[test]
 fn the_message_is_java_s_but_for_its_nonce() {
     for key in [EC, &["-k", "rsa", "-g", "2048"]] {
@@ -68,7 +68,7 @@ fn the_message_is_java_s_but_for_its_nonce() {
         assert_eq!(values.len(), 14, "{parsed}");
         let empty = parsed.lines().rev().take(3).filter(|l| l.contains("l=   0 cons: SEQUENCE"));
         assert_eq!(empty.count(), 3, "{parsed}");
-        // One line of base64 between the labels: the message.
+        // The message is one line of base64 between the labels.
         let lines: Vec<&str> = said.out.lines().collect();
         let at = lines.iter().position(|l| *l == "-----BEGIN CERTIFICATE REQUEST-----").unwrap();
         assert_eq!(lines[at + 2], "-----END CERTIFICATE REQUEST-----");
@@ -90,7 +90,8 @@ fn the_message_is_java_s_but_for_its_nonce() {
     }
 }
 
-/// Java wants exactly seven or eight, glued on, and takes a quoted value's last letter away.
+/// Java requires exactly seven or eight attached options, and cuts off a quoted value's last
+/// letter.
 #[test]
 fn arguments_in_any_number_and_form() {
     let f = ready(EC);
@@ -99,7 +100,7 @@ fn arguments_in_any_number_and_form() {
     let nine = ["-hinternal", "-ccomment", "-tsecret"];
     let said = revoke(&f, &[&six[..], &nine].concat()).exits(0);
     assert!(said.err.contains("refuses what an agent signed"), "{}", said.err);
-    // With a secret inside it is its owner's file.
+    // A file with a secret can be read by its owner only.
     let mode = std::fs::metadata(f.file("CMCRevoke.out")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let (_, issuer) = ISSUER.split_at(2);
@@ -146,7 +147,7 @@ fn what_is_missing_or_wrong_fails() {
         assert!(said.err.contains(words), "{last}: {}", said.err);
         assert!(!f.file("CMCRevoke.out").exists() && !f.file("nowhere").exists(), "{last}");
     }
-    // Java says that it can't, and exits with 0.
+    // Java prints an error and exits with 0.
     let said = revoke(&f, &[&six[..], &["--output", "no/such"]].concat()).exits(1);
     assert!(said.err.contains("cannot write no/such"), "{}", said.err);
     for (args, code) in [(&["-ddb"][..], 0), (&["-ddb", "-nx", ISSUER, "-s1", "-m0", "-pwrong"], 1)]

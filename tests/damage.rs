@@ -1,5 +1,5 @@
-//! Every recorded request and answer with each octet changed, doubled, removed or the last one left:
-//! each reader says an error or reads what is there, without panic, and within a measured bound of
+//! Every recorded request and response with each octet changed, removed or doubled, or cut off
+//! after it: every reader returns an error or the content, without panic, within measured bounds of
 //! memory and work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -18,7 +18,7 @@ use nss_cmc::cmc::response;
 use nss_cmc::inspect as show;
 use rasn::types::Oid;
 
-/// The system's allocator with an account of each thread.
+/// The system's allocator, counting for each thread.
 struct Counting;
 
 #[global_allocator]
@@ -37,30 +37,31 @@ fn taken(octets: usize) {
     COUNT.set(COUNT.get() + 1);
 }
 
-// SAFETY: every call is handed to the system's allocator as it came; the account allocates nothing.
+// SAFETY: every call is passed on to the system's allocator unchanged; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         taken(layout.size());
-        // SAFETY: the caller's promises about `layout`.
+        // SAFETY: the caller guarantees a valid `layout`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         HELD.set(HELD.get().wrapping_sub(layout.size()));
-        // SAFETY: from `alloc` or `realloc` with the same layout.
+        // SAFETY: `at` is from `alloc` or `realloc` with the same layout.
         unsafe { System.dealloc(at, layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // Large blocks, which matter here, are moved by the system without a second copy.
+        // The system moves large blocks, which matter here, without a second copy.
         HELD.set(HELD.get().wrapping_sub(layout.size()));
         taken(size);
-        // SAFETY: from `alloc` or `realloc` with the same layout, and the caller's promises.
+        // SAFETY: `at` is from `alloc` or `realloc` with the same layout; the caller guarantees
+        // `size`.
         unsafe { System.realloc(at, layout, size) }
     }
 }
 
-/// Octets held at most, beyond what was held before, and number of allocations.
+/// Returns the most octets held beyond those held before, and the number of allocations.
 fn account(run: impl FnOnce()) -> (usize, usize) {
     let before = HELD.get();
     MOST.set(before);
@@ -69,11 +70,11 @@ fn account(run: impl FnOnce()) -> (usize, usize) {
     (MOST.get().saturating_sub(before), COUNT.get())
 }
 
-/// Octets a reader may hold for each it reads, and for texts of fixed length: most is held where
-/// much is printed for little, such as three lines for a certificate of two octets.
+/// Octets that a reader may hold for each octet it reads, besides a fixed number. The most is held
+/// where little input prints much, such as three lines for a certificate of two octets.
 const FEW_TIMES: usize = 64;
 const FIXED_OCTETS: usize = 64 * 1024;
-/// Allocations for each octet read: a bound of the work, whatever the machine.
+/// Allocations for each octet read: a bound of the work that doesn't depend on the machine.
 const WORK: usize = 16;
 const FIXED_WORK: usize = 2000;
 
@@ -81,7 +82,7 @@ fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
 }
 
-/// Every recorded message, as DER.
+/// Returns every recorded message, as DER.
 fn recorded() -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for folder in std::fs::read_dir(vectors()).unwrap() {
@@ -97,7 +98,7 @@ fn recorded() -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// What is done to the octet at an offset.
+/// Number of ways to damage the octet at an offset.
 const DAMAGES: usize = 7;
 
 fn damaged(der: &[u8], at: usize, damage: usize) -> Vec<u8> {
@@ -114,7 +115,7 @@ fn damaged(der: &[u8], at: usize, damage: usize) -> Vec<u8> {
     bytes
 }
 
-/// Everything that reads a message. What prints it is measured from outside, below.
+/// Runs everything that reads a message. Printing is measured from outside, below.
 fn read(bytes: &[u8], thoroughly: bool) {
     if let Ok(answer) = response::parse(bytes) {
         answer.statuses();
@@ -135,8 +136,8 @@ fn read(bytes: &[u8], thoroughly: bool) {
     }
 }
 
-/// Runs the readers within their bounds; what they hold at most and how often they allocate, as
-/// multiples of the input.
+/// Runs the readers within their bounds; returns the most octets held and the number of
+/// allocations, as multiples of the input.
 #[track_caller]
 fn bounded(label: &str, bytes: &[u8], thoroughly: bool) {
     let mut panicked = false;
@@ -150,7 +151,7 @@ fn bounded(label: &str, bytes: &[u8], thoroughly: bool) {
     assert!(work <= allowed, "{label}: {work} allocations for {}", bytes.len());
 }
 
-/// Where the message's certificates lie.
+/// Returns for each octet whether it is within a certificate.
 fn in_certificates(der: &[u8]) -> Vec<bool> {
     let mut inside = vec![false; der.len()];
     let id = encode(&oid::ID_SIGNED_DATA.to_owned());
@@ -162,9 +163,9 @@ fn in_certificates(der: &[u8]) -> Vec<bool> {
     inside
 }
 
-/// Damages every octet outside certificates in every way and reads it; in one way reads it all to
-/// the end. In certificates, of which every message has the same or similar ones, each octet is
-/// damaged in one way, which differs from message to message, and few are read to the end.
+/// Damages every octet outside certificates in every way and reads the message; one way is read
+/// thoroughly. Octets in certificates, which are alike in all messages, are damaged in one way that
+/// differs from message to message, and few are read thoroughly.
 fn damage_all(n: usize, label: &str, der: &[u8]) -> usize {
     let inside = in_certificates(der);
     let mut tried = 0;
@@ -186,7 +187,7 @@ fn damage_all(n: usize, label: &str, der: &[u8]) -> usize {
 
 #[test]
 fn every_octet_of_every_recorded_message() {
-    // A panic is reported with its message and offset, not with thousands of traces.
+    // A panic prints its message and offset, not thousands of backtraces.
     std::panic::set_hook(Box::new(|info| eprintln!("{info}")));
     let all: Vec<_> = recorded().into_iter().enumerate().collect();
     let tried: usize = std::thread::scope(|scope| {
@@ -200,8 +201,8 @@ fn every_octet_of_every_recorded_message() {
     assert!(tried > 200_000, "{tried}");
 }
 
-/// Messages that consist of many small or one large part, where a reader's cost could grow faster
-/// than the message.
+/// Messages with many small parts or one large part, where a reader's cost could grow faster than
+/// the message.
 fn large_messages() -> Vec<(&'static str, Vec<u8>)> {
     const LARGE: usize = 128 * 1024;
     let many = |element: &[u8]| element.repeat(LARGE / element.len());
@@ -285,14 +286,14 @@ fn every_way_to_make_a_message_large() {
     }
 }
 
-/// The ways to print a message.
+/// The commands that print a message.
 const PRINTERS: [&[&str]; 3] = [
     &["CMCResponse", "-v", "-i", "m"],
     &["cmc", "show", "m"],
     &["cmc", "show", "m", "--output", "json"],
 ];
 
-/// The exit code of the program about a message, with this much memory for data at most.
+/// Returns the exit code of the program for a message, with a limit of the memory for data.
 fn printed(message: &[u8], args: &[&str], limit: Option<usize>) -> i32 {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("m"), message).unwrap();
@@ -307,7 +308,7 @@ fn printed(message: &[u8], args: &[&str], limit: Option<usize>) -> i32 {
     .code
 }
 
-/// What it may end with: it has printed the message, or said what is wrong with it.
+/// The permitted exit codes: the message is printed, or an error says what is wrong with it.
 const DONE: [i32; 3] = [0, 1, 20];
 
 #[test]
@@ -318,7 +319,7 @@ fn printing_a_large_message_takes_a_few_times_its_size() {
         let enough = |limit: &usize| DONE.contains(&printed(&tiny, printer, Some(*limit)));
         let alone = (1..400).map(|n| n * STEP).find(enough).unwrap();
         for (label, message) in large_messages() {
-            // What the allocator adds to each small piece counts here, too.
+            // The allocator's overhead for each small block counts here, too.
             let allowed = alone + 2 * FEW_TIMES * message.len() + FIXED_OCTETS;
             let code = printed(&message, printer, Some(allowed));
             assert!(DONE.contains(&code), "{label}: {printer:?} ended with {code}");
@@ -326,7 +327,7 @@ fn printing_a_large_message_takes_a_few_times_its_size() {
     }
 }
 
-/// Here and there an octet of every recorded message damaged, and all of it printed.
+/// Some octets of every recorded message are damaged, and the whole message is printed.
 #[test]
 fn damaged_messages_are_printed() {
     for (n, (label, der)) in recorded().into_iter().enumerate() {

@@ -1,5 +1,5 @@
-//! EST's `/fullcmc` as another way to the CA: a CMC failure has an HTTP status of its own, and the
-//! server wants DER, as Dogtag's does, or base64. For `enroll`, `cmc send` and HttpClient alike.
+//! Requests to EST's `/fullcmc`: a CMC failure has its own HTTP status, and the server requires
+//! DER, as Dogtag's does, or base64. For `enroll`, `cmc send` and HttpClient.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -15,7 +15,7 @@ fn enroll(f: &Folder, ca: &str) -> Said {
     f.nss_cmc(&args)
 }
 
-/// A CMC request `cmc.req` by the agent.
+/// Makes the agent's CMC request `cmc.req`.
 fn request(f: &Folder) {
     let args = ["csr", "create", "-d", "db", "--password-file", "pw", "--subject", "CN=device"];
     f.nss_cmc(&[&args[..], &["--out", "r.csr"]].concat()).exits(0);
@@ -40,7 +40,7 @@ fn enroll_by_est() {
     assert!(line.starts_with("/.well-known/est/fullcmc EST caCMCserverCert: "), "{line}");
     assert!(line.contains("issued"), "{line}");
 
-    // The label in the path chooses; one key serves all that may yet be certified.
+    // The label in the path selects the profile. Runs that may yet get a certificate share one key.
     f.certutil(&["-F", "-n", "device", "-f", "pw"]);
     let before = f.state();
     for (label, exit, words) in [
@@ -84,7 +84,7 @@ fn cmc_send_by_est() {
     let report = send("").exits(0).json();
     let url = report["result"]["url"].as_str().unwrap();
     assert!(url.ends_with("/.well-known/est/fullcmc"), "{url}");
-    // What is stored is the message itself, not its base64.
+    // The message itself is stored, not its base64.
     assert_eq!(f.read("resp")[0], 0x30);
     let said = f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "resp"]).exits(0);
     assert!(said.out.contains("Status: SUCCESS"), "{}", said.out);
@@ -114,17 +114,17 @@ fn httpclient_by_est() {
     assert!(said.err.is_empty(), "{}", said.err);
     f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "resp"]).exits(0);
     assert!(log(&f).contains("EST caCMCserverCert: "));
-    // With a label, the key isn't needed: the path says it.
+    // A path with a label selects EST without the key `est`.
     post(&["servlet=/.well-known/est/caCMCserverCert/fullcmc", "est=false"]).exits(0);
     assert_eq!(log(&f).matches("EST caCMCserverCert: ").count(), 2);
-    // A refusal comes as HTTP 400 with a CMC message: stored, and told.
+    // A refusal is HTTP 400 with a CMC message: stored and reported.
     std::fs::remove_file(f.file("resp")).unwrap();
     let said = post(&["servlet=/.well-known/est/standin-fail-7/fullcmc"]).exits(0);
     assert!(said.err.contains("badIdentity"), "{}", said.err);
     assert!(said.out.contains("HTTP/1.1 400 "), "{}", said.out);
     let said = f.nss_cmc(&["CMCResponse", "-d", "db", "-i", "resp"]).exits(1);
     assert!(said.out.contains("failInfo=bad identity"), "{}", said.out);
-    // A servlet's path with est=true takes DER; asked in base64 it can't read that.
+    // With est=true a servlet's path gets DER; with base64 the servlet fails.
     let servlet = "servlet=/ca/ee/ca/profileSubmitCMCFull?profileId=caCMCserverCert";
     assert_eq!(post(&[servlet]).exits(0).err, "");
     let said = post(&[servlet, "estEncoding=base64"]).exits(0);
@@ -133,13 +133,13 @@ fn httpclient_by_est() {
     assert!(said.out.contains("\"hex\" is neither der nor base64"), "{}", said.out);
 }
 
-/// The requests that came to EST.
+/// Returns the log's lines of requests to EST.
 fn came(f: &Folder) -> Vec<String> {
     log(f).lines().filter(|l| l.starts_with("/.well-known/est")).map(str::to_owned).collect()
 }
 
-/// DER is tried first, base64 only where DER could not be read; what a server takes is remembered
-/// for the second trip, and can be said beforehand.
+/// DER is tried first, base64 only when the server could not read DER. The encoding is kept for the
+/// second round trip, and can be set with an option.
 #[test]
 fn the_encoding_is_found_out() {
     for (takes, posts, other) in [("der", 2, "base64"), ("base64", 3, "der")] {
@@ -156,7 +156,7 @@ fn the_encoding_is_found_out() {
         assert_eq!(log(&f).contains("EST: no base64"), takes == "base64", "{}", log(&f));
         two_trips("said", &["--est-encoding", takes]).exits(0);
         assert_eq!(came(&f).len(), posts + 2, "{}", log(&f));
-        // Said wrongly: no second try.
+        // A wrong option is not corrected by a second try.
         let said = two_trips("wrong", &["--est-encoding", other]);
         assert_eq!(came(&f).len(), posts + 3, "{}", log(&f));
         if takes == "der" {
@@ -169,8 +169,8 @@ fn the_encoding_is_found_out() {
     }
 }
 
-/// A second try could issue a second certificate: only a server that can't have understood the first
-/// one gets it.
+/// A second try could issue a second certificate, so only a server that can't have understood the
+/// first request gets one.
 #[test]
 fn what_was_understood_is_not_sent_as_base64() {
     let f = folder(&[]);
@@ -201,7 +201,7 @@ fn what_was_understood_is_not_sent_as_base64() {
     }
 }
 
-/// HTTP statuses of EST servers in words: no client certificate, a media type not taken.
+/// Errors for HTTP statuses of EST servers: no client certificate, media type refused.
 #[test]
 fn refusals_in_words() {
     let f = folder(&[]);
@@ -216,8 +216,8 @@ fn refusals_in_words() {
     assert!(!f.file("resp").exists());
 }
 
-/// Dogtag's EST server takes no controls in what an agent or user signed: what it refuses for them,
-/// signed, is sent without.
+/// Dogtag's EST server refuses controls in requests that an agent or user signed; without controls
+/// it accepts them.
 #[test]
 fn a_request_without_controls_for_dogtag() {
     let f = folder(&[]);

@@ -1,4 +1,4 @@
-//! The examples of the library do what they say, against the stand-in CA.
+//! Runs the library's examples against the stand-in CA.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;

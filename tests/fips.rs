@@ -1,5 +1,5 @@
-//! Every flow with a database in FIPS mode, where nothing works before a login and no token takes a
-//! key in the clear; and what is said where the password is missing.
+//! Every flow with a database in FIPS mode, where nothing works before a login and no token imports
+//! a key in the clear; and the errors without password.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const SECRET: &str = "the secret of alice";
 
-/// A database in FIPS mode and a CA that knows alice.
+/// Makes a database in FIPS mode, and a CA with the user alice.
 fn fips() -> (Folder, StandIn) {
     let f = folder(&["--fips", "--key-type", "ec"]);
     f.write("secret", format!("{SECRET}\n"));
@@ -51,7 +51,7 @@ fn enrolling_and_revoking() {
     enroll(&f, &ca, "caCMCECserverCert", "www", &["--signer", "agent", "--key-type", "ec"]);
     let two_trips = ["--signer", "rsa", "--encryption-only"];
     enroll(&f, &ca, "caFullCMCUserSignedCert", "enc", &two_trips);
-    // Revoked by an agent, and by whoever knows the secret.
+    // Revoked by an agent, and by shared secret.
     let revoke = ["revoke", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
     let by_agent = ["--signer", "agent", "--serial", serials[0].as_str().unwrap()];
     f.nss_cmc(&[&revoke[..], &by_agent].concat()).exits(0);
@@ -65,7 +65,7 @@ fn enrolling_and_revoking() {
     f.nss_cmc(&[&revoke[..], &by_secret].concat()).exits(0);
 }
 
-/// A failed run that says what is missing, and doesn't call the CA a liar.
+/// Checks that a failed run reports the missing password and doesn't blame the CA.
 #[track_caller]
 fn needs_password(said: Said) {
     let all = format!("{}{}", said.out, said.err);
@@ -95,7 +95,7 @@ fn messages_are_made_sent_and_believed() {
     let v2 = "identityProofV2.enable=true\npopLinkWitnessV2.enable=true\n";
     f.write("v2.cfg", format!("{base}{v2}"));
     f.nss_cmc(&["CMCRequest", "v2.cfg"]).exits(0);
-    // Sent without a client certificate: only the server is verified, and the response.
+    // Without a client certificate only the server and the response are verified.
     let profile = "caECFullCMCSharedTokenCert";
     let send = ["cmc", "send", "cmc.req", "-d", "db", "--ca", &ca.url, "--profile", profile];
     needs_password(f.nss_cmc(&[&send[..], &["--out", "resp"]].concat()));
@@ -110,13 +110,13 @@ fn messages_are_made_sent_and_believed() {
     needs_password(f.nss_cmc(&["HttpClient", "none.cfg"]));
     f.write("http.cfg", format!("{http}passwordFile=pw\n"));
     f.nss_cmc(&["HttpClient", "http.cfg"]).exits(0);
-    // The response is verified where the password is given, and nothing is claimed where it isn't.
+    // With the password the response is verified; without it, nothing is claimed.
     for file in ["resp", "http.resp"] {
         let show = ["cmc", "show", file, "-d", "db", "--verify"];
         let said = f.nss_cmc(&[&show[..], &["--password-file", "pw"]].concat()).exits(0);
         assert!(said.out.contains("signature: good"), "{}", said.out);
         needs_password(f.nss_cmc(&show));
-        // Without --verify the message is shown, and the signature called neither good nor bad.
+        // Without --verify the message is printed, and its signature called neither good nor bad.
         let said = f.nss_cmc(&show[..5]).exits(0);
         let line = said.out.lines().find(|l| l.starts_with("signature: ")).unwrap();
         assert!(line.contains("not checked") && line.contains("is in FIPS mode"), "{line}");
@@ -133,7 +133,7 @@ fn messages_are_made_sent_and_believed() {
     f.write("forged", forged);
     let show = ["cmc", "show", "forged", "-d", "db", "--verify", "--password-file", "pw"];
     f.nss_cmc(&show).exits(42);
-    // Agents' messages, by the old names.
+    // Agents' messages by the old tools.
     let revoke = ["CMCRevoke", "-d", "db", "-n", "agent", "-i", "CN=x", "-s", "1", "-m", "0"];
     f.nss_cmc(&[&revoke[..], &["-p", PASSWORD]].concat()).exits(0);
 }

@@ -1,5 +1,5 @@
-//! Whole commands against the stand-in CA: what is issued, and how each failure ends: its exit code,
-//! one message, and a database left as it was.
+//! Whole commands against the stand-in CA: the issued certificate, and for each failure the exit
+//! code, one message, and an unchanged database.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -31,7 +31,8 @@ fn enroll(f: &Folder, url: &str, profile: &str, more: &[&str]) -> Said {
     f.nss_cmc(&args)
 }
 
-/// Runs `enroll`, which must fail so and leave the database alone.
+/// Runs `enroll`, which must fail with this exit code and these words, and leave the database
+/// unchanged.
 fn fails(f: &Folder, url: &str, profile: &str, more: &[&str], code: i32, words: &[&str]) {
     let before = f.state();
     let said = enroll(f, url, profile, more).exits(code);
@@ -39,13 +40,14 @@ fn fails(f: &Folder, url: &str, profile: &str, more: &[&str], code: i32, words: 
     for word in words {
         assert!(said.err.contains(word), "{profile}: {word:?} is missing in {}", said.err);
     }
-    // What and why, one thing to try, and what became of the key where the CA may have issued.
+    // The message, the hint, and the key if the CA may have issued.
     assert!(said.err.lines().count() <= 3, "{}", said.err);
     assert!(!said.err.contains(common::PASSWORD), "{}", said.err);
     assert_eq!(f.state(), before, "{profile}");
 }
 
-/// Runs `enroll`, which must fail so, and keep the key, labelled and named: a certificate may come.
+/// Runs `enroll`, which must fail with this exit code and these words, and keep its labelled key,
+/// because the CA may issue.
 fn may_be_issued(f: &Folder, url: &str, profile: &str, more: &[&str], code: i32, words: &[&str]) {
     let (keys, certificates) = f.state();
     let said = enroll(f, url, profile, more).exits(code);
@@ -53,7 +55,7 @@ fn may_be_issued(f: &Folder, url: &str, profile: &str, more: &[&str], code: i32,
     for word in words {
         assert!(said.err.contains(word), "{profile}: {word:?} is missing in {}", said.err);
     }
-    // What and why, one thing to try, and what became of the key.
+    // The message, the hint, and the key.
     assert!(said.err.lines().count() <= 3, "{}", said.err);
     assert!(!said.err.contains(common::PASSWORD), "{}", said.err);
     let report =
@@ -136,8 +138,8 @@ fn enroll_imports_beside_the_key_and_is_idempotent() {
     assert!(f.certificates().contains(&"www u,u,Pu".to_owned()), "{:?}", f.certificates());
 }
 
-/// What an earlier run left undone, another one does; what can't be done is told before the CA is
-/// asked.
+/// A run completes what an earlier run left undone; what can't be done is reported before the CA is
+/// contacted.
 #[test]
 fn the_chain_and_the_trust_are_as_asked() {
     let f = folder(&[]);
@@ -162,8 +164,8 @@ fn the_chain_and_the_trust_are_as_asked() {
     assert_eq!(report["changed"], false);
 }
 
-/// A nickname that the CA's choice of a subject makes impossible is found out after it has issued; what
-/// can be known is found out before.
+/// A nickname conflict that the CA's subject causes is found only after it has issued; every other
+/// one is found before.
 #[test]
 fn once_the_ca_has_issued_the_key_is_kept() {
     let f = folder(&[]);
@@ -387,7 +389,7 @@ fn answers_that_are_not_to_be_believed() {
     ] {
         may_be_issued(&f, &ca.url, profile, &[], 42, &[word]);
     }
-    // A status nobody signed stays unbelievable.
+    // An unsigned status is still not accepted.
     let unsigned = &["--allow-unsigned-response"];
     may_be_issued(&f, &ca.url, "standin-unsigned", unsigned, 42, &["not signed"]);
     enroll(&f, &ca.url, "standin-reversed", &[]).exits(ISSUED);
@@ -396,7 +398,7 @@ fn answers_that_are_not_to_be_believed() {
         .exits(ISSUED);
 }
 
-/// Where the CA asks for it the certificate is confirmed, and counts as issued only after that.
+/// A certificate that the CA wants confirmed counts as issued only after the confirmation.
 #[test]
 fn a_certificate_is_confirmed_where_the_ca_asks() {
     let f = folder(&[]);
@@ -409,7 +411,7 @@ fn a_certificate_is_confirmed_where_the_ca_asks() {
         let pem = report["result"]["certificate"]["pem"].as_str().unwrap();
         assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"), "{report}");
         assert!(!f.certificates().iter().any(|line| line.starts_with("www ")));
-        // Kept, and named.
+        // The key is kept and reported.
         let id = report["result"]["key_id"].as_str().unwrap();
         f.certutil(&["-F", "-k", id, "-f", "pw"]);
     }
@@ -442,7 +444,7 @@ fn refusals_of_the_ca() {
     ] {
         may_be_issued(&f, &ca.url, &format!("standin-fail-{n}"), &[], 40, &[name]);
     }
-    // The certificate that comes with a refusal is not imported.
+    // The certificate in a refusal is not imported.
     may_be_issued(&f, &ca.url, "standin-failed-with-certificate", &[], 40, &["badRequest"]);
     may_be_issued(&f, &ca.url, "standin-success-and-failed", &[], 40, &["badRequest"]);
     may_be_issued(
@@ -453,7 +455,7 @@ fn refusals_of_the_ca() {
         40,
         &["\\u{1b}[2J\\u{202e}no\\u{a}issued CN=www"],
     );
-    // One that names the request, and says nothing else, is the end of it.
+    // A refusal that names the request is final.
     fails(&f, &ca.url, "standin-status-4", &[], 40, &["noSupport"]);
     may_be_issued(&f, &ca.url, "standin-status-99", &[], 40, &["status 99"]);
     may_be_issued(&f, &ca.url, "standin-pending", &[], 3, &["later"]);

@@ -1,5 +1,6 @@
-//! Users without an agent, against the stand-in CA: a first certificate by shared secret, one for
-//! encryption only in two trips, and revocation by agent, owner and secret.
+//! Users without an agent, against the stand-in CA: a first certificate by shared secret, an
+//! encryption-only certificate in two round trips, and revocation by agent, owner and shared
+//! secret.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -11,7 +12,7 @@ use serde_json::Value;
 const SECRET: &str = "the secret of alice";
 const ALICE: &str = "UID=alice,OU=people,O=STAND-IN";
 
-/// A database and a CA that knows alice; both secrets in files.
+/// Makes a database, and a CA with the user alice; both secrets are in files.
 fn users(options: &[&str]) -> (Folder, StandIn) {
     let f = folder(&[]);
     f.write("secret", format!("{SECRET}\n"));
@@ -46,7 +47,7 @@ fn revoke(f: &Folder, ca: &StandIn, more: &[&str]) -> Said {
     f.nss_cmc(&args)
 }
 
-/// The line of a certificate in the CA's records.
+/// Returns the line of a certificate in the CA's records.
 fn record(f: &Folder, serial: &str) -> String {
     let list = tool(program().to_str().unwrap(), f.path(), &["list", "--dir", "ca"]);
     let line = list.lines().find(|l| l.split(' ').next() == Some(serial));
@@ -83,7 +84,7 @@ fn a_first_certificate_by_shared_secret() {
             ["--identification", "alice", "--shared-secret-file", "secret", "--key-type", key];
         let said = enroll(&f, &ca, profile, nickname, &[&own[..], more].concat());
         let report = said.exits(0).json();
-        // The CA's directory decides the subject.
+        // The subject comes from the CA's directory.
         assert_eq!(report["result"]["certificate"]["subject"], ALICE);
         assert_eq!(report["result"]["has_key"], true);
         assert!(f.certificates().contains(&format!("{nickname} u,u,u")), "{:?}", f.certificates());
@@ -115,15 +116,15 @@ fn who_does_not_know_the_secret_gets_nothing() {
     let refused = ["badIdentity", "Proof-of-Identification Verification Failed", "shared secret"];
     fails(&f, || with("alice", "wrong"), 40, &refused);
     fails(&f, || with("nobody", "secret"), 40, &refused);
-    // A real CA fails on such a secret, although it is the right one.
+    // A real CA fails with such a secret, although it is the right one.
     fails(&f, || with("bob", "non-ascii"), 2, &["ASCII"]);
-    // A pattern must never reach the directory.
+    // A search pattern must never reach the directory.
     fails(&f, || with("ali*", "secret"), 2, &["ali*"]);
     fails(&f, || by_secret(&f, &ca, "x", &["--key-type", "ec:nistp256"]), 40, &["Key Type EC"]);
     // An agent's signature gives no subject in this profile.
     let agent = || enroll(&f, &ca, profile, "x", &["--signer", "agent"]);
     fails(&f, agent, 40, &["Subject Name Not Matched"]);
-    // Nor does the secret in one that takes the signer's.
+    // A shared secret gives none in a profile that uses the signer's subject.
     let other = || {
         let more = ["--identification", "alice", "--shared-secret-file", "secret"];
         enroll(&f, &ca, "caFullCMCUserSignedCert", "x", &more)
@@ -141,7 +142,7 @@ fn a_ca_that_wants_requests_linked_to_the_secret() {
     let profile = "caECFullCMCSharedTokenCert";
     let ec = [&more[..], &["--key-type", "ec:nistp256", "--proof-digest", "SHA-512"]].concat();
     enroll(&f, &ca, profile, "ec", &ec).exits(0);
-    // Requests of agents can't be linked: such a CA takes none.
+    // An agent's request can't be linked, so such a CA refuses it.
     fails(&f, || enroll(&f, &ca, "caCMCserverCert", "x", &["--signer", "agent"]), 40, &unlinked);
 }
 
@@ -159,13 +160,13 @@ fn two_trips_for_an_encryption_key() {
         let lines: Vec<&str> = log.lines().filter(|l| l.contains("UserSigned")).collect();
         assert_eq!(lines.len(), 2, "{log}");
         assert!(lines[0].contains("answered with") && lines[1].contains("issued"), "{log}");
-        // Agents are challenged, too.
+        // Agents get a challenge, too.
         let more = ["--signer", "agent", "--encryption-only"];
         enroll(&f, &ca, "caFullCMCUserCert", "agent's", &more).exits(0);
     }
 }
 
-/// The second trip's answer is compared with the second message.
+/// The second response is compared with the second request.
 #[test]
 fn the_second_answer_must_fit_too() {
     let (f, ca) = users(&[]);
@@ -188,7 +189,7 @@ fn user_signed_requests() {
     let first = by_secret(&f, &ca, "alice", &[]).exits(0).json();
     let profile = "caFullCMCUserSignedCert";
     let report = enroll(&f, &ca, profile, "alice 2", &["--signer", "alice"]).exits(0).json();
-    // Whatever was asked for: the signer's.
+    // The subject is the signer's, whatever was requested.
     assert_eq!(report["result"]["certificate"]["subject"], ALICE);
     let agents = || enroll(&f, &ca, "caCMCserverCert", "x", &["--signer", "alice"]);
     fails(&f, agents, 40, &["badRequest", "Invalid Credential.", "agent of this CA"]);
@@ -210,7 +211,7 @@ fn revocation_by_agent_owner_and_secret() {
     let by_agent = ["--nickname", "one", "--signer", "agent", "--reason", "keyCompromise"];
     assert_eq!(status(revoke(&f, &ca, &by_agent)), "revoked");
     assert!(record(&f, &serials[0]).contains("REVOKED 1"), "{}", record(&f, &serials[0]));
-    // Again is no failure.
+    // Revoking again is no failure.
     revoke(&f, &ca, &by_agent).exits(0);
     assert_eq!(status(revoke(&f, &ca, &["--nickname", "two", "--hold"])), "held");
     assert!(record(&f, &serials[1]).contains("REVOKED 6"), "{}", record(&f, &serials[1]));
@@ -230,7 +231,7 @@ fn revocation_by_agent_owner_and_secret() {
     assert_eq!(status(secret(&serials[2], issuer, "revocation")), "revoked");
     assert!(record(&f, &serials[2]).contains("REVOKED 0"));
 
-    // Whose certificate it isn't, and which none is.
+    // Another user's certificate, and an unknown serial number.
     let other =
         ["--serial", &serials[3], "--signer", "agent", "--profile", "caFullCMCUserSignedCert"];
     fails(&f, || revoke(&f, &ca, &other), 40, &["principal and signer do not match"]);
@@ -269,13 +270,14 @@ fn challenges_that_are_not_answered() {
             told.insert(message);
         }
     }
-    // Which step failed would help whoever wants something else decrypted with our key.
+    // Which step failed would help an attacker who wants other data decrypted with the key.
     assert_eq!(told.len(), 1, "{told:?}");
     let log = String::from_utf8(f.read("ca.log")).unwrap();
     assert!(!log.contains("issued"), "{log}");
 }
 
-/// By whoever asked: by shared secret, in a third trip after two, and as an agent.
+/// The confirmation is authenticated like the request: by shared secret, in a third round trip, and
+/// by an agent.
 #[test]
 fn certificates_are_confirmed_by_the_one_who_asked() {
     let (f, ca) = users(&["--confirm-required"]);

@@ -1,5 +1,5 @@
-//! Recorded answers with octets changed, judged against a database that trusts the CA: nothing that
-//! was signed can change unnoticed, and what is judged good reads as the CA wrote it.
+//! Recorded responses with changed octets, against a database that trusts the CA: a change of
+//! signed octets is always found, and a response with a good signature reads as the CA wrote it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -30,7 +30,7 @@ fn recorded() -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// Content, signed attributes and signature.
+/// Returns the ranges of content, signed attributes and signature.
 fn signed_parts(der: &[u8]) -> Vec<Range<usize>> {
     let signed = SignedData::of(der);
     let signature = signed.signer_infos.to_vec()[0].signature.clone();
@@ -41,7 +41,7 @@ fn signed_parts(der: &[u8]) -> Vec<Range<usize>> {
     vec![place(&signed.content()), place(&signed.signed_attributes().concat()), place(&signature)]
 }
 
-/// What is read of an answer's signed content.
+/// Returns what is read of a response's signed content.
 fn reading(der: &[u8]) -> Option<String> {
     let Response { content_type, .. } = response::parse(der).ok()?;
     let Item::Fields(parts) = inspect::read(der).ok()?.parts else { return None };
@@ -69,7 +69,7 @@ fn what_was_signed_cannot_change_unnoticed() {
             assert!(!good(&bytes), "{label}: octet {at} is signed");
             signed += 1;
         }
-        // Elsewhere: certificates, lengths, identifiers, what follows the message.
+        // Other octets: certificates, lengths, identifiers, what follows the message.
         let original = reading(&der);
         let elsewhere = (0..der.len()).filter(|at| !parts.iter().any(|p| p.contains(at)));
         for at in elsewhere.skip(n % 11).step_by(11) {
@@ -89,12 +89,12 @@ fn what_was_signed_cannot_change_unnoticed() {
             }
         }
     }
-    // Octets of certificates that verification has no need of.
+    // Octets of certificates that verification doesn't need.
     assert!(signed > 5000 && passed > 50, "{signed} signed, {passed} passed");
     database.close().unwrap();
 }
 
-/// NSS reads the signature and we the content: both must mean the same one.
+/// NSS verifies the signature and nss-cmc reads the content: both must use the same content.
 #[test]
 fn only_the_first_message_counts() {
     let all = recorded();

@@ -1,5 +1,5 @@
-//! Databases that something was done to halfway: a killed writer's journal, a full disk, a kill at
-//! any write; and the format before SQLite.
+//! Damaged databases: a killed writer's journal, a full disk, a kill at any write; and the format
+//! before SQLite.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -13,7 +13,7 @@ use common::{Folder, Said, run, tool};
 
 const RESPONSE: &str = "tests/vectors/01-rsa-server/response.der";
 
-/// A database with one key, that trusts the recorded response's CA; the key's id.
+/// Makes a database with one key that trusts the recorded response's CA; returns the key's id.
 fn database() -> (Folder, String) {
     let f = Folder::new();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -30,7 +30,7 @@ fn create(f: &Folder, more: &[&str]) -> Said {
     f.nss_cmc(&[&args[..], more].concat())
 }
 
-/// Kills sqlite3 inside a transaction that is on the disk already in part.
+/// Kills sqlite3 inside a transaction that is partly on the disk.
 fn kill_inside_a_transaction(f: &Folder, file: &str, table: &str) {
     let script = format!(
         "PRAGMA cache_size=1;\nBEGIN IMMEDIATE;\nCREATE TABLE junk(x);\nDELETE FROM {table};\n\
@@ -69,20 +69,19 @@ fn what_a_killed_writer_left_is_rolled_back() {
         let said = f.nss_cmc(&show);
         assert!(!said.err.contains("BAD_DATABASE"), "{}", said.err);
         assert_eq!(journals(&f), 0, "{killed:?}");
-        // Nothing is lost.
         assert_eq!(f.keys(), [id.as_str()], "{killed:?}");
         assert_eq!(f.certificates().len(), 1, "{killed:?}");
         let again = ["--subject", "CN=b", "--key", &id, "--out", "b.csr"];
         kill_inside_a_transaction(&f, killed[0].0, killed[0].1);
         create(&f, &again).exits(0);
-        // A verb that writes does the same.
+        // A command that writes does the same.
         kill_inside_a_transaction(&f, killed[0].0, killed[0].1);
         create(&f, &["--subject", "CN=b", "--key-type", "ec", "--out", "b.csr"]).exits(0);
         assert_eq!(f.keys().len(), 2);
     }
 }
 
-/// Runs the program as somebody who may read and not write, if this is root.
+/// Runs the program as a user who can only read, if this is root.
 fn as_nobody(f: &Folder, args: &[&str]) -> Said {
     let program = f.file("nss-cmc");
     if !program.exists() {
@@ -126,7 +125,7 @@ fn who_may_not_write_is_told_the_command_that_repairs() {
     }
 }
 
-/// A journal is also what a process at work has.
+/// A running process has a journal, too.
 #[test]
 fn a_writer_at_work_is_left_alone() {
     let (f, _) = database();
@@ -197,7 +196,7 @@ fn the_old_format_is_refused_and_its_conversion_works() {
     tool("sh", f.path(), &["-c", "certutil -K -X -d sql:old -f pw || true"]);
     let args = ["csr", "create", "-d", "old", "--password-file", "pw", "--key-type", "ec"];
     f.nss_cmc(&[&args[..], &["--subject", "CN=a", "--out", "a.csr"]].concat()).exits(0);
-    // Beside the converted one the old one is still refused, by its name.
+    // With a converted database beside it, the old one is refused by name all the same.
     let args = ["csr", "create", "-d", "dbm:old", "--subject", "CN=a", "--output", "json"];
     let report = f.nss_cmc(&args).exits(10).json();
     assert!(report["error"]["hint"].as_str().unwrap().ends_with("-d old"), "{report}");
@@ -207,7 +206,7 @@ fn the_old_format_is_refused_and_its_conversion_works() {
 fn a_full_disk_is_named_and_leaves_no_key() {
     let f = Folder::new();
     std::fs::create_dir(f.file("small")).unwrap();
-    // A file system of its own, gone with the process; filled up to the last kilobytes.
+    // A file system in its own namespace, filled up to the last kilobytes.
     f.write(
         "run.sh",
         "set -eu\n\
@@ -255,7 +254,7 @@ fn a_full_disk_is_named_and_leaves_no_key() {
     assert!(failed >= 3, "{failed}");
 }
 
-/// Killed at each write, sync and unlink: no key without a name, and a database that can be repaired.
+/// Killed at each write, sync and unlink: every key has a label, and the database can be repaired.
 #[test]
 fn no_kill_leaves_a_key_without_a_name() {
     let f = Folder::new();
@@ -296,7 +295,7 @@ fn no_kill_leaves_a_key_without_a_name() {
                 "{call} {n}: {}",
                 list.err
             );
-            // The name goes when the request is written.
+            // The label is removed once the request is written.
             let written = std::fs::remove_file(f.file("a.csr")).is_ok();
             for key in &keys {
                 let is_named = key.contains("unfinished request for CN=a");

@@ -1,4 +1,4 @@
-//! HMAC made of NSS's digests, against the vectors of RFC 2202 and RFC 4231, with and without FIPS
+//! HMAC from NSS's digests, against the vectors of RFC 2202 and RFC 4231, with and without FIPS
 //! mode.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -13,7 +13,7 @@ fn hex(octets: &[u8]) -> String {
     octets.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// Key, data, and their HMAC.
+/// Key, data, and their HMAC in hexadecimal.
 type Vector = (Vec<u8>, Vec<u8>, &'static str);
 
 /// RFC 2202 §3: SHA-1.
@@ -84,7 +84,7 @@ fn check(crypto: &dyn Crypto) {
             assert_eq!(hex(&crypto.hmac(*digest, &key, &data).unwrap()), want, "{digest}");
         }
     }
-    // Keys about the length of a block, and none, as openssl has it.
+    // An empty key, and keys about as long as a block, against openssl.
     for digest in [Digest::Sha1, Digest::Sha256, Digest::Sha384, Digest::Sha512] {
         for length in [1, 63, 64, 65, 127, 128, 129, 1000] {
             let key = vec![7u8; length];

@@ -1,5 +1,5 @@
-//! HttpClient: each key of its file, HTTP as it should be read, and what becomes of the traps of the
-//! Java tool.
+//! HttpClient: each key of its file, HTTP by the standard, and the mistakes of the Java tool that
+//! it avoids.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -22,7 +22,7 @@ fn issued() -> Vec<u8> {
     vector("01-rsa-server/response.der")
 }
 
-/// An HTTP answer with these header lines.
+/// Returns an HTTP response with these header lines.
 fn answer(lines: &[&str], body: &[u8]) -> Vec<u8> {
     let length = format!("Content-Length: {}", body.len());
     let head = [lines, &[length.as_str(), "", ""]].concat().join("\r\n");
@@ -33,14 +33,14 @@ fn tomcat(body: &[u8]) -> Vec<u8> {
     answer(&["HTTP/1.1 200 ", "Content-Type: application/pkcs7-mime"], body)
 }
 
-/// A folder with something to send.
+/// Makes a folder with a file to send.
 fn bare() -> Folder {
     let f = Folder::bare();
     f.write("cmc.req", vector("01-rsa-server/request.der"));
     f
 }
 
-/// Runs HttpClient on these lines and the common ones of a plain server.
+/// Runs HttpClient with these lines and the common ones for a plain server.
 #[track_caller]
 fn plain(f: &Folder, port: u16, lines: &[&str]) -> Said {
     let text = format!(
@@ -52,14 +52,14 @@ fn plain(f: &Folder, port: u16, lines: &[&str]) -> Said {
     f.nss_cmc(&["HttpClient", "h.cfg"])
 }
 
-/// One exchange with a plain server that gives this answer.
+/// Runs one exchange with a plain server that sends this response.
 #[track_caller]
 fn exchange(f: &Folder, bytes: Vec<u8>, lines: &[&str]) -> Said {
     let server = Server::start(None, Answer::Close(bytes));
     plain(f, server.port, lines)
 }
 
-/// Java counts line ends to find the body, and never looks at the rest of the head.
+/// Java counts line ends to find the body, and ignores the rest of the head.
 #[test]
 fn the_body_is_where_http_says() {
     let f = bare();
@@ -90,7 +90,7 @@ fn the_request_is_http_1_1_and_exact() {
     let f = bare();
     let server = Server::start(None, Answer::Close(tomcat(&issued())));
     plain(&f, server.port, &["servlet=/ca/ee/ca/profileSubmitCMCFull?profileId=a&b=c"]).exits(0);
-    // A servlet without its slash is a path all the same.
+    // A servlet without leading slash is a path, too.
     plain(&f, server.port, &["servlet=ca/x"]).exits(0);
     let seen = server.seen();
     let first = "POST /ca/ee/ca/profileSubmitCMCFull?profileId=a&b=c HTTP/1.1\r\n";
@@ -106,7 +106,7 @@ fn the_request_is_http_1_1_and_exact() {
     assert!(seen[1].head.starts_with("POST /ca/x HTTP/1.1\r\n"), "{}", seen[1].head);
 }
 
-/// Java exits with 0 and stores what came. An answer of an earlier run stays, and is called so.
+/// Java exits with 0 and stores anything. The response of an earlier run remains, with a warning.
 #[test]
 fn what_is_no_answer_fails_and_is_not_stored() {
     let f = bare();
@@ -145,7 +145,7 @@ fn what_is_no_answer_fails_and_is_not_stored() {
     assert_eq!(said.code, 0, "{}", said.out);
 }
 
-/// A refusal is an answer: stored, with 0 for the script's next step, and told.
+/// A refusal is a CMC response: stored, exit status 0 for the script's next step, and reported.
 #[test]
 fn a_refusal_is_stored_and_told() {
     let f = bare();
@@ -155,7 +155,7 @@ fn a_refusal_is_stored_and_told() {
     assert!(said.err.contains("note: the CA refused the request"), "{}", said.err);
     assert!(said.err.contains("Invalid Credential."), "{}", said.err);
     f.nss_cmc(&["CMCResponse", "-i", "resp"]).exits(1);
-    // By its octets a message, whatever the server calls it.
+    // A message is recognised by its octets, whatever Content-Type says.
     let wrong = answer(&["HTTP/1.1 200 ", "Content-Type: text/html"], &issued());
     exchange(&f, wrong, &[]).exits(0);
     assert_eq!(f.read("resp"), issued());
@@ -189,7 +189,8 @@ fn keys_and_values() {
         assert!(said.out.contains(words), "{line}: {}", said.out);
         assert!(!f.file("resp").exists(), "{line}");
     }
-    // Java's properties: blanks after a value, other separators, escapes, comments, joined lines.
+    // Java's properties: blanks after a value, other separators, escapes, comments, continued
+    // lines.
     let lines =
         ["! comment", "host : 127.0.0.1", "secure=FALSE  ", "ser\\", "  vlet /ca/\\", "   y"];
     let said = plain(&f, port, &[&lines[..], &["numHeaderLines=1", "hots=x"]].concat()).exits(0);
@@ -198,7 +199,7 @@ fn keys_and_values() {
     let shown = said.out.split("##Response Headers begin##\n").nth(1).unwrap();
     assert!(shown.starts_with("HTTP/1.1 200 \n##end##\n"), "{shown}");
     assert!(server.seen().last().unwrap().head.starts_with("POST /ca/y HTTP/1.1"));
-    // The lines Java prints, in its order.
+    // The lines that Java prints, in its order.
     let at: Vec<usize> = [
         format!("\nTotal number of bytes read = {}\n", f.read("cmc.req").len()),
         "writing to socket\n".into(),
@@ -225,7 +226,7 @@ fn silence_has_an_end() {
     let server = Server::start(None, Answer::Silence);
     let said = plain(&f, server.port, &["timeout=1"]).exits(1);
     assert!(said.out.contains("time-out waiting for"), "{}", said.out);
-    // Nobody listens.
+    // No server listens.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
@@ -233,7 +234,7 @@ fn silence_has_an_end() {
     assert!(said.out.contains("cannot connect"), "{}", said.out);
 }
 
-/// HttpClient over TLS against the stand-in CA.
+/// Runs HttpClient over TLS against the stand-in CA.
 fn secure(f: &Folder, port: u16, lines: &[&str]) -> Said {
     write_secure(f, port, lines);
     f.nss_cmc(&["HttpClient", "h.cfg"])
@@ -249,7 +250,7 @@ fn write_secure(f: &Folder, port: u16, lines: &[&str]) {
     f.write("h.cfg", text);
 }
 
-/// The stand-in CA's folder with a request of its agent.
+/// Makes the stand-in CA's folder with its agent's request.
 fn with_request() -> Folder {
     let f = folder(&[]);
     let args = ["csr", "create", "-d", "db", "--password-file", "pw", "--subject", "CN=device"];
@@ -304,7 +305,7 @@ fn tls_with_and_without_a_client_certificate() {
     assert!(said.err.contains("certutil -A"), "{}", said.err);
 }
 
-/// What stands in the way of the answer is told before anything is sent.
+/// An unusable output file is reported before anything is sent.
 #[test]
 fn a_place_for_the_answer_comes_first() {
     let f = bare();
@@ -314,7 +315,7 @@ fn a_place_for_the_answer_comes_first() {
         let said = plain(&f, server.port, &[&format!("output={place}")]).exits(1);
         assert!(said.out.contains(&format!("Error: cannot write {place}: ")), "{}", said.out);
     }
-    // A disk that has room for a name, and for nothing else.
+    // A disk with room for a file name, and nothing else.
     std::fs::create_dir(f.file("full")).unwrap();
     let nss_cmc = env!("CARGO_BIN_EXE_nss-cmc");
     let script = format!(
@@ -342,7 +343,7 @@ fn a_place_for_the_answer_comes_first() {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// The DER in a file of text.
+/// Returns the DER in a text file.
 fn der(f: &Folder, file: &str) -> Vec<u8> {
     common::der::pem::to_der(&f.read(file))
 }
@@ -392,7 +393,7 @@ fn proxies_for_https_and_http() {
     assert!(proxy.seen()[1].starts_with(&absolute), "{:?}", proxy.seen());
     assert!(server.seen()[0].head.starts_with("POST /ca/x HTTP/1.1\r\n"));
 
-    // The environment's, unless the file says otherwise.
+    // The environment's proxy is used, unless the file names another.
     let with_environment = |lines: &[&str]| {
         secure(&f, ca.port, &[&client[..], lines].concat());
         let said = run(Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
@@ -405,7 +406,7 @@ fn proxies_for_https_and_http() {
     assert_eq!(with_environment(&[]), 3);
     assert_eq!(with_environment(&["proxy="]), 3);
 
-    // One that refuses, with a password of its own: used, and not shown.
+    // A proxy that refuses; its password is used and not printed.
     let refusing = Server::start(None, Answer::Close(answer(&["HTTP/1.1 403 Forbidden"], b"")));
     let line = format!("proxy=http://user:proxysecret@127.0.0.1:{}", refusing.port);
     let said = secure(&f, ca.port, &[&client[..], &[&line]].concat()).exits(1);
@@ -416,7 +417,7 @@ fn proxies_for_https_and_http() {
 
 const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
-/// Java looks the certificate up in the token and then once more without it, and finds nothing.
+/// Java searches the certificate in the token, then once more without it, and finds nothing.
 #[test]
 fn a_client_certificate_in_another_token() {
     if !std::path::Path::new(SOFTHSM).exists() {
@@ -441,7 +442,8 @@ fn a_client_certificate_in_another_token() {
     let sign = ["sign", "--dir", "ca", "--csr", "hsm.csr", "--agent", "--out", "hsm.pem"];
     in_token(common::stand_in::program().to_str().unwrap(), &sign).exits(0);
     let import = ["-A", "-n", "hsm agent", "-t", ",,", "-a", "-i", "hsm.pem"];
-    // It fails over the trust, which lies in the database, once the certificate is in the token.
+    // certutil fails to set the trust, which is in the database, after it has stored the
+    // certificate.
     in_token("certutil", &[&import[..], &common].concat());
 
     let ca = StandIn::start(&f, &[]);

@@ -1,5 +1,5 @@
-//! Key ids and password files with noise in them: an error, or what is there; never a panic. Other files
-//! people write are tried beside the code that reads them.
+//! Key ids and password files in random and damaged text: an error or the value, never a panic.
+//! Other input files are tested beside the code that reads them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "common/noise.rs"]
@@ -57,7 +57,7 @@ fn password_files() {
                     continue;
                 }
             };
-            // Part of one line.
+            // The password is within one line.
             assert!(!secret.bytes().contains(&b'\n'));
             let found = content
                 .split(|b| *b == b'\n')

@@ -1,5 +1,5 @@
-//! The nss folder against real databases, with certutil and openssl as judges. NSS is global to a
-//! process, so the tests take turns.
+//! The nss module against real databases, with certutil and openssl as judges. NSS is global to a
+//! process, so the tests run one at a time.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -128,7 +128,7 @@ fn read_only_means_nothing_is_written() {
     assert_eq!(files(&f), before);
 }
 
-/// openssl verifies what the key signed.
+/// Verifies with openssl what the key signed.
 fn judge(dir: &Path, spki: &[u8], scheme: Scheme, message: &[u8], signature: &[u8]) {
     std::fs::write(dir.join("pub.pem"), pem::encode("PUBLIC KEY", spki)).unwrap();
     std::fs::write(dir.join("message"), message).unwrap();
@@ -199,7 +199,7 @@ fn generated_keys_sign_and_are_found_and_deleted() {
     assert_eq!(f.keys(), ids);
 }
 
-/// The key alone keeps NSS initialised until it is deleted.
+/// The key handle alone keeps NSS initialized until the key is deleted.
 #[test]
 fn the_last_handle_may_be_a_key_that_is_deleted() {
     let _turn = turn();
@@ -217,7 +217,7 @@ fn the_last_handle_may_be_a_key_that_is_deleted() {
     drop((public, token, database));
     private.delete().unwrap();
     assert!(f.keys().is_empty());
-    // And NSS is shut down now.
+    // NSS is shut down now.
     open(&f, Access::ReadOnly);
 }
 
@@ -225,7 +225,7 @@ fn is_issued(database: &Database, certificate: &Certificate) -> Result<(), Error
     Paths::new(database, &[]).to_trusted(certificate.der()).map(|_| ())
 }
 
-/// A CSR of ours, certified by openssl, imported beside its key.
+/// Makes a CSR, certifies it with openssl, and imports the certificate beside its key.
 fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     let spec = KeySpec::Ec(Curve::P256);
     let key = RequestKey::generate(token, spec, KeyFlags::permanent(spec), "label").unwrap();
@@ -302,8 +302,8 @@ fn import(f: &Folder, database: &Database, token: &Token, nickname: &str) {
     assert!(internal.certificates_of_subject(b"\x30\0").is_empty());
 }
 
-/// A CA's certificates are its own whatever they are good for, also for what NSS doesn't know; a
-/// stranger of the same name issues none.
+/// A CA issued its certificates whatever their purpose, even one that NSS doesn't know; another CA
+/// of the same name issued none.
 fn issued_for_anything(f: &Folder, database: &Database) {
     let sign = |ca: &str, extensions: &str| {
         f.write("leaf.cnf", extensions);
@@ -354,11 +354,11 @@ fn a_certificate_is_imported_beside_its_key() {
 fn a_database_in_fips_mode() {
     let _turn = turn();
     let f = Folder::new();
-    // The FIPS token wants seven characters of three kinds; Secret.123 has them.
+    // The FIPS token requires seven characters of three kinds; Secret.123 has them.
     tool("modutil", f.path(), &["-fips", "true", "-dbdir", "sql:db", "-force"]);
     let (database, token) = open(&f, Access::ReadWrite);
     assert!(token.is_fips());
-    // What certutil calls it, and what a password file says.
+    // The token's name in certutil and in a password file.
     let name = token.name();
     assert!(database.token(&name).unwrap().is_fips());
     f.write("tokens.txt", format!("HSM:other\n{name}:{PASSWORD}\n"));
@@ -379,7 +379,8 @@ fn another_token() {
         library.iter().find(|l| Path::new(l).exists()).expect("softhsm2 is not installed");
     std::fs::create_dir(f.file("tokens")).unwrap();
     f.write("softhsm.conf", format!("directories.tokendir = {}\n", f.file("tokens").display()));
-    // SAFETY: the tests of this process take turns, and nothing else reads the environment now.
+    // SAFETY: the tests of this process run one at a time, and nothing else reads the environment
+    // now.
     unsafe { std::env::set_var("SOFTHSM2_CONF", f.file("softhsm.conf")) };
     tool(
         "softhsm2-util",
@@ -399,7 +400,8 @@ fn another_token() {
     database.find_certificate("HSM:hsm-nick").unwrap();
     for spec in [KeySpec::Rsa(2048), KeySpec::Ec(Curve::P256)] {
         let id = signs(f.path(), &token, spec);
-        // Its public half is beside it, which this token doesn't find in the private one.
+        // This token doesn't find the public key by its private key; a public key object is beside
+        // it.
         let key = token.find_key(&id).unwrap();
         key.public().unwrap().spki().unwrap();
     }
@@ -434,7 +436,7 @@ fn recorded_answers_are_verified_against_the_database_s_trust() {
     assert!(matches!(check(&f, &answer), SignatureCheck::NotTrusted(_)));
     f.certutil(&["-A", "-n", "ca", "-t", "CT,C,C", "-f", "pw", "-i", ca.to_str().unwrap()]);
     assert!(matches!(check(&f, &answer), SignatureCheck::Good));
-    // The status is in the content: success to failed.
+    // The status in the content is changed from success to failed.
     let status = [0x30, 0x08, 0x02, 0x01, 0x00];
     let at = answer.windows(5).position(|w| w == status).unwrap();
     let mut forged = answer.clone();

@@ -1,4 +1,4 @@
-//! What README and guide say is so: the exit codes are the table's, the commands are understood.
+//! Checks README and guide: the exit codes are those of the table, the commands are parsed.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -15,7 +15,8 @@ fn the_exit_codes_are_the_table_s() {
     assert!(GUIDE.contains(&rows.join("\n")), "wanted:\n{}", rows.join("\n"));
 }
 
-/// Every command line of the program is taken: it fails for want of its files, not of its words.
+/// Every command line of the program is parsed: it fails because of missing files, not because of
+/// its arguments.
 #[test]
 fn the_commands_are_understood() {
     let dir = tempfile::tempdir().unwrap();

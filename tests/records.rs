@@ -1,5 +1,5 @@
-//! What the CA's REST interface says of certificates, in the versions there are, and what is made of
-//! servers that have none.
+//! Certificate records from the CA's REST interface, in all its versions, and from servers without
+//! it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -42,7 +42,7 @@ fn agent(f: &Folder) -> Vec<u8> {
     pem::to_der(&f.read("agent.pem"))
 }
 
-/// Revokes in the stand-in's own book.
+/// Changes a status in the stand-in's records.
 fn book(f: &Folder, from: &str, to: &str) {
     let issued = String::from_utf8(f.read("ca/issued")).unwrap();
     assert!(issued.contains(from), "{issued}");
@@ -122,7 +122,7 @@ fn servers_without_it_are_told_from_unknown_certificates() {
     }
 }
 
-/// More certificates of one subject than fit on a page: all are found, the newest first.
+/// More certificates of one subject than a page has: all are found, newest first.
 #[test]
 fn a_search_goes_on_page_by_page() {
     let f = ec_folder();

@@ -1,5 +1,5 @@
-//! Enrolling again under a nickname, and several runs at once: what is asked is compared with what is
-//! there, and nobody asks twice.
+//! Enrolling again under a nickname, and several runs at once: the request is compared with the
+//! existing certificate, and only one run sends a request.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -27,7 +27,7 @@ fn enroll(f: &Folder, url: &str, profile: &str, more: &[&str]) -> Said {
     f.nss_cmc(&arguments(url, profile, more))
 }
 
-/// How many certificates for www the CA has issued.
+/// Returns how many certificates for www the CA has issued.
 fn issued(f: &Folder) -> usize {
     let text = String::from_utf8(f.read("ca/issued")).unwrap();
     text.lines().filter(|l| l.contains("CN=www.example.com")).count()
@@ -68,10 +68,10 @@ fn a_rerun_that_asks_for_something_else_says_so() {
         assert_eq!(f.state(), before, "{word}");
     }
     assert_eq!(issued(&f), 1);
-    // A name that isn't asked for any more may be the profile's own: it is told.
+    // A name that is no longer requested may be the profile's own: it is reported.
     let said = enroll(&f, &ca.url, "standin-names", &[&ec[..], &names[2..]].concat()).exits(0);
     assert!(said.err.contains("DNS:a.example.com"), "{}", said.err);
-    // Nothing said of the key is nothing asked of it.
+    // Without --key-type any existing key matches.
     enroll(&f, &ca.url, "standin-names", &names).exits(0);
 
     let more = with(&["--dns", "b.example.com", "--renew-on-change", "--output", "json"]);
@@ -85,7 +85,7 @@ fn a_rerun_that_asks_for_something_else_says_so() {
     assert_eq!(issued(&f), 3);
 }
 
-/// The CA left the name out, and will again.
+/// The CA omitted the name, and would again.
 #[test]
 fn a_name_that_the_profile_never_gives_is_no_loop() {
     let (f, ca) = start();
@@ -102,7 +102,7 @@ fn a_name_that_the_profile_never_gives_is_no_loop() {
         assert_eq!(f.certificates(), certificates);
     }
     assert_eq!(issued(&f), 2);
-    // Once the profile gives it, it is asked for by force.
+    // Once the profile gives the name, --force gets it.
     enroll(&f, &ca.url, "standin-names", &[&change[..], &["--force"]].concat()).exits(0);
     assert_eq!(issued(&f), 3);
 }
@@ -126,7 +126,7 @@ fn names_may_be_required() {
     assert_eq!(f.keys().len(), before.0.len() + 1);
 }
 
-/// A request that somebody else made asks for names, too, and for a subject.
+/// A CSR made elsewhere requests names and a subject, too.
 #[test]
 fn what_a_csr_asks_for_is_compared() {
     let (f, ca) = start();
@@ -217,7 +217,7 @@ fn four_runs_at_once_make_one_certificate() {
     assert_eq!(f.keys().len(), keys + 1);
 }
 
-/// The lock is that of the folder itself, whoever holds it, and by whatever name it is called.
+/// The lock is on the folder itself, whoever holds it, and whatever path names it.
 #[test]
 fn a_run_waits_for_another_one_says_so_and_gives_up() {
     let (f, ca) = start();
@@ -265,13 +265,13 @@ fn a_run_waits_for_another_one_says_so_and_gives_up() {
     let mut waiting = wait();
     tool("kill", f.path(), &["-TERM", &waiting.id().to_string()]);
     assert_eq!(waiting.wait().unwrap().code(), Some(130));
-    // Let go while a run waits.
+    // The lock is released while a run waits.
     let mut waiting = wait();
     holder.stdin.take().unwrap().write_all(b"\n").unwrap();
     assert!(holder.wait().unwrap().success());
     assert!(waiting.wait().unwrap().success());
     assert_eq!(issued(&f), 1);
-    // Nothing is left of it.
+    // Waiting leaves no file.
     let mut names: Vec<_> = std::fs::read_dir(f.file("db"))
         .unwrap()
         .map(|e| e.unwrap().file_name().into_string().unwrap())

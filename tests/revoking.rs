@@ -1,4 +1,5 @@
-//! `nss-cmc revoke`: which certificate is meant, which are refused, and whether the CA did it.
+//! `nss-cmc revoke`: which certificate is selected, which are refused, and whether the CA revoked
+//! it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 const ISSUER: &str = "CN=CA Signing Certificate,O=STAND-IN";
 
-/// A database with an agent, and a CA with subsystems and the options given.
+/// Makes a database with an agent, and a CA with subsystems and these options.
 fn start(options: &[&str]) -> (Folder, StandIn) {
     let f = ec_folder();
     let ca = StandIn::start(&f, &[&["--server-key-type", "ec"], options].concat());
@@ -22,7 +23,7 @@ fn ca_says(f: &Folder, args: &[&str]) -> String {
     tool(program().to_str().unwrap(), f.path(), &[args, &["--dir", "ca"]].concat())
 }
 
-/// A user's certificate under a nickname, and its serial number.
+/// Enrolls a user's certificate under a nickname; returns its serial number.
 fn user(f: &Folder, ca: &StandIn, nickname: &str) -> String {
     let mut args = vec!["enroll", "-d", "db", "--password-file", "pw", "--ca", &ca.url];
     let subject = format!("CN={nickname},O=STAND-IN");
@@ -39,7 +40,7 @@ fn revoke(f: &Folder, ca: &StandIn, more: &[&str]) -> Said {
     f.nss_cmc(&args)
 }
 
-/// The state in the CA's records: `VALID`, or `REVOKED` and the reason's number.
+/// Returns the state in the CA's records: `VALID`, or `REVOKED` and the reason code.
 fn state(f: &Folder, serial: &str) -> String {
     let list = ca_says(f, &["list"]);
     let line = list.lines().find(|l| l.split(' ').next() == Some(serial));
@@ -48,7 +49,8 @@ fn state(f: &Folder, serial: &str) -> String {
     if words[1] == "REVOKED" { words[1..3].join(" ") } else { words[1].to_owned() }
 }
 
-/// Fails with this exit code and these words, sends no revocation and changes nothing at the CA.
+/// Runs `revoke`, which must fail with this exit code and these words, send no revocation, and
+/// change nothing at the CA.
 #[track_caller]
 fn refused(f: &Folder, ca: &StandIn, args: &[&str], code: i32, words: &[&str]) -> Value {
     let before = (ca_says(f, &["list"]), f.state());
@@ -77,10 +79,10 @@ fn a_nickname_of_several_certificates_names_none() {
         let used: Vec<&Value> =
             notes.iter().filter(|n| n.as_str().unwrap().contains("in use")).collect();
         assert_eq!(used.len(), 1, "{notes:?}");
-        // certutil -L -n shows what NSS would take first.
+        // `certutil -L -n` prints the one that NSS takes first.
         assert!(notes.iter().all(|n| n.as_str().unwrap().contains("valid 2")), "{notes:?}");
     }
-    // Text mode lists them, too.
+    // Text output lists them, too.
     let said = f.nss_cmc(&[
         "revoke",
         "-d",
@@ -106,12 +108,12 @@ fn a_nickname_of_several_certificates_names_none() {
     let states: Vec<String> = serials.iter().map(|s| state(&f, s)).collect();
     assert_eq!(states, ["REVOKED 4", "REVOKED 4", "VALID"]);
 
-    // What isn't under the nickname.
+    // A certificate that isn't under the nickname.
     let other = user(&f, &ca, "other");
     refused(&f, &ca, &["--nickname", "www", "--serial", &other], 12, &[&other, &serials[2]]);
     let pem = f.file("ca/certs").join(format!("{}.der", &other[2..]));
     refused(&f, &ca, &["--nickname", "www", "--cert", pem.to_str().unwrap()], 12, &["www"]);
-    // One certificate needs no more than its nickname.
+    // A single certificate needs only its nickname.
     revoke(&f, &ca, &["--nickname", "internal:other"]).exits(0);
     assert_eq!(state(&f, &other), "REVOKED 0");
 }
@@ -144,14 +146,15 @@ fn what_the_ca_runs_on_is_refused() {
     for (serial, subject) in &own {
         let args = ["--serial", serial, "--signer", "agent"];
         refused(&f, &ca, &args, 2, &[serial, subject, "--allow-ca"]);
-        // Neither the signer's flag nor the one for the unseen is enough.
+        // Neither --allow-signer nor --allow-unseen permits it.
         let more = [&args[..], &["--allow-signer", "--allow-unseen"]].concat();
         refused(&f, &ca, &more, 2, &[subject]);
     }
     let file = ["--cert", "ca/ca.pem", "--signer", "agent"];
     refused(&f, &ca, &file, 2, &[ISSUER, "--allow-ca"]);
     refused(&f, &ca, &["--nickname", "ca_signing", "--signer", "agent"], 2, &[ISSUER]);
-    // A renewed one of the CA's host, which the records don't call the system's: by number.
+    // A renewed certificate of the CA's host, which the records don't mark as the system's, by
+    // serial number.
     f.certutil(&[
         "-R",
         "-s",
@@ -176,7 +179,7 @@ fn what_the_ca_runs_on_is_refused() {
     let args = ["--serial", serial, "--signer", "agent"];
     refused(&f, &ca, &args, 2, &["own host localhost", "--allow-ca"]);
     revoke(&f, &ca, &["--nickname", "host", "--signer", "agent"]).exits(0);
-    // Told so, it does it, and warns.
+    // With --allow-ca it is revoked, with a warning.
     let args = ["--serial", own[0].0, "--signer", "agent", "--allow-ca"];
     let report = revoke(&f, &ca, &args).exits(0).json();
     assert_eq!(state(&f, own[0].0), "REVOKED 0");
@@ -205,7 +208,7 @@ fn the_signer_s_own_is_refused_by_serial_only() {
     let dry = [&args[..], &["--allow-signer", "--dry-run"]].concat();
     revoke(&f, &ca, &dry).exits(0);
     assert_eq!(state(&f, agent), "VALID");
-    // As its owner, by nickname: that is what is meant.
+    // By nickname as its owner, the own certificate is intended.
     let report = revoke(&f, &ca, &["--nickname", "agent"]).exits(0).json();
     assert_eq!(report["result"]["by"], "owner");
     assert_eq!(state(&f, agent), "REVOKED 0");
@@ -232,7 +235,7 @@ fn what_is_revoked_is_shown_and_can_be_looked_at_first() {
         assert!(said.out.contains(word), "{}", said.out);
     }
     assert_eq!(state(&f, &serial), "REVOKED 1");
-    // Once more: nothing to do.
+    // Revoking again does nothing.
     let report = revoke(&f, &ca, &by_agent).exits(0).json();
     assert_eq!((&report["status"], &report["changed"]), (&"unchanged".into(), &false.into()));
     refused(&f, &ca, &["--serial", "0x7777", "--signer", "agent"], 12, &["0x7777"]);
@@ -248,14 +251,14 @@ fn a_certificate_nothing_is_known_of_is_refused() {
         let serial = list.lines().last().unwrap().split(' ').next().unwrap().to_owned();
         let args = ["--serial", &serial, "--signer", "agent"];
         refused(&f, &ca, &args, 2, &[&serial, "--allow-unseen"]);
-        // What the database knows is known all the same.
+        // A certificate in the database is known even without REST.
         refused(&f, &ca, &["--serial", "1", "--signer", "agent"], 2, &[ISSUER, "--allow-ca"]);
         let more = [&args[..], &["--allow-unseen"]].concat();
         let report = revoke(&f, &ca, &more).exits(0).json();
         assert_eq!(report["result"]["verified"], false);
         assert!(report["warnings"].to_string().contains("unverified"), "{report}");
         assert_eq!(state(&f, &serial), "REVOKED 0");
-        // One in a file is known without the CA's help.
+        // A certificate in a file is known without the CA's records.
         let report = revoke(&f, &ca, &["--cert", pem, "--signer", "agent"]).exits(0).json();
         assert_eq!(report["result"]["verified"], false);
         assert_eq!(report["result"]["subject"], "CN=agent,O=STAND-IN");
@@ -280,7 +283,7 @@ fn by_shared_secret_the_same_rules_hold() {
     assert_eq!(state(&f, &serial), "REVOKED 0");
 }
 
-/// Another installation of a CA of the same name: its numbers are other certificates here.
+/// Another installation of a CA of the same name: its serial numbers are other certificates here.
 #[test]
 fn a_certificate_that_is_another_one_at_this_ca_is_refused() {
     let (f, ca) = start(&[]);
@@ -311,7 +314,7 @@ fn a_revocation_that_did_not_happen_is_a_failure() {
         assert_eq!(report["error"]["kind"], "rejected");
         assert!(report["msg"].as_str().unwrap().contains("valid"), "{report}");
     }
-    // Without REST nobody can say so.
+    // Without REST that can't be found out.
     drop(ca);
     let ca = StandIn::start(&f, &["--ignore-revocations", "--rest", "none"]);
     let report = revoke(&f, &ca, &["--nickname", "alice"]).exits(0).json();
@@ -362,20 +365,20 @@ fn a_certificate_on_hold_is_released_before_it_is_revoked() {
     );
     assert_eq!(report["result"]["subject"], "CN=alice,O=STAND-IN");
     assert_eq!(state(&f, &serial), "VALID");
-    // A reason that revokes nothing: a valid certificate stays valid.
+    // removeFromCRL revokes nothing: a valid certificate stays valid.
     refused(&f, &ca, &borrowed(&by(&["--reason", "removeFromCRL"])), 2, &["removeFromCRL"]);
     revoke(&f, &ca, &borrowed(&by(&["--reason", "superseded"]))).exits(0);
-    // For good: neither released, nor revoked for another reason.
+    // A final revocation: not released, and not changed to another reason.
     refused(&f, &ca, &borrowed(&release), 40, &["superseded"]);
     for more in [&["--reason", "keyCompromise"][..], &["--hold"]] {
         refused(&f, &ca, &borrowed(&by(more)), 40, &["superseded"]);
     }
-    // No reason asked: revoked is revoked.
+    // Without a requested reason, any revocation is the wanted one.
     let report = revoke(&f, &ca, &borrowed(&by(&[]))).exits(0).json();
     assert_eq!(report["status"], "unchanged");
 }
 
-/// Reasons that the CA records as another one: revoked all the same, and said.
+/// Reasons that the CA records as another one: revoked, and reported.
 #[test]
 fn a_reason_that_the_ca_does_not_keep_is_told() {
     let (f, ca) = start(&["--rest", "v2"]);
@@ -397,7 +400,7 @@ fn release_needs_a_ca_that_can_be_asked() {
     refused(&f, &ca, &args, 32, &["REST"]);
 }
 
-/// The CA did it, and its response was lost: the error says what the records say.
+/// The CA revoked and its response was lost: the error gives the state in the records.
 #[test]
 fn a_lost_response_is_told_with_the_state() {
     let (f, ca) = start(&[]);
@@ -409,7 +412,7 @@ fn a_lost_response_is_told_with_the_state() {
     assert_eq!(state(&f, &serial), "REVOKED 0");
 }
 
-/// Two certificates of one nickname in another token, with and without its name in front.
+/// Two certificates with one nickname in another token, with and without the token's name.
 #[test]
 fn a_nickname_in_another_token() {
     const LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
@@ -433,7 +436,8 @@ fn a_nickname_in_another_token() {
         command(ours, &[&create[..], &what].concat()).exits(0);
         ca_says(&f, &["sign", "--csr", "www.csr", "--out", "www.pem"]);
         let import = ["-A", "-d", "sql:db", "-h", "HSM", "-n", "www", "-t", ",,", "-a", "-i"];
-        // It fails over the trust, which lies in the database, once the certificate is in the token.
+        // certutil fails to set the trust, which is in the database, after it has stored the
+        // certificate.
         command("certutil", &[&import[..], &["www.pem", "-f", "pin"]].concat());
     }
     let list = ca_says(&f, &["list"]);

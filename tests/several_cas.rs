@@ -1,4 +1,4 @@
-//! Enrollments where more than one certificate fits by its name or its key.
+//! Enrollments where more than one certificate matches by name or key.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -13,14 +13,14 @@ fn enroll(f: &Folder, url: &str, profile: &str, nickname: &str, more: &[&str]) -
     f.nss_cmc(&[&common[..], &what, &["--key-type", "ec"], more].concat())
 }
 
-/// Another CA certificate with the CA's name, as after a change of its key.
+/// Makes another CA certificate with the CA's name, as after a change of its key.
 fn namesake(f: &Folder, file: &str) {
     let args = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let name = ["-subj", "/O=STAND-IN/CN=CA Signing Certificate", "-days", "3000"];
     tool("openssl", f.path(), &[&args[..], &name, &["-keyout", "n.key", "-out", file]].concat());
 }
 
-/// The chain's file is one that openssl takes, whichever CA certificate the database gives first.
+/// openssl verifies the chain's file, whichever CA certificate the database lists first.
 #[test]
 fn the_chain_is_of_the_ca_that_issued() {
     let f = folder(&["--key-type", "ec"]);
@@ -32,7 +32,7 @@ fn the_chain_is_of_the_ca_that_issued() {
     };
     for n in 0..4 {
         namesake(&f, "namesake.pem");
-        // NSS lists them in the order they came: the CA's own is now first, now last.
+        // NSS lists them in the order of import: the CA's own certificate is first or last.
         if n % 2 == 1 {
             f.certutil(&["-D", "-n", "ca_signing"]);
         }
@@ -50,7 +50,7 @@ fn the_chain_is_of_the_ca_that_issued() {
         let verify = ["verify", "-no-CApath", "-no-CAfile", "-trusted", "above.pem", "leaf.pem"];
         tool("openssl", f.path(), &verify);
         assert_eq!(above.matches("BEGIN").count(), 1, "{above}");
-        // The same again is nothing to do.
+        // A second run does nothing.
         let report =
             enroll(&f, &ca.url, "caCMCECserverCert", &nickname, &[&out[..], &JSON].concat());
         assert_eq!(report.exits(0).json()["changed"], false);
@@ -59,7 +59,8 @@ fn the_chain_is_of_the_ca_that_issued() {
 
 const JSON: [&str; 2] = ["--output", "json"];
 
-/// Of several certificates for our key the newest that the CA issued, in whatever order they come.
+/// Of several certificates for the key, the newest that the CA issued is taken, in whatever order
+/// they come.
 #[test]
 fn the_newest_certificate_is_the_one_issued() {
     let f = folder(&["--key-type", "ec"]);
@@ -74,12 +75,12 @@ fn the_newest_certificate_is_the_one_issued() {
         assert!((0..86400).contains(&age.num_seconds()), "{wish}: {from}");
         f.write("c.pem", f.certutil(&["-L", "-n", wish, "-a"]));
         tool("openssl", f.path(), &["verify", "-CAfile", "ca/ca.pem", "c.pem"]);
-        // Nobody's CA certificate came in with it.
+        // No other CA's certificate was imported.
         assert!(report["result"]["imported_ca_nicknames"].as_array().unwrap().is_empty());
     }
 }
 
-/// What is sent as a file is judged in every certificate; the response is stored all the same.
+/// Every certificate of a sent file's response is verified; the response is stored in any case.
 #[test]
 fn a_sent_request_s_certificates_are_proven() {
     let f = folder(&["--key-type", "ec"]);
@@ -104,6 +105,6 @@ fn a_sent_request_s_certificates_are_proven() {
         assert!(said.err.contains("is not proven"), "{}", said.err);
         assert!(f.file(wish).exists());
     }
-    // An old certificate of the CA's is no forgery.
+    // An older certificate of the CA is no forgery.
     send("standin-older-too", "older").exits(0);
 }

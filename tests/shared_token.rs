@@ -1,5 +1,5 @@
-//! CMCSharedToken and `nss-cmc shared-token`: openssl opens what they make, with the private key of
-//! a CA of its own.
+//! CMCSharedToken and `nss-cmc shared-token`: openssl decrypts their output with the private key of
+//! a test CA.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use common::der::{pem, split_tlv};
 use common::{Folder, PASSWORD, Said, tool};
 
-/// A folder with the CA's key `key.pem` and certificate `cert.pem`, made by openssl.
+/// Makes a folder with the CA's key `key.pem` and certificate `cert.pem`, by openssl.
 fn ready(more: &[&str]) -> Folder {
     let f = Folder::bare();
     make(&f, &["-newkey", "rsa:2048"], more);
@@ -25,7 +25,7 @@ fn make(f: &Folder, key: &[&str], more: &[&str]) {
     tool("openssl", f.path(), &[&args[..], &out, key, more].concat());
 }
 
-/// AES-128-CBC with the octets 01 as IV, by openssl.
+/// Decrypts AES-128-CBC with the octets 01 as IV, by openssl.
 #[track_caller]
 fn decrypt(f: &Folder, key: &[u8], ciphertext: &[u8]) -> Vec<u8> {
     f.write("ct", ciphertext);
@@ -36,7 +36,7 @@ fn decrypt(f: &Folder, key: &[u8], ciphertext: &[u8]) -> Vec<u8> {
     f.read("pt")
 }
 
-/// The passphrase in a token (DER).
+/// Returns the passphrase in a token (DER).
 #[track_caller]
 fn opened(f: &Folder, token: &[u8], oaep: bool) -> Vec<u8> {
     let Some((0x30, inner, [])) = split_tlv(token) else { panic!("no SEQUENCE") };
@@ -56,7 +56,7 @@ fn old(f: &Folder, args: &[&str]) -> Said {
     f.nss_cmc(&[&["CMCSharedToken"], args].concat())
 }
 
-/// The reference's vector: what [`decrypt`] does is what the CA does.
+/// A vector of the reference implementation: [`decrypt`] decrypts as the CA does.
 #[test]
 fn the_symmetric_part_is_the_reference_s() {
     let f = Folder::bare();
@@ -93,7 +93,7 @@ fn openssl_opens_the_tokens() {
     }
 }
 
-/// What the Java tool prints and writes, and no secret even with `-v`.
+/// The lines that the Java tool prints and writes, and no secret even with `-v`.
 #[test]
 fn the_text_is_java_s_and_the_file_private() {
     let f = ready(&[]);
@@ -126,7 +126,7 @@ fn the_text_is_java_s_and_the_file_private() {
     assert_eq!(opened(&f, &token, false), b"piped in");
 }
 
-/// Java imports the certificate as a CA, and wants a password for nothing.
+/// Java imports the certificate as a CA's, and asks for a password that it doesn't need.
 #[test]
 fn the_database_is_left_alone_and_needed_only_for_nicknames() {
     let f = ready(&[]);
@@ -174,7 +174,7 @@ fn certificates_as_people_have_them() {
         let token = pem::to_der(&f.read("token"));
         assert_eq!(opened(&f, &token, false), file.as_bytes());
     }
-    // One that isn't for this, and one that is over: told, by both names.
+    // A certificate for another purpose, and an expired one: a warning by both commands.
     f.write("secret", "x\n");
     let warned = |f: &Folder, words: &str| {
         let said = old(f, &["-b", "cert.pem", "-s", "x"]).exits(0);
@@ -219,7 +219,7 @@ fn what_is_missing_or_wrong_fails() {
         );
         assert!(!said.err.contains("panicked"));
     }
-    // Of a repeated option the first counts, further words don't, one dash does.
+    // The first of a repeated option counts, other words are ignored, one dash is enough.
     let args = ["-s", "first", "-s", "second", "stray", "-b", "cert.pem", "-oaep", "-o", "t"];
     old(&f, &args).exits(0);
     let token = pem::to_der(&f.read("t"));

@@ -1,4 +1,4 @@
-//! `nss-cmc cmc show`: what it says of recorded messages, and of messages Dogtag would refuse.
+//! `nss-cmc cmc show`: its output for recorded messages, and for messages that Dogtag would refuse.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -22,12 +22,12 @@ fn show(args: &[&str]) -> Said {
     nss_cmc(&vectors(), &[&["cmc", "show"], args].concat())
 }
 
-/// A recorded message in JSON.
+/// Returns a recorded message as JSON.
 fn parts(name: &str) -> Value {
     show(&[name, "--output", "json"]).exits(0).json()["result"].clone()
 }
 
-/// A message as text or JSON.
+/// Returns a message as text or JSON.
 #[track_caller]
 fn shown(message: &[u8], output: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
@@ -35,7 +35,7 @@ fn shown(message: &[u8], output: &str) -> String {
     nss_cmc(dir.path(), &["cmc", "show", "m", "--output", output]).exits(0).out
 }
 
-/// The values of a control, by its name.
+/// Returns the values of a control, by its name.
 fn values<'a>(message: &'a Value, name: &str) -> &'a Vec<Value> {
     let controls = message["controls"].as_array().unwrap();
     let control = controls.iter().find(|c| c["control"]["name"] == name);
@@ -58,7 +58,7 @@ fn recorded_messages_are_shown_whole() {
             assert!(forms.contains(&message.form), "{}", folder.display());
             let text = show(&[folder.join(file).to_str().unwrap()]).exits(0).out;
             assert!(!text.contains("undecodable"), "{}: {text}", folder.display());
-            // What Dogtag took, and what it sent, must not be called refusable.
+            // Messages that Dogtag accepted or sent must not be reported as refusable.
             let refused: Vec<&String> =
                 message.warnings.iter().filter(|w| !w.contains("used twice")).collect();
             assert!(refused.is_empty(), "{}: {refused:?}", folder.display());
@@ -125,7 +125,7 @@ fn each_control_of_a_response() {
 
 #[test]
 fn secrets_are_not_shown() {
-    // The recorded secret, as text and in every form octets are shown in.
+    // The recorded secret, as text and in every form in which octets are printed.
     let cfg = String::from_utf8(vector("07d-revoke-shared-secret/req.cfg")).unwrap();
     let secret = cfg.lines().find_map(|l| l.strip_prefix("revRequest.sharedSecret=")).unwrap();
     let hex: String = secret.bytes().map(|b| format!("{b:02x}")).collect();
@@ -138,7 +138,7 @@ fn secrets_are_not_shown() {
             assert!(!shown.contains(secret) && !shown.contains(&hex), "{shown}");
         }
     }
-    // A revokeRequest that can't be decoded isn't shown as octets either.
+    // Not even the octets of an undecodable revokeRequest are printed.
     let mut builder = PkiDataBuilder::default();
     builder.control(oid::CMC_REVOKE_REQUEST, &tlv(0x30, &tlv(0x04, secret.as_bytes())));
     for output in ["text", "json"] {
@@ -160,7 +160,7 @@ fn secrets_are_not_shown() {
     assert!(text.contains("challengePassword") && !text.contains("Opensesame"), "{text}");
 }
 
-/// The recorded PKCS #10 request with another attributes field, or none.
+/// Returns the recorded PKCS #10 request with another attributes field, or none.
 fn pkcs10_with(attributes: &[u8]) -> Vec<u8> {
     let der = pem::to_der(&vector("01-rsa-server/p10.req"));
     let (_, request, _) = split_tlv(&der).unwrap();
@@ -178,7 +178,7 @@ fn warns(message: &[u8], words: &str) -> Message {
     message
 }
 
-/// The recorded agent-signed request, its SignedData changed.
+/// Returns the recorded agent-signed request with its SignedData changed.
 fn resigned(change: impl FnOnce(&mut SignedData)) -> Vec<u8> {
     SignedData::changed(&vector("01-rsa-server/request.der"), change)
 }
@@ -206,7 +206,7 @@ fn what_dogtag_refuses_of_signatures_is_told() {
     warns(&resigned(|s| s.certificates = None), "certificate is not in the message");
     warns(&resigned(|s| s.signer_infos = vec![].into()), "has no signer");
 
-    // Two attributes the other way round, octet for octet.
+    // Two attributes swapped, otherwise unchanged.
     let der = vector("01-rsa-server/request.der");
     let attributes = SignedData::of(&der).signed_attributes();
     let there = attributes.concat();
@@ -284,7 +284,7 @@ fn what_dogtag_refuses_of_requests_is_told() {
     let mut same = twice.clone();
     same[id + 2] = 1;
     warns(&same, "body part id 1 is used twice");
-    // A length longer than needed, within the PKIData.
+    // A length in a longer form than needed, within the PKIData.
     let mut builder = PkiDataBuilder::default();
     builder.control(oid::CMC_DATA_RETURN, &[0x04, 0x81, 0x01, b'x']);
     warns(&builder.unsigned(), "not DER");
@@ -340,7 +340,7 @@ fn output_and_exit_code() {
     assert_eq!(report["result"]["signature"], Value::Null);
     let certificates = report["result"]["certificates"].as_array().unwrap();
     assert!(certificates.iter().any(|c| c["subject"].as_str().unwrap().contains("server1")));
-    // The text has the words an administrator looks for.
+    // The text has the words that an administrator searches.
     let text = show(&["06a-encrypted-pop-1/response.der"]).exits(0).out;
     for words in ["CMC response", "status: popRequired", "request id: 35 (0x23)", "signers:"] {
         assert!(text.contains(words), "{words}: {text}");

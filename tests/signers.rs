@@ -1,4 +1,4 @@
-//! A signer that the CA wouldn't take is known before anything is made or sent.
+//! A signer that the CA would refuse is reported before anything is made or sent.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
@@ -6,7 +6,8 @@ mod common;
 use common::stand_in::{StandIn, ec_folder, program};
 use common::{Folder, tool};
 
-/// A database with the signers `old` (expired), `future` (not yet valid) and `www` (for servers only).
+/// Makes a database with the signers `old` (expired), `future` (not yet valid) and `www` (for
+/// servers only).
 fn start() -> (Folder, StandIn) {
     let f = ec_folder();
     let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
@@ -56,7 +57,7 @@ fn the_modern_verbs_refuse_them_before_anything_is_sent() {
     }
 }
 
-/// The old tools do as they are told, and say so.
+/// The old tools use such a signer, and warn.
 #[test]
 fn the_old_tools_warn() {
     let (f, _ca) = start();

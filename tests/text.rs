@@ -1,4 +1,4 @@
-//! What CMCResponse prints, against what Dogtag's own tool printed for the same octets.
+//! The output of CMCResponse, compared with that of Dogtag's own tool for the same octets.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -14,7 +14,7 @@ fn vectors() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
 }
 
-/// The flows with a recorded answer.
+/// Returns the flows with a recorded response.
 fn flows() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(vectors())
         .unwrap()
@@ -25,14 +25,14 @@ fn flows() -> Vec<PathBuf> {
     found
 }
 
-/// CMCResponse of a file, in a folder of its own.
+/// Runs CMCResponse on a file, in a folder of its own.
 fn cmc_response(file: &Path, more: &[&str]) -> Said {
     let dir = tempfile::tempdir().unwrap();
     let input = ["CMCResponse", "-i", file.to_str().unwrap()];
     nss_cmc(dir.path(), &[&input[..], more].concat())
 }
 
-/// What `cmc show` says of a file, in JSON.
+/// Returns the JSON of `cmc show` for a file.
 fn json(file: &str) -> serde_json::Value {
     let said = nss_cmc(&vectors(), &["cmc", "show", file, "--output", "json"]).exits(0);
     said.json()["result"].clone()

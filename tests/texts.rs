@@ -1,6 +1,5 @@
-//! What the program says, word for word: tests/texts holds its help, its successes in both forms, and
-//! what it says of typical failures. `SNAPSHOTS=overwrite` takes the words as they are now; then read the
-//! difference.
+//! The program's output, word for word: tests/texts has its help, its results in both forms, and
+//! typical failures. `SNAPSHOTS=overwrite` rewrites the files; read the difference then.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -15,7 +14,7 @@ use common::{Folder, Said, run, tool};
 use redact::redact;
 use snapbox::{Data, IntoData};
 
-/// Compares with a kept text.
+/// Compares a text with the stored one.
 #[track_caller]
 fn kept(name: &str, said: impl Into<String>) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/texts").join(name);
@@ -23,7 +22,7 @@ fn kept(name: &str, said: impl Into<String>) {
     snapbox::assert_data_eq!(said.into_data(), Data::read_from(&file, None).raw());
 }
 
-/// The program in a folder, without what the environment may say to it.
+/// Runs the program in a folder, without variables that change its output.
 fn program_says(f: &Folder, args: &[&str]) -> Said {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
     for (name, _) in std::env::vars_os() {
@@ -36,7 +35,7 @@ fn program_says(f: &Folder, args: &[&str]) -> Said {
     run(command.current_dir(f.path()).args(args))
 }
 
-/// A command line and all that comes of it.
+/// Returns a command line with its whole output and exit code.
 fn transcript(f: &Folder, args: &[&str]) -> String {
     let said = program_says(f, args);
     let words =
@@ -53,7 +52,7 @@ fn transcript(f: &Folder, args: &[&str]) -> String {
     redact(&text, f.path())
 }
 
-/// JSON in lines, its fields in the order they have.
+/// Returns JSON in lines, its members in the same order.
 fn laid_out(json: &str) -> String {
     let (mut out, mut indent, mut quoted, mut escaped) = (String::new(), 0, false, false);
     let mut characters = json.trim_end().chars().peekable();
@@ -80,7 +79,7 @@ fn laid_out(json: &str) -> String {
     out + "\n"
 }
 
-/// A command in both forms, each in a file of its own.
+/// Runs a command in both forms, and compares each with its own file.
 #[track_caller]
 fn both(f: &Folder, name: &str, args: &[&str]) {
     text(f, name, args);
@@ -100,7 +99,7 @@ fn json(f: &Folder, name: &str, args: &[&str]) {
 
 const DATABASE: [&str; 4] = ["-d", "db", "--password-file", "pw"];
 
-/// An enrollment of a server's certificate by the agent.
+/// Returns the arguments to enroll a server certificate by the agent.
 fn enrollment<'a>(url: &'a str, profile: &'a str, nickname: &'a str) -> Vec<&'a str> {
     let what = ["--subject", "CN=www.example.com,O=EXAMPLE", "--nickname", nickname];
     let how = ["--ca", url, "--profile", profile, "--signer", "agent", "--key-type", "ec:nistp256"];
@@ -300,7 +299,7 @@ fn failures_at_the_ca() {
     ] {
         text(&f, &format!("failures/{name}"), &enrollment(&ca.url, profile, name));
     }
-    // Another nickname: the next run for the same one fetches what the CA did issue.
+    // With the same nickname, the next run would fetch the certificate that the CA did issue.
     json(&f, "failures/refused", &enrollment(&ca.url, "standin-fail-7", "another"));
     json(&f, "failures/wrong-nonce", &enrollment(&ca.url, "standin-wrong-nonce", "one-more"));
     {

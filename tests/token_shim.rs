@@ -1,5 +1,5 @@
-//! Tokens that behave worse than SoftHSM: a PKCS #11 module of a few lines in front of it counts the
-//! PINs that are tried, copies no objects, or fails after it made a key.
+//! Tokens with defects that SoftHSM lacks: a small PKCS #11 module in front of it counts the PINs
+//! that are tried, refuses to copy objects, or fails after generating a key.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -12,7 +12,7 @@ use common::{Folder, PASSWORD, Said, run};
 const LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const PIN: &str = "1234";
 
-/// Hands every call to SoftHSM but three.
+/// Passes every call but three to SoftHSM.
 const SHIM: &str = r#"
 #include <dlfcn.h>
 #include <stdio.h>
@@ -58,7 +58,7 @@ CK_RV C_GetFunctionList(CK_FUNCTION_LIST_PTR_PTR list) {
 struct Shim(Folder);
 
 impl Shim {
-    /// A database that knows the token `HSM` through the shim; none without a C compiler.
+    /// Makes a database with the token `HSM` behind the shim; `None` without a C compiler.
     fn new() -> Option<Shim> {
         assert!(Path::new(LIBRARY).exists(), "softhsm2 is not installed");
         let shim = Shim(Folder::new());
@@ -102,7 +102,7 @@ impl Shim {
         self.command(env!("CARGO_BIN_EXE_nss-cmc"), &[&args[..], &what, passwords].concat(), set)
     }
 
-    /// The lengths of the PINs that were tried since the last time.
+    /// Returns the lengths of the PINs tried since the last call.
     fn tried(&self) -> String {
         let log = String::from_utf8(self.0.read("log")).unwrap();
         self.0.write("log", "");
@@ -145,7 +145,7 @@ fn a_password_that_can_t_be_meant_is_not_tried() {
         }
     }
     assert!(!f.file("a.csr").exists());
-    // What is given is tried once.
+    // A given PIN is tried once.
     shim.create(&["--password-file", "pins"], &[]).exits(0);
     assert_eq!(shim.tried(), "4");
     f.write("wrong", "99999\n");
@@ -160,7 +160,7 @@ fn a_token_that_copies_nothing_makes_its_keys_at_once() {
     assert_eq!(shim.keys().len(), 1);
     let verify = ["req", "-in", "a.csr", "-verify", "-noout"];
     shim.command("openssl", &verify, &[]).exits(0);
-    // One that fails after the key was made leaves none behind.
+    // A failure after the key was generated leaves no key.
     let said = shim.create(&["--password-file", "pins"], &["SHIM_NO_COPY", "SHIM_LATE"]).exits(14);
     assert!(said.err.contains("cannot generate an ec:nistp256 key"), "{}", said.err);
     assert_eq!(shim.keys().len(), 1, "{}", said.err);

@@ -1,5 +1,5 @@
-//! One run over several tokens: which it logs in to, with which password, and what it says where it
-//! can't. SoftHSM has two tokens beside the database's own; the CA is the stand-in.
+//! One run with several tokens: which it logs in to, with which password, and its errors. SoftHSM
+//! has two tokens besides the database's own; the CA is the stand-in.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -14,8 +14,8 @@ const LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
 /// The PINs of the tokens `HSM` and `other`; all passwords differ.
 const PINS: [(&str, &str); 2] = [("HSM", "1234"), ("other", "987654")];
 
-/// The stand-in's folder, its agent `agent` in the database; the tokens `HSM`, with another agent,
-/// `hsm-agent`, and `other`. `pins` has all passwords.
+/// The stand-in's folder, with its agent `agent` in the database, the token `HSM` with another
+/// agent `hsm-agent`, and the token `other`. `pins` has all passwords.
 struct Tokens(Folder);
 
 impl Tokens {
@@ -31,14 +31,15 @@ impl Tokens {
         let add = ["-add", "softhsm", "-libfile", LIBRARY, "-dbdir", "sql:db", "-force"];
         t.tool("modutil", &add);
         f.write_secret("pins", format!("internal:{PASSWORD}\nHSM:1234\nhardware-other=987654\n"));
-        // As NSS's own tools name them.
+        // With the token names of NSS's own tools.
         f.write("theirs", format!("NSS Certificate DB:{PASSWORD}\nHSM:1234\nother:987654\n"));
         f.write("noise", [7u8; 64]);
         let csr = ["-R", "-h", "HSM", "-k", "ec", "-q", "nistp256", "-s", "CN=hsm-agent", "-a"];
         t.certutil(&[&csr[..], &["-z", "noise", "-o", "agent.csr"]].concat());
         let sign = ["sign", "--dir", "ca", "--csr", "agent.csr", "--agent", "--out", "agent.pem"];
         t.tool(program().to_str().unwrap(), &sign);
-        // It fails where it sets the trust, for want of a second login; the certificate is in.
+        // certutil fails to set the trust, without a second login, after it has stored the
+        // certificate.
         let add = ["-A", "-h", "HSM", "-n", "hsm-agent", "-t", ",,", "-a", "-i", "agent.pem"];
         t.command("certutil", &[&add[..], &["-d", "sql:db", "-f", "theirs"]].concat());
         t
@@ -69,7 +70,7 @@ impl Tokens {
         self.command(env!("CARGO_BIN_EXE_nss-cmc"), args)
     }
 
-    /// `enroll` of an EC key for `www` with the passwords in `file`.
+    /// Runs `enroll` with an EC key for `www` and the passwords in `file`.
     fn enroll(&self, ca: &StandIn, file: &str, more: &[&str]) -> Said {
         let args = ["enroll", "-d", "db", "--password-file", file, "--ca", &ca.url];
         let what = ["--profile", "caCMCECserverCert", "--key-type", "ec", "--force"];
@@ -77,7 +78,7 @@ impl Tokens {
         self.ours(&[&args[..], &what, &name, more].concat())
     }
 
-    /// Ids and names of the keys in a token, as certutil lists them.
+    /// Returns the ids and names of the keys in a token, as certutil lists them.
     fn keys(&self, token: &str) -> String {
         let said = self.command("certutil", &["-K", "-h", token, "-d", "sql:db", "-f", "theirs"]);
         let listed = said.out.lines().filter(|l| l.starts_with('<'));
@@ -86,7 +87,7 @@ impl Tokens {
         lines.join("\n")
     }
 
-    /// Everything in all tokens.
+    /// Returns the content of all tokens.
     fn state(&self) -> Vec<String> {
         let mut all = vec![self.certutil(&["-L"])];
         for token in ["NSS Certificate DB", "HSM", "other"] {
@@ -96,7 +97,7 @@ impl Tokens {
         all
     }
 
-    /// What the CA was asked.
+    /// Returns the number of requests to the CA.
     fn asked(&self) -> usize {
         String::from_utf8(self.0.read("ca.log")).unwrap().matches("POST").count()
     }
@@ -133,10 +134,10 @@ fn signer_and_new_key_are_in_any_two_tokens() {
             }
         }
     }
-    // Without a prefix the signer is looked for in --token first, then in the database's own.
+    // A signer without prefix is searched in --token first, then in the database's own token.
     t.enroll(&ca, "pins", &["--signer", "hsm-agent", "--token", "HSM"]).exits(0);
-    // In the database's own token there is only a copy of the certificate: the key's token is not
-    // named, and no password is blamed.
+    // The database's own token has only a copy of the certificate: the error names no token of the
+    // key, and blames no password.
     let said = t.enroll(&ca, "pins", &["--signer", "hsm-agent"]).exits(12).json();
     let said = said["msg"].as_str().unwrap();
     assert!(said.contains("no private key for the certificate \"hsm-agent\""), "{said}");
@@ -152,7 +153,7 @@ fn only_the_tokens_a_run_needs_are_logged_in_to() {
     let t = Tokens::new();
     let f = &t.0;
     let ca = StandIn::start(f, &[]);
-    // The agent's key is in one token; neither the database's own nor the one named has to be open.
+    // The agent's key is in one token; the database's own token and --token need no login.
     f.write("hsm", "HSM=1234\n");
     f.write("bare", "1234\n");
     t.enroll(&ca, "pins", &["--signer", "agent"]).exits(0);
@@ -171,7 +172,7 @@ fn only_the_tokens_a_run_needs_are_logged_in_to() {
         ("tokenname=HSM\npassword=1234\nnickname=hsm-agent\n", 0, ""),
         ("password=1234\nnickname=HSM:hsm-agent\n", 0, ""),
         ("tokenname=HSM\npasswordFile=pins\nnickname=internal:agent\n", 0, ""),
-        // The password is that of the token named, which is looked in first.
+        // The password is that of the token in `tokenname`, which is searched first.
         ("tokenname=HSM\npassword=Secret.123\nnickname=agent\n", 1, "log in to the token \"HSM\""),
         ("tokenname=HSM\npassword=1234\nnickname=agent\n", 1, "password of the token internal"),
     ] {
@@ -184,7 +185,8 @@ fn only_the_tokens_a_run_needs_are_logged_in_to() {
         let said = t.ours(&["CMCRequest", "run.cfg"]).exits(code);
         assert!(said.out.contains(word), "{lines}: {}", said.out);
     }
-    // What was signed is sent, by HttpClient and by cmc send, and revoked by CMCRevoke.
+    // The signed request is sent by HttpClient and by cmc send, and the certificate revoked by
+    // CMCRevoke.
     let servlet = "/ca/ee/ca/profileSubmitCMCFull?profileId=caCMCECserverCert";
     let port = ca.port;
     let http = format!(
@@ -218,7 +220,7 @@ fn a_login_that_fails_leaves_nothing_and_names_its_token() {
     let ca = StandIn::start(f, &[]);
     let before = t.state();
     for (content, args, code, words) in [
-        // The one bare password is that of the token named.
+        // The one bare password is that of the named token.
         (
             "1234\n",
             &["--token", "HSM", "--signer", "agent"][..],
@@ -272,7 +274,7 @@ fn a_login_that_fails_leaves_nothing_and_names_its_token() {
         let report = t.enroll(&ca, "file", args).exits(code).json();
         let said = report["msg"].as_str().unwrap();
         assert!(words.iter().all(|w| said.contains(w)), "{content:?} {args:?}: {said}");
-        // Nobody is blamed for a password that was not tried.
+        // A password that was not tried is not blamed.
         assert!(code == 11 || !said.contains("BAD_PASSWORD"), "{said}");
         assert!(!report.to_string().contains("1234"), "{report}");
         assert_eq!(t.state(), before, "{content:?} {args:?}");
@@ -299,6 +301,6 @@ fn two_tokens_of_one_label_are_refused() {
     assert!(!f.file("a.csr").exists());
     assert_eq!(t.keys("NSS Certificate DB"), keys);
     assert_eq!(t.asked(), 0);
-    // The other tokens are as good as before.
+    // The other tokens still work.
     t.enroll(&ca, "pins", &["--token", "HSM", "--signer", "agent"]).exits(0);
 }

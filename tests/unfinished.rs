@@ -1,5 +1,5 @@
-//! What is lost when an enrollment breaks off: nothing that the CA issued, and no key it may have
-//! certified. The key stays under a label that says what it is for, and the next run goes on with it.
+//! Interrupted enrollments: no issued certificate is lost, and no key that the CA may have
+//! certified. The key stays, labelled with its purpose, and the next run continues with it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod common;
@@ -26,7 +26,7 @@ fn enroll(f: &Folder, url: &str, profile: &str, more: &[&str]) -> Said {
 
 const JSON: [&str; 2] = ["--output", "json"];
 
-/// The line of `certutil -K` about a key.
+/// Returns the line of `certutil -K` about a key.
 fn listed(f: &Folder, id: &str) -> String {
     let list = f.certutil(&["-K", "-f", "pw"]);
     let line = list.lines().find(|l| l.contains(id));
@@ -37,19 +37,20 @@ fn has_www(f: &Folder) -> bool {
     f.certificates().iter().any(|l| l.starts_with("www "))
 }
 
-/// How many certificates for www the CA has issued.
+/// Returns how many certificates for www the CA has issued.
 fn issued(f: &Folder) -> usize {
     let text = String::from_utf8(f.read("ca/issued")).unwrap();
     text.lines().filter(|l| l.contains("CN=www.example.com")).count()
 }
 
-/// The one certificate on stdout in PEM, as openssl describes it.
+/// Returns openssl's description of the single PEM certificate on stdout.
 fn printed(f: &Folder, said: &Said) -> String {
     f.write("printed.pem", &said.out);
     subject(f, "printed.pem")
 }
 
-/// Subject and serial number of a certificate, without the blanks that older OpenSSL puts in.
+/// Returns subject and serial number of a certificate, without the blanks that older OpenSSL
+/// prints.
 fn subject(f: &Folder, file: &str) -> String {
     let text = ["x509", "-in", file, "-noout", "-subject", "-serial"];
     tool("openssl", f.path(), &text).replace(" = ", "=")
@@ -94,7 +95,7 @@ fn once_the_request_has_left_the_key_stays() {
         let notes = report["error"]["notes"].to_string();
         assert!(notes.contains(id) && notes.contains(LABEL), "{profile}: {notes}");
         assert!(listed(&f, id).contains(LABEL), "{profile}");
-        // Each run goes on with the first one's key.
+        // Each run continues with the first run's key.
         assert_eq!(first.get_or_insert(id.to_owned()), id, "{profile}");
         assert_eq!(f.keys().len(), before.0.len() + 1, "{profile}");
         assert_eq!(f.certificates(), before.1, "{profile}");
@@ -113,7 +114,7 @@ fn only_a_refusal_of_this_very_request_takes_the_key_away() {
         assert_eq!((&report["changed"], &report["result"]), (&false.into(), &().into()));
         assert_eq!(f.state(), before, "{profile}");
     }
-    // It says nothing of what an earlier request became.
+    // A refusal says nothing about an earlier request for the same key.
     enroll(&f, &ca.url, "standin-html", &[]).exits(32);
     let kept = f.keys();
     assert_eq!(kept.len(), before.0.len() + 1);
@@ -131,7 +132,7 @@ fn a_rerun_goes_on_with_the_key() {
     let report = enroll(&f, &ca.url, "standin-html", &JSON).exits(32).json();
     let id = report["result"]["key_id"].as_str().unwrap().to_owned();
     let keys = f.keys();
-    // Another type: another key, and the first one isn't forgotten.
+    // Another key type needs another key; the first key is still reported.
     let other = ["--key-type", "ec:nistp384", "--output", "json"];
     let report = enroll(&f, &ca.url, "standin-html", &other).exits(32).json();
     let second = report["result"]["key_id"].as_str().unwrap().to_owned();
@@ -146,7 +147,7 @@ fn a_rerun_goes_on_with_the_key() {
     let key = f.certutil(&["-L", "-n", "www", "-a"]);
     f.write("www.pem", key);
     assert!(has_www(&f));
-    // Nor is such a key passed over when there is nothing to do.
+    // Such a key is also reported when there is nothing to do.
     f.label(&id, "");
     enroll(&f, &ca.url, "standin-html", &["--force"]).exits(32);
     let report = enroll(&f, &ca.url, "standin-ok", &JSON).exits(0).json();
@@ -154,7 +155,7 @@ fn a_rerun_goes_on_with_the_key() {
     assert!(report["warnings"].to_string().contains(LABEL), "{report}");
 }
 
-/// Runs `enroll` so that the CA issues and the response gets lost; the key's id.
+/// Runs `enroll` so that the CA issues and the response is lost; returns the key's id.
 fn lose(f: &Folder, ca: &StandIn, more: &[&str]) -> String {
     let relay = Relay::start(f, ca, || false);
     let all = [more, &JSON].concat();
@@ -183,7 +184,8 @@ fn a_certificate_that_got_lost_is_fetched() {
     enroll(&f, &ca.url, "standin-ok", &[]).exits(0);
     assert_eq!(issued(&f), 1);
 
-    // Another one is asked for, lost, and left by a run that was killed just before the import.
+    // Another certificate is requested, lost, and left by a run that was killed just before the
+    // import.
     let id = lose(&f, &ca, &["--force"]);
     f.label(&id, "www");
     let report =
@@ -193,7 +195,8 @@ fn a_certificate_that_got_lost_is_fetched() {
     assert_eq!((issued(&f), f.keys().len()), (2, keys + 2));
 }
 
-/// What the CA says of an earlier certificate must be good news, or there must be somebody to ask.
+/// A new certificate for the same key is requested when the CA has no records, or the earlier one
+/// is revoked.
 #[test]
 fn a_certificate_that_can_not_be_fetched_is_asked_for_again() {
     let f = folder(&["--key-type", "ec"]);
@@ -217,7 +220,7 @@ fn a_certificate_that_can_not_be_fetched_is_asked_for_again() {
     }
 }
 
-/// Somebody cleans up, or the token is reset, while the CA answers.
+/// The key is deleted, or the token reset, during the exchange.
 #[test]
 fn a_key_deleted_during_the_exchange_is_missed() {
     let f = folder(&["--key-type", "ec"]);
@@ -242,7 +245,7 @@ fn a_key_deleted_during_the_exchange_is_missed() {
     assert_eq!(f.state(), before);
 }
 
-/// A CA that answers for another subject than asked: the nickname belongs to somebody else then.
+/// The CA issues for another subject than requested, which owns the nickname.
 #[test]
 fn a_certificate_that_can_not_be_imported_is_given_out() {
     let f = folder(&["--key-type", "ec"]);
@@ -273,13 +276,13 @@ fn a_certificate_that_can_not_be_imported_is_given_out() {
         let what = ["--subject", "CN=www.example.com,O=EXAMPLE", "--key-type", "ec:nistp256"];
         args.extend(what.into_iter().chain(["--force", "--output", output]).map(str::to_owned));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        // Nowhere to print it: it is on stderr.
+        // Without a usable stdout it is on stderr.
         let said = lost(&args).exits(15);
         assert!(said.err.contains("BEGIN CERTIFICATE"), "{output}: {}", said.err);
         f.forget_unfinished(&before, "www");
     }
 
-    // With nowhere to store it, it is printed.
+    // Without a usable file it is printed.
     let new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
     let files = ["-keyout", "k.pem", "-out", "r.pem", "-subj", "/CN=else"];
     tool("openssl", f.path(), &[&new[..], &files].concat());
@@ -297,7 +300,7 @@ fn a_certificate_that_can_not_be_imported_is_given_out() {
     assert!(said.err.contains("BEGIN CERTIFICATE"), "{}", said.err);
 }
 
-/// The certificate is in, its key is in use: that its chain can't be written is another matter.
+/// The certificate is imported and its key in use, so a failure to write its chain keeps no label.
 #[test]
 fn what_fails_after_the_import_leaves_no_label() {
     let f = folder(&["--key-type", "ec"]);
@@ -315,7 +318,7 @@ fn what_fails_after_the_import_leaves_no_label() {
     assert_eq!(issued(&f), 1);
 }
 
-/// As a run leaves it that was killed at the wrong moment.
+/// The label of a run that was killed after the import.
 #[test]
 fn a_rerun_mends_the_label_of_a_key_in_use() {
     let f = folder(&["--key-type", "ec"]);
