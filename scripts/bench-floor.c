@@ -1,10 +1,10 @@
 /*
- * The least that a program can do for the same purpose: open an NSS database, log in, find a
- * certificate and its key, sign, close. bench.sh measures the client beside it.
+ * The minimal program for the same purpose: opens an NSS database, logs in, finds a certificate and
+ * its key, signs, and closes. bench.sh compares the client with it.
  *
  *   bench-floor verify DIR FILE                     no login; verify a signed CMS message
  *   bench-floor sign DIR PASSWORD-FILE NICK COUNT   log in, find, sign COUNT times
- *   bench-floor keygen DIR PASSWORD-FILE NICK TYPE  also make a lasting key pair, rsa or ec; one
+ *   bench-floor keygen DIR PASSWORD-FILE NICK TYPE  also make a permanent key pair, rsa or ec; one
  *                                                   signature with it and two with NICK's key
  */
 #include <stdio.h>

@@ -1,11 +1,11 @@
 /*
- * Runs a command and says what it took: wall time, user and system CPU (microseconds) and peak
- * resident memory (KiB) of the command and the children it waited for, on one line, in a file.
+ * Runs a command and writes one line to a file: wall time, user and system CPU (microseconds) and
+ * peak resident memory (KiB) of the command and the children it waited for.
  *
  *   bench-run RESULT COMMAND ARGS...
  *
- * A program of its own because a process starts with the peak memory of whoever forked it, so that
- * has to be a small one; time(1) counts in hundredths of a second.
+ * A separate program, because a process starts with the peak memory of the process that forked it,
+ * which must be small; time(1) has a resolution of a hundredth of a second.
  */
 #include <stdio.h>
 #include <sys/resource.h>

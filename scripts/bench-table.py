@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the plan that bench.sh wrote and prints the table.
+"""Runs the plan written by bench.sh and prints the table.
 
 A line of the plan is GROUP, WHO, PREPARE and COMMAND, separated by tabs. The programs of one group
 run in turn, ROUNDS times after a round that is not counted; PREPARE (a shell command, may be empty)

@@ -1,12 +1,12 @@
 #!/bin/bash
-# Whole-process time, CPU and memory of the client, of the Java tools and of a bare C program over
-# the same NSS database (the floor), run in turn. See bench-table.py for what the table says.
+# Measures time, CPU and memory of the whole process for the client, the Java tools and a minimal C
+# program (the floor), in turn, with the same NSS database. bench-table.py explains the table.
 #
-#   scripts/bench.sh [ROUNDS]      15 rounds unless told
+#   scripts/bench.sh [ROUNDS]      15 rounds by default
 #
-# Uses the real CA (tests/dogtag) when it is up; otherwise the stand-in CA, without Java tools.
+# Uses the real CA (tests/dogtag) when it runs; otherwise the stand-in CA, without the Java tools.
 #   NSS_CMC      the client (default: target/release/nss-cmc)
-#   BENCH_CA     dogtag, stand-in or none, instead of looking
+#   BENCH_CA     dogtag, stand-in or none, instead of detection
 set -e
 cd "$(dirname "$(readlink -f "$0")")/.."
 repo=$PWD
@@ -92,7 +92,7 @@ case $ca in
   *) die "BENCH_CA=$ca" ;;
 esac
 
-# --- what the tools are given
+# --- input of the tools
 openssl req -new -newkey rsa:2048 -nodes -keyout p10.key -subj "/O=LAB/CN=bench.lab.test" -out p10.req 2>/dev/null
 common="dbdir=$work/db
 password=Secret.123
@@ -118,7 +118,7 @@ output=$work/cmc-$type.resp
 servlet=/ca/ee/ca/profileSubmitCMCFull?profileId=caCMCserverCert
 X
 done
-# the same way from nothing to a certificate in the database with the Java tools
+# The Java tools' commands from nothing to a certificate in the database.
 cat >enroll-java.sh <<'X'
 set -e
 type=$1 profile=$2
@@ -137,7 +137,7 @@ PKICertImport -d fresh -f pw -n bench -t ,, -a -i new.pem -u V
 rm new*
 X
 
-# --- the plan: group, who, preparation, command
+# --- the plan: group, program, preparation, command
 plan() { printf '%s\t%s\t%s\t%s\n' "$@" >>plan; }
 java() { # GROUP PREPARATION COMMAND; run without the helper scripts, which would cost time
   [ "$ca" = dogtag ] || return 0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what building and testing need and is missing: Debian packages, by apt. Root only when
-# something is missing. With --test also what only the tests use.
+# Installs the missing Debian packages for building and testing, with apt. Needs root only if a
+# package is missing. --test also installs the packages that only the tests need.
 set -eu
 packages="gcc libc6-dev pkg-config libnss3-dev libnss3-tools libcurl4-openssl-dev libssl-dev ca-certificates openssl"
 [ "${1:-}" = --test ] && packages="$packages libclang-dev softhsm2 sqlite3"

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Kills the program at every system call that writes or sends, and looks at what it leaves behind.
+"""Kills the program at every system call that writes or sends, and checks what remains.
 
     scripts/kill-run.py [--program target/release/nss-cmc] [--every N] [SCENARIO...]
 
-Each scenario runs once under strace to count its calls; then once for each of them, on a fresh copy of
-the database, killed (SIGKILL) at that call. After each the database is looked at with certutil, and
-the CA with its own list:
+Each scenario runs once under strace to count its calls; then once for each of them, on a new copy
+of the database, killed (SIGKILL) at that call. After each run the database is read with certutil,
+and the CA's list of issued certificates:
 
   unreadable   certutil can't list the certificates or keys
-  unrepaired   nor can it after the program has opened the database; the rest is looked at after that
-  nameless     a new key that no certificate and no label names
-  stale label  a key is called unfinished although its certificate is there
-  no key       the certificate is there, its key isn't
+  unrepaired   nor after the program has opened the database, which precedes all other checks
+  nameless     a new key has neither certificate nor label
+  stale label  a key is labelled as unfinished although it has a certificate
+  no key       a certificate has no key
   lost         the CA issued, and no key for the certificate is in the database
-  temporary    a file of a name of ours is left in the folder
+  temporary    one of the program's temporary files is left in the folder
   no rerun     the same command, run again, doesn't end with one certificate and one named key
 
 Needs strace, certutil, and the stand-in CA built beside the program. Takes about a second a call.
@@ -75,7 +75,7 @@ class Lab:
         return dict(found)
 
     def repair(self):
-        """A verb that only reads opens the database; what it says of the message doesn't count."""
+        """Opens the database with a command that only reads; its result doesn't count."""
         run([self.program, "cmc", "show", "--verify", "-d", self.db, self.message])
 
     def issued(self):
@@ -148,7 +148,7 @@ def main():
         lab = Lab(program, work)
         try:
             plans = scenarios(lab)
-            # What revoke works on.
+            # Certificates for revoke.
             lab.fresh()
             run(plans["enroll"][0], cwd=f"{work}/run", check=True)
             shutil.copytree(lab.db, f"{work}/enrolled")
@@ -161,7 +161,7 @@ def main():
                 said = lab.strace(["-e", "trace=" + ",".join(CALLS)], command, log)
                 if said.returncode:
                     sys.exit(f"{name}: {said.stdout}")
-                # strace counts the calls of each name and thread apart.
+                # strace counts the calls separately for each name and thread.
                 count = collections.Counter()
                 for line in open(log, errors="replace"):
                     call = re.match(r"(\d+)\s+(\w+)\(", line)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# From nothing to a certificate: installs what is missing, builds, makes an NSS database, starts the
-# stand-in CA on loopback, enrols a TLS server certificate, and shows it with certutil.
+# From nothing to a certificate: installs missing packages, builds, makes an NSS database, starts
+# the stand-in CA on loopback, enrolls a TLS server certificate, and prints it with certutil.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/install-deps.sh

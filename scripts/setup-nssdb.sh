@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes an NSS database with certutil: DIR/nssdb, its password in DIR/password.txt.
+# Makes an NSS database with certutil: DIR/nssdb, with its password in DIR/password.txt.
 #
 #   setup-nssdb.sh [--fips] [--key-type rsa|ec] DIR [STAND_IN_CA CA_DIR]
 #
-# With the stand-in CA's program and its folder, the database also trusts that CA (as `ca_signing`)
-# and holds an agent's certificate (`agent`), whose key is made in the database and stays there.
+# With the stand-in CA's program and folder, the database also trusts that CA (as `ca_signing`) and
+# has an agent's certificate (`agent`), whose key is generated in the database and stays there.
 set -eu
 fips= keytype=rsa
 while :; do
@@ -17,7 +17,7 @@ done
 dir=${1:?usage: setup-nssdb.sh [--fips] [--key-type rsa|ec] DIR [STAND_IN_CA CA_DIR]}
 db=sql:$dir/nssdb
 mkdir -p "$dir/nssdb"
-# Long and mixed enough for a database in FIPS mode.
+# Long and mixed enough for FIPS mode.
 (umask 077; echo Secret.123 > "$dir/password.txt")
 certutil -N -d "$db" -f "$dir/password.txt"
 [ -z "$fips" ] || modutil -fips true -dbdir "$db" -force >/dev/null

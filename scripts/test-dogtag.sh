@@ -1,6 +1,6 @@
 #!/bin/sh
-# The flows on a real Dogtag CA and KRA, which are installed and started if need be. One at a time:
-# Dogtag's servlets mix up requests that arrive together.
+# Tests the flows on a real Dogtag CA and KRA, which are installed and started if necessary. One
+# test at a time: Dogtag's servlets mix up simultaneous requests.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/install-deps.sh --test

@@ -1,9 +1,10 @@
 #!/bin/bash
-# The offline tests under the newest NSS and OpenSSL: the binaries built here run in a chroot of
-# Debian sid. Needs root and a Debian machine. When sid can't be installed (a mirror without it, a
-# package that is gone for a day) this says so and is no failure; a test that fails there is one.
+# Runs the offline tests with the newest NSS and OpenSSL: the binaries built here run in a chroot of
+# Debian sid. Needs root and a Debian machine. If sid can't be installed (a mirror without it, a
+# package that is missing for a day), a message says so and the script succeeds; a test that fails
+# there is a failure.
 #
-#   scripts/test-newest-nss.sh [TEST_BINARY...]    e.g. nssdb flows; all unless named
+#   scripts/test-newest-nss.sh [TEST_BINARY...]    e.g. nssdb flows; all by default
 set -eu
 cd "$(dirname "$(readlink -f "$0")")/.."
 repo=$PWD
@@ -20,7 +21,7 @@ outside() { # COMMAND...: what depends on the mirror
     exit 0
   }
 }
-# Packages of sid from today: a chroot older than a week is made anew.
+# The packages must be recent: a chroot older than a week is made anew.
 mkdir -p "$base"
 if [ -e "$base/ready" ] && [ -n "$(find "$base/ready" -mtime +7)" ]; then rm -f "$base/ready"; fi
 if [ ! -e "$base/ready" ]; then
@@ -31,7 +32,7 @@ if [ ! -e "$base/ready" ]; then
   outside debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg sid "$root" "${mirror:?set DOGTAG_MIRROR to a Debian mirror}"
   printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
   chmod 755 "$root/usr/sbin/policy-rc.d"
-  # A frozen mirror's lists are past their date.
+  # The lists of a snapshot mirror have expired.
   printf 'APT::Install-Recommends "false";\nAcquire::Check-Valid-Until "false";\nAcquire::Languages "none";\n' \
     >"$root/etc/apt/apt.conf.d/99tests"
   printf 'force-unsafe-io\npath-exclude=/usr/share/man/*\npath-exclude=/usr/share/doc/*\n' >"$root/etc/dpkg/dpkg.cfg.d/tests"
@@ -43,7 +44,7 @@ if [ ! -e "$base/ready" ]; then
   touch "$base/ready"
 fi
 
-# Test binaries with the folder each is run in, as cargo would.
+# Test binaries, each with the folder that cargo runs it in.
 cargo test --workspace --features regen --no-run --message-format=json 2>/dev/null | python3 -c '
 import json, os, sys
 for line in sys.stdin:
@@ -54,7 +55,7 @@ for line in sys.stdin:
 [ -s "$base/tests" ] || { echo "$0: cargo test --no-run named no test" >&2; exit 1; }
 
 mkdir -p "$root$repo" "$root$target"
-# Mounts of a namespace of its own: nothing stays mounted, whatever happens.
+# The mounts are in a namespace and end with it.
 unshare -m bash -s -- "$root" "$repo" "$target" "$base/tests" "$@" <<'IN'
 set -eu
 root=$1 repo=$2 target=$3 tests=$4
@@ -67,7 +68,7 @@ case $target in "$repo"/*) ;; *) mount --bind "$target" "$root$target" ;; esac
 cp /etc/hosts "$root/etc/hosts"
 mkdir -p "$root/run/outside"
 cp "$tests" "$root/run/tests"
-# Not a chroot: in one, the kernel allows no user namespaces, which some tests make.
+# pivot_root, not chroot: in a chroot the kernel allows no user namespaces, which some tests make.
 cd "$root"
 pivot_root . run/outside
 cd /
@@ -77,7 +78,7 @@ inside dpkg-query -W -f '${Package} ${Version}\n' libnss3 libssl3t64 libcurl4t64
 failed=
 while read -r name dir binary; do
   if [ $# -gt 0 ]; then case " $* " in *" $name "*) ;; *) continue ;; esac; fi
-  # Built without headers to compare there; the libraries' words differ.
+  # bindings has no headers to compare with there; texts differ with the libraries' messages.
   case $name in bindings | texts) continue ;; esac
   echo "== $name"
   inside env -C "$dir" CARGO_MANIFEST_DIR="$dir" timeout 300 "$binary" -q </dev/null || failed="$failed $name"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# All tests that need no real CA: formatting, lints, documentation, units, databases, the stand-in CA,
-# and that the vendored bindings match the installed headers.
+# Runs all tests that need no real CA: formatting, lints, documentation, units, databases, the
+# stand-in CA, and the comparison of the vendored bindings with the installed headers.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/install-deps.sh --test
