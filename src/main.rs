@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     ExitCode::from(code.unwrap_or_else(|_| nss_cmc::error::Kind::Internal.exit()))
 }
 
-/// Runs the Dogtag tool named by argv[0] or by the first argument, otherwise a modern verb.
+/// Runs the Dogtag tool named by `argv[0]` or by the first argument, otherwise a command of [`cli`].
 fn run(args: Vec<OsString>, streams: &mut Streams<'_>) -> u8 {
     let called = args.first().and_then(|path| Path::new(path).file_name());
     for (at, name) in [called, args.get(1).map(OsString::as_os_str)].into_iter().enumerate() {

@@ -171,7 +171,7 @@ impl CsrArgs {
 /// Runs `csr`. A request for stdout is printed before its key is kept.
 ///
 /// # Errors
-/// As [`create`]; [`Kind::Output`].
+/// As [`create`]; [`Kind::Output`](nss_cmc::error::Kind::Output).
 pub fn run(args: CsrArgs, show: Show<'_>) -> Result<Report> {
     let CsrCommand::Create(args) = args.command;
     run_create(*args, show)
