@@ -4,13 +4,15 @@
 use std::time::Duration;
 
 use super::dogtag::submit_url;
-use super::judge::{self, Received};
+use super::judge;
 use super::session::Identity;
+use crate::asn1::oid;
+use crate::cmc::control::{Control, ControlType};
 use crate::cmc::request::Sent;
-use crate::cmc::response::Response;
-use crate::error::{Error, Result};
+use crate::cmc::response::{self, CmcStatus, Response};
+use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::{Encoding, Endpoint};
-use crate::http::{Transport, TransportOptions, Url};
+use crate::http::{Reply, Transport, TransportOptions, Url};
 use crate::nss::Database;
 
 /// The CA's URL and how to connect. It has no `Debug`, because the proxy's URL may contain a
@@ -130,19 +132,110 @@ impl<'a> Connection<'a> {
     /// Sends a message and decodes the response without verifying it.
     ///
     /// # Errors
-    /// As [`Endpoint::post`] and [`judge::read`].
+    /// As [`Endpoint::post`] and [`read`].
     pub fn exchange(&mut self, message: &[u8]) -> Result<Received> {
         let reply = self.endpoint.post(&mut self.transport, message)?;
         // A server that replies has received the request.
-        judge::read(&self.endpoint, reply).map_err(Error::sent)
+        read(&self.endpoint, reply).map_err(Error::sent)
     }
 
-    /// Verifies a response and compares it with what was sent.
+    /// Verifies a response as [`judge::verify`] does, and compares its nonce and transaction id with
+    /// those sent (RFC 5272 §6.6). A refusal may lack both: Dogtag returns neither in a failure.
     ///
     /// # Errors
-    /// As [`judge::believe`].
+    /// [`Kind::BadReply`].
     pub fn verify(&self, received: &Received, sent: &Sent) -> Result<()> {
-        judge::believe(self.database, received, sent, self.allow_unsigned_response)
+        let response = &received.response;
+        judge::verify(self.database, response, self.allow_unsigned_response)
+            .and_then(|()| matches(sent, response))
             .map_err(Error::sent)
     }
+}
+
+/// Decodes what a server sent: a CMC message with a PKIResponse (RFC 5272 §4.2), or with
+/// certificates only (§4.1).
+///
+/// # Errors
+/// As [`Endpoint::message`].
+pub fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
+    let der = endpoint.message(reply)?;
+    let response = decode(&der)?;
+    Ok(Received { der, response })
+}
+
+/// A received response; nothing is verified.
+#[derive(Debug)]
+pub struct Received {
+    /// DER or BER of the message.
+    pub der: Vec<u8>,
+    /// The decoded message.
+    pub response: Response,
+}
+
+fn decode(der: &[u8]) -> Result<Response> {
+    let no_cmc = || Error::new(Kind::Http, "response is not a CMC message").retry(false);
+    let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
+    // A message that the CA signed for another purpose isn't its response.
+    if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
+    {
+        return Err(no_cmc().because(format!("its content is of type {}", response.content_type)));
+    }
+    Ok(response)
+}
+
+fn matches(sent: &Sent, response: &Response) -> Result<()> {
+    if response.controls.is_none() {
+        // A Simple PKI Response has no controls.
+        return Ok(());
+    }
+    if let Some(e) = response.undecodable_status() {
+        return Err(e);
+    }
+    let refused = response.statuses().iter().any(|s| s.status == CmcStatus::Failed);
+    for (what, echo) in echoes(sent, response) {
+        match echo {
+            Echo::Ours | Echo::NotSent => {}
+            // Replaying an old refusal gains an attacker nothing over cutting the connection.
+            Echo::Missing if refused => {}
+            Echo::Missing | Echo::Another => {
+                let what = format!("response {what} does not match the request");
+                return Err(Error::new(Kind::BadReply, what)
+                    .hint("the response may belong to another request; nothing was imported"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether a response belongs to the message sent: its nonce or transaction id matches, and
+/// neither differs. Otherwise it may be about another request.
+pub fn is_named(sent: &Sent, response: &Response) -> bool {
+    let echoes = echoes(sent, response).map(|(_, echo)| echo);
+    echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another)
+}
+
+fn echoes(sent: &Sent, response: &Response) -> [(&'static str, Echo); 2] {
+    let echo =
+        |control, sent: bool, is_ours: &dyn Fn(&Control) -> bool| match response.control(control) {
+            _ if !sent => Echo::NotSent,
+            None => Echo::Missing,
+            Some(echoed) if echoed.values.iter().flatten().any(is_ours) => Echo::Ours,
+            Some(_) => Echo::Another,
+        };
+    let (nonce, id) = (sent.nonce.as_ref(), sent.transaction_id.as_ref());
+    let our_nonce = |c: &Control| matches!(c, Control::RecipientNonce(n) if Some(n) == nonce);
+    let our_id = |c: &Control| matches!(c, Control::TransactionId(n) if Some(n) == id);
+    [
+        ("nonce", echo(ControlType::RecipientNonce, nonce.is_some(), &our_nonce)),
+        ("transaction id", echo(ControlType::TransactionId, id.is_some(), &our_id)),
+    ]
+}
+
+/// How a response returns a value that was sent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    NotSent,
+    Missing,
+    Ours,
+    Another,
 }

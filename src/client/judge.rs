@@ -1,15 +1,12 @@
-//! Accepts a response: it is CMC, signed by a CA that the database trusts, and belongs to the
-//! request.
+//! Accepts a response: it is signed by a CA that the database trusts, and one of its certificates has
+//! the request's key.
 
 use std::collections::BTreeSet;
 
-use crate::asn1::{certificate, oid};
-use crate::cmc::control::{Control, ControlType};
-use crate::cmc::request::Sent;
-use crate::cmc::response::{self, CmcStatus, Outcome, Response};
+use super::session::Session;
+use crate::asn1::certificate;
+use crate::cmc::response::{Outcome, Response};
 use crate::error::{Error, Kind, Result};
-use crate::http::Reply;
-use crate::http::endpoint::Endpoint;
 use crate::nss::{Certificate, Database};
 use crate::text::{printable, trust_command};
 use crate::trust::{self, Paths, SignatureCheck, prove};
@@ -45,109 +42,6 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
             "the response was changed on its way, or is signed by another CA than the one in the database",
         )),
     }
-}
-
-/// Decodes what a server sent: a CMC message with a PKIResponse (RFC 5272 §4.2), or with
-/// certificates only (§4.1).
-///
-/// # Errors
-/// As [`Endpoint::message`].
-pub fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
-    let der = endpoint.message(reply)?;
-    let response = decode(&der)?;
-    Ok(Received { der, response })
-}
-
-/// A received response; nothing is verified.
-#[derive(Debug)]
-pub struct Received {
-    /// DER or BER of the message.
-    pub der: Vec<u8>,
-    /// The decoded message.
-    pub response: Response,
-}
-
-/// Verifies a response as [`verify`] does, and compares its nonce and transaction id with those
-/// sent (RFC 5272 §6.6). A refusal may lack both: Dogtag returns neither in a failure.
-///
-/// # Errors
-/// [`Kind::BadReply`].
-pub fn believe(
-    database: &Database,
-    received: &Received,
-    sent: &Sent,
-    allow_unsigned: bool,
-) -> Result<()> {
-    verify(database, &received.response, allow_unsigned)?;
-    matches(sent, &received.response)
-}
-
-fn decode(der: &[u8]) -> Result<Response> {
-    let no_cmc = || Error::new(Kind::Http, "response is not a CMC message").retry(false);
-    let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
-    // A message that the CA signed for another purpose isn't its response.
-    if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
-    {
-        return Err(no_cmc().because(format!("its content is of type {}", response.content_type)));
-    }
-    Ok(response)
-}
-
-fn matches(sent: &Sent, response: &Response) -> Result<()> {
-    if response.controls.is_none() {
-        // A Simple PKI Response has no controls.
-        return Ok(());
-    }
-    if let Some(e) = response.undecodable_status() {
-        return Err(e);
-    }
-    let refused = response.statuses().iter().any(|s| s.status == CmcStatus::Failed);
-    for (what, echo) in echoes(sent, response) {
-        match echo {
-            Echo::Ours | Echo::NotSent => {}
-            // Replaying an old refusal gains an attacker nothing over cutting the connection.
-            Echo::Missing if refused => {}
-            Echo::Missing | Echo::Another => {
-                let what = format!("response {what} does not match the request");
-                return Err(Error::new(Kind::BadReply, what)
-                    .hint("the response may belong to another request; nothing was imported"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Returns whether a response belongs to the message sent: its nonce or transaction id matches, and
-/// neither differs. Otherwise it may be about another request.
-pub fn is_named(sent: &Sent, response: &Response) -> bool {
-    let echoes = echoes(sent, response).map(|(_, echo)| echo);
-    echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another)
-}
-
-fn echoes(sent: &Sent, response: &Response) -> [(&'static str, Echo); 2] {
-    let echo =
-        |control, sent: bool, is_ours: &dyn Fn(&Control) -> bool| match response.control(control) {
-            _ if !sent => Echo::NotSent,
-            None => Echo::Missing,
-            Some(echoed) if echoed.values.iter().flatten().any(is_ours) => Echo::Ours,
-            Some(_) => Echo::Another,
-        };
-    let (nonce, id) = (sent.nonce.as_ref(), sent.transaction_id.as_ref());
-    let our_nonce = |c: &Control| matches!(c, Control::RecipientNonce(n) if Some(n) == nonce);
-    let our_id = |c: &Control| matches!(c, Control::TransactionId(n) if Some(n) == id);
-    [
-        ("nonce", echo(ControlType::RecipientNonce, nonce.is_some(), &our_nonce)),
-        ("transaction id", echo(ControlType::TransactionId, id.is_some(), &our_id)),
-    ]
-}
-
-/// How a response returns a value that was sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Echo {
-    NotSent,
-    Missing,
-    Ours,
-    Another,
 }
 
 /// Returns the issued certificates (DER); refusals and open requests are errors.
@@ -243,17 +137,25 @@ pub fn all_proven(proofs: Vec<Proof>) -> Result<()> {
     }
 }
 
-/// Returns the issued certificate and the other certificates: of those with the requested public
-/// key, the newest that was issued by a CA that the database trusts. The response's signature
-/// covers its status, but neither its certificates nor their order.
+/// A certificate that is proven to be from the CA and for the request's key.
+#[derive(Debug)]
+pub struct Proven {
+    /// The certificate.
+    pub certificate: Certificate,
+    /// DER of its issuers, as [`Session::issuers`] finds them.
+    pub issuers: Vec<Vec<u8>>,
+    /// DER of the other certificates in the response.
+    pub others: Vec<Vec<u8>>,
+}
+
+/// Returns the issued certificate: of those with the requested public key, the newest that was issued
+/// by a CA that the database trusts. The response's signature covers its status, but neither its
+/// certificates nor their order.
 ///
 /// # Errors
 /// [`Kind::BadReply`] when there is none.
-pub fn ours(
-    database: &Database,
-    certificates: Vec<Vec<u8>>,
-    spki: &[u8],
-) -> Result<(Certificate, Vec<Vec<u8>>)> {
+pub fn ours(session: &Session, certificates: Vec<Vec<u8>>, spki: &[u8]) -> Result<Proven> {
+    let database = &session.database;
     let mut seen = BTreeSet::new();
     let (mut with_key, others): (Vec<_>, Vec<_>) = certificates
         .into_iter()
@@ -267,7 +169,11 @@ pub fn ours(
     let mut why = None;
     for der in &with_key {
         match paths.to_trusted(der) {
-            Ok(_) => return Ok((database.decode_certificate(der)?, others)),
+            Ok(path) => {
+                let certificate = database.decode_certificate(der)?;
+                let issuers = session.with_those_above(der, path)?;
+                return Ok(Proven { certificate, issuers, others });
+            }
             Err(e) => why = why.or(Some(e)),
         }
     }

@@ -271,7 +271,7 @@ impl<'a> From<&'a Identity> for Signatory<'a> {
         Signatory::Certificate {
             leaf: identity.certificate.der(),
             issuers: &identity.issuers,
-            key: &identity.key,
+            key: &*identity.key,
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::connection::{Config, Connection};
-use super::judge::Received;
+use super::connection::{Config, Connection, Received};
 use super::session::{Needs, Session};
 use super::{input, judge, output};
 use crate::asn1::pem;

@@ -1,5 +1,7 @@
 //! An open database, logged in to each token that a run needs, with the signer's certificates.
 
+use std::rc::Rc;
+
 use crate::client::passwords::{Passwords, Wanted};
 use crate::error::{Error, Kind, Result};
 pub use crate::nss::Identity;
@@ -153,16 +155,29 @@ impl Session {
 
     /// Returns the DER of a certificate's issuers, nearest first: those on its path to a CA that
     /// the database trusts, then those above it that the database has, as far as their signatures
-    /// can be verified. Issuers on the path may come from `others`; every signature is verified.
+    /// can be verified.
     ///
     /// # Errors
     /// [`Kind::Input`] for a certificate that can't be decoded.
-    pub fn issuers(&self, der: &[u8], others: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
-        let mut found = Paths::new(&self.database, others).to_trusted(der).unwrap_or_default();
-        let last = found.last().map_or(der, Vec::as_slice);
+    pub fn issuers(&self, der: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let path = Paths::new(&self.database, &[]).to_trusted(der).unwrap_or_default();
+        self.with_those_above(der, path)
+    }
+
+    /// Adds to the path of a certificate (DER) the issuers above it that the database has.
+    ///
+    /// # Errors
+    /// As [`Session::issuers`].
+    pub(super) fn with_those_above(
+        &self,
+        der: &[u8],
+        mut path: Vec<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let last = path.last().map_or(der, Vec::as_slice);
         // A later run, without the response's certificates, must return the same.
-        found.extend(held_issuers(&self.database, &self.token, last)?);
-        Ok(found)
+        let above = held_issuers(&self.database, &self.token, last)?;
+        path.extend(above);
+        Ok(path)
     }
 
     /// Shuts NSS down.
@@ -340,9 +355,9 @@ impl Identity {
     /// [`crate::error::Kind::NotFound`] for either.
     pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
         let (certificate, token) = find_certificate(database, token, nickname)?;
-        let key = certificate.private_key()?;
+        let key = Rc::new(certificate.private_key()?);
         let issuers = held_issuers(database, &token, certificate.der())?;
-        Ok(Identity { certificate, issuers, key })
+        Ok(Identity { certificate: Rc::new(certificate), issuers, key })
     }
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::dogtag_tools::settings::{Dialect, Settings};
 use crate::streams::Streams;
 use nss_cmc::asn1::pem;
-use nss_cmc::client::connection::Config;
+use nss_cmc::client::connection::{self, Config, Received};
 use nss_cmc::client::input;
-use nss_cmc::client::judge::{self, Received};
+use nss_cmc::client::judge;
 use nss_cmc::client::output::Reserved;
 use nss_cmc::client::session::{Identity, Needs, Session};
 use nss_cmc::client::signer;
@@ -198,7 +198,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         streams.say(nss_cmc::text::printable(line));
     }
     streams.say("##end##");
-    let Received { der, response } = judge::read(&endpoint, reply)?;
+    let Received { der, response } = connection::read(&endpoint, reply)?;
     streams.say(format!("\nTotal number of bytes read = {}", der.len()));
     streams.say(pem::lines(&der, 76, "\r\n"));
     // The response is on stdout already, even if the file can't be written.

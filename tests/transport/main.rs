@@ -102,7 +102,7 @@ fn a_session_copy_of_the_key_authenticates() {
         let server = Server::start(Some(tls), Answer::Close(ok(b"")));
         let client = identity(db, "rsa");
         let key = client.key.session_copy().unwrap();
-        let mut transport = transport(db, Some(Identity { key, ..client }));
+        let mut transport = transport(db, Some(Identity { key: key.into(), ..client }));
         for _ in 0..2 {
             transport.post(&server.url("localhost"), b"", CMC).unwrap();
         }

@@ -26,22 +26,18 @@ pub(super) enum Existing {
 }
 
 impl Job<'_> {
-    /// Examines the certificates under the nickname. One that matches ends the run without a
-    /// request. One of another subject is an error, and so is one that differs from the request,
-    /// unless it is to be replaced.
+    /// Examines the certificates under the nickname, which [`Job::named`] found. One that matches ends
+    /// the run without a request. One that differs from the request is an error, unless it is to be
+    /// replaced.
     pub(super) fn existing(
         &self,
-        subject: &[u8],
+        found: &[Certificate],
         asked: &Asked,
         key: Option<KeySpec>,
     ) -> Result<Existing> {
         let ask = Existing::Ask { strict: self.spec.require_names };
-        let Some(nickname) = self.nickname else { return Ok(ask) };
-        let found = self.named(nickname, subject)?;
-        if self.spec.force {
-            return Ok(ask);
-        }
-        let Some((certificate, differences)) = self.in_use(&found, asked, key)? else {
+        let Some(nickname) = self.nickname.filter(|_| !self.spec.force) else { return Ok(ask) };
+        let Some((certificate, differences)) = self.in_use(found, asked, key)? else {
             return Ok(ask);
         };
         if differences.all.is_empty() {
@@ -65,7 +61,8 @@ impl Job<'_> {
     ///
     /// # Errors
     /// [`Kind::Conflict`].
-    pub(super) fn named(&self, nickname: &str, subject: &[u8]) -> Result<Vec<Certificate>> {
+    pub(super) fn named(&self, subject: &[u8]) -> Result<Vec<Certificate>> {
+        let Some(nickname) = self.nickname else { return Ok(Vec::new()) };
         let found = self.session.named(nickname)?;
         let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) else {
             return Ok(found);
@@ -173,7 +170,7 @@ impl Job<'_> {
             mended.push(Mended::Trust(trust.clone()));
         }
         if let Some(path) = &self.spec.chain_file {
-            let issuers = self.session.issuers(of.der(), &[])?;
+            let issuers = self.session.issuers(of.der())?;
             let pem = pem::certificates(of.der(), &issuers);
             if std::fs::read(path).ok().as_deref() != Some(pem.as_bytes()) {
                 output::write(path, pem.as_bytes(), output::Mode::Default)?;

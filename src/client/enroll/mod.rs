@@ -14,24 +14,25 @@ use std::time::Duration;
 use super::archive::Archive;
 use super::connection::Config;
 use super::csr::{self, AltNames, CsrSpec, Extensions, Format, Requested};
+use super::judge::Proven;
 use super::keys::RequestKey;
 pub use super::lock::Event;
 use super::lock::Lock;
 use super::passwords::Passwords;
 use super::session::{Needs, Session};
-use super::{judge, output, signer};
+use super::{output, signer};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::cmc::crmf::Pop;
 use crate::cmc::request::Request;
 use crate::error::{Error, Leftover, Result};
 use crate::keyid;
-use crate::nss::{Access, KeyFlags, PrivateKey, Trust};
+use crate::nss::{Access, KeyFlags, Trust};
 use asked::Asked;
 pub use enrolled::{Enrolled, Issued, IssuedKey, Mended, Notice, Outcome};
 use existing::Existing;
-use finish::{Ending, Proven};
-use round_trips::RoundTrips;
+use finish::Ending;
+use round_trips::{Asker, RoundTrips};
 pub use round_trips::{Requester, Shared};
 
 /// The key that is generated if the caller specifies none.
@@ -164,14 +165,15 @@ impl Job<'_> {
     fn with_csr(&self, path: &Path) -> Result<Enrolled> {
         let request = csr::read(path, None)?;
         let asked = Asked::of(&request)?;
-        if let (Some(nickname), Some(subject)) = (self.nickname, &asked.subject) {
-            self.named(nickname, subject)?;
+        if let Some(subject) = &asked.subject {
+            self.named(subject)?;
         }
-        self.check_signer()?;
+        let asker = self.asker()?;
         // Reserved before the request is sent: the certificate could not be written otherwise.
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
-        let proven = self.ask(&request, None)?;
-        let ending = Ending { place, strict: self.spec.require_names, notices: Vec::new() };
+        let proven = self.round_trips(asker).run(&request, None)?;
+        let strict = self.spec.require_names;
+        let ending = Ending { place, strict, recovered: false, notices: Vec::new() };
         self.finish(proven, None, &asked, ending)
     }
 
@@ -182,9 +184,11 @@ impl Job<'_> {
         let requested = Requested { names: names.clone(), ..Requested::default() };
         let extensions = Extensions::read(&requested)?;
         let asked = Asked::new(Some(subject.clone()), extensions.list())?;
-        let existing = self.existing(&subject, &asked, key)?;
         let kind = key.unwrap_or(DEFAULT_KEY);
-        let mut unfinished = self.unfinished(kind)?;
+        let (existing, mut unfinished) = {
+            let named = self.named(&subject)?;
+            (self.existing(&named, &asked, key)?, self.unfinished(&named, kind))
+        };
         let strict = match existing {
             Existing::Fits(mut enrolled) => {
                 enrolled.notices.extend(unfinished.all(self.nickname.unwrap_or_default()));
@@ -192,10 +196,12 @@ impl Job<'_> {
             }
             Existing::Ask { strict } => strict,
         };
-        self.check_signer()?;
+        let asker = self.asker()?;
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
         let purpose = self.nickname.unwrap_or(text);
-        let (key, proven) = match self.recover(&subject, &asked, &mut unfinished)? {
+        let recovered = self.recover(&subject, &asked, &mut unfinished)?;
+        let is_recovered = recovered.is_some();
+        let (key, proven) = match recovered {
             Some(found) => found,
             None => {
                 let key = match unfinished.go_on(&self.session.token, purpose)? {
@@ -203,19 +209,25 @@ impl Job<'_> {
                     None => self.new_key(kind, purpose)?,
                 };
                 let notices = &unfinished.notices;
-                self.certify(key, subject, extensions)
+                self.certify(key, subject, extensions, asker)
                     .map_err(|e| notices.iter().fold(e, |e, notice| e.note(notice.to_string())))?
             }
         };
-        let ending = Ending { place, strict, notices: unfinished.notices };
+        let notices = unfinished.notices;
+        let ending = Ending { place, strict, recovered: is_recovered, notices };
         self.finish(proven, Some(key), &asked, ending)
     }
 
-    /// Checks that the CA can accept the signer, before anything is created or sent.
-    fn check_signer(&self) -> Result<()> {
+    /// Finds who requests the certificate; checks that the CA can accept the signer, before anything
+    /// is created or sent.
+    fn asker(&self) -> Result<Asker<'_>> {
         match &self.spec.requester {
-            Requester::Certificate(nickname) => signer::check(&self.session.identity(nickname)?),
-            Requester::SharedSecret(_) => Ok(()),
+            Requester::Certificate(nickname) => {
+                let identity = self.session.identity(nickname)?;
+                signer::check(&identity)?;
+                Ok(Asker::Holder(identity))
+            }
+            Requester::SharedSecret(shared) => Ok(Asker::SharedSecret(shared)),
         }
     }
 
@@ -233,6 +245,7 @@ impl Job<'_> {
         mut key: RequestKey,
         subject: Vec<u8>,
         extensions: Extensions,
+        asker: Asker<'_>,
     ) -> Result<(RequestKey, Proven)> {
         let request = match self.request_for(subject, extensions, &key) {
             Ok(request) => request,
@@ -240,7 +253,8 @@ impl Job<'_> {
         };
         // From here on the CA may issue: after a signal the run waits for its response.
         key.commit();
-        match key.private().and_then(|private| self.ask(&request, Some(private))) {
+        let round_trips = self.round_trips(asker);
+        match key.private().and_then(|private| round_trips.run(&request, Some(private))) {
             Ok(proven) => Ok((key, proven)),
             Err(e) => Err(self.failed(e, key)),
         }
@@ -268,20 +282,14 @@ impl Job<'_> {
         ))
     }
 
-    /// Sends a request; returns the certificate, proven to be from the CA and for the request's
-    /// key.
-    fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
-        let database = &self.session.database;
-        let round_trips = RoundTrips {
-            database,
-            token: &self.session.token,
-            requester: &self.spec.requester,
-            config: &self.spec.connection,
+    /// Returns what sends the request. A signer's key is copied, because it signs the message and the
+    /// TLS handshake.
+    fn round_trips<'a>(&'a self, asker: Asker<'a>) -> RoundTrips<'a> {
+        let asker = match asker {
+            Asker::Holder(identity) => Asker::Holder(identity.for_several_signatures()),
+            by_secret @ Asker::SharedSecret(_) => by_secret,
         };
-        let certificates = round_trips.run(request, key)?;
-        let (certificate, others) =
-            judge::ours(database, certificates, request.spki()).map_err(Error::sent)?;
-        Ok(Proven { certificate, others, recovered: false })
+        RoundTrips { session: self.session, asker, config: &self.spec.connection }
     }
 
     fn request_for(
