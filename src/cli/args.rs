@@ -31,9 +31,11 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    /// Returns warnings about the database and files it names.
-    pub fn warnings(&self) -> Vec<String> {
-        self.password.warnings(Some(&self.database))
+    /// Returns warnings about the database and files it names, and about a file with another secret.
+    pub fn warnings(&self, secret: Option<&Path>) -> Vec<String> {
+        let mut said = self.password.warnings(Some(&self.database));
+        said.extend(secret.and_then(others_read));
+        said
     }
 
     /// Returns the sources of the tokens' passwords; a terminal prompt by default.

@@ -94,7 +94,7 @@ impl CmcCommand {
     pub fn warnings(&self) -> Vec<String> {
         match self {
             CmcCommand::Show(args) => args.password.warnings(args.database.as_deref()),
-            CmcCommand::Send(args) => args.database.warnings(),
+            CmcCommand::Send(args) => args.database.warnings(None),
         }
     }
 }

@@ -164,7 +164,7 @@ impl CsrArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         let CsrCommand::Create(args) = &self.command;
-        args.database.warnings()
+        args.database.warnings(None)
     }
 }
 

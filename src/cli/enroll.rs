@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration, warnings};
+use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
 use crate::cli::report::{Report, certificate_json, chain_json};
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::asn1::{name, pem};
@@ -188,9 +188,7 @@ pub struct EnrollArgs {
 impl EnrollArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        let mut said = self.database.warnings();
-        said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
-        said
+        self.database.warnings(self.shared_secret.shared_secret_file.as_deref())
     }
 }
 

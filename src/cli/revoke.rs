@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
+use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs};
 use crate::cli::report::Report;
 use nss_cmc::asn1::Number;
 use nss_cmc::asn1::cmc::CrlReason;
@@ -115,9 +115,7 @@ pub struct RevokeArgs {
 impl RevokeArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        let mut said = self.database.warnings();
-        said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
-        said
+        self.database.warnings(self.shared_secret.shared_secret_file.as_deref())
     }
 }
 

@@ -48,8 +48,8 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
 ///
 /// # Errors
 /// [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`].
-pub fn issued(response: &Response) -> Result<Vec<Vec<u8>>> {
-    match response.outcome() {
+pub fn issued(outcome: Outcome) -> Result<Vec<Vec<u8>>> {
+    match outcome {
         Outcome::Success { certificates } => Ok(certificates),
         Outcome::Rejected(status) => Err(status.into_error()),
         Outcome::Invalid(e) => Err(e),
@@ -142,7 +142,7 @@ pub fn all_proven(proofs: Vec<Proof>) -> Result<()> {
 pub struct Proven {
     /// The certificate.
     pub certificate: Certificate,
-    /// DER of its issuers, as [`Session::issuers`] finds them.
+    /// DER of its issuers, as [`Paths::chain`] returns them.
     pub issuers: Vec<Vec<u8>>,
     /// DER of the other certificates in the response.
     pub others: Vec<Vec<u8>>,
@@ -155,7 +155,7 @@ pub struct Proven {
 /// # Errors
 /// [`Kind::BadReply`] when there is none.
 pub fn ours(session: &Session, certificates: Vec<Vec<u8>>, spki: &[u8]) -> Result<Proven> {
-    let database = &session.database;
+    let Session { database, token, .. } = session;
     let mut seen = BTreeSet::new();
     let (mut with_key, others): (Vec<_>, Vec<_>) = certificates
         .into_iter()
@@ -168,10 +168,9 @@ pub fn ours(session: &Session, certificates: Vec<Vec<u8>>, spki: &[u8]) -> Resul
     let paths = Paths::new(database, &others);
     let mut why = None;
     for der in &with_key {
-        match paths.to_trusted(der) {
-            Ok(path) => {
+        match paths.chain(token, der) {
+            Ok(issuers) => {
                 let certificate = database.decode_certificate(der)?;
-                let issuers = session.with_those_above(der, path)?;
                 return Ok(Proven { certificate, issuers, others });
             }
             Err(e) => why = why.or(Some(e)),

@@ -80,7 +80,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     connection.verify(&received, &sent)?;
     drop(connection);
     let Received { der, response } = received;
-    let certificates = judge::issued(&response)?;
+    let certificates = judge::issued(response.outcome())?;
     judge::all_proven(judge::proofs(database, &certificates)?)?;
     let certificates = certificates.iter().filter_map(|der| summary(der).ok()).collect();
     let notices = session.close().err().map(|e| e.to_string()).into_iter().collect();

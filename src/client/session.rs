@@ -160,24 +160,8 @@ impl Session {
     /// # Errors
     /// [`Kind::Input`] for a certificate that can't be decoded.
     pub fn issuers(&self, der: &[u8]) -> Result<Vec<Vec<u8>>> {
-        let path = Paths::new(&self.database, &[]).to_trusted(der).unwrap_or_default();
-        self.with_those_above(der, path)
-    }
-
-    /// Adds to the path of a certificate (DER) the issuers above it that the database has.
-    ///
-    /// # Errors
-    /// As [`Session::issuers`].
-    pub(super) fn with_those_above(
-        &self,
-        der: &[u8],
-        mut path: Vec<Vec<u8>>,
-    ) -> Result<Vec<Vec<u8>>> {
-        let last = path.last().map_or(der, Vec::as_slice);
-        // A later run, without the response's certificates, must return the same.
-        let above = held_issuers(&self.database, &self.token, last)?;
-        path.extend(above);
-        Ok(path)
+        let chain = Paths::new(&self.database, &[]).chain(&self.token, der);
+        chain.or_else(|_| held_issuers(&self.database, &self.token, der))
     }
 
     /// Shuts NSS down.

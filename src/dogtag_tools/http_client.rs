@@ -205,7 +205,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     place.fill(&der)?;
     streams.say(format!("\nThe response in binary format is stored in {}\n", job.output.display()));
     // The exit status is that of the HTTP exchange. CMCResponse reports the CMC status.
-    if let Err(e) = judge::issued(&response) {
+    if let Err(e) = judge::issued(response.outcome()) {
         streams.tell(format!("note: {e}"));
         super::hint(&e, streams);
     }

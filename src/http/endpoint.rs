@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{Reply, Transport, Url};
 use crate::asn1::pem::{self, looks_like_html};
-use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Response, Status};
+use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Status};
 use crate::error::{Error, Kind, Result};
 use crate::text::printable;
 
@@ -113,12 +113,12 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether a verified response is what Dogtag's EST server sends to a signed request
+    /// Returns whether the outcome of a verified response is what Dogtag's EST server sends to a signed request
     /// with controls. It accepts none: it does not pass the signer on to the CA, and the CA
     /// requires an identification with a shared secret as soon as there are controls.
-    pub(crate) fn takes_no_controls(&self, response: &Response) -> bool {
+    pub(crate) fn takes_no_controls(&self, outcome: &Outcome) -> bool {
         matches!(self.framing, Framing::Est(_))
-            && matches!(response.outcome(), Outcome::Rejected(status) if wants_proof(&status))
+            && matches!(outcome, Outcome::Rejected(status) if wants_proof(status))
     }
 }
 

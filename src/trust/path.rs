@@ -135,6 +135,20 @@ impl<'a> Paths<'a> {
         Ok(found.into_iter().map(|c| c.der).collect())
     }
 
+    /// Returns the issuers that [`Paths::to_trusted`] finds, then those above them that `token` and
+    /// the internal token have, as [`Paths::by_signature`] finds them.
+    ///
+    /// # Errors
+    /// As [`Paths::to_trusted`] and [`Paths::by_signature`].
+    pub fn chain(&self, token: &Token, der: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut chain = self.to_trusted(der)?;
+        let last = chain.last().map_or(der, Vec::as_slice);
+        // Without the certificates of the message: a later run must return the same.
+        let above = Paths::new(self.database, &[]).by_signature(token, last)?;
+        chain.extend(above);
+        Ok(chain)
+    }
+
     /// Returns whether `issuer` is a CA that signed `certificate`; a self-issued one from the
     /// message must also be self-signed.
     fn leads_up(

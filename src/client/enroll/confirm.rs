@@ -3,7 +3,6 @@
 use super::round_trips::{Asker, RoundTrips};
 use crate::asn1::certificate;
 use crate::asn1::{decode, tlv};
-use crate::client::connection::Connection;
 use crate::client::judge::{self, Proven};
 use crate::client::keys::key_for;
 use crate::client::pop;
@@ -17,34 +16,33 @@ use crate::error::{Error, Kind, Leftover, Result};
 use crate::nss::{Certificate, PrivateKey};
 
 impl RoundTrips<'_> {
-    /// Returns the certificate of a response that completes an enrollment. If the CA requires a
-    /// confirmation, it is sent first, in another message of the same transaction; the certificate
-    /// counts as issued when a verified response reports success.
+    /// Returns the certificate of a response that completes an enrollment; `outcome` is its outcome.
+    /// If the CA requires a confirmation, it is sent first, in another message of the same
+    /// transaction; the certificate counts as issued when a verified response reports success.
     ///
     /// # Errors
     /// As [`judge::issued`] and [`judge::ours`]; [`Kind::Pending`] with the certificate when the CA
     /// doesn't accept the confirmation.
     pub(super) fn issued(
-        &self,
-        connection: &mut Connection<'_>,
+        &mut self,
+        outcome: Outcome,
         response: &Response,
         sent: &Sent,
         request: &Request,
         key: Option<&PrivateKey>,
     ) -> Result<Proven> {
-        let Outcome::ConfirmRequired { certificates } = response.outcome() else {
-            return judge::ours(self.session, judge::issued(response)?, request.spki());
+        let Outcome::ConfirmRequired { certificates } = outcome else {
+            return judge::ours(self.session, judge::issued(outcome)?, request.spki());
         };
         let ours = judge::ours(self.session, certificates, request.spki())?;
-        match self.confirm(connection, response, sent, request, key, &ours.certificate) {
+        match self.confirm(response, sent, request, key, &ours.certificate) {
             Ok(()) => Ok(ours),
             Err(e) => Err(unconfirmed(e, &ours.certificate)),
         }
     }
 
     fn confirm(
-        &self,
-        connection: &mut Connection<'_>,
+        &mut self,
         response: &Response,
         sent: &Sent,
         request: &Request,
@@ -84,8 +82,8 @@ impl RoundTrips<'_> {
                 seal(builder, Signatory::RequestKey(key), requests, database)?
             }
         };
-        let response = connection.send(&message, &sent)?;
-        judge::issued(&response)?;
+        let response = self.connection.send(&message, &sent)?;
+        judge::issued(response.outcome())?;
         // Elsewhere a missing status means success, but here the status is the only content.
         if response.statuses().iter().any(|s| s.status == CmcStatus::Success) {
             return Ok(());

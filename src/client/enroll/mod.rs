@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::archive::Archive;
-use super::connection::Config;
+use super::connection::{Config, Connection};
 use super::csr::{self, AltNames, CsrSpec, Extensions, Format, Requested};
 use super::judge::Proven;
 use super::keys::RequestKey;
@@ -141,7 +141,6 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled>
     };
     let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
     let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
-    spec.connection.submit_url()?;
     // Held from the look at existing certificates to the import, so that no other run interferes.
     let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
     let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
@@ -168,10 +167,10 @@ impl Job<'_> {
         if let Some(subject) = &asked.subject {
             self.named(subject)?;
         }
-        let asker = self.asker()?;
+        let mut round_trips = self.round_trips()?;
         // Reserved before the request is sent: the certificate could not be written otherwise.
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
-        let proven = self.round_trips(asker).run(&request, None)?;
+        let proven = round_trips.run(&request, None)?;
         let strict = self.spec.require_names;
         let ending = Ending { place, strict, recovered: false, notices: Vec::new() };
         self.finish(proven, None, &asked, ending)
@@ -196,7 +195,7 @@ impl Job<'_> {
             }
             Existing::Ask { strict } => strict,
         };
-        let asker = self.asker()?;
+        let round_trips = self.round_trips()?;
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
         let purpose = self.nickname.unwrap_or(text);
         let recovered = self.recover(&subject, &asked, &mut unfinished)?;
@@ -209,7 +208,7 @@ impl Job<'_> {
                     None => self.new_key(kind, purpose)?,
                 };
                 let notices = &unfinished.notices;
-                self.certify(key, subject, extensions, asker)
+                self.certify(key, subject, extensions, round_trips)
                     .map_err(|e| notices.iter().fold(e, |e, notice| e.note(notice.to_string())))?
             }
         };
@@ -218,17 +217,22 @@ impl Job<'_> {
         self.finish(proven, Some(key), &asked, ending)
     }
 
-    /// Finds who requests the certificate; checks that the CA can accept the signer, before anything
-    /// is created or sent.
-    fn asker(&self) -> Result<Asker<'_>> {
-        match &self.spec.requester {
+    /// Finds the requester, checks that the CA can accept the signer, and prepares the connection,
+    /// before anything is created or sent.
+    fn round_trips(&self) -> Result<RoundTrips<'_>> {
+        let Job { session, spec, .. } = self;
+        let (asker, client) = match &spec.requester {
             Requester::Certificate(nickname) => {
-                let identity = self.session.identity(nickname)?;
+                let identity = session.identity(nickname)?;
                 signer::check(&identity)?;
-                Ok(Asker::Holder(identity))
+                // It signs the messages and the TLS handshake.
+                let identity = identity.for_several_signatures();
+                (Asker::Holder(identity.clone()), Some(identity))
             }
-            Requester::SharedSecret(shared) => Ok(Asker::SharedSecret(shared)),
-        }
+            Requester::SharedSecret(shared) => (Asker::SharedSecret(shared), None),
+        };
+        let connection = Connection::open(&spec.connection, &session.database, client)?;
+        Ok(RoundTrips { session, asker, connection })
     }
 
     fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<RequestKey> {
@@ -245,7 +249,7 @@ impl Job<'_> {
         mut key: RequestKey,
         subject: Vec<u8>,
         extensions: Extensions,
-        asker: Asker<'_>,
+        mut round_trips: RoundTrips<'_>,
     ) -> Result<(RequestKey, Proven)> {
         let request = match self.request_for(subject, extensions, &key) {
             Ok(request) => request,
@@ -253,7 +257,6 @@ impl Job<'_> {
         };
         // From here on the CA may issue: after a signal the run waits for its response.
         key.commit();
-        let round_trips = self.round_trips(asker);
         match key.private().and_then(|private| round_trips.run(&request, Some(private))) {
             Ok(proven) => Ok((key, proven)),
             Err(e) => Err(self.failed(e, key)),
@@ -280,16 +283,6 @@ impl Job<'_> {
         error.note(format!(
             "each run goes on with this key; to begin with another one: certutil -F -d {database}{token} -k {id}"
         ))
-    }
-
-    /// Returns what sends the request. A signer's key is copied, because it signs the message and the
-    /// TLS handshake.
-    fn round_trips<'a>(&'a self, asker: Asker<'a>) -> RoundTrips<'a> {
-        let asker = match asker {
-            Asker::Holder(identity) => Asker::Holder(identity.for_several_signatures()),
-            by_secret @ Asker::SharedSecret(_) => by_secret,
-        };
-        RoundTrips { session: self.session, asker, config: &self.spec.connection }
     }
 
     fn request_for(

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::algorithm::Crypto;
 use crate::asn1::Number;
 use crate::asn1::certificate;
-use crate::client::connection::{self, Config, Connection};
+use crate::client::connection::{self, Connection};
 use crate::client::judge::Proven;
 use crate::client::keys::key_for;
 use crate::client::pop;
@@ -48,14 +48,14 @@ pub(super) enum Asker<'a> {
     SharedSecret(&'a Shared),
 }
 
-/// The CA and the requester of an enrollment.
+/// The requester of an enrollment and the connection to the CA.
 pub(super) struct RoundTrips<'a> {
     /// The database with keys and trust.
     pub(super) session: &'a Session,
     /// Who requests the certificate.
     pub(super) asker: Asker<'a>,
-    /// The CA and how to connect.
-    pub(super) config: &'a Config,
+    /// The connection to the CA.
+    pub(super) connection: Connection<'a>,
 }
 
 impl RoundTrips<'_> {
@@ -67,37 +67,30 @@ impl RoundTrips<'_> {
     /// As [`Connection::send`] and [`ours`](crate::client::judge::ours); [`Kind::Rejected`],
     /// [`Kind::Pending`], [`Kind::PopRequired`]. A refusal of this very request is
     /// [settled](Error::is_settled).
-    pub(super) fn run(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
-        let database = &self.session.database;
+    pub(super) fn run(&mut self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
         let bare = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
         let mut spec = CmcSpec { requests: bare.requests.clone(), ..CmcSpec::default() };
-        fresh(&mut spec, database)?;
-        let mut message = self.message(spec, request, key)?;
-        let client = match &self.asker {
-            Asker::Holder(identity) => Some(identity.clone()),
-            Asker::SharedSecret(_) => None,
-        };
-        let mut connection = Connection::open(self.config, database, client)?;
-        let mut response = connection.send(&message.der, &message.sent)?;
+        fresh(&mut spec, &self.session.database)?;
+        let Message { der, mut sent, .. } = self.message(spec, request, key)?;
+        let mut response = self.connection.send(&der, &sent)?;
+        let mut outcome = response.outcome();
         if matches!(self.asker, Asker::Holder(_))
-            && connection.endpoint().takes_no_controls(&response)
+            && self.connection.endpoint().takes_no_controls(&outcome)
         {
-            message = self.message(bare, request, key).map_err(Error::sent)?;
-            response = connection.send(&message.der, &message.sent).map_err(Error::sent)?;
+            let message = self.message(bare, request, key).map_err(Error::sent)?;
+            sent = message.sent;
+            response = self.connection.send(&message.der, &sent).map_err(Error::sent)?;
+            outcome = response.outcome();
         }
-        let signer = match (response.outcome(), &self.asker) {
-            (Outcome::Invalid(e), _) => return Err(e.sent()),
-            (Outcome::PopRequired, Asker::Holder(signer)) => signer,
-            _ => {
-                let issued = self.issued(&mut connection, &response, &message.sent, request, key);
-                return issued.map_err(|e| settled(e, &response, &message.sent, request));
-            }
-        };
         // The CA has the request and waits for its proof of possession.
-        let (second, sent) =
-            self.prove(&response, &message.sent, request, key, signer).map_err(Error::sent)?;
-        let response = connection.send(&second, &sent).map_err(Error::sent)?;
-        let issued = self.issued(&mut connection, &response, &sent, request, key);
+        if let (Outcome::PopRequired, Asker::Holder(signer)) = (&outcome, &self.asker) {
+            let proof = self.prove(&response, &sent, request, key, signer);
+            let (second, now) = proof.map_err(Error::sent)?;
+            response = self.connection.send(&second, &now).map_err(Error::sent)?;
+            sent = now;
+            outcome = response.outcome();
+        }
+        let issued = self.issued(outcome, &response, &sent, request, key);
         issued.map_err(|e| settled(e, &response, &sent, request))
     }
 

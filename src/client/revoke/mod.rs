@@ -278,7 +278,7 @@ impl Job<'_> {
             Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, connection)),
             Err(e) => return Err(e),
         };
-        judge::issued(&response)?;
+        judge::issued(response.outcome())?;
         if response.statuses().is_empty() {
             return Err(Error::new(Kind::BadReply, "response holds no status of a revocation")
                 .hint("look at the certificate's state at the CA"));
