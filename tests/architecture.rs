@@ -174,3 +174,29 @@ fn no_reference_to_a_structure_of_nss_is_handed_out() {
         }
     }
 }
+
+/// The functions that ARCHITECTURE.md names on the way of a run are in the files it names.
+#[test]
+fn the_ways_name_functions_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let ways = text.split("\n## ").filter(|section| section.starts_with("The way of "));
+    // `file` (`function`, `function`)
+    let named = regex::Regex::new("`([a-z_/]+)`[ \n]+\\((`[a-z_`, ]+`)\\)").unwrap();
+    let (mut files, mut missing) = (0, Vec::new());
+    for (_, [file, functions]) in ways.flat_map(|way| named.captures_iter(way)).map(|c| c.extract())
+    {
+        files += 1;
+        let at = root.join("src").join(file);
+        let code = std::fs::read_to_string(at.with_extension("rs"))
+            .or_else(|_| std::fs::read_to_string(at.join("mod.rs")))
+            .unwrap_or_else(|e| panic!("{file}: {e}"));
+        for name in functions.split(", ").map(|name| name.trim_matches('`')) {
+            if !["(", "<"].iter().any(|after| code.contains(&format!("fn {name}{after}"))) {
+                missing.push(format!("{file}: {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(files > 30, "{files} files are named");
+}
