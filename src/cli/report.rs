@@ -4,8 +4,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use nss_cmc::asn1::pem;
-use nss_cmc::asn1::summary::{Summary, summary};
+use nss_cmc::pem;
+use nss_cmc::certificate::{Summary, summary};
 use nss_cmc::client::enroll::Notice;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
 use crate::cli::report::Report;
-use nss_cmc::asn1::Number;
-use nss_cmc::asn1::cmc::CrlReason;
+use nss_cmc::Number;
+use nss_cmc::cmc::control::CrlReason;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::dogtag::records::State;
 use nss_cmc::client::revoke::{

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use rasn_pkix::{Attribute, Extension};
+use rasn_pkix::Attribute;
 
 use super::archive::Archive;
 use super::input;
 use super::keys::RequestKey;
 use super::session::Session;
 use crate::algorithm::{Crypto, Digest, KeySpec};
+use crate::asn1::extension::Extension;
+use crate::asn1::extension_request;
 use crate::asn1::x509::{self, CsrParts, certification_request, general_name, subject_alt_name};
-use crate::asn1::{extension_request, oid};
 use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
 use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Result};
@@ -76,8 +77,8 @@ impl Extensions {
             list.push(extension_request::raw_extension(text)?);
         }
         for (i, extension) in list.iter().enumerate() {
-            if list.iter().skip(i + 1).any(|e| e.extn_id == extension.extn_id) {
-                let id = oid::dotted(&extension.extn_id);
+            if list.iter().skip(i + 1).any(|e| e.id() == extension.id()) {
+                let id = extension.id();
                 return Err(Error::new(Kind::Usage, format!("the extension {id} is given twice")));
             }
         }

@@ -9,7 +9,7 @@ use super::{input, judge, output};
 use crate::asn1::pem;
 use crate::asn1::summary::{Summary, summary};
 use crate::client::passwords::Passwords;
-use crate::cmc::request::{Sent, request_content};
+use crate::cmc::request::Sent;
 use crate::error::Result;
 use crate::http::Url;
 use crate::nss::Access;
@@ -56,8 +56,7 @@ pub struct Submitted {
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let bytes = input::read("the CMC request", &spec.file)?;
     let what = format!("the CMC request {}", spec.file.display());
-    let (message, content) = input::parsed(&what, "a CMC request", &bytes, request_content)?;
-    let sent = Sent::of(&content);
+    let (message, sent) = input::parsed(&what, "a CMC request", &bytes, Sent::read)?;
     let url = spec.connection.submit_url()?;
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;

@@ -4,6 +4,7 @@ use crate::client::passwords::{Passwords, Wanted};
 use crate::error::{Error, Kind, Result};
 pub use crate::nss::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
+use crate::text::percent_decoded;
 use crate::trust::Paths;
 
 /// What a run needs of a database; this decides which tokens it logs in to.
@@ -276,15 +277,7 @@ fn places(database: &Database, token: &Token, nickname: &str) -> Result<Vec<(Str
 /// Returns the `token` of a PKCS #11 URI (RFC 7512), percent-decoded.
 fn token_of_uri(path: &str) -> Option<String> {
     let value = path.split([';', '?', '&']).find_map(|part| part.strip_prefix("token="))?;
-    let mut octets = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        let escaped = hex.filter(|_| *first == b'%').and_then(|h| u8::from_str_radix(h, 16).ok());
-        octets.push(escaped.unwrap_or(*first));
-        rest = after.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    String::from_utf8(octets).ok()
+    String::from_utf8(percent_decoded(value)).ok()
 }
 
 /// Returns the certificate called `nickname` and its token: the one in the nickname, else `token`,
@@ -292,7 +285,7 @@ fn token_of_uri(path: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`Kind::NotFound`], with similar nicknames as the hint.
-pub fn find_certificate(
+pub(super) fn find_certificate(
     database: &Database,
     token: &Token,
     nickname: &str,
@@ -312,7 +305,7 @@ pub fn find_certificate(
 ///
 /// # Errors
 /// As [`find_certificate`].
-pub fn find_certificates(
+pub(super) fn find_certificates(
     database: &Database,
     token: &Token,
     nickname: &str,
@@ -338,7 +331,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`crate::error::Kind::NotFound`] for either.
-    pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
+    pub(super) fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
         let (certificate, token) = find_certificate(database, token, nickname)?;
         let key = certificate.private_key()?;
         let issuers = held_issuers(database, &token, certificate.der())?;

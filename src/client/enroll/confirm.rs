@@ -2,7 +2,7 @@
 
 use super::round_trips::Requester;
 use crate::asn1::certificate;
-use crate::asn1::{decode, tlv};
+use crate::asn1::{Number, decode, tlv};
 use crate::client::connection::Connection;
 use crate::client::keys::key_for;
 use crate::client::session::Identity;
@@ -61,7 +61,7 @@ impl Confirmation<'_> {
         ours: &Certificate,
     ) -> Result<()> {
         let fields = certificate::fields(ours.der())?;
-        let serial = decode("a serial number", &tlv(0x02, fields.serial))?;
+        let serial = Number::of(&decode("a serial number", &tlv(0x02, fields.serial))?);
         let id = CertificateId { issuer: fields.issuer.to_vec(), serial };
         let mut controls = vec![Control::ConfirmCertAcceptance(id)];
         let (more, sent) = pop::go_on(sent, response, self.database)?;

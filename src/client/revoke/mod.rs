@@ -17,13 +17,12 @@ pub use target::{Pick, Source, Target};
 
 use super::connection::{Config, Connection};
 use super::dogtag::records::{Lookup, Records, State};
-use super::session::{Identity, Needs, Session};
+use super::session::{Needs, Session};
 use super::{judge, signer};
 use crate::asn1::Number;
-use crate::asn1::cmc::CrlReason;
 use crate::asn1::name::dn_string;
 use crate::client::passwords::Passwords;
-use crate::cmc::control::Revocation;
+use crate::cmc::control::{CrlReason, Revocation};
 use crate::cmc::message::Message;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
@@ -199,7 +198,7 @@ fn run(session: &Session, spec: &mut RevokeSpec) -> Result<Revoked> {
     let Session { database, token, .. } = session;
     let identity = match &spec.authority {
         Authority::Signer(nickname) => {
-            let identity = Identity::find(database, token, nickname)?;
+            let identity = session.identity(nickname)?;
             signer::check(&identity)?;
             Some(identity.for_several_signatures())
         }
@@ -313,14 +312,14 @@ impl Job<'_> {
 
     /// Builds the CMC message with the revokeRequest (RFC 5272 §6.11).
     fn message(&self, reason: CrlReason) -> Result<Message> {
-        let Session { database, token, .. } = self.session;
+        let database = &self.session.database;
         let (signer, passphrase) = match &self.spec.authority {
-            Authority::Signer(nickname) => (Some(Identity::find(database, token, nickname)?), None),
+            Authority::Signer(nickname) => (Some(self.session.identity(nickname)?), None),
             Authority::SharedSecret(secret) => (None, Some(secret.duplicate())),
         };
         let revocation = Revocation {
             issuer: self.found.issuer.clone(),
-            serial: num_bigint::BigInt::from(self.found.serial.clone()).into(),
+            serial: self.found.serial.clone(),
             reason,
             invalidity: self.spec.invalidity,
             passphrase,

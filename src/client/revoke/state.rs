@@ -1,8 +1,7 @@
 //! What the state in the CA's records means, before and after a revocation.
 
-use crate::asn1::cmc::CrlReason;
 use crate::client::dogtag::records::State;
-use crate::cmc::control::REASONS;
+use crate::cmc::control::{CrlReason, REASONS};
 use crate::error::{Error, Kind, Result};
 
 /// What to do for a certificate in a state.
