@@ -47,6 +47,18 @@ impl Session {
     /// certificates that were read before and are still held are not read again. A certificate that
     /// its token shows only after a login is found later.
     ///
+    /// ```no_run
+    /// use nss_cmc::nss::Access;
+    /// use nss_cmc::{Needs, Session, Source};
+    ///
+    /// let passwords = Source::File("pin.txt".into()).passwords();
+    /// let needs = Needs { signer: Some("agent"), ..Needs::default() };
+    /// let session = Session::open("nssdb", Access::ReadOnly, needs, &passwords)?;
+    /// println!("{} issuers", session.identity("agent")?.issuers.len());
+    /// session.close()?;
+    /// # Ok::<(), nss_cmc::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Database::open`], [`Database::token`] and [`Token::login`]; those of `passwords`.
     pub fn open(
@@ -111,12 +123,16 @@ impl Session {
         find_certificates(&self.database, &self.token, nickname)
     }
 
-    /// Returns the certificate called `nickname`, its issuers and its key.
+    /// Returns the certificate called `nickname`, as [`Session::certificate`] finds it, its issuers
+    /// and its key.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for certificate or key.
     pub fn identity(&self, nickname: &str) -> Result<Identity> {
-        Identity::find(&self.database, &self.token, nickname)
+        let (certificate, token) = find_certificate(&self.database, &self.token, nickname)?;
+        let key = certificate.private_key()?;
+        let issuers = held_issuers(&self.database, &token, certificate.der())?;
+        Ok(Identity { certificate, issuers, key })
     }
 
     /// Returns the certificates under a nickname for new certificates, in the token that the user
@@ -323,20 +339,6 @@ pub(super) fn find_certificates(
         }
     }
     Ok(found)
-}
-
-impl Identity {
-    /// Finds a certificate by nickname, and its key: in the token in the nickname
-    /// (`TOKEN:NICKNAME`), else in `token`, else in the database's own.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::NotFound`] for either.
-    pub(super) fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
-        let (certificate, token) = find_certificate(database, token, nickname)?;
-        let key = certificate.private_key()?;
-        let issuers = held_issuers(database, &token, certificate.der())?;
-        Ok(Identity { certificate, issuers, key })
-    }
 }
 
 /// Returns the DER of the issuers of a certificate that the database and `token` have, as far as
