@@ -142,6 +142,33 @@ pub struct Made {
 
 /// Makes a request and, if wanted, its key. The token must be logged in.
 ///
+/// ```no_run
+/// use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
+/// use nss_cmc::nss::{Access, KeyFlags};
+/// use nss_cmc::{KeySpec, Needs, Session, Source, name, pem};
+///
+/// let passwords = Source::File("pin.txt".into()).passwords();
+/// let needs = Needs { key: true, ..Needs::default() };
+/// let session = Session::open("nssdb", Access::ReadWrite, needs, &passwords)?;
+/// let kind = KeySpec::Rsa(2048);
+/// let key = KeyWanted::New {
+///     spec: kind,
+///     flags: KeyFlags::permanent(kind),
+///     purpose: "CN=www.example".into(),
+/// };
+/// let spec = CsrSpec {
+///     subject: name::parse("CN=www.example")?,
+///     format: Format::Pkcs10,
+///     extensions: Extensions::default(),
+///     key_identifier: false,
+/// };
+/// let made = create(&session, &key, &spec)?;
+/// println!("{}", pem::encode("CERTIFICATE REQUEST", &made.der));
+/// made.key.settle(Ok(()))?;
+/// session.close()?;
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
+///
 /// # Errors
 /// Of every kind; a generated key is deleted.
 pub fn create(session: &Session, key: &KeyWanted, spec: &CsrSpec) -> Result<Made> {
