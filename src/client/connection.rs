@@ -3,6 +3,9 @@
 
 use std::time::Duration;
 
+pub use crate::http::endpoint::Encoding;
+pub use crate::http::{Reply, Transport};
+
 use super::dogtag::submit_url;
 use super::judge;
 use super::session::Identity;
@@ -11,8 +14,8 @@ use crate::cmc::control::{Control, ControlType};
 use crate::cmc::request::Sent;
 use crate::cmc::response::{self, CmcStatus, Response};
 use crate::error::{Error, Kind, Result};
-use crate::http::endpoint::{Encoding, Endpoint};
-use crate::http::{Reply, Transport, TransportOptions, Url};
+use crate::http::endpoint::Endpoint;
+use crate::http::{TransportOptions, Url};
 use crate::nss::Database;
 
 /// The CA's URL and how to connect. It has no `Debug`, because the proxy's URL may contain a
@@ -65,7 +68,8 @@ impl Config {
     /// is required for https; the identity is offered to servers that request a certificate.
     ///
     /// # Errors
-    /// As [`Transport::new`].
+    /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl or
+    /// OpenSSL can't be used at all.
     pub fn transport<'db>(
         &self,
         database: Option<&'db Database>,
@@ -84,7 +88,7 @@ impl Config {
 
 /// A connection to the CA's endpoint for CMC requests.
 pub struct Connection<'a> {
-    database: &'a Database,
+    database: Option<&'a Database>,
     transport: Transport<'a>,
     endpoint: Endpoint,
     allow_unsigned_response: bool,
@@ -101,9 +105,30 @@ impl<'a> Connection<'a> {
         identity: Option<Identity>,
     ) -> Result<Connection<'a>> {
         Ok(Connection {
-            database,
+            database: Some(database),
             endpoint: Endpoint::new(config.submit_url()?, config.est_encoding),
             transport: config.transport(Some(database), identity)?,
+            allow_unsigned_response: config.allow_unsigned_response,
+        })
+    }
+
+    /// Prepares a connection to the very URL `config.ca`, without a profile; with `est` an EST server
+    /// is there, whatever the path. Without a database only plain http can be spoken, and no response
+    /// be verified.
+    ///
+    /// # Errors
+    /// As [`Config::transport`].
+    pub fn to_url(
+        config: &Config,
+        est: bool,
+        database: Option<&'a Database>,
+        identity: Option<Identity>,
+    ) -> Result<Connection<'a>> {
+        let (url, encoding) = (config.ca.clone(), config.est_encoding);
+        Ok(Connection {
+            database,
+            endpoint: if est { Endpoint::est(url, encoding) } else { Endpoint::new(url, encoding) },
+            transport: config.transport(database, identity)?,
             allow_unsigned_response: config.allow_unsigned_response,
         })
     }
@@ -114,7 +139,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Returns the endpoint that messages are sent to.
-    pub fn endpoint(&self) -> &Endpoint {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
@@ -132,32 +157,61 @@ impl<'a> Connection<'a> {
     /// Sends a message and decodes the response without verifying it.
     ///
     /// # Errors
-    /// As [`Endpoint::post`] and [`read`].
+    /// As [`Connection::post`] and [`Answer::read`].
     pub fn exchange(&mut self, message: &[u8]) -> Result<Received> {
+        self.post(message)?.read()
+    }
+
+    /// Sends a message; its response is not looked at.
+    ///
+    /// # Errors
+    /// As [`Transport::post`].
+    pub fn post(&mut self, message: &[u8]) -> Result<Answer> {
         let reply = self.endpoint.post(&mut self.transport, message)?;
-        // A server that replies has received the request.
-        read(&self.endpoint, reply).map_err(Error::sent)
+        Ok(Answer { endpoint: self.endpoint.clone(), reply })
     }
 
     /// Verifies a response as [`judge::verify`] does, and compares its nonce and transaction id with
     /// those sent (RFC 5272 §6.6). A refusal may lack both: Dogtag returns neither in a failure.
     ///
     /// # Errors
-    /// [`Kind::BadReply`].
+    /// [`Kind::BadReply`]; [`Kind::Usage`] without a database.
     pub fn verify(&self, received: &Received, sent: &Sent) -> Result<()> {
+        let database = self.database.ok_or_else(|| {
+            Error::new(Kind::Usage, "cannot verify a response without an NSS database")
+        })?;
         let response = &received.response;
-        judge::verify(self.database, response, self.allow_unsigned_response)
+        judge::verify(database, response, self.allow_unsigned_response)
             .and_then(|()| matches(sent, response))
             .map_err(Error::sent)
     }
 }
 
-/// Decodes what a server sent: a CMC message with a PKIResponse (RFC 5272 §4.2), or with
-/// certificates only (§4.1).
-///
-/// # Errors
-/// As [`Endpoint::message`].
-pub fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
+/// What a server answered, as yet unread.
+#[derive(Debug)]
+pub struct Answer {
+    endpoint: Endpoint,
+    reply: Reply,
+}
+
+impl Answer {
+    /// Status line and headers, without line ends.
+    pub fn head(&self) -> &[String] {
+        &self.reply.header_lines
+    }
+
+    /// Decodes the response, a CMC message with a PKIResponse (RFC 5272 §4.2), or with certificates
+    /// only (§4.1); nothing is verified.
+    ///
+    /// # Errors
+    /// [`Kind::Http`] when it isn't a CMC message, or not one of a CA.
+    pub fn read(self) -> Result<Received> {
+        // A server that replies has received the request.
+        read(&self.endpoint, self.reply).map_err(Error::sent)
+    }
+}
+
+fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
     let der = endpoint.message(reply)?;
     let response = decode(&der)?;
     Ok(Received { der, response })
@@ -209,7 +263,7 @@ fn matches(sent: &Sent, response: &Response) -> Result<()> {
 
 /// Returns whether a response belongs to the message sent: its nonce or transaction id matches, and
 /// neither differs. Otherwise it may be about another request.
-pub fn is_named(sent: &Sent, response: &Response) -> bool {
+pub(super) fn is_named(sent: &Sent, response: &Response) -> bool {
     let echoes = echoes(sent, response).map(|(_, echo)| echo);
     echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another)
 }

@@ -154,7 +154,7 @@ pub struct Proven {
 ///
 /// # Errors
 /// [`Kind::BadReply`] when there is none.
-pub fn ours(session: &Session, certificates: Vec<Vec<u8>>, spki: &[u8]) -> Result<Proven> {
+pub(super) fn ours(session: &Session, certificates: Vec<Vec<u8>>, spki: &[u8]) -> Result<Proven> {
     let Session { database, token, .. } = session;
     let mut seen = BTreeSet::new();
     let (mut with_key, others): (Vec<_>, Vec<_>) = certificates

@@ -2,7 +2,7 @@
 
 use super::round_trips::{Asker, RoundTrips};
 use crate::asn1::certificate;
-use crate::asn1::{decode, tlv};
+use crate::asn1::{Number, decode, tlv};
 use crate::client::judge::{self, Proven};
 use crate::client::keys::key_for;
 use crate::client::pop;
@@ -49,11 +49,11 @@ impl RoundTrips<'_> {
         key: Option<&PrivateKey>,
         ours: &Certificate,
     ) -> Result<()> {
+        let Session { database, token, .. } = self.session;
         let fields = certificate::fields(ours.der())?;
-        let serial = decode("a serial number", &tlv(0x02, fields.serial))?;
+        let serial = Number::of(&decode("a serial number", &tlv(0x02, fields.serial))?);
         let id = CertificateId { issuer: fields.issuer.to_vec(), serial };
         let mut controls = vec![Control::ConfirmCertAcceptance(id)];
-        let Session { database, token, .. } = self.session;
         let (more, sent) = pop::go_on(sent, response, database)?;
         controls.extend(more);
         let mut builder = PkiDataBuilder::default();

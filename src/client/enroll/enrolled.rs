@@ -118,14 +118,10 @@ impl fmt::Display for Notice {
             Notice::RecordsSilent(why) => {
                 write!(f, "cannot ask the CA for the certificate of an earlier request: {why}")
             }
-            Notice::CaNotImported(e) | Notice::LabelStays(e) => e.fmt(f),
+            Notice::CaNotImported(e) | Notice::LabelStays(e) | Notice::NotClosed(e) => e.fmt(f),
             Notice::NewLabelStays(fault) => {
                 write!(f, "the key's label could not be taken away: {fault}")
             }
-            Notice::NotClosed(e) => match e.nss() {
-                Some(fault) => write!(f, "NSS could not be shut down: {fault}"),
-                None => e.fmt(f),
-            },
         }
     }
 }

@@ -50,7 +50,7 @@ pub(super) enum Asker<'a> {
 
 /// The requester of an enrollment and the connection to the CA.
 pub(super) struct RoundTrips<'a> {
-    /// The database with keys and trust.
+    /// The database with keys and trust, and the token that is searched first.
     pub(super) session: &'a Session,
     /// Who requests the certificate.
     pub(super) asker: Asker<'a>,
