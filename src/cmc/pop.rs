@@ -39,7 +39,7 @@ fn unusable(why: impl Into<String>) -> Error {
 
 /// Decodes a TaggedRequest (RFC 5272 §3.2.1.2); returns the request and its body part id.
 fn tagged(der: &[u8]) -> Result<(Request, Number)> {
-    let unknown = || unusable("its request is of no known kind");
+    let unknown = || unusable("unknown type of request");
     match der.first() {
         Some(0xa0) => match decode("the challenged request", der)? {
             TaggedRequest::Tcr(tagged) => {
@@ -74,16 +74,15 @@ impl Challenge {
             return Err((*failed).clone().into_error());
         }
         let pop = response.encrypted_pop()?.cloned().ok_or_else(|| {
-            unusable("it has no EncryptedPOP control").hint(
-                "give the response of the first round trip; it must ask for a proof of possession",
-            )
+            unusable("it has no EncryptedPOP control")
+                .hint("use the response of the first round trip, with status popRequired")
         })?;
         let registration = response
             .response_info()?
-            .ok_or_else(|| unusable("it has no responseInfo control, so no request id"))?
+            .ok_or_else(|| unusable("it has no responseInfo control with the request id"))?
             .to_vec();
         if *pop.cms.content_type != *oid::ID_ENVELOPED_DATA {
-            return Err(unusable("its EncryptedPOP holds no EnvelopedData"));
+            return Err(unusable("its EncryptedPOP has no EnvelopedData"));
         }
         let envelope = decode("the EnvelopedData", pop.cms.content.as_bytes())?;
         let (request, body_part_id) = tagged(pop.request.as_bytes())?;
@@ -124,7 +123,7 @@ impl Challenge {
         let content = &self.envelope.encrypted_content_info.encrypted_content;
         match content.as_ref().map(|c| c.to_vec()) {
             Some(c) if !c.is_empty() && c.len().is_multiple_of(16) => Ok(c),
-            _ => Err(unusable("the challenge in it is missing or cut")),
+            _ => Err(unusable("its challenge is missing or truncated")),
         }
     }
 
@@ -171,7 +170,7 @@ impl Challenge {
             .into_iter()
             .find(|d| *crate::asn1::x509::digest_oid(*d) == **algorithm)
             .ok_or_else(|| {
-                unusable(format!("its witness is of unknown algorithm {}", oid::dotted(algorithm)))
+                unusable(format!("unknown witness algorithm {}", oid::dotted(algorithm)))
             })?;
         Ok(crypto.hash(digest, challenge)? == self.pop.witness.to_vec())
     }
@@ -187,9 +186,8 @@ impl Challenge {
             (oid::HMAC_SHA1, Digest::Sha1),
         ];
         let digest = macs.iter().find(|(id, _)| **id == **algorithm).map(|(_, d)| *d);
-        let digest = digest.ok_or_else(|| {
-            unusable(format!("it wants a proof of unknown algorithm {}", oid::dotted(algorithm)))
-        })?;
+        let digest = digest
+            .ok_or_else(|| unusable(format!("unknown POP algorithm {}", oid::dotted(algorithm))))?;
         crypto.hmac(digest, challenge, self.pop.request.as_bytes())
     }
 

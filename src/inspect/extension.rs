@@ -35,7 +35,7 @@ fn value(extension: &Extension) -> Result<Item> {
             Ok(id) => Item::hex(&id),
             Err(_) => {
                 let hex = crate::keyid::to_hex(der);
-                let text = format!("{hex} (bare, as CRMFPopClient writes it)");
+                let text = format!("{hex} (without OCTET STRING, as CRMFPopClient writes it)");
                 Item::Short(text, Box::new(Item::Text(hex)))
             }
         }
