@@ -31,7 +31,7 @@ pub(super) fn look_up(
     allow: Allow,
 ) -> Result<(Option<State>, Vec<String>)> {
     let number = found.serial.hex();
-    let hint = "to go on without having seen it, add --allow-unseen";
+    let hint = "add --allow-unseen to continue without the certificate";
     match records.by_serial(&found.serial)? {
         Lookup::Found(record) => {
             let state = record.state.clone();
@@ -48,12 +48,12 @@ pub(super) fn look_up(
                 return Err(Error::new(
                     Kind::Usage,
                     format!(
-                        "the CA's certificate {number} is another one: {}, issued by {}",
+                        "certificate {number} at the CA does not match: it is {}, issued by {}",
                         record.subject, record.issuer
                     ),
                 )
-                .because(format!("asked for is {}, issued by {meant}", found.title()))
-                .hint("check --ca, and the certificate or the issuer given"));
+                .because(format!("requested is {}, issued by {meant}", found.title()))
+                .hint("check --ca, and the certificate or issuer given"));
             }
             if let Some(der) = record.certificate {
                 // Encoded as in the CA's certificate: for a revocation by shared secret Dogtag
@@ -67,20 +67,20 @@ pub(super) fn look_up(
                 None if allow.unseen => Ok((Some(state), vec![unseen(&number)])),
                 None => Err(Error::new(
                     Kind::Usage,
-                    format!("refusing to revoke {number} without having seen the certificate"),
+                    format!("refusing to revoke {number}: certificate not found"),
                 )
                 .because("the CA's record has no certificate")
                 .hint(hint)),
             }
         }
         Lookup::Absent if allow.unseen => {
-            let warning = format!("the CA's records have no certificate {number}");
+            let warning = format!("certificate {number} not found in the CA's records");
             found.look_in(database)?;
             Ok((None, vec![warning]))
         }
         Lookup::Absent => {
-            Err(Error::new(Kind::NotFound, format!("the CA knows no certificate {number}"))
-                .hint("check the serial number, and the CA's address"))
+            Err(Error::new(Kind::NotFound, format!("certificate {number} not found at the CA"))
+                .hint("check --serial and --ca"))
         }
         Lookup::Silent(why) => {
             found.look_in(database)?;
@@ -89,7 +89,7 @@ pub(super) fn look_up(
                 None if allow.unseen => Ok((None, vec![unseen(&number)])),
                 None => Err(Error::new(
                     Kind::Usage,
-                    format!("refusing to revoke {number} without having seen the certificate"),
+                    format!("refusing to revoke {number}: certificate not found"),
                 )
                 .because(why)
                 .hint(hint)),
@@ -99,7 +99,7 @@ pub(super) fn look_up(
 }
 
 fn unseen(number: &str) -> String {
-    format!("--allow-unseen: nothing is known of the certificate {number}")
+    format!("--allow-unseen: certificate {number} not found")
 }
 
 /// The requester, for [`check`].
@@ -127,7 +127,7 @@ pub(super) fn check(
             return Ok(format!("{flag}: {what} is {why}"));
         }
         Err(Error::new(Kind::Usage, format!("refusing to revoke {what}: it is {why}"))
-            .hint(format!("if that is what you want, add {flag}")))
+            .hint(format!("add {flag} to revoke it anyway")))
     };
     let mut warnings = Vec::new();
     let own = asker.signer.and_then(|der| certificate::fields(der).ok()).is_some_and(|f| {
@@ -156,15 +156,15 @@ pub(super) fn check(
 fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
     let some = |text: &str| Ok(Some(text.to_owned()));
     if certificate::fields(der).is_ok_and(|f| same_name(f.subject, issuer)) {
-        return some("the CA's own certificate: all that it issued would be worthless");
+        return some("the CA's own certificate; all certificates it issued would be invalid");
     }
     let certificate = Certificate::decode(der)?;
     if certificate.ca()?.0 {
-        return some("a CA's certificate: all that it issued would be worthless");
+        return some("a CA certificate; all certificates it issued would be invalid");
     }
     let signs = [KeyUsage::KeyCertSign, KeyUsage::CrlSign];
     if certificate.key_usage()?.is_some_and(|all| all.iter().any(|one| signs.contains(one))) {
-        return some("a CA's certificate: its key may sign certificates or CRLs");
+        return some("a CA certificate; its key may sign certificates or CRLs");
     }
     if certificate.has_purpose(oid::KP_OCSP_SIGNING)? {
         return some("an OCSP responder's certificate");
@@ -207,7 +207,7 @@ fn subsystem(
     };
     // Only a serial number can be of the wrong one among a host's certificates.
     if asker.by_serial && server && names_host() {
-        return Ok(Some(format!("a server certificate of the CA's own host {}", asker.host)));
+        return Ok(Some(format!("a server certificate of the CA's host {}", asker.host)));
     }
     let names = name_attributes(subject)?;
     let has = |keyword: &str, test: &dyn Fn(&str) -> bool| {
@@ -218,7 +218,7 @@ fn subsystem(
         SUBSYSTEMS.iter().any(|words| cn.contains(&format!(" {words} ")))
     };
     if has("CN", &known) {
-        return Ok(Some("named as the certificate of a CA's subsystem".into()));
+        return Ok(Some("a certificate of a CA subsystem, by its name".into()));
     }
     let instance: Vec<String> = name_attributes(&found.issuer)?
         .into_iter()
@@ -227,11 +227,11 @@ fn subsystem(
         .filter(|value| value.starts_with("pki-"))
         .collect();
     if has("OU", &|ou| instance.iter().any(|own| own == ou)) {
-        return Ok(Some(format!("of the CA's own instance {}", instance.join(", "))));
+        return Ok(Some(format!("a certificate of the CA's instance {}", instance.join(", "))));
     }
     if records.tree().is_none() {
         return Ok(None);
     }
     let system = records.issued_by(&found.serial)?.is_some_and(|by| by == "system");
-    Ok(system.then(|| "made by the CA's installation for itself".into()))
+    Ok(system.then(|| "a certificate that the CA's installation issued".into()))
 }
