@@ -74,7 +74,7 @@ fn openssl_in_fips_mode_takes_no_key_from_a_database_that_is_not() {
         let options =
             TransportOptions { database: Some(db), identity, ..TransportOptions::default() };
         let error = Transport::new(options).err().unwrap();
-        assert_error(&error, Kind::Refused, "OpenSSL runs in FIPS mode", "modutil -fips");
+        assert_error(&error, Kind::Refused, "OpenSSL is in FIPS mode", "modutil -fips");
     });
 }
 
