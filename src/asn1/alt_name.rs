@@ -15,7 +15,7 @@ const LONGEST_LOCAL: usize = 64;
 ///
 /// # Errors
 /// [`Kind::Usage`]; the hint is the option that takes the value, if there is one.
-pub fn check(kind: &str, value: &str) -> Result<()> {
+pub(crate) fn check(kind: &str, value: &str) -> Result<()> {
     let bad =
         |why: String| Error::new(Kind::Usage, format!("invalid {kind} name {value:?}: {why}"));
     let checked = match value {

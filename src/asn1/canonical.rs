@@ -14,14 +14,14 @@ const MOST: usize = 5;
 /// Checked are: definite and minimal lengths, minimal INTEGERs and BOOLEANs, primitive strings, the
 /// order of SETs, `critical` encoded with its default, and that each element ends where its parent
 /// says.
-pub fn violations(der: &[u8]) -> Vec<String> {
+pub(crate) fn violations(der: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     elements(der, 0, 0, &mut found);
     found
 }
 
 /// Splits `octets` into elements; `None` when the last one isn't complete.
-pub fn children(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
+pub(crate) fn children(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
     let mut found = Vec::new();
     while !octets.is_empty() {
         let (_, _, rest) = split_tlv(octets)?;
@@ -33,7 +33,7 @@ pub fn children(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
 }
 
 /// Returns whether the elements are in the DER order of a SET OF (X.690 §11.6).
-pub fn sorted(elements: &[&[u8]]) -> bool {
+pub(crate) fn sorted(elements: &[&[u8]]) -> bool {
     elements.is_sorted()
 }
 

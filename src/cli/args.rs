@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::Args;
 
 use nss_cmc::client::connection::Config;
+use nss_cmc::client::connection::Encoding;
 use nss_cmc::client::dogtag::ca_url;
 use nss_cmc::client::passwords::{Passwords, SHARED_SECRET, Source, others_read};
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::http::endpoint::Encoding;
 use nss_cmc::nss::exposed;
 use nss_cmc::secret::Secret;
 

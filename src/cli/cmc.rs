@@ -133,14 +133,13 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
     let shown = inspect::read(&submitted.response)?;
     let summaries: Vec<Value> = submitted.certificates.iter().map(certificate_json).collect();
     let text = format!("status success; response written to {output}");
-    let mut report = Report::done("cmc send", "success", true, text).result(json!({
+    let report = Report::done("cmc send", "success", true, text).result(json!({
         "output": output,
         "url": submitted.url.as_str(),
         "certificates": summaries,
         "response": message_json(&shown.parts),
     }));
-    report.warnings = submitted.notices;
-    Ok(report)
+    Ok(report.closed(submitted.closed))
 }
 
 /// Returns the report of `cmc show`.

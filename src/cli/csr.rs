@@ -8,7 +8,6 @@ use serde_json::json;
 use super::args::DatabaseArgs;
 use crate::cli::report::Report;
 use nss_cmc::algorithm::KeySpec;
-use nss_cmc::asn1::{name, pem};
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::{
     AltNames, CsrSpec, Extensions, Format, KeyWanted, Made, Requested, create,
@@ -19,6 +18,7 @@ use nss_cmc::cmc::crmf::{ArchiveWrap, Pop};
 use nss_cmc::error::Result;
 use nss_cmc::keyid;
 use nss_cmc::nss::{Access, KeyFlags, KeyUses};
+use nss_cmc::{name, pem};
 
 /// Prints a report; fails when stdout can't be written.
 type Show<'a> = &'a mut dyn FnMut(&mut Report) -> Result<()>;

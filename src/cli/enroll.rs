@@ -9,7 +9,6 @@ use serde_json::json;
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration, warnings};
 use crate::cli::report::{Report, certificate_json, chain_json};
 use nss_cmc::algorithm::KeySpec;
-use nss_cmc::asn1::{name, pem};
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
 use nss_cmc::client::enroll::{
@@ -22,6 +21,7 @@ use nss_cmc::cmc::proof::WitnessAlgorithms;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
 use nss_cmc::nss::Trust;
+use nss_cmc::{name, pem};
 
 /// Headings of the options.
 const ASKER: &str = "Authentication";

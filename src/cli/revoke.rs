@@ -8,15 +8,14 @@ use serde_json::json;
 
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
 use crate::cli::report::Report;
-use nss_cmc::asn1::Number;
-use nss_cmc::asn1::cmc::CrlReason;
+use nss_cmc::Number;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::dogtag::records::State;
 use nss_cmc::client::revoke::{
-    Action, Allow, Authority, By, Outcome, Pick, RevokeSpec, Revoked, Source, Target, reason_name,
-    revoke,
+    Action, Allow, Authority, By, Notice, Outcome, Pick, Protection, RevokeSpec, Revoked, Source,
+    Target, reason_name, revoke,
 };
-use nss_cmc::cmc::control::{REASONS, reason};
+use nss_cmc::cmc::control::{CrlReason, REASONS, reason};
 use nss_cmc::error::{Error, Kind, Result};
 
 /// Arguments of `revoke`.
@@ -178,6 +177,30 @@ fn reason_help() -> String {
     format!("Revocation reason: {}", names.join(", "))
 }
 
+/// Returns a warning.
+fn notice(notice: &Notice, revoked: &Revoked) -> String {
+    let number = revoked.serial.hex();
+    match notice {
+        Notice::Permitted(why @ Protection::Signer) => {
+            format!("--allow-signer: {} is {why}", revoked.title())
+        }
+        Notice::Permitted(why) => format!("--allow-ca: {} is {why}", revoked.title()),
+        Notice::Unseen => format!("--allow-unseen: certificate {number} not found"),
+        Notice::NotRecorded => format!("certificate {number} not found in the CA's records"),
+        Notice::ReasonUnspecified(reason) => {
+            format!("the CA recorded reason {} as unspecified", reason_name(*reason))
+        }
+        Notice::ReasonUnknown(reason) => {
+            let name = reason_name(*reason);
+            format!("the CA's records have no reason, expected {name}")
+        }
+        Notice::Unverified(why) => format!(
+            "unverified: the CMC status is success, but the CA's records cannot be checked: {why}"
+        ),
+        Notice::NotClosed(why) => why.to_string(),
+    }
+}
+
 fn report(revoked: Revoked) -> Report {
     let title = revoked.title();
     let reason = revoked.reason.map(reason_name);
@@ -224,7 +247,7 @@ fn report(revoked: Revoked) -> Report {
         By::Agent => "agent",
         By::SharedSecret => "shared_secret",
     };
-    report.warnings = revoked.notices;
+    report.warnings = revoked.notices.iter().map(|n| notice(n, &revoked)).collect();
     report.result(json!({
         "serial": { "hex": revoked.serial.hex(), "dec": revoked.serial.to_string() },
         "issuer": revoked.issuer,

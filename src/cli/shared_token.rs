@@ -7,11 +7,11 @@ use serde_json::json;
 
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
 use crate::cli::report::{Report, certificate_json};
-use nss_cmc::asn1::{Number, pem};
 use nss_cmc::client::shared_token::{Entry, Recipient, SharedTokenSpec, encrypt, ldif};
 use nss_cmc::cmc::control::check_identification;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::KeyTransport;
+use nss_cmc::{Number, pem};
 
 /// Arguments of `shared-token`.
 #[derive(Args)]

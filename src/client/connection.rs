@@ -3,14 +3,17 @@
 
 use std::time::Duration;
 
+pub use crate::http::endpoint::Encoding;
+pub use crate::http::{Reply, Transport};
+
 use super::dogtag::submit_url;
 use super::judge::{self, Received};
 use super::session::Identity;
 use crate::cmc::request::Sent;
 use crate::cmc::response::Response;
-use crate::error::{Error, Result};
-use crate::http::endpoint::{Encoding, Endpoint};
-use crate::http::{Transport, TransportOptions, Url};
+use crate::error::{Error, Kind, Result};
+use crate::http::endpoint::Endpoint;
+use crate::http::{TransportOptions, Url};
 use crate::nss::Database;
 
 /// The CA's URL and how to connect. It has no `Debug`, because the proxy's URL may contain a
@@ -63,7 +66,8 @@ impl Config {
     /// is required for https; the identity is offered to servers that request a certificate.
     ///
     /// # Errors
-    /// As [`Transport::new`].
+    /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl or
+    /// OpenSSL can't be used at all.
     pub fn transport<'db>(
         &self,
         database: Option<&'db Database>,
@@ -82,7 +86,7 @@ impl Config {
 
 /// A connection to the CA's endpoint for CMC requests.
 pub struct Connection<'a> {
-    database: &'a Database,
+    database: Option<&'a Database>,
     transport: Transport<'a>,
     endpoint: Endpoint,
     allow_unsigned_response: bool,
@@ -99,9 +103,30 @@ impl<'a> Connection<'a> {
         identity: Option<Identity>,
     ) -> Result<Connection<'a>> {
         Ok(Connection {
-            database,
+            database: Some(database),
             endpoint: Endpoint::new(config.submit_url()?, config.est_encoding),
             transport: config.transport(Some(database), identity)?,
+            allow_unsigned_response: config.allow_unsigned_response,
+        })
+    }
+
+    /// Prepares a connection to the very URL `config.ca`, without a profile; with `est` an EST server
+    /// is there, whatever the path. Without a database only plain http can be spoken, and no response
+    /// be verified.
+    ///
+    /// # Errors
+    /// As [`Config::transport`].
+    pub fn to_url(
+        config: &Config,
+        est: bool,
+        database: Option<&'a Database>,
+        identity: Option<Identity>,
+    ) -> Result<Connection<'a>> {
+        let (url, encoding) = (config.ca.clone(), config.est_encoding);
+        Ok(Connection {
+            database,
+            endpoint: if est { Endpoint::est(url, encoding) } else { Endpoint::new(url, encoding) },
+            transport: config.transport(database, identity)?,
             allow_unsigned_response: config.allow_unsigned_response,
         })
     }
@@ -112,7 +137,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Returns the endpoint that messages are sent to.
-    pub fn endpoint(&self) -> &Endpoint {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
@@ -130,19 +155,51 @@ impl<'a> Connection<'a> {
     /// Sends a message and decodes the response without verifying it.
     ///
     /// # Errors
-    /// As [`Endpoint::post`] and [`judge::read`].
+    /// As [`Connection::post`] and [`Answer::read`].
     pub fn exchange(&mut self, message: &[u8]) -> Result<Received> {
+        self.post(message)?.read()
+    }
+
+    /// Sends a message; its response is not looked at.
+    ///
+    /// # Errors
+    /// As [`Transport::post`].
+    pub fn post(&mut self, message: &[u8]) -> Result<Answer> {
         let reply = self.endpoint.post(&mut self.transport, message)?;
-        // A server that replies has received the request.
-        judge::read(&self.endpoint, reply).map_err(Error::sent)
+        Ok(Answer { endpoint: self.endpoint.clone(), reply })
     }
 
     /// Verifies a response and compares it with what was sent.
     ///
     /// # Errors
-    /// As [`judge::believe`].
+    /// As [`judge::believe`]; [`Kind::Usage`] without a database.
     pub fn verify(&self, received: &Received, sent: &Sent) -> Result<()> {
-        judge::believe(self.database, received, sent, self.allow_unsigned_response)
-            .map_err(Error::sent)
+        let database = self.database.ok_or_else(|| {
+            Error::new(Kind::Usage, "cannot verify a response without an NSS database")
+        })?;
+        judge::believe(database, received, sent, self.allow_unsigned_response).map_err(Error::sent)
+    }
+}
+
+/// What a server answered, as yet unread.
+#[derive(Debug)]
+pub struct Answer {
+    endpoint: Endpoint,
+    reply: Reply,
+}
+
+impl Answer {
+    /// Status line and headers, without line ends.
+    pub fn head(&self) -> &[String] {
+        &self.reply.header_lines
+    }
+
+    /// Decodes the response; nothing is verified.
+    ///
+    /// # Errors
+    /// [`Kind::Http`] when it isn't a CMC message, or not one of a CA.
+    pub fn read(self) -> Result<Received> {
+        // A server that replies has received the request.
+        judge::read(&self.endpoint, self.reply).map_err(Error::sent)
     }
 }

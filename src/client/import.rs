@@ -6,7 +6,7 @@ use crate::nss::{Certificate, Database, Trust};
 
 /// The result of an import.
 #[derive(Debug)]
-pub struct Stored {
+pub(super) struct Stored {
     /// Whether the token has the certificate's key.
     pub has_key: bool,
     /// Nicknames of the CA certificates that were added.
@@ -21,7 +21,7 @@ pub struct Stored {
 ///
 /// # Errors
 /// [`Kind::Conflict`] when the nickname belongs to another subject, [`Kind::Refused`].
-pub fn store(
+pub(super) fn store(
     session: &Session,
     certificate: &Certificate,
     nickname: &str,

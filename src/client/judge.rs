@@ -52,7 +52,7 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
 ///
 /// # Errors
 /// As [`Endpoint::message`].
-pub fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
+pub(super) fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
     let der = endpoint.message(reply)?;
     let response = decode(&der)?;
     Ok(Received { der, response })
@@ -119,7 +119,7 @@ fn matches(sent: &Sent, response: &Response) -> Result<()> {
 
 /// Returns whether a response belongs to the message sent: its nonce or transaction id matches, and
 /// neither differs. Otherwise it may be about another request.
-pub fn is_named(sent: &Sent, response: &Response) -> bool {
+pub(super) fn is_named(sent: &Sent, response: &Response) -> bool {
     let echoes = echoes(sent, response).map(|(_, echo)| echo);
     echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another)
 }
@@ -249,7 +249,7 @@ pub fn all_proven(proofs: Vec<Proof>) -> Result<()> {
 ///
 /// # Errors
 /// [`Kind::BadReply`] when there is none.
-pub fn ours(
+pub(super) fn ours(
     database: &Database,
     certificates: Vec<Vec<u8>>,
     spki: &[u8],

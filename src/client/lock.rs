@@ -25,7 +25,7 @@ pub enum Event {
 /// A lock on a directory, held until drop. It is on the directory itself (flock(2)): a killed
 /// process leaves nothing behind, and the path used for the directory doesn't matter.
 #[derive(Debug)]
-pub struct Lock {
+pub(super) struct Lock {
     _file: Option<File>,
 }
 
@@ -35,7 +35,11 @@ impl Lock {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it isn't free after `limit`; [`Kind::Interrupted`].
-    pub fn take(folder: &Path, limit: Duration, tell: &mut dyn FnMut(Event)) -> Result<Lock> {
+    pub(super) fn take(
+        folder: &Path,
+        limit: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Lock> {
         let without = |e: std::io::Error, tell: &mut dyn FnMut(Event)| {
             tell(Event::NotLocked(folder.to_owned(), e));
             Ok(Lock { _file: None })

@@ -9,7 +9,7 @@ use super::{input, judge, output};
 use crate::asn1::pem;
 use crate::asn1::summary::{Summary, summary};
 use crate::client::passwords::Passwords;
-use crate::cmc::request::{Sent, request_content};
+use crate::cmc::request::Sent;
 use crate::error::Result;
 use crate::http::Url;
 use crate::nss::Access;
@@ -43,12 +43,31 @@ pub struct Submitted {
     pub response: Vec<u8>,
     /// The certificates in it that can be decoded.
     pub certificates: Vec<Summary>,
-    /// Warnings.
-    pub notices: Vec<String>,
+    /// Why NSS could not be shut down: a handle leaked. That is a defect, but the run has done its
+    /// work.
+    pub closed: Result<()>,
 }
 
 /// Sends the request. Its response is stored as soon as it is a CMC message, in a file that was
 /// reserved before the request was sent; then it is verified and evaluated.
+///
+/// ```no_run
+/// use nss_cmc::client::send::{SendSpec, send};
+/// use nss_cmc::{Config, Source, Url};
+///
+/// let submitted = send(SendSpec {
+///     file: "request.der".into(),
+///     database: "nssdb".into(),
+///     token: "internal".into(),
+///     passwords: Source::File("pin.txt".into()).passwords(),
+///     signer: Some("agent".into()),
+///     connection: Config::new(Url::parse("https://ca.example:8443")?),
+///     output: "response.der".into(),
+///     rescue: &mut |pem| eprintln!("{pem}"),
+/// })?;
+/// println!("{} certificates", submitted.certificates.len());
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when the file isn't a CMC request; [`crate::error::Kind::Output`];
@@ -56,8 +75,7 @@ pub struct Submitted {
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let bytes = input::read("CMC request", &spec.file)?;
     let what = format!("CMC request {}", spec.file.display());
-    let (message, content) = input::parsed(&what, "a CMC request", &bytes, request_content)?;
-    let sent = Sent::of(&content);
+    let (message, sent) = input::parsed(&what, "a CMC request", &bytes, Sent::read)?;
     let url = spec.connection.submit_url()?;
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
@@ -84,6 +102,5 @@ pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let certificates = judge::issued(&response)?;
     judge::all_proven(judge::proofs(database, &certificates)?)?;
     let certificates = certificates.iter().filter_map(|der| summary(der).ok()).collect();
-    let notices = session.close().err().map(|e| e.to_string()).into_iter().collect();
-    Ok(Submitted { url, response: der, certificates, notices })
+    Ok(Submitted { url, response: der, certificates, closed: session.close() })
 }

@@ -4,6 +4,7 @@ use crate::client::passwords::{Passwords, Wanted};
 use crate::error::{Error, Kind, Result};
 pub use crate::nss::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
+use crate::text::percent_decoded;
 use crate::trust::Paths;
 
 /// What a run needs of a database; this decides which tokens it logs in to.
@@ -45,6 +46,18 @@ impl Session {
     /// derives a key from the password for each trust record that it reads, 13 ms a certificate;
     /// certificates that were read before and are still held are not read again. A certificate that
     /// its token shows only after a login is found later.
+    ///
+    /// ```no_run
+    /// use nss_cmc::nss::Access;
+    /// use nss_cmc::{Needs, Session, Source};
+    ///
+    /// let passwords = Source::File("pin.txt".into()).passwords();
+    /// let needs = Needs { signer: Some("agent"), ..Needs::default() };
+    /// let session = Session::open("nssdb", Access::ReadOnly, needs, &passwords)?;
+    /// println!("{} issuers", session.identity("agent")?.issuers.len());
+    /// session.close()?;
+    /// # Ok::<(), nss_cmc::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Database::open`], [`Database::token`] and [`Token::login`]; those of `passwords`.
@@ -110,12 +123,16 @@ impl Session {
         find_certificates(&self.database, &self.token, nickname)
     }
 
-    /// Returns the certificate called `nickname`, its issuers and its key.
+    /// Returns the certificate called `nickname`, as [`Session::certificate`] finds it, its issuers
+    /// and its key.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for certificate or key.
     pub fn identity(&self, nickname: &str) -> Result<Identity> {
-        Identity::find(&self.database, &self.token, nickname)
+        let (certificate, token) = find_certificate(&self.database, &self.token, nickname)?;
+        let key = certificate.private_key()?;
+        let issuers = held_issuers(&self.database, &token, certificate.der())?;
+        Ok(Identity { certificate, issuers, key })
     }
 
     /// Returns the certificates under a nickname for new certificates, in the token that the user
@@ -276,15 +293,7 @@ fn places(database: &Database, token: &Token, nickname: &str) -> Result<Vec<(Str
 /// Returns the `token` of a PKCS #11 URI (RFC 7512), percent-decoded.
 fn token_of_uri(path: &str) -> Option<String> {
     let value = path.split([';', '?', '&']).find_map(|part| part.strip_prefix("token="))?;
-    let mut octets = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        let escaped = hex.filter(|_| *first == b'%').and_then(|h| u8::from_str_radix(h, 16).ok());
-        octets.push(escaped.unwrap_or(*first));
-        rest = after.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    String::from_utf8(octets).ok()
+    String::from_utf8(percent_decoded(value)).ok()
 }
 
 /// Returns the certificate called `nickname` and its token: the one in the nickname, else `token`,
@@ -292,7 +301,7 @@ fn token_of_uri(path: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`Kind::NotFound`], with similar nicknames as the hint.
-pub fn find_certificate(
+pub(super) fn find_certificate(
     database: &Database,
     token: &Token,
     nickname: &str,
@@ -312,7 +321,7 @@ pub fn find_certificate(
 ///
 /// # Errors
 /// As [`find_certificate`].
-pub fn find_certificates(
+pub(super) fn find_certificates(
     database: &Database,
     token: &Token,
     nickname: &str,
@@ -330,20 +339,6 @@ pub fn find_certificates(
         }
     }
     Ok(found)
-}
-
-impl Identity {
-    /// Finds a certificate by nickname, and its key: in the token in the nickname
-    /// (`TOKEN:NICKNAME`), else in `token`, else in the database's own.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::NotFound`] for either.
-    pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
-        let (certificate, token) = find_certificate(database, token, nickname)?;
-        let key = certificate.private_key()?;
-        let issuers = held_issuers(database, &token, certificate.der())?;
-        Ok(Identity { certificate, issuers, key })
-    }
 }
 
 /// Returns the DER of the issuers of a certificate that the database and `token` have, as far as

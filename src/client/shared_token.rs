@@ -63,6 +63,22 @@ pub struct SharedToken {
 /// Encrypts a passphrase. The recipient's certificate is neither verified nor stored; `warn` is
 /// called for problems with the certificate or the passphrase.
 ///
+/// ```no_run
+/// use nss_cmc::client::shared_token::{Recipient, SharedTokenSpec, encrypt};
+/// use nss_cmc::nss::KeyTransport;
+/// use nss_cmc::{Secret, pem};
+///
+/// let passphrase = Secret::new(b"correct horse battery staple".to_vec());
+/// let spec = SharedTokenSpec {
+///     passphrase: &passphrase,
+///     recipient: Recipient::File("issuance-protection.pem".into()),
+///     key_transport: KeyTransport::Pkcs1,
+/// };
+/// let token = encrypt(spec, &mut |warning| eprintln!("{warning}"))?;
+/// println!("{}", pem::base64(&token.der));
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Kind::Input`] for a certificate that can't be decoded or isn't of an RSA key,
 /// [`Kind::NotFound`]; [`Kind::Refused`] when the token can't encrypt.

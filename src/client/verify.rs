@@ -1,4 +1,4 @@
-//! Decodes a message for `nss-cmc cmc show`, and verifies its signature.
+//! Decodes a message for display, and verifies its signature.
 
 use std::path::PathBuf;
 
@@ -47,6 +47,20 @@ pub enum Verification {
 }
 
 /// Reads a message, and verifies a response if a database is given.
+///
+/// ```
+/// use nss_cmc::Source;
+/// use nss_cmc::client::verify::{ShowSpec, show};
+///
+/// let shown = show(&ShowSpec {
+///     file: "tests/vectors/01-rsa-server/response.der".into(),
+///     database: None,
+///     passwords: Source::Prompt.passwords(),
+///     verify: false,
+/// })?;
+/// assert_eq!(shown.message.form.name(), "response");
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Kind::Input`] when the file isn't of a known kind; with `verify` [`Kind::BadReply`], and

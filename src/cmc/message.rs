@@ -116,10 +116,8 @@ pub fn build(
         let random = crypto.random(64)?;
         let witness = known.witness(algorithms, &random, crypto)?;
         work.control(&Control::PopLinkRandom(random))?;
-        requests = requests
-            .iter()
-            .map(|r| link(r, &encode("a witness", &witness)?, key))
-            .collect::<Result<_>>()?;
+        requests =
+            requests.iter().map(|r| link(r, &witness.encode()?, key)).collect::<Result<_>>()?;
     }
     for request in &requests {
         check_normal_form(request)?;
@@ -335,7 +333,7 @@ mod tests {
         // SignerInfo version 3 with subjectKeyIdentifier [0], and an empty set of certificates.
         let signed = open_signed_data("x", &message.der).unwrap().0;
         assert_eq!(signed.certificates.map(|c| c.to_vec().len()), Some(0));
-        assert_eq!(signed.signer_infos.to_vec()[0].version, Number::from(3u32));
+        assert_eq!(signed.signer_infos.to_vec()[0].version, 3.into());
     }
 
     #[test]
@@ -353,7 +351,7 @@ mod tests {
         let revocation = super::super::control::Revocation {
             issuer: crate::asn1::name::parse("CN=x").unwrap(),
             serial: Number::from(5u32),
-            reason: crate::asn1::cmc::CrlReason::KeyCompromise,
+            reason: super::super::control::CrlReason::KeyCompromise,
             invalidity: None,
             passphrase: Some(Secret::new(b"Secret.123".to_vec())),
             comment: None,

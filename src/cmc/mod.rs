@@ -4,12 +4,13 @@ pub mod control;
 pub mod crmf;
 pub mod message;
 pub mod pop;
-pub mod profile;
+mod profile;
 pub mod proof;
 pub mod request;
 pub mod response;
-pub mod seal;
+mod seal;
 mod status;
+mod value;
 
 #[cfg(test)]
 pub(crate) mod fixture;

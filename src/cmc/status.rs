@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use rasn::types::Integer;
+
 use crate::asn1::cmc::{CmcStatusInfoV2, ExtendedFailInfo, PendInfo};
 use crate::asn1::{Number, decode, oid, split_tlv, tlv};
 use crate::error::{CmcDetail, Error, Kind, Result};
@@ -191,15 +193,15 @@ fn other_info(der: &[u8]) -> Result<OtherInfo> {
 /// Returns a BodyPartReference as text: a number or a path.
 fn body_part(der: &[u8]) -> Result<String> {
     if der.first() == Some(&0x30) {
-        let path: Vec<Number> = decode("a body part path", der)?;
-        let path: Vec<String> = path.iter().map(Number::to_string).collect();
+        let path: Vec<Integer> = decode("a body part path", der)?;
+        let path: Vec<String> = path.iter().map(|n| Number::of(n).to_string()).collect();
         return Ok(path.join("."));
     }
-    decode::<Number>("a body part id", der).map(|id| id.to_string())
+    decode("a body part id", der).map(|id| Number::of(&id).to_string())
 }
 
 /// Returns a decoded number; -1 beyond 64 bits.
-fn number(n: &Number) -> i64 {
+fn number(n: &Integer) -> i64 {
     i64::try_from(n).unwrap_or(-1)
 }
 

@@ -8,7 +8,6 @@ use clap::Parser;
 use crate::cli::args::PasswordArgs;
 use crate::dogtag_tools::text::{render_response, stored_line};
 use crate::streams::Streams;
-use nss_cmc::asn1::pem;
 use nss_cmc::client::input;
 use nss_cmc::client::judge;
 use nss_cmc::client::output::{self, Mode};
@@ -16,6 +15,7 @@ use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::cmc::response::{self, Response};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Access;
+use nss_cmc::pem;
 use nss_cmc::trust::{self, SignatureCheck};
 
 #[derive(Parser)]

@@ -5,15 +5,15 @@ use std::path::Path;
 
 use super::options::{Dialect, Known, Options, Takes};
 use crate::streams::Streams;
-use nss_cmc::asn1::{Number, name, pem};
 use nss_cmc::client::output::{self, Mode};
 use nss_cmc::client::passwords::Source;
 use nss_cmc::client::revoke::revocation_request;
-use nss_cmc::client::session::{Identity, Needs, Session};
+use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::client::signer;
 use nss_cmc::cmc::control::{Revocation, reason};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Access;
+use nss_cmc::{Number, name, pem};
 
 const USAGE: &str = "\
 Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reason>
@@ -108,7 +108,7 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("cert/key prefix = ");
     streams.say(format!("path = {dir}"));
     streams.say(format!("CMCRevoke: searching for certificate nickname:{nickname}"));
-    let identity = Identity::find(database, &session.token, nickname)?;
+    let identity = session.identity(nickname)?;
     if let Err(e) = signer::valid_now(&identity) {
         streams.tell(format!("warning: {e}"));
     }

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 use crate::streams::Streams;
-use nss_cmc::asn1::pem;
 use nss_cmc::client::output::{self, Mode};
 use nss_cmc::client::passwords::Source;
 use nss_cmc::client::shared_token::{self, Recipient, SharedTokenSpec};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::KeyTransport;
+use nss_cmc::pem;
 use nss_cmc::secret::Secret;
 
 /// `-h` is the token here. Of a repeated option the first counts; further words don't.

@@ -6,18 +6,17 @@ use std::time::Duration;
 
 use crate::dogtag_tools::settings::{Dialect, Settings};
 use crate::streams::Streams;
-use nss_cmc::asn1::pem;
-use nss_cmc::client::connection::Config;
+use nss_cmc::Url;
+use nss_cmc::client::connection::{Config, Connection, Encoding};
 use nss_cmc::client::input;
 use nss_cmc::client::judge::{self, Received};
 use nss_cmc::client::output::Reserved;
-use nss_cmc::client::session::{Identity, Needs, Session};
+use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::client::signer;
-use nss_cmc::cmc::request::request_content;
+use nss_cmc::cmc::request::Sent;
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::http::Url;
-use nss_cmc::http::endpoint::{Encoding, Endpoint};
 use nss_cmc::nss::Access;
+use nss_cmc::pem;
 
 /// Keys of the Java tool's configuration file, then the additional ones.
 const KEYS: &[&str] = &[
@@ -143,7 +142,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
             .tell("warning: secure=false: others can read and change the request and the response");
     }
     let message = input::read("enrollment request", &job.input)?;
-    if let Err(e) = request_content(&message) {
+    if let Err(e) = Sent::read(&message) {
         streams.tell(format!(
             "warning: {} is sent, but is not a CMC request: {e}",
             job.input.display()
@@ -155,7 +154,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let identity = match &opened {
         Some(session) if truth(settings, "clientmode", false)? => {
             let nickname = settings.get("nickname").unwrap_or_default();
-            let identity = Identity::find(&session.database, &session.token, nickname)?;
+            let identity = session.identity(nickname)?;
             if let Err(e) = signer::check(&identity) {
                 streams.tell(format!("warning: {e}"));
             }
@@ -174,14 +173,10 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         ..Config::new(Url::parse(&job.url)?)
     };
     let database = opened.as_ref().map(|session| &session.database);
-    let mut transport = config.transport(database, identity)?;
-    let mut endpoint = match job.est {
-        true => Endpoint::est(config.ca, config.est_encoding),
-        false => Endpoint::new(config.ca, config.est_encoding),
-    };
-    let reply = endpoint.post(&mut transport, &message);
-    drop(transport);
-    let reply = reply?;
+    let mut connection = Connection::to_url(&config, job.est, database, identity)?;
+    let answer = connection.post(&message);
+    drop(connection);
+    let answer = answer?;
     if let Some(session) = opened {
         let name = if session.token.is_internal() {
             "Internal Key Storage Token".to_owned()
@@ -197,11 +192,11 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     }
     streams.say("writing to socket\n");
     streams.say("##Response Headers begin##");
-    for line in reply.header_lines.iter().take(job.head_lines) {
+    for line in answer.head().iter().take(job.head_lines) {
         streams.say(nss_cmc::text::printable(line));
     }
     streams.say("##end##");
-    let Received { der, response } = judge::read(&endpoint, reply)?;
+    let Received { der, response } = answer.read()?;
     streams.say(format!("\nTotal number of bytes read = {}", der.len()));
     streams.say(pem::lines(&der, 76, "\r\n"));
     // The response is on stdout already, even if the file can't be written.

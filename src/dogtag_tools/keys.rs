@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use nss_cmc::algorithm::{Curve, KeySpec, ParameterSet};
-use nss_cmc::asn1::pem;
 use nss_cmc::client::output;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
 use nss_cmc::nss::{KeyFlags, KeyUses};
+use nss_cmc::pem;
 
 fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)

@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::streams::Streams;
-use nss_cmc::asn1::name::{self, Prefixes};
 use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
 use nss_cmc::client::passwords::Passwords;
 use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
+use nss_cmc::name::{self, Prefixes};
 use nss_cmc::nss::{Access, KeyFlags, KeyUses};
 
 const USAGE: &str =

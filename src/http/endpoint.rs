@@ -35,7 +35,7 @@ impl std::str::FromStr for Encoding {
 
 /// A URL that accepts CMC requests.
 #[derive(Debug, Clone)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     url: Url,
     framing: Framing,
 }
@@ -51,7 +51,7 @@ enum Framing {
 }
 
 /// Returns whether a URL has an EST path.
-pub fn is_est(url: &Url) -> bool {
+pub(crate) fn is_est(url: &Url) -> bool {
     let rest = url.path().strip_prefix(EST);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
@@ -59,7 +59,7 @@ pub fn is_est(url: &Url) -> bool {
 impl Endpoint {
     /// Returns the endpoint at a URL: an EST server or a servlet, by the path. `est_encoding` is
     /// the encoding of requests to an EST server; with `None`, [`Endpoint::post`] finds it out.
-    pub fn new(url: Url, est_encoding: Option<Encoding>) -> Endpoint {
+    pub(crate) fn new(url: Url, est_encoding: Option<Encoding>) -> Endpoint {
         match is_est(&url) {
             true => Endpoint::est(url, est_encoding),
             false => Endpoint { url, framing: Framing::Servlet },
@@ -67,13 +67,8 @@ impl Endpoint {
     }
 
     /// Returns the endpoint of an EST server, whatever the path.
-    pub fn est(url: Url, encoding: Option<Encoding>) -> Endpoint {
+    pub(crate) fn est(url: Url, encoding: Option<Encoding>) -> Endpoint {
         Endpoint { url, framing: Framing::Est(encoding) }
-    }
-
-    /// Returns the URL.
-    pub fn url(&self) -> &Url {
-        &self.url
     }
 
     /// Sends a message (DER). An EST server of unknown encoding gets DER first, and base64 if it
@@ -81,7 +76,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`Transport::post`].
-    pub fn post(&mut self, transport: &mut Transport<'_>, message: &[u8]) -> Result<Reply> {
+    pub(crate) fn post(&mut self, transport: &mut Transport<'_>, message: &[u8]) -> Result<Reply> {
         let url = self.url.as_str();
         match self.framing {
             Framing::Servlet => return encoded(transport, url, message, Encoding::Der),
@@ -105,7 +100,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`Kind::Http`] when there is none.
-    pub fn message(&self, reply: Reply) -> Result<Vec<u8>> {
+    pub(crate) fn message(&self, reply: Reply) -> Result<Vec<u8>> {
         let url = self.url.as_str();
         match self.framing {
             Framing::Servlet => cmc_body(url, reply),

@@ -6,7 +6,7 @@
 
 #[allow(unsafe_code)]
 mod bridge;
-pub mod endpoint;
+pub(crate) mod endpoint;
 mod failure;
 mod proxy;
 pub(crate) mod url;
@@ -43,7 +43,7 @@ const HEAD_LIMIT: usize = 64 * 1024;
 const LINE_LIMIT: usize = 200;
 
 /// The settings of a transport.
-pub struct TransportOptions<'db> {
+pub(crate) struct TransportOptions<'db> {
     /// The database that decides which servers are trusted; required for `https`.
     pub database: Option<&'db Database>,
     /// The certificate offered to servers that request one, never to a proxy.
@@ -105,7 +105,7 @@ impl<'db> Transport<'db> {
     /// # Errors
     /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl
     /// or OpenSSL can't be used.
-    pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
+    pub(crate) fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
         let bridge = Bridge::new(options.database, options.identity)?;
         let easy = Lending::easy(bridge, Answer::default())?;
         let multi = Multi::new();

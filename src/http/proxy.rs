@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use super::url::{Target, host_port, split_port, unescape};
+use super::url::{Target, host_port};
 use crate::error::{Error, Kind, Result};
+use crate::text::{percent_decoded, split_port};
 
 /// Scheme, whether it is TLS, and curl's default port.
 const SCHEMES: &[(&str, bool, u16)] = &[
@@ -119,8 +120,12 @@ impl Proxy {
         let Some(userinfo) = self.userinfo.as_ref().filter(|u| !u.is_empty()) else { return text };
         let mut text = text.replace(userinfo.as_str(), "***");
         let (_, password) = userinfo.split_once(':').unwrap_or_default();
+        let decoded = |text| {
+            let octets = Zeroizing::new(percent_decoded(text));
+            String::from_utf8_lossy(&octets).into_owned()
+        };
         for secret in
-            [password.to_owned(), unescape(userinfo), unescape(password)].map(Zeroizing::new)
+            [password.to_owned(), decoded(userinfo), decoded(password)].map(Zeroizing::new)
         {
             if !secret.is_empty() {
                 text = text.replace(secret.as_str(), "***");

@@ -21,8 +21,9 @@ use crate::asn1::certificate;
 use crate::asn1::cmc::{PkiData, TaggedRequest};
 use crate::asn1::cms::{ContentInfo, SignedData};
 use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
+use crate::asn1::extension::Extension;
 use crate::asn1::x509::CertificationRequest;
-use crate::asn1::{canonical, decode, decode_ber, oid, pem, split_tlv};
+use crate::asn1::{Number, canonical, decode, decode_ber, oid, pem, split_tlv};
 use crate::cmc::control::{Control, ControlType, TaggedControl};
 use crate::cmc::response::{self, CmcStatus, Content, Response};
 use crate::error::{Error, Kind, Result};
@@ -359,19 +360,19 @@ fn check_controls(controls: &[TaggedControl], requests: &[Any], warnings: &mut V
     }
 }
 
-fn duplicate(id: &crate::asn1::Number, warnings: &mut Vec<String>) {
+fn duplicate(id: &Number, warnings: &mut Vec<String>) {
     let id = id.to_string();
     warnings.push(format!("body part id {id} is used twice (forbidden by RFC 5272 §3.2.2)"));
 }
 
-fn request_id(der: &[u8]) -> Option<crate::asn1::Number> {
+fn request_id(der: &[u8]) -> Option<Number> {
     match decode("the TaggedRequest", der).ok()? {
-        TaggedRequest::Tcr(request) => Some(request.body_part_id),
+        TaggedRequest::Tcr(request) => Some(Number::of(&request.body_part_id)),
         TaggedRequest::Crm(message) => {
             let request: CertRequest = decode("a request", message.cert_req.as_bytes()).ok()?;
-            Some(request.cert_req_id)
+            Some(Number::of(&request.cert_req_id))
         }
-        TaggedRequest::Orm(request) => Some(request.body_part_id),
+        TaggedRequest::Orm(request) => Some(Number::of(&request.body_part_id)),
     }
 }
 
@@ -390,7 +391,7 @@ fn key_identifier(der: &[u8]) -> Option<Vec<u8>> {
         TaggedRequest::Orm(_) => return None,
     };
     let found = extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_KEY_IDENTIFIER)?;
-    Some(extension::key_identifier(&found.extn_value))
+    Some(extension::key_identifier(&Extension::of(found)))
 }
 
 fn crmf(der: &[u8], warnings: &mut Vec<String>) -> Result<Parts> {

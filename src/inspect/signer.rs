@@ -2,7 +2,7 @@
 
 use super::control;
 use super::item::{Item, list};
-use crate::asn1::certificate;
+use crate::asn1::certificate::{self, Algorithm};
 use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
 use crate::asn1::summary::summary;
 use crate::asn1::{Number, canonical, decode, encode, oid};
@@ -52,7 +52,7 @@ pub(crate) fn signers(signed: &SignedData) -> Item {
         let sid = match &signer.sid {
             SignerIdentifier::IssuerAndSerialNumber(id) => Item::Fields(vec![
                 ("issuer", Item::name(id.issuer.as_bytes())),
-                ("serial", Item::number(&id.serial_number)),
+                ("serial", Item::number(&Number::of(&id.serial_number))),
             ]),
             SignerIdentifier::SubjectKeyIdentifier(id) => {
                 Item::Fields(vec![("subject_key_identifier", Item::hex(id))])
@@ -69,8 +69,8 @@ pub(crate) fn signers(signed: &SignedData) -> Item {
         });
         Item::Fields(vec![
             ("sid", sid),
-            ("digest_algorithm", Item::algorithm(&signer.digest_algorithm)),
-            ("signature_algorithm", Item::algorithm(&signer.signature_algorithm)),
+            ("digest_algorithm", Item::algorithm(&Algorithm::of(&signer.digest_algorithm))),
+            ("signature_algorithm", Item::algorithm(&Algorithm::of(&signer.signature_algorithm))),
             ("signed_attributes", attributes),
             ("certificate_included", Item::Flag(included(signed, signer))),
         ])

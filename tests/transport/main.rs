@@ -12,8 +12,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use database::{Fixture, certutil, identity, shared};
+use nss_cmc::Url;
+use nss_cmc::client::connection::{Config, Reply, Transport};
 use nss_cmc::error::{Error, Kind};
-use nss_cmc::http::{Reply, Transport, TransportOptions};
 use nss_cmc::nss::{Database, Identity};
 use openssl::ssl::SslVersion;
 use server::{Answer, Ca, Server, Tls};
@@ -33,12 +34,17 @@ fn answer(status: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn transport(database: &Database, identity: Option<Identity>) -> Transport<'_> {
-    Transport::new(TransportOptions { database: Some(database), identity, ..direct() }).unwrap()
+    direct().transport(Some(database), identity).unwrap()
 }
 
 /// Returns the default options, without a proxy from the environment.
-fn direct<'db>() -> TransportOptions<'db> {
-    TransportOptions { proxy: Some(String::new()), ..TransportOptions::default() }
+fn direct() -> Config {
+    Config { proxy: Some(String::new()), ..usual() }
+}
+
+/// The defaults. The URL is that of each request.
+fn usual() -> Config {
+    Config::new(Url::parse("https://ca.example").unwrap())
 }
 
 /// Returns the shared database, which trusts a new server CA under this nickname.
@@ -56,9 +62,9 @@ fn post(server: &Server, host: &str) -> Result<Reply, Error> {
 /// Sends one POST over plain http.
 fn post_plain(bytes: &[u8]) -> Result<Reply, Error> {
     let server = Server::start(None, Answer::Close(bytes.to_vec()));
-    let options = TransportOptions { plain_http: true, ..direct() };
+    let config = Config { plain_http: true, ..direct() };
     let url = format!("http://127.0.0.1:{}/ca", server.port);
-    Transport::new(options).unwrap().post(&url, b"request", CMC)
+    config.transport(None, None).unwrap().post(&url, b"request", CMC)
 }
 
 #[track_caller]
@@ -275,11 +281,11 @@ fn silence_ends_at_the_time_limit() {
     let handshake = format!("https://localhost:{}/", mute.local_addr().unwrap().port());
     fixture.with(|db| {
         let short = Duration::from_millis(300);
-        let options = || TransportOptions { database: Some(db), ..direct() };
-        let in_all = TransportOptions { timeout: short, ..options() };
-        let connecting = TransportOptions { connect_timeout: short, ..options() };
-        for (options, url) in [(in_all, server.url("localhost")), (connecting, handshake)] {
-            let error = Transport::new(options).unwrap().post(&url, b"", CMC).unwrap_err();
+        let in_all = Config { timeout: short, ..direct() };
+        let connecting = Config { connect_timeout: short, ..direct() };
+        for (config, url) in [(in_all, server.url("localhost")), (connecting, handshake)] {
+            let mut transport = config.transport(Some(db), None).unwrap();
+            let error = transport.post(&url, b"", CMC).unwrap_err();
             assert_error(&error, Kind::Unreachable, "timeout waiting for", "0.3 s");
         }
     });
@@ -297,7 +303,7 @@ fn plain_http_needs_to_be_allowed() {
 
 #[test]
 fn https_needs_a_database() {
-    let mut transport = Transport::new(TransportOptions::default()).unwrap();
+    let mut transport = usual().transport(None, None).unwrap();
     let error = transport.post("https://localhost:1/ca", b"", CMC).unwrap_err();
     assert_error(&error, Kind::Usage, "without an NSS database", "-d DIR");
 }
@@ -376,12 +382,8 @@ fn no_answer_at_all_is_unreachable() {
 fn a_proxy_that_refuses_is_told_apart() {
     let proxy = Server::start(None, Answer::Close(answer("403 Forbidden", "text/plain", b"no")));
     shared().with(|db| {
-        let mut transport = Transport::new(TransportOptions {
-            database: Some(db),
-            proxy: Some(format!("http://127.0.0.1:{}", proxy.port)),
-            ..TransportOptions::default()
-        })
-        .unwrap();
+        let proxy = Some(format!("http://127.0.0.1:{}", proxy.port));
+        let mut transport = Config { proxy, ..usual() }.transport(Some(db), None).unwrap();
         let error = transport.post("https://ca.example:8443/ca", b"", CMC).unwrap_err();
         assert_error(
             &error,

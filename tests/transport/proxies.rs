@@ -76,9 +76,7 @@ fn write_all(to: &mut impl Write, mut octets: &[u8]) -> Option<()> {
 }
 
 fn through<'db>(db: &'db Database, proxy: String, client: Option<Identity>) -> Transport<'db> {
-    let options =
-        TransportOptions { database: Some(db), proxy: Some(proxy), identity: client, ..direct() };
-    Transport::new(options).unwrap()
+    Config { proxy: Some(proxy), ..direct() }.transport(Some(db), client).unwrap()
 }
 
 /// The proxy's certificate is checked for its own name, and its request for a client certificate is
@@ -172,13 +170,12 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             ("socks5h", local(mad.port)),
         ] {
             // Two sides that wait for each other end after this time.
-            let options = TransportOptions {
-                database: Some(db),
+            let config = Config {
                 proxy: Some(format!("{scheme}://user:geheim@{proxy}")),
                 connect_timeout: Duration::from_millis(300),
                 ..direct()
             };
-            let mut transport = Transport::new(options).unwrap();
+            let mut transport = config.transport(Some(db), None).unwrap();
             let error = transport.post("https://ca.example/", b"", CMC).unwrap_err();
             assert!(error.to_string().contains(&format!("the proxy {proxy}")), "{error}");
             assert!(!error.was_sent(), "{error}");

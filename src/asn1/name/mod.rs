@@ -52,7 +52,7 @@ const KEYWORDS: &[(&str, &[u32], Text)] = &[
 ];
 
 /// Returns the keyword to print for an attribute type.
-pub fn keyword(attribute: &Oid) -> Option<&'static str> {
+fn keyword(attribute: &Oid) -> Option<&'static str> {
     KEYWORDS.iter().find(|(_, arcs, _)| **attribute == **arcs).map(|(k, _, _)| *k)
 }
 
@@ -229,7 +229,7 @@ fn typed(value: &str) -> std::result::Result<Option<(u8, Vec<u8>)>, String> {
 }
 
 /// Returns whether an octet is allowed in a PrintableString (X.680 §41.4).
-pub fn is_printable(b: u8) -> bool {
+fn is_printable(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&b)
 }
 

@@ -7,7 +7,7 @@ pub mod records;
 use crate::error::{Error, Kind, Result};
 use crate::http::Url;
 use crate::http::endpoint::is_est;
-use crate::http::url::escape;
+use crate::text::percent_encoded;
 
 /// The servlet that accepts any CMC request; the profile decides who may use it.
 const SUBMIT_FULL: &str = "/ca/ee/ca/profileSubmitCMCFull";
@@ -52,7 +52,7 @@ pub fn submit_url(ca: &Url, profile: Option<&str>) -> Result<Url> {
             .hint("add an enrollment profile of the CA: --profile caCMCserverCert"));
     };
     let mark = if path.contains('?') { '&' } else { '?' };
-    Ok(ca.with_path(&format!("{path}{mark}profileId={}", escape(profile))))
+    Ok(ca.with_path(&format!("{path}{mark}profileId={}", percent_encoded(profile))))
 }
 
 #[cfg(test)]

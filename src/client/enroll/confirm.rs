@@ -2,10 +2,10 @@
 
 use super::round_trips::Requester;
 use crate::asn1::certificate;
-use crate::asn1::{decode, tlv};
+use crate::asn1::{Number, decode, tlv};
 use crate::client::connection::Connection;
 use crate::client::keys::key_for;
-use crate::client::session::Identity;
+use crate::client::session::Session;
 use crate::client::{judge, pop};
 use crate::cmc::control::{CertificateId, Control};
 use crate::cmc::message::{Signatory, seal};
@@ -13,14 +13,12 @@ use crate::cmc::proof::SharedSecret;
 use crate::cmc::request::{PkiDataBuilder, Request, Sent};
 use crate::cmc::response::{CmcStatus, Outcome, Response};
 use crate::error::{Error, Kind, Leftover, Result};
-use crate::nss::{Certificate, Database, PrivateKey, Token};
+use crate::nss::{Certificate, PrivateKey};
 
 /// Confirms as the requester of the certificate.
 pub(super) struct Confirmation<'a> {
-    /// The database.
-    pub(super) database: &'a Database,
-    /// The token that is searched first.
-    pub(super) token: &'a Token,
+    /// The database with keys and trust, and the token that is searched first.
+    pub(super) session: &'a Session,
     /// Who requests the certificate.
     pub(super) requester: &'a Requester,
 }
@@ -44,7 +42,7 @@ impl Confirmation<'_> {
         let Outcome::ConfirmRequired { certificates } = response.outcome() else {
             return judge::issued(response);
         };
-        let (ours, _) = judge::ours(self.database, certificates.clone(), request.spki())?;
+        let (ours, _) = judge::ours(&self.session.database, certificates.clone(), request.spki())?;
         match self.confirm(connection, response, sent, request, key, &ours) {
             Ok(()) => Ok(certificates),
             Err(e) => Err(unconfirmed(e, &ours)),
@@ -60,11 +58,12 @@ impl Confirmation<'_> {
         key: Option<&PrivateKey>,
         ours: &Certificate,
     ) -> Result<()> {
+        let Session { database, token, .. } = self.session;
         let fields = certificate::fields(ours.der())?;
-        let serial = decode("a serial number", &tlv(0x02, fields.serial))?;
+        let serial = Number::of(&decode("a serial number", &tlv(0x02, fields.serial))?);
         let id = CertificateId { issuer: fields.issuer.to_vec(), serial };
         let mut controls = vec![Control::ConfirmCertAcceptance(id)];
-        let (more, sent) = pop::go_on(sent, response, self.database)?;
+        let (more, sent) = pop::go_on(sent, response, database)?;
         controls.extend(more);
         let mut builder = PkiDataBuilder::default();
         for control in &controls {
@@ -72,8 +71,8 @@ impl Confirmation<'_> {
         }
         let message = match self.requester {
             Requester::Certificate(nickname) => {
-                let identity = Identity::find(self.database, self.token, nickname)?;
-                seal(builder, Signatory::from(&identity), &[], self.database)?
+                let identity = self.session.identity(nickname)?;
+                seal(builder, Signatory::from(&identity), &[], database)?
             }
             Requester::SharedSecret(shared) => {
                 builder.add(&Control::Identification(shared.identification.clone()))?;
@@ -82,17 +81,17 @@ impl Confirmation<'_> {
                     identification: Some(&shared.identification),
                 };
                 let over = builder.request_sequence()?;
-                let witness = known.witness(shared.algorithms, &over, self.database)?;
+                let witness = known.witness(shared.algorithms, &over, database)?;
                 builder.add(&Control::IdentityProofV2(Box::new(witness)))?;
                 let found = match key {
                     Some(_) => None,
-                    None => Some(key_for(self.database, self.token, request.spki())?),
+                    None => Some(key_for(database, token, request.spki())?),
                 };
                 let Some(key) = key.or(found.as_ref()) else {
                     return Err(Error::new(Kind::NotFound, "private key of the request not found"));
                 };
                 let requests = std::slice::from_ref(request);
-                seal(builder, Signatory::RequestKey(key), requests, self.database)?
+                seal(builder, Signatory::RequestKey(key), requests, database)?
             }
         };
         let response = connection.send(&message, &sent)?;

@@ -118,14 +118,10 @@ impl fmt::Display for Notice {
             Notice::RecordsSilent(why) => {
                 write!(f, "cannot look up the certificate of an earlier request at the CA: {why}")
             }
-            Notice::CaNotImported(e) | Notice::LabelStays(e) => e.fmt(f),
+            Notice::CaNotImported(e) | Notice::LabelStays(e) | Notice::NotClosed(e) => e.fmt(f),
             Notice::NewLabelStays(fault) => {
                 write!(f, "cannot remove the key's label: {fault}")
             }
-            Notice::NotClosed(e) => match e.nss() {
-                Some(fault) => write!(f, "cannot shut down NSS: {fault}"),
-                None => e.fmt(f),
-            },
         }
     }
 }

@@ -123,6 +123,22 @@ impl EnrollSpec {
 
 /// Enrolls a certificate. `tell` is called with events during the run.
 ///
+/// ```no_run
+/// use nss_cmc::{AltNames, Config, EnrollSpec, KeySource, Requester, Source, Url, enroll};
+///
+/// let mut ca = Config::new(Url::parse("https://ca.example:8443")?);
+/// ca.profile = Some("caCMCserverCert".into());
+/// let passwords = Source::File("pin.txt".into()).passwords();
+/// let agent = Requester::Certificate("agent".into());
+/// let names = AltNames(vec![("dns".into(), "www.example".into())]);
+/// let key = KeySource::New { spec: None, subject: "CN=www.example".into(), names };
+/// let mut spec = EnrollSpec::new("nssdb", passwords, ca, agent, key);
+/// spec.nickname = Some("www".into());
+/// let enrolled = enroll(spec, &mut |event| eprintln!("{event:?}"))?;
+/// println!("serial number {}", enrolled.certificate.serial_hex());
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
+///
 /// # Errors
 /// Of every kind. A run that fails before its request is sent keeps no key. After that the key
 /// stays, and the error identifies it, unless the CA verifiably refused this very request. A
@@ -273,8 +289,7 @@ impl Job<'_> {
     fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
         let database = &self.session.database;
         let round_trips = RoundTrips {
-            database,
-            token: &self.session.token,
+            session: self.session,
             requester: &self.spec.requester,
             config: &self.spec.connection,
         };

@@ -8,7 +8,7 @@ use crate::asn1::Number;
 use crate::asn1::certificate;
 use crate::client::connection::{Config, Connection};
 use crate::client::keys::key_for;
-use crate::client::session::Identity;
+use crate::client::session::{Identity, Session};
 use crate::client::{judge, pop};
 use crate::cmc::control::Control;
 use crate::cmc::message::{CmcSpec, Message, Signatory, build};
@@ -17,7 +17,7 @@ use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::{Request, Sent};
 use crate::cmc::response::{CmcStatus, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Database, KeyTransport, PrivateKey, Token};
+use crate::nss::{KeyTransport, PrivateKey};
 use crate::secret::Secret;
 
 /// Who requests a certificate.
@@ -42,10 +42,8 @@ pub struct Shared {
 
 /// The CA and the requester of an enrollment.
 pub(super) struct RoundTrips<'a> {
-    /// The database with keys and trust.
-    pub(super) database: &'a Database,
-    /// The token that is searched first.
-    pub(super) token: &'a Token,
+    /// The database with keys and trust, and the token that is searched first.
+    pub(super) session: &'a Session,
     /// Who requests the certificate.
     pub(super) requester: &'a Requester,
     /// The CA and how to connect.
@@ -64,9 +62,9 @@ impl RoundTrips<'_> {
     pub(super) fn run(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
         let bare = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
         let mut spec = CmcSpec { requests: bare.requests.clone(), ..CmcSpec::default() };
-        fresh(&mut spec, self.database)?;
+        fresh(&mut spec, &self.session.database)?;
         let (mut message, identity) = self.message(spec, request, key)?;
-        let mut connection = Connection::open(self.config, self.database, identity)?;
+        let mut connection = Connection::open(self.config, &self.session.database, identity)?;
         let mut response = connection.send(&message.der, &message.sent)?;
         if matches!(self.requester, Requester::Certificate(_))
             && connection.endpoint().takes_no_controls(&response)
@@ -74,8 +72,7 @@ impl RoundTrips<'_> {
             message = self.message(bare, request, key).map_err(Error::sent)?.0;
             response = connection.send(&message.der, &message.sent).map_err(Error::sent)?;
         }
-        let confirmation =
-            Confirmation { database: self.database, token: self.token, requester: self.requester };
+        let confirmation = Confirmation { session: self.session, requester: self.requester };
         let signer = match (response.outcome(), self.requester) {
             (Outcome::Invalid(e), _) => return Err(e.sent()),
             (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
@@ -102,6 +99,7 @@ impl RoundTrips<'_> {
         key: Option<&PrivateKey>,
         signer: &str,
     ) -> Result<(Zeroizing<Vec<u8>>, Sent)> {
+        let database = &self.session.database;
         let challenge = Challenge::from_response(response)?;
         let spki = request.spki();
         if challenge.request().spki() != spki {
@@ -115,15 +113,15 @@ impl RoundTrips<'_> {
         let key = match key {
             Some(key) => key,
             None => {
-                found = key_for(self.database, self.token, spki)?;
+                found = key_for(database, &self.session.token, spki)?;
                 &found
             }
         };
-        let signer = Identity::find(self.database, self.token, signer)?;
+        let signer = self.session.identity(signer)?;
         let signatory = Signatory::from(&signer);
         let first = KeyTransport::Pkcs1;
-        let (more, sent) = pop::go_on(sent, response, self.database)?;
-        let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
+        let (more, sent) = pop::go_on(sent, response, database)?;
+        let second = pop::answer(&challenge, key, first, signatory, &more, database)?;
         Ok((second, sent))
     }
 
@@ -134,11 +132,12 @@ impl RoundTrips<'_> {
         request: &Request,
         key: Option<&PrivateKey>,
     ) -> Result<(Message, Option<Identity>)> {
+        let database = &self.session.database;
         match self.requester {
             Requester::Certificate(nickname) => {
-                let identity = Identity::find(self.database, self.token, nickname)?;
+                let identity = self.session.identity(nickname)?;
                 let identity = identity.for_several_signatures();
-                let message = build(spec, Signatory::from(&identity), None, self.database)?;
+                let message = build(spec, Signatory::from(&identity), None, database)?;
                 Ok((message, Some(identity)))
             }
             Requester::SharedSecret(shared) => {
@@ -148,12 +147,12 @@ impl RoundTrips<'_> {
                 spec.pop_link = shared.pop_link.then_some(shared.algorithms);
                 let found = match key {
                     Some(_) => None,
-                    None => Some(key_for(self.database, self.token, request.spki())?),
+                    None => Some(key_for(database, &self.session.token, request.spki())?),
                 };
                 let Some(key) = key.or(found.as_ref()) else {
                     return Err(Error::new(Kind::NotFound, "private key of the request not found"));
                 };
-                let message = build(spec, Signatory::RequestKey(key), Some(key), self.database)?;
+                let message = build(spec, Signatory::RequestKey(key), Some(key), database)?;
                 Ok((message, None))
             }
         }

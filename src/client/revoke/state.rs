@@ -1,8 +1,8 @@
 //! What the state in the CA's records means, before and after a revocation.
 
-use crate::asn1::cmc::CrlReason;
+use super::Notice;
 use crate::client::dogtag::records::State;
-use crate::cmc::control::REASONS;
+use crate::cmc::control::{CrlReason, REASONS};
 use crate::error::{Error, Kind, Result};
 
 /// What to do for a certificate in a state.
@@ -49,11 +49,11 @@ pub(super) fn before(
     }
 }
 
-/// Compares the CA's records, after it reported success, with the request; returns a warning.
+/// Compares the CA's records, after it reported success, with the request; returns a notice.
 ///
 /// # Errors
 /// [`Kind::Rejected`] when they differ.
-pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Option<String>> {
+pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Option<Notice>> {
     let name = reason_name(reason);
     let recorded = match state {
         State::OnHold => Some(6),
@@ -69,7 +69,7 @@ pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Opt
     };
     let held = *state == State::OnHold;
     match fits(reason, recorded) {
-        Some(warning) if held == (reason == CrlReason::CertificateHold) => Ok(warning),
+        Some(notice) if held == (reason == CrlReason::CertificateHold) => Ok(notice),
         _ => {
             let error = Error::new(
                 Kind::Rejected,
@@ -85,18 +85,15 @@ pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Opt
     }
 }
 
-/// Returns `Some` if the requested reason matches the recorded one, with a warning. Some versions
+/// Returns `Some` if the requested reason matches the recorded one, with a notice. Some versions
 /// record reasons above 8 as unspecified.
-fn fits(wanted: CrlReason, recorded: Option<i64>) -> Option<Option<String>> {
+fn fits(wanted: CrlReason, recorded: Option<i64>) -> Option<Option<Notice>> {
     let number = wanted as i64;
-    let name = reason_name(wanted);
     match recorded {
         Some(recorded) if recorded == number => Some(None),
-        Some(0) if number > 8 => {
-            Some(Some(format!("the CA recorded reason {name} as unspecified")))
-        }
+        Some(0) if number > 8 => Some(Some(Notice::ReasonUnspecified(wanted))),
         None if number == 0 => Some(None),
-        None => Some(Some(format!("the CA's records have no reason, expected {name}"))),
+        None => Some(Some(Notice::ReasonUnknown(wanted))),
         _ => None,
     }
 }
