@@ -59,7 +59,7 @@ fn a_second_directory_is_refused_while_one_is_open() {
     let (a, b) = (Folder::new(), Folder::new());
     let first = Database::open(a.file("db").to_str().unwrap(), Access::ReadOnly).unwrap();
     let e = Database::open(b.file("db").to_str().unwrap(), Access::ReadOnly).unwrap_err();
-    assert!(e.to_string().contains("another one is open"), "{e}");
+    assert!(e.to_string().contains("another database is open"), "{e}");
     first.close().unwrap();
     Database::open(b.file("db").to_str().unwrap(), Access::ReadOnly).unwrap().close().unwrap();
 }

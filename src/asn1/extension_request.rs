@@ -20,7 +20,7 @@ pub(crate) fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
         let name = name.as_ref();
         let usage = KeyUsage::from_name(name).ok_or_else(|| {
             usage(format!("unknown key usage {name:?}"))
-                .hint(format!("known are {}", KeyUsage::ALL.map(KeyUsage::name).join(", ")))
+                .hint(format!("use one of: {}", KeyUsage::ALL.map(KeyUsage::name).join(", ")))
         })?;
         bits |= 0x8000 >> usage as u16;
     }
@@ -48,7 +48,7 @@ pub(crate) fn extended_key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension
         purposes.push(id.ok_or_else(|| {
             let names: Vec<String> = PURPOSES.iter().map(|id| oid::text(id)).collect();
             usage(format!("unknown extended key usage {name:?}"))
-                .hint(format!("known are {}, or give an object identifier", names.join(", ")))
+                .hint(format!("use an object identifier or one of: {}", names.join(", ")))
         })?);
     }
     let value = encode("extended key usages", &purposes)?;
@@ -66,7 +66,7 @@ pub(crate) fn raw_extension(text: &str) -> Result<Extension> {
         Some(name) => (name, true),
         None => (name, false),
     };
-    let id = oid::parse(name).ok_or_else(|| bad(text, "the part before = is no OID"))?;
+    let id = oid::parse(name).ok_or_else(|| bad(text, "the part before = is not an OID"))?;
     Ok(Extension::new(&id, critical, der))
 }
 
@@ -76,20 +76,20 @@ pub(crate) fn raw_extension(text: &str) -> Result<Extension> {
 /// [`Kind::Usage`].
 pub(crate) fn raw_attribute(text: &str) -> Result<rasn_pkix::Attribute> {
     let (name, der) = oid_and_der(text)?;
-    let r#type = oid::parse(name).ok_or_else(|| bad(text, "the part before = is no OID"))?;
+    let r#type = oid::parse(name).ok_or_else(|| bad(text, "the part before = is not an OID"))?;
     Ok(rasn_pkix::Attribute { r#type, values: vec![super::any(der)].into() })
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    usage(format!("cannot read {text:?}"))
+    usage(format!("invalid value {text:?}"))
         .because(why.to_owned())
-        .hint("write OID=HEX or OID:critical=HEX, the value in DER: 2.5.29.17=30038201 61")
+        .hint("use OID=HEX or OID:critical=HEX, the value in DER: 2.5.29.17=3003820161")
 }
 
 fn oid_and_der(text: &str) -> Result<(&str, Vec<u8>)> {
     let (name, hex) = text.split_once('=').ok_or_else(|| bad(text, "it has no ="))?;
     let digits: String = hex.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
-    let der = from_hex(&digits).ok_or_else(|| bad(text, "the value is no hexadecimal"))?;
+    let der = from_hex(&digits).ok_or_else(|| bad(text, "the value is not hexadecimal"))?;
     if !split_tlv(&der).is_some_and(|(_, _, rest)| rest.is_empty()) {
         return Err(bad(text, "the value is not one DER element"));
     }

@@ -35,8 +35,8 @@ impl Number {
     /// [`Kind::Usage`].
     pub fn parse(text: &str) -> Result<Number> {
         let bad = || {
-            Error::new(Kind::Usage, format!("{text:?} is no serial number"))
-                .hint("give it as a decimal number, or as 0x and hexadecimal digits")
+            Error::new(Kind::Usage, format!("invalid serial number {text:?}"))
+                .hint("use a decimal number, or 0x and hexadecimal digits")
         };
         let trimmed = text.trim();
         let (negative, digits) = match trimmed.strip_prefix('-') {

@@ -285,5 +285,5 @@ pub(crate) fn parse(text: &str) -> Option<ObjectIdentifier> {
 /// # Errors
 /// [`Kind::Usage`] for anything else.
 pub(crate) fn required(text: &str) -> Result<ObjectIdentifier> {
-    parse(text).ok_or_else(|| Error::new(Kind::Usage, format!("{text:?} is no OID")))
+    parse(text).ok_or_else(|| Error::new(Kind::Usage, format!("invalid OID {text:?}")))
 }

@@ -99,7 +99,7 @@ pub(crate) fn scheme_of(signer: &dyn Signer, digest: Digest) -> Result<Scheme> {
     let key = signer.key_type();
     Scheme::for_key(key, digest).ok_or_else(|| {
         Error::new(Kind::Refused, format!("cannot sign with a key of {key}"))
-            .hint("RSA, RSA-PSS and EC keys can sign CMC requests")
+            .hint("use an RSA, RSA-PSS or EC key")
     })
 }
 
@@ -223,11 +223,11 @@ pub(crate) fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
             let octets = match value.parse() {
                 Ok(std::net::IpAddr::V4(a)) => a.octets().to_vec(),
                 Ok(std::net::IpAddr::V6(a)) => a.octets().to_vec(),
-                Err(_) => return Err(bad("it is no IPv4 or IPv6 address")),
+                Err(_) => return Err(bad("it is not an IPv4 or IPv6 address")),
             };
             Ok(GeneralName::IpAddress(octets.into()))
         }
-        _ => Err(bad("unknown kind of name")),
+        _ => Err(bad("unknown type of name")),
     }
 }
 

@@ -232,7 +232,7 @@ fn decode(der: &[u8]) -> Result<Response> {
     // A message that the CA signed for another purpose isn't its response.
     if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
     {
-        return Err(no_cmc().because(format!("its content is of type {}", response.content_type)));
+        return Err(no_cmc().because(format!("content type is {}", response.content_type)));
     }
     Ok(response)
 }

@@ -79,7 +79,7 @@ impl Extensions {
         for (i, extension) in list.iter().enumerate() {
             if list.iter().skip(i + 1).any(|e| e.id() == extension.id()) {
                 let id = extension.id();
-                return Err(Error::new(Kind::Usage, format!("the extension {id} is given twice")));
+                return Err(Error::new(Kind::Usage, format!("extension {id} is given twice")));
             }
         }
         let attributes = requested.attributes.iter().map(|a| extension_request::raw_attribute(a));
@@ -231,15 +231,15 @@ fn key_identifier(crypto: &dyn Crypto, spki: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Kind::Input`].
 pub fn read(path: &Path, crmf: Option<bool>) -> Result<Request> {
-    let bytes = input::read("the certificate request", path)?;
-    let what = format!("the certificate request {}", path.display());
+    let bytes = input::read("certificate request", path)?;
+    let what = format!("certificate request {}", path.display());
     let read = |der: &[u8]| match crmf {
         Some(true) => Request::crmf(der).map_err(|e| match Request::pkcs10(der) {
             Ok(_) => Error::new(Kind::Input, format!("{what} is a PKCS #10 request, not CRMF")),
             Err(_) => e,
         }),
         Some(false) => Request::pkcs10(der).map_err(|e| match Request::crmf(der) {
-            Ok(_) => Error::new(Kind::Input, format!("{what} is CRMF, not a PKCS #10 request")),
+            Ok(_) => Error::new(Kind::Input, format!("{what} is a CRMF request, not PKCS #10")),
             Err(_) => e,
         }),
         None => Request::pkcs10(der).or_else(|e| Request::crmf(der).map_err(|_| e)),

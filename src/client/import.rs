@@ -34,10 +34,10 @@ pub(super) fn store(
         let subject = crate::asn1::name::dn_string(certificate.subject()).unwrap_or_default();
         return Err(Error::new(
             Kind::Conflict,
-            format!("the nickname {nickname:?} belongs to another subject"),
+            format!("nickname {nickname:?} belongs to another subject"),
         )
         .because(format!("the CA issued the certificate for {subject}"))
-        .hint("the CA decides the subject in this profile; choose another --nickname"));
+        .hint("choose another --nickname"));
     }
     token.import(certificate, nickname)?;
     if let Some(trust) = trust {
@@ -69,5 +69,5 @@ fn take_out(database: &Database, certificate: &Certificate, error: Error) -> Err
         Ok(Err(f)) => f.to_string(),
         Err(e) => e.to_string(),
     };
-    error.note(format!("the certificate could not be taken out again: {why}"))
+    error.note(format!("cannot remove the imported certificate: {why}"))
 }

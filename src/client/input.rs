@@ -38,7 +38,10 @@ pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
         if stdin || interrupt::may_wait(path) { interrupt::blocking(read)? } else { read() };
     let bytes = bytes.map_err(failed)?;
     if bytes.len() as u64 > limit {
-        return Err(Error::new(Kind::Input, format!("{what} {} is over 16 MiB", path.display())));
+        return Err(Error::new(
+            Kind::Input,
+            format!("{what} {} is larger than 16 MiB", path.display()),
+        ));
     }
     Ok(bytes)
 }
@@ -66,7 +69,7 @@ pub fn mistaken(what: &str, wanted: &str, bytes: &[u8], e: Error) -> Error {
         None | Some("empty" | "an HTML page") => e,
         Some(is) => {
             let what = format!("cannot use {what}: this is {is}");
-            Error::new(Kind::Input, what).hint(format!("give {wanted}: DER, PEM or base64"))
+            Error::new(Kind::Input, what).hint(format!("use {wanted}: DER, PEM or base64"))
         }
     }
 }

@@ -32,15 +32,15 @@ pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -
         SignatureCheck::Good => Ok(()),
         SignatureCheck::Unsigned if allow_unsigned => Ok(()),
         SignatureCheck::Unsigned => Err(bad("response is not signed")
-            .hint("--allow-unsigned-response accepts a response that holds certificates only")),
+            .hint("use --allow-unsigned-response to accept a response with certificates only")),
         SignatureCheck::NotTrusted(f) => {
-            Err(bad("response signer is not trusted by this database").because(f).hint(
-                format!("trust the CA: {}", trust_command(database.name())),
-            ))
+            Err(bad("response signer is not trusted by this database")
+                .because(f)
+                .hint(format!("trust the CA: {}", trust_command(database.name()))))
         }
-        SignatureCheck::Bad(f) => Err(bad("response signature is invalid").because(f).hint(
-            "the response was changed on its way, or is signed by another CA than the one in the database",
-        )),
+        SignatureCheck::Bad(f) => Err(bad("response signature is invalid")
+            .because(f)
+            .hint("the response was changed in transit, or another CA signed it")),
     }
 }
 
@@ -60,23 +60,23 @@ pub fn issued(outcome: Outcome) -> Result<Vec<Vec<u8>>> {
             Err(Error::new(
                 Kind::Pending,
                 format!(
-                    "the CA accepted the request and will decide later (request {token}, ask again \
-                     at {})",
+                    "the CA accepted the request but has not issued the certificate (request {token}, try \
+                     again at {})",
                     when.unwrap_or_else(|| "an unreadable time".into())
                 ),
             ))
         }
         Outcome::ConfirmRequired { .. } => Err(Error::new(
             Kind::Pending,
-            "the CA issued a certificate that may not be used before it is confirmed",
+            "the CA issued a certificate that must be confirmed before use",
         )
         .retry(false)
-        .hint("nss-cmc enroll sends the confirmation; this command does not")),
+        .hint("use nss-cmc enroll, which sends the confirmation")),
         Outcome::PopRequired => Err(Error::new(
             Kind::PopRequired,
-            "the CA wants proof of possession by decryption (EncryptedPOP)",
+            "the CA requires proof of possession by decryption (EncryptedPOP)",
         )
-        .hint("a key that can sign should come with a signed request")),
+        .hint("sign the request with its own key, if the key can sign")),
     }
 }
 
@@ -133,7 +133,7 @@ pub fn all_proven(proofs: Vec<Proof>) -> Result<()> {
             format!("certificate {subject}, serial {serial}, is not proven"),
         )
         .because(e)
-        .hint("the response's signature does not cover it; get the certificate from the CA again")),
+        .hint("compare it with the CA's records: the response's signature does not cover it")),
     }
 }
 
@@ -179,12 +179,12 @@ pub(super) fn ours(session: &Session, certificates: Vec<Vec<u8>>, spki: &[u8]) -
     match why {
         None => Err(Error::new(
             Kind::BadReply,
-            "status success, but no certificate of the response matches our public key",
+            "CMC status is success, but no certificate in the response matches the key of the request",
         )
-        .hint("nothing was imported; look into the CA's records")),
+        .hint("nothing was imported; check the CA's records")),
         Some(e) => Err(Error::new(
             Kind::BadReply,
-            "certificate in the response is not issued by a CA this database trusts",
+            "certificate in the response is not issued by a CA that this database trusts",
         )
         .because(e)
         .hint("it was not imported; compare it with the CA's records")),

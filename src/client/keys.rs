@@ -197,8 +197,8 @@ impl RequestKey {
         self.commit();
         let (id, label) = (keyid::to_hex(&self.id), unfinished_label(&self.purpose));
         let why = match self.resumed {
-            true => "an earlier run made it",
-            false => "the CA may yet have issued a certificate for it",
+            true => "an earlier run generated it",
+            false => "the CA may have issued a certificate for it",
         };
         error
             .note(format!("the key is kept, id {id}, label {label:?}: {why}"))
@@ -228,7 +228,7 @@ impl RequestKey {
         let Err(f) = pair.discard() else { return error };
         let id = keyid::to_hex(&self.id);
         let note = format!(
-            "the key made for this request could not be deleted ({f}): certutil -F -k {id}"
+            "cannot delete the key of this request ({f}): delete it with certutil -F -k {id}"
         );
         let key = Some(LeftKey { id: self.id.clone(), label: None });
         error.note(note).leftover(Leftover { key, ..Leftover::default() })
@@ -258,9 +258,9 @@ fn find(session: &Session, name: &str) -> Result<(PrivateKey, Vec<u8>)> {
     let Ok(certificate) = session.certificate(name) else {
         let error = Error::new(
             Kind::NotFound,
-            format!("no key {name:?} in the NSS database {}", database.name()),
+            format!("key {name:?} not found in NSS database {}", database.name()),
         );
-        let neither = "neither a private key with this id nor a certificate with this nickname";
+        let neither = "no private key has this id, and no certificate has this nickname";
         return Err(database.key_missing(error, neither));
     };
     Ok((certificate.private_key()?, certificate.spki().to_vec()))
@@ -330,9 +330,7 @@ pub fn check_key(key: &PrivateKey, id: &[u8], spki: &[u8]) -> Result<()> {
     }
     Err(Error::new(
         Kind::Input,
-        format!("the private key {} is not the one of the request", keyid::to_hex(id)),
+        format!("private key {} does not match the request", keyid::to_hex(id)),
     )
-    .hint(
-        "request.privKeyId is printed by PKCS10Client and CRMFPopClient when they make a request",
-    ))
+    .hint("set request.privKeyId to the key id that PKCS10Client or CRMFPopClient printed"))
 }

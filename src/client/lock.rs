@@ -61,13 +61,13 @@ impl Lock {
             }
             if end.is_some_and(|end| Instant::now() >= end) {
                 let (folder, seconds) = (folder.display(), limit.as_secs());
-                let what = format!("another run holds the NSS database {folder}");
+                let what = format!("another run holds NSS database {folder}");
                 return Err(Error::new(
                     Kind::Conflict,
-                    format!("{what}: waited {seconds} s for it"),
+                    format!("{what}: timeout after {seconds} s"),
                 )
                 .retry(true)
-                .hint("run it again later, or wait longer with --lock-timeout SECONDS"));
+                .hint("try again later, or set a longer --lock-timeout SECONDS"));
             }
             if !told {
                 told = true;

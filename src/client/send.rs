@@ -72,8 +72,8 @@ pub struct Submitted {
 /// [`crate::error::Kind::Input`] when the file isn't a CMC request; [`crate::error::Kind::Output`];
 /// those of the transport; those of the response ([`judge::issued`]).
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
-    let bytes = input::read("the CMC request", &spec.file)?;
-    let what = format!("the CMC request {}", spec.file.display());
+    let bytes = input::read("CMC request", &spec.file)?;
+    let what = format!("CMC request {}", spec.file.display());
     let (message, sent) = input::parsed(&what, "a CMC request", &bytes, Sent::read)?;
     let url = spec.connection.submit_url()?;
     let place = output::Reserved::take(&spec.output)?;
@@ -93,7 +93,7 @@ pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let received = connection.exchange(&message)?;
     if let Err(e) = place.fill(&received.der) {
         (spec.rescue)(&pem::encode("CMS", &received.der));
-        return Err(e.hint("the response is printed above, as PEM; keep it"));
+        return Err(e.hint("save the response: it is printed above as PEM"));
     }
     connection.verify(&received, &sent)?;
     drop(connection);

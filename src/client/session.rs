@@ -160,11 +160,11 @@ impl Session {
             _ => nickname,
         };
         if own.trim().is_empty() {
-            return usage("the nickname is empty".to_owned());
+            return usage("invalid nickname: it is empty".to_owned());
         }
         if own.contains(':') {
             return usage(format!(
-                "the nickname {nickname:?} holds a colon: NSS would look for a token"
+                "invalid nickname {nickname:?}: NSS reads the part before the colon as a token name"
             ));
         }
         Ok(own.to_owned())
@@ -256,7 +256,7 @@ fn needed_for(database: &Database, token: &Token, error: Error) -> Error {
         return error;
     }
     let what =
-        format!("the NSS database {} is in FIPS mode: it needs its password", database.name());
+        format!("NSS database {} is in FIPS mode: its password is required", database.name());
     let hint = error.hint_text().map(str::to_owned);
     let error = Error::new(Kind::Login, what).because(error);
     hint.into_iter().fold(error, Error::hint)
@@ -312,7 +312,7 @@ pub(super) fn find_certificate(
             Err(e) => missing = missing.or(Some(e)),
         }
     }
-    Err(missing.unwrap_or_else(|| Error::new(Kind::NotFound, "no certificate of that name")))
+    Err(missing.unwrap_or_else(|| Error::new(Kind::NotFound, "certificate not found")))
 }
 
 /// Returns every certificate called `nickname` in the token where [`find_certificate`] finds one,

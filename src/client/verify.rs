@@ -66,8 +66,8 @@ pub enum Verification {
 /// [`Kind::Input`] when the file isn't of a known kind; with `verify` [`Kind::BadReply`], and
 /// [`Kind::Database`].
 pub fn show(spec: &ShowSpec) -> Result<Shown> {
-    let bytes = input::read("the message", &spec.file)?;
-    let what = format!("the message {}", spec.file.display());
+    let bytes = input::read("message", &spec.file)?;
+    let what = format!("message {}", spec.file.display());
     let wanted = "a CMC message, a certificate request or a certificate";
     let message = read(&bytes).map_err(|e| input::mistaken(&what, wanted, &bytes, e))?;
     let verification = match &spec.database {
@@ -81,8 +81,8 @@ fn verified(dir: &str, message: &Message, spec: &ShowSpec) -> Result<Verificatio
     let verify = spec.verify;
     if !matches!(message.form, Form::Response | Form::Certificates) {
         if verify {
-            return Err(Error::new(Kind::Usage, "only a CA's response can be verified")
-                .because(format!("this is a {}", message.form.title())));
+            return Err(Error::new(Kind::Usage, "cannot verify the message")
+                .because(format!("not a CMC response but: {}", message.form.title())));
         }
         return Ok(Verification::NoResponse);
     }

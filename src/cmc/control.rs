@@ -410,7 +410,7 @@ impl Revocation {
             None => Vec::new(),
             Some(seconds) => {
                 let time = chrono::DateTime::from_timestamp(seconds, 0)
-                    .ok_or_else(|| Error::new(Kind::Usage, "the invalidity date is no date"))?;
+                    .ok_or_else(|| Error::new(Kind::Usage, "invalid invalidity date"))?;
                 encode("the invalidity date", &time.fixed_offset())?
             }
         };
@@ -437,15 +437,15 @@ impl Revocation {
 /// [`Kind::Usage`].
 pub fn check_identification(text: &str) -> Result<()> {
     let bad = |why: String| {
-        Err(Error::new(Kind::Usage, format!("the identification {text:?} cannot be used"))
+        Err(Error::new(Kind::Usage, format!("invalid identification {text:?}"))
             .because(why)
-            .hint("give the user's uid in the CA's directory"))
+            .hint("use the user's uid in the CA's directory"))
     };
     if text.is_empty() {
         return bad("it is empty".into());
     }
     match text.chars().find(|c| "*()\\\0".contains(*c)) {
-        Some(c) => bad(format!("{c:?} has a meaning in LDAP filters")),
+        Some(c) => bad(format!("{c:?} is special in LDAP filters")),
         None => Ok(()),
     }
 }
@@ -480,9 +480,9 @@ pub fn reason(text: &str) -> Result<CrlReason> {
     };
     found.map(|(_, reason)| *reason).ok_or_else(|| {
         let names: Vec<&str> = REASONS.iter().map(|(name, _)| *name).collect();
-        Error::new(Kind::Usage, format!("{text:?} is no reason to revoke"))
+        Error::new(Kind::Usage, format!("invalid revocation reason {text:?}"))
             .because("Unrecognized CRL reason")
-            .hint(format!("one of: {}", names.join(", ")))
+            .hint(format!("use one of: {}", names.join(", ")))
     })
 }
 

@@ -146,7 +146,7 @@ impl std::str::FromStr for ArchiveWrap {
         let found = ArchiveWrap::ALL.iter().find(|(n, _)| n.eq_ignore_ascii_case(text.trim()));
         found.map(|(_, w)| *w).ok_or_else(|| {
             let names: Vec<&str> = ArchiveWrap::ALL.iter().map(|(n, _)| *n).collect();
-            format!("unknown key wrap algorithm {text:?}; known are {}", names.join(", "))
+            format!("unknown key wrap algorithm {text:?}, use one of: {}", names.join(", "))
         })
     }
 }

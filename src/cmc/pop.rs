@@ -40,7 +40,7 @@ fn unusable(why: impl Into<String>) -> Error {
 
 /// Decodes a TaggedRequest (RFC 5272 §3.2.1.2); returns the request and its body part id.
 fn tagged(der: &[u8]) -> Result<(Request, Number)> {
-    let unknown = || unusable("its request is of no known kind");
+    let unknown = || unusable("unknown type of request");
     match der.first() {
         Some(0xa0) => match decode("the challenged request", der)? {
             TaggedRequest::Tcr(tagged) => {
@@ -75,16 +75,15 @@ impl Challenge {
             return Err((*failed).clone().into_error());
         }
         let pop = response.encrypted_pop()?.cloned().ok_or_else(|| {
-            unusable("it has no EncryptedPOP control").hint(
-                "give the response of the first round trip; it must ask for a proof of possession",
-            )
+            unusable("it has no EncryptedPOP control")
+                .hint("use the response of the first round trip, with status popRequired")
         })?;
         let registration = response
             .response_info()?
-            .ok_or_else(|| unusable("it has no responseInfo control, so no request id"))?
+            .ok_or_else(|| unusable("it has no responseInfo control with the request id"))?
             .to_vec();
         if pop.content_type != oid::dotted(oid::ID_ENVELOPED_DATA) {
-            return Err(unusable("its EncryptedPOP holds no EnvelopedData"));
+            return Err(unusable("its EncryptedPOP has no EnvelopedData"));
         }
         let envelope = decode("the EnvelopedData", &pop.content)?;
         let (request, body_part_id) = tagged(&pop.request)?;
@@ -125,7 +124,7 @@ impl Challenge {
         let content = &self.envelope.encrypted_content_info.encrypted_content;
         match content.as_ref().map(|c| c.to_vec()) {
             Some(c) if !c.is_empty() && c.len().is_multiple_of(16) => Ok(c),
-            _ => Err(unusable("the challenge in it is missing or cut")),
+            _ => Err(unusable("its challenge is missing or truncated")),
         }
     }
 
@@ -170,9 +169,7 @@ impl Challenge {
         let digest = [Digest::Sha256, Digest::Sha384, Digest::Sha512]
             .into_iter()
             .find(|d| algorithm.is(crate::asn1::x509::digest_oid(*d)))
-            .ok_or_else(|| {
-                unusable(format!("its witness is of unknown algorithm {}", algorithm.id))
-            })?;
+            .ok_or_else(|| unusable(format!("unknown witness algorithm {}", algorithm.id)))?;
         Ok(crypto.hash(digest, challenge)? == self.pop.witness)
     }
 
@@ -187,9 +184,8 @@ impl Challenge {
             (oid::HMAC_SHA1, Digest::Sha1),
         ];
         let digest = macs.iter().find(|(id, _)| algorithm.is(id)).map(|(_, d)| *d);
-        let digest = digest.ok_or_else(|| {
-            unusable(format!("it wants a proof of unknown algorithm {}", algorithm.id))
-        })?;
+        let digest =
+            digest.ok_or_else(|| unusable(format!("unknown POP algorithm {}", algorithm.id)))?;
         crypto.hmac(digest, challenge, &self.pop.request)
     }
 

@@ -61,7 +61,7 @@ impl WitnessAlgorithms {
     /// Returns a warning about the choice, if there is one.
     pub fn warning(self) -> Option<&'static str> {
         (self.mac == Digest::Sha384).then_some(
-            "Dogtag 10.7 and later cannot verify SHA-384-HMAC and will respond badIdentity; SHA-256-HMAC and SHA-512-HMAC work",
+            "Dogtag 10.7 and later cannot verify SHA-384-HMAC and respond badIdentity; use SHA-256-HMAC or SHA-512-HMAC",
         )
     }
 }
@@ -77,9 +77,9 @@ fn digest_name(text: &str, mac: bool) -> Result<Digest> {
         "sha384" => Ok(Digest::Sha384),
         "sha512" => Ok(Digest::Sha512),
         _ if mac => Err(Error::new(Kind::Usage, format!("unknown MAC algorithm {text:?}"))
-            .hint("one of SHA-256-HMAC, SHA-384-HMAC, SHA-512-HMAC")),
+            .hint("use one of: SHA-256-HMAC, SHA-384-HMAC, SHA-512-HMAC")),
         _ => Err(Error::new(Kind::Usage, format!("unknown hash algorithm {text:?}"))
-            .hint("one of SHA-256, SHA-384, SHA-512")),
+            .hint("use one of: SHA-256, SHA-384, SHA-512")),
     }
 }
 

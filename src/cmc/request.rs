@@ -47,8 +47,8 @@ impl Request {
         let canonical = encode("a request", &info)?;
         if canonical != request.info.as_bytes() || encode("a request", &request)? != der {
             return Err(Error::new(Kind::Input, "the PKCS #10 request is not DER")
-                .because("Dogtag encodes a request anew before it checks the signature")
-                .hint("make the request again, with PKCS10Client or nss-cmc"));
+                .because("Dogtag encodes it again, and then its signature is invalid")
+                .hint("create the request again, with PKCS10Client or nss-cmc"));
         }
         Request::of_pkcs10(der, &info)
     }
@@ -60,8 +60,8 @@ impl Request {
     pub fn crmf(der: &[u8]) -> Result<Request> {
         let messages: CertReqMessages = decode("the CRMF request", der)?;
         let [message] = messages.as_slice() else {
-            return Err(Error::new(Kind::Input, "the CRMF file holds several requests")
-                .because(format!("{} CertReqMsg; one is taken a file", messages.len())));
+            return Err(Error::new(Kind::Input, "the CRMF file has several requests")
+                .because(format!("{} CertReqMsg, only one is allowed", messages.len())));
         };
         Ok(Request::from_crmf(message.as_bytes())?.0)
     }
@@ -153,9 +153,9 @@ impl Request {
     /// [`Kind::Input`] when the request has no such extension.
     pub fn key_identifier(&self) -> Result<&[u8]> {
         let missing = |why: &str| {
-            Error::new(Kind::Input, "the request cannot be signed with its own key")
+            Error::new(Kind::Input, "cannot sign the request with its own key")
                 .because(why)
-                .hint("make the request with a key identifier: PKCS10Client -y true, CRMFPopClient -y")
+                .hint("create it with a key identifier: PKCS10Client -y true, CRMFPopClient -y")
         };
         let mut extensions = self.extensions.iter();
         let value = extensions
@@ -165,7 +165,7 @@ impl Request {
         match (self.format, split_tlv(value)) {
             (Format::Crmf, _) => Ok(value),
             (Format::Pkcs10, Some((0x04, id, []))) => Ok(id),
-            (Format::Pkcs10, _) => Err(missing("its subjectKeyIdentifier extension is malformed")),
+            (Format::Pkcs10, _) => Err(missing("its subjectKeyIdentifier extension is invalid")),
         }
     }
 }

@@ -103,7 +103,7 @@ fn check_type(signed: &SignedData) -> Result<()> {
     }
     if !type_is_signed(signed) {
         return Err(Error::new(Kind::Input, "cannot use the CMC response")
-            .because("its content is of another type than the one that was signed"));
+            .because("the content type does not match the signed one"));
     }
     Ok(())
 }

@@ -20,9 +20,9 @@ Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reaso
                  [-p<password>] [-h<token>] [-c<comment>] [-t<shared secret>]
                  [--password-file FILE] [--secret-file FILE] [--output FILE]
                  [--invalidity-now]
-  Values may also be words of their own. The serial number is decimal, or 0x and hexadecimal.
+  Values may also be separate arguments. The serial number is decimal, or 0x and hexadecimal.
   The reason is a name (keyCompromise) or a number (RFC 5280).
-  The request is written to CMCRevoke.out unless --output says otherwise.";
+  The request is written to CMCRevoke.out, or to the file given with --output.";
 
 /// The options. Paths and secrets may be any octets.
 const OPTIONS: &[Known] = &[
@@ -95,8 +95,8 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     };
     if passphrase.is_some() {
         streams.tell(
-            "warning: with a shared secret inside the CA refuses what an agent signed; CMCRequest \
-             and nss-cmc revoke make the unsigned request it accepts",
+            "warning: the CA refuses a signed request with a shared secret; use CMCRequest or nss-cmc \
+             revoke for an unsigned request",
         );
     }
     let token = options.text("-h").unwrap_or_default();

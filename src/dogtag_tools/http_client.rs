@@ -80,7 +80,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     exchange(&settings, streams).inspect_err(|_| {
         // A script that ignores the failure would use the old file as this run's response.
         if let Some(output) = output.filter(|o| o.is_file()) {
-            streams.tell(format!("note: {} is of an earlier run", output.display()));
+            streams.tell(format!("note: {} is from an earlier run", output.display()));
         }
     })
 }
@@ -138,12 +138,15 @@ impl Job {
 fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let job = Job::read(settings)?;
     if !job.secure {
-        streams.tell("warning: secure=false: anybody on the way can read and change everything");
-    }
-    let message = input::read("the enrollment request", &job.input)?;
-    if let Err(e) = Sent::read(&message) {
         streams
-            .tell(format!("warning: {} is sent, but is no CMC request: {e}", job.input.display()));
+            .tell("warning: secure=false: others can read and change the request and the response");
+    }
+    let message = input::read("enrollment request", &job.input)?;
+    if let Err(e) = Sent::read(&message) {
+        streams.tell(format!(
+            "warning: {} is sent, but is not a CMC request: {e}",
+            job.input.display()
+        ));
     }
     let place = Reserved::take(&job.output)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));

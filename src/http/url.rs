@@ -37,38 +37,38 @@ impl Url {
     /// [`Kind::Usage`].
     pub fn parse(text: &str) -> Result<Url> {
         Url::read(text).map_err(|why| {
-            Error::new(Kind::Usage, format!("cannot use the URL {text:?}: {why}"))
-                .hint("give one like https://ca.example.com:8443/ca/ee/ca/profileSubmitCMCFull")
+            Error::new(Kind::Usage, format!("invalid URL {text:?}: {why}"))
+                .hint("use the form https://ca.example.com:8443/ca/ee/ca/profileSubmitCMCFull")
         })
     }
 
     /// Parses a URL (RFC 3986); the error is only the reason.
     pub(crate) fn read(text: &str) -> std::result::Result<Url, &'static str> {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("it holds a blank, a control or a non-ASCII character");
+            return Err("it contains a blank, control or non-ASCII character");
         }
         let (scheme, rest) = text.split_once("://").ok_or("it has no scheme")?;
         let (tls, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "https" => (true, 443),
             "http" => (false, 80),
-            _ => return Err("only https and http are spoken"),
+            _ => return Err("its scheme is not https or http"),
         };
         let authority = authority(rest);
         if authority.contains(['@', '\\', '%']) {
-            return Err("user names and escapes do not belong in its host");
+            return Err("its host contains a user name or an escape");
         }
-        let (host, port) = split_port(authority).ok_or("something follows the address")?;
+        let (host, port) = split_port(authority).ok_or("something follows the IPv6 address")?;
         if host.is_empty() {
-            return Err("it names no host");
+            return Err("it has no host");
         }
         if authority.starts_with('[') && host.parse::<Ipv6Addr>().is_err() {
-            return Err("there is no IPv6 address in the brackets");
+            return Err("the brackets have no IPv6 address");
         }
         let port = match port {
             None => default_port,
             Some(p) => match p.parse() {
                 Ok(n) if n != 0 && p.bytes().all(|b| b.is_ascii_digit()) => n,
-                _ => return Err("its port is no number from 1 to 65535"),
+                _ => return Err("its port is not a number from 1 to 65535"),
             },
         };
         let target = Target { host: host.to_owned(), port, tls };

@@ -103,8 +103,8 @@ fn identification(text: &str, warnings: &mut Vec<String>) {
         warnings.push("the identification is empty: Dogtag refuses it".into());
     } else if text.contains(['*', '(', ')', '\\', '\0']) {
         warnings.push(
-            "the identification has characters with a meaning in LDAP filters; Dogtag uses it in \
-             one unescaped"
+            "the identification has characters that are special in LDAP filters; Dogtag does not \
+             escape them"
                 .into(),
         );
     }
@@ -114,7 +114,7 @@ fn witness(name: &str, witness: &Witness, warnings: &mut Vec<String>) -> Item {
     let mac = &witness.mac_algorithm;
     if mac.is(oid::HMAC_SHA384) || mac.is(oid::HMAC_SHA1) {
         warnings.push(format!(
-            "{name} uses a MAC that Dogtag cannot check and refuses (badIdentity): use HMAC-SHA256 or HMAC-SHA512"
+            "{name} uses a MAC that Dogtag cannot verify (badIdentity): use HMAC-SHA256 or HMAC-SHA512"
         ));
     }
     Item::Fields(vec![

@@ -40,7 +40,7 @@ fn value(extension: &Extension) -> Result<Item> {
     let decoded = match extension.decode() {
         Err(_) if extension.is(oid::CE_SUBJECT_KEY_IDENTIFIER) => {
             let hex = to_hex(&extension.value);
-            let text = format!("{hex} (bare, as CRMFPopClient writes it)");
+            let text = format!("{hex} (without OCTET STRING, as CRMFPopClient writes it)");
             return Ok(Item::Short(text, Box::new(Item::Text(hex))));
         }
         Err(_) if !FORMS.iter().any(|id| extension.is(id)) => Value::Other,

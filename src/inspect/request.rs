@@ -31,8 +31,7 @@ fn try_tagged(der: &[u8], warnings: &mut Vec<String>) -> Result<Item> {
         }
         TaggedRequest::Crm(message) => Ok(Item::Fields(crmf(&message, warnings)?)),
         TaggedRequest::Orm(OtherReqMsg { body_part_id, request_message_type, .. }) => {
-            warnings
-                .push("a request of another kind than PKCS #10 and CRMF: Dogtag refuses it".into());
+            warnings.push("a request that is not PKCS #10 or CRMF: Dogtag refuses it".into());
             Ok(Item::Fields(vec![
                 ("body_part_id", Item::id(&Number::of(&body_part_id))),
                 ("format", "other".into()),
@@ -64,11 +63,11 @@ pub(crate) fn pkcs10(der: &[u8], warnings: &mut Vec<String>) -> Result<Vec<(&'st
     let content = attributes.and_then(split_tlv).map(|(_, content, _)| content);
     match content.and_then(canonical::children) {
         None => warnings.push(
-            "the PKCS #10 request has no attributes field: Dogtag refuses it (it wants A0 00)"
+            "the PKCS #10 request has no attributes field (at least A0 00): Dogtag refuses it"
                 .into(),
         ),
         Some(attributes) if !canonical::sorted(&attributes) => warnings.push(
-            "the attributes of the PKCS #10 request are not sorted: Dogtag encodes them anew and finds the signature wrong"
+            "the attributes of the PKCS #10 request are not sorted: Dogtag encodes them again, and then the signature is invalid"
                 .into(),
         ),
         Some(_) => {}
@@ -147,7 +146,7 @@ pub(crate) fn crmf(
     let controls = request.controls.unwrap_or_default();
     let reg_info = message.reg_info.clone().unwrap_or_default();
     if !reg_info.is_empty() {
-        warnings.push("the CRMF request carries regInfo, which RFC 5272 §3.2.1.2.2 forbids".into());
+        warnings.push("the CRMF request has regInfo, which RFC 5272 §3.2.1.2.2 forbids".into());
     }
     Ok(vec![
         ("body_part_id", Item::id(&Number::of(&request.cert_req_id))),

@@ -87,7 +87,7 @@ impl<'a> Paths<'a> {
         match self.database.objection(&chain, path.iter().any(constrains)) {
             None => Ok(path),
             Some(fault) => {
-                Err(untrusted(format!("NSS objects to the path of {}", who(&certificate)))
+                Err(untrusted(format!("NSS refuses the path of {}", who(&certificate)))
                     .because(fault))
             }
         }
@@ -184,7 +184,7 @@ impl<'a> Paths<'a> {
         };
         self.database.verify_signature(issuer.fields.spki, &signature).map_err(|fault| {
             let who = who(certificate);
-            untrusted(format!("the certificate of {who} is not signed by {}", self::who(issuer)))
+            untrusted(format!("certificate of {who} is not signed by {}", self::who(issuer)))
                 .because(fault)
         })
     }
@@ -200,7 +200,7 @@ impl<'a> Paths<'a> {
                 Ok(())
             }
             None => Err(untrusted(format!(
-                "the message needs more than {MOST_SIGNATURES} signatures verified"
+                "the message requires more than {MOST_SIGNATURES} signature verifications"
             ))),
         }
     }
@@ -269,7 +269,7 @@ impl<'a> Paths<'a> {
         self.valid_now(issuer)?;
         let (ca, most) = issuer.ca()?;
         if !ca {
-            return refused("it is no CA (basicConstraints)");
+            return refused("it is not a CA (basicConstraints)");
         }
         if !issuer.may(&[KeyUsage::KeyCertSign])? {
             return refused("its keyUsage lacks keyCertSign");

@@ -136,8 +136,8 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             ("403 Forbidden", "403", "no_proxy"),
             ("407 Who\r\nProxy-Authenticate: Basic realm=x", "407", "user and password"),
             ("407 Who\r\nProxy-Authenticate: Negotiate", "407", "user and password"),
-            ("502 Bad", "502", "CA running"),
-            ("504 Late", "504", "CA running"),
+            ("502 Bad", "502", "CA is running"),
+            ("504 Late", "504", "CA is running"),
         ] {
             let proxy = Server::start(None, Answer::Close(answer(head, "text/plain", b"no")));
             let url = format!("http://user:geheim@127.0.0.1:{}", proxy.port);
@@ -186,6 +186,11 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
         let (port, _) = tls_proxy(&Tls { names: &["127.0.0.1"], ..Tls::new(&ca) }, "200 Go");
         let mut transport = through(db, format!("https://127.0.0.1:{port}"), None);
         let error = transport.post(&stranger.url("localhost"), b"", CMC).unwrap_err();
-        assert_error(&error, Kind::Tls, &format!("localhost:{}: its", stranger.port), "certutil");
+        assert_error(
+            &error,
+            Kind::Tls,
+            &format!("certificate of localhost:{} is", stranger.port),
+            "certutil",
+        );
     });
 }

@@ -71,7 +71,7 @@ fn what_ends_after_the_handshake_may_have_been_sent() {
             let mut transport = config.transport(Some(db), None).unwrap();
             let error = transport.post(&server.url("localhost"), body, CMC).unwrap_err();
             assert!(error.was_sent(), "{error}");
-            assert_error(&error, Kind::Unreachable, "time-out waiting for", "");
+            assert_error(&error, Kind::Unreachable, "timeout waiting for", "");
         }
         // A response head that is too large.
         let many = [b"HTTP/1.1 200 \r\n", b"X: y\r\n".repeat(10_000).as_slice(), b"\r\n"].concat();
@@ -110,7 +110,7 @@ fn what_ends_before_the_handshake_was_not_sent() {
             let server = Server::start(Some(tls), Answer::Close(ok(b"")));
             let mut transport = transport(db, Some(identity(db, "p256")));
             let error = transport.post(&server.url("localhost"), b"request", CMC).unwrap_err();
-            assert_error(&error, Kind::Tls, "refused our client certificate", "");
+            assert_error(&error, Kind::Tls, "refused the client certificate", "");
             assert_eq!(error.was_sent(), sent, "{error}");
             assert!(server.seen().is_empty());
         }

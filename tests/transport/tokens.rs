@@ -71,7 +71,7 @@ fn openssl_in_fips_mode_takes_no_key_from_a_database_that_is_not() {
     Fixture::new("not-fips").with(|db| {
         let identity = Some(identity(db, "p256"));
         let error = usual().transport(Some(db), identity).err().unwrap();
-        assert_error(&error, Kind::Refused, "OpenSSL runs in FIPS mode", "modutil -fips");
+        assert_error(&error, Kind::Refused, "OpenSSL is in FIPS mode", "modutil -fips");
     });
 }
 

@@ -139,9 +139,9 @@ pub fn submit(
     }
     let verdict = verdict(&String::from_utf8_lossy(&reply.body));
     if verdict.status.is_none() && verdict.id.is_none() {
-        return Err(Error::new(Kind::Http, format!("the page {url} has no status of the request"))
+        return Err(Error::new(Kind::Http, format!("response from {url} has no request status"))
             .sent()
-            .hint("check that this is a Dogtag CA, and see its debug log"));
+            .hint("check that this is a Dogtag CA; see the CA's debug log"));
     }
     Ok(verdict)
 }

@@ -162,7 +162,7 @@ impl<'t, 'db> Records<'t, 'db> {
         let Some(wanted) = search_fields(subject) else {
             return Ok(Lookup::Silent(
                 Error::new(Kind::Usage, format!("cannot search the CA's records for {text}"))
-                    .because("the name has none of CN, UID, O, OU, L, ST and C exactly once"),
+                    .because("no attribute of CN, UID, O, OU, L, ST and C occurs exactly once"),
             ));
         };
         let same = |record: &Record| {
@@ -224,15 +224,18 @@ impl<'t, 'db> Records<'t, 'db> {
     pub fn release(&mut self, serial: &Number) -> Result<()> {
         let number = serial.hex();
         let Some(tree) = self.tree else {
-            return Err(Error::new(Kind::Http, format!("no REST interface to release {number}")));
+            return Err(Error::new(
+                Kind::Http,
+                format!("cannot release {number}: the CA has no REST interface"),
+            ));
         };
         let url = self.ca.with_path(&format!("{tree}/agent/certs/{number}/unrevoke"));
         let reply = self.transport.post(url.as_str(), b"", JSON)?;
         if (200..300).contains(&reply.status) {
             return Ok(());
         }
-        let what = format!("the CA did not release {number}: HTTP status {}", reply.status);
-        Err(bad_reply(what, &reply).hint("the signer must be an agent of the CA"))
+        let what = format!("cannot release {number}: HTTP status {}", reply.status);
+        Err(bad_reply(what, &reply).hint("use an agent of the CA as --signer"))
     }
 
     /// Returns all pages of a search, newest certificate first.
@@ -288,7 +291,7 @@ impl<'t, 'db> Records<'t, 'db> {
                 silence = Some(why);
             }
         }
-        let nothing = || Error::new(Kind::Internal, "no path to ask under");
+        let nothing = || Error::new(Kind::Internal, "no REST path to query");
         Ok(Lookup::Silent(silence.unwrap_or_else(nothing)))
     }
 }
@@ -304,11 +307,11 @@ fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> R
         }
     }
     if reply.status != 200 {
-        return Err(bad(format!("{url} is answered with HTTP status {}", reply.status)));
+        return Err(bad(format!("HTTP status {} from {url}", reply.status)));
     }
     match body.as_ref().and_then(read) {
         Some(found) => Ok(Lookup::Found(found)),
-        None => Err(bad(format!("the response from {url} is not a certificate record in JSON"))),
+        None => Err(bad(format!("response from {url} is not a certificate record in JSON"))),
     }
 }
 
@@ -327,7 +330,7 @@ fn record_of(value: &Value) -> Option<Record> {
         certificate: None,
     };
     if let Some(encoded) = text("Encoded") {
-        let der = pem::to_der("the certificate of the CA's record", encoded.as_bytes()).ok()?;
+        let der = pem::to_der("the certificate in the CA's record", encoded.as_bytes()).ok()?;
         let summary = summary(&der).ok()?;
         record.not_before = Some(summary.not_before);
         record.not_after = Some(summary.not_after);

@@ -88,7 +88,7 @@ impl RoundTrips<'_> {
         if response.statuses().iter().any(|s| s.status == CmcStatus::Success) {
             return Ok(());
         }
-        Err(Error::new(Kind::BadReply, "the response to the confirmation has no status"))
+        Err(Error::new(Kind::BadReply, "response to the confirmation has no status"))
     }
 }
 
@@ -100,13 +100,13 @@ fn unconfirmed(why: Error, certificate: &Certificate) -> Error {
     Error::new(
         Kind::Pending,
         format!(
-            "the CA issued the certificate, serial {serial}, and did not take its confirmation; it \
-             may not be used yet"
+            "the CA issued the certificate, serial {serial}, but did not accept its confirmation; do \
+             not use it yet"
         ),
     )
     .because(why)
     .retry(false)
     .sent()
-    .hint("Dogtag takes no confirmation: set cmc.cert.confirmRequired=false in the CA's CS.cfg")
+    .hint("Dogtag accepts no confirmation: set cmc.cert.confirmRequired=false in the CA's CS.cfg")
     .leftover(Leftover { certificate: Some(certificate.der().to_vec()), ..Leftover::default() })
 }

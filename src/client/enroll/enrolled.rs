@@ -112,15 +112,15 @@ impl fmt::Display for Notice {
         match self {
             Notice::UnfinishedKey { label, id, kind } => {
                 let id = keyid::to_hex(id);
-                write!(f, "a key with the label {label:?} is there, id {id}")?;
+                write!(f, "a key with label {label:?} exists, id {id}")?;
                 kind.map_or(Ok(()), |kind| write!(f, ", {kind}"))
             }
             Notice::RecordsSilent(why) => {
-                write!(f, "cannot ask the CA for the certificate of an earlier request: {why}")
+                write!(f, "cannot look up the certificate of an earlier request at the CA: {why}")
             }
             Notice::CaNotImported(e) | Notice::LabelStays(e) | Notice::NotClosed(e) => e.fmt(f),
             Notice::NewLabelStays(fault) => {
-                write!(f, "the key's label could not be taken away: {fault}")
+                write!(f, "cannot remove the key's label: {fault}")
             }
         }
     }

@@ -50,9 +50,11 @@ impl Job<'_> {
         let said = differences.all.join("; ");
         Err(Error::new(
             Kind::Differs,
-            format!("{nickname} is there, serial {serial}, but not as asked for: {said}"),
+            format!(
+                "certificate {nickname:?}, serial {serial}, does not match the request: {said}"
+            ),
         )
-        .hint("add --renew-on-change to replace it, or ask for what is there")
+        .hint("add --renew-on-change to replace it")
         .differing(nickname, differences.all))
     }
 
@@ -70,9 +72,9 @@ impl Job<'_> {
         let theirs = dn_string(other.subject()).unwrap_or_default();
         Err(Error::new(
             Kind::Conflict,
-            format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
+            format!("nickname {nickname:?} belongs to another subject: {theirs}"),
         )
-        .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"))
+        .hint("choose another --nickname"))
     }
 
     /// Returns the certificate in use and its differences: the newest of those that are valid long
@@ -189,7 +191,7 @@ impl Job<'_> {
             return Ok(None);
         }
         key.set_label("").map_err(|f| {
-            let what = format!("cannot take the label {label:?} from the certificate's key");
+            let what = format!("cannot remove label {label:?} from the certificate's key");
             Error::new(Kind::Refused, what).because(f)
         })?;
         Ok(Some(label))
@@ -217,7 +219,7 @@ fn differences(
     if let Some(key) = key
         && theirs != Some(key)
     {
-        let theirs = theirs.map_or_else(|| "of another kind".to_owned(), |k| k.to_string());
+        let theirs = theirs.map_or_else(|| "of another type".to_owned(), |k| k.to_string());
         all.push(format!("its key is {theirs}, not {key}"));
     }
     Ok(Differences { all, names: !missing.is_empty() })

@@ -67,7 +67,7 @@ impl Job<'_> {
             && let Err(e) = place.fill(pem.as_bytes())
         {
             let e = match self.nickname {
-                Some(nickname) => e.note(format!("the certificate is imported as {nickname:?}")),
+                Some(nickname) => e.note(format!("the certificate was imported as {nickname:?}")),
                 None => e,
             };
             return Err(self.issued_but(e, der, &chain, None));
@@ -111,17 +111,17 @@ impl Job<'_> {
         let token = &self.session.token;
         if key.is_some_and(|k| token.find_key(&k.id).is_none()) {
             let token = token.user_name();
-            let what = format!("the key of the request is no longer in the token {token}");
+            let what = format!("key of the request not found in token {token}");
             return Err(Error::new(Kind::NotFound, what)
-                .because("it was deleted while the CA worked on the request")
-                .hint("have the certificate revoked, and enroll again"));
+                .because("it was deleted while the CA processed the request")
+                .hint("revoke the certificate, and enroll again"));
         }
         let missing = asked.missing(der)?;
         if strict && !missing.is_empty() {
-            let what = format!("the CA left out {}", missing.join(", "));
+            let what = format!("the certificate lacks requested names: {}", missing.join(", "));
             return Err(Error::new(Kind::Differs, what)
-                .because("the profile decides which names a certificate gets")
-                .hint("ask without these names, or with --force once the profile gives them")
+                .because("the profile decides which names it gets")
+                .hint("remove these names, or change the profile and use --force")
                 .lacking(missing));
         }
         Ok(())
@@ -149,9 +149,9 @@ impl Job<'_> {
                 Err(e)
             }
             (Ok(stored), Some(_)) if !stored.has_key => {
-                let what = format!("the certificate is imported as {nickname:?} without a key");
+                let what = format!("the certificate was imported as {nickname:?} without a key");
                 Err(Error::new(Kind::NotFound, what)
-                    .because("the key was deleted while the CA worked on the request"))
+                    .because("the key was deleted while the CA processed the request"))
             }
             (stored, _) => stored,
         }
@@ -169,7 +169,7 @@ impl Job<'_> {
         let serial = summary(der).map(|s| s.serial_hex()).unwrap_or_default();
         let key = key.filter(|k| self.session.token.find_key(&k.id).is_some());
         let key = key.and_then(|k| k.left().key);
-        let mut note = format!("the CA did issue the certificate, serial {serial}");
+        let mut note = format!("the CA issued the certificate, serial {serial}");
         if let Some(key) = &key {
             let (id, label) = (keyid::to_hex(&key.id), key.label.as_deref().unwrap_or_default());
             note.push_str(&format!(", and its key is kept, id {id}, label {label:?}"));

@@ -297,7 +297,7 @@ impl Job<'_> {
         };
         let database = self.session.database.name();
         error.note(format!(
-            "each run goes on with this key; to begin with another one: certutil -F -d {database}{token} -k {id}"
+            "each run continues with this key; to use a new key, delete it: certutil -F -d {database}{token} -k {id}"
         ))
     }
 

@@ -106,8 +106,11 @@ impl RoundTrips<'_> {
         let challenge = Challenge::from_response(response)?;
         let spki = request.spki();
         if challenge.request().spki() != spki {
-            return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
-                .hint("the response may belong to another request; nothing was decrypted"));
+            return Err(Error::new(
+                Kind::BadReply,
+                "key in the CA's challenge does not match the request",
+            )
+            .hint("the response may belong to another request; nothing was decrypted"));
         }
         let Session { database, token, .. } = self.session;
         let found;
@@ -145,7 +148,7 @@ impl RoundTrips<'_> {
                     None => Some(key_for(database, token, request.spki())?),
                 };
                 let Some(key) = key.or(found.as_ref()) else {
-                    return Err(Error::new(Kind::NotFound, "no private key for the request"));
+                    return Err(Error::new(Kind::NotFound, "private key of the request not found"));
                 };
                 build(spec, Signatory::RequestKey(key), Some(key), database)
             }

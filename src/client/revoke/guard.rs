@@ -57,18 +57,20 @@ impl fmt::Display for Protection {
         f.write_str(match self {
             Protection::Signer => "the signer's own certificate",
             Protection::IssuingCa => {
-                "the CA's own certificate: all that it issued would be worthless"
+                "the CA's own certificate; all certificates it issued would be invalid"
             }
-            Protection::Ca => "a CA's certificate: all that it issued would be worthless",
-            Protection::CaKey => "a CA's certificate: its key may sign certificates or CRLs",
+            Protection::Ca => "a CA certificate; all certificates it issued would be invalid",
+            Protection::CaKey => "a CA certificate; its key may sign certificates or CRLs",
             Protection::OcspResponder => "an OCSP responder's certificate",
             Protection::CmcSigner => "a certificate that signs CMC responses for a CA",
             Protection::Server(host) => {
-                return write!(f, "a server certificate of the CA's own host {host}");
+                return write!(f, "a server certificate of the CA's host {host}");
             }
-            Protection::Subsystem => "named as the certificate of a CA's subsystem",
-            Protection::Instance(ou) => return write!(f, "of the CA's own instance {ou}"),
-            Protection::Installation => "made by the CA's installation for itself",
+            Protection::Subsystem => "a certificate of a CA subsystem, by its name",
+            Protection::Instance(ou) => {
+                return write!(f, "a certificate of the CA's instance {ou}");
+            }
+            Protection::Installation => "a certificate that the CA's installation issued",
             Protection::Undecodable(e) => {
                 return write!(f, "a certificate whose extensions cannot be read: {e}");
             }
@@ -85,7 +87,7 @@ pub(super) fn look_up(
     allow: Allow,
 ) -> Result<(Option<State>, Option<Notice>)> {
     let number = found.serial.hex();
-    let hint = "to go on without having seen it, add --allow-unseen";
+    let hint = "add --allow-unseen to continue without the certificate";
     match records.by_serial(&found.serial)? {
         Lookup::Found(record) => {
             let state = record.state.clone();
@@ -102,12 +104,12 @@ pub(super) fn look_up(
                 return Err(Error::new(
                     Kind::Usage,
                     format!(
-                        "the CA's certificate {number} is another one: {}, issued by {}",
+                        "certificate {number} at the CA does not match: it is {}, issued by {}",
                         record.subject, record.issuer
                     ),
                 )
-                .because(format!("asked for is {}, issued by {meant}", found.title()))
-                .hint("check --ca, and the certificate or the issuer given"));
+                .because(format!("requested is {}, issued by {meant}", found.title()))
+                .hint("check --ca, and the certificate or issuer given"));
             }
             if let Some(der) = record.certificate {
                 // Encoded as in the CA's certificate: for a revocation by shared secret Dogtag
@@ -121,7 +123,7 @@ pub(super) fn look_up(
                 None if allow.unseen => Ok((Some(state), Some(Notice::Unseen))),
                 None => Err(Error::new(
                     Kind::Usage,
-                    format!("refusing to revoke {number} without having seen the certificate"),
+                    format!("refusing to revoke {number}: certificate not found"),
                 )
                 .because("the CA's record has no certificate")
                 .hint(hint)),
@@ -132,8 +134,8 @@ pub(super) fn look_up(
             Ok((None, Some(Notice::NotRecorded)))
         }
         Lookup::Absent => {
-            Err(Error::new(Kind::NotFound, format!("the CA knows no certificate {number}"))
-                .hint("check the serial number, and the CA's address"))
+            Err(Error::new(Kind::NotFound, format!("certificate {number} not found at the CA"))
+                .hint("check --serial and --ca"))
         }
         Lookup::Silent(why) => {
             found.look_in(database)?;
@@ -142,7 +144,7 @@ pub(super) fn look_up(
                 None if allow.unseen => Ok((None, Some(Notice::Unseen))),
                 None => Err(Error::new(
                     Kind::Usage,
-                    format!("refusing to revoke {number} without having seen the certificate"),
+                    format!("refusing to revoke {number}: certificate not found"),
                 )
                 .because(why)
                 .hint(hint)),
@@ -176,7 +178,7 @@ pub(super) fn check(
         }
         let what = found.title();
         Err(Error::new(Kind::Usage, format!("refusing to revoke {what}: it is {why}"))
-            .hint(format!("if that is what you want, add {flag}")))
+            .hint(format!("add {flag} to revoke it anyway")))
     };
     let mut notices = Vec::new();
     let own = asker.signer.and_then(|der| certificate::fields(der).ok()).is_some_and(|f| {

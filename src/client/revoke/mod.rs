@@ -179,11 +179,11 @@ pub enum Notice {
 }
 
 impl Revoked {
-    /// Returns the certificate for messages: `0x1f, CN=alice,O=LAB`.
+    /// Returns the certificate for messages: `certificate 0x1f (CN=alice,O=LAB)`.
     pub fn title(&self) -> String {
         match &self.subject {
-            Some(subject) => format!("{}, {subject}", self.serial.hex()),
-            None => self.serial.hex(),
+            Some(subject) => format!("certificate {} ({subject})", self.serial.hex()),
+            None => format!("certificate {}", self.serial.hex()),
         }
     }
 }
@@ -213,7 +213,7 @@ impl Revoked {
 pub fn revoke(mut spec: RevokeSpec) -> Result<Revoked> {
     if spec.action == Action::Release && matches!(spec.authority, Authority::SharedSecret(_)) {
         return Err(Error::new(Kind::Usage, "only an agent can release a certificate")
-            .hint("give the agent's nickname with --signer"));
+            .hint("add --signer with the nickname of an agent"));
     }
     let access = Access::ReadOnly;
     let signer = match &spec.authority {
@@ -318,8 +318,8 @@ impl Job<'_> {
         };
         judge::issued(response.outcome())?;
         if response.statuses().is_empty() {
-            return Err(Error::new(Kind::BadReply, "response holds no status of a revocation")
-                .hint("look at the certificate's state at the CA"));
+            return Err(Error::new(Kind::BadReply, "response has no revocation status")
+                .hint("check the certificate's state at the CA"));
         }
         let held = reason == CrlReason::CertificateHold;
         let outcome = if held { Outcome::Held } else { Outcome::Revoked };
@@ -343,7 +343,7 @@ impl Job<'_> {
         let mut records = Records::new(connection.transport(), &self.spec.connection.ca);
         match records.by_serial(&self.found.serial) {
             Ok(Lookup::Found(record)) => {
-                error.note(format!("in the CA's records {} is {}", self.title, record.state))
+                error.note(format!("state in the CA's records: {} is {}", self.title, record.state))
             }
             _ => error.note(format!("the CA may have revoked {}", self.title)),
         }
@@ -386,11 +386,9 @@ impl Job<'_> {
             None => {
                 return Err(Error::new(
                     Kind::Http,
-                    format!(
-                        "cannot release {title}: the CA's REST interface gives no record of it"
-                    ),
+                    format!("cannot release {title}: its record at the CA cannot be read by REST"),
                 )
-                .hint("a release needs the REST interface: check --ca")
+                .hint("check --ca: a release needs the CA's REST interface")
                 .retry(false));
             }
         }
@@ -418,12 +416,12 @@ impl Job<'_> {
             Ok(Lookup::Silent(why)) => Ok(Err(why)),
             Ok(Lookup::Absent) => Err(Error::new(
                 Kind::Rejected,
-                format!("the CA's status is success, but has no record of {}", self.title),
+                format!("the CMC status is success, but {} is not in the CA's records", self.title),
             )
-            .hint("check --ca, and the serial number")
+            .hint("check --ca and the serial number")
             .sent()),
             Err(e) if e.kind() == Kind::Interrupted => {
-                let note = "the CA's status is success; its records were not asked";
+                let note = "the CMC status is success; the CA's records were not checked";
                 Err(e.sent().note(note))
             }
             Err(e) => Ok(Err(e)),

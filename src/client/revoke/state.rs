@@ -30,21 +30,21 @@ pub(super) fn before(
     match state {
         State::OnHold if wanted == CrlReason::CertificateHold => Ok(Before::Nothing),
         State::OnHold => Err(rejected(format!("{title} is on hold"))
-            .because("the CA would respond success and keep it on hold")
+            .because("the CA would report success and keep it on hold")
             .hint(format!("release it first: {release}"))),
         State::Revoked { reason: recorded, .. } => {
             if reason.is_none() || fits(wanted, *recorded).is_some() {
                 return Ok(Before::Nothing);
             }
-            Err(rejected(format!("{title} is {state} already"))
-                .because("the CA changes neither reason nor date")
-                .hint("leave the reason out if any will do"))
+            Err(rejected(format!("{title} is already {state}"))
+                .because("the CA cannot change the reason or the date")
+                .hint("remove --reason to accept any reason"))
         }
         _ if wanted == CrlReason::RemoveFromCrl => Err(Error::new(
             Kind::Usage,
-            format!("removeFromCRL is no reason to revoke {title}, which is {state}"),
+            format!("invalid reason removeFromCRL: {title} is {state}"),
         )
-        .hint("a certificate on hold is released with --release")),
+        .hint("use --release to release a certificate from hold")),
         _ => Ok(Before::Ask),
     }
 }
@@ -61,9 +61,9 @@ pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Opt
         _ => {
             return Err(Error::new(
                 Kind::Rejected,
-                format!("the CA's status is success, but {title} is {state}, not revoked"),
+                format!("the CMC status is success, but {title} is {state}, not revoked"),
             )
-            .hint("look at the CA's debug log")
+            .hint("see the CA's debug log")
             .sent());
         }
     };
@@ -73,12 +73,12 @@ pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Opt
         _ => {
             let error = Error::new(
                 Kind::Rejected,
-                format!("the CA's status is success, but {title} is {state}, not {name}"),
+                format!("the CMC status is success, but {title} is {state}, not {name}"),
             );
             let hint = if held {
-                "a certificate on hold is released with --release, then revoked"
+                "release it first with --release, then revoke it"
             } else {
-                "the certificate is revoked; only its reason is another one"
+                "no action needed: it is revoked, with another reason"
             };
             Err(error.hint(hint).sent())
         }

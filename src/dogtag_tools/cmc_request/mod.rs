@@ -73,7 +73,7 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let quiet = settings.flag("quiet");
     let mode = if message.holds_secret { Mode::Private } else { Mode::Default };
     if message.holds_secret && !quiet {
-        streams.tell("warning: what is printed holds the shared secret; quiet=true prints nothing");
+        streams.tell("warning: the printed message contains the shared secret; use quiet=true");
     }
     store(&message.der, &output, mode, quiet, streams)
 }
@@ -149,7 +149,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let output = needed("decryptedPopRequestFile").map(PathBuf::from)?;
     let nickname = settings.required("nickname", "Missing nickname.")?;
     let id = key_id(settings)?;
-    let what = "the response of the first round trip";
+    let what = "response of the first round trip";
     let bytes = input::read(what, Path::new(response))?;
     let named = format!("{what} {response}");
     let (_, parsed) = parsed(&named, "a CMC response", &bytes, nss_cmc::cmc::response::parse)?;
@@ -161,7 +161,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
             streams.tell(format!("warning: {e}"));
         }
         Err(e) => {
-            return Err(e.hint("allowUnverifiedResponse=true goes on all the same"));
+            return Err(e.hint("set allowUnverifiedResponse=true to continue anyway"));
         }
         Ok(()) => {}
     }
@@ -188,7 +188,7 @@ fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let output = settings
         .required("output", "Missing output filename for the CMC request.")
         .map(PathBuf::from)?;
-    let what = "the CMC request";
+    let what = "CMC request";
     let der = pem::to_der(what, &input::read(what, Path::new(input))?)?;
     let nickname = settings.non_empty("nickname");
     let id = match nickname {

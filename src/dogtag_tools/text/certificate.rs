@@ -26,7 +26,7 @@ use nss_cmc::name::dn_string;
 /// [`Kind::Input`] when the octets are not exactly one DER certificate.
 pub fn pretty_certificate(der: &[u8]) -> Result<String> {
     if !is_one_element(der) {
-        return Err(Error::new(Kind::Input, "can't decode a certificate").because("wrong length"));
+        return Err(Error::new(Kind::Input, "cannot decode a certificate").because("wrong length"));
     }
     let certificate = Certificate::decode(der)?;
     let signature_algorithm = algorithm(&certificate.signature_algorithm);

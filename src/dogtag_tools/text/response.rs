@@ -60,7 +60,7 @@ pub fn render_response(response: &Response, verbose: bool) -> Rendered {
         }
     }
     if let Some(more @ 1..) = unreadable.checked_sub(1) {
-        errors.line(0, format!("ERROR: and {more} more certificates can't be decoded"));
+        errors.line(0, format!("ERROR: and {more} more certificates cannot be decoded"));
     }
     page.0.push_str("\n\n");
 
@@ -466,6 +466,6 @@ mod tests {
         assert_eq!(rendered.stdout.matches("Value: ").count(), MOST_UNREADABLE);
         let lines: Vec<&str> = rendered.stderr.lines().collect();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert_eq!(lines[1], "ERROR: and 4999 more certificates can't be decoded");
+        assert_eq!(lines[1], "ERROR: and 4999 more certificates cannot be decoded");
     }
 }

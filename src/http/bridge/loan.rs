@@ -43,9 +43,9 @@ impl Loan {
         {
             return Err(Error::new(
                 Kind::Refused,
-                "cannot use the private key for TLS: OpenSSL runs in FIPS mode, the NSS database does not",
+                "cannot use the private key for TLS: OpenSSL is in FIPS mode, the NSS database is not",
             )
-            .hint("switch the database over with: modutil -fips true -dbdir DIR"));
+            .hint("switch the database to FIPS mode: modutil -fips true -dbdir DIR"));
         }
         // With the same id in NSS, key and certificate belong together. Otherwise use the key's own
         // public key, so that OpenSSL compares it with the certificate (for an EC key that costs
