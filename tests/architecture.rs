@@ -36,7 +36,7 @@ fn sources(at: &Path) -> Vec<PathBuf> {
 }
 
 /// Returns the module of a file: the folder below `src`, or the file's own name.
-fn room(file: &Path) -> String {
+fn module(file: &Path) -> String {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let first = file.strip_prefix(src).unwrap().components().next().unwrap();
     Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap().to_owned()
@@ -58,12 +58,12 @@ fn used(file: &Path) -> Vec<String> {
 }
 
 #[test]
-fn no_room_uses_one_above_it() {
+fn no_module_uses_one_above_it() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let floor = |room: &str| ORDER.iter().position(|r| *r == room);
+    let floor = |module: &str| ORDER.iter().position(|r| *r == module);
     let mut wrong = Vec::new();
     for file in sources(&src) {
-        let own = room(&file);
+        let own = module(&file);
         if ["lib", "main"].contains(&own.as_str()) {
             continue;
         }
@@ -90,7 +90,7 @@ fn code(file: &Path) -> String {
 #[test]
 fn only_the_program_prints() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let library = sources(&src).into_iter().filter(|f| !PROGRAM.contains(&room(f).as_str()));
+    let library = sources(&src).into_iter().filter(|f| !PROGRAM.contains(&module(f).as_str()));
     let mut wrong = Vec::new();
     for file in library {
         let code = code(&file);
@@ -109,7 +109,7 @@ fn json_is_made_by_cli_and_read_from_dogtag() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let may = |file: &Path| {
         let inner = file.strip_prefix(&src).unwrap();
-        room(file) == "cli" || inner.starts_with("client/dogtag")
+        module(file) == "cli" || inner.starts_with("client/dogtag")
     };
     let files = sources(&src).into_iter().filter(|f| !may(f) && code(f).contains("serde_json"));
     let wrong: Vec<PathBuf> = files.collect();
@@ -175,16 +175,17 @@ fn no_reference_to_a_structure_of_nss_is_handed_out() {
     }
 }
 
-/// The functions that ARCHITECTURE.md names on the way of a run are in the files it names.
+/// The functions that ARCHITECTURE.md names on the path of a run are in the files it names.
 #[test]
-fn the_ways_name_functions_that_are_there() {
+fn the_paths_name_functions_that_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
-    let ways = text.split("\n## ").filter(|section| section.starts_with("The way of "));
+    let paths = text.split("\n## ").filter(|section| section.starts_with("The path of "));
     // `file` (`function`, `function`)
     let named = regex::Regex::new("`([a-z_/]+)`[ \n]+\\((`[a-z_`, ]+`)\\)").unwrap();
     let (mut files, mut missing) = (0, Vec::new());
-    for (_, [file, functions]) in ways.flat_map(|way| named.captures_iter(way)).map(|c| c.extract())
+    for (_, [file, functions]) in
+        paths.flat_map(|path| named.captures_iter(path)).map(|c| c.extract())
     {
         files += 1;
         let at = root.join("src").join(file);
@@ -289,7 +290,7 @@ fn the_face_shows_types_of_its_own() {
     let lib = code(&src.join("lib.rs"));
     assert!(lib.contains("deny(unreachable_pub)"), "pub isn't the face any more");
     let mut wrong = Vec::new();
-    let library = sources(&src).into_iter().filter(|f| !PROGRAM.contains(&room(f).as_str()));
+    let library = sources(&src).into_iter().filter(|f| !PROGRAM.contains(&module(f).as_str()));
     // Those that asn1 hands on to the rest of the library.
     let wire = code(&src.join("asn1/cms.rs"));
     let handed_on = wire.split(';').filter(|s| s.trim_start().starts_with("pub(crate) use rasn"));
@@ -297,7 +298,7 @@ fn the_face_shows_types_of_its_own() {
         handed_on.flat_map(words).filter(|w| w.starts_with(char::is_uppercase)).collect();
     assert!(handed_on.contains(&"ContentInfo"));
     let mut seen = 0;
-    for file in library.filter(|f| room(f) != "streams") {
+    for file in library.filter(|f| module(f) != "streams") {
         let code = code(&file);
         assert!(!code.contains("doc(hidden)"), "{}", file.display());
         let inner = [inner_names(&code), handed_on.clone()].concat();

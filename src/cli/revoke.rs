@@ -13,9 +13,9 @@ use nss_cmc::client::connection::Config;
 use nss_cmc::client::dogtag::records::State;
 use nss_cmc::client::revoke::{
     Action, Allow, Authority, By, Notice, Outcome, Pick, Protection, RevokeSpec, Revoked, Source,
-    Target, reason_name, revoke,
+    Target, revoke,
 };
-use nss_cmc::cmc::control::{CrlReason, REASONS, reason};
+use nss_cmc::cmc::revocation_reason::{CrlReason, REASONS, reason, reason_name};
 use nss_cmc::error::{Error, Kind, Result};
 
 /// Arguments of `revoke`.

@@ -7,12 +7,12 @@ pub use crate::http::endpoint::Encoding;
 pub use crate::http::{Reply, Transport};
 
 use super::dogtag::submit_url;
-use super::judge;
 use super::session::Identity;
+use super::verify_response;
 use crate::asn1::oid;
-use crate::cmc::control::{Control, ControlType};
+use crate::cmc::nonce;
 use crate::cmc::request::Sent;
-use crate::cmc::response::{self, CmcStatus, Response};
+use crate::cmc::response::{self, Response};
 use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::Endpoint;
 use crate::http::{TransportOptions, Url};
@@ -171,7 +171,7 @@ impl<'a> Connection<'a> {
         Ok(Answer { endpoint: self.endpoint.clone(), reply })
     }
 
-    /// Verifies a response as [`judge::verify`] does, and compares its nonce and transaction id with
+    /// Verifies a response as [`verify_response::verify`] does, and compares its nonce and transaction id with
     /// those sent (RFC 5272 §6.6). A refusal may lack both: Dogtag returns neither in a failure.
     ///
     /// # Errors
@@ -181,8 +181,8 @@ impl<'a> Connection<'a> {
             Error::new(Kind::Usage, "cannot verify a response without an NSS database")
         })?;
         let response = &received.response;
-        judge::verify(database, response, self.allow_unsigned_response)
-            .and_then(|()| matches(sent, response))
+        verify_response::verify(database, response, self.allow_unsigned_response)
+            .and_then(|()| nonce::check(sent, response))
             .map_err(Error::sent)
     }
 }
@@ -235,61 +235,4 @@ fn decode(der: &[u8]) -> Result<Response> {
         return Err(no_cmc().because(format!("content type is {}", response.content_type)));
     }
     Ok(response)
-}
-
-fn matches(sent: &Sent, response: &Response) -> Result<()> {
-    if response.controls.is_none() {
-        // A Simple PKI Response has no controls.
-        return Ok(());
-    }
-    if let Some(e) = response.undecodable_status() {
-        return Err(e);
-    }
-    let refused = response.statuses().iter().any(|s| s.status == CmcStatus::Failed);
-    for (what, echo) in echoes(sent, response) {
-        match echo {
-            Echo::Ours | Echo::NotSent => {}
-            // Replaying an old refusal gains an attacker nothing over cutting the connection.
-            Echo::Missing if refused => {}
-            Echo::Missing | Echo::Another => {
-                let what = format!("response {what} does not match the request");
-                return Err(Error::new(Kind::BadReply, what)
-                    .hint("the response may belong to another request; nothing was imported"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Returns whether a response belongs to the message sent: its nonce or transaction id matches, and
-/// neither differs. Otherwise it may be about another request.
-pub(super) fn is_named(sent: &Sent, response: &Response) -> bool {
-    let echoes = echoes(sent, response).map(|(_, echo)| echo);
-    echoes.contains(&Echo::Ours) && !echoes.contains(&Echo::Another)
-}
-
-fn echoes(sent: &Sent, response: &Response) -> [(&'static str, Echo); 2] {
-    let echo =
-        |control, sent: bool, is_ours: &dyn Fn(&Control) -> bool| match response.control(control) {
-            _ if !sent => Echo::NotSent,
-            None => Echo::Missing,
-            Some(echoed) if echoed.values.iter().flatten().any(is_ours) => Echo::Ours,
-            Some(_) => Echo::Another,
-        };
-    let (nonce, id) = (sent.nonce.as_ref(), sent.transaction_id.as_ref());
-    let our_nonce = |c: &Control| matches!(c, Control::RecipientNonce(n) if Some(n) == nonce);
-    let our_id = |c: &Control| matches!(c, Control::TransactionId(n) if Some(n) == id);
-    [
-        ("nonce", echo(ControlType::RecipientNonce, nonce.is_some(), &our_nonce)),
-        ("transaction id", echo(ControlType::TransactionId, id.is_some(), &our_id)),
-    ]
-}
-
-/// How a response returns a value that was sent.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Echo {
-    NotSent,
-    Missing,
-    Ours,
-    Another,
 }

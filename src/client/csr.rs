@@ -6,7 +6,7 @@ use rasn_pkix::Attribute;
 
 use super::archive::Archive;
 use super::input;
-use super::keys::RequestKey;
+use super::request_key::RequestKey;
 use super::session::Session;
 use crate::algorithm::{Crypto, Digest, KeySpec};
 use crate::asn1::extension::Extension;

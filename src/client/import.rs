@@ -15,7 +15,7 @@ pub(super) struct Stored {
     pub failed: Vec<Error>,
 }
 
-/// Imports `certificate`, which was [verified](super::judge::ours), under `nickname`; then those of
+/// Imports `certificate`, which was [verified](super::verify_response::ours), under `nickname`; then those of
 /// its `issuers` that the response contained (`others`), without trust. If the certificate can't be
 /// stored completely, it is removed again; a CA certificate that can't be stored is not an error.
 ///

@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::keys::check_key;
+use super::find_key::check_key;
 use crate::algorithm::Crypto;
 use crate::cmc::control::Control;
 use crate::cmc::message::{Signatory, seal};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::connection::{Config, Connection, Received};
 use super::session::{Needs, Session};
-use super::{input, judge, output};
+use super::{input, output, verify_response};
 use crate::asn1::pem;
 use crate::asn1::summary::{Summary, summary};
 use crate::client::passwords::Passwords;
@@ -70,7 +70,7 @@ pub struct Submitted {
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`] when the file isn't a CMC request; [`crate::error::Kind::Output`];
-/// those of the transport; those of the response ([`judge::issued`]).
+/// those of the transport; those of the response ([`verify_response::issued`]).
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let bytes = input::read("CMC request", &spec.file)?;
     let what = format!("CMC request {}", spec.file.display());
@@ -98,8 +98,8 @@ pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     connection.verify(&received, &sent)?;
     drop(connection);
     let Received { der, response } = received;
-    let certificates = judge::issued(response.outcome())?;
-    judge::all_proven(judge::proofs(database, &certificates)?)?;
+    let certificates = verify_response::issued(response.outcome())?;
+    verify_response::all_proven(verify_response::proofs(database, &certificates)?)?;
     let certificates = certificates.iter().filter_map(|der| summary(der).ok()).collect();
     Ok(Submitted { url, response: der, certificates, closed: session.close() })
 }

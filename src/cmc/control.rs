@@ -6,9 +6,10 @@
 use rasn::types::{ObjectIdentifier, OctetString, Oid, Utf8String};
 use zeroize::Zeroizing;
 
-pub use super::value::{CrlReason, DecryptedPop, EncryptedPop, LraPopWitness, Witness};
+pub use super::value::{DecryptedPop, EncryptedPop, LraPopWitness, Witness};
 
 use super::response::{Status, status};
+use super::revocation_reason::{self, CrlReason};
 use super::value::write;
 use crate::asn1::cmc::{CmcCertId, GetCert, RevokeRequest, TaggedAttribute};
 use crate::asn1::{Number, any, decode, encode, oid, split_tlv, tlv, tlv_of};
@@ -386,16 +387,11 @@ fn revocation(_name: &str, der: &[u8]) -> Result<Box<Revocation>> {
     Ok(Box::new(Revocation {
         issuer: request.issuer_name.as_bytes().to_vec(),
         serial: Number::of(&request.serial_number),
-        reason: decoded_reason(request.reason.as_bytes()).ok_or_else(bad)?,
+        reason: revocation_reason::decode(request.reason.as_bytes()).ok_or_else(bad)?,
         invalidity: request.invalidity_date.map(|time| time.timestamp()),
         passphrase: request.passphrase.map(|octets| Secret::new(octets.to_vec())),
         comment: request.comment,
     }))
-}
-
-fn decoded_reason(der: &[u8]) -> Option<CrlReason> {
-    let (0x0a, &[number], []) = split_tlv(der)? else { return None };
-    REASONS.iter().find(|(_, reason)| *reason as u8 == number).map(|(_, reason)| *reason)
 }
 
 fn write_revocation(revocation: &Revocation) -> Result<Zeroizing<Vec<u8>>> {
@@ -450,47 +446,12 @@ pub fn check_identification(text: &str) -> Result<()> {
     }
 }
 
-/// Revocation reasons (RFC 5280 §5.3.1) and their names, in the order of their numbers.
-pub const REASONS: &[(&str, CrlReason)] = &[
-    ("unspecified", CrlReason::Unspecified),
-    ("keyCompromise", CrlReason::KeyCompromise),
-    ("cACompromise", CrlReason::CaCompromise),
-    ("affiliationChanged", CrlReason::AffiliationChanged),
-    ("superseded", CrlReason::Superseded),
-    ("cessationOfOperation", CrlReason::CessationOfOperation),
-    ("certificateHold", CrlReason::CertificateHold),
-    ("removeFromCRL", CrlReason::RemoveFromCrl),
-    ("privilegeWithdrawn", CrlReason::PrivilegeWithdrawn),
-    ("aACompromise", CrlReason::AaCompromise),
-];
-
-/// Returns the name of a reason.
-pub fn reason_name(reason: CrlReason) -> &'static str {
-    REASONS.iter().find(|(_, known)| *known == reason).map_or("", |(name, _)| name)
-}
-
-/// Returns the reason with this name, in any case, or this number.
-///
-/// # Errors
-/// [`Kind::Usage`].
-pub fn reason(text: &str) -> Result<CrlReason> {
-    let found = match text.trim().parse::<i64>() {
-        Ok(number) => REASONS.iter().find(|(_, r)| *r as i64 == number),
-        Err(_) => REASONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text.trim())),
-    };
-    found.map(|(_, reason)| *reason).ok_or_else(|| {
-        let names: Vec<&str> = REASONS.iter().map(|(name, _)| *name).collect();
-        Error::new(Kind::Usage, format!("invalid revocation reason {text:?}"))
-            .because("Unrecognized CRL reason")
-            .hint(format!("use one of: {}", names.join(", ")))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::asn1::name;
     use crate::cmc::request::PkiDataBuilder;
+    use crate::cmc::revocation_reason::reason;
     use crate::cmc::seal::unsigned_data;
     use crate::keyid::to_hex as hex;
 
@@ -542,15 +503,5 @@ mod tests {
             assert_eq!(e.kind(), Kind::Usage, "{bad:?}");
         }
         assert!(check_identification("uid with blank, é").is_ok());
-    }
-
-    #[test]
-    fn reasons_by_name_and_number() {
-        assert_eq!(reason("KEYCOMPROMISE").unwrap(), CrlReason::KeyCompromise);
-        assert_eq!(reason("8").unwrap(), CrlReason::RemoveFromCrl);
-        assert_eq!(reason("10").unwrap(), CrlReason::AaCompromise);
-        for bad in ["", "7", "11", "-1", "key compromise", "certificateHolds"] {
-            assert!(reason(bad).unwrap_err().to_string().contains("Unrecognized CRL reason"));
-        }
     }
 }

@@ -351,7 +351,7 @@ mod tests {
         let revocation = super::super::control::Revocation {
             issuer: crate::asn1::name::parse("CN=x").unwrap(),
             serial: Number::from(5u32),
-            reason: super::super::control::CrlReason::KeyCompromise,
+            reason: super::super::revocation_reason::CrlReason::KeyCompromise,
             invalidity: None,
             passphrase: Some(Secret::new(b"Secret.123".to_vec())),
             comment: None,

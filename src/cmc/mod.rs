@@ -3,11 +3,13 @@
 pub mod control;
 pub mod crmf;
 pub mod message;
+pub(crate) mod nonce;
 pub mod pop;
 mod profile;
 pub mod proof;
 pub mod request;
 pub mod response;
+pub mod revocation_reason;
 mod seal;
 mod status;
 mod value;

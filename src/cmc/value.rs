@@ -57,23 +57,6 @@ pub struct LraPopWitness {
     pub body_ids: Vec<Number>,
 }
 
-/// CRLReason (RFC 5280 §5.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-#[allow(missing_docs)]
-pub enum CrlReason {
-    Unspecified = 0,
-    KeyCompromise = 1,
-    CaCompromise = 2,
-    AffiliationChanged = 3,
-    Superseded = 4,
-    CessationOfOperation = 5,
-    CertificateHold = 6,
-    RemoveFromCrl = 8,
-    PrivilegeWithdrawn = 9,
-    AaCompromise = 10,
-}
-
 impl Witness {
     pub(super) fn decode(name: &str, der: &[u8]) -> Result<Box<Witness>> {
         let read: cmc::Witness = decode(name, der)?;

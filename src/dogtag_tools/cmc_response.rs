@@ -9,9 +9,9 @@ use crate::cli::args::PasswordArgs;
 use crate::dogtag_tools::text::{render_response, stored_line};
 use crate::streams::Streams;
 use nss_cmc::client::input;
-use nss_cmc::client::judge;
 use nss_cmc::client::output::{self, Mode};
 use nss_cmc::client::session::{Needs, Session};
+use nss_cmc::client::verify_response;
 use nss_cmc::cmc::response::{self, Response};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Access;
@@ -128,13 +128,13 @@ fn verify(options: &Options, response: &Response, streams: &mut Streams<'_>) -> 
     let database = &session.database;
     let verdict = match trust::verify(database, response) {
         SignatureCheck::Unsigned if is_simple => {
-            Ok(judge::proofs(database, &response.certificates)?)
+            Ok(verify_response::proofs(database, &response.certificates)?)
         }
         SignatureCheck::Unsigned => Err(Error::new(Kind::BadReply, "response is not signed")
             .hint("use --allow-unverified to continue anyway")),
         check => {
-            let proofs = judge::proofs(database, &response.certificates)?;
-            judge::judge(database, check, false).map(|()| proofs)
+            let proofs = verify_response::proofs(database, &response.certificates)?;
+            verify_response::accept(database, check, false).map(|()| proofs)
         }
     };
     session.close()?;
@@ -145,7 +145,7 @@ fn verify(options: &Options, response: &Response, streams: &mut Streams<'_>) -> 
         if options.verbose || proofs.iter().any(|p| p.why_not.is_some()) {
             proofs.iter().for_each(|p| streams.tell(p.line()));
         }
-        judge::all_proven(proofs)
+        verify_response::all_proven(proofs)
     });
     match verdict {
         Err(e) if options.allow_unverified => streams.tell(format!("warning: {e}")),

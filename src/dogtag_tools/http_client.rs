@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dogtag_tools::settings::{Dialect, Settings};
+use crate::dogtag_tools::cfg_file::{Dialect, Settings};
 use crate::streams::Streams;
 use nss_cmc::Url;
 use nss_cmc::client::connection::{Config, Connection, Encoding, Received};
 use nss_cmc::client::input;
-use nss_cmc::client::judge;
 use nss_cmc::client::output::Reserved;
 use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::client::signer;
+use nss_cmc::client::verify_response;
 use nss_cmc::cmc::request::Sent;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Access;
@@ -203,7 +203,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     place.fill(&der)?;
     streams.say(format!("\nThe response in binary format is stored in {}\n", job.output.display()));
     // The exit status is that of the HTTP exchange. CMCResponse reports the CMC status.
-    if let Err(e) = judge::issued(response.outcome()) {
+    if let Err(e) = verify_response::issued(response.outcome()) {
         streams.tell(format!("note: {e}"));
         super::hint(&e, streams);
     }

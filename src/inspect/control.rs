@@ -11,9 +11,10 @@ use crate::asn1::cms::{EnvelopedData, RecipientInfo};
 use crate::asn1::{decode, oid};
 use crate::cmc::control::{
     CertificateId, Control, ControlType, DecryptedPop, EncryptedPop, LraPopWitness, Revocation,
-    TaggedControl, Witness, reason_name,
+    TaggedControl, Witness,
 };
 use crate::cmc::response::{OtherInfo, Status};
+use crate::cmc::revocation_reason::reason_name;
 
 /// Shows one value of the control or attribute `id`; as octets if its type is unknown or it can't
 /// be decoded. Passphrases are never shown, nor octets that may contain one.

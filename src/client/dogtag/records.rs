@@ -10,7 +10,7 @@ use crate::asn1::certificate;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::summary::summary;
 use crate::asn1::{Number, name, pem};
-use crate::cmc::control::REASONS;
+use crate::cmc::revocation_reason::REASONS;
 use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::bad_reply;
 use crate::http::{Reply, Transport, Url};

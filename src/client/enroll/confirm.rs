@@ -3,10 +3,10 @@
 use super::round_trips::{Asker, RoundTrips};
 use crate::asn1::certificate;
 use crate::asn1::{Number, decode, tlv};
-use crate::client::judge::{self, Proven};
-use crate::client::keys::key_for;
+use crate::client::find_key::key_for;
 use crate::client::pop;
 use crate::client::session::Session;
+use crate::client::verify_response::{self, Proven};
 use crate::cmc::control::{CertificateId, Control};
 use crate::cmc::message::{Signatory, seal};
 use crate::cmc::proof::SharedSecret;
@@ -21,7 +21,7 @@ impl RoundTrips<'_> {
     /// transaction; the certificate counts as issued when a verified response reports success.
     ///
     /// # Errors
-    /// As [`judge::issued`] and [`judge::ours`]; [`Kind::Pending`] with the certificate when the CA
+    /// As [`verify_response::issued`] and [`verify_response::ours`]; [`Kind::Pending`] with the certificate when the CA
     /// doesn't accept the confirmation.
     pub(super) fn issued(
         &mut self,
@@ -32,9 +32,13 @@ impl RoundTrips<'_> {
         key: Option<&PrivateKey>,
     ) -> Result<Proven> {
         let Outcome::ConfirmRequired { certificates } = outcome else {
-            return judge::ours(self.session, judge::issued(outcome)?, request.spki());
+            return verify_response::ours(
+                self.session,
+                verify_response::issued(outcome)?,
+                request.spki(),
+            );
         };
-        let ours = judge::ours(self.session, certificates, request.spki())?;
+        let ours = verify_response::ours(self.session, certificates, request.spki())?;
         match self.confirm(response, sent, request, key, &ours.certificate) {
             Ok(()) => Ok(ours),
             Err(e) => Err(unconfirmed(e, &ours.certificate)),
@@ -83,7 +87,7 @@ impl RoundTrips<'_> {
             }
         };
         let response = self.connection.send(&message, &sent)?;
-        judge::issued(response.outcome())?;
+        verify_response::issued(response.outcome())?;
         // Elsewhere a missing status means success, but here the status is the only content.
         if response.statuses().iter().any(|s| s.status == CmcStatus::Success) {
             return Ok(());

@@ -11,8 +11,8 @@ use crate::asn1::name::{dn_string, same_name};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::spki_key_spec;
-use crate::client::keys::is_unfinished;
 use crate::client::output;
+use crate::client::request_key::is_unfinished;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Certificate;
 

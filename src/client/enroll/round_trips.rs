@@ -5,13 +5,14 @@ use zeroize::Zeroizing;
 use crate::algorithm::Crypto;
 use crate::asn1::Number;
 use crate::asn1::certificate;
-use crate::client::connection::{self, Connection};
-use crate::client::judge::Proven;
-use crate::client::keys::key_for;
+use crate::client::connection::Connection;
+use crate::client::find_key::key_for;
 use crate::client::pop;
 use crate::client::session::{Identity, Session};
+use crate::client::verify_response::Proven;
 use crate::cmc::control::Control;
 use crate::cmc::message::{CmcSpec, Message, Signatory, build};
+use crate::cmc::nonce;
 use crate::cmc::pop::Challenge;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::{Request, Sent};
@@ -64,7 +65,7 @@ impl RoundTrips<'_> {
     /// is the key to be certified; if it isn't given, it is looked up when needed.
     ///
     /// # Errors
-    /// As [`Connection::send`] and [`ours`](crate::client::judge::ours); [`Kind::Rejected`],
+    /// As [`Connection::send`] and [`ours`](crate::client::verify_response::ours); [`Kind::Rejected`],
     /// [`Kind::Pending`], [`Kind::PopRequired`]. A refusal of this very request is
     /// [settled](Error::is_settled).
     pub(super) fn run(&mut self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
@@ -178,7 +179,7 @@ fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) ->
 fn refuses(response: &Response, sent: &Sent, request: &Request) -> bool {
     let refusal = |s: &&Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
     let is_ours = |der: &Vec<u8>| certificate::fields(der).is_ok_and(|f| f.spki == request.spki());
-    connection::is_named(sent, response)
+    nonce::is_named(sent, response)
         && response.undecodable_status().is_none()
         && response.statuses().iter().all(refusal)
         && !response.certificates.iter().any(is_ours)

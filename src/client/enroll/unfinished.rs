@@ -6,8 +6,8 @@ use super::{Job, Notice, Requester};
 use crate::algorithm::KeySpec;
 use crate::asn1::x509::spki_key_spec;
 use crate::client::dogtag::records::{Lookup, Records, State};
-use crate::client::judge::{self, Proven};
-use crate::client::keys::{RequestKey, unfinished_label};
+use crate::client::request_key::{RequestKey, unfinished_label};
+use crate::client::verify_response::{self, Proven};
 use crate::error::{Kind, Result};
 use crate::nss::{Certificate, KeyPair, Token};
 
@@ -100,7 +100,7 @@ impl Job<'_> {
                     continue;
                 }
                 // A certificate that isn't proven is ignored.
-                let proven = judge::ours(self.session, vec![der], &key.spki);
+                let proven = verify_response::ours(self.session, vec![der], &key.spki);
                 let Ok(proven) = proven else { continue };
                 let OldKey { pair, .. } = unfinished.keys.swap_remove(at);
                 let key = RequestKey::resume(

@@ -12,18 +12,18 @@ use chrono::{DateTime, Utc};
 
 pub use guard::{Allow, Protection};
 pub use request::revocation_request;
-pub use state::reason_name;
 pub use target::{Pick, Source, Target};
 
 use super::connection::{Config, Connection};
 use super::dogtag::records::{Lookup, Records, State};
 use super::session::{Needs, Session};
-use super::{judge, signer};
+use super::{signer, verify_response};
 use crate::asn1::Number;
 use crate::asn1::name::dn_string;
 use crate::client::passwords::Passwords;
-use crate::cmc::control::{CrlReason, Revocation};
+use crate::cmc::control::Revocation;
 use crate::cmc::message::Message;
+use crate::cmc::revocation_reason::CrlReason;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::secret::Secret;
@@ -192,7 +192,7 @@ impl Revoked {
 ///
 /// ```no_run
 /// use nss_cmc::client::revoke::Outcome;
-/// use nss_cmc::cmc::control::CrlReason;
+/// use nss_cmc::cmc::revocation_reason::CrlReason;
 /// use nss_cmc::{
 ///     Action, Authority, Config, Number, RevokeSpec, Source, Target, Url, revoke,
 /// };
@@ -316,7 +316,7 @@ impl Job<'_> {
             Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, connection)),
             Err(e) => return Err(e),
         };
-        judge::issued(response.outcome())?;
+        verify_response::issued(response.outcome())?;
         if response.statuses().is_empty() {
             return Err(Error::new(Kind::BadReply, "response has no revocation status")
                 .hint("check the certificate's state at the CA"));

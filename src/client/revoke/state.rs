@@ -2,7 +2,7 @@
 
 use super::Notice;
 use crate::client::dogtag::records::State;
-use crate::cmc::control::{CrlReason, REASONS};
+use crate::cmc::revocation_reason::{CrlReason, reason_name};
 use crate::error::{Error, Kind, Result};
 
 /// What to do for a certificate in a state.
@@ -96,9 +96,4 @@ fn fits(wanted: CrlReason, recorded: Option<i64>) -> Option<Option<Notice>> {
         None => Some(Some(Notice::ReasonUnknown(wanted))),
         _ => None,
     }
-}
-
-/// Returns the name of a reason (RFC 5280 §5.3.1).
-pub fn reason_name(reason: CrlReason) -> &'static str {
-    REASONS.iter().find(|(_, r)| *r == reason).map_or("", |(name, _)| name)
 }

@@ -1,6 +1,6 @@
 //! The keys of CMCRequest's configuration file, in all versions.
 
-use crate::dogtag_tools::settings::Settings;
+use crate::dogtag_tools::cfg_file::Settings;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::secret::Secret;
 

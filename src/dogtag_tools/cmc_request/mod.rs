@@ -6,14 +6,14 @@ mod spec;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::dogtag_tools::settings::{Dialect, Settings};
+use crate::dogtag_tools::cfg_file::{Dialect, Settings};
 use crate::streams::Streams;
+use nss_cmc::client::find_key::request_key;
 use nss_cmc::client::input::{self, parsed};
-use nss_cmc::client::keys::request_key;
 use nss_cmc::client::output::{self, Mode};
 use nss_cmc::client::session::{Identity, Needs, Session};
 use nss_cmc::client::signer;
-use nss_cmc::client::{judge, pop};
+use nss_cmc::client::{pop, verify_response};
 use nss_cmc::cmc::message::{self, Message, Signatory, build};
 use nss_cmc::cmc::pop::Challenge;
 use nss_cmc::cmc::request::Request;
@@ -156,7 +156,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let opened = Opened::new(settings, Some(nickname), true, streams)?;
     let identity = opened.signer(nickname, streams)?;
     let key = opened.key(&id, &[], streams)?;
-    match judge::verify(&opened.0.database, &parsed, false) {
+    match verify_response::verify(&opened.0.database, &parsed, false) {
         Err(e) if settings.flag("allowUnverifiedResponse") => {
             streams.tell(format!("warning: {e}"));
         }

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use super::keys::required_secret;
-use crate::dogtag_tools::settings::Settings;
+use crate::dogtag_tools::cfg_file::Settings;
 use nss_cmc::algorithm::Crypto;
 use nss_cmc::client::csr;
 use nss_cmc::cmc::control::LraPopWitness;
-use nss_cmc::cmc::control::{CertificateId, Control, Revocation, reason};
+use nss_cmc::cmc::control::{CertificateId, Control, Revocation};
 use nss_cmc::cmc::message::CmcSpec;
 use nss_cmc::cmc::proof::{POP_LINK_RANDOM_V1, WitnessAlgorithms};
 use nss_cmc::cmc::request::Request;
+use nss_cmc::cmc::revocation_reason::reason;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::secret::Secret;
 use nss_cmc::{Number, name};

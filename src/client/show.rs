@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::judge::Proof;
 use super::session::{Needs, Session};
-use super::{input, judge};
+use super::verify_response::Proof;
+use super::{input, verify_response};
 use crate::client::passwords::Passwords;
 use crate::error::{Error, Kind, Result};
 use crate::inspect::{Form, Message, read};
@@ -50,7 +50,7 @@ pub enum Verification {
 ///
 /// ```
 /// use nss_cmc::Source;
-/// use nss_cmc::client::verify::{ShowSpec, show};
+/// use nss_cmc::client::show::{ShowSpec, show};
 ///
 /// let shown = show(&ShowSpec {
 ///     file: "tests/vectors/01-rsa-server/response.der".into(),
@@ -96,15 +96,15 @@ fn verified(dir: &str, message: &Message, spec: &ShowSpec) -> Result<Verificatio
         Some(response) => trust::verify(database, response),
         None => SignatureCheck::Bad(trust::no_response()),
     };
-    let proofs = judge::proofs(database, &message.certificates)?;
+    let proofs = verify_response::proofs(database, &message.certificates)?;
     let verdict = match verify {
-        true => judge::judge(database, check, false).map(|()| SignatureCheck::Good),
+        true => verify_response::accept(database, check, false).map(|()| SignatureCheck::Good),
         false => Ok(check),
     };
     session.close()?;
     let check = verdict?;
     if verify && proofs.iter().any(|proof| proof.why_not.is_some()) {
-        judge::all_proven(proofs)?;
+        verify_response::all_proven(proofs)?;
         return Ok(Verification::Checked(check, Vec::new()));
     }
     Ok(Verification::Checked(check, proofs))

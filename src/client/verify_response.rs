@@ -19,14 +19,14 @@ use crate::trust::{self, Paths, SignatureCheck, prove};
 /// [`Kind::BadReply`].
 pub fn verify(database: &Database, response: &Response, allow_unsigned: bool) -> Result<()> {
     let allowed = allow_unsigned && response.controls.is_none();
-    judge(database, trust::verify(database, response), allowed)
+    accept(database, trust::verify(database, response), allowed)
 }
 
-/// Makes an error of a verification that failed.
+/// Accepts the outcome of a verification, or makes an error of it.
 ///
 /// # Errors
 /// [`Kind::BadReply`].
-pub fn judge(database: &Database, check: SignatureCheck, allow_unsigned: bool) -> Result<()> {
+pub fn accept(database: &Database, check: SignatureCheck, allow_unsigned: bool) -> Result<()> {
     let bad = |what: &str| Error::new(Kind::BadReply, what.to_owned());
     match check {
         SignatureCheck::Good => Ok(()),
