@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-pub use crate::http::endpoint::Encoding;
+pub use crate::http::est::Encoding;
 pub use crate::http::{Reply, Transport};
 
 use super::dogtag::submit_url;

@@ -9,7 +9,7 @@ pub mod find_key;
 mod import;
 pub mod input;
 mod lock;
-mod nickname;
+
 pub mod output;
 pub mod passwords;
 pub mod pop;
@@ -20,4 +20,5 @@ pub mod session;
 pub mod shared_token;
 pub mod show;
 pub mod signer;
+mod token_nickname;
 pub mod verify_response;

@@ -6,7 +6,7 @@ pub mod records;
 
 use crate::error::{Error, Kind, Result};
 use crate::http::Url;
-use crate::http::endpoint::is_est;
+use crate::http::est::is_est;
 use crate::text::percent_encoded;
 
 /// The servlet that accepts any CMC request; the profile decides who may use it.
