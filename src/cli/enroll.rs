@@ -203,7 +203,8 @@ impl EnrollArgs {
     }
 }
 
-fn trust(text: &str) -> std::result::Result<Trust, String> {
+/// Reads trust flags for clap.
+pub(super) fn trust(text: &str) -> std::result::Result<Trust, String> {
     Trust::parse(text).map_err(|e| e.to_string())
 }
 
@@ -284,7 +285,8 @@ fn requester(args: &EnrollArgs) -> Result<Requester> {
     }))
 }
 
-fn event_text(event: &Event) -> String {
+/// Returns what is said to somebody who waits for another run.
+pub fn event_text(event: &Event) -> String {
     match event {
         Event::Waiting(folder, limit) => format!(
             "waiting for another run on NSS database {} (at most {} s)",
