@@ -10,6 +10,7 @@ mod create;
 mod keys;
 mod password;
 mod tokens;
+mod two;
 
 use common::{Folder, Said};
 use serde_json::Value;
