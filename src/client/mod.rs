@@ -20,5 +20,6 @@ pub mod session;
 pub mod shared_token;
 pub mod show;
 pub mod signer;
+pub mod store;
 mod token_nickname;
 pub mod verify_response;

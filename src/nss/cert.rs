@@ -128,18 +128,9 @@ impl Database {
         }
     }
 
-    /// Returns every certificate of the internal token. C: `PK11_ListCertsInSlot`.
+    /// Returns every certificate of the internal token.
     pub fn certificates(&self) -> Result<Vec<Certificate>> {
-        let token = self.token("internal")?;
-        // SAFETY: the slot is live; a list is handed over (pk11pub.h).
-        let list = fault::pointer("PK11_ListCertsInSlot", || unsafe {
-            sys::PK11_ListCertsInSlot(token.as_ptr())
-        });
-        match list {
-            // SAFETY: the list was handed over.
-            Ok(raw) => Ok(unsafe { CertList::from_raw(self.guard(), raw) }.certificates()),
-            Err(_) => Ok(Vec::new()),
-        }
+        Ok(self.token("internal")?.certificates())
     }
 
     /// Decodes a certificate; NSS knows it for as long as the handle lives, and nothing is written
@@ -403,15 +394,21 @@ impl Certificate {
     /// [`Kind::Usage`] when NSS can't read the flags.
     pub fn has_trust(&self, trust: &Trust) -> Result<bool> {
         let wanted = trust.flags()?;
-        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
-        let mut own: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
-        // SAFETY: the certificate is live, the structure outlives the call (cert.h). A certificate
-        // without trust is a failure and leaves the zeros.
-        unsafe { sys::CERT_GetCertTrust(self.as_ptr(), &mut own) };
         let known = |t: &sys::CERTCertTrust| {
             [t.sslFlags, t.emailFlags, t.objectSigningFlags].map(|f| f & !sys::CERTDB_USER)
         };
-        Ok(known(&own) == known(&wanted))
+        Ok(known(&self.trust()) == known(&wanted))
+    }
+
+    /// Returns its trust flags; none when the database has no trust record of it. C:
+    /// `CERT_GetCertTrust`.
+    pub(super) fn trust(&self) -> sys::CERTCertTrust {
+        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
+        let mut trust: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
+        // SAFETY: the certificate is live, the structure outlives the call (cert.h). A certificate
+        // without trust is a failure and leaves the zeros.
+        unsafe { sys::CERT_GetCertTrust(self.as_ptr(), &mut trust) };
+        trust
     }
 
     /// Returns whether subject and issuer are the same name.
