@@ -1,6 +1,7 @@
 //! The operations for users of the library, each with a plain specification and a typed result.
 
 pub mod archive;
+pub mod cert_file;
 pub mod connection;
 pub mod csr;
 pub mod dogtag;
@@ -12,6 +13,7 @@ mod lock;
 
 pub mod output;
 pub mod passwords;
+pub mod pkcs12;
 pub mod pop;
 pub mod request_key;
 pub mod revoke;
