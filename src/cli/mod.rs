@@ -9,6 +9,7 @@ mod db;
 mod enroll;
 mod key;
 pub mod message;
+mod pkcs12;
 pub mod report;
 mod revoke;
 mod shared_token;
@@ -32,7 +33,7 @@ use nss_cmc::text::without_userinfo;
     about = "Enroll certificates from Dogtag PKI with CMC, for keys in an NSS database",
     after_help = "Dogtag's tools work under their own names, as the first argument or as a link \
                   to this program: CMCRequest, CMCResponse, CMCRevoke, CMCSharedToken, \
-                  CRMFPopClient, HttpClient, PKCS10Client.",
+                  CRMFPopClient, HttpClient, PKCS10Client, pki.",
     disable_help_subcommand = true,
     propagate_version = true
 )]
@@ -78,6 +79,11 @@ enum Command {
     Key {
         #[command(subcommand)]
         command: key::KeyCommand,
+    },
+    /// Import, export or show PKCS #12 files
+    Pkcs12 {
+        #[command(subcommand)]
+        command: pkcs12::Pkcs12Command,
     },
     /// Revoke a certificate, put it on hold, or release it
     Revoke(Box<revoke::RevokeArgs>),
@@ -157,6 +163,7 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     // A command that only reads has nothing to roll back: a signal may end it at any time.
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
+        Command::Pkcs12 { command } => command.reads(),
         Command::Cert { command } => command.reads(),
         Command::Db { command } => command.reads(),
         Command::Key { command } => command.reads(),
@@ -193,6 +200,10 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
             };
             ("csr create", csr::run(args, &mut print))
         }
+        Command::Pkcs12 { command } => {
+            let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
+            (command.name(), pkcs12::run(command, &mut tell))
+        }
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(&topic, streams, other_help)),
@@ -219,6 +230,7 @@ impl Command {
             Command::Key { command } => command.warnings(),
             Command::Token { command } => command.warnings(),
             Command::Csr(args) => args.warnings(),
+            Command::Pkcs12 { command } => command.warnings(),
             Command::Revoke(args) => args.warnings(),
             Command::SharedToken(args) => args.warnings(),
             Command::Help { .. } => Vec::new(),
