@@ -10,7 +10,7 @@ use crate::cmc::request::Sent;
 use crate::cmc::response::Response;
 use crate::error::{Error, Result};
 use crate::http::endpoint::{Encoding, Endpoint};
-use crate::http::{Transport, TransportOptions, Url};
+use crate::http::{ServerTrust, Transport, TransportOptions, Url};
 use crate::nss::Database;
 
 /// The CA's URL and how to connect. It has no `Debug`, because the proxy's URL may contain a
@@ -33,6 +33,8 @@ pub struct Config {
     pub plain_http: bool,
     /// Whether to accept a response with certificates only, which has no signature.
     pub allow_unsigned_response: bool,
+    /// Which servers are accepted.
+    pub server: ServerTrust,
 }
 
 impl Config {
@@ -48,6 +50,7 @@ impl Config {
             est_encoding: None,
             plain_http: usual.plain_http,
             allow_unsigned_response: false,
+            server: usual.server,
         }
     }
 
@@ -76,6 +79,7 @@ impl Config {
             timeout: self.timeout,
             proxy: self.proxy.clone(),
             plain_http: self.plain_http,
+            server: self.server.clone(),
         })
     }
 }
