@@ -42,6 +42,25 @@ impl DatabaseArgs {
     }
 }
 
+/// Options for a database of which only the trust and the certificates are used.
+#[derive(Args)]
+#[command(next_help_heading = "Database")]
+pub struct TrustArgs {
+    /// NSS database directory (cert9.db, key4.db); its trust decides about the CA
+    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    pub database: String,
+
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+impl TrustArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        self.password.warnings(Some(&self.database))
+    }
+}
+
 /// Options for the source of the tokens' passwords.
 #[derive(Args)]
 pub struct PasswordArgs {
@@ -181,15 +200,23 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
     pub ca: String,
 
-    /// Proxy URL; the default is what curl finds in the environment. User and password of a proxy
-    /// belong there, too (https_proxy)
-    #[arg(long, value_name = "URL")]
-    pub proxy: Option<String>,
-
     /// How an EST server takes requests, `der` or `base64`; found out unless given: DER first,
     /// base64 when the server can't read that
     #[arg(long, value_name = "ENCODING")]
     pub est_encoding: Option<Encoding>,
+
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// Options for the way to the CA.
+#[derive(Args)]
+#[command(next_help_heading = "CA")]
+pub struct ReachArgs {
+    /// Proxy URL; the default is what curl finds in the environment. User and password of a proxy
+    /// belong there, too (https_proxy)
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
 
     /// Seconds to wait for a connection
     #[arg(long, value_name = "SECONDS", default_value_t = 30,
@@ -209,16 +236,25 @@ impl ConnectArgs {
     /// As [`ca_url`]; [`Kind::Usage`] for a proxy URL with user or password, which other users of
     /// the machine could read in argv; the error doesn't repeat the URL.
     pub fn config(&self) -> Result<Config> {
+        Ok(Config { est_encoding: self.est_encoding, ..self.reach.config(&self.ca)? })
+    }
+}
+
+impl ReachArgs {
+    /// Returns the settings of a connection to the CA at `url`.
+    ///
+    /// # Errors
+    /// As [`ConnectArgs::config`].
+    pub fn config(&self, url: &str) -> Result<Config> {
         if self.proxy.as_ref().is_some_and(|url| url.contains('@')) {
             return Err(Error::new(Kind::Usage, "--proxy takes no user and no password")
                 .hint("set https_proxy in the environment"));
         }
         Ok(Config {
             proxy: self.proxy.clone(),
-            est_encoding: self.est_encoding,
             connect_timeout: Duration::from_secs(self.connect_timeout),
             timeout: Duration::from_secs(self.timeout),
-            ..Config::new(ca_url(&self.ca)?)
+            ..Config::new(ca_url(url)?)
         })
     }
 }

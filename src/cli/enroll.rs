@@ -172,6 +172,11 @@ pub struct EnrollArgs {
     #[arg(long)]
     renew_on_change: bool,
 
+    /// Look the certificate there up in the CA's records, and ask for another one when it is revoked;
+    /// on hold it stays
+    #[arg(long)]
+    renew_revoked: bool,
+
     /// Fail when the certificate lacks a name asked for: it is printed, not imported, and its key kept
     #[arg(long)]
     require_names: bool,
@@ -233,6 +238,7 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         connection,
         force: args.force,
         renew_on_change: args.renew_on_change,
+        renew_revoked: args.renew_revoked,
         require_names: args.require_names,
         lock_timeout: Duration::from_secs(args.lock_timeout),
         renew_before: args.renew_before,

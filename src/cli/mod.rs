@@ -1,6 +1,7 @@
 //! The commands of nss-cmc: arguments, and reports as text or JSON.
 
 pub(crate) mod args;
+mod ca;
 mod cmc;
 mod csr;
 mod enroll;
@@ -8,6 +9,8 @@ pub mod message;
 pub mod report;
 mod revoke;
 mod shared_token;
+mod status;
+mod table;
 
 use std::ffi::OsString;
 
@@ -26,7 +29,7 @@ use nss_cmc::text::without_userinfo;
     about = "Enroll certificates with CMC against Dogtag PKI; the keys stay in the NSS database",
     after_help = "The tools of Dogtag are here under their own names, as first word or by a link \
                   to this program: CMCRequest, CMCResponse, CMCRevoke, CMCSharedToken, \
-                  CRMFPopClient, HttpClient, PKCS10Client.",
+                  CRMFPopClient, HttpClient, PKCS10Client, pki.",
     disable_help_subcommand = true,
     propagate_version = true
 )]
@@ -60,6 +63,13 @@ enum Command {
     Csr(csr::CsrArgs),
     /// Revoke a certificate, put it on hold, or release it
     Revoke(Box<revoke::RevokeArgs>),
+    /// Tell whether certificates are valid, due for renewal, expired, revoked or on hold
+    Status(Box<status::StatusArgs>),
+    /// The CA's certificates: search its records, fetch its chain or the KRA's transport certificate
+    Ca {
+        #[command(subcommand)]
+        command: ca::CaCommand,
+    },
     /// Encrypt a shared secret for the CA, and print the LDIF that adds it
     SharedToken(Box<shared_token::SharedTokenArgs>),
     /// Explain what the program's words and numbers mean
@@ -131,6 +141,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     // A command that only reads has nothing to roll back: a signal may end it at any time.
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
+        Command::Ca { command } => command.reads(),
+        Command::Status(_) => true,
         Command::Help { .. } => true,
         _ => false,
     };
@@ -151,6 +163,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
             ("csr create", csr::run(args, &mut print))
         }
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
+        Command::Status(args) => ("status", status::run(*args)),
+        Command::Ca { command } => (command.name(), ca::run(command, streams)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(&topic, streams, other_help)),
     };
@@ -173,6 +187,8 @@ impl Command {
             Command::Cmc { command } => command.warnings(),
             Command::Csr(args) => args.warnings(),
             Command::Revoke(args) => args.warnings(),
+            Command::Status(args) => args.warnings(),
+            Command::Ca { command } => command.warnings(),
             Command::SharedToken(args) => args.warnings(),
             Command::Help { .. } => Vec::new(),
         }

@@ -37,6 +37,9 @@ pub struct Report {
     /// Further lines of the text form.
     #[serde(skip)]
     pub lines: Vec<String>,
+    /// The text form, where it isn't [`Report::msg`] and [`Report::lines`].
+    #[serde(skip)]
+    pub text: Option<String>,
     /// Exit code.
     #[serde(skip)]
     pub exit: u8,
@@ -59,6 +62,7 @@ impl Report {
             warnings: Vec::new(),
             error: None,
             lines: Vec::new(),
+            text: None,
             exit: 0,
             shown: false,
         }
@@ -126,6 +130,9 @@ impl Report {
 
     /// Returns the text form, for stdout.
     pub fn to_text(&self) -> String {
+        if let Some(text) = &self.text {
+            return text.clone();
+        }
         let mut text = format!("{}\n", self.msg);
         for line in &self.lines {
             text.push_str(line);

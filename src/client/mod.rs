@@ -1,6 +1,7 @@
 //! The operations for users of the library, each with a plain specification and a typed result.
 
 pub mod archive;
+pub mod ca;
 pub mod connection;
 pub mod csr;
 pub mod dogtag;
@@ -18,4 +19,5 @@ pub mod send;
 pub mod session;
 pub mod shared_token;
 pub mod signer;
+pub mod status;
 pub mod verify;
