@@ -246,14 +246,14 @@ impl std::str::FromStr for KeySpec {
             let bits = rest.trim_start_matches([':', '-']);
             return match if bits.is_empty() { Ok(2048) } else { bits.parse() } {
                 Ok(n @ 2048..=16384) => Ok(KeySpec::Rsa(n)),
-                _ => Err(format!("{text:?}: RSA keys have 2048 to 16384 bits (rsa:3072)")),
+                _ => Err("an RSA key has 2048 to 16384 bits, for example rsa:3072".into()),
             };
         }
         if let Some(rest) = lower.strip_prefix("mldsa").or_else(|| lower.strip_prefix("ml-dsa")) {
             let number = rest.trim_start_matches([':', '-']);
             let number = if number.is_empty() { Some(65) } else { number.parse().ok() };
             return number.and_then(ParameterSet::from_number).map(KeySpec::MlDsa).ok_or_else(
-                || format!("{text:?}: ML-DSA has the sets mldsa:44, mldsa:65, mldsa:87"),
+                || "the ML-DSA parameter sets are mldsa:44, mldsa:65, mldsa:87".into(),
             );
         }
         let curve = match lower.strip_prefix("ec") {
@@ -263,7 +263,7 @@ impl std::str::FromStr for KeySpec {
         };
         Curve::from_name(curve).map(KeySpec::Ec).ok_or_else(|| {
             let names = Curve::ALL.map(Curve::name).join(", ");
-            format!("{text:?}: give rsa:BITS, ec:CURVE with CURVE one of {names}, or mldsa:SET")
+            format!("use rsa:BITS, ec:CURVE (CURVE is one of {names}) or mldsa:SET")
         })
     }
 }

@@ -90,25 +90,25 @@ const fn position(exit: u8) -> usize {
 }
 
 kinds! {
-    Internal 1 "internal" false "a defect of nss-cmc; please report it";
-    Usage 2 "usage" false "wrong flags or configuration";
-    Pending 3 "pending" true "accepted by the CA, not issued yet (not a failure)";
-    Database 10 "database" false "the NSS database cannot be opened: missing, unreadable, read-only";
-    Login 11 "login" false "token password wrong or not given, token locked";
-    NotFound 12 "not_found" false "no such nickname, key, token or serial number";
-    Untrusted 13 "untrusted" false "a certificate is not valid for the usage asked";
-    Refused 14 "refused" false "the token or a policy (FIPS) forbids the operation";
-    Conflict 15 "conflict" false "the nickname belongs to another subject, the key exists, or another run is at work";
-    Differs 16 "differs" false "the certificate there, or the one issued, is not as asked for";
-    Input 20 "input" false "a CSR, CMC message, PKCS #12 or certificate cannot be read or decoded";
-    Output 21 "output" false "a file, or standard output, cannot be written";
-    Unreachable 30 "unreachable" true "name look-up, connection or time-out";
-    Tls 31 "tls" false "the server is not trusted or has another name, or refused our certificate";
-    Http 32 "http" true "not HTTP 200, or the response is not CMC";
-    Rejected 40 "rejected" false "the CA's CMC status is a failure, or its records do not show what was asked";
-    PopRequired 41 "pop_required" false "the CA wants proof of possession in another round";
-    BadReply 42 "bad_reply" false "signature, nonce, transaction id or key of the response does not match";
-    Interrupted 130 "interrupted" true "a signal ended the run; nothing stays unless a request was sent";
+    Internal 1 "internal" false "bug in nss-cmc; please report it";
+    Usage 2 "usage" false "invalid options or configuration";
+    Pending 3 "pending" true "request accepted, certificate not issued yet (not a failure)";
+    Database 10 "database" false "cannot open the NSS database: not found, not readable, or read-only";
+    Login 11 "login" false "token password wrong or not given, or token locked";
+    NotFound 12 "not_found" false "nickname, key, token or serial number not found";
+    Untrusted 13 "untrusted" false "certificate not valid for the requested usage";
+    Refused 14 "refused" false "operation forbidden by the token or by a policy (FIPS)";
+    Conflict 15 "conflict" false "nickname belongs to another subject, key exists, or another run holds the database";
+    Differs 16 "differs" false "existing or issued certificate does not match the request";
+    Input 20 "input" false "cannot read a certificate request, CMC message, PKCS #12 file or certificate";
+    Output 21 "output" false "cannot write a file or standard output";
+    Unreachable 30 "unreachable" true "cannot resolve the host name, cannot connect, or timeout";
+    Tls 31 "tls" false "server not trusted, host name does not match, or client certificate refused";
+    Http 32 "http" true "HTTP status not 200, or response not CMC";
+    Rejected 40 "rejected" false "the CA's CMC status is a failure, or its records do not match the request";
+    PopRequired 41 "pop_required" false "the CA requires proof of possession in another round trip";
+    BadReply 42 "bad_reply" false "response signature invalid, or nonce, transaction id or key does not match";
+    Interrupted 130 "interrupted" true "interrupted by a signal; changes were rolled back unless a request was sent";
 }
 
 impl Kind {
@@ -163,12 +163,18 @@ pub struct Fault {
     pub text: String,
 }
 
+/// The [`Fault::name`] of a number that has none.
+pub(crate) const UNKNOWN: &str = "unknown error";
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.code == 0 {
-            return write!(f, "{} failed and NSS gave no reason", self.call);
+            return write!(f, "{} failed without an NSS error code", self.call);
         }
-        write!(f, "{}: {} ({}): {}", self.call, self.name, self.code, self.text)
+        if self.name == UNKNOWN {
+            return write!(f, "{}: {UNKNOWN} ({})", self.call, self.code);
+        }
+        write!(f, "{}: {} ({})", self.call, self.name, self.text)
     }
 }
 

@@ -87,13 +87,13 @@ fn check() -> Result<()> {
 }
 
 /// Returns whether a signal came that was not [deferred](defer).
-pub fn pending() -> bool {
+pub(crate) fn pending() -> bool {
     flags().hit.load(Ordering::SeqCst) != 0
 }
 
 /// Continues in spite of a signal, because the run can't end at this point. The next signal sets
 /// the flag again; [`Watch::check`] still fails, so that no new step is started.
-pub fn defer() {
+pub(crate) fn defer() {
     let flags = flags();
     flags.deferred.store(true, Ordering::SeqCst);
     flags.hit.store(0, Ordering::SeqCst);
@@ -116,7 +116,7 @@ pub fn end_if_unwatched() {
 ///
 /// # Errors
 /// [`Kind::Interrupted`]; the thread runs on until the process ends.
-pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub(crate) fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     if flags().watches.load(Ordering::SeqCst) == 0 {
         return Ok(work());
     }
@@ -136,7 +136,7 @@ pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 
 /// Returns whether opening or reading `path` may block: true for anything but a regular file or a
 /// directory.
-pub fn may_wait(path: &Path) -> bool {
+pub(crate) fn may_wait(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 

@@ -33,14 +33,16 @@ pub fn to_hex(id: &[u8]) -> String {
 /// [`Kind::Usage`].
 pub fn parse(text: &str) -> Result<Vec<u8>> {
     let bad = |why: &str| {
-        Error::new(Kind::Usage, format!("{text:?} is no key id"))
+        Error::new(Kind::Usage, format!("invalid key id {text:?}"))
             .because(why)
-            .hint("give it as certutil -K, PKCS10Client or CRMFPopClient print it")
+            .hint("use a key id that certutil -K, PKCS10Client or CRMFPopClient printed")
     };
     let clean: String = text.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
     if let Some(hex) = clean.strip_prefix("0x").or_else(|| clean.strip_prefix("0X")) {
         let even = if hex.len() % 2 == 1 { format!("0{hex}") } else { hex.to_owned() };
-        return from_hex(&even).filter(|b| !b.is_empty()).ok_or_else(|| bad("bad hexadecimal"));
+        return from_hex(&even)
+            .filter(|b| !b.is_empty())
+            .ok_or_else(|| bad("it is not hexadecimal"));
     }
     let (negative, digits) = match clean.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -53,7 +55,7 @@ pub fn parse(text: &str) -> Result<Vec<u8>> {
         return Err(bad("it has more than 20 octets"));
     }
     let magnitude = from_hex(&format!("{digits:0>width$}", width = 2 * LEN))
-        .ok_or_else(|| bad("bad hexadecimal"))?;
+        .ok_or_else(|| bad("it is not hexadecimal"))?;
     if !negative {
         // 40 digits that begin with 8 to f are certutil's unsigned form: Dogtag would write a minus
         // sign.

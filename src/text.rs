@@ -24,7 +24,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
 }
 
 /// Returns a path or name as one shell word, quoted where necessary.
-pub fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
+pub(crate) fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
     let word = word.as_ref().to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "_-./:@%+,=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -34,13 +34,13 @@ pub fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
 }
 
 /// Returns a certutil command for the database in `dir` that works when pasted.
-pub fn certutil(action: &str, dir: impl AsRef<std::ffi::OsStr>) -> String {
+pub(crate) fn certutil(action: &str, dir: impl AsRef<std::ffi::OsStr>) -> String {
     format!("certutil {action} -d {}", quoted(dir))
 }
 
 /// Returns the certutil command that makes a database trust a CA. A database with a password needs
 /// its `-f`.
-pub fn trust_command(dir: impl AsRef<std::ffi::OsStr>) -> String {
+pub(crate) fn trust_command(dir: impl AsRef<std::ffi::OsStr>) -> String {
     format!("{} -n CA -t CT,C,C -a -i ca.pem -f PWFILE", certutil("-A", dir))
 }
 
@@ -80,13 +80,56 @@ pub fn without_userinfo(text: &str) -> Cow<'_, str> {
 
 /// Returns whether a URL without its scheme begins with a host, an optional port, and no user.
 fn has_plain_host(url: &str) -> bool {
-    let authority = url.split(['/', '?', '#']).next().unwrap_or_default();
-    let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, ""),
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    split_port(authority(url)).is_some_and(|(host, port)| {
+        host.chars().all(plain) && port.unwrap_or_default().bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// Returns the authority of a URL without its scheme: all before the path.
+pub(crate) fn authority(url: &str) -> &str {
+    url.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// Splits `host`, `host:port`, `[address]` or `[address]:port`.
+pub(crate) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
+    let (host, rest) = match authority.strip_prefix('[') {
+        Some(inside) => inside.split_once(']')?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
     };
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._[]:".contains(c);
-    host.chars().all(plain) && port.bytes().all(|b| b.is_ascii_digit())
+    match rest.strip_prefix(':') {
+        None if !rest.is_empty() => None,
+        port => Some((host, port)),
+    }
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    let mut out = String::new();
+    for b in text.bytes() {
+        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            out.push('%');
+            push_hex(&mut out, b);
+        }
+    }
+    out
+}
+
+/// Percent-decodes; what is no escape stays.
+pub(crate) fn percent_decoded(text: &str) -> Vec<u8> {
+    // Of its final size: it may be a password.
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, more @ ..] = rest {
+        let digits =
+            more.get(..2).filter(|d| *first == b'%' && d.iter().all(u8::is_ascii_hexdigit));
+        let octet = digits.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok());
+        out.push(octet.unwrap_or(*first));
+        rest = more.get(if octet.is_some() { 2 } else { 0 }..).unwrap_or_default();
+    }
+    out
 }
 
 pub(crate) fn push_hex(out: &mut String, octet: u8) {
@@ -96,7 +139,7 @@ pub(crate) fn push_hex(out: &mut String, octet: u8) {
 }
 
 /// Returns upper-case hexadecimal without separators.
-pub fn hex(octets: &[u8]) -> String {
+pub(crate) fn hex(octets: &[u8]) -> String {
     let mut out = String::with_capacity(octets.len() * 2);
     for octet in octets {
         push_hex(&mut out, *octet);
@@ -153,6 +196,15 @@ mod tests {
         ] {
             assert_eq!(without_userinfo(text), want);
         }
+    }
+
+    #[test]
+    fn escapes_of_urls_are_decoded_and_nothing_else_is() {
+        assert_eq!(percent_encoded("a b/%é"), "a%20b%2F%25%C3%A9");
+        for (text, want) in [("a%20b", "a b"), ("%c3%A9", "é"), ("%", "%"), ("%+5%4", "%+5%4")] {
+            assert_eq!(percent_decoded(text), want.as_bytes(), "{text}");
+        }
+        assert_eq!(percent_decoded(&percent_encoded("a b/%é")), "a b/%é".as_bytes());
     }
 
     #[test]

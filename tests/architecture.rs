@@ -36,7 +36,7 @@ fn sources(at: &Path) -> Vec<PathBuf> {
 }
 
 /// Returns the module of a file: the folder below `src`, or the file's own name.
-fn room(file: &Path) -> String {
+fn module(file: &Path) -> String {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let first = file.strip_prefix(src).unwrap().components().next().unwrap();
     Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap().to_owned()
@@ -58,12 +58,12 @@ fn used(file: &Path) -> Vec<String> {
 }
 
 #[test]
-fn no_room_uses_one_above_it() {
+fn no_module_uses_one_above_it() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let floor = |room: &str| ORDER.iter().position(|r| *r == room);
+    let floor = |module: &str| ORDER.iter().position(|r| *r == module);
     let mut wrong = Vec::new();
     for file in sources(&src) {
-        let own = room(&file);
+        let own = module(&file);
         if ["lib", "main"].contains(&own.as_str()) {
             continue;
         }
@@ -90,7 +90,7 @@ fn code(file: &Path) -> String {
 #[test]
 fn only_the_program_prints() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let library = sources(&src).into_iter().filter(|f| !PROGRAM.contains(&room(f).as_str()));
+    let library = sources(&src).into_iter().filter(|f| !PROGRAM.contains(&module(f).as_str()));
     let mut wrong = Vec::new();
     for file in library {
         let code = code(&file);
@@ -109,7 +109,7 @@ fn json_is_made_by_cli_and_read_from_dogtag() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let may = |file: &Path| {
         let inner = file.strip_prefix(&src).unwrap();
-        room(file) == "cli" || inner.starts_with("client/dogtag")
+        module(file) == "cli" || inner.starts_with("client/dogtag")
     };
     let files = sources(&src).into_iter().filter(|f| !may(f) && code(f).contains("serde_json"));
     let wrong: Vec<PathBuf> = files.collect();
@@ -173,4 +173,142 @@ fn no_reference_to_a_structure_of_nss_is_handed_out() {
             assert!(!code.contains(word), "{}: {word}", file.display());
         }
     }
+}
+
+/// The functions that ARCHITECTURE.md names on the path of a run are in the files it names.
+#[test]
+fn the_paths_name_functions_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    let paths = text.split("\n## ").filter(|section| section.starts_with("The path of "));
+    // `file` (`function`, `function`)
+    let named = regex::Regex::new("`([a-z_/]+)`[ \n]+\\((`[a-z_`, ]+`)\\)").unwrap();
+    let (mut files, mut missing) = (0, Vec::new());
+    for (_, [file, functions]) in
+        paths.flat_map(|path| named.captures_iter(path)).map(|c| c.extract())
+    {
+        files += 1;
+        let at = root.join("src").join(file);
+        let code = std::fs::read_to_string(at.with_extension("rs"))
+            .or_else(|_| std::fs::read_to_string(at.join("mod.rs")))
+            .unwrap_or_else(|e| panic!("{file}: {e}"));
+        for name in functions.split(", ").map(|name| name.trim_matches('`')) {
+            if !["(", "<"].iter().any(|after| code.contains(&format!("fn {name}{after}"))) {
+                missing.push(format!("{file}: {name}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(files > 30, "{files} files are named");
+}
+
+/// Crates that are replaceable inside the library, as long as no user of it sees their types.
+const INNER: &[&str] = &["rasn", "curl", "serde_json"];
+
+/// The names of `rasn::prelude` that are in use.
+const PRELUDE: &[&str] = &[
+    "Any",
+    "AsnType",
+    "BitString",
+    "Decode",
+    "Encode",
+    "GeneralizedTime",
+    "Ia5String",
+    "Integer",
+    "ObjectIdentifier",
+    "OctetString",
+    "Oid",
+    "SequenceOf",
+    "SetOf",
+    "Utf8String",
+];
+
+fn words(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+/// The crates of `INNER`, and the names that a file imports from them.
+fn inner_names(code: &str) -> Vec<&str> {
+    let mut names = INNER.to_vec();
+    for statement in code.split(';').filter_map(|s| s.rsplit_once("use ").map(|(_, path)| path)) {
+        if INNER.iter().any(|inner| statement.starts_with(inner)) {
+            names.extend(words(statement).filter(|w| w.starts_with(char::is_uppercase)));
+            names.extend(PRELUDE.iter().filter(|_| statement.contains("prelude::*")));
+        }
+    }
+    names
+}
+
+/// What a file declares as `pub`: functions up to their bodies, types with their attributes, public
+/// fields, whole enums and traits.
+fn public_declarations(code: &str) -> Vec<String> {
+    let lines: Vec<&str> = code.lines().take_while(|line| *line != "mod tests {").collect();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(line) = lines.get(at) {
+        let start = line.trim_start();
+        let indent = &line[..line.len() - start.len()];
+        let body = || lines[at..].iter().position(|l| *l == format!("{indent}}}")).unwrap_or(0);
+        let is = |kinds: &[&str]| kinds.iter().any(|kind| start.starts_with(kind));
+        let mut end = at;
+        if is(&["pub(crate) struct ", "pub(super) struct ", "struct "]) && start.ends_with('{') {
+            // Its fields are no more public than itself.
+            at += body();
+        } else if is(&["pub "]) {
+            if is(&["pub enum ", "pub trait "]) {
+                end += body();
+            } else {
+                while !lines[end].ends_with(['{', '}', ';', ',']) || is_open(&lines[at..=end]) {
+                    end += 1;
+                }
+            }
+            let mut declaration = lines[at..=end].concat();
+            if is(&["pub struct "]) && !declaration.contains("(pub ") {
+                declaration = declaration.split('(').next().unwrap().to_owned();
+            }
+            let attributes = lines[..at].iter().rev().map(|l| l.trim_start());
+            let attributes: String = attributes.take_while(|l| l.starts_with("#[")).collect();
+            found.push(attributes + &declaration);
+        }
+        at = at.max(end) + 1;
+    }
+    found
+}
+
+/// Whether a parenthesis or an angle bracket is still open at the end of a declaration's lines.
+fn is_open(lines: &[&str]) -> bool {
+    let text = lines.concat().replace("->", "");
+    let count = |c| text.matches(c).count();
+    count('(') > count(')') || count('<') > count('>')
+}
+
+/// The face of the library: `pub` is what its users reach (the compiler denies any other), all of it
+/// is documented, and it names no crate that only the inside needs.
+#[test]
+fn the_face_shows_types_of_its_own() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let lib = code(&src.join("lib.rs"));
+    assert!(lib.contains("deny(unreachable_pub)"), "pub isn't the face any more");
+    let mut wrong = Vec::new();
+    let library = sources(&src).into_iter().filter(|f| !PROGRAM.contains(&module(f).as_str()));
+    // Those that asn1 hands on to the rest of the library.
+    let wire = code(&src.join("asn1/cms.rs"));
+    let handed_on = wire.split(';').filter(|s| s.trim_start().starts_with("pub(crate) use rasn"));
+    let handed_on: Vec<&str> =
+        handed_on.flat_map(words).filter(|w| w.starts_with(char::is_uppercase)).collect();
+    assert!(handed_on.contains(&"ContentInfo"));
+    let mut seen = 0;
+    for file in library.filter(|f| module(f) != "streams") {
+        let code = code(&file);
+        assert!(!code.contains("doc(hidden)"), "{}", file.display());
+        let inner = [inner_names(&code), handed_on.clone()].concat();
+        for declaration in public_declarations(&code) {
+            seen += 1;
+            if words(&declaration).any(|word| inner.contains(&word)) {
+                wrong.push(format!("{}: {declaration}", file.display()));
+            }
+        }
+    }
+    assert!(seen > 500, "only {seen} declarations are read");
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

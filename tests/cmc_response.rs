@@ -85,7 +85,7 @@ fn what_cannot_be_read_says_what_it_is() {
     for (bytes, words) in [
         (&page[..], "it is an HTML page"),
         (b"", "it is empty"),
-        (b"no message", "neither DER nor PEM nor base64"),
+        (b"no message", "not DER, PEM or base64"),
         (&[0x30, 0x03, 2, 1, 5], "cannot decode"),
     ] {
         std::fs::write(dir.path().join("r"), bytes).unwrap();
@@ -143,7 +143,7 @@ fn only_answers_to_be_believed_are_stored() {
     let good = vector("01-rsa-server");
     f.write("good", &good);
     let said = cmc_response(f.path(), &["-d", "db", "-i", "good", "-o", "chain"]).exits(0);
-    assert_eq!(said.err, "the signature is good and the signer is trusted\n");
+    assert_eq!(said.err, "the signature is valid and the signer is trusted\n");
     assert!(said.out.ends_with("\nPKCS#7 now stored in file: chain\n"), "{}", said.out);
     let listed = tool("openssl", f.path(), &["pkcs7", "-in", "chain", "-print_certs", "-noout"]);
     assert!(listed.contains("server1.lab.test"), "{listed}");
@@ -209,7 +209,7 @@ fn an_untrusted_signer() {
     // A database in the current directory isn't opened.
     let said = cmc_response(&f.file("db"), &["-i", "../r"]).exits(0);
     assert!(said.err.contains("warning: the signature was not verified"), "{}", said.err);
-    assert!(!said.err.contains("is good"), "{}", said.err);
+    assert!(!said.err.contains("is valid"), "{}", said.err);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn arguments_in_any_number_and_form() {
     revoke(&f, &six).exits(0);
     let nine = ["-hinternal", "-ccomment", "-tsecret"];
     let said = revoke(&f, &[&six[..], &nine].concat()).exits(0);
-    assert!(said.err.contains("refuses what an agent signed"), "{}", said.err);
+    assert!(said.err.contains("refuses a signed request with a shared secret"), "{}", said.err);
     // A file with a secret can be read by its owner only.
     let mode = std::fs::metadata(f.file("CMCRevoke.out")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -134,13 +134,13 @@ fn what_is_missing_or_wrong_fails() {
         assert!(!said.err.contains(PASSWORD) && !said.out.contains(PASSWORD));
     }
     for (last, words) in [
-        ("-sfifteen", "no serial number"),
+        ("-sfifteen", "invalid serial number"),
         ("-m7", "Unrecognized CRL reason"),
         ("-mboredom", "Unrecognized CRL reason"),
         ("-iCN", "CN"),
-        ("-nnobody", "no certificate \"nobody\""),
+        ("-nnobody", "certificate \"nobody\" not found"),
         ("-pwrong", "cannot log in"),
-        ("-hHSM", "no token \"HSM\""),
+        ("-hHSM", "token \"HSM\" not found"),
         ("-dnowhere", "nowhere"),
     ] {
         let said = revoke(&f, &[&six[..], &[last]].concat()).exits(1);

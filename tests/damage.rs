@@ -128,7 +128,7 @@ fn read(bytes: &[u8], thoroughly: bool) {
             challenge.readings().ok();
         }
     }
-    nss_cmc::cmc::request::request_content(bytes).ok();
+    nss_cmc::cmc::request::Sent::read(bytes).ok();
     Request::pkcs10(bytes).ok();
     Request::crmf(bytes).ok();
     if thoroughly {

@@ -181,7 +181,7 @@ fn an_unknown_profile_is_told_the_near_ones() {
         ])
         .exits(40);
     assert!(said.err.contains("Profile caCMCserverCerts Not Found"), "{}", said.err);
-    assert!(said.err.contains("near ones: caCMCserverCert"), "{}", said.err);
+    assert!(said.err.contains("similar profiles: caCMCserverCert"), "{}", said.err);
     f.forget_unfinished(&before, "x");
 }
 
@@ -241,7 +241,7 @@ fn what_keeps_a_run_from_the_ca() {
     let before = f.state();
     for (url, password, signer, code, word) in [
         (URL, "wrong", "caadmin", 11, "SEC_ERROR_BAD_PASSWORD"),
-        (URL, "pw", "caadmni", 12, "nicknames there are: "),
+        (URL, "pw", "caadmni", 12, "the database has these nicknames: "),
         ("https://127.0.0.1:8443", "pw", "caadmin", 31, "SSL_ERROR_BAD_CERT_DOMAIN"),
         ("https://ca.lab.test:1", "pw", "caadmin", 30, "ca.lab.test:1"),
         ("https://ca.lab.test:8443/ca/ee/ca/nothing", "pw", "caadmin", 32, "404"),

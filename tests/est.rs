@@ -48,14 +48,14 @@ fn enroll_by_est() {
         ("noSuchProfile", 40, "Profile noSuchProfile Not Found"),
         ("standin-fail-7", 40, "badIdentity"),
         ("standin-status-4", 40, "noSupport"),
-        ("standin-pending", 3, "will decide later"),
+        ("standin-pending", 3, "has not issued the certificate"),
         ("standin-wrong-signature", 42, "signature is invalid"),
         ("standin-wrong-nonce", 42, "nonce does not match"),
         ("standin-html", 32, "HTML page"),
         ("standin-http500", 32, "HTTP status 500"),
         ("standin-garbage", 32, "HTTP status 501"),
         ("standin-empty", 32, "empty response"),
-        ("standin-short", 32, "announced length"),
+        ("standin-short", 32, "Content-Length"),
     ] {
         let report = enroll(&f, &format!("{est}/{label}/fullcmc")).exits(exit).json();
         let msg = report["msg"].as_str().unwrap();
@@ -130,7 +130,7 @@ fn httpclient_by_est() {
     let said = post(&[servlet, "estEncoding=base64"]).exits(0);
     assert!(said.err.contains("Invalid Credential."), "{}", said.err);
     let said = post(&["estEncoding=hex"]).exits(1);
-    assert!(said.out.contains("\"hex\" is neither der nor base64"), "{}", said.out);
+    assert!(said.out.contains("use der or base64"), "{}", said.out);
 }
 
 /// Returns the log's lines of requests to EST.

@@ -72,7 +72,7 @@ fn needs_password(said: Said) {
     assert!([1, 11].contains(&said.code), "{} {all}", said.code);
     assert!(all.contains("is in FIPS mode"), "{all}");
     assert!(all.contains("password"), "{all}");
-    for word in ["BAD_SIGNATURE", "forged", "wrong", "BAD_PASSWORD", "NOT_LOGGED_IN"] {
+    for word in ["BAD_SIGNATURE", "forged", "wrong", "invalid", "BAD_PASSWORD", "NOT_LOGGED_IN"] {
         assert!(!all.contains(word), "{word}: {all}");
     }
 }
@@ -114,7 +114,7 @@ fn messages_are_made_sent_and_believed() {
     for file in ["resp", "http.resp"] {
         let show = ["cmc", "show", file, "-d", "db", "--verify"];
         let said = f.nss_cmc(&[&show[..], &["--password-file", "pw"]].concat()).exits(0);
-        assert!(said.out.contains("signature: good"), "{}", said.out);
+        assert!(said.out.contains("signature: valid"), "{}", said.out);
         needs_password(f.nss_cmc(&show));
         // Without --verify the message is printed, and its signature called neither good nor bad.
         let said = f.nss_cmc(&show[..5]).exits(0);
@@ -122,7 +122,7 @@ fn messages_are_made_sent_and_believed() {
         assert!(line.contains("not checked") && line.contains("is in FIPS mode"), "{line}");
         let response = ["CMCResponse", "-d", "db", "-i", file];
         let said = f.nss_cmc(&[&response[..], &["--password-file", "pw"]].concat()).exits(0);
-        assert!(said.err.contains("the signature is good"), "{}", said.err);
+        assert!(said.err.contains("the signature is valid"), "{}", said.err);
         needs_password(f.nss_cmc(&response));
         let said = f.nss_cmc(&[&response[..], &["--allow-unverified"]].concat()).exits(0);
         assert!(said.err.contains("warning: the signature was not verified"), "{}", said.err);

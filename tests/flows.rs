@@ -128,7 +128,7 @@ fn enroll_imports_beside_the_key_and_is_idempotent() {
         "--nickname",
         "www",
     ]);
-    assert!(said.exits(15).err.contains("belongs to another subject, CN=www.example.com"));
+    assert!(said.exits(15).err.contains("belongs to another subject: CN=www.example.com"));
     assert_eq!(f.state(), before);
 
     enroll(&f, &ca.url, "caCMCserverCert", &["--force", "--trust", "x"]).exits(2);
@@ -187,7 +187,7 @@ fn once_the_ca_has_issued_the_key_is_kept() {
     assert!(report["result"].is_null() && report["changed"] == false, "{report}");
     let report = asked("caFullCMCUserSignedCert", "www.pem");
     assert!(report["result"]["certificate"]["pem"].as_str().unwrap().contains("BEGIN CERTIFICATE"));
-    assert!(report["error"]["notes"][0].as_str().unwrap().contains("did issue"), "{report}");
+    assert!(report["error"]["notes"][0].as_str().unwrap().contains("the CA issued"), "{report}");
     assert_eq!(f.state(), before);
 }
 
@@ -315,7 +315,11 @@ fn what_is_wrong_at_home() {
     with("pw", "agent", "nowhere").exits(10);
     with("no-such-file", "agent", "db").exits(2);
     let said = with("pw", "ca_signing", "db").exits(12);
-    assert!(said.err.contains("no private key"), "{}", said.err);
+    assert!(
+        said.err.contains("private key of certificate \"ca_signing\" not found"),
+        "{}",
+        said.err
+    );
     assert_eq!(f.state(), before);
     assert!(!f.file("nowhere").exists());
     let said = f.nss_cmc(&["enroll", "--output", "json", "-d", "db"]).exits(2);
@@ -339,7 +343,7 @@ fn what_is_wrong_on_the_way() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     fails(&f, &format!("https://localhost:{closed}"), profile, &[], 30, &["localhost"]);
     fails(&f, "https://no-such-host.invalid", profile, &[], 30, &["no-such-host.invalid"]);
-    fails(&f, "ftp://localhost", profile, &[], 2, &["no URL"]);
+    fails(&f, "ftp://localhost", profile, &[], 2, &["invalid CA URL"]);
     let named = StandIn::start(&f, &["--server-name", "other.example.com"]);
     let url = named.url.clone();
     fails(&f, &url, profile, &[], 31, &["SSL_ERROR_BAD_CERT_DOMAIN"]);
@@ -360,7 +364,7 @@ fn answers_that_are_no_cmc() {
         ("standin-empty", "empty response"),
         ("standin-truncated", "not a CMC message"),
         ("standin-garbage", "not a CMC message"),
-        ("standin-short", "before its announced length"),
+        ("standin-short", "shorter than its Content-Length"),
     ] {
         may_be_issued(&f, &ca.url, profile, &[], 32, &[word]);
     }
@@ -373,14 +377,14 @@ fn answers_that_are_not_to_be_believed() {
     for (profile, word) in [
         ("standin-stranger", "signer is not trusted by this database"),
         ("standin-expired-responder", "expired on"),
-        ("standin-registrar", "neither a CA nor a CMC responder"),
-        ("standin-ocsp-responder", "neither a CA nor a CMC responder"),
-        ("standin-agent-signer", "neither a CA nor a CMC responder"),
+        ("standin-registrar", "not a CA or CMC responder"),
+        ("standin-ocsp-responder", "not a CA or CMC responder"),
+        ("standin-agent-signer", "not a CA or CMC responder"),
         ("standin-wrong-signature", "signature is invalid"),
         ("standin-wrong-digest", "signature is invalid"),
         ("standin-unsigned", "not signed"),
-        ("standin-other-key", "our public key"),
-        ("standin-no-cert", "our public key"),
+        ("standin-other-key", "matches the key of the request"),
+        ("standin-no-cert", "matches the key of the request"),
         ("standin-forged", "SEC_ERROR_BAD_SIGNATURE"),
         ("standin-certs-only", "not signed"),
         ("standin-wrong-nonce", "nonce does not match"),
@@ -432,7 +436,7 @@ fn refusals_of_the_ca() {
         "caCMCECCserverCert",
         &[],
         40,
-        &["Not Found", "near ones: caCMCECserverCert"],
+        &["Not Found", "similar profiles: caCMCECserverCert"],
     );
     may_be_issued(&f, &ca.url, "caCMCECserverCert", &[], 40, &["internalCAError", "Not Matched"]);
     for (n, name) in [
@@ -458,7 +462,7 @@ fn refusals_of_the_ca() {
     // A refusal that names the request is final.
     fails(&f, &ca.url, "standin-status-4", &[], 40, &["noSupport"]);
     may_be_issued(&f, &ca.url, "standin-status-99", &[], 40, &["status 99"]);
-    may_be_issued(&f, &ca.url, "standin-pending", &[], 3, &["later"]);
+    may_be_issued(&f, &ca.url, "standin-pending", &[], 3, &["has not issued"]);
     may_be_issued(&f, &ca.url, "standin-status-7", &[], 3, &["partial"]);
     may_be_issued(&f, &ca.url, "standin-deferred", &[], 3, &["Request Deferred"]);
     let report = enroll(&f, &ca.url, "standin-fail-12", &["--output", "json"]).exits(40).json();

@@ -245,7 +245,7 @@ fn revocation_by_agent_owner_and_secret() {
 fn challenges_that_are_not_answered() {
     let (f, ca) = users(&[]);
     let more = ["--signer", "agent", "--encryption-only"];
-    let unopened = "does not open with this key";
+    let unopened = "cannot decrypt the CA's challenge";
     let mut told = std::collections::BTreeSet::new();
     for (flaw, code, words) in [
         ("witness", 20, unopened),
@@ -253,9 +253,9 @@ fn challenges_that_are_not_answered() {
         ("key", 20, unopened),
         ("short-key", 20, unopened),
         ("iv", 20, unopened),
-        ("cut", 20, "missing or cut"),
-        ("empty", 20, "missing or cut"),
-        ("request", 42, "is about another key"),
+        ("cut", 20, "missing or truncated"),
+        ("empty", 20, "missing or truncated"),
+        ("request", 42, "does not match the request"),
         ("no-pop", 20, "no EncryptedPOP"),
         ("no-id", 20, "no responseInfo"),
         ("twice", 20, "EncryptedPOP"),

@@ -113,7 +113,7 @@ fn who_may_not_write_is_told_the_command_that_repairs() {
         let report = as_nobody(&f, &show).exits(10).json();
         let said = report["msg"].as_str().unwrap();
         assert!(said.contains(&format!("db/{file}-journal")), "{said}");
-        assert!(said.contains("killed while writing"), "{said}");
+        assert!(said.contains("killed during a write"), "{said}");
         assert!(said.contains("Permission denied"), "{said}");
         let hint = report["error"]["hint"].as_str().unwrap();
         let (_, command) = hint.split_once(": ").unwrap();

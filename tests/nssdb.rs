@@ -11,8 +11,8 @@ use std::sync::{Mutex, MutexGuard};
 use common::der::{self, COMMON_NAME, ORGANIZATION, pem, tlv};
 use common::{Folder, PASSWORD, run, tool};
 use nss_cmc::algorithm::{Curve, Digest, KeySpec, KeyType, Scheme, Signer};
-use nss_cmc::client::keys::RequestKey;
 use nss_cmc::client::passwords::Source;
+use nss_cmc::client::request_key::RequestKey;
 use nss_cmc::error::{Error, Kind};
 use nss_cmc::nss::{Access, Certificate, Database, KeyFlags, Token, Trust, Usage};
 use nss_cmc::secret::Secret;
@@ -59,7 +59,7 @@ fn a_second_directory_is_refused_while_one_is_open() {
     let (a, b) = (Folder::new(), Folder::new());
     let first = Database::open(a.file("db").to_str().unwrap(), Access::ReadOnly).unwrap();
     let e = Database::open(b.file("db").to_str().unwrap(), Access::ReadOnly).unwrap_err();
-    assert!(e.to_string().contains("another one is open"), "{e}");
+    assert!(e.to_string().contains("another database is open"), "{e}");
     first.close().unwrap();
     Database::open(b.file("db").to_str().unwrap(), Access::ReadOnly).unwrap().close().unwrap();
 }

@@ -9,10 +9,9 @@ use std::sync::Mutex;
 use common::der::{self, COMMON_NAME, ORGANIZATION, certificate_fields, pem};
 use common::stand_in::{StandIn, ec_folder, program};
 use common::{Folder, tool};
-use nss_cmc::asn1::Number;
 use nss_cmc::client::dogtag::records::{Lookup, Records, State};
-use nss_cmc::http::{Transport, TransportOptions, Url};
 use nss_cmc::nss::{Access, Database};
+use nss_cmc::{Config, Number, Url};
 
 fn parsed(text: &str) -> Number {
     Number::parse(text).unwrap()
@@ -25,14 +24,9 @@ fn with<T>(f: &Folder, ca: &StandIn, what: impl FnOnce(&mut Records<'_, '_>) -> 
     let _one = ONE.lock().unwrap_or_else(|e| e.into_inner());
     let dir = f.file("db");
     let database = Database::open(dir.to_str().unwrap(), Access::ReadOnly).unwrap();
-    let options = TransportOptions {
-        database: Some(&database),
-        proxy: Some(String::new()),
-        ..TransportOptions::default()
-    };
-    let mut transport = Transport::new(options).unwrap();
-    let url = Url::parse(&ca.url).unwrap();
-    let result = what(&mut Records::new(&mut transport, &url));
+    let config = Config { proxy: Some(String::new()), ..Config::new(Url::parse(&ca.url).unwrap()) };
+    let mut transport = config.transport(Some(&database), None).unwrap();
+    let result = what(&mut Records::new(&mut transport, &config.ca));
     drop(transport);
     database.close().unwrap();
     result

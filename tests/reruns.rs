@@ -182,7 +182,7 @@ fn an_archived_key_is_told_and_the_option_has_one_name() {
     let said = enroll(&f, &ca.url, "caFullCMCUserCert", &["--key-type", "rsa:3072"]).exits(16);
     assert!(said.err.contains("its key is rsa:2048, not rsa:3072"), "{}", said.err);
     let said = enroll(&f, &ca.url, "caFullCMCUserCert", &more[..2]).exits(0);
-    assert!(said.err.contains("archived cannot be seen"), "{}", said.err);
+    assert!(said.err.contains("unknown whether its private key is archived"), "{}", said.err);
     let help = f.nss_cmc(&["enroll", "--help"]).exits(0).out;
     assert!(help.contains("--archive-to") && !help.contains("--transport-cert"), "{help}");
 }

@@ -177,7 +177,7 @@ fn what_the_ca_runs_on_is_refused() {
     let report = f.nss_cmc(&enroll).exits(0).json();
     let serial = report["result"]["certificate"]["serial"]["hex"].as_str().unwrap();
     let args = ["--serial", serial, "--signer", "agent"];
-    refused(&f, &ca, &args, 2, &["own host localhost", "--allow-ca"]);
+    refused(&f, &ca, &args, 2, &["the CA's host localhost", "--allow-ca"]);
     revoke(&f, &ca, &["--nickname", "host", "--signer", "agent"]).exits(0);
     // With --allow-ca it is revoked, with a warning.
     let args = ["--serial", own[0].0, "--signer", "agent", "--allow-ca"];

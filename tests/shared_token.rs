@@ -77,7 +77,7 @@ fn openssl_opens_the_tokens() {
             let said = old(&f, &args).exits(0);
             let token = pem::to_der(&f.read("token"));
             assert_eq!(opened(&f, &token, oaep), secret.as_bytes());
-            assert_eq!(said.err.contains("other than ASCII"), !secret.is_ascii(), "{}", said.err);
+            assert_eq!(said.err.contains("is not ASCII"), !secret.is_ascii(), "{}", said.err);
             f.write("secret", format!("{secret}\n"));
             std::fs::set_permissions(f.file("secret"), PermissionsExt::from_mode(0o600)).unwrap();
             let args = ["shared-token", "--cert", "cert.pem", "--shared-secret-file", "secret"];
@@ -149,7 +149,7 @@ fn the_database_is_left_alone_and_needed_only_for_nicknames() {
     let args = ["-d", "db", "-n", "protection", "-s", "x"];
     for (more, words) in [
         (&["-p", "wrong"][..], "cannot log in"),
-        (&["-p", PASSWORD, "-h", "HSM"], "no token \"HSM\""),
+        (&["-p", PASSWORD, "-h", "HSM"], "token \"HSM\" not found"),
         (&["--password-file", "gone"], "gone"),
     ] {
         let said = old(&f, &[&args[..], more].concat()).exits(1);
@@ -157,7 +157,7 @@ fn the_database_is_left_alone_and_needed_only_for_nicknames() {
         assert!(said.err.ends_with("Try 'CMCSharedToken --help' for more information.\n"));
     }
     let said = old(&f, &["-d", "db", "-n", "protectoin", "-s", "x", "-p", PASSWORD]).exits(1);
-    assert!(said.err.contains("no certificate \"protectoin\""), "{}", said.err);
+    assert!(said.err.contains("certificate \"protectoin\" not found"), "{}", said.err);
     assert!(said.err.contains("protection"), "{}", said.err);
 }
 
@@ -184,7 +184,7 @@ fn certificates_as_people_have_them() {
         assert!(said.err.contains(words), "{}", said.err);
     };
     make(&f, &["-newkey", "rsa:2048"], &["-addext", "keyUsage=digitalSignature"]);
-    warned(&f, "is not for keyEncipherment");
+    warned(&f, "lacks keyEncipherment");
     let over = ["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"];
     let key = ["req", "-new", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=old", "-out", "r"];
     tool("openssl", f.path(), &[&key[..], &["-keyout", "key.pem"]].concat());
@@ -194,7 +194,7 @@ fn certificates_as_people_have_them() {
     let sign = ["ca", "-batch", "-selfsign", "-config", "ca.cnf", "-md", "sha256", "-in", "r"];
     let out = ["-keyfile", "key.pem", "-out", "cert.pem"];
     tool("openssl", f.path(), &[&sign[..], &out, &dates].concat());
-    warned(&f, "ended 2020-02-01");
+    warned(&f, "expired on 2020-02-01");
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn what_is_missing_or_wrong_fails() {
     f.write("empty", "");
     for (args, words) in [
         (&["-b", "cert.pem"][..], "Missing passphrase"),
-        (&["-s", "x"], "the issuance protection certificate is missing"),
+        (&["-s", "x"], "no issuance protection certificate given"),
         (&["-s", "x", "-b", "gone"], "gone"),
         (&["-s", "x", "-b", "key.pem"], ""),
         (&["-s", "x", "-b", "empty"], "empty"),
@@ -227,7 +227,7 @@ fn what_is_missing_or_wrong_fails() {
     assert!(old(&f, &["--help"]).exits(0).out.contains("-h <TOKEN>"));
     make(&f, &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], &[]);
     let said = old(&f, &["-s", "x", "-b", "cert.pem"]).exits(1);
-    assert!(said.err.contains("is not of RSA"), "{}", said.err);
+    assert!(said.err.contains("has no RSA key"), "{}", said.err);
 }
 
 #[test]

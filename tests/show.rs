@@ -192,7 +192,7 @@ fn what_dogtag_refuses_of_signatures_is_told() {
             signed.signer_infos = vec![signer].into();
         })
     };
-    warns(&signer(|s| s.digest_algorithm.parameters = None), "explicit NULL");
+    warns(&signer(|s| s.digest_algorithm.parameters = None), "requires NULL");
     warns(&signer(|s| s.signed_attrs = None), "no signed attributes");
     warns(
         &signer(|s| {
@@ -218,7 +218,7 @@ fn what_dogtag_refuses_of_signatures_is_told() {
     let mut own = vector("05a-shared-secret-p10/request.der");
     let at = own.windows(4).rposition(|w| w == [0x80, 0x14, 0x52, 0x75]).unwrap();
     own[at + 3] ^= 1;
-    warns(&own, "not the subjectKeyIdentifier");
+    warns(&own, "does not match the subjectKeyIdentifier");
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn what_dogtag_refuses_of_requests_is_told() {
             b.control(oid::CMC_IDENTIFICATION, &tlv(0x0c, b"ali*"));
             b.control(oid::CMC_IDENTITY_PROOF_V2, &proof(mac));
         });
-        warns(&message, "MAC that Dogtag cannot check");
+        warns(&message, "MAC that Dogtag cannot verify");
         warns(&message, "LDAP filters");
     }
     let good = built(&|b| {
@@ -279,7 +279,7 @@ fn what_dogtag_refuses_of_requests_is_told() {
         b.octets(oid::CMC_DATA_RETURN, b"x");
         b.octets(oid::CMC_DATA_RETURN, b"x");
     });
-    warns(&twice, "dataReturn is there more than once");
+    warns(&twice, "dataReturn occurs more than once");
     let id = twice.windows(3).rposition(|w| w == [2, 1, 2]).unwrap();
     let mut same = twice.clone();
     same[id + 2] = 1;

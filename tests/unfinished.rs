@@ -215,7 +215,7 @@ fn a_certificate_that_can_not_be_fetched_is_asked_for_again() {
         let report = enroll(&f, &ca.url, "standin-ok", &more).exits(0).json();
         assert_eq!(report["status"], "issued", "{rest}");
         assert_eq!(report["result"]["key_id"], id.as_str(), "{rest}");
-        assert_eq!(report["warnings"].to_string().contains("cannot ask"), warned, "{report}");
+        assert_eq!(report["warnings"].to_string().contains("cannot look up"), warned, "{report}");
         assert_eq!(issued(&f), before + 2, "{rest}");
     }
 }
@@ -240,7 +240,7 @@ fn a_key_deleted_during_the_exchange_is_missed() {
         true
     });
     let said = enroll(&f, &relay.url, "standin-ok", &[]).exits(12);
-    assert!(said.err.contains("did issue the certificate"), "{}", said.err);
+    assert!(said.err.contains("the CA issued the certificate"), "{}", said.err);
     assert!(printed(&f, &said).contains("CN=www.example.com"), "{}", said.out);
     assert_eq!(f.state(), before);
 }
@@ -254,7 +254,7 @@ fn a_certificate_that_can_not_be_imported_is_given_out() {
     let before = f.state();
     let more = ["--force", "--chain-out", "chain.pem"];
     let said = enroll(&f, &ca.url, "caECFullCMCUserSignedCert", &more).exits(15);
-    assert!(said.err.contains("did issue the certificate"), "{}", said.err);
+    assert!(said.err.contains("the CA issued the certificate"), "{}", said.err);
     assert!(printed(&f, &said).contains("CN=agent"), "{}", said.out);
     tool("openssl", f.path(), &["verify", "-CAfile", "ca/ca.pem", "chain.pem"]);
     let text = subject(&f, "chain.pem");

@@ -15,7 +15,7 @@ const LONGEST_LOCAL: usize = 64;
 ///
 /// # Errors
 /// [`Kind::Usage`]; the hint is the option that takes the value, if there is one.
-pub fn check(kind: &str, value: &str) -> Result<()> {
+pub(crate) fn check(kind: &str, value: &str) -> Result<()> {
     let bad =
         |why: String| Error::new(Kind::Usage, format!("invalid {kind} name {value:?}: {why}"));
     let checked = match value {
@@ -25,7 +25,7 @@ pub fn check(kind: &str, value: &str) -> Result<()> {
             "ip" => ip(value),
             "email" => email(value),
             "uri" => uri(value),
-            _ => Err("unknown kind of name; dns, ip, email and uri are known".into()),
+            _ => Err("unknown type of name; use dns, ip, email or uri".into()),
         },
     };
     checked.map_err(|why| match better(kind, value) {
@@ -63,18 +63,18 @@ type Checked = std::result::Result<(), String>;
 fn dns(value: &str, wildcard: bool) -> Checked {
     let no = |why: &str| Err(why.to_owned());
     if !value.is_ascii() {
-        return no("it is not ASCII; write an international name in its xn-- form");
+        return no("it is not ASCII; use the xn-- form of an international name");
     }
     if value.len() > LONGEST_NAME {
         return Err(format!("it is longer than {LONGEST_NAME} characters"));
     }
     let rest = if wildcard { value.strip_prefix("*.").unwrap_or(value) } else { value };
     if rest.contains('*') {
-        return no("a wildcard is a whole first label: *.example.com");
+        return no("a wildcard must be the whole first label: *.example.com");
     }
     let letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
     if let Some(other) = rest.chars().find(|c| !letter(*c) && *c != '.') {
-        return Err(format!("{other:?} is no letter, digit, hyphen or dot"));
+        return Err(format!("{other:?} is not a letter, digit, hyphen or dot"));
     }
     if rest.ends_with('.') {
         return no("it ends with a dot");
@@ -92,13 +92,13 @@ fn dns(value: &str, wildcard: bool) -> Checked {
     }
     let last = rest.rsplit('.').next().unwrap_or_default();
     if last.bytes().all(|b| b.is_ascii_digit()) {
-        return no("its last label is a number, as an IP address has it");
+        return no("its last label is a number, as in an IP address");
     }
     Ok(())
 }
 
 fn ip(value: &str) -> Checked {
-    value.parse::<IpAddr>().map(drop).map_err(|_| "it is no IPv4 or IPv6 address".into())
+    value.parse::<IpAddr>().map(drop).map_err(|_| "it is not an IPv4 or IPv6 address".into())
 }
 
 /// Checks for `local@domain`, the local part without quotes (RFC 5280 §4.2.1.6, RFC 5321 §4.1.2).
@@ -108,36 +108,36 @@ fn email(value: &str) -> Checked {
         _ => return Err("it is not of the form user@domain, with one @".into()),
     };
     if !local.is_ascii() {
-        return Err("what stands before the @ is not ASCII".into());
+        return Err("the part before @ is not ASCII".into());
     }
     let atom = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c);
     if let Some(other) = local.chars().find(|c| !atom(*c) && *c != '.') {
-        return Err(format!("{other:?} cannot stand before the @"));
+        return Err(format!("{other:?} is not allowed before @"));
     }
     if local.split('.').any(str::is_empty) || local.len() > LONGEST_LOCAL {
-        return Err("what stands before the @ has an empty part or is too long".into());
+        return Err("the part before @ has an empty part or is too long".into());
     }
     dns(domain, false).map_err(|why| format!("the domain {domain:?}: {why}"))
 }
 
 /// Checks for an absolute URI (RFC 5280 §4.2.1.6, RFC 3986).
 fn uri(value: &str) -> Checked {
-    let (scheme, rest) = value.split_once(':').ok_or("it has no scheme, as https: is one")?;
+    let (scheme, rest) = value.split_once(':').ok_or("it has no scheme, such as https:")?;
     let mut letters = scheme.chars();
     let first = letters.next().is_some_and(|c| c.is_ascii_alphabetic());
     if !first || !letters.all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c)) {
-        return Err("it has no scheme, as https: is one".into());
+        return Err("it has no scheme, such as https:".into());
     }
     if !value.is_ascii() {
-        return Err("it is not ASCII; write other characters as %XX".into());
+        return Err("it is not ASCII; escape other characters as %XX".into());
     }
     if let Some(other) = rest.chars().find(|c| !c.is_ascii_graphic() || "\"<>\\^`{|}".contains(*c))
     {
-        return Err(format!("{other:?} cannot stand in a URI; write it as %XX"));
+        return Err(format!("{other:?} is not allowed in a URI; escape it as %XX"));
     }
     let authority = rest.strip_prefix("//").map(|rest| rest.split(['/', '?', '#']).next());
     if rest.is_empty() || matches!(authority, Some(None | Some(""))) && scheme != "file" {
-        return Err("nothing stands behind the scheme".into());
+        return Err("nothing follows the scheme".into());
     }
     Ok(())
 }

@@ -14,14 +14,14 @@ const MOST: usize = 5;
 /// Checked are: definite and minimal lengths, minimal INTEGERs and BOOLEANs, primitive strings, the
 /// order of SETs, `critical` encoded with its default, and that each element ends where its parent
 /// says.
-pub fn violations(der: &[u8]) -> Vec<String> {
+pub(crate) fn violations(der: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     elements(der, 0, 0, &mut found);
     found
 }
 
 /// Splits `octets` into elements; `None` when the last one isn't complete.
-pub fn children(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
+pub(crate) fn children(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
     let mut found = Vec::new();
     while !octets.is_empty() {
         let (_, _, rest) = split_tlv(octets)?;
@@ -33,7 +33,7 @@ pub fn children(mut octets: &[u8]) -> Option<Vec<&[u8]>> {
 }
 
 /// Returns whether the elements are in the DER order of a SET OF (X.690 §11.6).
-pub fn sorted(elements: &[&[u8]]) -> bool {
+pub(crate) fn sorted(elements: &[&[u8]]) -> bool {
     elements.is_sorted()
 }
 
@@ -47,7 +47,7 @@ fn elements(mut octets: &[u8], mut at: usize, depth: usize, found: &mut Vec<Stri
         let Some((tag, content, rest)) = split_tlv(octets) else {
             return match octets.get(1) {
                 Some(0x80) => tell("an indefinite length"),
-                _ => tell("no whole element"),
+                _ => tell("an incomplete element"),
             };
         };
         let head = octets.len() - rest.len() - content.len();
@@ -76,14 +76,12 @@ fn element(tag: u8, content: &[u8]) -> Option<&'static str> {
         (0x02 | 0x0a, []) => Some("a number without octets"),
         (0x02 | 0x0a, [0x00, b, ..]) if b & 0x80 == 0 => Some("a number longer than needed"),
         (0x02 | 0x0a, [0xff, b, ..]) if b & 0x80 != 0 => Some("a number longer than needed"),
-        (0x23 | 0x24 | 0x2c | 0x33 | 0x36, _) => Some("a string in pieces"),
-        (0x31, _) if children(content).is_some_and(|c| !sorted(&c)) => {
-            Some("a SET that is not in order")
-        }
+        (0x23 | 0x24 | 0x2c | 0x33 | 0x36, _) => Some("a constructed string"),
+        (0x31, _) if children(content).is_some_and(|c| !sorted(&c)) => Some("an unsorted SET"),
         (0x30, _) => match children(content)?.as_slice() {
             // Extension (RFC 5280 §4.1): critical is FALSE by default.
             [[0x06, ..], [0x01, 0x01, 0x00], [0x04, ..]] => {
-                Some("a default, critical FALSE, that is written out")
+                Some("an encoded default (critical FALSE)")
             }
             _ => None,
         },
@@ -111,13 +109,13 @@ mod tests {
             (vec![0x30, 0x81, 0x02, 0x05, 0x00], 0, "length"),
             (tlv(0x30, &[0x04, 0x81, 0x01, 0x00]), 2, "length"),
             (vec![0x30, 0x80, 0, 0], 0, "indefinite"),
-            (tlv(0x30, &[0x04, 0x05, 0x00]), 2, "whole"),
+            (tlv(0x30, &[0x04, 0x05, 0x00]), 2, "incomplete"),
             (tlv(0x30, &[0x01, 0x01, 0x01]), 2, "BOOLEAN"),
             (tlv(0x30, &[0x02, 0x02, 0x00, 0x01]), 2, "number longer"),
             (tlv(0x30, &[0x02, 0x02, 0xff, 0x80]), 2, "number longer"),
             (tlv(0x30, &[0x02, 0x00]), 2, "without octets"),
-            (tlv(0x31, &[4, 1, b'b', 4, 1, b'a']), 0, "order"),
-            (tlv(0x24, &[4, 1, b'b']), 0, "pieces"),
+            (tlv(0x31, &[4, 1, b'b', 4, 1, b'a']), 0, "unsorted SET"),
+            (tlv(0x24, &[4, 1, b'b']), 0, "constructed string"),
             (tlv(0x30, &tlv(0x30, &[6, 1, 0x2a, 1, 1, 0, 4, 0])), 2, "default"),
         ] {
             let found = violations(&der);

@@ -8,9 +8,14 @@ use rasn_pkix::algorithms::RsaPublicKey;
 use rasn_pkix::{AlgorithmIdentifier, SubjectPublicKeyInfo, Time};
 
 use super::canonical::children;
-use super::extension::{Extension, GeneralName};
-use super::key_usage::{self, KeyUsage};
-use super::{decode, extension, oid, split_tlv};
+pub use super::extension::{
+    AuthorityKeyIdentifier, BasicConstraints, DisplayText, DistributionPoint,
+    DistributionPointName, Extension, GeneralName, Policy, PolicyQualifier, Qualifier, Value,
+};
+pub use super::key_usage::KeyUsage;
+pub use super::summary::{Summary, summary};
+
+use super::{any, decode, extension, key_usage, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
 
 /// The fields of a certificate, each as the octets received: a certificate is never re-encoded.
@@ -142,6 +147,11 @@ pub fn read(der: &[u8]) -> Result<Certificate<'_>> {
         return Err(bad().because("an extension occurs twice"));
     }
     Ok(certificate)
+}
+
+/// Whether octets are one DER element, and nothing follows.
+pub fn is_one_element(der: &[u8]) -> bool {
+    matches!(split_tlv(der), Some((_, _, [])))
 }
 
 /// The three elements of a certificate.
@@ -330,9 +340,28 @@ impl<'a> Certificate<'a> {
 }
 
 impl Algorithm {
-    fn of(algorithm: &AlgorithmIdentifier) -> Algorithm {
+    /// Without parameters.
+    pub(crate) fn plain(id: &Oid) -> Algorithm {
+        Algorithm { id: oid::dotted(id), parameters: Vec::new() }
+    }
+
+    pub(crate) fn of(algorithm: &AlgorithmIdentifier) -> Algorithm {
         let parameters = algorithm.parameters.as_ref().map_or(&[][..], |p| p.as_bytes());
         Algorithm { id: oid::dotted(&algorithm.algorithm), parameters: parameters.to_vec() }
+    }
+
+    /// For a message.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when the identifier is none.
+    pub(crate) fn wire(&self) -> Result<AlgorithmIdentifier> {
+        let parameters = Some(&self.parameters).filter(|p| !p.is_empty());
+        let parameters = parameters.map(|der| any(der.clone()));
+        Ok(AlgorithmIdentifier { algorithm: oid::required(&self.id)?, parameters })
+    }
+
+    pub(crate) fn is(&self, id: &Oid) -> bool {
+        oid::parse(&self.id).is_some_and(|own| *own == *id)
     }
 
     /// Returns the digest in RSASSA-PSS-params (RFC 4055 §3.1), in dotted form.

@@ -4,11 +4,9 @@
 use rasn::prelude::*;
 use rasn_cms::{AlgorithmIdentifier, ContentInfo};
 
-use super::Number;
-
 /// PKIData (§3.2.1); all four sequences are mandatory.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct PkiData {
+pub(crate) struct PkiData {
     /// Controls.
     pub control_sequence: SequenceOf<TaggedAttribute>,
     /// TaggedRequests as received; see [`TaggedRequest`].
@@ -21,7 +19,7 @@ pub struct PkiData {
 
 /// PKIResponse (§4.2).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct PkiResponse {
+pub(crate) struct PkiResponse {
     /// Controls.
     pub control_sequence: SequenceOf<TaggedAttribute>,
     /// TaggedContentInfos.
@@ -32,9 +30,9 @@ pub struct PkiResponse {
 
 /// TaggedAttribute (§3.2.1.1). Decoding accepts any INTEGER as body part id, as Dogtag does.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct TaggedAttribute {
+pub(crate) struct TaggedAttribute {
     /// Body part id within the message.
-    pub body_part_id: Number,
+    pub body_part_id: Integer,
     /// The control's object identifier.
     pub attr_type: ObjectIdentifier,
     /// The control's values.
@@ -44,7 +42,7 @@ pub struct TaggedAttribute {
 /// TaggedRequest (§3.2.1.2); the requests are kept as received.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 #[rasn(choice)]
-pub enum TaggedRequest {
+pub(crate) enum TaggedRequest {
     /// tcr: a PKCS #10 request.
     #[rasn(tag(0))]
     Tcr(TaggedCertificationRequest),
@@ -58,18 +56,18 @@ pub enum TaggedRequest {
 
 /// TaggedCertificationRequest (§3.2.1.2.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct TaggedCertificationRequest {
+pub(crate) struct TaggedCertificationRequest {
     /// Body part id within the message.
-    pub body_part_id: Number,
+    pub body_part_id: Integer,
     /// The PKCS #10 request.
     pub certification_request: Any,
 }
 
 /// OtherReqMsg (§3.2.1.2.3), tagged `[2]` orm.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct OtherReqMsg {
+pub(crate) struct OtherReqMsg {
     /// Body part id within the message.
-    pub body_part_id: Number,
+    pub body_part_id: Integer,
     /// The request's type.
     pub request_message_type: ObjectIdentifier,
     /// The request's value.
@@ -78,9 +76,9 @@ pub struct OtherReqMsg {
 
 /// CMCStatusInfoV2 (§6.1.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct CmcStatusInfoV2 {
+pub(crate) struct CmcStatusInfoV2 {
     /// CMCStatus.
-    pub cmc_status: Number,
+    pub cmc_status: Integer,
     /// BodyPartReferences: INTEGER or SEQUENCE OF INTEGER.
     pub body_list: SequenceOf<Any>,
     /// statusString.
@@ -92,7 +90,7 @@ pub struct CmcStatusInfoV2 {
 
 /// PendInfo (§6.1.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct PendInfo {
+pub(crate) struct PendInfo {
     /// pendToken; queryPending returns it to the CA.
     pub pend_token: OctetString,
     /// pendTime: when to ask again.
@@ -101,7 +99,7 @@ pub struct PendInfo {
 
 /// ExtendedFailInfo (§6.1.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct ExtendedFailInfo {
+pub(crate) struct ExtendedFailInfo {
     /// The object identifier that defines the code.
     pub fail_info_oid: ObjectIdentifier,
     /// The code.
@@ -110,7 +108,7 @@ pub struct ExtendedFailInfo {
 
 /// IdentityProofV2 (§6.2.1) and PopLinkWitnessV2 (§6.3.1.1); both have the same structure.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct Witness {
+pub(crate) struct Witness {
     /// hashAlgID or keyGenAlgorithm.
     pub hash_alg_id: AlgorithmIdentifier,
     /// macAlgID.
@@ -121,7 +119,7 @@ pub struct Witness {
 
 /// EncryptedPOP (§6.7).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct EncryptedPop {
+pub(crate) struct EncryptedPop {
     /// The TaggedRequest to prove, as received.
     pub request: Any,
     /// EnvelopedData with the challenge.
@@ -137,9 +135,9 @@ pub struct EncryptedPop {
 
 /// DecryptedPOP (§6.7).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct DecryptedPop {
+pub(crate) struct DecryptedPop {
     /// Body part id of the request in the first round trip.
-    pub body_part_id: Number,
+    pub body_part_id: Integer,
     /// thePOPAlgID as in the challenge.
     pub the_pop_alg_id: AlgorithmIdentifier,
     /// thePOP: the MAC of the request under the challenge.
@@ -149,13 +147,13 @@ pub struct DecryptedPop {
 /// RevokeRequest (§6.11); the issuer is a bare Name, as received. For decoding only: a value with a
 /// passphrase is encoded part by part, so that every copy is wiped.
 #[derive(AsnType, Decode)]
-pub struct RevokeRequest {
+pub(crate) struct RevokeRequest {
     /// DER of the issuer's Name.
     pub issuer_name: Any,
     /// Its serial number.
-    pub serial_number: Number,
+    pub serial_number: Integer,
     /// CRLReason.
-    pub reason: CrlReason,
+    pub reason: Any,
     /// When the key was compromised, as `YYYYMMDDHHMMSSZ`.
     pub invalidity_date: Option<GeneralizedTime>,
     /// The shared secret.
@@ -164,57 +162,29 @@ pub struct RevokeRequest {
     pub comment: Option<Utf8String>,
 }
 
-/// CRLReason (RFC 5280 §5.3.1).
-#[derive(AsnType, Clone, Copy, Debug, Decode, Encode, PartialEq, Eq, Hash)]
-#[rasn(enumerated)]
-#[non_exhaustive]
-#[allow(missing_docs)]
-pub enum CrlReason {
-    Unspecified = 0,
-    KeyCompromise = 1,
-    CaCompromise = 2,
-    AffiliationChanged = 3,
-    Superseded = 4,
-    CessationOfOperation = 5,
-    CertificateHold = 6,
-    RemoveFromCrl = 8,
-    PrivilegeWithdrawn = 9,
-    AaCompromise = 10,
-}
-
 /// GetCert (§6.9) as Dogtag reads it: a bare Name where the RFC has a GeneralName.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct GetCert {
+pub(crate) struct GetCert {
     /// DER of the issuer's Name.
     pub issuer_name: Any,
     /// Serial number.
-    pub serial_number: Number,
+    pub serial_number: Integer,
 }
 
 /// CMCCertId (§6.14) as Dogtag reads it: SEQUENCE { SEQUENCE { Name }, INTEGER }.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct CmcCertId {
+pub(crate) struct CmcCertId {
     /// The issuer's bare Name in a sequence.
     pub issuer: SequenceOf<Any>,
     /// Serial number.
-    pub serial_number: Number,
+    pub serial_number: Integer,
 }
 
 /// LraPopWitness (§6.8).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct LraPopWitness {
+pub(crate) struct LraPopWitness {
     /// Body part id of the nested PKIData; 0 is the enclosing one.
-    pub pki_data_body_id: Number,
+    pub pki_data_body_id: Integer,
     /// Body part ids of the requests whose proof of possession was checked.
-    pub body_ids: SequenceOf<Number>,
-}
-
-impl LraPopWitness {
-    /// Returns the control for requests of the enclosing PKIData.
-    pub fn of(requests: &[u32]) -> LraPopWitness {
-        LraPopWitness {
-            pki_data_body_id: Number::from(0u32),
-            body_ids: requests.iter().copied().map(Number::from).collect(),
-        }
-    }
+    pub body_ids: SequenceOf<Integer>,
 }

@@ -3,15 +3,13 @@
 use rasn::prelude::*;
 use rasn_cms::{AlgorithmIdentifier, Attribute, EncapsulatedContentInfo};
 
-use super::Number;
-
-pub use rasn_cms::{ContentInfo, EnvelopedData, RecipientInfo};
+pub(crate) use rasn_cms::{ContentInfo, EnvelopedData, RecipientInfo};
 
 /// SignedData (RFC 5652 §5.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct SignedData {
+pub(crate) struct SignedData {
     /// 3 when the content type isn't id-data.
-    pub version: Number,
+    pub version: Integer,
     /// The signers' digest algorithms.
     pub digest_algorithms: SetOf<AlgorithmIdentifier>,
     /// encapContentInfo: the content and its type.
@@ -28,9 +26,9 @@ pub struct SignedData {
 
 /// SignerInfo (RFC 5652 §5.3).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq, Hash)]
-pub struct SignerInfo {
+pub(crate) struct SignerInfo {
     /// 1 with issuerAndSerialNumber, 3 with subjectKeyIdentifier.
-    pub version: Number,
+    pub version: Integer,
     /// The signer's identifier.
     pub sid: SignerIdentifier,
     /// Digest algorithm of the content.
@@ -50,7 +48,7 @@ pub struct SignerInfo {
 /// SignerIdentifier (RFC 5652 §5.3).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq, Hash)]
 #[rasn(choice)]
-pub enum SignerIdentifier {
+pub(crate) enum SignerIdentifier {
     /// issuerAndSerialNumber.
     IssuerAndSerialNumber(IssuerAndSerialNumber),
     /// subjectKeyIdentifier.
@@ -60,9 +58,9 @@ pub enum SignerIdentifier {
 
 /// IssuerAndSerialNumber (RFC 5652 §10.2.4), the name as received.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq, Hash)]
-pub struct IssuerAndSerialNumber {
+pub(crate) struct IssuerAndSerialNumber {
     /// DER of the issuer's Name, as received.
     pub issuer: Any,
     /// Serial number.
-    pub serial_number: Number,
+    pub serial_number: Integer,
 }

@@ -1,16 +1,15 @@
 //! CRMF: certificate request messages. Section numbers are those of RFC 4211.
 
-use super::Number;
 use rasn::prelude::*;
 use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::{Extension, SubjectPublicKeyInfo};
 
 /// CertReqMessages (§3).
-pub type CertReqMessages = SequenceOf<Any>;
+pub(crate) type CertReqMessages = SequenceOf<Any>;
 
 /// CertReqMsg (§3). The CertRequest is kept as received, because its signature covers those octets.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct CertReqMsg {
+pub(crate) struct CertReqMsg {
     /// DER of the [`CertRequest`].
     pub cert_req: Any,
     /// Proof of possession.
@@ -21,9 +20,9 @@ pub struct CertReqMsg {
 
 /// CertRequest (§5).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct CertRequest {
+pub(crate) struct CertRequest {
     /// certReqId: the request's number, and its body part id in CMC.
-    pub cert_req_id: Number,
+    pub cert_req_id: Integer,
     /// The requested fields of the certificate.
     pub cert_template: CertTemplate,
     /// Controls; Dogtag's tools encode the field even when it is empty.
@@ -32,13 +31,13 @@ pub struct CertRequest {
 
 /// CertTemplate (§5).
 #[derive(AsnType, Clone, Debug, Default, Decode, Encode, PartialEq, Eq)]
-pub struct CertTemplate {
+pub(crate) struct CertTemplate {
     /// 2 for X.509 version 3.
     #[rasn(tag(0))]
-    pub version: Option<Number>,
+    pub version: Option<Integer>,
     /// Assigned by the CA.
     #[rasn(tag(1))]
-    pub serial_number: Option<Number>,
+    pub serial_number: Option<Integer>,
     /// Assigned by the CA.
     #[rasn(tag(2))]
     pub signing_alg: Option<AlgorithmIdentifier>,
@@ -67,7 +66,7 @@ pub struct CertTemplate {
 
 /// OptionalValidity (§5).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct OptionalValidity {
+pub(crate) struct OptionalValidity {
     /// notBefore.
     #[rasn(tag(explicit(0)))]
     pub not_before: Option<rasn_pkix::Time>,
@@ -78,7 +77,7 @@ pub struct OptionalValidity {
 
 /// AttributeTypeAndValue (§3): one control.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct AttributeTypeAndValue {
+pub(crate) struct AttributeTypeAndValue {
     /// The control's object identifier.
     pub r#type: ObjectIdentifier,
     /// The control's value.
@@ -88,7 +87,7 @@ pub struct AttributeTypeAndValue {
 /// ProofOfPossession (§4).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 #[rasn(choice)]
-pub enum ProofOfPossession {
+pub(crate) enum ProofOfPossession {
     /// raVerified: an RA has checked it.
     #[rasn(tag(0))]
     RaVerified(()),
@@ -105,7 +104,7 @@ pub enum ProofOfPossession {
 
 /// POPOSigningKey (§4.1) without poposkInput; the signature is over the CertRequest.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct PopoSigningKey {
+pub(crate) struct PopoSigningKey {
     /// The signature algorithm.
     pub algorithm_identifier: AlgorithmIdentifier,
     /// The signature.
@@ -114,7 +113,7 @@ pub struct PopoSigningKey {
 
 /// EncryptedValue (appendix B), as Dogtag's KRA reads it.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct EncryptedValue {
+pub(crate) struct EncryptedValue {
     /// Never sent.
     #[rasn(tag(0))]
     pub intended_alg: Option<AlgorithmIdentifier>,

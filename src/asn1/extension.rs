@@ -138,9 +138,23 @@ pub struct AuthorityKeyIdentifier {
 }
 
 impl Extension {
-    pub(super) fn of(extension: &pkix::Extension) -> Extension {
+    pub(crate) fn of(extension: &pkix::Extension) -> Extension {
         let pkix::Extension { extn_id, critical, extn_value } = extension;
         Extension { id: extn_id.clone(), critical: *critical, value: extn_value.to_vec() }
+    }
+
+    pub(crate) fn new(id: &Oid, critical: bool, value: Vec<u8>) -> Extension {
+        Extension { id: oid::owned(id), critical, value }
+    }
+
+    /// For a message.
+    pub(crate) fn wire(&self) -> pkix::Extension {
+        let Extension { id, critical, value } = self.clone();
+        pkix::Extension { extn_id: id, critical, extn_value: value.into() }
+    }
+
+    pub(crate) fn is(&self, id: &Oid) -> bool {
+        *self.id == *id
     }
 
     /// Returns the identifier in dotted form.
@@ -203,7 +217,7 @@ pub(super) fn basic_constraints(value: &[u8]) -> Result<BasicConstraints> {
 ///
 /// # Errors
 /// [`Kind::Input`] when the value isn't a SEQUENCE of elements.
-pub fn general_names(der: &[u8]) -> Result<Vec<GeneralName>> {
+pub(crate) fn general_names(der: &[u8]) -> Result<Vec<GeneralName>> {
     let names: Vec<Any> = decode("the alternative names", der)?;
     Ok(names.iter().map(|name| general_name(name.as_bytes())).collect())
 }

@@ -1,9 +1,7 @@
 //! Requested extensions, made from the names that users write.
 
-use rasn_pkix::Extension;
-
+use super::extension::Extension;
 use super::key_usage::{KeyUsage, PURPOSES};
-use super::x509::extension;
 use super::{encode, oid, split_tlv, tlv};
 use crate::error::{Error, Kind, Result};
 use crate::keyid::from_hex;
@@ -16,13 +14,13 @@ fn usage(what: String) -> Error {
 ///
 /// # Errors
 /// [`Kind::Usage`] for an unknown name.
-pub fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
+pub(crate) fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
     let mut bits: u16 = 0;
     for name in names {
         let name = name.as_ref();
         let usage = KeyUsage::from_name(name).ok_or_else(|| {
             usage(format!("unknown key usage {name:?}"))
-                .hint(format!("known are {}", KeyUsage::ALL.map(KeyUsage::name).join(", ")))
+                .hint(format!("use one of: {}", KeyUsage::ALL.map(KeyUsage::name).join(", ")))
         })?;
         bits |= 0x8000 >> usage as u16;
     }
@@ -33,7 +31,7 @@ pub fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
         [high, 0] => vec![unused - 8, high],
         [high, low] => vec![unused, high, low],
     };
-    Ok(extension(oid::CE_KEY_USAGE, true, tlv(0x03, &content)))
+    Ok(Extension::new(oid::CE_KEY_USAGE, true, tlv(0x03, &content)))
 }
 
 /// Returns a non-critical extKeyUsage extension (RFC 5280 §4.2.1.12) from names or dotted object
@@ -41,7 +39,7 @@ pub fn key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
 ///
 /// # Errors
 /// [`Kind::Usage`] for an unknown name.
-pub fn extended_key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
+pub(crate) fn extended_key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
     let mut purposes = Vec::new();
     for name in names {
         let name = name.as_ref();
@@ -50,10 +48,11 @@ pub fn extended_key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
         purposes.push(id.ok_or_else(|| {
             let names: Vec<String> = PURPOSES.iter().map(|id| oid::text(id)).collect();
             usage(format!("unknown extended key usage {name:?}"))
-                .hint(format!("known are {}, or give an object identifier", names.join(", ")))
+                .hint(format!("use an object identifier or one of: {}", names.join(", ")))
         })?);
     }
-    Ok(extension(oid::CE_EXT_KEY_USAGE, false, encode("extended key usages", &purposes)?))
+    let value = encode("extended key usages", &purposes)?;
+    Ok(Extension::new(oid::CE_EXT_KEY_USAGE, false, value))
 }
 
 /// Reads an extension from `OID=HEX` or `OID:critical=HEX`; the hexadecimal is the DER of the
@@ -61,36 +60,36 @@ pub fn extended_key_usage<S: AsRef<str>>(names: &[S]) -> Result<Extension> {
 ///
 /// # Errors
 /// [`Kind::Usage`].
-pub fn raw_extension(text: &str) -> Result<Extension> {
+pub(crate) fn raw_extension(text: &str) -> Result<Extension> {
     let (name, der) = oid_and_der(text)?;
     let (name, critical) = match name.strip_suffix(":critical") {
         Some(name) => (name, true),
         None => (name, false),
     };
-    let id = oid::parse(name).ok_or_else(|| bad(text, "the part before = is no OID"))?;
-    Ok(extension(&id, critical, der))
+    let id = oid::parse(name).ok_or_else(|| bad(text, "the part before = is not an OID"))?;
+    Ok(Extension::new(&id, critical, der))
 }
 
 /// Reads an attribute with one value from `OID=HEX`; the hexadecimal is the DER of the value.
 ///
 /// # Errors
 /// [`Kind::Usage`].
-pub fn raw_attribute(text: &str) -> Result<rasn_pkix::Attribute> {
+pub(crate) fn raw_attribute(text: &str) -> Result<rasn_pkix::Attribute> {
     let (name, der) = oid_and_der(text)?;
-    let r#type = oid::parse(name).ok_or_else(|| bad(text, "the part before = is no OID"))?;
+    let r#type = oid::parse(name).ok_or_else(|| bad(text, "the part before = is not an OID"))?;
     Ok(rasn_pkix::Attribute { r#type, values: vec![super::any(der)].into() })
 }
 
 fn bad(text: &str, why: &str) -> Error {
-    usage(format!("cannot read {text:?}"))
+    usage(format!("invalid value {text:?}"))
         .because(why.to_owned())
-        .hint("write OID=HEX or OID:critical=HEX, the value in DER: 2.5.29.17=30038201 61")
+        .hint("use OID=HEX or OID:critical=HEX, the value in DER: 2.5.29.17=3003820161")
 }
 
 fn oid_and_der(text: &str) -> Result<(&str, Vec<u8>)> {
     let (name, hex) = text.split_once('=').ok_or_else(|| bad(text, "it has no ="))?;
     let digits: String = hex.chars().filter(|c| !c.is_whitespace() && *c != ':').collect();
-    let der = from_hex(&digits).ok_or_else(|| bad(text, "the value is no hexadecimal"))?;
+    let der = from_hex(&digits).ok_or_else(|| bad(text, "the value is not hexadecimal"))?;
     if !split_tlv(&der).is_some_and(|(_, _, rest)| rest.is_empty()) {
         return Err(bad(text, "the value is not one DER element"));
     }
@@ -103,7 +102,7 @@ mod tests {
 
     #[test]
     fn key_usage_bits_are_minimal() {
-        let value = |names: &[&str]| key_usage(names).unwrap().extn_value.to_vec();
+        let value = |names: &[&str]| key_usage(names).unwrap().value;
         assert_eq!(value(&["digitalSignature"]), [3, 2, 7, 0x80]);
         assert_eq!(value(&["digitalsignature", "keyEncipherment"]), [3, 2, 5, 0xa0]);
         assert_eq!(value(&["encipherOnly"]), [3, 2, 0, 0x01]);
@@ -124,7 +123,7 @@ mod tests {
     fn raw_values() {
         let got = raw_extension("2.5.29.19:critical=30:03:01:01:ff").unwrap();
         assert!(got.critical);
-        assert_eq!(got.extn_value.to_vec(), [0x30, 3, 1, 1, 0xff]);
+        assert_eq!(got.value, [0x30, 3, 1, 1, 0xff]);
         for wrong in [
             "",
             "2.5.29.19",

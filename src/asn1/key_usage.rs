@@ -64,14 +64,14 @@ impl KeyUsage {
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`].
-pub fn usages(what: &str, value: &[u8]) -> Result<Vec<KeyUsage>> {
+pub(crate) fn usages(what: &str, value: &[u8]) -> Result<Vec<KeyUsage>> {
     let bits: BitString = decode(what, value)?;
     let set = |usage: &KeyUsage| bits.get(*usage as usize).is_some_and(|bit| *bit);
     Ok(KeyUsage::ALL.into_iter().filter(set).collect())
 }
 
 /// Purposes that can be requested by name.
-pub const PURPOSES: &[&Oid] = &[
+pub(crate) const PURPOSES: &[&Oid] = &[
     oid::KP_SERVER_AUTH,
     oid::KP_CLIENT_AUTH,
     oid::KP_CODE_SIGNING,
@@ -85,7 +85,7 @@ pub const PURPOSES: &[&Oid] = &[
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`].
-pub fn purposes(what: &str, value: &[u8]) -> Result<Vec<ObjectIdentifier>> {
+pub(crate) fn purposes(what: &str, value: &[u8]) -> Result<Vec<ObjectIdentifier>> {
     decode(what, value)
 }
 

@@ -3,23 +3,23 @@
 //! Data that is hashed, verified or embedded is kept as received (`Any`): a decoded value is never
 //! re-encoded for verification.
 
-pub mod alt_name;
-pub mod canonical;
+pub(crate) mod alt_name;
+pub(crate) mod canonical;
 pub mod certificate;
-pub mod cmc;
-pub mod cms;
-pub mod crmf;
-pub mod extension;
-pub mod extension_request;
-pub mod key_usage;
+pub(crate) mod cmc;
+pub(crate) mod cms;
+pub(crate) mod crmf;
+pub(crate) mod extension;
+pub(crate) mod extension_request;
+pub(crate) mod key_usage;
 pub mod name;
 #[cfg(test)]
 mod noisy;
 mod number;
-pub mod oid;
+pub(crate) mod oid;
 pub mod pem;
-pub mod summary;
-pub mod x509;
+pub(crate) mod summary;
+pub(crate) mod x509;
 
 pub use number::Number;
 
@@ -31,7 +31,7 @@ use crate::error::{Error, Kind, Result};
 
 /// The largest message that is decoded, in octets: far larger than real messages, small enough for
 /// memory.
-pub const LARGEST: usize = 16 * 1024 * 1024;
+pub(crate) const LARGEST: usize = 16 * 1024 * 1024;
 
 /// The most elements of a message, nested ones included: decoding needs some hundred octets of
 /// memory for each, however short it is.
@@ -41,7 +41,7 @@ const MOST_ELEMENTS: usize = 250_000;
 ///
 /// # Errors
 /// [`Kind::Input`].
-pub fn decode<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
+pub(crate) fn decode<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
     check_size(what, der)?;
     rasn::der::decode(der).map_err(|e| undecodable(what, &e))
 }
@@ -90,7 +90,7 @@ fn elements(der: &[u8]) -> usize {
 ///
 /// # Errors
 /// [`Kind::Input`].
-pub fn decode_ber<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
+pub(crate) fn decode_ber<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
     check_size(what, der)?;
     rasn::der::decode(der).or_else(|e| rasn::ber::decode(der).map_err(|_| undecodable(what, &e)))
 }
@@ -99,7 +99,7 @@ pub fn decode_ber<T: Decode>(what: &str, der: &[u8]) -> Result<T> {
 ///
 /// # Errors
 /// [`Kind::Internal`]: rasn refuses only values that this crate built wrongly.
-pub fn encode<T: Encode>(what: &str, value: &T) -> Result<Vec<u8>> {
+pub(crate) fn encode<T: Encode>(what: &str, value: &T) -> Result<Vec<u8>> {
     rasn::der::encode(value)
         .map_err(|e| Error::new(Kind::Internal, format!("cannot encode {what}: {e}")))
 }
@@ -112,7 +112,7 @@ fn undecodable(what: &str, e: &rasn::error::DecodeError) -> Error {
 }
 
 /// Returns octets that are DER already as a value.
-pub fn any(der: impl Into<Vec<u8>>) -> Any {
+pub(crate) fn any(der: impl Into<Vec<u8>>) -> Any {
     Any::new(der.into())
 }
 
@@ -120,18 +120,18 @@ pub fn any(der: impl Into<Vec<u8>>) -> Any {
 ///
 /// # Errors
 /// As [`encode`].
-pub fn any_of<T: Encode>(what: &str, value: &T) -> Result<Any> {
+pub(crate) fn any_of<T: Encode>(what: &str, value: &T) -> Result<Any> {
     Ok(any(encode(what, value)?))
 }
 
 /// Returns one DER element: tag, minimal length, content (X.690 §8.1).
-pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(crate) fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     std::mem::take(&mut tlv_of(tag, &[content]))
 }
 
 /// Returns one DER element around several others, in a buffer that is wiped on drop: they may hold
 /// secrets.
-pub fn tlv_of(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn tlv_of(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let len = parts.iter().map(|p| p.len()).sum::<usize>();
     // Full capacity at once: reallocation would leave copies behind.
     let mut out = Zeroizing::new(Vec::with_capacity(len + 2 + size_of::<usize>()));
@@ -151,7 +151,7 @@ pub fn tlv_of(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
 }
 
 /// Splits the first DER element: returns its tag, its content octets and the octets after it.
-pub fn split_tlv(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn split_tlv(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (len, rest) = if *first < 0x80 {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use num_bigint::BigInt;
-use rasn::{AsnType, Decode, Encode};
+use rasn::types::Integer;
 
 use super::tlv;
 use crate::error::{Error, Kind, Result};
@@ -11,9 +11,8 @@ use crate::error::{Error, Kind, Result};
 /// An INTEGER of any size, with sign. It is displayed in decimal up to 320 bits, which covers
 /// request ids and serial numbers, and as `0x` and hexadecimal beyond: conversion to decimal takes
 /// quadratic time.
-#[derive(AsnType, Encode, Decode, Debug, Clone, Default, PartialEq, Eq, Hash)]
-#[rasn(delegate)]
-pub struct Number(rasn::types::Integer);
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Number(Integer);
 
 impl Number {
     /// Returns the number of unsigned big-endian octets.
@@ -26,7 +25,7 @@ impl Number {
         {
             content.remove(0);
         }
-        rasn::der::decode(&tlv(0x02, &content)).unwrap_or_default()
+        Number(rasn::der::decode(&tlv(0x02, &content)).unwrap_or_default())
     }
 
     /// Reads a number: decimal, or hexadecimal after `0x`. A sign is allowed; colons and blanks
@@ -36,8 +35,8 @@ impl Number {
     /// [`Kind::Usage`].
     pub fn parse(text: &str) -> Result<Number> {
         let bad = || {
-            Error::new(Kind::Usage, format!("{text:?} is no serial number"))
-                .hint("give it as a decimal number, or as 0x and hexadecimal digits")
+            Error::new(Kind::Usage, format!("invalid serial number {text:?}"))
+                .hint("use a decimal number, or 0x and hexadecimal digits")
         };
         let trimmed = text.trim();
         let (negative, digits) = match trimmed.strip_prefix('-') {
@@ -69,6 +68,16 @@ impl Number {
         (big.bits() <= 320).then(|| big.to_string())
     }
 
+    /// As it stands in a message.
+    pub(crate) fn of(number: &Integer) -> Number {
+        Number(number.clone())
+    }
+
+    /// For a message.
+    pub(crate) fn wire(&self) -> Integer {
+        self.0.clone()
+    }
+
     fn big(&self) -> BigInt {
         self.0.clone().into()
     }
@@ -83,12 +92,6 @@ impl fmt::Display for Number {
 impl From<BigInt> for Number {
     fn from(number: BigInt) -> Number {
         Number(number.into())
-    }
-}
-
-impl From<rasn::types::Integer> for Number {
-    fn from(number: rasn::types::Integer) -> Number {
-        Number(number)
     }
 }
 
@@ -149,7 +152,7 @@ mod tests {
         for (octets, number) in [(&[][..], 0u32), (&[0x80], 128), (&[0, 0, 1], 1), (&[0; 3], 0)] {
             assert_eq!(Number::unsigned(octets), Number::from(number), "{octets:?}");
         }
-        assert_eq!(encode("x", &Number::unsigned(&[0xff])).unwrap(), [2, 2, 0, 0xff]);
+        assert_eq!(encode("x", &Number::unsigned(&[0xff]).wire()).unwrap(), [2, 2, 0, 0xff]);
         assert_eq!(Number::unsigned(&[0xff]).hex(), "0xff");
     }
 
@@ -161,7 +164,7 @@ mod tests {
             assert_eq!(Number::parse(text).unwrap(), Number::from(want), "{text}");
         }
         let long = Number::parse("0xffffffffffffffffffffffffffffffff").unwrap();
-        assert_eq!(encode("x", &long).unwrap().len(), 19);
+        assert_eq!(encode("x", &long.wire()).unwrap().len(), 19);
         for bad in ["", "x", "0x", "--1", "-+1", "0x-1", "12a", "1_0", "1 2", &"9".repeat(200)] {
             assert!(Number::parse(bad).is_err(), "{bad}");
         }

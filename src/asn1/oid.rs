@@ -3,9 +3,11 @@
 
 use rasn::types::{ObjectIdentifier, Oid};
 
+use crate::error::{Error, Kind, Result};
+
 macro_rules! oids {
     ($($(#[$doc:meta])* $id:ident $name:literal = [$($arc:literal),*];)*) => {
-        $($(#[$doc])* pub const $id: &Oid = Oid::const_new(&[$($arc),*]);)*
+        $($(#[$doc])* pub(crate) const $id: &Oid = Oid::const_new(&[$($arc),*]);)*
 
         const NAMES: &[(&Oid, &str)] = &[$(($id, $name)),*];
     };
@@ -246,29 +248,42 @@ const SHOWN: &[(&Oid, &str)] = &[
 ];
 
 /// Returns the RFC name, if the identifier is in the table.
-pub fn name(id: &Oid) -> Option<&'static str> {
+pub(crate) fn name(id: &Oid) -> Option<&'static str> {
     NAMES.iter().chain(SHOWN).find(|(known, _)| *known == id).map(|(_, name)| *name)
 }
 
+/// The RFC's name of an identifier in dotted form, if it has one here.
+pub(crate) fn name_of(dotted: &str) -> Option<&'static str> {
+    name(&parse(dotted)?)
+}
+
 /// Returns the RFC name, or the dotted form.
-pub fn text(id: &Oid) -> String {
+pub(crate) fn text(id: &Oid) -> String {
     name(id).map_or_else(|| dotted(id), str::to_owned)
 }
 
 /// Returns an owned copy.
-pub fn owned(oid: &Oid) -> ObjectIdentifier {
+pub(crate) fn owned(oid: &Oid) -> ObjectIdentifier {
     oid.to_owned()
 }
 
 /// Returns the dotted form.
-pub fn dotted(oid: &Oid) -> String {
+pub(crate) fn dotted(oid: &Oid) -> String {
     let arcs: Vec<String> = oid.iter().map(u32::to_string).collect();
     arcs.join(".")
 }
 
 /// Reads the dotted form, `1.2.3`; `None` for anything else.
-pub fn parse(text: &str) -> Option<ObjectIdentifier> {
+pub(crate) fn parse(text: &str) -> Option<ObjectIdentifier> {
     let arcs: Option<Vec<u32>> = text.split('.').map(|a| a.parse().ok()).collect();
     let arcs = arcs.filter(|a| a.len() >= 2 && a[0] <= 2 && (a[0] == 2 || a[1] < 40))?;
     ObjectIdentifier::new(arcs)
+}
+
+/// As [`parse`].
+///
+/// # Errors
+/// [`Kind::Usage`] for anything else.
+pub(crate) fn required(text: &str) -> Result<ObjectIdentifier> {
+    parse(text).ok_or_else(|| Error::new(Kind::Usage, format!("invalid OID {text:?}")))
 }

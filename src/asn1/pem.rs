@@ -40,8 +40,8 @@ pub fn to_der(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
         Some(der) if der.first() == Some(&0x30) => Ok(der),
         _ if looks_like_html(bytes) => Err(unreadable()
             .because("it is an HTML page")
-            .hint("this is an HTML page: check the URL")),
-        _ => Err(unreadable().because("it is neither DER nor PEM nor base64 of DER")),
+            .hint("check the URL it was downloaded from")),
+        _ => Err(unreadable().because("it is not DER, PEM or base64 of DER")),
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn html_is_called_html() {
-        let e = to_der("the answer", b"\r\n<!DOCTYPE html><html>x</html>").unwrap_err();
+        let e = to_der("the response", b"\r\n<!DOCTYPE html><html>x</html>").unwrap_err();
         assert!(e.to_string().contains("HTML"), "{e}");
         assert!(to_der("x", b"").is_err());
         assert!(to_der("x", b"no such thing").is_err());

@@ -51,11 +51,11 @@ pub fn summary(der: &[u8]) -> Result<Summary> {
 ///
 /// # Errors
 /// [`crate::error::Kind::Input`].
-pub fn alternative_names(der: &[u8]) -> Result<Vec<String>> {
+pub(crate) fn alternative_names(der: &[u8]) -> Result<Vec<String>> {
     Ok(general_names(der)?.iter().map(general_name).collect())
 }
 
-fn general_name(name: &GeneralName) -> String {
+pub(crate) fn general_name(name: &GeneralName) -> String {
     let text = match name {
         GeneralName::Dns(n) => format!("DNS:{n}"),
         GeneralName::Email(n) => format!("email:{n}"),

@@ -2,15 +2,16 @@
 
 use rasn::prelude::*;
 use rasn_cms::AlgorithmIdentifier;
-use rasn_pkix::{Attribute, Extension, GeneralName, SubjectPublicKeyInfo};
+use rasn_pkix::{Attribute, GeneralName, SubjectPublicKeyInfo};
 
+use super::extension::Extension;
 use super::{alt_name, any, any_of, decode, encode, oid, split_tlv, tlv};
 use crate::algorithm::{Curve, Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 
 /// CertificationRequest (RFC 2986 §4.2); the signed part is kept as received.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct CertificationRequest {
+pub(crate) struct CertificationRequest {
     /// DER of the [`CertificationRequestInfo`].
     pub info: Any,
     /// The signature algorithm.
@@ -21,7 +22,7 @@ pub struct CertificationRequest {
 
 /// CertificationRequestInfo (RFC 2986 §4.1).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
-pub struct CertificationRequestInfo {
+pub(crate) struct CertificationRequestInfo {
     /// Always 0.
     pub version: Integer,
     /// DER of the subject's Name.
@@ -38,7 +39,7 @@ pub struct CertificationRequestInfo {
 ///
 /// # Errors
 /// [`Kind::Internal`] only.
-pub fn signature_algorithm(scheme: Scheme) -> Result<AlgorithmIdentifier> {
+pub(crate) fn signature_algorithm(scheme: Scheme) -> Result<AlgorithmIdentifier> {
     let null = Some(any([0x05, 0x00]));
     let (algorithm, parameters) = match scheme {
         Scheme::RsaPkcs1(Digest::Sha1) => (oid::SHA1_WITH_RSA, null),
@@ -73,7 +74,7 @@ fn pss_parameters(digest: Digest, salt: usize) -> Result<Vec<u8>> {
 
 /// Returns the AlgorithmIdentifier of a digest with explicit NULL parameters: Dogtag refuses a
 /// SignerInfo without them.
-pub fn digest_algorithm(digest: Digest) -> AlgorithmIdentifier {
+pub(crate) fn digest_algorithm(digest: Digest) -> AlgorithmIdentifier {
     AlgorithmIdentifier {
         algorithm: oid::owned(digest_oid(digest)),
         parameters: Some(any([0x05, 0x00])),
@@ -81,7 +82,7 @@ pub fn digest_algorithm(digest: Digest) -> AlgorithmIdentifier {
 }
 
 /// Returns the digest's object identifier.
-pub fn digest_oid(digest: Digest) -> &'static Oid {
+pub(crate) fn digest_oid(digest: Digest) -> &'static Oid {
     match digest {
         Digest::Sha1 => oid::SHA1,
         Digest::Sha256 => oid::SHA256,
@@ -94,16 +95,16 @@ pub fn digest_oid(digest: Digest) -> &'static Oid {
 ///
 /// # Errors
 /// [`Kind::Refused`] for a key that can't sign requests here.
-pub fn scheme_of(signer: &dyn Signer, digest: Digest) -> Result<Scheme> {
+pub(crate) fn scheme_of(signer: &dyn Signer, digest: Digest) -> Result<Scheme> {
     let key = signer.key_type();
     Scheme::for_key(key, digest).ok_or_else(|| {
         Error::new(Kind::Refused, format!("cannot sign with a key of {key}"))
-            .hint("RSA, RSA-PSS and EC keys can sign CMC requests")
+            .hint("use an RSA, RSA-PSS or EC key")
     })
 }
 
 /// The content of a PKCS #10 request.
-pub struct CsrParts<'a> {
+pub(crate) struct CsrParts<'a> {
     /// DER of the subject Name.
     pub subject: &'a [u8],
     /// DER of the SubjectPublicKeyInfo.
@@ -118,12 +119,13 @@ pub struct CsrParts<'a> {
 ///
 /// # Errors
 /// Those of the signer.
-pub fn certification_request(parts: CsrParts<'_>, signer: &dyn Signer) -> Result<Vec<u8>> {
+pub(crate) fn certification_request(parts: CsrParts<'_>, signer: &dyn Signer) -> Result<Vec<u8>> {
     let mut attributes = parts.attributes;
     if !parts.extensions.is_empty() {
+        let extensions: Vec<_> = parts.extensions.iter().map(Extension::wire).collect();
         attributes.push(Attribute {
             r#type: oid::owned(oid::EXTENSION_REQUEST),
-            values: vec![any_of("extensions", &parts.extensions.to_vec())?].into(),
+            values: vec![any_of("extensions", &extensions)?].into(),
         });
     }
     let info = CertificationRequestInfo {
@@ -139,7 +141,10 @@ pub fn certification_request(parts: CsrParts<'_>, signer: &dyn Signer) -> Result
 ///
 /// # Errors
 /// Those of the signer.
-pub fn sign_request(info: &CertificationRequestInfo, signer: &dyn Signer) -> Result<Vec<u8>> {
+pub(crate) fn sign_request(
+    info: &CertificationRequestInfo,
+    signer: &dyn Signer,
+) -> Result<Vec<u8>> {
     let info = encode("a certification request", info)?;
     let scheme = scheme_of(signer, Digest::Sha256)?;
     let signature = signer.sign(scheme, &info)?;
@@ -158,7 +163,7 @@ impl CertificationRequest {
     ///
     /// # Errors
     /// [`Kind::Input`], also for a request without the attributes field, which Dogtag refuses too.
-    pub fn info(&self) -> Result<CertificationRequestInfo> {
+    pub(crate) fn info(&self) -> Result<CertificationRequestInfo> {
         decode("the PKCS #10 request info", self.info.as_bytes())
     }
 }
@@ -168,7 +173,7 @@ impl CertificationRequestInfo {
     ///
     /// # Errors
     /// [`Kind::Input`].
-    pub fn extensions(&self) -> Result<Vec<Extension>> {
+    pub(crate) fn extensions(&self) -> Result<Vec<rasn_pkix::Extension>> {
         let wanted =
             self.attributes.to_vec().into_iter().find(|a| *a.r#type == *oid::EXTENSION_REQUEST);
         match wanted.and_then(|a| a.values.to_vec().first().map(|v| v.as_bytes().to_vec())) {
@@ -178,22 +183,18 @@ impl CertificationRequestInfo {
     }
 }
 
-/// Returns an extension (RFC 5280 §4.1).
-pub fn extension(id: &Oid, critical: bool, value: Vec<u8>) -> Extension {
-    Extension { extn_id: oid::owned(id), critical, extn_value: value.into() }
-}
-
 /// Returns a non-critical subjectAltName extension (RFC 5280 §4.2.1.6).
 ///
 /// # Errors
 /// [`Kind::Internal`] only.
-pub fn subject_alt_name(names: &[GeneralName]) -> Result<Extension> {
-    Ok(extension(oid::CE_SUBJECT_ALT_NAME, false, encode("alternative names", &names.to_vec())?))
+pub(crate) fn subject_alt_name(names: &[GeneralName]) -> Result<Extension> {
+    let value = encode("alternative names", &names.to_vec())?;
+    Ok(Extension::new(oid::CE_SUBJECT_ALT_NAME, false, value))
 }
 
 /// Returns a subjectKeyIdentifier extension (RFC 5280 §4.2.1.2).
-pub fn subject_key_identifier(id: &[u8]) -> Extension {
-    extension(oid::CE_SUBJECT_KEY_IDENTIFIER, false, tlv(0x04, id))
+pub(crate) fn subject_key_identifier(id: &[u8]) -> Extension {
+    Extension::new(oid::CE_SUBJECT_KEY_IDENTIFIER, false, tlv(0x04, id))
 }
 
 /// Returns the content octets of the subjectPublicKey BIT STRING without the unused-bits octet; key
@@ -201,7 +202,7 @@ pub fn subject_key_identifier(id: &[u8]) -> Extension {
 ///
 /// # Errors
 /// [`Kind::Input`].
-pub fn public_key_bits(spki: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn public_key_bits(spki: &[u8]) -> Result<Vec<u8>> {
     let spki: SubjectPublicKeyInfo = decode("a public key", spki)?;
     Ok(spki.subject_public_key.as_raw_slice().to_vec())
 }
@@ -210,7 +211,7 @@ pub fn public_key_bits(spki: &[u8]) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// [`Kind::Usage`] for a name that isn't ASCII, or an invalid address.
-pub fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
+pub(crate) fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
     alt_name::check(kind, value)?;
     let bad = |why: &str| Error::new(Kind::Usage, format!("invalid {kind} name {value:?}: {why}"));
     let ascii = || Ia5String::try_from(value).map_err(|_| bad("it is not ASCII"));
@@ -222,16 +223,16 @@ pub fn general_name(kind: &str, value: &str) -> Result<GeneralName> {
             let octets = match value.parse() {
                 Ok(std::net::IpAddr::V4(a)) => a.octets().to_vec(),
                 Ok(std::net::IpAddr::V6(a)) => a.octets().to_vec(),
-                Err(_) => return Err(bad("it is no IPv4 or IPv6 address")),
+                Err(_) => return Err(bad("it is not an IPv4 or IPv6 address")),
             };
             Ok(GeneralName::IpAddress(octets.into()))
         }
-        _ => Err(bad("unknown kind of name")),
+        _ => Err(bad("unknown type of name")),
     }
 }
 
 /// Returns the key type of a SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
-pub fn spki_key_type(spki: &[u8]) -> Option<KeyType> {
+pub(crate) fn spki_key_type(spki: &[u8]) -> Option<KeyType> {
     let spki: SubjectPublicKeyInfo = rasn::der::decode(spki).ok()?;
     let algorithm = &spki.algorithm.algorithm;
     if **algorithm == *oid::RSA_ENCRYPTION {
@@ -246,7 +247,7 @@ pub fn spki_key_type(spki: &[u8]) -> Option<KeyType> {
 }
 
 /// Returns type and size of the key in a SubjectPublicKeyInfo, if such a key can be generated.
-pub fn spki_key_spec(spki: &[u8]) -> Option<KeySpec> {
+pub(crate) fn spki_key_spec(spki: &[u8]) -> Option<KeySpec> {
     let decoded: SubjectPublicKeyInfo = rasn::der::decode(spki).ok()?;
     let algorithm = &decoded.algorithm;
     let sets = [oid::ML_DSA_44, oid::ML_DSA_65, oid::ML_DSA_87].into_iter();

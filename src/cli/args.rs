@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::Args;
 
 use nss_cmc::client::connection::Config;
+use nss_cmc::client::connection::Encoding;
 use nss_cmc::client::dogtag::ca_url;
 use nss_cmc::client::passwords::{Passwords, SHARED_SECRET, Source, others_read};
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::http::endpoint::Encoding;
 use nss_cmc::nss::exposed;
 use nss_cmc::secret::Secret;
 
@@ -21,8 +21,8 @@ pub struct DatabaseArgs {
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
     pub database: String,
 
-    /// PKCS #11 token of the new key, and the first to look for the signer in; `internal` is the
-    /// database's own
+    /// PKCS #11 token for the new key, and the first that is searched for the signer; `internal` is
+    /// the database's own token
     #[arg(long, value_name = "NAME", default_value = "internal")]
     pub token: String,
 
@@ -31,9 +31,11 @@ pub struct DatabaseArgs {
 }
 
 impl DatabaseArgs {
-    /// Returns warnings about the database and files it names.
-    pub fn warnings(&self) -> Vec<String> {
-        self.password.warnings(Some(&self.database))
+    /// Returns warnings about the database and files it names, and about a file with another secret.
+    pub fn warnings(&self, secret: Option<&Path>) -> Vec<String> {
+        let mut said = self.password.warnings(Some(&self.database));
+        said.extend(secret.and_then(others_read));
+        said
     }
 
     /// Returns the sources of the tokens' passwords; a terminal prompt by default.
@@ -64,17 +66,17 @@ impl TrustArgs {
 /// Options for the source of the tokens' passwords.
 #[derive(Args)]
 pub struct PasswordArgs {
-    /// File with the token's password: its first line, or a line `token:password` for each token;
-    /// `-` is stdin. The environment's NSS_CMC_PASSWORD_FILE where nothing is said of the password
+    /// File with the token password: its first line, or one line `token:password` for each token;
+    /// `-` is standard input. Default: the file named by NSS_CMC_PASSWORD_FILE, else the terminal
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
-    /// File descriptor to read the token's password from: of several tokens that of --token, then
-    /// the signer's, then the database's own, one line each
+    /// File descriptor with the token password; for several tokens one line each, in this order:
+    /// --token, the signer's token, the database's own token
     #[arg(long, value_name = "N", conflicts_with = "password_file")]
     pub password_fd: Option<i32>,
 
-    /// Environment variable with the token's password
+    /// Environment variable with the token password
     #[arg(long, value_name = "VAR", conflicts_with_all = ["password_file", "password_fd"])]
     pub password_env: Option<String>,
 }
@@ -119,13 +121,12 @@ impl PasswordArgs {
 
 /// Options for the source of a secret shared with the CA.
 #[derive(Args)]
-#[command(next_help_heading = "Who asks")]
 pub struct SharedSecretArgs {
-    /// File with the shared secret in its first line; `-` is stdin
+    /// File with the shared secret in its first line; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub shared_secret_file: Option<PathBuf>,
 
-    /// File descriptor to read the shared secret from
+    /// File descriptor with the shared secret
     #[arg(long, value_name = "N", conflicts_with = "shared_secret_file")]
     pub shared_secret_fd: Option<i32>,
 
@@ -168,12 +169,12 @@ pub struct CaArgs {
     #[command(flatten)]
     pub connect: ConnectArgs,
 
-    /// Enrollment profile of the CA (caCMCserverCert, caCMCECserverCert, caFullCMCUserCert…); an
-    /// EST server chooses for itself
+    /// Enrollment profile of the CA (caCMCserverCert, caCMCECserverCert, caFullCMCUserCert…); not
+    /// needed for an EST server
     #[arg(long, value_name = "ID", default_value = "", hide_default_value = true)]
     pub profile: String,
 
-    /// Accept a response that carries certificates only and is not signed
+    /// Accept an unsigned response that has certificates only
     #[arg(long)]
     pub allow_unsigned_response: bool,
 }
@@ -196,12 +197,13 @@ impl CaArgs {
 #[derive(Args)]
 #[command(next_help_heading = "CA")]
 pub struct ConnectArgs {
-    /// The CA, as https://host:port, or an EST server's https://host/.well-known/est/fullcmc
+    /// URL of the CA (https://host:port) or of an EST server
+    /// (https://host/.well-known/est/fullcmc)
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
     pub ca: String,
 
-    /// How an EST server takes requests, `der` or `base64`; found out unless given: DER first,
-    /// base64 when the server can't read that
+    /// Encoding of requests to an EST server, `der` or `base64`. Default: DER, and base64 if the
+    /// server cannot read DER
     #[arg(long, value_name = "ENCODING")]
     pub est_encoding: Option<Encoding>,
 
@@ -213,17 +215,17 @@ pub struct ConnectArgs {
 #[derive(Args)]
 #[command(next_help_heading = "CA")]
 pub struct ReachArgs {
-    /// Proxy URL; the default is what curl finds in the environment. User and password of a proxy
-    /// belong there, too (https_proxy)
+    /// Proxy URL without user and password: set those in https_proxy. Default: the proxy that the
+    /// environment names, as for curl
     #[arg(long, value_name = "URL")]
     pub proxy: Option<String>,
 
-    /// Seconds to wait for a connection
+    /// Timeout for the connection, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub connect_timeout: u64,
 
-    /// Seconds to wait for the whole exchange
+    /// Timeout for request and response together, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: u64,
@@ -247,8 +249,8 @@ impl ReachArgs {
     /// As [`ConnectArgs::config`].
     pub fn config(&self, url: &str) -> Result<Config> {
         if self.proxy.as_ref().is_some_and(|url| url.contains('@')) {
-            return Err(Error::new(Kind::Usage, "--proxy takes no user and no password")
-                .hint("set https_proxy in the environment"));
+            return Err(Error::new(Kind::Usage, "invalid --proxy: it contains a user or password")
+                .hint("set https_proxy in the environment instead"));
         }
         Ok(Config {
             proxy: self.proxy.clone(),
@@ -273,13 +275,10 @@ pub fn duration(text: &str) -> std::result::Result<Duration, String> {
         "m" => 60,
         "h" => 3600,
         "d" => 86400,
-        _ => return Err(format!("{text:?}: write 30d, 12h, 45m or 90s")),
+        _ => return Err("write 30d, 12h, 45m or 90s".into()),
     };
-    let number: u64 = number.parse().map_err(|_| format!("{text:?} is no length of time"))?;
-    number
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .ok_or_else(|| format!("{text:?} is too long"))
+    let number: u64 = number.parse().map_err(|_| "write 30d, 12h, 45m or 90s")?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "too long".into())
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
 use crate::cli::message::{message_json, message_lines};
 use crate::cli::report::{Report, certificate_json};
 use crate::streams::Streams;
-use nss_cmc::client::judge::Proof;
 use nss_cmc::client::send::{SendSpec, send};
-use nss_cmc::client::verify::{ShowSpec, Shown, Verification, show};
+use nss_cmc::client::show::{ShowSpec, Shown, Verification, show};
+use nss_cmc::client::verify_response::Proof;
 use nss_cmc::error::Result;
 use nss_cmc::inspect;
 use nss_cmc::text::printable;
@@ -20,33 +20,33 @@ use nss_cmc::trust::SignatureCheck;
 /// Commands of `cmc`.
 #[derive(Subcommand)]
 pub enum CmcCommand {
-    /// Show a CMC request or response, a PKCS #10 or CRMF request, down to every control
+    /// Show a CMC request or response, a certificate request or a certificate, in full
     Show(ShowArgs),
-    /// Send a CMC request that is there already, and store the response
+    /// Send an existing CMC request, and store the response
     Send(Box<SendArgs>),
 }
 
 /// Arguments of `cmc show`.
 #[derive(Args)]
 #[command(
-    after_help = "With -d the response's signature is verified, and each certificate by its \
-                        issuer. Not checked: OCSP, and CRLs unless they are in the database.\n\n\
+    after_help = "With -d, the signature of a response and each certificate in it are verified. \
+                        Not checked: OCSP. CRLs are checked only if they are in the database.\n\n\
                         Examples:\n  nss-cmc cmc show request.bin\n  \
                         nss-cmc cmc show response.bin -d /etc/httpd/alias --output json"
 )]
 pub struct ShowArgs {
-    /// The message: DER, PEM or base64, also behind HTTP headers; `-` is standard input
+    /// File with the message: DER, PEM or base64, HTTP headers may come first; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// NSS database whose trust decides about a response's signature
+    /// NSS database directory; its trust flags decide whether a response is trusted
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
     database: Option<String>,
 
     #[command(flatten)]
     password: PasswordArgs,
 
-    /// Fail unless the response's signature is good, its signer trusted and every certificate proven
+    /// Fail unless the signature is valid, the signer trusted and every certificate proven
     #[arg(long, requires = "database")]
     verify: bool,
 }
@@ -54,10 +54,10 @@ pub struct ShowArgs {
 /// Arguments of `cmc send`.
 #[derive(Args)]
 #[command(
-    after_help = "The response is stored as soon as it is a CMC message, whatever its status; the exit code is that of the status.\n\nExample:\n  nss-cmc cmc send request.bin -d /etc/httpd/alias --password-file pin.txt \\\n    --ca https://ca.example.com:8443 --profile caCMCserverCert \\\n    --signer caadmin --out response.bin"
+    after_help = "Any CMC response is stored, whatever its status. The exit code depends on the status.\n\nExample:\n  nss-cmc cmc send request.bin -d /etc/httpd/alias --password-file pin.txt \\\n    --ca https://ca.example.com:8443 --profile caCMCserverCert \\\n    --signer caadmin --out response.bin"
 )]
 pub struct SendArgs {
-    /// The CMC request: DER, PEM or base64; `-` is standard input
+    /// File with the CMC request: DER, PEM or base64; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -67,11 +67,11 @@ pub struct SendArgs {
     #[command(flatten)]
     ca: CaArgs,
 
-    /// Nickname of the certificate for the TLS login: the one that signed the request
+    /// Nickname of the certificate for TLS client authentication: the one that signed the request
     #[arg(long, value_name = "NICKNAME")]
     signer: Option<String>,
 
-    /// Where to write the response (DER)
+    /// File for the response (DER)
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -94,7 +94,7 @@ impl CmcCommand {
     pub fn warnings(&self) -> Vec<String> {
         match self {
             CmcCommand::Show(args) => args.password.warnings(args.database.as_deref()),
-            CmcCommand::Send(args) => args.database.warnings(),
+            CmcCommand::Send(args) => args.database.warnings(None),
         }
     }
 }
@@ -133,14 +133,13 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
     let shown = inspect::read(&submitted.response)?;
     let summaries: Vec<Value> = submitted.certificates.iter().map(certificate_json).collect();
     let text = format!("status success; response written to {output}");
-    let mut report = Report::done("cmc send", "success", true, text).result(json!({
+    let report = Report::done("cmc send", "success", true, text).result(json!({
         "output": output,
         "url": submitted.url.as_str(),
         "certificates": summaries,
         "response": message_json(&shown.parts),
     }));
-    report.warnings = submitted.notices;
-    Ok(report)
+    Ok(report.closed(submitted.closed))
 }
 
 /// Returns the report of `cmc show`.
@@ -166,7 +165,7 @@ fn verified(found: &Verification, database: Option<&str>) -> (Value, Value, Vec<
     let (check, proofs) = match found {
         Verification::NotAsked => return (Value::Null, Value::Null, Vec::new()),
         Verification::NoResponse => {
-            let lines = vec!["signature: not checked, only responses are".into()];
+            let lines = vec!["signature: not checked (not a response)".into()];
             return (Value::Null, Value::Null, lines);
         }
         Verification::NotChecked(e) => {
@@ -180,12 +179,12 @@ fn verified(found: &Verification, database: Option<&str>) -> (Value, Value, Vec<
         Verification::Checked(check, proofs) => (check, proofs),
     };
     let (result, words, fault) = match check {
-        SignatureCheck::Good => ("good", "good, and the signer is trusted", None),
-        SignatureCheck::Unsigned => ("unsigned", "none; nothing vouches for this message", None),
+        SignatureCheck::Good => ("good", "valid, signer trusted", None),
+        SignatureCheck::Unsigned => ("unsigned", "none, the message is not signed", None),
         SignatureCheck::NotTrusted(e) => {
-            ("not_trusted", "by a signer that the database does not trust", Some(e.to_string()))
+            ("not_trusted", "signer not trusted by the database", Some(e.to_string()))
         }
-        SignatureCheck::Bad(e) => ("bad", "wrong", Some(e.to_string())),
+        SignatureCheck::Bad(e) => ("bad", "invalid", Some(e.to_string())),
     };
     let line = match &fault {
         Some(fault) => format!("signature: {words} ({})", printable(fault)),

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::args::DatabaseArgs;
 use crate::cli::report::Report;
 use nss_cmc::algorithm::KeySpec;
-use nss_cmc::asn1::{name, pem};
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::{
     AltNames, CsrSpec, Extensions, Format, KeyWanted, Made, Requested, create,
@@ -19,6 +18,7 @@ use nss_cmc::cmc::crmf::{ArchiveWrap, Pop};
 use nss_cmc::error::Result;
 use nss_cmc::keyid;
 use nss_cmc::nss::{Access, KeyFlags, KeyUses};
+use nss_cmc::{name, pem};
 
 /// Prints a report; fails when stdout can't be written.
 type Show<'a> = &'a mut dyn FnMut(&mut Report) -> Result<()>;
@@ -32,17 +32,17 @@ pub struct CsrArgs {
 
 #[derive(Subcommand)]
 enum CsrCommand {
-    /// Make a key, or take one there is, and a certificate request for it
+    /// Create a certificate request for a new or existing key
     Create(Box<CreateArgs>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PopWord {
-    /// No proof: the CA answers with a challenge
+    /// No proof: the CA responds with a challenge
     None,
-    /// A signature over the request
+    /// Signature over the request
     Success,
-    /// A wrong signature, which the CA must refuse
+    /// Invalid signature, for tests: the CA must refuse it
     Fail,
 }
 
@@ -55,23 +55,20 @@ enum PopWord {
                   --out alice.crmf"
 )]
 pub struct CreateArgs {
-    #[command(flatten)]
-    database: DatabaseArgs,
-
     /// Subject, the most specific part first
     #[arg(long, value_name = "DN")]
     subject: String,
 
-    /// Values of the subject may name their string type (O=BMPString:Example)
+    /// Read string types in the subject's values (O=BMPString:Example)
     #[arg(long)]
     subject_types: bool,
 
-    /// Key to generate: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521, mldsa:65…
+    /// Type of the new key: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521, mldsa:65…
     #[arg(long, value_name = "TYPE", default_value = "rsa:2048")]
     key_type: KeySpec,
 
-    /// Take this key instead: its id (as certutil -K, PKCS10Client or pki print it), or the
-    /// nickname of its certificate
+    /// Existing key to use: its id (as certutil -K, PKCS10Client or pki print it), or the nickname
+    /// of its certificate
     #[arg(
         long,
         value_name = "ID|NICKNAME",
@@ -80,44 +77,45 @@ pub struct CreateArgs {
     )]
     key: Option<String>,
 
-    /// Make a key that is gone when this ends; only with --archive-to
+    /// Generate a temporary key, deleted when the command ends; only with --archive-to
     #[arg(long, conflicts_with = "key", requires = "archive_to")]
     temporary: bool,
 
-    /// Whether the new key may never be seen in the clear; the default is yes, unless temporary
+    /// Whether the new key is sensitive (never readable in the clear). Default: true, unless
+    /// --temporary
     #[arg(long, value_name = "BOOL", conflicts_with = "key")]
     sensitive: Option<bool>,
 
-    /// Whether the new key may be wrapped and taken out; the default is the token's, yes for
-    /// archival
+    /// Whether the new key is extractable (may be wrapped and exported). Default: true with
+    /// --archive-to, else the token's default
     #[arg(long, value_name = "BOOL", conflicts_with = "key")]
     extractable: Option<bool>,
 
-    /// DNS name to ask for (repeatable)
+    /// DNS name to request (repeatable)
     #[arg(long, value_name = "NAME")]
     dns: Vec<String>,
 
-    /// IP address to ask for (repeatable)
+    /// IP address to request (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     ip: Vec<String>,
 
-    /// E-mail address to ask for (repeatable)
+    /// E-mail address to request (repeatable)
     #[arg(long, value_name = "ADDRESS")]
     email: Vec<String>,
 
-    /// URI to ask for (repeatable)
+    /// URI to request (repeatable)
     #[arg(long, value_name = "URI")]
     uri: Vec<String>,
 
-    /// Key usages to ask for: digitalSignature,keyEncipherment…
+    /// Key usages to request: digitalSignature,keyEncipherment…
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     key_usage: Vec<String>,
 
-    /// Extended key usages to ask for: serverAuth,clientAuth… or object identifiers
+    /// Extended key usages to request: serverAuth,clientAuth… or object identifiers
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     ext_key_usage: Vec<String>,
 
-    /// Any other extension, its value in DER (repeatable)
+    /// Other extension to request, its value in DER (repeatable)
     #[arg(long, value_name = "OID[:critical]=HEX")]
     extension: Vec<String>,
 
@@ -125,12 +123,12 @@ pub struct CreateArgs {
     #[arg(long, value_name = "OID=HEX", conflicts_with = "crmf")]
     attribute: Vec<String>,
 
-    /// Add a subjectKeyIdentifier: needed when the request is proved by a shared secret
+    /// Add a subjectKeyIdentifier extension, needed for enrollment with a shared secret
     #[arg(long)]
     ski: bool,
 
-    /// Make a CRMF request instead of PKCS #10 (in one of those, Dogtag before 10.11 takes no
-    /// extension but --ski)
+    /// Create a CRMF request instead of PKCS #10 (before 10.11, Dogtag accepts no extension but
+    /// --ski in it)
     #[arg(long)]
     crmf: bool,
 
@@ -138,11 +136,11 @@ pub struct CreateArgs {
     #[arg(long, value_enum, default_value = "success", requires = "crmf")]
     pop: PopWord,
 
-    /// Archive the private key: the KRA's transport certificate (DER or PEM)
+    /// KRA transport certificate (DER or PEM), to archive the private key in the KRA
     #[arg(long, value_name = "FILE", requires = "crmf")]
     archive_to: Option<PathBuf>,
 
-    /// How the key is wrapped for the KRA
+    /// Algorithm that wraps the private key for the KRA
     #[arg(
         long,
         value_name = "NAME",
@@ -151,20 +149,23 @@ pub struct CreateArgs {
     )]
     wrap: ArchiveWrap,
 
-    /// RSA-OAEP around the session key; the KRA must be set up for it
+    /// Encrypt the session key for the KRA with RSA-OAEP; the KRA must be configured for it
     #[arg(long, requires = "archive_to")]
     oaep: bool,
 
-    /// Write the request here, as PEM; the default is standard output
+    /// File for the request (PEM). Default: standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
 }
 
 impl CsrArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         let CsrCommand::Create(args) = &self.command;
-        args.database.warnings()
+        args.database.warnings(None)
     }
 }
 
@@ -263,8 +264,10 @@ fn report(args: &CreateArgs, made: &Made, archived: Option<&str>, token: &str) -
     let (id, is_new) = (&made.key.id, made.key.is_new());
     let format = if args.crmf { "crmf" } else { "pkcs10" };
     let msg = match &args.out {
-        Some(path) => format!("request for {} written to {}", args.subject, path.display()),
-        None => format!("request for {}", args.subject),
+        Some(path) => {
+            format!("certificate request for {} written to {}", args.subject, path.display())
+        }
+        None => format!("certificate request for {}", args.subject),
     };
     let mut report = Report::done("csr create", "created", is_new, msg)
         .line(format!("key id {}", keyid::to_hex(id)))

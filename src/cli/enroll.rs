@@ -6,10 +6,9 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration, warnings};
+use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
 use crate::cli::report::{Report, certificate_json, chain_json};
 use nss_cmc::algorithm::KeySpec;
-use nss_cmc::asn1::{name, pem};
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
 use nss_cmc::client::enroll::{
@@ -22,33 +21,35 @@ use nss_cmc::cmc::proof::WitnessAlgorithms;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
 use nss_cmc::nss::Trust;
+use nss_cmc::{name, pem};
 
 /// Headings of the options.
-const ASKER: &str = "Who asks";
+const ASKER: &str = "Authentication";
 const KEY: &str = "Key";
 const NAMES: &str = "Names";
 const OUTPUT: &str = "Output";
+const RENEWAL: &str = "Renewal";
 
 const EXAMPLES: &str = "\
-The response's signature and every certificate in it are verified by a CA that the database trusts.
-Not checked: OCSP, and CRLs unless they are in the database.
+The signature of the response and every certificate in it must lead to a CA that the database trusts.
+Not checked: OCSP. CRLs are checked only if they are in the database.
 
 Examples:
-  A TLS server's certificate, asked for by an agent:
+  A TLS server certificate, requested by an agent:
     nss-cmc enroll -d /etc/httpd/alias --password-file pin.txt \\
       --ca https://ca.example.com:8443 --profile caCMCserverCert --signer caadmin \\
       --subject CN=www.example.com,O=EXAMPLE --dns www.example.com --nickname Server-Cert
 
-  A user's first certificate, by a shared secret:
+  A user's first certificate, with a shared secret:
     nss-cmc enroll -d db --password-file pin.txt --ca https://ca.example.com:8443 \\
       --profile caFullCMCSharedTokenCert --identification alice \\
       --shared-secret-file secret.txt --subject CN=alice --nickname alice
 
-  For a request made elsewhere, the chain in a file:
+  A certificate for an existing request, the chain in a file:
     nss-cmc enroll -d db --password-file pin.txt --ca https://ca.example.com:8443 \\
       --profile caCMCserverCert --signer caadmin --csr www.csr --chain-out www.pem
 
-  From an EST server, one JSON object for scripts:
+  A certificate from an EST server, the result as JSON:
     nss-cmc enroll -d db --password-file pin.txt --signer alice --output json \\
       --ca https://est.example.com/.well-known/est/fullcmc --key-type ec:nistp256 \\
       --subject CN=alice --nickname alice-2";
@@ -67,43 +68,46 @@ pub struct EnrollArgs {
     #[command(flatten)]
     ca: CaArgs,
 
-    /// Nickname of the agent's (or user's) certificate that signs the request and the TLS login
+    /// Nickname of the agent's (or user's) certificate that signs the request and authenticates the
+    /// TLS client
     #[arg(long, value_name = "NICKNAME")]
     #[arg(help_heading = ASKER)]
     signer: Option<String>,
 
-    /// The user's uid at the CA: the request is signed by its own key and proved by the secret that
-    /// the CA shares with the user
+    /// User id (uid) at the CA, for a request that its own key signs and a shared secret
+    /// authenticates
     #[arg(long, value_name = "UID", conflicts_with = "signer")]
     #[arg(help_heading = ASKER)]
     identification: Option<String>,
 
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = ASKER)]
     shared_secret: SharedSecretArgs,
 
-    /// Also link the request to the shared secret (popLinkWitnessV2), for CAs that require it
+    /// Link the request to the shared secret (popLinkWitnessV2), for CAs that require it
     #[arg(long, requires = "identification")]
     #[arg(help_heading = ASKER)]
     pop_link: bool,
 
-    /// Digest of both proofs, in key and MAC: SHA-256 or SHA-512 (HMAC-SHA384 fails at Dogtag)
+    /// Digest of the identity proof and the POP link: SHA-256 or SHA-512 (Dogtag cannot verify
+    /// HMAC-SHA384)
     #[arg(long, value_name = "DIGEST", default_value = "SHA-256", requires = "identification",
           value_parser = ["SHA-256", "SHA-512"], ignore_case = true)]
     #[arg(help_heading = ASKER)]
     proof_digest: String,
 
-    /// The key is for encryption only: no signature, the CA's challenge is decrypted (two round trips)
+    /// Enroll a key that cannot sign: it proves possession by decrypting the CA's challenge (two round
+    /// trips)
     #[arg(long, conflicts_with_all = ["csr", "identification", "dns", "ip", "email"])]
     #[arg(help_heading = KEY)]
     encryption_only: bool,
 
-    /// Have the private key archived: the KRA's transport certificate (DER or PEM)
+    /// KRA transport certificate (DER or PEM), to archive the private key in the KRA
     #[arg(long, alias = "transport-cert", value_name = "FILE",
           conflicts_with_all = ["csr", "dns", "ip", "email"])]
     #[arg(help_heading = KEY)]
     archive_to: Option<PathBuf>,
 
-    /// How the private key is wrapped for the KRA
+    /// Algorithm that wraps the private key for the KRA
     #[arg(
         long,
         value_name = "ALGORITHM",
@@ -113,12 +117,12 @@ pub struct EnrollArgs {
     #[arg(help_heading = KEY)]
     wrap: ArchiveWrap,
 
-    /// Wrap the archived key's session key with RSA-OAEP, as the KRA is set up
+    /// Encrypt the session key for the KRA with RSA-OAEP; the KRA must be configured for it
     #[arg(long, requires = "archive_to")]
     #[arg(help_heading = KEY)]
     oaep: bool,
 
-    /// Nickname for the new certificate
+    /// Nickname of the new certificate
     #[arg(long, value_name = "NICKNAME", required_unless_present = "csr")]
     #[arg(help_heading = NAMES)]
     nickname: Option<String>,
@@ -128,27 +132,28 @@ pub struct EnrollArgs {
     #[arg(help_heading = NAMES)]
     subject: Option<String>,
 
-    /// DNS name to ask for (repeatable)
+    /// DNS name to request (repeatable)
     #[arg(long, value_name = "NAME", conflicts_with = "csr")]
     #[arg(help_heading = NAMES)]
     dns: Vec<String>,
 
-    /// IP address to ask for (repeatable)
+    /// IP address to request (repeatable)
     #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
     #[arg(help_heading = NAMES)]
     ip: Vec<String>,
 
-    /// E-mail address to ask for (repeatable)
+    /// E-mail address to request (repeatable)
     #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
     #[arg(help_heading = NAMES)]
     email: Vec<String>,
 
-    /// Key to generate: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521… [default: rsa:2048]
+    /// Type of the new key: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521… [default:
+    /// rsa:2048]
     #[arg(long, value_name = "TYPE")]
     #[arg(help_heading = KEY)]
     key_type: Option<KeySpec>,
 
-    /// Use this PKCS #10 or CRMF request instead of making a key
+    /// Existing PKCS #10 or CRMF request to send; no key is generated
     #[arg(long, value_name = "FILE")]
     #[arg(help_heading = KEY)]
     csr: Option<PathBuf>,
@@ -158,44 +163,49 @@ pub struct EnrollArgs {
     #[arg(help_heading = OUTPUT)]
     trust: Option<Trust>,
 
-    /// Write the certificate and its chain here, as PEM
+    /// File for the certificate and its chain (PEM)
     #[arg(long, value_name = "FILE")]
     #[arg(help_heading = OUTPUT)]
     chain_out: Option<PathBuf>,
 
-    /// Ask for a certificate although one that fits is there
+    /// Request a new certificate even if the existing one matches the options
     #[arg(long)]
+    #[arg(help_heading = RENEWAL)]
     force: bool,
 
-    /// Ask for another certificate when the one there lacks a name asked for, or has a key of another
-    /// type than --key-type; one that lacks a name all the same isn't imported
+    /// Request a new certificate if the existing one lacks a requested name or has another key type
+    /// than --key-type; if the new one lacks a name too, it is not imported
     #[arg(long)]
+    #[arg(help_heading = RENEWAL)]
     renew_on_change: bool,
 
-    /// Look the certificate there up in the CA's records, and ask for another one when it is revoked;
-    /// on hold it stays
+    /// Look up the existing certificate in the CA's records, and request a new one if it is revoked;
+    /// a certificate on hold stays
     #[arg(long)]
+    #[arg(help_heading = RENEWAL)]
     renew_revoked: bool,
 
-    /// Fail when the certificate lacks a name asked for: it is printed, not imported, and its key kept
+    /// Fail if the certificate lacks a requested name: it is printed but not imported, and its key is
+    /// kept
     #[arg(long)]
+    #[arg(help_heading = NAMES)]
     require_names: bool,
 
-    /// A certificate that ends within this time is renewed (30d, 12h…)
+    /// Renew a certificate that expires within this time (30d, 12h…)
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
+    #[arg(help_heading = RENEWAL)]
     renew_before: Duration,
 
-    /// Seconds to wait for another run of enroll on the same database
+    /// Timeout for another run of enroll on the same database, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    #[arg(help_heading = "Database")]
     lock_timeout: u64,
 }
 
 impl EnrollArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        let mut said = self.database.warnings();
-        said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
-        said
+        self.database.warnings(self.shared_secret.shared_secret_file.as_deref())
     }
 }
 
@@ -211,9 +221,9 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     // A missing profile is reported before the database is opened.
     let connection = args.ca.config()?;
     connection.submit_url()?;
-    if args.nickname.as_ref().is_some_and(|name| name.chars().any(char::is_control)) {
-        return Err(Error::new(Kind::Usage, format!("invalid nickname {:?}", args.nickname))
-            .because("it holds a control character, such as a line end"));
+    if let Some(name) = args.nickname.as_ref().filter(|n| n.chars().any(char::is_control)) {
+        return Err(Error::new(Kind::Usage, format!("invalid nickname {name:?}"))
+            .because("it contains a control character, such as a line break"));
     }
     if let Some(text) = &args.subject {
         name::subject(text, name::Prefixes::Text)?;
@@ -221,7 +231,7 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     let requester = requester(&args)?;
     if args.encryption_only && !matches!(args.key_type.unwrap_or(DEFAULT_KEY), KeySpec::Rsa(_)) {
         return Err(Error::new(Kind::Usage, "--encryption-only needs an RSA key")
-            .hint("the CA encrypts its challenge for the key: --key-type rsa:2048"));
+            .hint("use --key-type rsa:2048"));
     }
     let archive = args.archive_to.as_deref().map(|file| Archive::read(file, args.wrap, args.oaep));
     let archive = archive.transpose()?;
@@ -269,8 +279,8 @@ fn requester(args: &EnrollArgs) -> Result<Requester> {
     let secret = args.shared_secret.read()?;
     if !secret.bytes().is_ascii() {
         return Err(Error::new(Kind::Usage, "the shared secret is not ASCII")
-            .because("Dogtag cannot verify proofs by such a secret, right or wrong")
-            .hint("have the CA's administrator set another one"));
+            .because("Dogtag cannot verify a proof made with it")
+            .hint("ask the CA's administrator for another shared secret"));
     }
     let digest = Some(args.proof_digest.as_str());
     Ok(Requester::SharedSecret(Shared {
@@ -284,12 +294,12 @@ fn requester(args: &EnrollArgs) -> Result<Requester> {
 fn event_text(event: &Event) -> String {
     match event {
         Event::Waiting(folder, limit) => format!(
-            "waiting for another run that holds the NSS database {}, {} s at most",
+            "waiting for another run on NSS database {} (at most {} s)",
             folder.display(),
             limit.as_secs()
         ),
         Event::NotLocked(folder, why) => format!(
-            "cannot lock the NSS database {}, other runs may interfere: {why}",
+            "cannot lock NSS database {}: {why}; do not start another run",
             folder.display()
         ),
     }
@@ -307,30 +317,30 @@ fn report(enrolled: &Enrolled, about_archive: Vec<String>) -> Report {
 fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> Report {
     let certificate = &enrolled.certificate;
     let msg = format!(
-        "{} is there already, serial {}, valid until {}",
+        "certificate {:?} exists already, serial {}, valid until {}",
         enrolled.nickname.as_deref().unwrap_or_default(),
         certificate.serial_hex(),
         certificate.until()
     );
     let mut report = if mended.is_empty() {
         Report::done("enroll", "unchanged", false, msg)
-            .line("nothing to do; --force asks for another certificate")
+            .line("nothing to do; use --force to request a new certificate")
     } else {
         let lines = mended.iter().map(|mended| match mended {
-            Mended::Label(label) => format!("took the label {label:?} from its key"),
-            Mended::Trust(trust) => format!("set the trust {}", trust.as_str()),
+            Mended::Label(label) => format!("removed label {label:?} from its key"),
+            Mended::Trust(trust) => format!("set trust flags {}", trust.as_str()),
             Mended::ChainFile(path) => chain_written(path),
         });
         lines.fold(Report::done("enroll", "updated", true, msg), Report::line)
     };
     if enrolled.archived.is_none() {
         report.warnings.push(
-            "whether its private key is archived cannot be seen; --force archives another".into(),
+            "unknown whether its private key is archived; use --force to archive a new key".into(),
         );
     }
     if !extra_names.is_empty() {
         report.warnings.push(format!(
-            "the certificate also names {}, which is not asked for; --force asks for another one",
+            "the certificate has names that were not requested: {}; use --force to replace it",
             extra_names.join(", ")
         ));
     }
@@ -346,7 +356,7 @@ fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> 
 fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -> Report {
     let (certificate, token) = (&enrolled.certificate, &enrolled.token);
     let (status, verb) = match issued.recovered {
-        true => ("recovered", "fetched the certificate issued to an earlier run:"),
+        true => ("recovered", "recovered the certificate of an earlier run:"),
         false => ("issued", "issued"),
     };
     let msg = format!(
@@ -368,25 +378,25 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
         "archived": enrolled.archived,
     });
     if let Some(nickname) = &enrolled.nickname {
-        let beside = if enrolled.has_key { "beside its key" } else { "without a key" };
-        report = report.line(format!("imported as {nickname:?} {beside} in the token {token}"));
+        let beside = if enrolled.has_key { "with its key" } else { "without a key" };
+        report = report.line(format!("imported as {nickname:?} {beside} in token {token}"));
     }
     for name in &issued.imported_cas {
-        report = report.line(format!("imported the CA certificate {name:?}, untrusted"));
+        report = report.line(format!("imported CA certificate {name:?} without trust flags"));
     }
     if let Some(path) = &issued.chain_file {
         report = report.line(chain_written(path));
     }
     match enrolled.archived {
-        Some(true) => report = report.line("the private key is archived in the CA's KRA"),
+        Some(true) => report = report.line("the private key is archived in the KRA"),
         Some(false) => {}
         None => report.warnings.push(
-            "the earlier request decided whether the private key was archived; ask the KRA".into(),
+            "unknown whether the private key is archived: an earlier run sent the request".into(),
         ),
     }
     if let Some(key) = &issued.key {
         let (id, resumed) = (keyid::to_hex(&key.id), key.resumed);
-        let of = if resumed { ", of an earlier unfinished request" } else { "" };
+        let of = if resumed { ", from an unfinished request" } else { "" };
         report = report.line(format!("key id {id}{of}"));
         result["key_id"] = json!(id);
         result["key_id_signed"] = json!(keyid::to_dogtag(&key.id));
@@ -398,15 +408,14 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
     }
     if !issued.missing_names.is_empty() {
         report.warnings.push(format!(
-            "the CA left out {}: the profile decides which names a certificate gets",
+            "the certificate lacks requested names: {}; the profile decides which names it gets",
             issued.missing_names.join(", ")
         ));
     }
     if let Some(subject) = &issued.replaced_subject {
-        report.warnings.push(format!(
-            "the CA replaced the subject {subject}: the certificate is for {}",
-            certificate.subject
-        ));
+        report
+            .warnings
+            .push(format!("the CA changed the subject {subject} to {}", certificate.subject));
     }
     report.warnings.extend(about_archive);
     report.result(result)

@@ -26,15 +26,15 @@ use nss_cmc::text::without_userinfo;
 #[command(
     name = "nss-cmc",
     version,
-    about = "Enroll certificates with CMC against Dogtag PKI; the keys stay in the NSS database",
-    after_help = "The tools of Dogtag are here under their own names, as first word or by a link \
+    about = "Enroll certificates from Dogtag PKI with CMC, for keys in an NSS database",
+    after_help = "Dogtag's tools work under their own names, as the first argument or as a link \
                   to this program: CMCRequest, CMCResponse, CMCRevoke, CMCSharedToken, \
                   CRMFPopClient, HttpClient, PKCS10Client, pki.",
     disable_help_subcommand = true,
     propagate_version = true
 )]
 struct Cli {
-    /// How results are printed
+    /// Output format
     #[arg(long, global = true, value_enum, default_value = "text", env = "NSS_CMC_OUTPUT")]
     output: Output,
 
@@ -44,7 +44,7 @@ struct Cli {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {
-    /// For people
+    /// Plain text
     Text,
     /// One JSON object on stdout, on success and on failure
     Json,
@@ -52,29 +52,29 @@ enum Output {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make a key, have it certified, and import the certificate beside it: the whole job
+    /// Generate a key, enroll its certificate, and import it
     Enroll(Box<enroll::EnrollArgs>),
-    /// Take CMC messages apart, or submit one that is there already
+    /// Show or send CMC messages
     Cmc {
         #[command(subcommand)]
         command: cmc::CmcCommand,
     },
-    /// Certificate requests
+    /// Create certificate requests
     Csr(csr::CsrArgs),
     /// Revoke a certificate, put it on hold, or release it
     Revoke(Box<revoke::RevokeArgs>),
-    /// Tell whether certificates are valid, due for renewal, expired, revoked or on hold
+    /// Show whether certificates are valid, due for renewal, expired, revoked or on hold
     Status(Box<status::StatusArgs>),
-    /// The CA's certificates: search its records, fetch its chain or the KRA's transport certificate
+    /// Search the CA's records; fetch its chain or the KRA's transport certificate
     Ca {
         #[command(subcommand)]
         command: ca::CaCommand,
     },
-    /// Encrypt a shared secret for the CA, and print the LDIF that adds it
+    /// Encrypt a shared secret for the CA, and print it as base64 or LDIF
     SharedToken(Box<shared_token::SharedTokenArgs>),
-    /// Explain what the program's words and numbers mean
+    /// Show help on a command, a tool or the exit codes
     Help {
-        /// `exit-codes`, or a command: `enroll`, `csr create`, `CMCRequest`
+        /// `exit-codes`, a command (`enroll`, `csr create`) or a tool (`CMCRequest`)
         #[arg(value_name = "TOPIC")]
         topic: Vec<String>,
     },
@@ -104,8 +104,8 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: Other
             let text = e.to_string();
             let about = text.lines().take_while(|l| !l.starts_with("Usage:")).map(str::trim);
             let line = about.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
-            let error =
-                Error::new(Kind::Usage, line.trim_start_matches("error: ")).hint("nss-cmc --help");
+            let error = Error::new(Kind::Usage, line.trim_start_matches("error: "))
+                .hint("list the commands: nss-cmc --help");
             fail(&word, &error, Vec::new(), Output::Json, streams)
         }
         Err(e) => {
@@ -269,7 +269,7 @@ fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> R
     use clap::CommandFactory;
     if topic == ["exit-codes"] {
         let mut report = Report::done("help", "found", false, "exit  kind          meaning");
-        report.lines.push("   0                done, or nothing to do".into());
+        report.lines.push("   0                success, or nothing to do".into());
         for row in Kind::ALL {
             report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
         }
@@ -287,8 +287,8 @@ fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> R
     let mut at = &mut command;
     for word in topic {
         at = at.find_subcommand_mut(word).ok_or_else(|| {
-            Error::new(Kind::Usage, format!("no help on {:?}", topic.join(" ")))
-                .hint("nss-cmc --help")
+            Error::new(Kind::Usage, format!("help on {:?} not found", topic.join(" ")))
+                .hint("list the commands: nss-cmc --help")
         })?;
     }
     streams.print(&at.render_long_help().to_string())?;

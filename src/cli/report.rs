@@ -4,11 +4,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use nss_cmc::asn1::pem;
-use nss_cmc::asn1::summary::{Summary, summary};
-use nss_cmc::client::enroll::Notice;
+use nss_cmc::certificate::{Summary, summary};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
+use nss_cmc::pem;
 
 /// Version of the JSON shape. Additions don't change it.
 pub const SCHEMA: &str = "nss-cmc/1";
@@ -82,7 +81,7 @@ impl Report {
 
     /// Adds a warning when NSS could not be shut down after the operation.
     pub fn closed(mut self, closed: Result<()>) -> Report {
-        self.warnings.extend(closed.err().map(|e| Notice::NotClosed(e).to_string()));
+        self.warnings.extend(closed.err().map(|e| e.to_string()));
         self
     }
 

@@ -6,17 +6,16 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{ArgGroup, Args};
 use serde_json::json;
 
-use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs, warnings};
+use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs};
 use crate::cli::report::Report;
-use nss_cmc::asn1::Number;
-use nss_cmc::asn1::cmc::CrlReason;
+use nss_cmc::Number;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::dogtag::records::State;
 use nss_cmc::client::revoke::{
-    Action, Allow, Authority, By, Outcome, Pick, RevokeSpec, Revoked, Source, Target, reason_name,
-    revoke,
+    Action, Allow, Authority, By, Notice, Outcome, Pick, Protection, RevokeSpec, Revoked, Source,
+    Target, revoke,
 };
-use nss_cmc::cmc::control::reason;
+use nss_cmc::cmc::revocation_reason::{CrlReason, REASONS, reason, reason_name};
 use nss_cmc::error::{Error, Kind, Result};
 
 /// Arguments of `revoke`.
@@ -28,96 +27,92 @@ use nss_cmc::error::{Error, Kind, Result};
     group(ArgGroup::new("what").args(["reason", "hold", "release"])),
     after_help = "Examples:\n  nss-cmc revoke -d DIR --password-file pin.txt --ca https://ca:8443 \\\n    \
                   --signer caadmin --serial 0x1f --reason keyCompromise\n  nss-cmc revoke … \
-                  --nickname mine                    (its owner signs)\n  nss-cmc revoke … \
+                  --nickname mine                    (signed by its owner)\n  nss-cmc revoke … \
                   --nickname mine --serial 0x1f      (one of several)\n  nss-cmc revoke … --cert \
-                  lost.pem --shared-secret-file s    (nobody signs)\n  nss-cmc revoke … --serial \
-                  0x1f --signer caadmin --dry-run    (looks it up, revokes nothing)"
+                  lost.pem --shared-secret-file s    (no signer)\n  nss-cmc revoke … --serial \
+                  0x1f --signer caadmin --dry-run    (looks it up only)"
 )]
 pub struct RevokeArgs {
+    /// Nickname of the certificate to revoke; without --signer its own key signs the request
+    #[arg(long, value_name = "NICKNAME")]
+    nickname: Option<String>,
+
+    /// Serial number of the certificate to revoke (decimal, or 0x and hexadecimal); with --nickname,
+    /// selects one of several certificates
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    serial: Option<String>,
+
+    /// Issuer of the certificate with --serial; default: the signer's issuer
+    #[arg(long, value_name = "DN", requires = "serial", conflicts_with = "nickname")]
+    issuer: Option<String>,
+
+    /// File with the certificate to revoke; with --nickname, selects one of several certificates
+    #[arg(long, value_name = "FILE", conflicts_with = "serial")]
+    cert: Option<PathBuf>,
+
+    /// Nickname of the agent's or owner's certificate that signs the request
+    #[arg(long, value_name = "NICKNAME", help_heading = "Authentication")]
+    signer: Option<String>,
+
+    /// Ask for the shared secret on the terminal
+    #[arg(long, conflicts_with = "signer", help_heading = "Authentication")]
+    ask_shared_secret: bool,
+
+    #[arg(long, value_name = "REASON", help = reason_help())]
+    reason: Option<String>,
+
+    /// Put the certificate on hold; --release undoes it
+    #[arg(long)]
+    hold: bool,
+
+    /// Release the certificate from hold: it is valid again (agents only)
+    #[arg(long)]
+    release: bool,
+
+    /// Look up the certificate and print what would be done; change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Allow the revocation of a certificate of a CA or of its subsystems (OCSP, audit, KRA, server)
+    #[arg(long)]
+    allow_ca: bool,
+
+    /// Allow the revocation of the signer's own certificate by --serial
+    #[arg(long)]
+    allow_signer: bool,
+
+    /// Allow the revocation of a certificate that is neither in the CA's records (REST) nor in the
+    /// database
+    #[arg(long)]
+    allow_unseen: bool,
+
+    /// Set the invalidity date to now: the time since which the key may be compromised
+    #[arg(long)]
+    invalidity_now: bool,
+
+    /// Comment for the CA's records
+    #[arg(long, value_name = "TEXT")]
+    comment: Option<String>,
+
+    /// Profile that authenticates the request [default: caFullCMCUserCert for agents,
+    /// caFullCMCUserSignedCert for owners and shared secrets]
+    #[arg(long, value_name = "ID")]
+    profile: Option<String>,
+
+    #[command(flatten, next_help_heading = "Authentication")]
+    shared_secret: SharedSecretArgs,
+
     #[command(flatten)]
     database: DatabaseArgs,
 
     #[command(flatten)]
     connect: ConnectArgs,
-
-    /// The certificate with this nickname; without --signer its own key signs
-    #[arg(long, value_name = "NICKNAME")]
-    nickname: Option<String>,
-
-    /// The certificate with this serial number (decimal, or 0x and hexadecimal); with --nickname the
-    /// one of several under it
-    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
-    serial: Option<String>,
-
-    /// Issuer of --serial; the signer's when absent
-    #[arg(long, value_name = "DN", requires = "serial", conflicts_with = "nickname")]
-    issuer: Option<String>,
-
-    /// The certificate in this file; with --nickname the one of several under it
-    #[arg(long, value_name = "FILE", conflicts_with = "serial")]
-    cert: Option<PathBuf>,
-
-    /// Nickname of the agent's or owner's certificate that signs
-    #[arg(long, value_name = "NICKNAME")]
-    signer: Option<String>,
-
-    #[command(flatten)]
-    shared_secret: SharedSecretArgs,
-
-    /// Ask for the shared secret on the terminal
-    #[arg(long, conflicts_with = "signer")]
-    ask_shared_secret: bool,
-
-    /// Why: unspecified, keyCompromise, caCompromise, affiliationChanged, superseded,
-    /// cessationOfOperation, certificateHold, removeFromCRL, privilegeWithdrawn, aACompromise
-    #[arg(long, value_name = "REASON")]
-    reason: Option<String>,
-
-    /// Put it on hold, which --release undoes
-    #[arg(long)]
-    hold: bool,
-
-    /// Make a certificate on hold valid again (agents only)
-    #[arg(long)]
-    release: bool,
-
-    /// Look the certificate up and say what would be done; nothing is changed
-    #[arg(long)]
-    dry_run: bool,
-
-    /// Revoke even a certificate of a CA or of its subsystems (OCSP, audit, KRA, its server)
-    #[arg(long)]
-    allow_ca: bool,
-
-    /// Revoke even the signer's own certificate when --serial names it
-    #[arg(long)]
-    allow_signer: bool,
-
-    /// Revoke even a certificate of which neither the CA's REST interface nor the database tells
-    /// anything
-    #[arg(long)]
-    allow_unseen: bool,
-
-    /// The key can't be relied on since now
-    #[arg(long)]
-    invalidity_now: bool,
-
-    /// Text for the CA's records
-    #[arg(long, value_name = "TEXT")]
-    comment: Option<String>,
-
-    /// Profile whose authentication is used [default: caFullCMCUserCert for agents,
-    /// caFullCMCUserSignedCert for owners and shared secrets]
-    #[arg(long, value_name = "ID")]
-    profile: Option<String>,
 }
 
 impl RevokeArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        let mut said = self.database.warnings();
-        said.extend(warnings(None, self.shared_secret.shared_secret_file.as_deref()));
-        said
+        self.database.warnings(self.shared_secret.shared_secret_file.as_deref())
     }
 }
 
@@ -128,16 +123,16 @@ impl RevokeArgs {
 pub fn run(args: RevokeArgs) -> Result<Report> {
     let by_secret = args.ask_shared_secret || args.shared_secret.source().is_some();
     if by_secret && args.signer.is_some() {
-        return Err(Error::new(Kind::Usage, "--signer and a shared secret exclude each other")
-            .hint("the CA refuses a signed request with a shared secret inside"));
+        return Err(Error::new(Kind::Usage, "--signer cannot be used with a shared secret")
+            .because("the CA refuses a signed request with a shared secret"));
     }
     let authority = if by_secret {
         Authority::SharedSecret(args.shared_secret.read()?)
     } else {
         let signer = args.signer.or_else(|| args.nickname.clone());
         Authority::Signer(signer.ok_or_else(|| {
-            Error::new(Kind::Usage, "no signer given: use --signer or a shared secret")
-                .hint("give --signer NICKNAME, or a shared secret: --shared-secret-file FILE")
+            Error::new(Kind::Usage, "no signer and no shared secret given")
+                .hint("add --signer NICKNAME or --shared-secret-file FILE")
         })?)
     };
     let target = match (args.nickname, args.cert, args.serial) {
@@ -175,25 +170,56 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
     Ok(report(revoked))
 }
 
+fn reason_help() -> String {
+    let names: Vec<&str> = REASONS.iter().map(|(name, _)| *name).collect();
+    format!("Revocation reason: {}", names.join(", "))
+}
+
+/// Returns a warning.
+fn notice(notice: &Notice, revoked: &Revoked) -> String {
+    let number = revoked.serial.hex();
+    match notice {
+        Notice::Permitted(why @ Protection::Signer) => {
+            format!("--allow-signer: {} is {why}", revoked.title())
+        }
+        Notice::Permitted(why) => format!("--allow-ca: {} is {why}", revoked.title()),
+        Notice::Unseen => format!("--allow-unseen: certificate {number} not found"),
+        Notice::NotRecorded => format!("certificate {number} not found in the CA's records"),
+        Notice::ReasonUnspecified(reason) => {
+            format!("the CA recorded reason {} as unspecified", reason_name(*reason))
+        }
+        Notice::ReasonUnknown(reason) => {
+            let name = reason_name(*reason);
+            format!("the CA's records have no reason, expected {name}")
+        }
+        Notice::Unverified(why) => format!(
+            "unverified: the CMC status is success, but the CA's records cannot be checked: {why}"
+        ),
+        Notice::NotClosed(why) => why.to_string(),
+    }
+}
+
 fn report(revoked: Revoked) -> Report {
     let title = revoked.title();
     let reason = revoked.reason.map(reason_name);
     let because = reason.map_or(String::new(), |reason| format!(", reason {reason}"));
     let (status, msg) = match (revoked.outcome, &revoked.state) {
         (Outcome::Revoked, _) => ("revoked", format!("revoked {title}{because}")),
-        (Outcome::Held, _) => ("held", format!("put on hold {title}{because}")),
-        (Outcome::Released, _) => ("released", format!("released {title}: it is valid again")),
-        (Outcome::Unchanged, None | Some(State::Valid)) => {
-            ("unchanged", format!("{title} is valid; there is nothing to release"))
+        (Outcome::Held, _) => ("held", format!("put {title} on hold")),
+        (Outcome::Released, _) => {
+            ("released", format!("released {title} from hold: it is valid again"))
         }
-        (Outcome::Unchanged, Some(state)) => ("unchanged", format!("{title} is {state} already")),
+        (Outcome::Unchanged, None | Some(State::Valid)) => {
+            ("unchanged", format!("{title} is valid: nothing to release"))
+        }
+        (Outcome::Unchanged, Some(state)) => ("unchanged", format!("{title} is already {state}")),
         (Outcome::DryRun, _) => {
             let what = match revoked.reason {
-                None => "release",
-                Some(CrlReason::CertificateHold) => "put on hold",
-                Some(_) => "revoke",
+                None => format!("release {title} from hold"),
+                Some(CrlReason::CertificateHold) => format!("put {title} on hold"),
+                Some(_) => format!("revoke {title}{because}"),
             };
-            ("dry_run", format!("dry run: would {what} {title}{because}"))
+            ("dry_run", format!("dry run: would {what}"))
         }
     };
     let changed = matches!(revoked.outcome, Outcome::Revoked | Outcome::Held | Outcome::Released);
@@ -219,7 +245,7 @@ fn report(revoked: Revoked) -> Report {
         By::Agent => "agent",
         By::SharedSecret => "shared_secret",
     };
-    report.warnings = revoked.notices;
+    report.warnings = revoked.notices.iter().map(|n| notice(n, &revoked)).collect();
     report.result(json!({
         "serial": { "hex": revoked.serial.hex(), "dec": revoked.serial.to_string() },
         "issuer": revoked.issuer,

@@ -7,28 +7,25 @@ use serde_json::json;
 
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
 use crate::cli::report::{Report, certificate_json};
-use nss_cmc::asn1::{Number, pem};
 use nss_cmc::client::shared_token::{Entry, Recipient, SharedTokenSpec, encrypt, ldif};
 use nss_cmc::cmc::control::check_identification;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::KeyTransport;
+use nss_cmc::{Number, pem};
 
 /// Arguments of `shared-token`.
 #[derive(Args)]
 #[command(
     group(ArgGroup::new("recipient").required(true).args(["cert", "nickname"])),
     group(ArgGroup::new("entry").args(["dn", "uid", "serial"])),
-    after_help = "The LDIF is for the CA's administrator: ldapmodify -D 'cn=Directory Manager' -W -f FILE"
+    after_help = "The CA's administrator imports the LDIF: ldapmodify -D 'cn=Directory Manager' -W -f FILE"
 )]
 pub struct SharedTokenArgs {
-    #[command(flatten)]
-    shared_secret: SharedSecretArgs,
-
-    /// Issuance protection certificate of the CA: PEM, DER or PKCS #7
+    /// File with the CA's issuance protection certificate: PEM, DER or PKCS #7
     #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
 
-    /// Nickname of that certificate in the NSS database
+    /// Nickname of the issuance protection certificate in the NSS database
     #[arg(long, value_name = "NICKNAME", requires = "database")]
     nickname: Option<String>,
 
@@ -39,30 +36,33 @@ pub struct SharedTokenArgs {
     #[command(flatten)]
     password: PasswordArgs,
 
-    /// Encrypt the session key with RSA-OAEP, as keyWrap.useOAEP of the CA says
+    /// Encrypt the session key with RSA-OAEP, for a CA with keyWrap.useOAEP=true
     #[arg(long)]
     oaep: bool,
 
-    /// Print LDIF for the user's entry with this DN
+    /// DN of the user's entry, to print LDIF for it
     #[arg(long, value_name = "DN")]
     dn: Option<String>,
 
-    /// Print LDIF for the entry of the user with this uid below --base
+    /// User id (uid) of the user's entry below --base, to print LDIF for it
     #[arg(long, value_name = "UID", requires = "base")]
     uid: Option<String>,
 
-    /// Print LDIF for the CA's record of the certificate with this serial number; --base is the
-    /// CA's own suffix (dc=ca,dc=pki,dc=example,dc=com)
+    /// Serial number of a certificate, to print LDIF for the CA's record of it; --base is the CA's
+    /// own suffix (dc=ca,dc=pki,dc=example,dc=com)
     #[arg(long, value_name = "NUMBER", requires = "base")]
     serial: Option<String>,
 
-    /// Where the entry lies
+    /// Base DN of the entry
     #[arg(long, value_name = "DN")]
     base: Option<String>,
 
-    /// Attribute of the user's entry
+    /// Attribute of the user's entry for the shared token
     #[arg(long, value_name = "NAME", default_value = "shrTok")]
     attribute: String,
+
+    #[command(flatten, next_help_heading = "Shared secret")]
+    shared_secret: SharedSecretArgs,
 }
 
 impl SharedTokenArgs {
@@ -98,7 +98,11 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
     let token = encrypt(spec, &mut |warning| warnings.push(warning))?;
     let (text, recipient) = (pem::base64(&token.der), &token.recipient);
     let ldif = entry.map(|e| ldif(&e, &token.der)).transpose()?;
-    let msg = format!("encrypted for {}, serial {}", recipient.subject, recipient.serial_hex());
+    let msg = format!(
+        "shared secret encrypted for {}, serial {}",
+        recipient.subject,
+        recipient.serial_hex()
+    );
     let mut report = Report::done("shared-token", "encrypted", false, msg)
         .result(json!({ "token": text, "ldif": ldif, "recipient": certificate_json(recipient) }));
     report.lines.push(String::new());
@@ -115,8 +119,11 @@ fn entry(args: &SharedTokenArgs) -> Result<Option<Entry>> {
     if let Some(uid) = &args.uid {
         check_identification(uid)?;
         if uid.contains([',', '+', '"', '<', '>', ';', '=', '#']) {
-            return Err(Error::new(Kind::Usage, format!("the uid {uid:?} needs escapes in a DN"))
-                .hint("give the entry's whole DN with --dn"));
+            return Err(Error::new(
+                Kind::Usage,
+                format!("invalid uid {uid:?}: it needs escapes in a DN"),
+            )
+            .hint("give the entry's whole DN with --dn"));
         }
         let dn = format!("uid={uid},{base}");
         return Ok(Some(Entry::User(dn, args.attribute.clone())));

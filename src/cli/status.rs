@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::args::{ReachArgs, TrustArgs, duration};
 use super::report::{Report, certificate_json};
 use super::table;
-use nss_cmc::asn1::Number;
+use nss_cmc::Number;
 use nss_cmc::client::status::{Recorded, Standing, StatusSpec, Verdict, Which, status};
 use nss_cmc::error::{Kind, Result};
 use nss_cmc::text::printable;

@@ -35,14 +35,14 @@ impl Archive {
     /// [`Kind::Input`]: unreadable, not a certificate, not of an RSA key, or with a key usage that
     /// permits no encryption: the wrong certificate would reveal the archived key to its holder.
     pub fn read(file: &Path, wrap: ArchiveWrap, oaep: bool) -> Result<Archive> {
-        let what = format!("the transport certificate {}", file.display());
-        let hint = "it is the KRA's transport certificate, in DER or PEM: in the KRA's database, \
-                    certutil -L -n 'transportCert cert-pki-tomcat KRA' -a";
-        let bytes = input::read("the transport certificate", file).map_err(|e| e.hint(hint))?;
+        let what = format!("transport certificate {}", file.display());
+        let hint = "export it from the KRA's database, as PEM or DER: \
+                    certutil -L -d DIR -n 'transportCert cert-pki-tomcat KRA' -a";
+        let bytes = input::read("transport certificate", file).map_err(|e| e.hint(hint))?;
         let decode = |der: &[u8]| {
             certificate::fields(der).map(drop).map_err(|_| {
                 Error::new(Kind::Input, format!("cannot read {what}"))
-                    .because("it is no certificate")
+                    .because("it is not a certificate")
             })
         };
         let (der, ()) =
@@ -89,8 +89,8 @@ pub(super) fn check(what: &str, der: &[u8]) -> Result<Vec<String>> {
     match spki_key_type(certificate::fields(der)?.spki) {
         Some(KeyType::Rsa) => {}
         other => {
-            let kind = other.map_or_else(|| "an unknown kind".to_owned(), |k| k.to_string());
-            return Err(unusable(format!("its key is {kind}, and only RSA can wrap keys here")));
+            let kind = other.map_or_else(|| "of an unknown type".to_owned(), |k| k.to_string());
+            return Err(unusable(format!("its key is {kind}; only an RSA key can wrap keys")));
         }
     }
     let facts = Facts::of(der);
@@ -115,7 +115,7 @@ impl Facts {
         if let Ok(summary) = crate::asn1::summary::summary(der) {
             let now = chrono::Utc::now();
             if summary.not_after < now {
-                facts.warnings.push(format!("ended {}", summary.until()));
+                facts.warnings.push(format!("expired on {}", summary.until()));
             } else if summary.not_before > now {
                 facts.warnings.push("is not valid yet".to_owned());
             }

@@ -2,12 +2,14 @@
 //! KRA's transport certificate.
 
 use std::fmt;
+use std::time::Duration;
 
 use chrono::Utc;
 
 use super::archive;
 use super::connection::Config;
 use super::dogtag::certificates::{Certificates, Details, Subsystem};
+use super::lock::Lock;
 use super::session::Session;
 use crate::algorithm::{Crypto, Digest};
 use crate::asn1::certificate;
@@ -19,6 +21,8 @@ use crate::nss::{Certificate, Database, Trust};
 use crate::text::hex;
 use crate::trust::Paths;
 
+/// How long another run on the database is waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 /// The trust flags of a CA that issues certificates of servers and users.
 const CA_TRUST: &str = "CT,C,C";
 
@@ -242,8 +246,10 @@ pub struct Trusted {
 /// again.
 ///
 /// # Errors
-/// [`Kind::Conflict`] when the nickname belongs to another subject, [`Kind::Refused`].
+/// [`Kind::Conflict`] when the nickname belongs to another subject, or another run holds the
+/// database for too long; [`Kind::Refused`].
 pub fn trust(session: &Session, chain: &Chain, nickname: Option<&str>) -> Result<Trusted> {
+    let _lock = Lock::take(&session.database.path(), LOCK_TIMEOUT, &mut |_| {})?;
     let mut added = Vec::new();
     match store(session, chain, nickname, &mut added) {
         Ok((nickname, trust_set)) => {

@@ -3,14 +3,19 @@
 
 use std::time::Duration;
 
+pub use crate::http::endpoint::Encoding;
+pub use crate::http::{Exchange, Overlooked, Problem, Reply, ServerTrust, Transport};
+
 use super::dogtag::submit_url;
-use super::judge::{self, Received};
 use super::session::Identity;
+use super::verify_response;
+use crate::asn1::oid;
+use crate::cmc::nonce;
 use crate::cmc::request::Sent;
-use crate::cmc::response::Response;
-use crate::error::{Error, Result};
-use crate::http::endpoint::{Encoding, Endpoint};
-use crate::http::{ServerTrust, Transport, TransportOptions, Url};
+use crate::cmc::response::{self, Response};
+use crate::error::{Error, Kind, Result};
+use crate::http::endpoint::Endpoint;
+use crate::http::{TransportOptions, Url};
 use crate::nss::Database;
 
 /// The CA's URL and how to connect. It has no `Debug`, because the proxy's URL may contain a
@@ -66,7 +71,8 @@ impl Config {
     /// is required for https; the identity is offered to servers that request a certificate.
     ///
     /// # Errors
-    /// As [`Transport::new`].
+    /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl or
+    /// OpenSSL can't be used at all.
     pub fn transport<'db>(
         &self,
         database: Option<&'db Database>,
@@ -86,7 +92,7 @@ impl Config {
 
 /// A connection to the CA's endpoint for CMC requests.
 pub struct Connection<'a> {
-    database: &'a Database,
+    database: Option<&'a Database>,
     transport: Transport<'a>,
     endpoint: Endpoint,
     allow_unsigned_response: bool,
@@ -103,9 +109,30 @@ impl<'a> Connection<'a> {
         identity: Option<Identity>,
     ) -> Result<Connection<'a>> {
         Ok(Connection {
-            database,
+            database: Some(database),
             endpoint: Endpoint::new(config.submit_url()?, config.est_encoding),
             transport: config.transport(Some(database), identity)?,
+            allow_unsigned_response: config.allow_unsigned_response,
+        })
+    }
+
+    /// Prepares a connection to the very URL `config.ca`, without a profile; with `est` an EST server
+    /// is there, whatever the path. Without a database only plain http can be spoken, and no response
+    /// be verified.
+    ///
+    /// # Errors
+    /// As [`Config::transport`].
+    pub fn to_url(
+        config: &Config,
+        est: bool,
+        database: Option<&'a Database>,
+        identity: Option<Identity>,
+    ) -> Result<Connection<'a>> {
+        let (url, encoding) = (config.ca.clone(), config.est_encoding);
+        Ok(Connection {
+            database,
+            endpoint: if est { Endpoint::est(url, encoding) } else { Endpoint::new(url, encoding) },
+            transport: config.transport(database, identity)?,
             allow_unsigned_response: config.allow_unsigned_response,
         })
     }
@@ -116,7 +143,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Returns the endpoint that messages are sent to.
-    pub fn endpoint(&self) -> &Endpoint {
+    pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
@@ -134,19 +161,82 @@ impl<'a> Connection<'a> {
     /// Sends a message and decodes the response without verifying it.
     ///
     /// # Errors
-    /// As [`Endpoint::post`] and [`judge::read`].
+    /// As [`Connection::post`] and [`Answer::read`].
     pub fn exchange(&mut self, message: &[u8]) -> Result<Received> {
-        let reply = self.endpoint.post(&mut self.transport, message)?;
-        // A server that replies has received the request.
-        judge::read(&self.endpoint, reply).map_err(Error::sent)
+        self.post(message)?.read()
     }
 
-    /// Verifies a response and compares it with what was sent.
+    /// Sends a message; its response is not looked at.
     ///
     /// # Errors
-    /// As [`judge::believe`].
+    /// As [`Transport::post`].
+    pub fn post(&mut self, message: &[u8]) -> Result<Answer> {
+        let reply = self.endpoint.post(&mut self.transport, message)?;
+        Ok(Answer { endpoint: self.endpoint.clone(), reply })
+    }
+
+    /// Verifies a response as [`verify_response::verify`] does, and compares its nonce and transaction id with
+    /// those sent (RFC 5272 §6.6). A refusal may lack both: Dogtag returns neither in a failure.
+    ///
+    /// # Errors
+    /// [`Kind::BadReply`]; [`Kind::Usage`] without a database.
     pub fn verify(&self, received: &Received, sent: &Sent) -> Result<()> {
-        judge::believe(self.database, received, sent, self.allow_unsigned_response)
+        let database = self.database.ok_or_else(|| {
+            Error::new(Kind::Usage, "cannot verify a response without an NSS database")
+        })?;
+        let response = &received.response;
+        verify_response::verify(database, response, self.allow_unsigned_response)
+            .and_then(|()| nonce::check(sent, response))
             .map_err(Error::sent)
     }
+}
+
+/// What a server answered, as yet unread.
+#[derive(Debug)]
+pub struct Answer {
+    endpoint: Endpoint,
+    reply: Reply,
+}
+
+impl Answer {
+    /// Status line and headers, without line ends.
+    pub fn head(&self) -> &[String] {
+        &self.reply.header_lines
+    }
+
+    /// Decodes the response, a CMC message with a PKIResponse (RFC 5272 §4.2), or with certificates
+    /// only (§4.1); nothing is verified.
+    ///
+    /// # Errors
+    /// [`Kind::Http`] when it isn't a CMC message, or not one of a CA.
+    pub fn read(self) -> Result<Received> {
+        // A server that replies has received the request.
+        read(&self.endpoint, self.reply).map_err(Error::sent)
+    }
+}
+
+fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
+    let der = endpoint.message(reply)?;
+    let response = decode(&der)?;
+    Ok(Received { der, response })
+}
+
+/// A received response; nothing is verified.
+#[derive(Debug)]
+pub struct Received {
+    /// DER or BER of the message.
+    pub der: Vec<u8>,
+    /// The decoded message.
+    pub response: Response,
+}
+
+fn decode(der: &[u8]) -> Result<Response> {
+    let no_cmc = || Error::new(Kind::Http, "response is not a CMC message").retry(false);
+    let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
+    // A message that the CA signed for another purpose isn't its response.
+    if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
+    {
+        return Err(no_cmc().because(format!("content type is {}", response.content_type)));
+    }
+    Ok(response)
 }

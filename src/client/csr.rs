@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use rasn_pkix::{Attribute, Extension};
+use rasn_pkix::Attribute;
 
 use super::archive::Archive;
 use super::input;
-use super::keys::RequestKey;
+use super::request_key::RequestKey;
 use super::session::Session;
 use crate::algorithm::{Crypto, Digest, KeySpec};
+use crate::asn1::extension::Extension;
+use crate::asn1::extension_request;
 use crate::asn1::x509::{self, CsrParts, certification_request, general_name, subject_alt_name};
-use crate::asn1::{extension_request, oid};
 use crate::cmc::crmf::{self, CrmfParts, Pop, cert_req_messages};
 use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Result};
@@ -76,9 +77,9 @@ impl Extensions {
             list.push(extension_request::raw_extension(text)?);
         }
         for (i, extension) in list.iter().enumerate() {
-            if list.iter().skip(i + 1).any(|e| e.extn_id == extension.extn_id) {
-                let id = oid::dotted(&extension.extn_id);
-                return Err(Error::new(Kind::Usage, format!("the extension {id} is given twice")));
+            if list.iter().skip(i + 1).any(|e| e.id() == extension.id()) {
+                let id = extension.id();
+                return Err(Error::new(Kind::Usage, format!("extension {id} is given twice")));
             }
         }
         let attributes = requested.attributes.iter().map(|a| extension_request::raw_attribute(a));
@@ -140,6 +141,33 @@ pub struct Made {
 }
 
 /// Makes a request and, if wanted, its key. The token must be logged in.
+///
+/// ```no_run
+/// use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
+/// use nss_cmc::nss::{Access, KeyFlags};
+/// use nss_cmc::{KeySpec, Needs, Session, Source, name, pem};
+///
+/// let passwords = Source::File("pin.txt".into()).passwords();
+/// let needs = Needs { key: true, ..Needs::default() };
+/// let session = Session::open("nssdb", Access::ReadWrite, needs, &passwords)?;
+/// let kind = KeySpec::Rsa(2048);
+/// let key = KeyWanted::New {
+///     spec: kind,
+///     flags: KeyFlags::permanent(kind),
+///     purpose: "CN=www.example".into(),
+/// };
+/// let spec = CsrSpec {
+///     subject: name::parse("CN=www.example")?,
+///     format: Format::Pkcs10,
+///     extensions: Extensions::default(),
+///     key_identifier: false,
+/// };
+/// let made = create(&session, &key, &spec)?;
+/// println!("{}", pem::encode("CERTIFICATE REQUEST", &made.der));
+/// made.key.settle(Ok(()))?;
+/// session.close()?;
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
 ///
 /// # Errors
 /// Of every kind; a generated key is deleted.
@@ -203,15 +231,15 @@ fn key_identifier(crypto: &dyn Crypto, spki: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// [`Kind::Input`].
 pub fn read(path: &Path, crmf: Option<bool>) -> Result<Request> {
-    let bytes = input::read("the certificate request", path)?;
-    let what = format!("the certificate request {}", path.display());
+    let bytes = input::read("certificate request", path)?;
+    let what = format!("certificate request {}", path.display());
     let read = |der: &[u8]| match crmf {
         Some(true) => Request::crmf(der).map_err(|e| match Request::pkcs10(der) {
             Ok(_) => Error::new(Kind::Input, format!("{what} is a PKCS #10 request, not CRMF")),
             Err(_) => e,
         }),
         Some(false) => Request::pkcs10(der).map_err(|e| match Request::crmf(der) {
-            Ok(_) => Error::new(Kind::Input, format!("{what} is CRMF, not a PKCS #10 request")),
+            Ok(_) => Error::new(Kind::Input, format!("{what} is a CRMF request, not PKCS #10")),
             Err(_) => e,
         }),
         None => Request::pkcs10(der).or_else(|e| Request::crmf(der).map_err(|_| e)),

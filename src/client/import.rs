@@ -6,7 +6,7 @@ use crate::nss::{Certificate, Database, Trust};
 
 /// The result of an import.
 #[derive(Debug)]
-pub struct Stored {
+pub(super) struct Stored {
     /// Whether the token has the certificate's key.
     pub has_key: bool,
     /// Nicknames of the CA certificates that were added.
@@ -15,13 +15,13 @@ pub struct Stored {
     pub failed: Vec<Error>,
 }
 
-/// Imports `certificate`, which was [verified](super::judge::ours), under `nickname`; then those of
+/// Imports `certificate`, which was [verified](super::verify_response::ours), under `nickname`; then those of
 /// its `issuers` that the response contained (`others`), without trust. If the certificate can't be
 /// stored completely, it is removed again; a CA certificate that can't be stored is not an error.
 ///
 /// # Errors
 /// [`Kind::Conflict`] when the nickname belongs to another subject, [`Kind::Refused`].
-pub fn store(
+pub(super) fn store(
     session: &Session,
     certificate: &Certificate,
     nickname: &str,
@@ -34,10 +34,10 @@ pub fn store(
         let subject = crate::asn1::name::dn_string(certificate.subject()).unwrap_or_default();
         return Err(Error::new(
             Kind::Conflict,
-            format!("the nickname {nickname:?} belongs to another subject"),
+            format!("nickname {nickname:?} belongs to another subject"),
         )
         .because(format!("the CA issued the certificate for {subject}"))
-        .hint("the CA decides the subject in this profile; choose another --nickname"));
+        .hint("choose another --nickname"));
     }
     token.import(certificate, nickname)?;
     if let Some(trust) = trust {
@@ -69,5 +69,5 @@ fn take_out(database: &Database, certificate: &Certificate, error: Error) -> Err
         Ok(Err(f)) => f.to_string(),
         Err(e) => e.to_string(),
     };
-    error.note(format!("the certificate could not be taken out again: {why}"))
+    error.note(format!("cannot remove the imported certificate: {why}"))
 }

@@ -25,7 +25,7 @@ pub enum Event {
 /// A lock on a directory, held until drop. It is on the directory itself (flock(2)): a killed
 /// process leaves nothing behind, and the path used for the directory doesn't matter.
 #[derive(Debug)]
-pub struct Lock {
+pub(super) struct Lock {
     _file: Option<File>,
 }
 
@@ -35,7 +35,11 @@ impl Lock {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when it isn't free after `limit`; [`Kind::Interrupted`].
-    pub fn take(folder: &Path, limit: Duration, tell: &mut dyn FnMut(Event)) -> Result<Lock> {
+    pub(super) fn take(
+        folder: &Path,
+        limit: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Lock> {
         let without = |e: std::io::Error, tell: &mut dyn FnMut(Event)| {
             tell(Event::NotLocked(folder.to_owned(), e));
             Ok(Lock { _file: None })
@@ -57,13 +61,13 @@ impl Lock {
             }
             if end.is_some_and(|end| Instant::now() >= end) {
                 let (folder, seconds) = (folder.display(), limit.as_secs());
-                let what = format!("another run holds the NSS database {folder}");
+                let what = format!("another run holds NSS database {folder}");
                 return Err(Error::new(
                     Kind::Conflict,
-                    format!("{what}: waited {seconds} s for it"),
+                    format!("{what}: timeout after {seconds} s"),
                 )
                 .retry(true)
-                .hint("run it again later, or wait longer with --lock-timeout SECONDS"));
+                .hint("try again later, or set a longer --lock-timeout SECONDS"));
             }
             if !told {
                 told = true;

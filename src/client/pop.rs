@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use super::keys::check_key;
+use super::find_key::check_key;
 use crate::algorithm::Crypto;
 use crate::cmc::control::Control;
 use crate::cmc::message::{Signatory, seal};
@@ -91,8 +91,8 @@ fn open(
             }
         }
     }
-    Err(Error::new(Kind::Input, "the CA's challenge does not open with this key")
-        .because("neither way to unwrap its key matches its witness")
+    Err(Error::new(Kind::Input, "cannot decrypt the CA's challenge with this key")
+        .because("the decrypted value does not match its witness")
         .hint("the response may belong to another request, or be damaged"))
 }
 

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::connection::{Config, Connection};
-use super::judge::Received;
+use super::connection::{Config, Connection, Received};
 use super::session::{Needs, Session};
-use super::{input, judge, output};
+use super::{input, output, verify_response};
 use crate::asn1::pem;
 use crate::asn1::summary::{Summary, summary};
 use crate::client::passwords::Passwords;
-use crate::cmc::request::{Sent, request_content};
+use crate::cmc::request::Sent;
 use crate::error::Result;
 use crate::http::Url;
 use crate::nss::Access;
@@ -43,21 +42,39 @@ pub struct Submitted {
     pub response: Vec<u8>,
     /// The certificates in it that can be decoded.
     pub certificates: Vec<Summary>,
-    /// Warnings.
-    pub notices: Vec<String>,
+    /// Why NSS could not be shut down: a handle leaked. That is a defect, but the run has done its
+    /// work.
+    pub closed: Result<()>,
 }
 
 /// Sends the request. Its response is stored as soon as it is a CMC message, in a file that was
 /// reserved before the request was sent; then it is verified and evaluated.
 ///
+/// ```no_run
+/// use nss_cmc::client::send::{SendSpec, send};
+/// use nss_cmc::{Config, Source, Url};
+///
+/// let submitted = send(SendSpec {
+///     file: "request.der".into(),
+///     database: "nssdb".into(),
+///     token: "internal".into(),
+///     passwords: Source::File("pin.txt".into()).passwords(),
+///     signer: Some("agent".into()),
+///     connection: Config::new(Url::parse("https://ca.example:8443")?),
+///     output: "response.der".into(),
+///     rescue: &mut |pem| eprintln!("{pem}"),
+/// })?;
+/// println!("{} certificates", submitted.certificates.len());
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
+///
 /// # Errors
 /// [`crate::error::Kind::Input`] when the file isn't a CMC request; [`crate::error::Kind::Output`];
-/// those of the transport; those of the response ([`judge::issued`]).
+/// those of the transport; those of the response ([`verify_response::issued`]).
 pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
-    let bytes = input::read("the CMC request", &spec.file)?;
-    let what = format!("the CMC request {}", spec.file.display());
-    let (message, content) = input::parsed(&what, "a CMC request", &bytes, request_content)?;
-    let sent = Sent::of(&content);
+    let bytes = input::read("CMC request", &spec.file)?;
+    let what = format!("CMC request {}", spec.file.display());
+    let (message, sent) = input::parsed(&what, "a CMC request", &bytes, Sent::read)?;
     let url = spec.connection.submit_url()?;
     let place = output::Reserved::take(&spec.output)?;
     let access = Access::ReadOnly;
@@ -76,14 +93,13 @@ pub fn send(spec: SendSpec<'_>) -> Result<Submitted> {
     let received = connection.exchange(&message)?;
     if let Err(e) = place.fill(&received.der) {
         (spec.rescue)(&pem::encode("CMS", &received.der));
-        return Err(e.hint("the response is printed above, as PEM; keep it"));
+        return Err(e.hint("save the response: it is printed above as PEM"));
     }
     connection.verify(&received, &sent)?;
     drop(connection);
     let Received { der, response } = received;
-    let certificates = judge::issued(&response)?;
-    judge::all_proven(judge::proofs(database, &certificates)?)?;
+    let certificates = verify_response::issued(response.outcome())?;
+    verify_response::all_proven(verify_response::proofs(database, &certificates)?)?;
     let certificates = certificates.iter().filter_map(|der| summary(der).ok()).collect();
-    let notices = session.close().err().map(|e| e.to_string()).into_iter().collect();
-    Ok(Submitted { url, response: der, certificates, notices })
+    Ok(Submitted { url, response: der, certificates, closed: session.close() })
 }

@@ -1,9 +1,14 @@
 //! An open database, logged in to each token that a run needs, with the signer's certificates.
 
+use std::rc::Rc;
+
+use super::nickname::{find_certificate, find_certificates, places, qualified};
 use crate::client::passwords::{Passwords, Wanted};
+use crate::cmc::message::Signatory;
 use crate::error::{Error, Kind, Result};
 pub use crate::nss::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
+
 use crate::trust::Paths;
 
 /// What a run needs of a database; this decides which tokens it logs in to.
@@ -45,6 +50,18 @@ impl Session {
     /// derives a key from the password for each trust record that it reads, 13 ms a certificate;
     /// certificates that were read before and are still held are not read again. A certificate that
     /// its token shows only after a login is found later.
+    ///
+    /// ```no_run
+    /// use nss_cmc::nss::Access;
+    /// use nss_cmc::{Needs, Session, Source};
+    ///
+    /// let passwords = Source::File("pin.txt".into()).passwords();
+    /// let needs = Needs { signer: Some("agent"), ..Needs::default() };
+    /// let session = Session::open("nssdb", Access::ReadOnly, needs, &passwords)?;
+    /// println!("{} issuers", session.identity("agent")?.issuers.len());
+    /// session.close()?;
+    /// # Ok::<(), nss_cmc::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Database::open`], [`Database::token`] and [`Token::login`]; those of `passwords`.
@@ -110,12 +127,16 @@ impl Session {
         find_certificates(&self.database, &self.token, nickname)
     }
 
-    /// Returns the certificate called `nickname`, its issuers and its key.
+    /// Returns the certificate called `nickname`, as [`Session::certificate`] finds it, its issuers
+    /// and its key.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for certificate or key.
     pub fn identity(&self, nickname: &str) -> Result<Identity> {
-        Identity::find(&self.database, &self.token, nickname)
+        let (certificate, token) = find_certificate(&self.database, &self.token, nickname)?;
+        let key = Rc::new(certificate.private_key()?);
+        let issuers = held_issuers(&self.database, &token, certificate.der())?;
+        Ok(Identity { certificate: Rc::new(certificate), issuers, key })
     }
 
     /// Returns the certificates under a nickname for new certificates, in the token that the user
@@ -141,11 +162,11 @@ impl Session {
             _ => nickname,
         };
         if own.trim().is_empty() {
-            return usage("the nickname is empty".to_owned());
+            return usage("invalid nickname: it is empty".to_owned());
         }
         if own.contains(':') {
             return usage(format!(
-                "the nickname {nickname:?} holds a colon: NSS would look for a token"
+                "invalid nickname {nickname:?}: NSS reads the part before the colon as a token name"
             ));
         }
         Ok(own.to_owned())
@@ -153,16 +174,13 @@ impl Session {
 
     /// Returns the DER of a certificate's issuers, nearest first: those on its path to a CA that
     /// the database trusts, then those above it that the database has, as far as their signatures
-    /// can be verified. Issuers on the path may come from `others`; every signature is verified.
+    /// can be verified.
     ///
     /// # Errors
     /// [`Kind::Input`] for a certificate that can't be decoded.
-    pub fn issuers(&self, der: &[u8], others: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
-        let mut found = Paths::new(&self.database, others).to_trusted(der).unwrap_or_default();
-        let last = found.last().map_or(der, Vec::as_slice);
-        // A later run, without the response's certificates, must return the same.
-        found.extend(held_issuers(&self.database, &self.token, last)?);
-        Ok(found)
+    pub fn issuers(&self, der: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let chain = Paths::new(&self.database, &[]).chain(&self.token, der);
+        chain.or_else(|_| held_issuers(&self.database, &self.token, der))
     }
 
     /// Shuts NSS down.
@@ -240,110 +258,10 @@ fn needed_for(database: &Database, token: &Token, error: Error) -> Error {
         return error;
     }
     let what =
-        format!("the NSS database {} is in FIPS mode: it needs its password", database.name());
+        format!("NSS database {} is in FIPS mode: its password is required", database.name());
     let hint = error.hint_text().map(str::to_owned);
     let error = Error::new(Kind::Login, what).because(error);
     hint.into_iter().fold(error, Error::hint)
-}
-
-/// Returns where to look for a certificate called `nickname`, as name for NSS's lookup and token:
-/// the token in the nickname (`TOKEN:NICKNAME`), else the token that the user chose, then the
-/// database's own. Never empty.
-///
-/// # Errors
-/// As [`Database::token`].
-fn places(database: &Database, token: &Token, nickname: &str) -> Result<Vec<(String, Token)>> {
-    let again = |token: &Token| database.token(&token.user_name());
-    let uri = nickname.strip_prefix("pkcs11:").and_then(token_of_uri);
-    if let Some(name) = uri {
-        return Ok(vec![(nickname.to_owned(), database.token(&name)?)]);
-    }
-    if let Some((prefix, own)) = nickname.split_once(':').filter(|(p, _)| !p.is_empty()) {
-        if is_internal_name(prefix) {
-            return Ok(vec![(own.to_owned(), database.token("internal")?)]);
-        }
-        if database.tokens()?.iter().any(|t| t.name() == prefix) {
-            return Ok(vec![(nickname.to_owned(), database.token(prefix)?)]);
-        }
-    }
-    let mut places = vec![(qualified(token, nickname), again(token)?)];
-    if !token.is_internal() {
-        places.push((nickname.to_owned(), database.token("internal")?));
-    }
-    Ok(places)
-}
-
-/// Returns the `token` of a PKCS #11 URI (RFC 7512), percent-decoded.
-fn token_of_uri(path: &str) -> Option<String> {
-    let value = path.split([';', '?', '&']).find_map(|part| part.strip_prefix("token="))?;
-    let mut octets = Vec::new();
-    let mut rest = value.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        let escaped = hex.filter(|_| *first == b'%').and_then(|h| u8::from_str_radix(h, 16).ok());
-        octets.push(escaped.unwrap_or(*first));
-        rest = after.get(if escaped.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    String::from_utf8(octets).ok()
-}
-
-/// Returns the certificate called `nickname` and its token: the one in the nickname, else `token`,
-/// else the database's own.
-///
-/// # Errors
-/// [`Kind::NotFound`], with similar nicknames as the hint.
-pub fn find_certificate(
-    database: &Database,
-    token: &Token,
-    nickname: &str,
-) -> Result<(Certificate, Token)> {
-    let mut missing = None;
-    for (name, place) in places(database, token, nickname)? {
-        match database.find_certificate(&name) {
-            Ok(certificate) => return Ok((certificate, place)),
-            Err(e) => missing = missing.or(Some(e)),
-        }
-    }
-    Err(missing.unwrap_or_else(|| Error::new(Kind::NotFound, "no certificate of that name")))
-}
-
-/// Returns every certificate called `nickname` in the token where [`find_certificate`] finds one,
-/// that one first; after a renewal there are several.
-///
-/// # Errors
-/// As [`find_certificate`].
-pub fn find_certificates(
-    database: &Database,
-    token: &Token,
-    nickname: &str,
-) -> Result<Vec<Certificate>> {
-    let mut found = vec![find_certificate(database, token, nickname)?.0];
-    for (name, _) in places(database, token, nickname)? {
-        let all = database.find_certificates(&name)?;
-        if all.iter().any(|c| found.iter().any(|f| f.der() == c.der())) {
-            for certificate in all {
-                if !found.iter().any(|f| f.der() == certificate.der()) {
-                    found.push(certificate);
-                }
-            }
-            break;
-        }
-    }
-    Ok(found)
-}
-
-impl Identity {
-    /// Finds a certificate by nickname, and its key: in the token in the nickname
-    /// (`TOKEN:NICKNAME`), else in `token`, else in the database's own.
-    ///
-    /// # Errors
-    /// [`crate::error::Kind::NotFound`] for either.
-    pub fn find(database: &Database, token: &Token, nickname: &str) -> Result<Identity> {
-        let (certificate, token) = find_certificate(database, token, nickname)?;
-        let key = certificate.private_key()?;
-        let issuers = held_issuers(database, &token, certificate.der())?;
-        Ok(Identity { certificate, issuers, key })
-    }
 }
 
 /// Returns the DER of the issuers of a certificate that the database and `token` have, as far as
@@ -352,11 +270,12 @@ fn held_issuers(database: &Database, token: &Token, der: &[u8]) -> Result<Vec<Ve
     Paths::new(database, &[]).by_signature(token, der)
 }
 
-/// Returns the nickname for NSS's lookup in `token`: with the token's name in front, unless the
-/// nickname has it already or the token is the internal one.
-fn qualified(token: &Token, nickname: &str) -> String {
-    if token.is_internal() || nickname.starts_with(&format!("{}:", token.name())) {
-        return nickname.to_owned();
+impl<'a> From<&'a Identity> for Signatory<'a> {
+    fn from(identity: &'a Identity) -> Signatory<'a> {
+        Signatory::Certificate {
+            leaf: identity.certificate.der(),
+            issuers: &identity.issuers,
+            key: &*identity.key,
+        }
     }
-    format!("{}:{nickname}", token.name())
 }

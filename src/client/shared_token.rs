@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use super::input;
+use super::nickname;
 use super::passwords::Passwords;
-use super::session::{self, Needs, Session};
+use super::session::{Needs, Session};
 use crate::algorithm::KeyType;
 use crate::asn1::certificate;
 use crate::asn1::certificate::Certificate;
@@ -63,6 +64,22 @@ pub struct SharedToken {
 /// Encrypts a passphrase. The recipient's certificate is neither verified nor stored; `warn` is
 /// called for problems with the certificate or the passphrase.
 ///
+/// ```no_run
+/// use nss_cmc::client::shared_token::{Recipient, SharedTokenSpec, encrypt};
+/// use nss_cmc::nss::KeyTransport;
+/// use nss_cmc::{Secret, pem};
+///
+/// let passphrase = Secret::new(b"correct horse battery staple".to_vec());
+/// let spec = SharedTokenSpec {
+///     passphrase: &passphrase,
+///     recipient: Recipient::File("issuance-protection.pem".into()),
+///     key_transport: KeyTransport::Pkcs1,
+/// };
+/// let token = encrypt(spec, &mut |warning| eprintln!("{warning}"))?;
+/// println!("{}", pem::base64(&token.der));
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Kind::Input`] for a certificate that can't be decoded or isn't of an RSA key,
 /// [`Kind::NotFound`]; [`Kind::Refused`] when the token can't encrypt.
@@ -74,7 +91,7 @@ pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Resul
     };
     let (der, recipient, closed) = match spec.recipient {
         Recipient::File(path) => {
-            let what = "the issuance protection certificate";
+            let what = "issuance protection certificate";
             let recipient = certificate_in(what, &input::read(what, &path)?)?;
             warn_of(&recipient)?;
             let database = Database::without_files()?;
@@ -88,7 +105,7 @@ pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Resul
             let needs = Needs { token: name, key: token.is_some(), ..Needs::default() };
             let session = Session::open(&directory, Access::ReadOnly, needs, &passwords)?;
             let Session { database, token, .. } = &session;
-            let (certificate, _) = session::find_certificate(database, token, &nickname)?;
+            let (certificate, _) = nickname::find_certificate(database, token, &nickname)?;
             let recipient = certificate.der().to_vec();
             drop(certificate);
             warn_of(&recipient)?;
@@ -110,14 +127,14 @@ fn encrypted(
 ) -> Result<Vec<u8>> {
     let spki = certificate::fields(recipient)?.spki;
     if spki_key_type(spki) != Some(KeyType::Rsa) {
-        return Err(Error::new(Kind::Input, "the issuance protection certificate is not of RSA")
-            .hint("only an RSA key can protect shared secrets"));
+        return Err(Error::new(Kind::Input, "the issuance protection certificate has no RSA key")
+            .hint("use a certificate with an RSA key"));
     }
     let session = token.session_key(SessionKind::Aes128)?;
     let wrapped = session.wrap_for(&database.public_key(spki)?, how)?;
     let encrypted = session
         .encrypt_cbc_pad(&IV, passphrase)
-        .map_err(|f| Error::new(Kind::Refused, "cannot encrypt the passphrase").because(f))?;
+        .map_err(|f| Error::new(Kind::Refused, "cannot encrypt the shared secret").because(f))?;
     let mut content = tlv(0x04, &wrapped);
     content.extend(tlv(0x04, &encrypted));
     Ok(tlv(0x30, &content))
@@ -150,7 +167,7 @@ fn certificate_among(what: &str, bytes: &[u8]) -> Result<Vec<u8>> {
     };
     let leaf =
         all.iter().find(|c| certificate::fields(c).is_ok_and(|f| !issued_another(f.subject, c)));
-    leaf.cloned().ok_or_else(|| Error::new(Kind::Input, format!("{what} holds no certificate")))
+    leaf.cloned().ok_or_else(|| Error::new(Kind::Input, format!("{what} has no certificate")))
 }
 
 /// Returns warnings: the certificate isn't meant for encryption, or the CA can't use the
@@ -161,15 +178,17 @@ fn advice(recipient: &[u8], passphrase: &[u8]) -> Result<Vec<String>> {
     let now = chrono::Utc::now();
     if summary.not_after < now {
         let until = summary.until();
-        advice.push(format!("the issuance protection certificate ended {until}: is it present?"));
+        advice.push(format!("the issuance protection certificate expired on {until}"));
     } else if now < summary.not_before {
         advice.push("the issuance protection certificate is not valid yet".into());
     }
     if !Certificate::decode(recipient)?.may(&[KeyUsage::KeyEncipherment])? {
-        advice.push("the certificate is not for keyEncipherment: is it the right one?".into());
+        advice.push(
+            "the key usage of the issuance protection certificate lacks keyEncipherment".into(),
+        );
     }
     if !passphrase.is_ascii() {
-        let what = "Dogtag cannot verify proofs by secrets with other than ASCII letters";
+        let what = "the shared secret is not ASCII: Dogtag cannot verify a proof made with it";
         advice.push(what.into());
     }
     Ok(advice)
@@ -193,7 +212,7 @@ pub enum Entry {
 pub fn ldif(entry: &Entry, token: &[u8]) -> Result<String> {
     let (Entry::User(dn, _) | Entry::Record(dn)) = entry;
     if dn.is_empty() || dn.contains(['\n', '\r', '\0']) {
-        return Err(Error::new(Kind::Usage, format!("{dn:?} is no DN of an entry")));
+        return Err(Error::new(Kind::Usage, format!("invalid entry DN {dn:?}")));
     }
     // A value that isn't a SAFE-STRING is written in base64 (RFC 2849).
     let safe = dn.is_ascii() && !dn.starts_with([' ', ':', '<']) && !dn.ends_with(' ');
@@ -208,7 +227,7 @@ pub fn ldif(entry: &Entry, token: &[u8]) -> Result<String> {
         }
         Entry::Record(_) => {
             format!(
-                "# delete an older metaInfo value that begins with revShrTok: first\n\
+                "# first delete an older metaInfo value that begins with revShrTok:\n\
                  {dn}\nchangetype: modify\nadd: metaInfo\nmetaInfo: revShrTok:{value}\n"
             )
         }

@@ -52,7 +52,7 @@ pub fn client(identity: &Identity) -> Result<()> {
     }
     let name = title(identity);
     Err(Error::new(Kind::Untrusted, format!("{name} does not allow TLS client authentication"))
-        .because("clientAuth is not in its extended key usage")
+        .because("its extended key usage lacks clientAuth")
         .hint("use another signer: --signer NICKNAME"))
 }
 

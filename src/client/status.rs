@@ -153,9 +153,8 @@ impl Standing {
 /// Looks at certificates. Nothing is changed, and no private key is used.
 ///
 /// # Errors
-/// [`Kind::NotFound`] for a nickname or serial number; those of [`Session::open`],
-/// [`Transport::new`] and of reading the file. A CA that can't be reached is an error, too, unless
-/// it is only asked about a certificate that is there.
+/// [`Kind::NotFound`] for a nickname or serial number; those of [`Session::open`] and of reading the
+/// file. A CA that can't be reached is an error only with [`Which::Serial`].
 pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
     let nickname = match &spec.which {
         Which::Nickname(nickname) => Some(nickname.as_str()),

@@ -6,11 +6,12 @@
 use rasn::types::{ObjectIdentifier, OctetString, Oid, Utf8String};
 use zeroize::Zeroizing;
 
+pub use super::value::{DecryptedPop, EncryptedPop, LraPopWitness, Witness};
+
 use super::response::{Status, status};
-use crate::asn1::cmc::{
-    CmcCertId, CrlReason, DecryptedPop, EncryptedPop, GetCert, LraPopWitness, RevokeRequest,
-    TaggedAttribute, Witness,
-};
+use super::revocation_reason::{self, CrlReason};
+use super::value::write;
+use crate::asn1::cmc::{CmcCertId, GetCert, RevokeRequest, TaggedAttribute};
 use crate::asn1::{Number, any, decode, encode, oid, split_tlv, tlv, tlv_of};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
@@ -109,13 +110,15 @@ controls! {
     /// identityProof (§6.2.2), version 1.
     IdentityProof(Vec<u8>) = CMC_IDENTITY_PROOF, "identityProof", octets, write_octets;
     /// identityProofV2 (§6.2.1).
-    IdentityProofV2(Box<Witness>) = CMC_IDENTITY_PROOF_V2, "identityProofV2", decode_boxed, write;
+    IdentityProofV2(Box<Witness>) = CMC_IDENTITY_PROOF_V2,
+        "identityProofV2", Witness::decode, Witness::encode;
     /// popLinkRandom (§6.3.1).
     PopLinkRandom(Vec<u8>) = CMC_POP_LINK_RANDOM, "PopLinkWitness", octets, write_octets;
     /// popLinkWitness (§6.3.2), version 1.
     PopLinkWitness(Vec<u8>) = CMC_POP_LINK_WITNESS, "popLinkWitness", octets, write_octets;
     /// popLinkWitnessV2 (§6.3.1.1).
-    PopLinkWitnessV2(Box<Witness>) = CMC_POP_LINK_WITNESS_V2, "popLinkWitnessV2", decode_boxed, write;
+    PopLinkWitnessV2(Box<Witness>) = CMC_POP_LINK_WITNESS_V2,
+        "popLinkWitnessV2", Witness::decode, Witness::encode;
     /// dataReturn (§6.4): the CA returns it unchanged.
     DataReturn(Vec<u8>) = CMC_DATA_RETURN, "data return", octets, write_octets;
     /// modCertTemplate (§6.5.1).
@@ -123,17 +126,20 @@ controls! {
     /// addExtensions (§6.5.2).
     AddExtensions(Vec<u8>) = CMC_ADD_EXTENSIONS, "addExtensions", as_it_is, written;
     /// transactionId (§6.6).
-    TransactionId(Number) = CMC_TRANSACTION_ID, "transaction management", decode, write;
+    TransactionId(Number) = CMC_TRANSACTION_ID, "transaction management", number, write_number;
     /// senderNonce (§6.6).
     SenderNonce(Vec<u8>) = CMC_SENDER_NONCE, "sender nonce", octets, write_octets;
     /// recipientNonce (§6.6): the senderNonce of the message that this one replies to.
     RecipientNonce(Vec<u8>) = CMC_RECIPIENT_NONCE, "recipient nonce", octets, write_octets;
     /// encryptedPOP (§6.7).
-    EncryptedPop(Box<EncryptedPop>) = CMC_ENCRYPTED_POP, "encryptedPOP", decode_boxed, write;
+    EncryptedPop(Box<EncryptedPop>) = CMC_ENCRYPTED_POP,
+        "encryptedPOP", EncryptedPop::decode, EncryptedPop::encode;
     /// decryptedPOP (§6.7).
-    DecryptedPop(Box<DecryptedPop>) = CMC_DECRYPTED_POP, "decryptedPOP", decode_boxed, write;
+    DecryptedPop(Box<DecryptedPop>) = CMC_DECRYPTED_POP,
+        "decryptedPOP", DecryptedPop::decode, DecryptedPop::encode;
     /// lraPOPWitness (§6.8): the requests whose proof of possession an RA has checked.
-    LraPopWitness(LraPopWitness) = CMC_LRA_POP_WITNESS, "LRA POP witness", decode, write;
+    LraPopWitness(LraPopWitness) = CMC_LRA_POP_WITNESS,
+        "LRA POP witness", LraPopWitness::decode, LraPopWitness::encode;
     /// getCert (§6.9).
     GetCert(CertificateId) = CMC_GET_CERT, "get certificate", get_cert, write_get_cert;
     /// getCRL (§6.10).
@@ -191,9 +197,7 @@ impl Control {
     /// [`Kind::Usage`] for an unknown control with an invalid identifier.
     pub(crate) fn oid(&self) -> Result<ObjectIdentifier> {
         match self {
-            Control::Unknown { oid, .. } => {
-                oid::parse(oid).ok_or_else(|| Error::new(Kind::Usage, format!("{oid:?} is no OID")))
-            }
+            Control::Unknown { oid, .. } => oid::required(oid),
             known => Ok(known.control_type().map_or(oid::ID_DATA, ControlType::oid).to_owned()),
         }
     }
@@ -259,7 +263,7 @@ impl TaggedControl {
             })
         });
         let values = values.collect();
-        TaggedControl { body_part_id: tagged.body_part_id.clone(), values, id }
+        TaggedControl { body_part_id: Number::of(&tagged.body_part_id), values, id }
     }
 
     /// Returns the type of the control; `None` for an unknown one.
@@ -302,12 +306,12 @@ pub struct Revocation {
     pub comment: Option<String>,
 }
 
-fn write<T: rasn::Encode>(value: &T) -> Result<Zeroizing<Vec<u8>>> {
-    encode("a control", value).map(Zeroizing::new)
+fn number(name: &str, der: &[u8]) -> Result<Number> {
+    decode(name, der).map(|n| Number::of(&n))
 }
 
-fn decode_boxed<T: rasn::Decode>(name: &str, der: &[u8]) -> Result<Box<T>> {
-    decode(name, der).map(Box::new)
+fn write_number(number: &Number) -> Result<Zeroizing<Vec<u8>>> {
+    write(&number.wire())
 }
 
 fn as_it_is(_name: &str, der: &[u8]) -> Result<Vec<u8>> {
@@ -358,32 +362,32 @@ fn certificate_id(issuer: &[u8], serial: Number) -> CertificateId {
 
 fn get_cert(name: &str, der: &[u8]) -> Result<CertificateId> {
     let wanted: GetCert = decode(name, der)?;
-    Ok(certificate_id(wanted.issuer_name.as_bytes(), wanted.serial_number))
+    Ok(certificate_id(wanted.issuer_name.as_bytes(), Number::of(&wanted.serial_number)))
 }
 
 fn write_get_cert(id: &CertificateId) -> Result<Zeroizing<Vec<u8>>> {
-    write(&GetCert { issuer_name: any(id.issuer.clone()), serial_number: id.serial.clone() })
+    write(&GetCert { issuer_name: any(id.issuer.clone()), serial_number: id.serial.wire() })
 }
 
 fn cmc_cert_id(name: &str, der: &[u8]) -> Result<CertificateId> {
     let meant: CmcCertId = decode(name, der)?;
     let issuer = meant.issuer.first().map(|n| n.as_bytes()).unwrap_or_default();
-    Ok(certificate_id(issuer, meant.serial_number))
+    Ok(certificate_id(issuer, Number::of(&meant.serial_number)))
 }
 
 fn write_cmc_cert_id(id: &CertificateId) -> Result<Zeroizing<Vec<u8>>> {
     let issuer = vec![any(id.issuer.clone())];
-    write(&CmcCertId { issuer, serial_number: id.serial.clone() })
+    write(&CmcCertId { issuer, serial_number: id.serial.wire() })
 }
 
 fn revocation(_name: &str, der: &[u8]) -> Result<Box<Revocation>> {
     // The decoder's message might contain octets of the passphrase.
-    let request: RevokeRequest = decode("the revokeRequest", der)
-        .map_err(|_| Error::new(Kind::Input, "cannot decode the revokeRequest"))?;
+    let bad = || Error::new(Kind::Input, "cannot decode the revokeRequest");
+    let request: RevokeRequest = decode("the revokeRequest", der).map_err(|_| bad())?;
     Ok(Box::new(Revocation {
         issuer: request.issuer_name.as_bytes().to_vec(),
-        serial: request.serial_number,
-        reason: request.reason,
+        serial: Number::of(&request.serial_number),
+        reason: revocation_reason::decode(request.reason.as_bytes()).ok_or_else(bad)?,
         invalidity: request.invalidity_date.map(|time| time.timestamp()),
         passphrase: request.passphrase.map(|octets| Secret::new(octets.to_vec())),
         comment: request.comment,
@@ -402,7 +406,7 @@ impl Revocation {
             None => Vec::new(),
             Some(seconds) => {
                 let time = chrono::DateTime::from_timestamp(seconds, 0)
-                    .ok_or_else(|| Error::new(Kind::Usage, "the invalidity date is no date"))?;
+                    .ok_or_else(|| Error::new(Kind::Usage, "invalid invalidity date"))?;
                 encode("the invalidity date", &time.fixed_offset())?
             }
         };
@@ -412,8 +416,8 @@ impl Revocation {
             0x30,
             &[
                 &self.issuer,
-                &encode("the serial number", &self.serial)?,
-                &encode("the reason", &self.reason)?,
+                &encode("the serial number", &self.serial.wire())?,
+                &tlv(0x0a, &[self.reason as u8]),
                 &invalidity,
                 passphrase.as_deref().map(Vec::as_slice).unwrap_or_default(),
                 &comment.unwrap_or_default(),
@@ -429,53 +433,17 @@ impl Revocation {
 /// [`Kind::Usage`].
 pub fn check_identification(text: &str) -> Result<()> {
     let bad = |why: String| {
-        Err(Error::new(Kind::Usage, format!("the identification {text:?} cannot be used"))
+        Err(Error::new(Kind::Usage, format!("invalid identification {text:?}"))
             .because(why)
-            .hint("give the user's uid in the CA's directory"))
+            .hint("use the user's uid in the CA's directory"))
     };
     if text.is_empty() {
         return bad("it is empty".into());
     }
     match text.chars().find(|c| "*()\\\0".contains(*c)) {
-        Some(c) => bad(format!("{c:?} has a meaning in LDAP filters")),
+        Some(c) => bad(format!("{c:?} is special in LDAP filters")),
         None => Ok(()),
     }
-}
-
-/// Revocation reasons (RFC 5280 §5.3.1) and their names, in the order of their numbers.
-pub const REASONS: &[(&str, CrlReason)] = &[
-    ("unspecified", CrlReason::Unspecified),
-    ("keyCompromise", CrlReason::KeyCompromise),
-    ("cACompromise", CrlReason::CaCompromise),
-    ("affiliationChanged", CrlReason::AffiliationChanged),
-    ("superseded", CrlReason::Superseded),
-    ("cessationOfOperation", CrlReason::CessationOfOperation),
-    ("certificateHold", CrlReason::CertificateHold),
-    ("removeFromCRL", CrlReason::RemoveFromCrl),
-    ("privilegeWithdrawn", CrlReason::PrivilegeWithdrawn),
-    ("aACompromise", CrlReason::AaCompromise),
-];
-
-/// Returns the name of a reason.
-pub fn reason_name(reason: CrlReason) -> &'static str {
-    REASONS.iter().find(|(_, known)| *known == reason).map_or("", |(name, _)| name)
-}
-
-/// Returns the reason with this name, in any case, or this number.
-///
-/// # Errors
-/// [`Kind::Usage`].
-pub fn reason(text: &str) -> Result<CrlReason> {
-    let found = match text.trim().parse::<i64>() {
-        Ok(number) => REASONS.iter().find(|(_, r)| *r as i64 == number),
-        Err(_) => REASONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text.trim())),
-    };
-    found.map(|(_, reason)| *reason).ok_or_else(|| {
-        let names: Vec<&str> = REASONS.iter().map(|(name, _)| *name).collect();
-        Error::new(Kind::Usage, format!("{text:?} is no reason to revoke"))
-            .because("Unrecognized CRL reason")
-            .hint(format!("one of: {}", names.join(", ")))
-    })
 }
 
 #[cfg(test)]
@@ -483,6 +451,7 @@ mod tests {
     use super::*;
     use crate::asn1::name;
     use crate::cmc::request::PkiDataBuilder;
+    use crate::cmc::revocation_reason::reason;
     use crate::cmc::seal::unsigned_data;
     use crate::keyid::to_hex as hex;
 
@@ -534,15 +503,5 @@ mod tests {
             assert_eq!(e.kind(), Kind::Usage, "{bad:?}");
         }
         assert!(check_identification("uid with blank, é").is_ok());
-    }
-
-    #[test]
-    fn reasons_by_name_and_number() {
-        assert_eq!(reason("KEYCOMPROMISE").unwrap(), CrlReason::KeyCompromise);
-        assert_eq!(reason("8").unwrap(), CrlReason::RemoveFromCrl);
-        assert_eq!(reason("10").unwrap(), CrlReason::AaCompromise);
-        for bad in ["", "7", "11", "-1", "key compromise", "certificateHolds"] {
-            assert!(reason(bad).unwrap_err().to_string().contains("Unrecognized CRL reason"));
-        }
     }
 }

@@ -2,15 +2,15 @@
 
 use rasn::types::{BitString, Oid};
 use rasn_cms::AlgorithmIdentifier;
-use rasn_pkix::Extension;
 
 use crate::algorithm::{Digest, Signer};
 use crate::asn1::crmf::{
     AttributeTypeAndValue, CertReqMsg, CertRequest, CertTemplate, EncryptedValue, PopoSigningKey,
     ProofOfPossession,
 };
-use crate::asn1::x509::{extension, scheme_of, signature_algorithm};
-use crate::asn1::{Number, any, decode, encode, oid, tlv};
+use crate::asn1::extension::Extension;
+use crate::asn1::x509::{scheme_of, signature_algorithm};
+use crate::asn1::{any, decode, encode, oid, tlv};
 use crate::error::Result;
 
 /// How a CRMF request proves possession of the private key (RFC 4211 §4).
@@ -51,12 +51,13 @@ pub fn cert_req_messages(parts: CrmfParts<'_>, signer: &dyn Signer) -> Result<Ve
         value: any(options),
     });
     let request = CertRequest {
-        cert_req_id: Number::from(1u32),
+        cert_req_id: 1.into(),
         cert_template: CertTemplate {
-            version: Some(Number::from(2u32)),
+            version: Some(2.into()),
             subject: Some(any(parts.subject)),
             public_key: Some(decode("a public key", parts.spki)?),
-            extensions: Some(parts.extensions).filter(|e| !e.is_empty()),
+            extensions: Some(parts.extensions.iter().map(Extension::wire).collect())
+                .filter(|e: &Vec<_>| !e.is_empty()),
             ..CertTemplate::default()
         },
         controls: Some(controls.into_iter().collect()),
@@ -84,7 +85,7 @@ fn signature(bytes: &[u8], signer: &dyn Signer) -> Result<ProofOfPossession> {
 /// the OCTET STRING of RFC 5280 §4.2.1.2. CMCRequest and the CA compare these octets with the
 /// signer's identifier.
 pub fn subject_key_identifier(id: &[u8]) -> Extension {
-    extension(oid::CE_SUBJECT_KEY_IDENTIFIER, false, id.to_vec())
+    Extension::new(oid::CE_SUBJECT_KEY_IDENTIFIER, false, id.to_vec())
 }
 
 /// How a private key is wrapped for the KRA, with the names of Dogtag's tools.
@@ -145,7 +146,7 @@ impl std::str::FromStr for ArchiveWrap {
         let found = ArchiveWrap::ALL.iter().find(|(n, _)| n.eq_ignore_ascii_case(text.trim()));
         found.map(|(_, w)| *w).ok_or_else(|| {
             let names: Vec<&str> = ArchiveWrap::ALL.iter().map(|(n, _)| *n).collect();
-            format!("unknown key wrap algorithm {text:?}; known are {}", names.join(", "))
+            format!("unknown key wrap algorithm {text:?}, use one of: {}", names.join(", "))
         })
     }
 }
@@ -213,7 +214,7 @@ mod tests {
             CrmfParts {
                 subject: template.subject.unwrap().as_bytes(),
                 spki: &encode("x", &template.public_key.unwrap()).unwrap(),
-                extensions: template.extensions.unwrap_or_default(),
+                extensions: template.extensions.iter().flatten().map(Extension::of).collect(),
                 archive,
                 pop,
             },

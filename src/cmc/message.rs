@@ -110,16 +110,14 @@ pub fn build(
         let Some(key) = link_key else {
             return Err(Error::new(
                 Kind::Usage,
-                "a POP link needs the private key of the request to sign it anew",
+                "the POP link requires the private key of the request, to sign it again",
             ));
         };
         let random = crypto.random(64)?;
         let witness = known.witness(algorithms, &random, crypto)?;
         work.control(&Control::PopLinkRandom(random))?;
-        requests = requests
-            .iter()
-            .map(|r| link(r, &encode("a witness", &witness)?, key))
-            .collect::<Result<_>>()?;
+        requests =
+            requests.iter().map(|r| link(r, &witness.encode()?, key)).collect::<Result<_>>()?;
     }
     for request in &requests {
         check_normal_form(request)?;
@@ -161,7 +159,7 @@ pub fn seal(
         }
         Signatory::RequestKey(key) => {
             let request = requests.last().ok_or_else(|| {
-                Error::new(Kind::Usage, "there is no request whose own key could sign")
+                Error::new(Kind::Usage, "cannot sign with the request's own key: no request given")
             })?;
             let id = request.key_identifier()?;
             let digest = digest_for(key.key_type());
@@ -197,7 +195,7 @@ pub fn sign_again(
             });
             let id = named.ok_or_else(|| {
                 Error::new(Kind::Input, "the message is not signed with the key of its request")
-                    .hint("name a certificate that signs: nickname=…")
+                    .hint("add nickname=… with the certificate that signs")
             })?;
             let digest = digest_for(key.key_type());
             signed_data(&pki_data, SignerId::KeyIdentifier(&id), &[], key, digest, crypto)
@@ -266,9 +264,9 @@ fn check_normal_form(request: &Request) -> Result<()> {
     if message.popo.is_none() || encode("a CertRequest", &request)? == message.cert_req.as_bytes() {
         return Ok(());
     }
-    Err(Error::new(Kind::Input, "the CRMF request is not in the form the CA checks")
-        .because("Dogtag encodes it anew, and its proof of possession covers other octets then")
-        .hint("make it again, with nss-cmc; CRMFPopClient -y of Dogtag 11.7 writes such requests"))
+    Err(Error::new(Kind::Input, "cannot use the CRMF request: it is not encoded as the CA expects")
+        .because("Dogtag encodes it again, and then its proof of possession is invalid")
+        .hint("create it again with nss-cmc; CRMFPopClient -y of Dogtag 11.7 writes such requests"))
 }
 
 #[cfg(test)]
@@ -335,7 +333,7 @@ mod tests {
         // SignerInfo version 3 with subjectKeyIdentifier [0], and an empty set of certificates.
         let signed = open_signed_data("x", &message.der).unwrap().0;
         assert_eq!(signed.certificates.map(|c| c.to_vec().len()), Some(0));
-        assert_eq!(signed.signer_infos.to_vec()[0].version, Number::from(3u32));
+        assert_eq!(signed.signer_infos.to_vec()[0].version, 3.into());
     }
 
     #[test]
@@ -353,7 +351,7 @@ mod tests {
         let revocation = super::super::control::Revocation {
             issuer: crate::asn1::name::parse("CN=x").unwrap(),
             serial: Number::from(5u32),
-            reason: crate::asn1::cmc::CrlReason::KeyCompromise,
+            reason: super::super::revocation_reason::CrlReason::KeyCompromise,
             invalidity: None,
             passphrase: Some(Secret::new(b"Secret.123".to_vec())),
             comment: None,

@@ -3,13 +3,16 @@
 pub mod control;
 pub mod crmf;
 pub mod message;
+pub(crate) mod nonce;
 pub mod pop;
-pub mod profile;
+mod profile;
 pub mod proof;
 pub mod request;
 pub mod response;
-pub mod seal;
+pub mod revocation_reason;
+mod seal;
 mod status;
+mod value;
 
 #[cfg(test)]
 pub(crate) mod fixture;

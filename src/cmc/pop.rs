@@ -4,11 +4,12 @@
 use rasn::types::OctetString;
 use rasn_cms::{EnvelopedData, RecipientInfo};
 
-use super::control::Control;
+use super::control::{Control, DecryptedPop, EncryptedPop};
 use super::request::{PkiDataBuilder, Request};
 use super::response::{CmcStatus, Response};
 use crate::algorithm::{Crypto, Digest};
-use crate::asn1::cmc::{DecryptedPop, EncryptedPop, TaggedRequest};
+use crate::asn1::certificate::Algorithm;
+use crate::asn1::cmc::TaggedRequest;
 use crate::asn1::{Number, decode, oid};
 use crate::error::{Error, Kind, Result};
 
@@ -39,12 +40,12 @@ fn unusable(why: impl Into<String>) -> Error {
 
 /// Decodes a TaggedRequest (RFC 5272 §3.2.1.2); returns the request and its body part id.
 fn tagged(der: &[u8]) -> Result<(Request, Number)> {
-    let unknown = || unusable("its request is of no known kind");
+    let unknown = || unusable("unknown type of request");
     match der.first() {
         Some(0xa0) => match decode("the challenged request", der)? {
             TaggedRequest::Tcr(tagged) => {
                 let request = Request::from_pkcs10(tagged.certification_request.as_bytes())?;
-                Ok((request, tagged.body_part_id))
+                Ok((request, Number::of(&tagged.body_part_id)))
             }
             TaggedRequest::Crm(_) | TaggedRequest::Orm(_) => Err(unknown()),
         },
@@ -74,19 +75,18 @@ impl Challenge {
             return Err((*failed).clone().into_error());
         }
         let pop = response.encrypted_pop()?.cloned().ok_or_else(|| {
-            unusable("it has no EncryptedPOP control").hint(
-                "give the response of the first round trip; it must ask for a proof of possession",
-            )
+            unusable("it has no EncryptedPOP control")
+                .hint("use the response of the first round trip, with status popRequired")
         })?;
         let registration = response
             .response_info()?
-            .ok_or_else(|| unusable("it has no responseInfo control, so no request id"))?
+            .ok_or_else(|| unusable("it has no responseInfo control with the request id"))?
             .to_vec();
-        if *pop.cms.content_type != *oid::ID_ENVELOPED_DATA {
-            return Err(unusable("its EncryptedPOP holds no EnvelopedData"));
+        if pop.content_type != oid::dotted(oid::ID_ENVELOPED_DATA) {
+            return Err(unusable("its EncryptedPOP has no EnvelopedData"));
         }
-        let envelope = decode("the EnvelopedData", pop.cms.content.as_bytes())?;
-        let (request, body_part_id) = tagged(pop.request.as_bytes())?;
+        let envelope = decode("the EnvelopedData", &pop.content)?;
+        let (request, body_part_id) = tagged(&pop.request)?;
         Ok(Challenge { pop, envelope, request, body_part_id, registration })
     }
 
@@ -124,7 +124,7 @@ impl Challenge {
         let content = &self.envelope.encrypted_content_info.encrypted_content;
         match content.as_ref().map(|c| c.to_vec()) {
             Some(c) if !c.is_empty() && c.len().is_multiple_of(16) => Ok(c),
-            _ => Err(unusable("the challenge in it is missing or cut")),
+            _ => Err(unusable("its challenge is missing or truncated")),
         }
     }
 
@@ -135,19 +135,18 @@ impl Challenge {
     /// # Errors
     /// [`Kind::Input`] when neither has an initialisation vector.
     pub fn readings(&self) -> Result<Vec<Reading>> {
-        let iv = |algorithm: &rasn_cms::AlgorithmIdentifier| {
-            let parameters = algorithm.parameters.as_ref()?;
-            let iv: OctetString = rasn::der::decode(parameters.as_bytes()).ok()?;
+        let iv = |algorithm: &Algorithm| {
+            let iv: OctetString = rasn::der::decode(&algorithm.parameters).ok()?;
             Some(iv.to_vec()).filter(|iv| iv.len() == 16)
         };
         let mut found = Vec::new();
         if self.is_dogtag_s()
-            && let Some(iv) = iv(&self.pop.the_pop_alg_id)
+            && let Some(iv) = iv(&self.pop.the_pop_algorithm)
         {
             found.push(Reading { iv, padded: false });
         }
         let inner = &self.envelope.encrypted_content_info.content_encryption_algorithm;
-        if let Some(iv) = iv(inner) {
+        if let Some(iv) = iv(&Algorithm::of(inner)) {
             found.push(Reading { iv, padded: true });
         }
         match found.is_empty() {
@@ -157,7 +156,7 @@ impl Challenge {
     }
 
     fn is_dogtag_s(&self) -> bool {
-        *self.pop.the_pop_alg_id.algorithm == *oid::AES128_CBC
+        self.pop.the_pop_algorithm.is(oid::AES128_CBC)
     }
 
     /// Returns whether the digest of `challenge` equals the witness, that is, whether it was
@@ -166,19 +165,17 @@ impl Challenge {
     /// # Errors
     /// [`Kind::Input`] for a witness with an unknown algorithm.
     pub fn is_witnessed(&self, challenge: &[u8], crypto: &dyn Crypto) -> Result<bool> {
-        let algorithm = &self.pop.witness_alg_id.algorithm;
+        let algorithm = &self.pop.witness_algorithm;
         let digest = [Digest::Sha256, Digest::Sha384, Digest::Sha512]
             .into_iter()
-            .find(|d| *crate::asn1::x509::digest_oid(*d) == **algorithm)
-            .ok_or_else(|| {
-                unusable(format!("its witness is of unknown algorithm {}", oid::dotted(algorithm)))
-            })?;
-        Ok(crypto.hash(digest, challenge)? == self.pop.witness.to_vec())
+            .find(|d| algorithm.is(crate::asn1::x509::digest_oid(*d)))
+            .ok_or_else(|| unusable(format!("unknown witness algorithm {}", algorithm.id)))?;
+        Ok(crypto.hash(digest, challenge)? == self.pop.witness)
     }
 
     /// Returns thePOP: the HMAC of the request under the challenge. Dogtag always uses HMAC-SHA256.
     fn the_pop(&self, challenge: &[u8], crypto: &dyn Crypto) -> Result<Vec<u8>> {
-        let algorithm = &self.pop.the_pop_alg_id.algorithm;
+        let algorithm = &self.pop.the_pop_algorithm;
         let macs = [
             (oid::AES128_CBC, Digest::Sha256),
             (oid::HMAC_SHA256, Digest::Sha256),
@@ -186,11 +183,10 @@ impl Challenge {
             (oid::HMAC_SHA512, Digest::Sha512),
             (oid::HMAC_SHA1, Digest::Sha1),
         ];
-        let digest = macs.iter().find(|(id, _)| **id == **algorithm).map(|(_, d)| *d);
-        let digest = digest.ok_or_else(|| {
-            unusable(format!("it wants a proof of unknown algorithm {}", oid::dotted(algorithm)))
-        })?;
-        crypto.hmac(digest, challenge, self.pop.request.as_bytes())
+        let digest = macs.iter().find(|(id, _)| algorithm.is(id)).map(|(_, d)| *d);
+        let digest =
+            digest.ok_or_else(|| unusable(format!("unknown POP algorithm {}", algorithm.id)))?;
+        crypto.hmac(digest, challenge, &self.pop.request)
     }
 
     /// Starts the message of the second round trip: decryptedPOP (RFC 5272 §6.7), regInfo and the
@@ -203,12 +199,12 @@ impl Challenge {
         builder.reserve(&self.body_part_id);
         let pop = DecryptedPop {
             body_part_id: self.body_part_id.clone(),
-            the_pop_alg_id: self.pop.the_pop_alg_id.clone(),
-            the_pop: OctetString::from(self.the_pop(challenge, crypto)?),
+            the_pop_algorithm: self.pop.the_pop_algorithm.clone(),
+            the_pop: self.the_pop(challenge, crypto)?,
         };
         builder.add(&Control::DecryptedPop(Box::new(pop)))?;
         builder.add(&Control::RegInfo(self.registration.clone()))?;
-        builder.tagged_request(self.pop.request.as_bytes().to_vec());
+        builder.tagged_request(self.pop.request.clone());
         Ok(builder)
     }
 }
@@ -216,11 +212,10 @@ impl Challenge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::asn1::{any, tlv};
+    use crate::asn1::tlv;
     use crate::cmc::fixture::OpenSsl;
     use crate::cmc::response::{self, open_signed_data};
     use crate::keyid::to_hex as hex;
-    use rasn_cms::AlgorithmIdentifier;
 
     fn golden(path: &str) -> Vec<u8> {
         std::fs::read(format!("{}/tests/vectors/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -261,10 +256,10 @@ mod tests {
 
     fn made(the_pop: &rasn::types::Oid, iv: Option<&[u8]>) -> Challenge {
         let mut challenge = recorded();
-        challenge.pop.request = any([0xa0, 3, 2, 1, 1]);
-        challenge.pop.the_pop_alg_id = AlgorithmIdentifier {
-            algorithm: oid::owned(the_pop),
-            parameters: iv.map(|iv| any(tlv(4, iv))),
+        challenge.pop.request = vec![0xa0, 3, 2, 1, 1];
+        challenge.pop.the_pop_algorithm = Algorithm {
+            parameters: iv.map(|iv| tlv(4, iv)).unwrap_or_default(),
+            ..Algorithm::plain(the_pop)
         };
         challenge
     }
@@ -300,7 +295,7 @@ mod tests {
         assert!(e.to_string().contains("no EncryptedPOP"), "{e}");
         let mut challenge = made(oid::ID_DATA, None);
         assert!(challenge.the_pop(&[0; 64], &OpenSsl).is_err());
-        challenge.pop.witness_alg_id.algorithm = oid::owned(oid::SHA1);
+        challenge.pop.witness_algorithm = Algorithm::plain(oid::SHA1);
         assert!(challenge.is_witnessed(&[0; 64], &OpenSsl).is_err());
         challenge.envelope.encrypted_content_info.encrypted_content = Some(vec![0; 17].into());
         assert!(challenge.ciphertext().is_err());

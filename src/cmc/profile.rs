@@ -3,7 +3,7 @@
 use crate::text::nearest;
 
 /// The CMC profiles that Dogtag ships.
-pub const SHIPPED: &[&str] = &[
+pub(super) const SHIPPED: &[&str] = &[
     "caCMCserverCert",
     "caCMCECserverCert",
     "caCMCMLDSAserverCert",
@@ -31,7 +31,7 @@ pub const SHIPPED: &[&str] = &[
 const RENAMED: &[(&str, &str)] = &[("caFullCMCSelfSignedCert", "caFullCMCSharedTokenCert")];
 
 /// Returns up to three shipped profiles with names similar to `id`, nearest first.
-pub fn near(id: &str) -> Vec<&'static str> {
+pub(super) fn near(id: &str) -> Vec<&'static str> {
     if let Some((_, new)) = RENAMED.iter().find(|(old, _)| *old == id) {
         return vec![new];
     }

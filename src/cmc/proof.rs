@@ -1,13 +1,14 @@
 //! Proofs of identity and of possession with a shared secret (RFC 5272 §6.2, §6.3).
 
-use rasn::types::{BitString, OctetString, Oid};
+use rasn::types::{BitString, Oid};
 use rasn_cms::AlgorithmIdentifier;
 use rasn_pkix::Attribute;
 use zeroize::Zeroizing;
 
 use super::request::{Format, Request};
+use super::value::Witness;
 use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
-use crate::asn1::cmc::Witness;
+use crate::asn1::certificate::Algorithm;
 use crate::asn1::crmf::{
     AttributeTypeAndValue, CertReqMsg, CertRequest, PopoSigningKey, ProofOfPossession,
 };
@@ -60,7 +61,7 @@ impl WitnessAlgorithms {
     /// Returns a warning about the choice, if there is one.
     pub fn warning(self) -> Option<&'static str> {
         (self.mac == Digest::Sha384).then_some(
-            "Dogtag 10.7 and later cannot verify SHA-384-HMAC and will respond badIdentity; SHA-256-HMAC and SHA-512-HMAC work",
+            "Dogtag 10.7 and later cannot verify SHA-384-HMAC and respond badIdentity; use SHA-256-HMAC or SHA-512-HMAC",
         )
     }
 }
@@ -76,9 +77,9 @@ fn digest_name(text: &str, mac: bool) -> Result<Digest> {
         "sha384" => Ok(Digest::Sha384),
         "sha512" => Ok(Digest::Sha512),
         _ if mac => Err(Error::new(Kind::Usage, format!("unknown MAC algorithm {text:?}"))
-            .hint("one of SHA-256-HMAC, SHA-384-HMAC, SHA-512-HMAC")),
+            .hint("use one of: SHA-256-HMAC, SHA-384-HMAC, SHA-512-HMAC")),
         _ => Err(Error::new(Kind::Usage, format!("unknown hash algorithm {text:?}"))
-            .hint("one of SHA-256, SHA-384, SHA-512")),
+            .hint("use one of: SHA-256, SHA-384, SHA-512")),
     }
 }
 
@@ -112,11 +113,10 @@ impl SharedSecret<'_> {
         crypto: &dyn Crypto,
     ) -> Result<Witness> {
         let mac = self.mac(algorithms, data, crypto)?;
-        let plain = |id| AlgorithmIdentifier { algorithm: oid::owned(id), parameters: None };
         Ok(Witness {
-            hash_alg_id: plain(digest_oid(algorithms.hash)),
-            mac_alg_id: plain(hmac_oid(algorithms.mac)),
-            witness: OctetString::from(mac),
+            hash_algorithm: Algorithm::plain(digest_oid(algorithms.hash)),
+            mac_algorithm: Algorithm::plain(hmac_oid(algorithms.mac)),
+            witness: mac,
         })
     }
 
@@ -282,7 +282,7 @@ mod tests {
             ),
         ] {
             let algorithms = WitnessAlgorithms::parse(Some(hash), Some(mac)).unwrap();
-            let der = encode("x", &KNOWN.witness(algorithms, data, &OpenSsl).unwrap()).unwrap();
+            let der = KNOWN.witness(algorithms, data, &OpenSsl).unwrap().encode().unwrap();
             assert!(hex(&der).ends_with(want), "{hash} {mac}: {}", hex(&der));
         }
         let v1 = identity_proof_v1(b"testing", &[0x30, 0], &OpenSsl).unwrap();
@@ -294,7 +294,7 @@ mod tests {
         let algorithms = WitnessAlgorithms::parse(Some("SHA-384"), Some("SHA-384-HMAC")).unwrap();
         assert!(algorithms.warning().unwrap().contains("10.7"));
         let witness = KNOWN.witness(algorithms, &[0x30, 0], &OpenSsl).unwrap();
-        let der = encode("x", &witness).unwrap();
+        let der = witness.encode().unwrap();
         // hashAlgID id-sha384, macAlgID hmacWithSHA384, both without parameters; 48 octets.
         assert!(
             hex(&der).starts_with("304b300b0609608648016503040202300a06082a864886f70d020a0430")

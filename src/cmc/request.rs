@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rasn::types::{ObjectIdentifier, OctetString, Oid};
-use rasn_pkix::Extension;
+use rasn::types::{Integer, ObjectIdentifier, OctetString, Oid};
 use zeroize::Zeroizing;
 
 use crate::asn1::cmc::{PkiData, TaggedCertificationRequest, TaggedRequest};
 use crate::asn1::cms::ContentInfo;
 use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
+use crate::asn1::extension::Extension;
 use crate::asn1::x509::{CertificationRequest, CertificationRequestInfo};
 use crate::asn1::{Number, any, decode, decode_ber, encode, oid, split_tlv, tlv, tlv_of};
 use crate::cmc::control::{Control, TaggedControl};
@@ -47,8 +47,8 @@ impl Request {
         let canonical = encode("a request", &info)?;
         if canonical != request.info.as_bytes() || encode("a request", &request)? != der {
             return Err(Error::new(Kind::Input, "the PKCS #10 request is not DER")
-                .because("Dogtag encodes a request anew before it checks the signature")
-                .hint("make the request again, with PKCS10Client or nss-cmc"));
+                .because("Dogtag encodes it again, and then its signature is invalid")
+                .hint("create the request again, with PKCS10Client or nss-cmc"));
         }
         Request::of_pkcs10(der, &info)
     }
@@ -60,8 +60,8 @@ impl Request {
     pub fn crmf(der: &[u8]) -> Result<Request> {
         let messages: CertReqMessages = decode("the CRMF request", der)?;
         let [message] = messages.as_slice() else {
-            return Err(Error::new(Kind::Input, "the CRMF file holds several requests")
-                .because(format!("{} CertReqMsg; one is taken a file", messages.len())));
+            return Err(Error::new(Kind::Input, "the CRMF file has several requests")
+                .because(format!("{} CertReqMsg, only one is allowed", messages.len())));
         };
         Ok(Request::from_crmf(message.as_bytes())?.0)
     }
@@ -82,7 +82,7 @@ impl Request {
             der: der.to_vec(),
             spki: info.subject_pk_info.as_bytes().to_vec(),
             subject: Some(info.subject.as_bytes().to_vec()),
-            extensions: info.extensions()?,
+            extensions: info.extensions()?.iter().map(Extension::of).collect(),
             cert_req_id: None,
         })
     }
@@ -104,10 +104,10 @@ impl Request {
             der: der.to_vec(),
             spki,
             subject: template.subject.map(|s| s.as_bytes().to_vec()),
-            extensions: template.extensions.unwrap_or_default(),
+            extensions: template.extensions.iter().flatten().map(Extension::of).collect(),
             cert_req_id: u32::try_from(&request.cert_req_id).ok(),
         };
-        Ok((made, request.cert_req_id))
+        Ok((made, Number::of(&request.cert_req_id)))
     }
 
     /// Returns the format.
@@ -118,6 +118,14 @@ impl Request {
     /// Returns the DER: a CertificationRequest or a CertReqMsg.
     pub fn der(&self) -> &[u8] {
         &self.der
+    }
+
+    /// DER as files hold it: a CertificationRequest, or CertReqMessages with this one.
+    pub fn to_file(&self) -> Vec<u8> {
+        match self.format {
+            Format::Pkcs10 => self.der.clone(),
+            Format::Crmf => tlv(0x30, &self.der),
+        }
     }
 
     /// Returns the DER of the SubjectPublicKeyInfo to be certified.
@@ -145,19 +153,19 @@ impl Request {
     /// [`Kind::Input`] when the request has no such extension.
     pub fn key_identifier(&self) -> Result<&[u8]> {
         let missing = |why: &str| {
-            Error::new(Kind::Input, "the request cannot be signed with its own key")
+            Error::new(Kind::Input, "cannot sign the request with its own key")
                 .because(why)
-                .hint("make the request with a key identifier: PKCS10Client -y true, CRMFPopClient -y")
+                .hint("create it with a key identifier: PKCS10Client -y true, CRMFPopClient -y")
         };
         let mut extensions = self.extensions.iter();
         let value = extensions
-            .find(|e| *e.extn_id == *oid::CE_SUBJECT_KEY_IDENTIFIER)
-            .map(|e| &e.extn_value[..])
+            .find(|e| e.is(oid::CE_SUBJECT_KEY_IDENTIFIER))
+            .map(|e| &e.value[..])
             .ok_or_else(|| missing("it has no subjectKeyIdentifier extension"))?;
         match (self.format, split_tlv(value)) {
             (Format::Crmf, _) => Ok(value),
             (Format::Pkcs10, Some((0x04, id, []))) => Ok(id),
-            (Format::Pkcs10, _) => Err(missing("its subjectKeyIdentifier extension is malformed")),
+            (Format::Pkcs10, _) => Err(missing("its subjectKeyIdentifier extension is invalid")),
         }
     }
 }
@@ -208,15 +216,10 @@ impl PkiDataBuilder {
     }
 
     /// Adds a control with one value (DER); returns its body part id.
-    pub fn control(&mut self, id: &Oid, value: impl Into<Zeroizing<Vec<u8>>>) -> u32 {
+    fn control(&mut self, id: &Oid, value: impl Into<Zeroizing<Vec<u8>>>) -> u32 {
         let body_part_id = self.next_id();
         self.controls.push(Tagged { body_part_id, id: oid::owned(id), value: value.into() });
         body_part_id
-    }
-
-    /// Adds a control whose value is an OCTET STRING; returns its body part id.
-    pub fn octets(&mut self, id: &Oid, value: &[u8]) -> u32 {
-        self.control(id, tlv(0x04, value))
     }
 
     /// Adds a request (TaggedRequest, RFC 5272 §3.2.1.2): PKCS #10 gets the next body part id, CRMF
@@ -227,7 +230,7 @@ impl PkiDataBuilder {
     pub fn request(&mut self, request: &Request) -> Result<()> {
         let tagged = match request.format {
             Format::Pkcs10 => {
-                let body_part_id = Number::from(self.next_id());
+                let body_part_id = self.next_id().into();
                 let certification_request = any(request.der.clone());
                 encode(
                     "a tagged request",
@@ -272,7 +275,7 @@ impl PkiDataBuilder {
     pub fn build(self) -> Result<Zeroizing<Vec<u8>>> {
         let mut controls = Vec::new();
         for Tagged { body_part_id, id, value } in &self.controls {
-            let body_part_id = encode("a body part id", &Number::from(*body_part_id))?;
+            let body_part_id = encode("a body part id", &Integer::from(*body_part_id))?;
             let values = tlv_of(0x31, &[value]);
             controls.push(tlv_of(0x30, &[&body_part_id, &encode("a type", id)?, &values]));
         }
@@ -295,8 +298,12 @@ pub struct Sent {
 }
 
 impl Sent {
-    /// Returns the values in the controls of a PKIData.
-    pub fn of(data: &PkiData) -> Sent {
+    /// Of a message (DER or BER) that is there already: a Full PKI Request, signed or not.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when it is none.
+    pub fn read(der: &[u8]) -> Result<Sent> {
+        let data = request_content(der)?;
         let mut sent = Sent::default();
         for control in data.control_sequence.iter().map(TaggedControl::new) {
             match control.values.into_iter().next() {
@@ -309,7 +316,7 @@ impl Sent {
                 _ => {}
             }
         }
-        sent
+        Ok(sent)
     }
 }
 
@@ -317,7 +324,7 @@ impl Sent {
 ///
 /// # Errors
 /// [`Kind::Input`] when it isn't one.
-pub fn request_content(der: &[u8]) -> Result<PkiData> {
+pub(crate) fn request_content(der: &[u8]) -> Result<PkiData> {
     let info: ContentInfo = decode_ber("the CMC request", der)?;
     if *info.content_type == *oid::ID_DATA {
         let content: OctetString = decode_ber("the CMC request", info.content.as_bytes())?;

@@ -5,7 +5,8 @@ use rasn::types::{Any, ObjectIdentifier};
 pub use super::status::{CmcStatus, FailInfo, OtherInfo, Status, status};
 
 use super::control::{Control, ControlType, TaggedControl, Value};
-use crate::asn1::cmc::{EncryptedPop, PkiResponse};
+use super::value::EncryptedPop;
+use crate::asn1::cmc::PkiResponse;
 use crate::asn1::cms::{ContentInfo, SignedData};
 use crate::asn1::{decode, decode_ber, oid};
 use crate::error::{Error, Kind, Result};
@@ -102,7 +103,7 @@ fn check_type(signed: &SignedData) -> Result<()> {
     }
     if !type_is_signed(signed) {
         return Err(Error::new(Kind::Input, "cannot use the CMC response")
-            .because("its content is of another type than the one that was signed"));
+            .because("the content type does not match the signed one"));
     }
     Ok(())
 }
@@ -112,7 +113,7 @@ fn check_type(signed: &SignedData) -> Result<()> {
 ///
 /// # Errors
 /// [`Kind::Input`].
-pub fn open_signed_data(what: &str, der: &[u8]) -> Result<(SignedData, Option<Vec<u8>>)> {
+pub(crate) fn open_signed_data(what: &str, der: &[u8]) -> Result<(SignedData, Option<Vec<u8>>)> {
     let info: ContentInfo = decode_ber(what, der)?;
     if *info.content_type != *oid::ID_SIGNED_DATA {
         return Err(Error::new(Kind::Input, format!("cannot decode {what}")).because(format!(
@@ -145,7 +146,7 @@ fn type_is_signed(signed: &SignedData) -> bool {
 }
 
 /// Returns the X.509 certificates of a SignedData (RFC 5652 §5.1), as received.
-pub fn certificates_of(signed: &SignedData) -> Vec<Vec<u8>> {
+pub(crate) fn certificates_of(signed: &SignedData) -> Vec<Vec<u8>> {
     let all = signed.certificates.as_ref().map(|c| c.to_vec()).unwrap_or_default();
     all.into_iter().map(|c| c.as_bytes().to_vec()).filter(|c| c.first() == Some(&0x30)).collect()
 }
@@ -216,6 +217,12 @@ impl Response {
     /// Returns the SignedData that contained it, without certificates.
     pub(crate) fn signed_data(&self) -> &SignedData {
         &self.signed
+    }
+
+    /// Whether the content is of a type that responses have: id-cct-PKIResponse, or id-data.
+    pub fn has_known_type(&self) -> bool {
+        let types = [oid::ID_CCT_PKI_RESPONSE, oid::ID_DATA];
+        types.contains(&&*self.signed.encap_content_info.content_type)
     }
 
     /// Returns the first control of a type.

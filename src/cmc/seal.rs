@@ -10,11 +10,11 @@ use crate::asn1::cms::{
     ContentInfo, IssuerAndSerialNumber, SignedData, SignerIdentifier, SignerInfo,
 };
 use crate::asn1::x509::{digest_algorithm, scheme_of, signature_algorithm};
-use crate::asn1::{Number, any, any_of, encode, oid, tlv, tlv_of};
+use crate::asn1::{any, any_of, encode, oid, tlv, tlv_of};
 use crate::error::Result;
 
 /// The signer's identifier (RFC 5652 §5.3).
-pub enum SignerId<'a> {
+pub(super) enum SignerId<'a> {
     /// The holder of this certificate (DER): issuerAndSerialNumber, version 1.
     Certificate(&'a [u8]),
     /// The holder of the key with this identifier, without certificate: version 3 (RFC 5272 §3.2;
@@ -29,7 +29,7 @@ pub enum SignerId<'a> {
 ///
 /// # Errors
 /// Those of the signer; [`crate::error::Kind::Input`] when a certificate can't be decoded.
-pub fn signed_data(
+pub(super) fn signed_data(
     pki_data: &[u8],
     id: SignerId<'_>,
     certificates: &[Vec<u8>],
@@ -57,7 +57,7 @@ pub fn signed_data(
         }
     };
     let info = SignerInfo {
-        version: Number::from(version),
+        version: version.into(),
         sid,
         digest_algorithm: digest_algorithm(digest),
         signed_attrs: Some(attributes.into()),
@@ -67,7 +67,7 @@ pub fn signed_data(
     };
     let certificates: Vec<_> = certificates.iter().map(|c| any(c.clone())).collect();
     let signed = SignedData {
-        version: Number::from(3u32),
+        version: 3.into(),
         digest_algorithms: vec![digest_algorithm(digest)].into(),
         encap_content_info: EncapsulatedContentInfo {
             content_type: oid::owned(oid::ID_CCT_PKI_DATA),
@@ -85,7 +85,7 @@ pub fn signed_data(
 ///
 /// # Errors
 /// [`crate::error::Kind::Internal`] only.
-pub fn unsigned_data(pki_data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+pub(super) fn unsigned_data(pki_data: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let content = tlv_of(0xa0, &[&tlv_of(0x04, &[pki_data])]);
     Ok(tlv_of(0x30, &[&encode("a content type", &oid::owned(oid::ID_DATA))?, &content]))
 }

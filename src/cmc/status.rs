@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use rasn::types::Integer;
+
 use crate::asn1::cmc::{CmcStatusInfoV2, ExtendedFailInfo, PendInfo};
 use crate::asn1::{Number, decode, oid, split_tlv, tlv};
 use crate::error::{CmcDetail, Error, Kind, Result};
@@ -191,15 +193,15 @@ fn other_info(der: &[u8]) -> Result<OtherInfo> {
 /// Returns a BodyPartReference as text: a number or a path.
 fn body_part(der: &[u8]) -> Result<String> {
     if der.first() == Some(&0x30) {
-        let path: Vec<Number> = decode("a body part path", der)?;
-        let path: Vec<String> = path.iter().map(Number::to_string).collect();
+        let path: Vec<Integer> = decode("a body part path", der)?;
+        let path: Vec<String> = path.iter().map(|n| Number::of(n).to_string()).collect();
         return Ok(path.join("."));
     }
-    decode::<Number>("a body part id", der).map(|id| id.to_string())
+    decode("a body part id", der).map(|id| Number::of(&id).to_string())
 }
 
 /// Returns a decoded number; -1 beyond 64 bits.
-fn number(n: &Number) -> i64 {
+fn number(n: &Integer) -> i64 {
     i64::try_from(n).unwrap_or(-1)
 }
 
@@ -225,9 +227,9 @@ impl Status {
             && text.as_deref().is_some_and(|t| t.trim_start().starts_with("Request Deferred"));
         let partial = self.status == CmcStatus::Partial;
         if deferred {
-            what = "the CA queued the request until an agent decides".to_owned();
+            what = "the CA queued the request for an agent's approval".to_owned();
         } else if partial {
-            what = "the CA did only a part of the request: partial".to_owned();
+            what = "the CA processed only a part of the request: partial".to_owned();
         }
         let kind = if deferred || partial { Kind::Pending } else { Kind::Rejected };
         let mut error = Error::new(kind, what).cmc(CmcDetail {
@@ -261,38 +263,39 @@ fn hint(fail: Option<FailInfo>, text: Option<&str>) -> Option<String> {
     if let Some(rest) = text.strip_prefix("Profile ") {
         let id = rest.split(' ').next().unwrap_or_default();
         let near = super::profile::near(id);
-        let mut hint = String::from("profile ids are case-sensitive and must be enabled on the CA");
+        let mut hint = String::from(
+            "check the profile id (case-sensitive), and that the profile is enabled on the CA",
+        );
         if !near.is_empty() {
-            hint = format!("near ones: {}; {hint}", near.join(", "));
+            hint = format!("similar profiles: {}; {hint}", near.join(", "));
         }
         return Some(hint);
     }
     let fixed = match fail? {
         FailInfo::BAD_REQUEST if text.starts_with("Invalid Credential") => {
-            "is the signer an agent of this CA, and the TLS client certificate of the same \
-             subject? Users have profiles of their own, such as caFullCMCUserSignedCert"
+            "check that the signer is an agent of this CA, and that the TLS client certificate has \
+             the same subject; users need another profile, such as caFullCMCUserSignedCert"
         }
         FailInfo::BAD_REQUEST if text.contains("authorization failure") => {
-            "the signer is known to the CA but is not in its agents group"
+            "add the signer's user to the CA's agents group: the CA knows the signer"
         }
         FailInfo::BAD_REQUEST if text.contains("missing Proof of Identification") => {
-            "a request signed with a certificate needs a CMC profile (caFullCMCUserCert…), one by \
-             shared secret its proof"
+            "use a CMC profile (caFullCMCUserCert…) for a request signed with a certificate; add the \
+             identity proof to a request with a shared secret"
         }
         FailInfo::BAD_CERT_ID => "check the serial number and the issuer",
         FailInfo::BAD_IDENTITY if text.contains("principal and signer") => {
-            "in this profile only the owner may revoke; an agent needs one of agents \
-             (caFullCMCUserCert)"
+            "use an agents' profile (caFullCMCUserCert): in this profile only the owner may revoke"
         }
         FailInfo::BAD_IDENTITY if text.contains("issuer DN") => "check the issuer's name",
         FailInfo::BAD_IDENTITY => {
-            "check user and shared secret; is the SharedToken plug-in configured on the CA?"
+            "check the uid, the shared secret, and the SharedToken plug-in of the CA"
         }
         FailInfo::INTERNAL_CA_ERROR if text.contains("Deferred") => {
-            "an agent finds it in the CA's request list; profiles for CMC decide at once"
+            "ask an agent to approve the request; a CMC profile issues at once"
         }
         FailInfo::INTERNAL_CA_ERROR if text.contains("Rejected") => {
-            "a constraint of the profile (key, subject, validity) refuses this request"
+            "check the constraints of the profile (key, subject, validity)"
         }
         FailInfo::INTERNAL_CA_ERROR => "see the CA's debug log",
         _ => return None,

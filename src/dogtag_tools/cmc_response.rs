@@ -8,43 +8,43 @@ use clap::Parser;
 use crate::cli::args::PasswordArgs;
 use crate::dogtag_tools::text::{render_response, stored_line};
 use crate::streams::Streams;
-use nss_cmc::asn1::pem;
 use nss_cmc::client::input;
-use nss_cmc::client::judge;
 use nss_cmc::client::output::{self, Mode};
 use nss_cmc::client::session::{Needs, Session};
+use nss_cmc::client::verify_response;
 use nss_cmc::cmc::response::{self, Response};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Access;
+use nss_cmc::pem;
 use nss_cmc::trust::{self, SignatureCheck};
 
 #[derive(Parser)]
-#[command(name = "CMCResponse", about = "Shows a CMC response and stores its certificates")]
+#[command(name = "CMCResponse", about = "Show a CMC response and store its certificates")]
 struct Options {
-    /// NSS database whose trust decides about the signature
+    /// NSS database directory; its trust flags decide whether the response is trusted
     #[arg(short = 'd', value_name = "DIR")]
     database: Option<String>,
 
-    /// The response: DER, PEM or base64
+    /// File with the response: DER, PEM or base64
     #[arg(short = 'i', value_name = "FILE")]
     input: Option<PathBuf>,
 
-    /// Store the certificate chain here, as PKCS #7 in PEM
+    /// File for the certificate chain (PKCS #7, PEM)
     #[arg(short = 'o', value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Also print each certificate in base64
+    /// Print each certificate in base64, too
     #[arg(short = 'v', long)]
     verbose: bool,
 
     #[command(flatten)]
     password: PasswordArgs,
 
-    /// Go on when the signature can't be verified
+    /// Continue if the signature cannot be verified
     #[arg(long)]
     allow_unverified: bool,
 
-    /// Ignored, as the Java tool does
+    /// Ignored, as in the Java tool
     #[arg(hide = true)]
     stray: Vec<OsString>,
 }
@@ -79,8 +79,8 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
             Error::new(Kind::Usage, "Missing input CMC response").hint("CMCResponse --help")
         );
     };
-    let bytes = input::read("the CMC response", file)?;
-    let what = format!("the CMC response {}", file.display());
+    let bytes = input::read("CMC response", file)?;
+    let what = format!("CMC response {}", file.display());
     let (der, response) = input::parsed(&what, "a CMC response", &bytes, response::parse)?;
     let rendered = render_response(&response, options.verbose);
     streams.put(&rendered.stdout);
@@ -114,7 +114,7 @@ fn verify(options: &Options, response: &Response, streams: &mut Streams<'_>) -> 
     };
     let is_simple = response.signers == 0 && response.controls.is_none();
     if is_simple {
-        streams.tell("warning: the response carries no signature; nothing vouches for it");
+        streams.tell("warning: the response is not signed");
     }
     super::database(Some(dir), streams)?;
     let passwords = options.password.passwords();
@@ -128,26 +128,24 @@ fn verify(options: &Options, response: &Response, streams: &mut Streams<'_>) -> 
     let database = &session.database;
     let verdict = match trust::verify(database, response) {
         SignatureCheck::Unsigned if is_simple => {
-            Ok(judge::proofs(database, &response.certificates)?)
+            Ok(verify_response::proofs(database, &response.certificates)?)
         }
-        SignatureCheck::Unsigned => {
-            Err(Error::new(Kind::BadReply, "the response is not signed; nothing vouches for it")
-                .hint("--allow-unverified goes on all the same"))
-        }
+        SignatureCheck::Unsigned => Err(Error::new(Kind::BadReply, "response is not signed")
+            .hint("use --allow-unverified to continue anyway")),
         check => {
-            let proofs = judge::proofs(database, &response.certificates)?;
-            judge::judge(database, check, false).map(|()| proofs)
+            let proofs = verify_response::proofs(database, &response.certificates)?;
+            verify_response::accept(database, check, false).map(|()| proofs)
         }
     };
     session.close()?;
     let verdict = verdict.and_then(|proofs| {
         if !is_simple {
-            streams.tell("the signature is good and the signer is trusted");
+            streams.tell("the signature is valid and the signer is trusted");
         }
         if options.verbose || proofs.iter().any(|p| p.why_not.is_some()) {
             proofs.iter().for_each(|p| streams.tell(p.line()));
         }
-        judge::all_proven(proofs)
+        verify_response::all_proven(proofs)
     });
     match verdict {
         Err(e) if options.allow_unverified => streams.tell(format!("warning: {e}")),

@@ -5,24 +5,25 @@ use std::path::Path;
 
 use super::options::{Dialect, Known, Options, Takes};
 use crate::streams::Streams;
-use nss_cmc::asn1::{Number, name, pem};
 use nss_cmc::client::output::{self, Mode};
 use nss_cmc::client::passwords::Source;
 use nss_cmc::client::revoke::revocation_request;
-use nss_cmc::client::session::{Identity, Needs, Session};
+use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::client::signer;
-use nss_cmc::cmc::control::{Revocation, reason};
+use nss_cmc::cmc::control::Revocation;
+use nss_cmc::cmc::revocation_reason::reason;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Access;
+use nss_cmc::{Number, name, pem};
 
 const USAGE: &str = "\
 Usage: CMCRevoke -d<NSS database> -n<nickname> -i<issuer DN> -s<serial> -m<reason>
                  [-p<password>] [-h<token>] [-c<comment>] [-t<shared secret>]
                  [--password-file FILE] [--secret-file FILE] [--output FILE]
                  [--invalidity-now]
-  Values may also be words of their own. The serial number is decimal, or 0x and hexadecimal.
+  Values may also be separate arguments. The serial number is decimal, or 0x and hexadecimal.
   The reason is a name (keyCompromise) or a number (RFC 5280).
-  The request is written to CMCRevoke.out unless --output says otherwise.";
+  The request is written to CMCRevoke.out, or to the file given with --output.";
 
 /// The options. Paths and secrets may be any octets.
 const OPTIONS: &[Known] = &[
@@ -95,8 +96,8 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     };
     if passphrase.is_some() {
         streams.tell(
-            "warning: with a shared secret inside the CA refuses what an agent signed; CMCRequest \
-             and nss-cmc revoke make the unsigned request it accepts",
+            "warning: the CA refuses a signed request with a shared secret; use CMCRequest or nss-cmc \
+             revoke for an unsigned request",
         );
     }
     let token = options.text("-h").unwrap_or_default();
@@ -108,7 +109,7 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("cert/key prefix = ");
     streams.say(format!("path = {dir}"));
     streams.say(format!("CMCRevoke: searching for certificate nickname:{nickname}"));
-    let identity = Identity::find(database, &session.token, nickname)?;
+    let identity = session.identity(nickname)?;
     if let Err(e) = signer::valid_now(&identity) {
         streams.tell(format!("warning: {e}"));
     }

@@ -6,39 +6,39 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser};
 
 use crate::streams::Streams;
-use nss_cmc::asn1::pem;
 use nss_cmc::client::output::{self, Mode};
 use nss_cmc::client::passwords::Source;
 use nss_cmc::client::shared_token::{self, Recipient, SharedTokenSpec};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::KeyTransport;
+use nss_cmc::pem;
 use nss_cmc::secret::Secret;
 
 /// `-h` is the token here. Of a repeated option the first counts; further words don't.
 #[derive(Parser)]
 #[command(
     name = "CMCSharedToken",
-    about = "Encrypts a passphrase for the CA: the CMC shared token",
+    about = "Encrypt a passphrase for the CA (CMC shared token)",
     disable_help_flag = true
 )]
 struct Options {
-    /// NSS database directory; only needed with -n
+    /// NSS database directory, for -n
     #[arg(short = 'd', value_name = "DIR", action = ArgAction::Append)]
     database: Vec<String>,
 
-    /// Token that makes the session key
+    /// Token that generates the session key
     #[arg(short = 'h', value_name = "TOKEN", action = ArgAction::Append)]
     token: Vec<String>,
 
-    /// Password of the token (everybody on this machine can see it)
+    /// Token password (visible to all users of this machine)
     #[arg(short = 'p', value_name = "PASSWORD", action = ArgAction::Append)]
     password: Vec<String>,
 
-    /// File with the password of the token
+    /// File with the token password
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 
-    /// Passphrase (everybody on this machine can see it)
+    /// Passphrase (visible to all users of this machine)
     #[arg(short = 's', value_name = "PASSPHRASE", action = ArgAction::Append,
           allow_hyphen_values = true)]
     passphrase: Vec<String>,
@@ -47,27 +47,27 @@ struct Options {
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 
-    /// Issuance protection certificate of the CA: PEM, DER or PKCS #7
+    /// File with the CA's issuance protection certificate: PEM, DER or PKCS #7
     #[arg(short = 'b', value_name = "FILE", action = ArgAction::Append)]
     certificate: Vec<PathBuf>,
 
-    /// Nickname of that certificate, when the database has it
+    /// Nickname of the issuance protection certificate in the NSS database
     #[arg(short = 'n', value_name = "NICKNAME", action = ArgAction::Append)]
     nickname: Vec<String>,
 
-    /// Also write the base64 text here
+    /// File for the base64 text; it is printed, too
     #[arg(short = 'o', value_name = "FILE", action = ArgAction::Append)]
     output: Vec<PathBuf>,
 
-    /// Wrap the session key with RSA-OAEP, as keyWrap.useOAEP of the CA says
+    /// Encrypt the session key with RSA-OAEP, for a CA with keyWrap.useOAEP=true
     #[arg(long)]
     oaep: bool,
 
-    /// The base64 text on one line, as LDAP wants it
+    /// Print the base64 text on one line, for LDAP
     #[arg(long)]
     single_line: bool,
 
-    /// Say more
+    /// Print details
     #[arg(short = 'v', long)]
     verbose: bool,
 
@@ -129,8 +129,8 @@ fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
             }
         }
         (None, None) => {
-            return Err(Error::new(Kind::Usage, "the issuance protection certificate is missing")
-                .hint("give its file with -b, or its nickname with -n"));
+            return Err(Error::new(Kind::Usage, "no issuance protection certificate given")
+                .hint("use -b FILE or -n NICKNAME"));
         }
     };
     let key_transport = if options.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
@@ -159,7 +159,7 @@ fn passphrase(options: &Options) -> Result<Secret> {
         (None, None) => Source::Prompt.read_shared("passphrase").map_err(|e| {
             Error::new(Kind::Usage, "Missing passphrase")
                 .because(e)
-                .hint("give --passphrase-file FILE, or -s PASSPHRASE")
+                .hint("use --passphrase-file FILE, or -s PASSPHRASE")
         }),
     }
 }

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::streams::Streams;
-use nss_cmc::asn1::name::{self, Prefixes};
+use nss_cmc::Url;
 use nss_cmc::client::archive::Archive;
-use nss_cmc::client::connection::Config;
+use nss_cmc::client::connection::{Config, Transport};
 use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, Made, create};
 use nss_cmc::client::dogtag::profile_submit::{RequestStatus, Submission, archive_wrap, submit};
 use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::cmc::crmf::{ArchiveWrap, Pop};
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::http::{Transport, Url};
 use nss_cmc::keyid;
+use nss_cmc::name::{self, Prefixes};
 use nss_cmc::nss::{Access, KeyUses};
 use nss_cmc::text::printable;
 
@@ -28,17 +28,17 @@ Options:
   -p <password>          Token password
   -P <file>              File with the token password
   -n <subject DN>        Subject, the most specific part first
-  -k <true|false>        Values of the subject may name their string type (default: false)
-  -y                     Add a SubjectKeyIdentifier, for requests with a shared secret
+  -k <true|false>        Read string types in the subject's values (default: false)
+  -y                     Add a SubjectKeyIdentifier, for enrollment with a shared secret
   -a <rsa|ec|mldsa>      Key algorithm (default: rsa)
   -q <POP option>        POP_NONE, POP_SUCCESS (default) or POP_FAIL
   -b <file>              KRA transport certificate: archive the key
-  -w <algorithm>         How the key is wrapped: \"AES KeyWrap/Padding\" (default),
+  -w <algorithm>         Algorithm that wraps the key: \"AES KeyWrap/Padding\" (default),
                          \"AES/CBC/PKCS5Padding\", \"AES KeyWrap/Wrapped\", \"AES KeyWrap/NoPadding\"
                          or \"DES3/CBC/Pad\"
-      --oaep             RSA-OAEP around the session key; the KRA must be set up for it
-  -v, --verbose          Tell what is done
-      --help             Show this
+      --oaep             Encrypt the session key with RSA-OAEP; the KRA must be configured for it
+  -v, --verbose          Print details
+      --help             Print help
 
 With rsa and mldsa:
   -l <length>            Key length (default: 2048), or ML-DSA 44, 65 (default) or 87
@@ -48,14 +48,14 @@ With ec:
   -c <curve>             nistp256 (secp256r1), nistp384 (secp384r1) or nistp521 (secp521r1)
   -t <true|false>        Temporary (session) key (default: true)
   -s <-1|0|1>            Sensitive (default: unless temporary)
-  -e <-1|0|1>            Extractable (default: as the token likes)
+  -e <-1|0|1>            Extractable (default: the token's default)
   -x <true|false>        Key for ECDH, which cannot sign: needs POP_NONE (default: false)
 
 To store the request:
   -o <output>            Output file; its key id goes to <output>.keyId
 
 To submit the request:
-  -m <host:port>         CA, over plain http; or a URL with https
+  -m <host:port>         CA (plain http), or an https URL
   -f <profile>           Profile (default: caEncUserCert; ec: caEncECUserCert)
   -u <username>          User name
   -r <requestor>         Requestor";
@@ -136,9 +136,7 @@ fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> R
     let extractable = options.text("-e").map(|t| keys::tristate("-e", t)).transpose()?;
     let length = options.text("-l").map(|t| keys::number("-l", t)).transpose()?;
     if options.text("-m").is_some() && options.text("-w").is_some() {
-        streams.tell(
-            "WARNING: -w is overridden with -m: the CA is asked which algorithm its KRA wants",
-        );
+        streams.tell("WARNING: -w is ignored with -m: the CA gives the algorithm of its KRA");
     }
     let subject = options.text("-n").ok_or_else(|| usage("Missing subject DN"))?;
     super::check_secrets(options.path("-P"), streams);
@@ -171,11 +169,11 @@ fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> R
         Some("POP_FAIL") => Pop::Fail,
         Some(other) => {
             return Err(usage(format!("Invalid POP option: {other}"))
-                .because("POP_NONE, POP_SUCCESS and POP_FAIL are known"));
+                .because("use POP_NONE, POP_SUCCESS or POP_FAIL"));
         }
     };
     if pop != Pop::None && options.text("-a") == Some("ec") && options.truth("-x") == Some(true) {
-        return Err(usage("-x true makes a key that cannot sign: it needs -q POP_NONE"));
+        return Err(usage("-x true generates a key that cannot sign: it requires -q POP_NONE"));
     }
     // Without -b no key is wrapped, whatever the environment says.
     let environment =
@@ -220,8 +218,8 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
     let plan = plan(options, &base, streams)?;
     if plan.submission.is_some() && base.starts_with("http://") {
         streams.tell(
-            "WARNING: plain http: anybody on the way can read and change everything; give a URL \
-             with https after -m",
+            "WARNING: plain http: others can read and change the request and the response; use an \
+             https URL with -m",
         );
     }
     let verbose = |streams: &mut Streams<'_>, text: &str| {
@@ -270,8 +268,8 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
     verbose(streams, &format!("Generating key pair: temporary: {}", plan.temporary));
     if plan.temporary && archive.is_none() {
         streams.tell(
-            "WARNING: the key is temporary and not archived: it is gone when this ends. Keep it \
-             with -t false",
+            "WARNING: the key is temporary and not archived: it is deleted when the command ends; use \
+             -t false to keep it",
         );
     }
     let wrap_line =
@@ -373,12 +371,13 @@ fn hand_in(
         Some(RequestStatus::Failed | RequestStatus::Rejected) => {
             let e = Error::new(Kind::Rejected, "the CA refused the request");
             for note in undecided(made, temporary, e).notes() {
-                streams.tell(format!("WARNING: nobody signed this refusal: {note}"));
+                streams.tell(format!("WARNING: this refusal is not signed: {note}"));
             }
         }
         Some(RequestStatus::Unknown) | None => {
-            let why = "the CA's page does not say what became of the request";
-            let why = Error::new(Kind::Http, why).hint("ask the CA's agents; -v shows the page");
+            let why = "response has no request status";
+            let why = Error::new(Kind::Http, why)
+                .hint("use -v to print the response; ask an agent of the CA");
             let e = undecided(made, temporary, why);
             streams.tell(format!("ERROR: {e}"));
             super::explain(&e, streams);
@@ -395,6 +394,6 @@ fn undecided(made: Made, temporary: bool, e: Error) -> Error {
     }
     drop(made);
     e.note(
-        "the key was temporary and is gone; should the CA issue a certificate for it, revoke that",
+        "the key was temporary and is deleted; if the CA issues a certificate for it, revoke the certificate",
     )
 }

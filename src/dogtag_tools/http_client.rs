@@ -4,20 +4,19 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dogtag_tools::settings::{Dialect, Settings};
+use crate::dogtag_tools::cfg_file::{Dialect, Settings};
 use crate::streams::Streams;
-use nss_cmc::asn1::pem;
-use nss_cmc::client::connection::Config;
+use nss_cmc::Url;
+use nss_cmc::client::connection::{Config, Connection, Encoding, Received};
 use nss_cmc::client::input;
-use nss_cmc::client::judge::{self, Received};
 use nss_cmc::client::output::Reserved;
-use nss_cmc::client::session::{Identity, Needs, Session};
+use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::client::signer;
-use nss_cmc::cmc::request::request_content;
+use nss_cmc::client::verify_response;
+use nss_cmc::cmc::request::Sent;
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::http::Url;
-use nss_cmc::http::endpoint::{Encoding, Endpoint};
 use nss_cmc::nss::Access;
+use nss_cmc::pem;
 
 /// Keys of the Java tool's configuration file, then the additional ones.
 const KEYS: &[&str] = &[
@@ -81,7 +80,7 @@ fn post(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     exchange(&settings, streams).inspect_err(|_| {
         // A script that ignores the failure would use the old file as this run's response.
         if let Some(output) = output.filter(|o| o.is_file()) {
-            streams.tell(format!("note: {} is of an earlier run", output.display()));
+            streams.tell(format!("note: {} is from an earlier run", output.display()));
         }
     })
 }
@@ -139,12 +138,15 @@ impl Job {
 fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let job = Job::read(settings)?;
     if !job.secure {
-        streams.tell("warning: secure=false: anybody on the way can read and change everything");
-    }
-    let message = input::read("the enrollment request", &job.input)?;
-    if let Err(e) = request_content(&message) {
         streams
-            .tell(format!("warning: {} is sent, but is no CMC request: {e}", job.input.display()));
+            .tell("warning: secure=false: others can read and change the request and the response");
+    }
+    let message = input::read("enrollment request", &job.input)?;
+    if let Err(e) = Sent::read(&message) {
+        streams.tell(format!(
+            "warning: {} is sent, but is not a CMC request: {e}",
+            job.input.display()
+        ));
     }
     let place = Reserved::take(&job.output)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
@@ -152,7 +154,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let identity = match &opened {
         Some(session) if truth(settings, "clientmode", false)? => {
             let nickname = settings.get("nickname").unwrap_or_default();
-            let identity = Identity::find(&session.database, &session.token, nickname)?;
+            let identity = session.identity(nickname)?;
             if let Err(e) = signer::check(&identity) {
                 streams.tell(format!("warning: {e}"));
             }
@@ -171,14 +173,10 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
         ..Config::new(Url::parse(&job.url)?)
     };
     let database = opened.as_ref().map(|session| &session.database);
-    let mut transport = config.transport(database, identity)?;
-    let mut endpoint = match job.est {
-        true => Endpoint::est(config.ca, config.est_encoding),
-        false => Endpoint::new(config.ca, config.est_encoding),
-    };
-    let reply = endpoint.post(&mut transport, &message);
-    drop(transport);
-    let reply = reply?;
+    let mut connection = Connection::to_url(&config, job.est, database, identity)?;
+    let answer = connection.post(&message);
+    drop(connection);
+    let answer = answer?;
     if let Some(session) = opened {
         let name = if session.token.is_internal() {
             "Internal Key Storage Token".to_owned()
@@ -194,18 +192,18 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     }
     streams.say("writing to socket\n");
     streams.say("##Response Headers begin##");
-    for line in reply.header_lines.iter().take(job.head_lines) {
+    for line in answer.head().iter().take(job.head_lines) {
         streams.say(nss_cmc::text::printable(line));
     }
     streams.say("##end##");
-    let Received { der, response } = judge::read(&endpoint, reply)?;
+    let Received { der, response } = answer.read()?;
     streams.say(format!("\nTotal number of bytes read = {}", der.len()));
     streams.say(pem::lines(&der, 76, "\r\n"));
     // The response is on stdout already, even if the file can't be written.
     place.fill(&der)?;
     streams.say(format!("\nThe response in binary format is stored in {}\n", job.output.display()));
     // The exit status is that of the HTTP exchange. CMCResponse reports the CMC status.
-    if let Err(e) = judge::issued(&response) {
+    if let Err(e) = verify_response::issued(response.outcome()) {
         streams.tell(format!("note: {e}"));
         super::hint(&e, streams);
     }

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use nss_cmc::algorithm::{Curve, KeySpec, ParameterSet};
-use nss_cmc::asn1::pem;
 use nss_cmc::client::output;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
 use nss_cmc::nss::{KeyFlags, KeyUses};
+use nss_cmc::pem;
 
 fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
@@ -21,21 +21,19 @@ pub fn key_spec(algorithm: &str, length: Option<u32>, curve_name: Option<&str>) 
         "mldsa" => {
             let number = length.unwrap_or(65);
             ParameterSet::from_number(number).map(KeySpec::MlDsa).ok_or_else(|| {
-                usage(format!("Invalid ML-DSA strength: {number}"))
-                    .because("44, 65 and 87 are known")
+                usage(format!("Invalid ML-DSA strength: {number}")).because("use 44, 65 or 87")
             })
         }
         other => Err(usage(format!("Invalid algorithm: {other}"))
-            .because("rsa, ec and mldsa (where NSS has it) are known")),
+            .because("use rsa, ec or mldsa (if NSS supports it)")),
     }
 }
 
 /// Returns a curve by the name that Dogtag's tools or the standards use.
 fn curve(name: &str) -> Result<Curve> {
     Curve::from_name(name).ok_or_else(|| {
-        usage(format!("Unknown curve: {name}")).because(
-            "NSS makes keys on nistp256 (secp256r1), nistp384 (secp384r1) and nistp521 (secp521r1)",
-        )
+        usage(format!("Unknown curve: {name}"))
+            .because("use nistp256 (secp256r1), nistp384 (secp384r1) or nistp521 (secp521r1)")
     })
 }
 

@@ -1,6 +1,7 @@
 //! The Dogtag tools under their old names, one file each: reads the options of the tool, calls the
 //! operations of the library, and prints the lines that scripts search.
 
+mod cfg_file;
 mod cmc_request;
 mod cmc_response;
 mod cmc_revoke;
@@ -11,7 +12,6 @@ mod keys;
 mod options;
 mod pkcs10_client;
 mod pki;
-pub mod settings;
 pub mod text;
 
 use std::ffi::{OsStr, OsString};

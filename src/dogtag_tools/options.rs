@@ -139,7 +139,7 @@ impl Options {
         let (name, takes) = known;
         if let Takes::Text | Takes::Octets = takes {
             let missing = || match self.dialect {
-                Dialect::Glued => usage(format!("{name} needs a value")),
+                Dialect::Glued => usage(format!("{name} requires a value")),
                 _ => usage(format!("no value after {name}")),
             };
             return words.next().cloned().map(Some).ok_or_else(missing);
@@ -368,7 +368,7 @@ mod tests {
         let unknown = [(0, "x"), (1, "-zfoo"), (4, "-")].map(|(at, word)| (at, word.into()));
         assert_eq!(got.unknown, unknown);
         let (_, outcome) = read(Dialect::Glued, &["--output"]);
-        assert_eq!(outcome.unwrap_err().to_string(), "--output needs a value");
+        assert_eq!(outcome.unwrap_err().to_string(), "--output requires a value");
     }
 
     #[test]

@@ -5,27 +5,27 @@ use std::ffi::OsString;
 use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::streams::Streams;
-use nss_cmc::asn1::name::{self, Prefixes};
 use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
 use nss_cmc::client::passwords::Passwords;
 use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
+use nss_cmc::name::{self, Prefixes};
 use nss_cmc::nss::{Access, KeyFlags, KeyUses};
 
 const USAGE: &str =
     "Usage: PKCS10Client -d <NSS database> -h <token> -p <password> | -P <password file>
     -a <rsa | ec | mldsa> -l <RSA bits, or 44, 65, 87> -c <curve> -o <output file> -n <subject DN>
 
-    -k <true: values of the subject may name their string type, as UTF8String:...>
-    -y <true: add a SubjectKeyIdentifier, for requests with a shared secret>
-    -w  make an RSA key that may encrypt, decrypt, wrap and unwrap, too
-    -v  tell what is done
+    -k <true: read string types in the subject's values, as UTF8String:...>
+    -y <true: add a SubjectKeyIdentifier, for enrollment with a shared secret>
+    -w  generate an RSA key that may encrypt, decrypt, wrap and unwrap, too
+    -v  print details
 
 For ec and mldsa keys:
     -t <true: temporary (session) key; default false>
     -s <1: sensitive, 0: not, -1: unless temporary (default)>
-    -e <1: extractable, 0: not, -1: as the token likes (default)>
+    -e <1: extractable, 0: not, -1: the token's default (default)>
     -x <true: key for ECDH, which cannot sign; default false>
 
 Curves: nistp256 (secp256r1), nistp384 (secp384r1), nistp521 (secp521r1)";
@@ -100,13 +100,13 @@ fn flags(options: &Options, rsa: bool, streams: &mut Streams<'_>) -> Result<KeyF
             ("-c", options.has("-c")),
         ];
         for (name, _) in given.iter().filter(|(_, given)| *given) {
-            streams.tell(format!("PKCS10Client: warning: {name} means nothing for an RSA key"));
+            streams.tell(format!("PKCS10Client: warning: {name} is ignored for an RSA key"));
         }
         let uses = if options.has("-w") { KeyUses::Everything } else { KeyUses::Default };
         return Ok(keys::flags(false, None, None, uses));
     }
     if options.has("-w") {
-        streams.tell("PKCS10Client: warning: -w means something for an RSA key only");
+        streams.tell("PKCS10Client: warning: -w is ignored: it is for RSA keys only");
     }
     let uses = match options.text("-a") {
         Some("ec") => KeyUses::Signing,
@@ -122,13 +122,13 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         return Err(usage("'-p' and '-P' cannot be both specified."));
     }
     let (Some(output), Some(subject)) = (options.path("-o"), options.text("-n")) else {
-        return Err(usage("Illegal input parameters.").hint("-o FILE and -n DN are needed"));
+        return Err(usage("Illegal input parameters.").hint("add -o FILE and -n DN"));
     };
     let algorithm = options.text("-a").unwrap_or("rsa");
     let length = match algorithm {
         "ec" => {
             if options.has("-l") {
-                streams.tell("PKCS10Client: warning: -l means nothing for an EC key");
+                streams.tell("PKCS10Client: warning: -l is ignored for an EC key");
             }
             None
         }
@@ -137,9 +137,9 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let spec = keys::key_spec(algorithm, length, options.text("-c"))?;
     if algorithm == "ec" && options.flag("-x") {
         return Err(usage(
-            "-x true makes a key that cannot sign, and a PKCS #10 request is signed",
+            "-x true generates a key that cannot sign, but a PKCS #10 request must be signed",
         )
-        .hint("CRMFPopClient -a ec -x true -q POP_NONE makes a request that is not"));
+        .hint("use CRMFPopClient -a ec -x true -q POP_NONE"));
     }
     let flags = flags(options, algorithm == "rsa", streams)?;
     let prefixes = if options.flag("-k") { Prefixes::Types } else { Prefixes::Text };
@@ -150,7 +150,7 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let passwords: Passwords<'_> = Box::new(|wanted| {
         given(wanted).map_err(|e| match password_file {
             Some(_) => e,
-            None => e.hint("give it by -P FILE or -p PASSWORD"),
+            None => e.hint("use -P FILE or -p PASSWORD"),
         })
     });
     let token = options.text("-h").unwrap_or("internal");

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{Reply, Transport, Url};
 use crate::asn1::pem::{self, looks_like_html};
-use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Response, Status};
+use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Status};
 use crate::error::{Error, Kind, Result};
 use crate::text::printable;
 
@@ -28,14 +28,14 @@ impl std::str::FromStr for Encoding {
         match word.to_ascii_lowercase().as_str() {
             "der" => Ok(Encoding::Der),
             "base64" => Ok(Encoding::Base64),
-            _ => Err(format!("the encoding {word:?} is neither der nor base64")),
+            _ => Err("use der or base64".into()),
         }
     }
 }
 
 /// A URL that accepts CMC requests.
 #[derive(Debug, Clone)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     url: Url,
     framing: Framing,
 }
@@ -51,7 +51,7 @@ enum Framing {
 }
 
 /// Returns whether a URL has an EST path.
-pub fn is_est(url: &Url) -> bool {
+pub(crate) fn is_est(url: &Url) -> bool {
     let rest = url.path().strip_prefix(EST);
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']))
 }
@@ -59,7 +59,7 @@ pub fn is_est(url: &Url) -> bool {
 impl Endpoint {
     /// Returns the endpoint at a URL: an EST server or a servlet, by the path. `est_encoding` is
     /// the encoding of requests to an EST server; with `None`, [`Endpoint::post`] finds it out.
-    pub fn new(url: Url, est_encoding: Option<Encoding>) -> Endpoint {
+    pub(crate) fn new(url: Url, est_encoding: Option<Encoding>) -> Endpoint {
         match is_est(&url) {
             true => Endpoint::est(url, est_encoding),
             false => Endpoint { url, framing: Framing::Servlet },
@@ -67,13 +67,8 @@ impl Endpoint {
     }
 
     /// Returns the endpoint of an EST server, whatever the path.
-    pub fn est(url: Url, encoding: Option<Encoding>) -> Endpoint {
+    pub(crate) fn est(url: Url, encoding: Option<Encoding>) -> Endpoint {
         Endpoint { url, framing: Framing::Est(encoding) }
-    }
-
-    /// Returns the URL.
-    pub fn url(&self) -> &Url {
-        &self.url
     }
 
     /// Sends a message (DER). An EST server of unknown encoding gets DER first, and base64 if it
@@ -81,7 +76,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`Transport::post`].
-    pub fn post(&mut self, transport: &mut Transport<'_>, message: &[u8]) -> Result<Reply> {
+    pub(crate) fn post(&mut self, transport: &mut Transport<'_>, message: &[u8]) -> Result<Reply> {
         let url = self.url.as_str();
         match self.framing {
             Framing::Servlet => return encoded(transport, url, message, Encoding::Der),
@@ -105,7 +100,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// [`Kind::Http`] when there is none.
-    pub fn message(&self, reply: Reply) -> Result<Vec<u8>> {
+    pub(crate) fn message(&self, reply: Reply) -> Result<Vec<u8>> {
         let url = self.url.as_str();
         match self.framing {
             Framing::Servlet => cmc_body(url, reply),
@@ -113,12 +108,12 @@ impl Endpoint {
         }
     }
 
-    /// Returns whether a verified response is what Dogtag's EST server sends to a signed request
+    /// Returns whether the outcome of a verified response is what Dogtag's EST server sends to a signed request
     /// with controls. It accepts none: it does not pass the signer on to the CA, and the CA
     /// requires an identification with a shared secret as soon as there are controls.
-    pub(crate) fn takes_no_controls(&self, response: &Response) -> bool {
+    pub(crate) fn takes_no_controls(&self, outcome: &Outcome) -> bool {
         matches!(self.framing, Framing::Est(_))
-            && matches!(response.outcome(), Outcome::Rejected(status) if wants_proof(&status))
+            && matches!(outcome, Outcome::Rejected(status) if wants_proof(status))
     }
 }
 
@@ -130,7 +125,7 @@ pub(crate) fn bad_reply(what: impl Into<String>, reply: &Reply) -> Error {
 
 /// Returns the error for an HTTP status other than 200.
 pub(crate) fn bad_status(url: impl std::fmt::Display, reply: &Reply) -> Error {
-    bad_reply(format!("the server answered {url} with HTTP status {}", reply.status), reply)
+    bad_reply(format!("HTTP status {} from {url}", reply.status), reply)
 }
 
 fn encoded(
@@ -161,12 +156,10 @@ fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     if reply.status != 200 {
         let error = bad_status(url, &reply);
         return Err(match reply.status {
-            404 => {
-                error.hint("no such servlet: check the URL, and that the CA subsystem is deployed")
-            }
-            401 | 403 => error.hint("this path wants another client certificate or none"),
-            500..=599 => error.hint("the CA may still be starting; see its debug log"),
-            _ => error.hint("is this the CA's own address, or a proxy's?"),
+            404 => error.hint("check the URL, and that the CA subsystem is deployed"),
+            401 | 403 => error.hint("use another client certificate, or none"),
+            500..=599 => error.hint("see the CA's debug log; the CA may still be starting"),
+            _ => error.hint("check that this is the address of the CA, not of a proxy"),
         });
     }
     let bad = |what: String| bad_reply(what, &reply);
@@ -175,7 +168,7 @@ fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     }
     if looks_like_html(&reply.body) {
         return Err(bad(format!("response from {url} is an HTML page, not a CMC message"))
-            .hint("the request may have crashed the servlet: see the CA's debug log"));
+            .hint("see the CA's debug log: the request may have crashed the servlet"));
     }
     // Content that may be a message is judged by its octets, whatever its media type.
     let other = |kind: &&str| !kind.to_ascii_lowercase().contains("pkcs7");
@@ -184,7 +177,7 @@ fn cmc_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     {
         let kind = printable(kind);
         return Err(bad(format!("response from {url} is {kind}, not a CMC message"))
-            .hint("is this the CA's own address, or a proxy's?"));
+            .hint("check that this is the address of the CA, not of a proxy"));
     }
     Ok(reply.body)
 }
@@ -215,7 +208,7 @@ fn wants_proof(status: &Status) -> bool {
 
 /// Returns the CMC message (DER) in a reply, whatever its HTTP status and encoding.
 fn cmc_in(reply: &Reply) -> Option<Vec<u8>> {
-    let der = pem::to_der("the answer", &reply.body).ok()?;
+    let der = pem::to_der("the response", &reply.body).ok()?;
     response::parse(&der).is_ok().then_some(der)
 }
 
@@ -235,26 +228,26 @@ fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
             refused(
                 Kind::Http,
                 format!("response from {url} is not base64 of a CMC message"),
-                "is this the path of an EST server's fullcmc?",
+                "check that the path ends in /fullcmc",
             )
         }
         // Accepted, to be retried later (RFC 7030 §4.2.3).
         202 => refused(
             Kind::Pending,
-            format!("the EST server {url} will decide later (HTTP status 202)"),
+            format!("the EST server {url} has not issued the certificate yet (HTTP status 202)"),
             "send the same request again later",
         ),
         401 => refused(
             Kind::Http,
-            format!("the EST server {url} does not know the client (HTTP status 401)"),
-            "name a certificate that the EST server knows: --signer NICKNAME",
+            format!("the EST server {url} did not authenticate the client (HTTP status 401)"),
+            "use a certificate that the EST server accepts: --signer NICKNAME",
         ),
         415 => refused(
             Kind::Http,
             format!(
-                "the EST server {url} does not take the request's media type (HTTP status 415)"
+                "the EST server {url} does not accept the request's media type (HTTP status 415)"
             ),
-            "does the path end in /fullcmc?",
+            "check that the path ends in /fullcmc",
         ),
         _ => match (cmc_body(url, reply), words) {
             (Err(e), Some(words)) => Err(e.because(words)),

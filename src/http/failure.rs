@@ -11,7 +11,7 @@ use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::oid;
 use crate::error::{Error, Kind};
 use crate::http::bridge::{Distrust, Seen};
-use crate::text::trust_command;
+use crate::text::{quoted, trust_command};
 
 /// The known facts about a failed exchange.
 pub(super) struct Failure<'a> {
@@ -20,7 +20,7 @@ pub(super) struct Failure<'a> {
     pub(super) proxy: Option<&'a Proxy>,
     pub(super) error: curl::Error,
     pub(super) seen: Seen,
-    /// The limit that the response exceeded.
+    /// How the response is too large, for the message.
     pub(super) too_large: Option<&'static str>,
     /// Whether a status line was received.
     pub(super) begun: bool,
@@ -40,14 +40,15 @@ impl Failure<'_> {
     pub(super) fn explain(mut self) -> Error {
         let target = self.target;
         if self.interrupted {
-            let what = format!("interrupted by a signal while talking to {target}");
+            let what = format!("interrupted by a signal during the exchange with {target}");
             return Error::new(Kind::Interrupted, what);
         }
         if let Some(why) = self.too_large {
-            return self.http("is larger than 16 MiB").because(why);
+            return Error::new(Kind::Http, format!("response from {target} {why}"));
         }
         if let Some(error) = self.seen.failure.take() {
-            return Error::new(error.kind(), format!("cannot do TLS with {target}")).because(error);
+            return Error::new(error.kind(), format!("cannot use TLS with {target}"))
+                .because(error);
         }
         let on_the_way = self.proxy.filter(|_| target.tls && !self.seen.attached);
         if let Some(distrust) = self.seen.distrust.take() {
@@ -83,25 +84,25 @@ impl Failure<'_> {
             let names = names_of(&distrust.certificate);
             return Error::new(
                 Kind::Tls,
-                format!("refusing {who}: its certificate is for another name"),
+                format!("certificate of {who} does not match the host name"),
             )
             .because(distrust.fault)
             .hint(if names.is_empty() {
-                "the certificate carries no host name; ask who runs the server".to_owned()
+                "renew the server's certificate: it has no host name".to_owned()
             } else {
-                format!("the certificate is for {}; use that name in the URL", names.join(", "))
+                format!("use a name of the certificate in the URL: {}", names.join(", "))
             });
         }
         let hint = match distrust.fault.name.as_str() {
             "SEC_ERROR_EXPIRED_CERTIFICATE" | "SEC_ERROR_EXPIRED_ISSUER_CERTIFICATE" => {
-                "check this machine's clock; else the server's certificate needs renewal".to_owned()
+                "check this machine's clock, and renew the server's certificate".to_owned()
             }
             _ => format!(
-                "if you know its CA, trust it: {}",
+                "trust the CA of this certificate, if it is the right one: {}",
                 trust_command(self.directory.unwrap_or("DIR"))
             ),
         };
-        Error::new(Kind::Tls, format!("refusing {who}: its certificate is not trusted"))
+        Error::new(Kind::Tls, format!("certificate of {who} is not trusted"))
             .because(distrust.fault)
             .hint(hint)
     }
@@ -112,32 +113,35 @@ impl Failure<'_> {
         if self.connect_status >= 300 {
             return proxy_refused(proxy, target, self.connect_status);
         }
-        let hint = format!("check the proxy URL of {}, and no_proxy", proxy.source);
+        let hint = format!("check {} and no_proxy", proxy.source);
         let failed = |kind: Kind, what: String| {
             Error::new(kind, what).because(self.text()).hint(hint.clone())
         };
         if let Some(alert) = self.seen.alert {
             let why = format!("TLS alert {} ({alert})", alert_name(alert));
-            return failed(Kind::Tls, format!("the proxy {proxy} ended the TLS handshake"))
+            return failed(Kind::Tls, format!("the proxy {proxy} aborted the TLS handshake"))
                 .because(why);
         }
         if error.is_couldnt_resolve_proxy() || error.is_couldnt_resolve_host() {
             return failed(
                 Kind::Unreachable,
-                format!("the proxy {proxy} for {target} was not found"),
+                format!("cannot resolve the proxy {proxy} for {target}"),
             );
         }
         if error.is_operation_timedout() {
-            let what = format!("time-out waiting for the proxy {proxy} for {target}");
+            let what = format!("timeout waiting for the proxy {proxy} for {target}");
             let (connect, all) = self.limits;
             return failed(Kind::Unreachable, what).hint(format!(
-                "the limits are {} s to connect and {} s in all; {hint}",
+                "{hint}; the limits are {} s to connect and {} s in total",
                 connect.as_secs_f32(),
                 all.as_secs_f32()
             ));
         }
         if error.is_ssl_connect_error() || error.is_peer_failed_verification() {
-            return failed(Kind::Tls, format!("cannot agree with the proxy {proxy} on TLS"));
+            return failed(
+                Kind::Tls,
+                format!("cannot complete the TLS handshake with the proxy {proxy}"),
+            );
         }
         failed(Kind::Unreachable, format!("cannot connect to {target} through the proxy {proxy}"))
     }
@@ -147,29 +151,29 @@ impl Failure<'_> {
         let why = format!("TLS alert {} ({alert})", alert_name(alert));
         let (what, hint) = match (alert, self.client) {
             (42..=46 | 48 | 49 | 51, Some(client)) => {
-                let error = format!("{target} refused our client certificate");
+                let error = format!("{target} refused the client certificate");
                 let error = Error::new(Kind::Tls, error);
                 return match lack(client) {
                     Some((lack, hint)) => error.because(format!("{why}; {lack}")).hint(hint),
                     None => error
                         .because(why)
-                        .hint("is it valid, unrevoked, and from a CA that the server trusts?"),
+                        .hint("check that it is not revoked, and that the server trusts its CA"),
                 };
             }
             (116, _) => (
-                "wants a client certificate",
-                "name a certificate of the database to authenticate with",
+                "requires a client certificate",
+                "add a client certificate from the database: --signer NICKNAME",
             ),
             (40, Some(_)) => (
-                "ended the TLS handshake",
-                "it may refuse our certificate, or have no cipher or signature scheme in common",
+                "aborted the TLS handshake",
+                "see the server's log: it refuses the certificate, the ciphers or the signature schemes",
             ),
             (40, None) => (
-                "ended the TLS handshake",
-                "it may want a client certificate, or have no cipher in common with us",
+                "aborted the TLS handshake",
+                "see the server's log: it requires a client certificate, or refuses the ciphers",
             ),
-            (70, _) => ("speaks no TLS version of ours", "TLS 1.2 or 1.3 is needed"),
-            _ => ("ended the TLS connection", "see the server's log"),
+            (70, _) => ("does not support TLS 1.2 or 1.3", "enable TLS 1.2 or 1.3 on the server"),
+            _ => ("aborted the TLS connection", "see the server's log"),
         };
         Error::new(Kind::Tls, format!("{target} {what}")).because(why).hint(hint)
     }
@@ -183,63 +187,65 @@ impl Failure<'_> {
         let tls = |what: &str| Error::new(Kind::Tls, what.to_owned()).because(text.clone());
         let http = |what: &str| self.http(what).because(text.clone());
         if error.is_couldnt_resolve_host() {
-            return unreachable("cannot find").hint("is the host name right, and DNS working?");
+            return unreachable("cannot resolve")
+                .hint(format!("check the host name: getent hosts {}", quoted(&target.host)));
         }
         if error.is_couldnt_connect() {
             return unreachable("cannot connect to")
-                .hint("is the CA running, the port right, and no firewall between?");
+                .hint("check that the CA is running, the port, and firewalls");
         }
         if error.is_operation_timedout() {
             let (connect, all) = self.limits;
-            return unreachable("time-out waiting for").hint(format!(
-                "the limits are {} s to connect and {} s in all; is the server overloaded?",
+            return unreachable("timeout waiting for").hint(format!(
+                "check the load of the server; the limits are {} s to connect and {} s in total",
                 connect.as_secs_f32(),
                 all.as_secs_f32()
             ));
         }
         if error.is_partial_file() {
-            return http("it ended before its announced length")
-                .hint("look whether the request was carried out before sending it again");
+            return http("it is shorter than its Content-Length")
+                .hint("check whether the CA processed the request before you send it again");
         }
         if error.is_filesize_exceeded() {
-            return http("it is larger than 16 MiB").retry(false);
+            let what = format!("response from {target} is larger than 16 MiB");
+            return Error::new(Kind::Http, what).retry(false);
         }
         if error.is_peer_failed_verification() && !self.seen.attached {
-            return tls(&format!("refusing {target}: libcurl did not let NSS verify it"))
+            return tls(&format!("cannot verify {target}: libcurl did not call NSS"))
                 .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3");
         }
         if error.is_peer_failed_verification() {
-            return tls(&format!("refusing {target}: curl does not accept its certificate"))
-                .hint("the certificate must carry the name used in the URL");
+            return tls(&format!("certificate of {target} is not accepted by curl"))
+                .hint("check that the certificate has the host name of the URL");
         }
         if error.is_ssl_connect_error() || error.is_ssl_cipher() || error.is_ssl_certproblem() {
-            return tls(&format!("cannot agree with {target} on TLS"))
-                .hint("is that the server's https port?");
+            return tls(&format!("cannot complete the TLS handshake with {target}"))
+                .hint("check that this is the server's https port");
         }
         if self.begun {
             return broken(target).because(text);
         }
         if error.is_send_error() && self.seen.wanted {
             let hint = if has_client {
-                "it probably refused our client certificate; see its log"
+                "see the server's log: it probably refused the client certificate"
             } else {
-                "it probably wants one: name a certificate of the database to authenticate with"
+                "add a client certificate from the database: --signer NICKNAME"
             };
             return tls(&format!(
-                "{target} asked for a client certificate, then ended the connection"
+                "{target} requested a client certificate, then closed the connection"
             ))
             .hint(hint)
             .retry(true);
         }
         if error.is_got_nothing() || error.is_send_error() || error.is_recv_error() {
             let hint = if target.tls && has_client {
-                "it may have refused our client certificate without saying so; see its log"
+                "see the server's log: it may have refused the client certificate"
             } else {
-                "look whether the request was carried out before sending it again"
+                "check whether the CA processed the request before you send it again"
             };
             return unreachable("connection closed without a response from").hint(hint);
         }
-        http("not HTTP").hint("is that the CA's port?")
+        http("not HTTP").hint("check the port of the CA")
     }
 }
 
@@ -249,23 +255,20 @@ fn unreadable(target: &Target, what: &str) -> Error {
 
 /// Returns the error for a response that was cut off.
 pub(super) fn broken(target: &Target) -> Error {
-    unreadable(target, "the connection broke while it came")
-        .hint("look whether the request was carried out before sending it again")
+    unreadable(target, "the connection was lost")
+        .hint("check whether the CA processed the request before you send it again")
 }
 
 /// Returns the error for a proxy that responds itself, with a status of 300 or more.
 pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Error {
     let hint = match status {
         407 => {
-            format!("it wants user and password: put them into the proxy URL of {}", proxy.source)
+            format!("add user and password to the proxy URL in {}", proxy.source)
         }
         502..=504 => {
-            format!("the proxy does not reach {target}: is the name right, the CA running?")
+            format!("check the name {target}, and that the CA is running")
         }
-        _ => format!(
-            "check the proxy URL of {}, and no_proxy, or what the proxy allows",
-            proxy.source
-        ),
+        _ => format!("check {}, no_proxy, and the rules of the proxy", proxy.source),
     };
     Error::new(Kind::Unreachable, format!("the proxy refuses to connect to {target}"))
         .because(format!("HTTP status {status} from the proxy {proxy}"))
@@ -275,11 +278,14 @@ pub(super) fn proxy_refused(proxy: &Proxy, target: &Target, status: u32) -> Erro
 /// Returns why a certificate can't be a TLS client's, as far as its extensions show, and what to
 /// do.
 fn lack(der: &[u8]) -> Option<(String, &'static str)> {
-    let other = "name a certificate for TLS client authentication, or have it issued as one";
+    let other = "use a certificate for TLS client authentication";
     let summary = crate::asn1::summary::summary(der).ok()?;
     let now = chrono::Utc::now();
     if summary.not_after < now {
-        return Some((format!("it expired on {}", summary.until()), "renew it"));
+        return Some((
+            format!("it expired on {}", summary.until()),
+            "renew the client certificate",
+        ));
     }
     if summary.not_before > now {
         let from = summary.not_before.format("%Y-%m-%d %H:%M:%S UTC");
@@ -366,9 +372,9 @@ mod tests {
         let wanted = || Seen { wanted: true, ..Seen::default() };
         let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), wanted(), true);
         assert_eq!((error.kind(), error.is_retryable()), (Kind::Tls, true));
-        assert!(error.hint_text().unwrap().contains("refused our client certificate"));
+        assert!(error.hint_text().unwrap().contains("refused the client certificate"));
         let error = explain(curl::Error::new(curl_sys::CURLE_SEND_ERROR), wanted(), false);
-        assert!(error.hint_text().unwrap().contains("name a certificate"));
+        assert!(error.hint_text().unwrap().contains("--signer NICKNAME"));
         // Sent completely: the server may have processed it.
         let error = explain(curl::Error::new(curl_sys::CURLE_RECV_ERROR), wanted(), true);
         assert_eq!(error.kind(), Kind::Unreachable);
@@ -389,12 +395,12 @@ mod tests {
     #[test]
     fn alerts_are_named() {
         for (alert, has_identity, text) in [
-            (48, true, "ca.example:8443 refused our client certificate: TLS alert unknown_ca (48)"),
-            (44, true, "refused our client certificate: TLS alert certificate_revoked (44)"),
-            (116, false, "wants a client certificate: TLS alert certificate_required (116)"),
-            (48, false, "ended the TLS connection"),
-            (40, true, "ended the TLS handshake"),
-            (70, false, "speaks no TLS version of ours"),
+            (48, true, "ca.example:8443 refused the client certificate: TLS alert unknown_ca (48)"),
+            (44, true, "refused the client certificate: TLS alert certificate_revoked (44)"),
+            (116, false, "requires a client certificate: TLS alert certificate_required (116)"),
+            (48, false, "aborted the TLS connection"),
+            (40, true, "aborted the TLS handshake"),
+            (70, false, "does not support TLS 1.2 or 1.3"),
             (200, true, "TLS alert unknown (200)"),
         ] {
             let seen = Seen { alert: Some(alert), ..Seen::default() };

@@ -6,7 +6,7 @@
 
 #[allow(unsafe_code)]
 mod bridge;
-pub mod endpoint;
+pub(crate) mod endpoint;
 mod failure;
 mod proxy;
 mod server;
@@ -47,7 +47,7 @@ const HEAD_LIMIT: usize = 64 * 1024;
 const LINE_LIMIT: usize = 200;
 
 /// The settings of a transport.
-pub struct TransportOptions<'db> {
+pub(crate) struct TransportOptions<'db> {
     /// The database that decides which servers are trusted; required for `https`.
     pub database: Option<&'db Database>,
     /// The certificate offered to servers that request one, never to a proxy.
@@ -133,7 +133,7 @@ impl<'db> Transport<'db> {
     /// # Errors
     /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl
     /// or OpenSSL can't be used.
-    pub fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
+    pub(crate) fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
         let bridge = Bridge::new(options.database, options.identity, options.server.clone())?;
         let easy = Lending::easy(bridge, Answer::default())?;
         let multi = Multi::new();
@@ -257,7 +257,7 @@ impl<'db> Transport<'db> {
         let tls_proxy = proxy.as_ref().filter(|p| p.tls).map(|p| p.host.as_str());
         bridge.expect(&target.host, tls_proxy);
         let established = bridge.established();
-        let waits = format!("the response from {target}, {} s at most", self.timeout.as_secs());
+        let waits = format!("the response from {target} (at most {} s)", self.timeout.as_secs());
         let request = Cursor::new(Zeroizing::new(body.to_vec()));
         easy.get_mut().inner = Answer { request, established, post, waits, ..Answer::default() };
         let (mut easy, outcome) = self.perform(easy)?;
@@ -315,7 +315,7 @@ impl<'db> Transport<'db> {
         let sent = |e: Error| match (answer.sent(), e.kind()) {
             (false, _) => e,
             (true, Kind::Interrupted) => {
-                e.sent().hint("look whether the request was carried out before sending it again")
+                e.sent().hint("check whether the CA processed the request before you send it again")
             }
             (true, _) => e.sent(),
         };
@@ -342,13 +342,13 @@ impl<'db> Transport<'db> {
         if target.tls && fresh && !(seen.attached && seen.verified) {
             return Err(sent(Error::new(
                 Kind::Tls,
-                format!("{target} was not verified: NSS was never asked"),
+                format!("cannot verify {target}: libcurl did not call NSS"),
             ))
             .hint("libcurl ignores the SSL_CTX callback; install libcurl built on OpenSSL 3"));
         }
         // curl accepts the end of the connection as the end of the head.
         if !answer.head_ended {
-            return Err(sent(failure::broken(target).because("its head has no end")));
+            return Err(sent(failure::broken(target).because("its headers are incomplete")));
         }
         let status = easy.response_code().unwrap_or(0);
         if status == 407
@@ -364,7 +364,7 @@ impl<'db> Transport<'db> {
     fn check(&self, target: &Target, proxy: Option<&Proxy>) -> Result<()> {
         if !target.tls && !self.plain_http {
             return Err(Error::new(Kind::Usage, format!("refusing plain http to {target}"))
-                .hint("use https; only HttpClient and CRMFPopClient still speak plain http"));
+                .hint("use https; only HttpClient and CRMFPopClient support plain http"));
         }
         let tls_proxy = proxy.filter(|p| p.tls);
         let judged = match (target.tls, tls_proxy) {
@@ -377,7 +377,7 @@ impl<'db> Transport<'db> {
                 Kind::Usage,
                 format!("cannot verify {judged} without an NSS database"),
             )
-            .hint("give the database with -d DIR"));
+            .hint("add -d DIR with an NSS database"));
         }
         require_openssl()
     }
@@ -473,7 +473,7 @@ impl Answer {
             self.deferred = true;
             interrupt::defer();
             interrupt::announce(&format!(
-                "interrupted by a signal, but the request was sent: waiting for {}; another signal \
+                "interrupted by a signal, but the request was sent: waiting for {}; a second signal \
                  ends the wait",
                 self.waits
             ));
@@ -508,7 +508,7 @@ impl Handler for Answer {
 
     fn write(&mut self, data: &[u8]) -> std::result::Result<usize, WriteError> {
         if self.body.len() + data.len() > BODY_LIMIT {
-            self.too_large = Some("the body is larger than 16 MiB");
+            self.too_large = Some("is larger than 16 MiB");
             return Ok(0);
         }
         self.body.extend_from_slice(data);
@@ -519,7 +519,7 @@ impl Handler for Answer {
         self.head_size += data.len();
         self.line_count += 1;
         if self.head_size > HEAD_LIMIT || self.line_count > LINE_LIMIT {
-            self.too_large = Some("the headers are longer than 64 KiB or 200 lines");
+            self.too_large = Some("has headers longer than 64 KiB or 200 lines");
             return false;
         }
         let line = String::from_utf8_lossy(data);

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use super::url::{Target, host_port, split_port, unescape};
+use super::url::{Target, host_port};
 use crate::error::{Error, Kind, Result};
+use crate::text::{percent_decoded, split_port};
 
 /// Scheme, whether it is TLS, and curl's default port.
 const SCHEMES: &[(&str, bool, u16)] = &[
@@ -76,16 +77,16 @@ impl Proxy {
 
     fn parse(url: Zeroizing<String>, source: &'static str) -> Result<Proxy> {
         let bad = |why: &str| {
-            Error::new(Kind::Usage, format!("cannot use the proxy URL of {source}: {why}"))
-                .hint("write it as http://host:port; escape %, @, / and # of a password: %25, %40…")
+            Error::new(Kind::Usage, format!("invalid proxy URL in {source}: {why}"))
+                .hint("use http://host:port; escape %, @, / and # in a password: %25, %40…")
         };
         let (scheme, rest) = url.split_once("://").unwrap_or(("http", &url));
         let scheme = SCHEMES.iter().find(|(name, ..)| name.eq_ignore_ascii_case(scheme));
         let Some((_, tls, default_port)) = scheme else {
-            return Err(bad("its scheme is none of http, https, socks4, socks4a, socks5, socks5h"));
+            return Err(bad("its scheme is not http, https, socks4, socks4a, socks5 or socks5h"));
         };
         if rest.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\u{fffd}') {
-            return Err(bad("it holds a blank, a control or an undecodable character"));
+            return Err(bad("it contains a blank, control or undecodable character"));
         }
         // An unescaped / ? # or @ may be part of a password: then nothing of the URL may be
         // printed.
@@ -101,14 +102,14 @@ impl Proxy {
         let (host, port) = split_port(address).unwrap_or_default();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._:%".contains(c);
         if host.is_empty() || !host.chars().all(plain) {
-            return Err(bad("it names no host, or holds more than one @"));
+            return Err(bad("it has no host, or more than one @"));
         }
         let port = match port {
             None => *default_port,
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
-                digits.parse().map_err(|_| bad("its port is no number up to 65535"))?
+                digits.parse().map_err(|_| bad("its port is larger than 65535"))?
             }
-            _ => return Err(bad("its port is no number")),
+            _ => return Err(bad("its port is not a number")),
         };
         let userinfo = userinfo.map(|u| Zeroizing::new(u.to_owned()));
         Ok(Proxy { userinfo, host: host.to_owned(), port, tls: *tls, source, url })
@@ -119,8 +120,12 @@ impl Proxy {
         let Some(userinfo) = self.userinfo.as_ref().filter(|u| !u.is_empty()) else { return text };
         let mut text = text.replace(userinfo.as_str(), "***");
         let (_, password) = userinfo.split_once(':').unwrap_or_default();
+        let decoded = |text| {
+            let octets = Zeroizing::new(percent_decoded(text));
+            String::from_utf8_lossy(&octets).into_owned()
+        };
         for secret in
-            [password.to_owned(), unescape(userinfo), unescape(password)].map(Zeroizing::new)
+            [password.to_owned(), decoded(userinfo), decoded(password)].map(Zeroizing::new)
         {
             if !secret.is_empty() {
                 text = text.replace(secret.as_str(), "***");

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 use crate::error::{Error, Kind, Result};
+use crate::text::{authority, split_port};
 
 /// Host, port, and whether TLS is used. Displays as `host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,38 +37,38 @@ impl Url {
     /// [`Kind::Usage`].
     pub fn parse(text: &str) -> Result<Url> {
         Url::read(text).map_err(|why| {
-            Error::new(Kind::Usage, format!("cannot use the URL {text:?}: {why}"))
-                .hint("give one like https://ca.example.com:8443/ca/ee/ca/profileSubmitCMCFull")
+            Error::new(Kind::Usage, format!("invalid URL {text:?}: {why}"))
+                .hint("use the form https://ca.example.com:8443/ca/ee/ca/profileSubmitCMCFull")
         })
     }
 
     /// Parses a URL (RFC 3986); the error is only the reason.
     pub(crate) fn read(text: &str) -> std::result::Result<Url, &'static str> {
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("it holds a blank, a control or a non-ASCII character");
+            return Err("it contains a blank, control or non-ASCII character");
         }
         let (scheme, rest) = text.split_once("://").ok_or("it has no scheme")?;
         let (tls, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "https" => (true, 443),
             "http" => (false, 80),
-            _ => return Err("only https and http are spoken"),
+            _ => return Err("its scheme is not https or http"),
         };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let authority = authority(rest);
         if authority.contains(['@', '\\', '%']) {
-            return Err("user names and escapes do not belong in its host");
+            return Err("its host contains a user name or an escape");
         }
-        let (host, port) = split_port(authority).ok_or("something follows the address")?;
+        let (host, port) = split_port(authority).ok_or("something follows the IPv6 address")?;
         if host.is_empty() {
-            return Err("it names no host");
+            return Err("it has no host");
         }
         if authority.starts_with('[') && host.parse::<Ipv6Addr>().is_err() {
-            return Err("there is no IPv6 address in the brackets");
+            return Err("the brackets have no IPv6 address");
         }
         let port = match port {
             None => default_port,
             Some(p) => match p.parse() {
                 Ok(n) if n != 0 && p.bytes().all(|b| b.is_ascii_digit()) => n,
-                _ => return Err("its port is no number from 1 to 65535"),
+                _ => return Err("its port is not a number from 1 to 65535"),
             },
         };
         let target = Target { host: host.to_owned(), port, tls };
@@ -114,44 +115,6 @@ pub(super) fn host_port(host: &str, port: u16) -> String {
     }
 }
 
-/// Splits `host`, `host:port`, `[address]` or `[address]:port`.
-pub(super) fn split_port(authority: &str) -> Option<(&str, Option<&str>)> {
-    let (host, rest) = match authority.strip_prefix('[') {
-        Some(inside) => inside.split_once(']')?,
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    match rest.strip_prefix(':') {
-        None if !rest.is_empty() => None,
-        port => Some((host, port)),
-    }
-}
-
-/// Percent-encodes all but the unreserved characters (RFC 3986 §2.3).
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
-            out.push(char::from(b));
-        } else {
-            out.push_str(&format!("%{b:02X}"));
-        }
-    }
-    out
-}
-
-/// Percent-decodes (RFC 3986 §2.1).
-pub(super) fn unescape(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [first, more @ ..] = rest {
-        let octet = more.get(..2).filter(|_| *first == b'%');
-        let octet = octet.and_then(|d| u8::from_str_radix(std::str::from_utf8(d).ok()?, 16).ok());
-        out.push(octet.unwrap_or(*first));
-        rest = more.get(if octet.is_some() { 2 } else { 0 }..).unwrap_or_default();
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,7 +147,6 @@ mod tests {
         }
         let url = Url::parse("https://h:8443/ca").unwrap();
         assert_eq!(url.with_path("/x").to_string(), "https://h:8443/x");
-        assert_eq!(unescape(&escape("a b/%é")), "a b/%é");
     }
 
     #[test]

@@ -6,13 +6,15 @@ use rasn::types::Oid;
 
 use super::item::{Item, list, or_octets};
 use super::request;
-use crate::asn1::cmc::{DecryptedPop, EncryptedPop, LraPopWitness, Witness};
+use crate::asn1::certificate::Algorithm;
 use crate::asn1::cms::{EnvelopedData, RecipientInfo};
 use crate::asn1::{decode, oid};
 use crate::cmc::control::{
-    CertificateId, Control, ControlType, Revocation, TaggedControl, reason_name,
+    CertificateId, Control, ControlType, DecryptedPop, EncryptedPop, LraPopWitness, Revocation,
+    TaggedControl, Witness,
 };
 use crate::cmc::response::{OtherInfo, Status};
+use crate::cmc::revocation_reason::reason_name;
 
 /// Shows one value of the control or attribute `id`; as octets if its type is unknown or it can't
 /// be decoded. Passphrases are never shown, nor octets that may contain one.
@@ -92,7 +94,7 @@ fn lra_pop_witness(witness: &LraPopWitness) -> Item {
 fn decrypted_pop(pop: &DecryptedPop) -> Item {
     Item::Fields(vec![
         ("body_part_id", Item::id(&pop.body_part_id)),
-        ("the_pop_algorithm", Item::algorithm(&pop.the_pop_alg_id)),
+        ("the_pop_algorithm", Item::algorithm(&pop.the_pop_algorithm)),
         ("the_pop", Item::hex(&pop.the_pop)),
     ])
 }
@@ -102,23 +104,23 @@ fn identification(text: &str, warnings: &mut Vec<String>) {
         warnings.push("the identification is empty: Dogtag refuses it".into());
     } else if text.contains(['*', '(', ')', '\\', '\0']) {
         warnings.push(
-            "the identification has characters with a meaning in LDAP filters; Dogtag uses it in \
-             one unescaped"
+            "the identification has characters that are special in LDAP filters; Dogtag does not \
+             escape them"
                 .into(),
         );
     }
 }
 
 fn witness(name: &str, witness: &Witness, warnings: &mut Vec<String>) -> Item {
-    let mac = &witness.mac_alg_id.algorithm;
-    if **mac == *oid::HMAC_SHA384 || **mac == *oid::HMAC_SHA1 {
+    let mac = &witness.mac_algorithm;
+    if mac.is(oid::HMAC_SHA384) || mac.is(oid::HMAC_SHA1) {
         warnings.push(format!(
-            "{name} uses a MAC that Dogtag cannot check and refuses (badIdentity): use HMAC-SHA256 or HMAC-SHA512"
+            "{name} uses a MAC that Dogtag cannot verify (badIdentity): use HMAC-SHA256 or HMAC-SHA512"
         ));
     }
     Item::Fields(vec![
-        ("hash_algorithm", Item::algorithm(&witness.hash_alg_id)),
-        ("mac_algorithm", Item::algorithm(&witness.mac_alg_id)),
+        ("hash_algorithm", Item::algorithm(&witness.hash_algorithm)),
+        ("mac_algorithm", Item::algorithm(&witness.mac_algorithm)),
         ("witness", Item::hex(&witness.witness)),
     ])
 }
@@ -150,17 +152,17 @@ pub(crate) fn time(seconds: i64) -> Item {
 }
 
 fn encrypted_pop(pop: &EncryptedPop, warnings: &mut Vec<String>) -> Item {
-    let content = if *pop.cms.content_type == *oid::ID_ENVELOPED_DATA {
-        let der = pop.cms.content.as_bytes();
+    let content = if pop.content_type == oid::dotted(oid::ID_ENVELOPED_DATA) {
+        let der = &pop.content;
         or_octets(decode("the EnvelopedData", der).map(|e| enveloped(&e)), der)
     } else {
-        Item::Fields(vec![("content_type", Item::oid(&pop.cms.content_type))])
+        Item::Fields(vec![("content_type", Item::dotted(&pop.content_type))])
     };
     Item::Fields(vec![
-        ("request", request::tagged(pop.request.as_bytes(), warnings)),
+        ("request", request::tagged(&pop.request, warnings)),
         ("challenge", content),
-        ("the_pop_algorithm", Item::algorithm(&pop.the_pop_alg_id)),
-        ("witness_algorithm", Item::algorithm(&pop.witness_alg_id)),
+        ("the_pop_algorithm", Item::algorithm(&pop.the_pop_algorithm)),
+        ("witness_algorithm", Item::algorithm(&pop.witness_algorithm)),
         ("witness", Item::hex(&pop.witness)),
     ])
 }
@@ -173,7 +175,10 @@ pub(crate) fn enveloped(data: &EnvelopedData) -> Item {
     Item::Fields(vec![
         ("recipients", list(&recipients, |r| recipient(r))),
         ("content_type", Item::oid(&content.content_type)),
-        ("content_algorithm", Item::algorithm(&content.content_encryption_algorithm)),
+        (
+            "content_algorithm",
+            Item::algorithm(&Algorithm::of(&content.content_encryption_algorithm)),
+        ),
         ("encrypted_octets", Item::Text(length.to_string())),
     ])
 }
@@ -182,12 +187,12 @@ fn recipient(info: &RecipientInfo) -> Item {
     match info {
         RecipientInfo::KeyTransRecipientInfo(r) => Item::Fields(vec![
             ("kind", "key transport".into()),
-            ("algorithm", Item::algorithm(&r.key_encryption_algorithm)),
+            ("algorithm", Item::algorithm(&Algorithm::of(&r.key_encryption_algorithm))),
             ("encrypted_key_octets", Item::Text(r.encrypted_key.len().to_string())),
         ]),
         RecipientInfo::KeyAgreeRecipientInfo(r) => Item::Fields(vec![
             ("kind", "key agreement".into()),
-            ("algorithm", Item::algorithm(&r.key_encryption_algorithm)),
+            ("algorithm", Item::algorithm(&Algorithm::of(&r.key_encryption_algorithm))),
         ]),
         _ => Item::Fields(vec![("kind", "other".into())]),
     }

@@ -2,6 +2,7 @@
 
 use rasn::types::{ObjectIdentifier, Oid};
 
+use crate::asn1::certificate::Algorithm;
 use crate::asn1::{Number, decode, oid, split_tlv};
 use crate::keyid::to_hex;
 use crate::text::printable;
@@ -25,17 +26,17 @@ pub enum Item {
 
 impl Item {
     /// Returns text from outside, escaped for a terminal.
-    pub fn text(text: &str) -> Item {
+    pub(crate) fn text(text: &str) -> Item {
         Item::Text(printable(text).into_owned())
     }
 
     /// Returns octets in lower-case hexadecimal.
-    pub fn hex(octets: &[u8]) -> Item {
+    pub(crate) fn hex(octets: &[u8]) -> Item {
         Item::Text(to_hex(octets))
     }
 
     /// Returns octets in hexadecimal, and also as text if all of them are readable.
-    pub fn octets(octets: &[u8]) -> Item {
+    pub(crate) fn octets(octets: &[u8]) -> Item {
         let hex = to_hex(octets);
         let readable = |b: &u8| b.is_ascii_graphic() || b" \r\n".contains(b);
         let text = std::str::from_utf8(octets).ok().map(str::trim_end);
@@ -49,7 +50,7 @@ impl Item {
     }
 
     /// Returns an INTEGER in decimal and hexadecimal.
-    pub fn number(n: &Number) -> Item {
+    pub(crate) fn number(n: &Number) -> Item {
         let (dec, hex) = (n.decimal(), n.hex());
         let shown = dec.as_ref().map_or(hex.clone(), |dec| format!("{dec} ({hex})"));
         let dec = dec.map_or(Item::Null, Item::Text);
@@ -57,33 +58,36 @@ impl Item {
     }
 
     /// Returns octets read as an unsigned number, as for Dogtag's request ids.
-    pub fn request_id(octets: &[u8]) -> Item {
+    pub(crate) fn request_id(octets: &[u8]) -> Item {
         Item::number(&Number::unsigned(octets))
     }
 
     /// Returns a small identifying number, such as a body part id.
-    pub fn id(n: &Number) -> Item {
+    pub(crate) fn id(n: &Number) -> Item {
         Item::Text(n.to_string())
     }
 
     /// Returns an object identifier with its name, if it is in [`crate::asn1::oid`].
-    pub fn oid(id: &Oid) -> Item {
-        let dotted = oid::dotted(id);
-        let name = oid::name(id);
+    pub(crate) fn oid(id: &Oid) -> Item {
+        Item::dotted(&oid::dotted(id))
+    }
+
+    /// An object identifier in dotted form with its name, if it has one here.
+    pub(crate) fn dotted(dotted: &str) -> Item {
+        let name = oid::name_of(dotted);
+        let dotted = dotted.to_owned();
         let shown = name.map_or_else(|| dotted.clone(), |name| format!("{name} ({dotted})"));
         Item::short(shown, vec![("name", optional(name)), ("oid", Item::Text(dotted))])
     }
 
     /// Returns an AlgorithmIdentifier (RFC 5280 §4.1.1.2).
-    pub fn algorithm(algorithm: &rasn_cms::AlgorithmIdentifier) -> Item {
-        let id: &ObjectIdentifier = &algorithm.algorithm;
-        let dotted = oid::dotted(id);
-        let name = oid::name(id);
-        let der = algorithm.parameters.as_ref().map(|p| p.as_bytes());
-        let parameters = match der {
-            None => "absent".to_owned(),
-            Some([0x05, 0x00]) => "NULL".to_owned(),
-            Some(der) => parameters(id, der).unwrap_or_else(|| to_hex(der)),
+    pub(crate) fn algorithm(algorithm: &Algorithm) -> Item {
+        let dotted = algorithm.id.clone();
+        let name = oid::name_of(&dotted);
+        let parameters = match algorithm.parameters.as_slice() {
+            [] => "absent".to_owned(),
+            [0x05, 0x00] => "NULL".to_owned(),
+            der => parameters(algorithm).unwrap_or_else(|| to_hex(der)),
         };
         let shown = match name {
             Some(name) => format!("{name}, parameters {parameters}"),
@@ -98,7 +102,7 @@ impl Item {
     }
 
     /// Returns a DER Name as text, or in hexadecimal if it can't be decoded.
-    pub fn name(der: &[u8]) -> Item {
+    pub(crate) fn name(der: &[u8]) -> Item {
         match crate::asn1::name::dn_string(der) {
             Ok(name) => Item::Text(name),
             Err(_) => Item::Text(format!("#{}", to_hex(der))),
@@ -106,7 +110,7 @@ impl Item {
     }
 
     /// Returns a short text for people and the parts for programs.
-    pub fn short(text: String, parts: Vec<(&'static str, Item)>) -> Item {
+    pub(crate) fn short(text: String, parts: Vec<(&'static str, Item)>) -> Item {
         Item::Short(text, Box::new(Item::Fields(parts)))
     }
 }
@@ -117,13 +121,11 @@ fn optional(text: Option<&str>) -> Item {
 
 /// Returns text for an algorithm's parameters: the curve, the initialisation vector, or the digest
 /// of PSS.
-fn parameters(algorithm: &Oid, der: &[u8]) -> Option<String> {
-    if *algorithm == *oid::RSASSA_PSS || *algorithm == *oid::RSAES_OAEP {
-        let (0x30, fields, _) = split_tlv(der)? else { return None };
-        let (0xa0, digest, _) = split_tlv(fields)? else { return None };
-        let digest: rasn_cms::AlgorithmIdentifier = decode("a digest algorithm", digest).ok()?;
-        return oid::name(&digest.algorithm).map(str::to_owned);
+fn parameters(algorithm: &Algorithm) -> Option<String> {
+    if algorithm.is(oid::RSASSA_PSS) || algorithm.is(oid::RSAES_OAEP) {
+        return oid::name_of(&algorithm.pss_digest()?).map(str::to_owned);
     }
+    let der = &algorithm.parameters;
     match der.first()? {
         0x06 => {
             let id: ObjectIdentifier = decode("a curve", der).ok()?;

@@ -21,8 +21,9 @@ use crate::asn1::certificate;
 use crate::asn1::cmc::{PkiData, TaggedRequest};
 use crate::asn1::cms::{ContentInfo, SignedData};
 use crate::asn1::crmf::{CertReqMessages, CertReqMsg, CertRequest};
+use crate::asn1::extension::Extension;
 use crate::asn1::x509::CertificationRequest;
-use crate::asn1::{canonical, decode, decode_ber, oid, pem, split_tlv};
+use crate::asn1::{Number, canonical, decode, decode_ber, oid, pem, split_tlv};
 use crate::cmc::control::{Control, ControlType, TaggedControl};
 use crate::cmc::response::{self, CmcStatus, Content, Response};
 use crate::error::{Error, Kind, Result};
@@ -105,7 +106,7 @@ pub fn read(bytes: &[u8]) -> Result<Message> {
     let mut der = match pem::behind_headers(bytes) {
         Some(der) => {
             warnings.push(format!(
-                "the file begins with {} octets of HTTP headers, as Dogtag's HttpClient leaves them",
+                "the file begins with {} octets of HTTP headers, as Dogtag's HttpClient writes them",
                 bytes.len() - der.len()
             ));
             der.to_vec()
@@ -132,13 +133,13 @@ pub fn read(bytes: &[u8]) -> Result<Message> {
         Guess::Nothing => {
             return Err(Error::new(
                 Kind::Input,
-                "this is neither a CMC message, nor a PKCS #10 or CRMF request, nor a certificate",
+                "not a CMC message, a PKCS #10 or CRMF request, or a certificate",
             ));
         }
     };
     if let Some(more @ 1..) = warnings.len().checked_sub(MOST_WARNINGS) {
         warnings.truncate(MOST_WARNINGS);
-        warnings.push(format!("and {more} more of the kind"));
+        warnings.push(format!("{more} more warnings of this kind"));
     }
     let Opened { form, parts, signed_data, certificates, response } = opened;
     let parts = Item::Fields(parts);
@@ -186,7 +187,7 @@ fn guess(der: &[u8]) -> Guess {
 fn violations(der: &[u8], warnings: &mut Vec<String>) {
     for violation in canonical::violations(der) {
         warnings.push(format!(
-            "not DER, {violation}: Dogtag encodes requests anew and finds signatures wrong"
+            "not DER, {violation}: Dogtag encodes the request again, and then its signature is invalid"
         ));
     }
 }
@@ -217,7 +218,7 @@ fn content_info(der: &[u8], warnings: &mut Vec<String>) -> Result<Opened> {
         Some(content) if *content_type == *oid::ID_CCT_PKI_DATA => {
             if decode::<ContentInfo>("the message", der).is_err() {
                 warnings
-                    .push("the message is BER, not DER: Dogtag refuses strings in pieces".into());
+                    .push("the message is BER, not DER: Dogtag refuses constructed strings".into());
             }
             parts.extend(pki_data(&content, Some(&signed), warnings)?);
             Form::Request
@@ -295,13 +296,13 @@ fn pki_data(der: &[u8], signed: Option<&SignedData>, warnings: &mut Vec<String>)
     let data: PkiData = decode("the PKIData", der).map_err(|e| {
         Error::new(Kind::Input, "cannot decode the PKIData")
             .because(e)
-            .hint("it must hold all four sequences, empty ones as 30 00")
+            .hint("it must have all four sequences, empty ones as 30 00")
     })?;
     violations(der, warnings);
     let requests = &data.req_sequence;
     if requests.len() > 1 {
         warnings.push(format!(
-            "{} requests in one message: Dogtag's profiles take one (\"Policy Set Not Found\")",
+            "{} requests in one message: Dogtag's profiles accept one (\"Policy Set Not Found\")",
             requests.len()
         ));
     }
@@ -329,11 +330,13 @@ fn check_controls(controls: &[TaggedControl], requests: &[Any], warnings: &mut V
         }
         if !types.insert(control.oid().to_owned()) {
             let name = oid::name(control.oid()).unwrap_or("a control");
-            warnings.push(format!("{name} is there more than once: Dogtag looks at one"));
+            warnings.push(format!("{name} occurs more than once: Dogtag reads only one"));
         }
         if control.values.len() != 1 {
             let name = oid::name(control.oid()).unwrap_or("a control");
-            warnings.push(format!("{name} has not one value: Dogtag refuses or ignores that"));
+            warnings.push(format!(
+                "{name} does not have exactly one value: Dogtag refuses or ignores it"
+            ));
         }
     }
     for request in requests {
@@ -346,29 +349,30 @@ fn check_controls(controls: &[TaggedControl], requests: &[Any], warnings: &mut V
     let has = |wanted| controls.iter().any(|c| c.control_type() == Some(wanted));
     let proves = has(ControlType::IdentityProofV2) || has(ControlType::IdentityProof);
     if proves && !has(ControlType::Identification) {
-        warnings.push("an identity proof without identification: Dogtag refuses it".into());
+        warnings.push("identity proof without identification: Dogtag refuses it".into());
     }
     if has(ControlType::IdentityProof) {
-        warnings.push("identityProof of version 1: Dogtag cannot check it, use version 2".into());
+        warnings
+            .push("identityProof (version 1): Dogtag cannot verify it, use identityProofV2".into());
     }
     if has(ControlType::DecryptedPop) && !has(ControlType::RegInfo) {
-        warnings.push("decryptedPOP without regInfo: Dogtag cannot find the request meant".into());
+        warnings.push("decryptedPOP without regInfo: Dogtag cannot find its request".into());
     }
 }
 
-fn duplicate(id: &crate::asn1::Number, warnings: &mut Vec<String>) {
+fn duplicate(id: &Number, warnings: &mut Vec<String>) {
     let id = id.to_string();
-    warnings.push(format!("body part id {id} is used twice (RFC 5272 §3.2.2 forbids it)"));
+    warnings.push(format!("body part id {id} is used twice (forbidden by RFC 5272 §3.2.2)"));
 }
 
-fn request_id(der: &[u8]) -> Option<crate::asn1::Number> {
+fn request_id(der: &[u8]) -> Option<Number> {
     match decode("the TaggedRequest", der).ok()? {
-        TaggedRequest::Tcr(request) => Some(request.body_part_id),
+        TaggedRequest::Tcr(request) => Some(Number::of(&request.body_part_id)),
         TaggedRequest::Crm(message) => {
             let request: CertRequest = decode("a request", message.cert_req.as_bytes()).ok()?;
-            Some(request.cert_req_id)
+            Some(Number::of(&request.cert_req_id))
         }
-        TaggedRequest::Orm(request) => Some(request.body_part_id),
+        TaggedRequest::Orm(request) => Some(Number::of(&request.body_part_id)),
     }
 }
 
@@ -387,15 +391,17 @@ fn key_identifier(der: &[u8]) -> Option<Vec<u8>> {
         TaggedRequest::Orm(_) => return None,
     };
     let found = extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_KEY_IDENTIFIER)?;
-    Some(extension::key_identifier(&found.extn_value))
+    Some(extension::key_identifier(&Extension::of(found)))
 }
 
 fn crmf(der: &[u8], warnings: &mut Vec<String>) -> Result<Parts> {
     let messages: CertReqMessages = decode("the CRMF request", der)?;
     violations(der, warnings);
     if messages.len() > 1 {
-        warnings
-            .push(format!("{} requests in one file: CMCRequest takes the first", messages.len()));
+        warnings.push(format!(
+            "{} requests in one file: CMCRequest reads only the first",
+            messages.len()
+        ));
     }
     let show = |message: &rasn::types::Any, warnings: &mut Vec<String>| -> Result<Item> {
         let message: CertReqMsg = decode("the CertReqMsg", message.as_bytes())?;

@@ -2,17 +2,19 @@
 //! inspect requests that can't be sent.
 
 use rasn_cms::{AlgorithmIdentifier, Attribute};
-use rasn_pkix::{Extension, SubjectPublicKeyInfo};
+use rasn_pkix::SubjectPublicKeyInfo;
 
 use super::control::{self, enveloped};
 use super::extension;
 use super::item::{Item, list, or_octets};
+use crate::asn1::certificate::Algorithm;
 use crate::asn1::cmc::{OtherReqMsg, TaggedCertificationRequest, TaggedRequest};
 use crate::asn1::crmf::{
     AttributeTypeAndValue, CertReqMsg, CertRequest, EncryptedValue, ProofOfPossession,
 };
+use crate::asn1::extension::Extension;
 use crate::asn1::x509::CertificationRequest;
-use crate::asn1::{canonical, decode, oid, split_tlv};
+use crate::asn1::{Number, canonical, decode, oid, split_tlv};
 use crate::error::{Error, Kind, Result};
 
 /// Shows a TaggedRequest (RFC 5272 §3.2.1.2).
@@ -23,16 +25,15 @@ pub(crate) fn tagged(der: &[u8], warnings: &mut Vec<String>) -> Item {
 fn try_tagged(der: &[u8], warnings: &mut Vec<String>) -> Result<Item> {
     match decode("the TaggedRequest", der)? {
         TaggedRequest::Tcr(TaggedCertificationRequest { body_part_id, certification_request }) => {
-            let mut fields = vec![("body_part_id", Item::id(&body_part_id))];
+            let mut fields = vec![("body_part_id", Item::id(&Number::of(&body_part_id)))];
             fields.extend(pkcs10(certification_request.as_bytes(), warnings)?);
             Ok(Item::Fields(fields))
         }
         TaggedRequest::Crm(message) => Ok(Item::Fields(crmf(&message, warnings)?)),
         TaggedRequest::Orm(OtherReqMsg { body_part_id, request_message_type, .. }) => {
-            warnings
-                .push("a request of another kind than PKCS #10 and CRMF: Dogtag refuses it".into());
+            warnings.push("a request that is not PKCS #10 or CRMF: Dogtag refuses it".into());
             Ok(Item::Fields(vec![
-                ("body_part_id", Item::id(&body_part_id)),
+                ("body_part_id", Item::id(&Number::of(&body_part_id))),
                 ("format", "other".into()),
                 ("type", Item::oid(&request_message_type)),
             ]))
@@ -62,11 +63,11 @@ pub(crate) fn pkcs10(der: &[u8], warnings: &mut Vec<String>) -> Result<Vec<(&'st
     let content = attributes.and_then(split_tlv).map(|(_, content, _)| content);
     match content.and_then(canonical::children) {
         None => warnings.push(
-            "the PKCS #10 request has no attributes field: Dogtag refuses it (it wants A0 00)"
+            "the PKCS #10 request has no attributes field (at least A0 00): Dogtag refuses it"
                 .into(),
         ),
         Some(attributes) if !canonical::sorted(&attributes) => warnings.push(
-            "the attributes of the PKCS #10 request are not sorted: Dogtag encodes them anew and finds the signature wrong"
+            "the attributes of the PKCS #10 request are not sorted: Dogtag encodes them again, and then the signature is invalid"
                 .into(),
         ),
         Some(_) => {}
@@ -80,7 +81,7 @@ pub(crate) fn pkcs10(der: &[u8], warnings: &mut Vec<String>) -> Result<Vec<(&'st
         ("key", public_key(key)),
         ("extensions", list(&extensions, extension::show)),
         ("attributes", attributes),
-        ("signature_algorithm", Item::algorithm(&request.signature_algorithm)),
+        ("signature_algorithm", Item::algorithm(&Algorithm::of(&request.signature_algorithm))),
     ])
 }
 
@@ -94,8 +95,8 @@ fn attribute(der: &[u8], extensions: &mut Vec<Extension>, warnings: &mut Vec<Str
     let id = &attribute.r#type;
     let values = if **id == *oid::EXTENSION_REQUEST {
         for value in &values {
-            match decode::<Vec<Extension>>("the extensions", value.as_bytes()) {
-                Ok(wanted) => extensions.extend(wanted),
+            match decode::<Vec<rasn_pkix::Extension>>("the extensions", value.as_bytes()) {
+                Ok(wanted) => extensions.extend(wanted.iter().map(Extension::of)),
                 Err(e) => warnings.push(format!("{e}: Dogtag refuses the request")),
             }
         }
@@ -138,15 +139,17 @@ pub(crate) fn crmf(
     });
     let of_name =
         |n: &Option<rasn::types::Any>| n.as_ref().map_or(Item::Null, |n| Item::name(n.as_bytes()));
-    let of_number = |n: &Option<crate::asn1::Number>| n.as_ref().map_or(Item::Null, Item::number);
-    let extensions = template.extensions.clone().unwrap_or_default();
+    let of_number = |n: &Option<rasn::types::Integer>| {
+        n.as_ref().map_or(Item::Null, |n| Item::number(&Number::of(n)))
+    };
+    let extensions: Vec<_> = template.extensions.iter().flatten().map(Extension::of).collect();
     let controls = request.controls.unwrap_or_default();
     let reg_info = message.reg_info.clone().unwrap_or_default();
     if !reg_info.is_empty() {
-        warnings.push("the CRMF request carries regInfo, which RFC 5272 §3.2.1.2.2 forbids".into());
+        warnings.push("the CRMF request has regInfo, which RFC 5272 §3.2.1.2.2 forbids".into());
     }
     Ok(vec![
-        ("body_part_id", Item::id(&request.cert_req_id)),
+        ("body_part_id", Item::id(&Number::of(&request.cert_req_id))),
         ("format", "CRMF".into()),
         ("subject", of_name(&template.subject)),
         ("key", key),
@@ -195,8 +198,9 @@ fn archive_options(der: &[u8]) -> Item {
         ]);
     }
     let shown = decode("the EncryptedValue", encrypted).map(|value: EncryptedValue| {
-        let algorithm =
-            |a: &Option<AlgorithmIdentifier>| a.as_ref().map_or(Item::Null, Item::algorithm);
+        let algorithm = |a: &Option<AlgorithmIdentifier>| {
+            a.as_ref().map_or(Item::Null, |a| Item::algorithm(&Algorithm::of(a)))
+        };
         let octets = |bits: usize| Item::Text((bits / 8).to_string());
         let key = value.enc_symm_key.as_ref().map_or(0, |k| k.len());
         Item::Fields(vec![
@@ -220,7 +224,7 @@ fn possession(pop: Option<&ProofOfPossession>, warnings: &mut Vec<String>) -> It
         Some(ProofOfPossession::RaVerified(())) => refused("raVerified", warnings),
         Some(ProofOfPossession::Signature(key)) => Item::Fields(vec![
             ("kind", "signature".into()),
-            ("algorithm", Item::algorithm(&key.algorithm_identifier)),
+            ("algorithm", Item::algorithm(&Algorithm::of(&key.algorithm_identifier))),
         ]),
         Some(ProofOfPossession::KeyEncipherment(_)) => refused("keyEncipherment", warnings),
         Some(ProofOfPossession::KeyAgreement(_)) => refused("keyAgreement", warnings),
@@ -238,7 +242,10 @@ pub(crate) fn public_key(der: &[u8]) -> Item {
         } else {
             Item::Null
         };
-        Item::Fields(vec![("algorithm", Item::algorithm(&key.algorithm)), ("bits", size)])
+        Item::Fields(vec![
+            ("algorithm", Item::algorithm(&Algorithm::of(&key.algorithm))),
+            ("bits", size),
+        ])
     });
     or_octets(shown, der)
 }

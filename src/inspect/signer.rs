@@ -2,7 +2,7 @@
 
 use super::control;
 use super::item::{Item, list};
-use crate::asn1::certificate;
+use crate::asn1::certificate::{self, Algorithm};
 use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
 use crate::asn1::summary::summary;
 use crate::asn1::{Number, canonical, decode, encode, oid};
@@ -52,7 +52,7 @@ pub(crate) fn signers(signed: &SignedData) -> Item {
         let sid = match &signer.sid {
             SignerIdentifier::IssuerAndSerialNumber(id) => Item::Fields(vec![
                 ("issuer", Item::name(id.issuer.as_bytes())),
-                ("serial", Item::number(&id.serial_number)),
+                ("serial", Item::number(&Number::of(&id.serial_number))),
             ]),
             SignerIdentifier::SubjectKeyIdentifier(id) => {
                 Item::Fields(vec![("subject_key_identifier", Item::hex(id))])
@@ -69,8 +69,8 @@ pub(crate) fn signers(signed: &SignedData) -> Item {
         });
         Item::Fields(vec![
             ("sid", sid),
-            ("digest_algorithm", Item::algorithm(&signer.digest_algorithm)),
-            ("signature_algorithm", Item::algorithm(&signer.signature_algorithm)),
+            ("digest_algorithm", Item::algorithm(&Algorithm::of(&signer.digest_algorithm))),
+            ("signature_algorithm", Item::algorithm(&Algorithm::of(&signer.signature_algorithm))),
             ("signed_attributes", attributes),
             ("certificate_included", Item::Flag(included(signed, signer))),
         ])
@@ -111,7 +111,7 @@ pub(crate) fn check(signed: &SignedData, key_ids: &[Vec<u8>], warnings: &mut Vec
         warnings.push("the request has no signer: Dogtag refuses it".into());
     }
     if all.len() > 1 {
-        warnings.push("several signers: Dogtag looks at the first only".into());
+        warnings.push("several signers: Dogtag checks only the first".into());
     }
     for signer in all {
         check_one(signed, signer, key_ids, warnings);
@@ -131,24 +131,26 @@ fn check_one(
     let rsa = name.ends_with("RSAEncryption") || name == "rsaEncryption";
     if rsa && signer.digest_algorithm.parameters.is_none() {
         warn(
-            "the signer's digest algorithm has no parameters: for RSA Dogtag wants an explicit NULL and responds \"Invalid Credential.\"",
+            "the signer's digest algorithm has no parameters: for RSA, Dogtag requires NULL (\"Invalid Credential.\")",
         );
     }
     if **digest == *oid::SHA1 || **digest == *oid::SHA224 {
         warn("the signer's digest is too weak or unknown for Dogtag: use SHA-256, 384 or 512");
     }
     if **signature == *oid::RSASSA_PSS && **digest != *oid::SHA512 {
-        warn("RSA-PSS with another digest than SHA-512: Dogtag cannot verify it");
+        warn("RSA-PSS without SHA-512: Dogtag cannot verify it");
     }
     match &signer.signed_attrs {
-        None => warn("the signer has no signed attributes: Dogtag refuses that"),
+        None => warn("the signer has no signed attributes: Dogtag refuses the request"),
         Some(attributes) => {
             let attributes = attributes.to_vec();
             let der: Vec<Vec<u8>> =
                 attributes.iter().filter_map(|a| encode("an attribute", *a).ok()).collect();
             let der: Vec<&[u8]> = der.iter().map(Vec::as_slice).collect();
             if !canonical::sorted(&der) {
-                warn("the signed attributes are not sorted as DER wants: Dogtag refuses that");
+                warn(
+                    "the signed attributes are not sorted as DER requires: Dogtag refuses the request",
+                );
             }
             for needed in [oid::ID_CONTENT_TYPE, oid::ID_MESSAGE_DIGEST] {
                 if !attributes.iter().any(|a| *a.r#type == *needed) {
@@ -160,14 +162,14 @@ fn check_one(
     }
     match &signer.sid {
         SignerIdentifier::IssuerAndSerialNumber(_) if !included(signed, signer) => {
-            warn("the signer's certificate is not in the message: Dogtag refuses that");
+            warn("the signer's certificate is not in the message: Dogtag refuses the request");
         }
         SignerIdentifier::SubjectKeyIdentifier(id)
             if !key_ids.iter().any(|k| k.as_slice() == &id[..]) =>
         {
             warn(
-                "the signer's key identifier is not the subjectKeyIdentifier extension of the \
-                 request: Dogtag refuses that",
+                "the signer's key identifier does not match the subjectKeyIdentifier extension of the \
+                 request: Dogtag refuses the request",
             );
         }
         _ => {}

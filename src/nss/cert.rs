@@ -54,8 +54,8 @@ impl Trust {
         if fields.len() == 3 && fields.iter().all(known) {
             return Ok(Trust(text.to_owned()));
         }
-        Err(Error::new(Kind::Usage, format!("{text:?} is no trust string"))
-            .hint("give three comma-separated fields, for example CT,C,C or u,u,u or ,,"))
+        Err(Error::new(Kind::Usage, format!("invalid trust flags {text:?}"))
+            .hint("use three comma-separated fields: CT,C,C or u,u,u or ,,"))
     }
 
     /// Returns the flags as they were written.
@@ -72,7 +72,7 @@ impl Trust {
             sys::CERT_DecodeTrustString(&mut flags, text.as_ptr())
         })
         .map_err(|f| {
-            Error::new(Kind::Usage, format!("{:?} is no trust string", self.0)).because(f)
+            Error::new(Kind::Usage, format!("invalid trust flags {:?}", self.0)).because(f)
         })?;
         Ok(flags)
     }
@@ -117,7 +117,7 @@ impl Database {
             Err(f) => {
                 let error = Error::new(
                     Kind::NotFound,
-                    format!("no certificate {nickname:?} in the NSS database {}", self.name()),
+                    format!("certificate {nickname:?} not found in NSS database {}", self.name()),
                 );
                 let error = if f.code == 0 { error } else { error.because(f) };
                 let mut names: Vec<String> =
@@ -213,7 +213,7 @@ impl Database {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
         })
         .map_err(|f| {
-            not_written(self.guard(), format!("cannot set the trust {:?}", trust.as_str()), f)
+            not_written(self.guard(), format!("cannot set trust flags {:?}", trust.as_str()), f)
         })
     }
 
@@ -290,7 +290,7 @@ impl Token {
             }
         })
         .map_err(|f| {
-            let what = format!("cannot import {nickname:?} into the token {:?}", self.name());
+            let what = format!("cannot import {nickname:?} into token {:?}", self.name());
             match self.is_internal() {
                 true => not_written(self.guard(), what, f),
                 false => Error::new(Kind::Refused, what).because(f),
@@ -346,10 +346,10 @@ fn other_nicknames(wanted: &str, database: &str, names: &[String]) -> String {
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let near = nearest(wanted, &all);
     match all.as_slice() {
-        [] => "the database holds no certificate".into(),
-        _ if all.len() <= 10 => format!("nicknames there are: {}", all.join(", ")),
+        [] => "the database has no certificates".into(),
+        _ if all.len() <= 10 => format!("the database has these nicknames: {}", all.join(", ")),
         _ if near.is_empty() => format!("list the nicknames with: {}", certutil("-L", database)),
-        _ => format!("near nicknames are: {}", near.join(", ")),
+        _ => format!("similar nicknames: {}", near.join(", ")),
     }
 }
 
@@ -467,7 +467,7 @@ impl Certificate {
         })
         .map_err(|f| {
             let name = self.nickname().unwrap_or_else(|| "(no nickname)".into());
-            let what = format!("no private key for the certificate {name:?}");
+            let what = format!("private key of certificate {name:?} not found");
             key_missing(self.guard(), Error::new(Kind::NotFound, what), Some(f.into()))
         })?;
         // SAFETY: PK11_FindKeyByAnyCert handed over a reference.
@@ -535,13 +535,13 @@ mod tests {
     #[test]
     fn few_nicknames_are_told_and_of_many_the_near_ones() {
         let names = |n: usize| (0..n).map(|i| format!("server {i}")).collect::<Vec<_>>();
-        assert_eq!(other_nicknames("x", "db", &[]), "the database holds no certificate");
+        assert_eq!(other_nicknames("x", "db", &[]), "the database has no certificates");
         assert_eq!(
             other_nicknames("x", "db", &names(2)),
-            "nicknames there are: server 0, server 1"
+            "the database has these nicknames: server 0, server 1"
         );
         let many = other_nicknames("Server 17", "db", &names(500));
-        assert!(many.starts_with("near nicknames are: server 17, "), "{many}");
+        assert!(many.starts_with("similar nicknames: server 17, "), "{many}");
         assert!(other_nicknames("agent", "db", &names(500)).contains("certutil -L -d db"));
     }
 }

@@ -56,7 +56,7 @@ impl Database {
         if unsafe { sys::NSS_IsInitialized() } != 0 {
             return Err(Error::new(
                 Kind::Database,
-                format!("cannot open the NSS database {dir}: another one is open in this process"),
+                format!("cannot open NSS database {dir}: another database is open in this process"),
             ));
         }
         match (Database::start(dir, access), journal(&path)) {
@@ -96,9 +96,9 @@ impl Database {
             }
         })
         .map_err(|f| {
-            Error::new(Kind::Database, format!("cannot open the NSS database {dir}"))
+            Error::new(Kind::Database, format!("cannot open NSS database {dir}"))
                 .because(f)
-                .hint(format!("look at it with: {}", certutil("-L", dir)))
+                .hint(format!("check it with: {}", certutil("-L", dir)))
         })?;
         let guard = Arc::new(Context { raw: Some(raw), directory: Some(directory(dir)) });
         Ok(Database { guard, name: dir.to_owned(), access })
@@ -153,7 +153,7 @@ impl Database {
             Ok(context) => context.shut_down(),
             Err(_) => Err(Fault::from_code("NSS_ShutdownContext", sys::SEC_ERROR_BUSY)),
         };
-        closed.map_err(|f| Error::new(Kind::Internal, "NSS could not be shut down").because(f))
+        closed.map_err(|f| Error::new(Kind::Internal, "cannot shut down NSS").because(f))
     }
 
     /// Returns the directory as it was given.
@@ -196,16 +196,18 @@ fn refuse_dbm(dir: &str, path: &Path) -> Result<()> {
     if old.is_none() && (!has_old || has("cert9.db") || has("key4.db")) {
         return Ok(());
     }
-    let error = Error::new(Kind::Database, format!("cannot open the NSS database {dir}"))
+    let error = Error::new(Kind::Database, format!("cannot open NSS database {dir}"))
         .because("the dbm format (cert8.db, key3.db) is not supported");
     let folder = quoted(folder);
     Err(match (converted, has_old) {
-        (true, _) => error.hint(format!("use the database in SQLite beside it: -d {folder}")),
+        (true, _) => {
+            error.hint(format!("use the SQLite database in the same directory: -d {folder}"))
+        }
         (false, true) => {
             // Opened for writing with the password, NSS converts and keeps the old files.
             error.hint(format!("convert it, then use -d {folder}: certutil -K -X -d sql:{folder}"))
         }
-        (false, false) => error.hint(format!("make one with: certutil -N -d sql:{folder}")),
+        (false, false) => error.hint(format!("create it with: certutil -N -d sql:{folder}")),
     })
 }
 
@@ -220,12 +222,9 @@ fn journal(path: &Path) -> Option<PathBuf> {
 /// can't when it opens it read-only. Nothing else is written.
 fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
     let owner = |why: Error| {
-        Error::new(Kind::Database, format!("cannot open the NSS database {dir}"))
-            .because(format!(
-                "an earlier process was killed while writing ({}): {why}",
-                journal.display()
-            ))
-            .hint(format!("repair it, as its owner: certutil -L -X -d sql:{}", quoted(path)))
+        Error::new(Kind::Database, format!("cannot open NSS database {dir}"))
+            .because(format!("a process was killed during a write ({}): {why}", journal.display()))
+            .hint(format!("repair it as its owner: certutil -L -X -d sql:{}", quoted(path)))
     };
     check_files(dir, path, Access::ReadWrite).map_err(owner)?;
     let database = Database::start(dir, Access::ReadWrite).map_err(owner)?;
@@ -254,7 +253,7 @@ pub(super) fn not_written(guard: &Guard, what: String, fault: Fault) -> Error {
             let what = format!("{what}: {}: {}", folder.display(), bare(&e));
             Error::new(Kind::Refused, what)
                 .because(fault)
-                .hint(format!("make room: df -h {}", quoted(folder)))
+                .hint(format!("free space on the file system: df -h {}", quoted(folder)))
         }
         _ => Error::new(Kind::Refused, what).because(fault),
     }
@@ -273,7 +272,7 @@ const PROBE: &str = ".nss-cmc-";
 
 pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| {
-        Error::new(Kind::Usage, format!("{} holds a NUL byte", what.replace('\0', "\\0")))
+        Error::new(Kind::Usage, format!("{} contains a NUL byte", what.replace('\0', "\\0")))
     })
 }
 
@@ -282,11 +281,11 @@ pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
 fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     let failed = |file: &Path, e: std::io::Error| {
         let hint = match e.kind() {
-            std::io::ErrorKind::NotFound => format!("make one with: {}", certutil("-N", dir)),
-            _ => format!("check who may use it: ls -l {}", quoted(path)),
+            std::io::ErrorKind::NotFound => format!("create it with: {}", certutil("-N", dir)),
+            _ => format!("check the permissions: ls -l {}", quoted(path)),
         };
         let access = if access == Access::ReadWrite { " for writing" } else { "" };
-        Error::new(Kind::Database, format!("cannot open the NSS database {dir}{access}"))
+        Error::new(Kind::Database, format!("cannot open NSS database {dir}{access}"))
             .because(format!("{}: {e}", file.display()))
             .hint(hint)
     };

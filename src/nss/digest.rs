@@ -149,7 +149,7 @@ fn random(n: usize) -> Result<Vec<u8>> {
     fault::status("PK11_GenerateRandom", || unsafe {
         sys::PK11_GenerateRandom(out.as_mut_ptr(), len)
     })
-    .map_err(|f| Error::new(Kind::Refused, "cannot draw random bytes").because(f))?;
+    .map_err(|f| Error::new(Kind::Refused, "cannot generate random octets").because(f))?;
     Ok(out)
 }
 

@@ -27,14 +27,14 @@ pub fn exposed(dir: &str) -> Option<String> {
         Some(format!("{} {why}", path.display()))
     })?;
     Some(format!(
-        "other users can write the NSS database {dir} and the list of libraries it loads: {why}"
+        "other users can write NSS database {dir} and the list of libraries it loads: {why}"
     ))
 }
 
 fn writer(found: &Metadata) -> Option<String> {
     let ours = [0, rustix::process::geteuid().as_raw()];
     if !ours.contains(&found.uid()) {
-        return Some(format!("belongs to the user {}", found.uid()));
+        return Some(format!("is owned by user {}", found.uid()));
     }
     let mode = found.mode() & 0o7777;
     (mode & 0o022 != 0).then(|| format!("has mode {mode:04o}"))
@@ -57,6 +57,6 @@ pub fn current_directory() -> Result<&'static str> {
             "cannot use the current directory as the default NSS database",
         )
         .because(why)
-        .hint(format!("name a database with -d or dbdir; {ALLOW}=1 allows this one"))),
+        .hint(format!("add -d DIR or dbdir=DIR, or set {ALLOW}=1"))),
     }
 }

@@ -6,6 +6,7 @@ use std::ptr::NonNull;
 use nss_sys as sys;
 
 pub use crate::error::Fault;
+use crate::error::UNKNOWN;
 
 /// The codes of sslerr.h that libnss3 itself returns. Their names are registered only when libssl3
 /// is initialised, which this crate does not need.
@@ -13,14 +14,14 @@ const SSL_ERRORS: &[(i32, &str, &str)] = &[
     (
         sys::SSL_ERROR_BAD_CERT_DOMAIN,
         "SSL_ERROR_BAD_CERT_DOMAIN",
-        "the name in the certificate differs from the host name",
+        "the certificate does not match the host name",
     ),
     (
         sys::SSL_ERROR_NO_CERTIFICATE,
         "SSL_ERROR_NO_CERTIFICATE",
-        "nothing that belongs to this certificate was found",
+        "object of this certificate not found",
     ),
-    (sys::SSL_ERROR_BAD_CERTIFICATE, "SSL_ERROR_BAD_CERTIFICATE", "the certificate is no good"),
+    (sys::SSL_ERROR_BAD_CERTIFICATE, "SSL_ERROR_BAD_CERTIFICATE", "invalid certificate"),
 ];
 
 impl Fault {
@@ -42,8 +43,8 @@ impl Fault {
         let name = unsafe { sys::PR_ErrorToName(code) };
         // SAFETY: as above; language 0 is the default, the string is static (prerror.h).
         let text = unsafe { sys::PR_ErrorToString(code, 0) };
-        let name = static_text(name).unwrap_or_else(|| "unknown error".into());
-        let text = static_text(text).unwrap_or_else(|| "NSS has no text for this number".into());
+        let name = static_text(name).unwrap_or_else(|| UNKNOWN.into());
+        let text = static_text(text).unwrap_or_else(|| "NSS has no text for this code".into());
         let text = text.trim_end_matches('.').to_owned();
         Fault { call, code, name, text }
     }
@@ -86,7 +87,7 @@ mod tests {
     #[test]
     fn a_failure_without_a_reason_says_so() {
         let f = Fault::from_code("PK11_Sign", 0);
-        assert_eq!(f.to_string(), "PK11_Sign failed and NSS gave no reason");
+        assert_eq!(f.to_string(), "PK11_Sign failed without an NSS error code");
     }
 
     #[test]
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn the_host_name_error_has_a_name_without_libssl3() {
         let f = Fault::from_code("CERT_VerifyCertName", sys::SSL_ERROR_BAD_CERT_DOMAIN);
-        assert!(f.to_string().contains("SSL_ERROR_BAD_CERT_DOMAIN (-12276)"), "{f}");
+        assert!(f.to_string().contains("SSL_ERROR_BAD_CERT_DOMAIN (the certificate"), "{f}");
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Token {
             Ok(pair) => Ok(pair),
             Err(f) if !id.is_empty() && self.find_key(&id).is_some() => {
                 let id = to_hex(&id);
-                let left = format!("a key is left in the token, id {id}, named {label:?}");
+                let left = format!("a key is left in the token, id {id}, label {label:?}");
                 Err(self.not_generated(spec, f).note(left))
             }
             // No key is in the token, and none fits.
@@ -162,14 +162,14 @@ impl Token {
     }
 
     fn not_generated(&self, spec: KeySpec, f: Fault) -> Error {
-        let what = format!("cannot generate an {spec} key in the token {:?}", self.name());
+        let what = format!("cannot generate an {spec} key in token {:?}", self.name());
         if self.disk_is_full() {
             return not_written(self.guard(), what, f);
         }
         let hint = if f.code == sys::SEC_ERROR_READ_ONLY {
             "open the database for writing"
         } else {
-            "the token may not offer this size or curve, or want a login first"
+            "choose another --key-type, or check the token's login"
         };
         Error::new(Kind::Refused, what).because(f).hint(hint)
     }

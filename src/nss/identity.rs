@@ -1,17 +1,20 @@
 //! A certificate with what is needed to act as its holder.
 
+use std::rc::Rc;
+
 use super::{Certificate, PrivateKey};
 use crate::algorithm::{KeyType, Signer};
 
-/// A certificate, its issuers and its private key: the signer of a message, or the TLS client.
-#[derive(Debug)]
+/// A certificate, its issuers and its private key: the signer of a message, or the TLS client. A clone
+/// shares them.
+#[derive(Debug, Clone)]
 pub struct Identity {
     /// The certificate.
-    pub certificate: Certificate,
+    pub certificate: Rc<Certificate>,
     /// DER of its issuers, nearest first.
     pub issuers: Vec<Vec<u8>>,
     /// The certificate's private key.
-    pub key: PrivateKey,
+    pub key: Rc<PrivateKey>,
 }
 
 impl Identity {
@@ -21,7 +24,7 @@ impl Identity {
         if self.key.key_type() == KeyType::Rsa
             && let Some(copy) = self.key.session_copy()
         {
-            self.key = copy;
+            self.key = Rc::new(copy);
         }
         self
     }

@@ -129,7 +129,7 @@ impl Database {
     pub fn find_key(&self, id: &[u8]) -> Result<PrivateKey> {
         self.tokens()?.iter().find_map(|t| t.find_key(id)).ok_or_else(|| {
             let id = to_hex(id);
-            let what = format!("no private key with id {id} in the NSS database {}", self.name());
+            let what = format!("private key {id} not found in NSS database {}", self.name());
             key_missing(self.guard(), Error::new(Kind::NotFound, what), None)
         })
     }
@@ -181,7 +181,9 @@ impl PrivateKey {
         let raw = fault::pointer("SECKEY_ConvertToPublicKey", || unsafe {
             sys::SECKEY_ConvertToPublicKey(self.as_ptr())
         })
-        .map_err(|f| Error::new(Kind::Refused, "cannot get the key's public half").because(f))?;
+        .map_err(|f| {
+            Error::new(Kind::Refused, "cannot read the public key of the private key").because(f)
+        })?;
         // SAFETY: SECKEY_ConvertToPublicKey handed over a new key.
         Ok(unsafe { PublicKey::from_raw(self.guard(), raw) })
     }
@@ -314,9 +316,9 @@ impl PrivateKey {
 }
 
 pub(super) fn no_ml_dsa(token: &str) -> Error {
-    Error::new(Kind::Refused, format!("the token {token:?} has no ML-DSA"))
-        .because(format!("NSS here is {}", super::version()))
-        .hint("ML-DSA needs a newer NSS or another token; choose rsa:BITS or ec:CURVE")
+    Error::new(Kind::Refused, format!("token {token:?} does not support ML-DSA"))
+        .because(format!("NSS version is {}", super::version()))
+        .hint("use --key-type rsa:BITS or ec:CURVE, or a newer NSS")
 }
 
 /// Returns CKP_ML_DSA_44, _65 or _87 (PKCS #11 3.2).
@@ -340,7 +342,7 @@ fn ml_dsa_tag(set: ParameterSet) -> Option<sys::SECOidTag> {
 fn cannot_sign(f: Fault) -> Error {
     Error::new(Kind::Refused, "cannot sign with the private key")
         .because(f)
-        .hint("is the token logged in, and does its policy allow this key and digest?")
+        .hint("check that the token is logged in and allows this key and digest")
 }
 
 impl Signer for PrivateKey {

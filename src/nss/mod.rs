@@ -10,11 +10,11 @@ mod descriptor;
 mod digest;
 mod exposed;
 mod fault;
-mod found;
 mod generate;
 mod handle;
 mod identity;
 mod key;
+mod keys_by_label;
 mod token;
 mod unwrap;
 mod verify;
@@ -70,7 +70,7 @@ impl Drop for Context {
             let down = unsafe { sys::NSS_ShutdownContext(raw.as_ptr()) };
             debug_assert!(
                 down == sys::SECSuccess || std::thread::panicking(),
-                "NSS was shut down while something of it was in use"
+                "NSS objects were in use when NSS was shut down"
             );
         }
     }

@@ -60,7 +60,7 @@ pub(super) fn key_missing(
     }
     error
         .because(format!("not logged in to: {}", closed.join(", ")))
-        .hint("if the key is there, name the token: --token TOKEN, or TOKEN:NICKNAME")
+        .hint("select the token that has the key: --token TOKEN, or TOKEN:NICKNAME")
 }
 
 /// Returns a copy of a C string that NSS owns; empty for null.
@@ -98,16 +98,18 @@ impl Database {
         found.dedup_by_key(|t| t.identity());
         if let [_, _, ..] = found.as_slice() {
             let places: Vec<String> = found.iter().map(Token::place).collect();
-            return Err(Error::new(Kind::Usage, format!("several tokens are named {name:?}"))
+            return Err(Error::new(Kind::Usage, format!("several tokens have the name {name:?}"))
                 .because(places.join("; "))
-                .hint("give one of them another label, or remove its module: modutil -delete"));
+                .hint(
+                    "rename one of them, or remove its module: modutil -delete MODULE -dbdir DIR",
+                ));
         }
         found.pop().ok_or_else(|| {
             Error::new(
                 Kind::NotFound,
-                format!("no token {name:?} in the NSS database {}", self.name()),
+                format!("token {name:?} not found in NSS database {}", self.name()),
             )
-            .hint(format!("tokens there are: {}", names.join(", ")))
+            .hint(format!("the database has these tokens: {}", names.join(", ")))
         })
     }
 
@@ -191,7 +193,7 @@ impl Token {
             // SAFETY: not null, live with the slot; the name is set when the module is made.
             false => text(unsafe { (*module).commonName }),
         };
-        format!("slot {slot:?} of the module {module:?}")
+        format!("slot {slot:?} of module {module:?}")
     }
 
     /// Returns whether this is the database's own key storage. C: `PK11_IsInternalKeySlot`.
@@ -233,33 +235,30 @@ impl Token {
         let name = self.name();
         // SAFETY: the slot is live (pk11pub.h).
         if unsafe { sys::PK11_NeedUserInit(self.as_ptr()) } != 0 {
-            return Err(Error::new(
-                Kind::Login,
-                format!("the token {name:?} has no password set up yet"),
-            )
-            .hint(match &self.guard().directory {
-                Some(dir) => format!("set one with: {}", certutil("-W", dir)),
-                None => "set one with the token's own tool".into(),
-            }));
+            return Err(Error::new(Kind::Login, format!("token {name:?} has no password yet"))
+                .hint(match &self.guard().directory {
+                    Some(dir) => format!("set one with: {}", certutil("-W", dir)),
+                    None => "set one with the token's own tool".into(),
+                }));
         }
         let Some(password) = password else {
-            return Err(Error::new(Kind::Login, format!("the token {name:?} wants a password"))
-                .hint("give --password-file FILE, --password-fd N or --password-env VAR"));
+            return Err(Error::new(Kind::Login, format!("token {name:?} requires a password"))
+                .hint("use --password-file FILE, --password-fd N or --password-env VAR"));
         };
         // SAFETY: the slot is live (pk11pub.h).
         let own_path = unsafe { sys::PK11_ProtectedAuthenticationPath(self.as_ptr()) } != 0;
         // A token with its own PIN pad takes an empty password.
         if password.bytes().is_empty() && !own_path {
-            return Err(Error::new(Kind::Login, format!("empty password for the token {name:?}"))
-                .because("the token has a password; nothing was tried")
-                .hint("give the token's password"));
+            return Err(Error::new(Kind::Login, format!("empty password for token {name:?}"))
+                .because("the token has a password; no login was tried")
+                .hint("enter the token password"));
         }
         // Capacity for the NUL octet, so that no reallocation leaves a copy of the password.
         let mut text = Vec::with_capacity(password.bytes().len() + 1);
         text.extend_from_slice(password.bytes());
         let text = CString::new(text).map_err(|e| {
             drop(zeroize::Zeroizing::new(e.into_vec()));
-            Error::new(Kind::Login, "the token password holds a NUL byte")
+            Error::new(Kind::Login, "invalid token password: it contains a NUL byte")
         })?;
         // SAFETY: the slot is live; the string is NUL-terminated and only read (pk11pub.h).
         let outcome = fault::status("PK11_CheckUserPassword", || unsafe {
@@ -267,9 +266,9 @@ impl Token {
         });
         drop(zeroize::Zeroizing::new(text.into_bytes()));
         outcome.map_err(|f: Fault| {
-            Error::new(Kind::Login, format!("cannot log in to the token {name:?}"))
+            Error::new(Kind::Login, format!("cannot log in to token {name:?}"))
                 .because(f)
-                .hint("check the password; after several wrong ones some tokens lock")
+                .hint("check the password; some tokens lock after several wrong ones")
         })
     }
 }

@@ -120,7 +120,7 @@ impl Token {
             }
         })
         .map_err(|f| {
-            let what = format!("cannot make a session key in the token {:?}", self.name());
+            let what = format!("cannot generate a session key in token {:?}", self.name());
             Error::new(Kind::Refused, what).because(f)
         })?;
         // SAFETY: PK11_TokenKeyGenWithFlags handed over a reference.
@@ -169,9 +169,9 @@ impl SymKey {
         let Some(mechanism) = known.iter().copied().find(|m| token.offers(*m)) else {
             return Err(Error::new(
                 Kind::Refused,
-                format!("the token {:?} cannot wrap a private key this way", token.name()),
+                format!("token {:?} does not support this key wrap algorithm", token.name()),
             )
-            .hint("try another wrapping: AES/CBC/PKCS5Padding, AES KeyWrap/Wrapped"));
+            .hint("use another algorithm: AES/CBC/PKCS5Padding, AES KeyWrap/Wrapped"));
         };
         let mut iv = Borrowed::new(if how.takes_iv() { iv } else { &[] });
         let parameter = if how.takes_iv() { iv.as_mut_ptr() } else { std::ptr::null_mut() };
@@ -196,7 +196,7 @@ impl SymKey {
         .map_err(|f| {
             Error::new(Kind::Refused, "cannot wrap the private key for archival")
                 .because(f)
-                .hint("the key must be extractable, and AES KeyWrap/NoPadding fits few keys")
+                .hint("use an extractable key, and not AES KeyWrap/NoPadding")
         })?;
         out.truncate(item.len as usize);
         Ok(out)

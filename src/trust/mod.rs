@@ -31,8 +31,8 @@
 
 mod path;
 mod proof;
-mod signed;
+mod signature;
 
 pub use path::Paths;
 pub use proof::prove;
-pub use signed::{SignatureCheck, no_response, verify};
+pub use signature::{SignatureCheck, no_response, verify};

@@ -87,7 +87,7 @@ impl<'a> Paths<'a> {
         match self.database.objection(&chain, path.iter().any(constrains)) {
             None => Ok(path),
             Some(fault) => {
-                Err(untrusted(format!("NSS objects to the path of {}", who(&certificate)))
+                Err(untrusted(format!("NSS refuses the path of {}", who(&certificate)))
                     .because(fault))
             }
         }
@@ -135,6 +135,20 @@ impl<'a> Paths<'a> {
         Ok(found.into_iter().map(|c| c.der).collect())
     }
 
+    /// Returns the issuers that [`Paths::to_trusted`] finds, then those above them that `token` and
+    /// the internal token have, as [`Paths::by_signature`] finds them.
+    ///
+    /// # Errors
+    /// As [`Paths::to_trusted`] and [`Paths::by_signature`].
+    pub fn chain(&self, token: &Token, der: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut chain = self.to_trusted(der)?;
+        let last = chain.last().map_or(der, Vec::as_slice);
+        // Without the certificates of the message: a later run must return the same.
+        let above = Paths::new(self.database, &[]).by_signature(token, last)?;
+        chain.extend(above);
+        Ok(chain)
+    }
+
     /// Returns whether `issuer` is a CA that signed `certificate`; a self-issued one from the
     /// message must also be self-signed.
     fn leads_up(
@@ -170,7 +184,7 @@ impl<'a> Paths<'a> {
         };
         self.database.verify_signature(issuer.fields.spki, &signature).map_err(|fault| {
             let who = who(certificate);
-            untrusted(format!("the certificate of {who} is not signed by {}", self::who(issuer)))
+            untrusted(format!("certificate of {who} is not signed by {}", self::who(issuer)))
                 .because(fault)
         })
     }
@@ -186,7 +200,7 @@ impl<'a> Paths<'a> {
                 Ok(())
             }
             None => Err(untrusted(format!(
-                "the message needs more than {MOST_SIGNATURES} signatures verified"
+                "the message requires more than {MOST_SIGNATURES} signature verifications"
             ))),
         }
     }
@@ -255,7 +269,7 @@ impl<'a> Paths<'a> {
         self.valid_now(issuer)?;
         let (ca, most) = issuer.ca()?;
         if !ca {
-            return refused("it is no CA (basicConstraints)");
+            return refused("it is not a CA (basicConstraints)");
         }
         if !issuer.may(&[KeyUsage::KeyCertSign])? {
             return refused("its keyUsage lacks keyCertSign");

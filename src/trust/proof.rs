@@ -36,7 +36,7 @@ pub fn prove(database: &Database, certificates: &[Vec<u8>]) -> Result<Vec<Result
         }
     }
     outcomes.extend(certificates.iter().skip(MOST).map(|_| {
-        let why = format!("only the first {MOST} certificates of a message are looked at");
+        let why = format!("only the first {MOST} certificates of a message are checked");
         Err(Error::new(Kind::Untrusted, why))
     }));
     Ok(outcomes)

@@ -67,7 +67,7 @@ fn what_is_not_checked_is_said() {
     for verb in [&["enroll"][..], &["cmc", "show"]] {
         let help = f.nss_cmc(&[verb, &["--help"]].concat()).exits(0);
         let text = help.out.split_whitespace().collect::<Vec<_>>().join(" ");
-        let said = "Not checked: OCSP, and CRLs unless they are in the database.";
+        let said = "Not checked: OCSP. CRLs are checked only if they are in the database.";
         assert!(text.contains(said), "{}", help.out);
     }
     let guide = include_str!("../../docs/guide.md");

@@ -339,7 +339,7 @@ fn the_first_answer_may_be_large_and_in_pem() {
         ];
         let said = request(&f, &lines).exits(1);
         assert!(said.out.contains("requestID: "), "{}", said.out);
-        assert!(said.out.contains("is not the one of the request"), "{}", said.out);
+        assert!(said.out.contains("does not match the request"), "{}", said.out);
     }
 }
 
@@ -361,7 +361,7 @@ fn a_quiet_run_prints_no_message() {
         "revRequest.sharedSecret=s",
     ];
     let said = request(&f, &revoke).exits(0);
-    assert!(said.err.contains("what is printed holds the shared secret"), "{}", said.err);
+    assert!(said.err.contains("the printed message contains the shared secret"), "{}", said.err);
     let said = request(&f, &[&revoke[..], &["quiet=true"]].concat()).exits(0);
     assert!(said.err.is_empty(), "{}", said.err);
 }

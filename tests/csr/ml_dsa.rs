@@ -31,12 +31,10 @@ fn ml_dsa_where_nss_has_it_and_a_clear_refusal_elsewhere() {
         let args: Vec<&str> = command.split(' ').collect();
         let said = f.nss_cmc(&args);
         if said.code == *refused && nss() < (3, 132) {
-            let why = format!("has no ML-DSA: NSS here is {}", nss_cmc::nss::version());
+            let why =
+                format!("does not support ML-DSA: NSS version is {}", nss_cmc::nss::version());
             assert!(said.err.contains(&why), "{command}: {}", said.err);
-            assert!(
-                said.err.contains("hint: ML-DSA needs a newer NSS or another token"),
-                "{command}"
-            );
+            assert!(said.err.contains("or a newer NSS"), "{command}");
             assert_eq!(bytes(&f), before, "{command}");
             continue;
         }
@@ -63,7 +61,7 @@ fn ml_dsa_where_nss_has_it_and_a_clear_refusal_elsewhere() {
     let args = ["-d", "db", "-p", PASSWORD, "-n", "CN=a", "-o", "b.req", "-a", "mldsa", "-l", "66"];
     for name in ["PKCS10Client", "CRMFPopClient"] {
         let said = f.nss_cmc(&[&[name], &args[..]].concat()).exits(1);
-        let known = "Invalid ML-DSA strength: 66: 44, 65 and 87 are known";
+        let known = "Invalid ML-DSA strength: 66: use 44, 65 or 87";
         assert!(said.err.contains(known), "{name}: {}", said.err);
     }
     assert_eq!(bytes(&f), before);

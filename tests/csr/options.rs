@@ -73,11 +73,11 @@ fn an_old_transport_certificate_is_told() {
     let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", "old.pem", "-o", "a.req"]).exits(0);
     assert_eq!(said.err, "");
     let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-b", "ended.pem", "-o", "a.req"]).exits(0);
-    let told = "WARNING: the transport certificate ended.pem ended ";
+    let told = "WARNING: transport certificate ended.pem expired on ";
     assert!(said.err.starts_with(told), "{}", said.err);
     let args = ["--subject", "CN=a", "--crmf", "--archive-to", "ended.pem", "--out", "b.req"];
     let warnings = create(&f, &args).exits(0).json()["warnings"].to_string();
-    assert!(warnings.contains("the transport certificate ended.pem ended "), "{warnings}");
+    assert!(warnings.contains("transport certificate ended.pem expired on "), "{warnings}");
 }
 
 /// A warning for a temporary key that isn't archived, the tool's default for EC.
@@ -93,11 +93,7 @@ fn a_key_that_will_be_lost_is_told() {
     ] {
         let args = [&["-n", "CN=a", "-o", "a.req"], args].concat();
         let said = crmf(&f, &args).exits(0);
-        assert_eq!(
-            said.err.contains("gone when this ends. Keep it with -t false"),
-            lost,
-            "{args:?}"
-        );
+        assert_eq!(said.err.contains("use -t false to keep it"), lost, "{args:?}");
         assert_eq!(bytes(&f), before, "{args:?}");
     }
     let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-t", "false", "-o", "a.req"]).exits(0);
@@ -122,13 +118,13 @@ fn passwords_of_the_old_names() {
             let bad = said.err.contains("SEC_ERROR_BAD_PASSWORD");
             // An empty password isn't tried: the token may lock.
             assert_eq!(bad, code == 1 && file != "empty", "{tool} {file}: {}", said.err);
-            let empty = said.err.contains("empty password of the token internal in empty");
+            let empty = said.err.contains("empty password of token internal in empty");
             assert_eq!(empty, file == "empty", "{tool} {file}: {}", said.err);
         }
     }
     let args = ["PKCS10Client", "-d", "db", "-n", "CN=a", "-o", "a.req"];
     let said = f.nss_cmc(&args).exits(1);
-    assert!(said.err.contains("hint: give it by -P FILE or -p PASSWORD"), "{}", said.err);
+    assert!(said.err.contains("hint: use -P FILE or -p PASSWORD"), "{}", said.err);
     let said = f.nss_cmc(&["CRMFPopClient", "-d", "db", "-n", "CN=a", "-o", "a.req"]).exits(1);
     assert!(said.err.contains("ERROR: Missing token password"), "{}", said.err);
     // A database without password.
@@ -145,10 +141,10 @@ fn passwords_of_the_old_names() {
 fn options_that_mean_nothing_are_told() {
     let f = folder();
     for (args, warning) in [
-        (&["-a", "ec", "-l", "256"][..], "PKCS10Client: warning: -l means nothing for an EC key\n"),
-        (&["-a", "ec", "-w"], "PKCS10Client: warning: -w means something for an RSA key only\n"),
-        (&["-s", "1"], "PKCS10Client: warning: -s means nothing for an RSA key\n"),
-        (&["-c", "nistp256"], "PKCS10Client: warning: -c means nothing for an RSA key\n"),
+        (&["-a", "ec", "-l", "256"][..], "PKCS10Client: warning: -l is ignored for an EC key\n"),
+        (&["-a", "ec", "-w"], "PKCS10Client: warning: -w is ignored: it is for RSA keys only\n"),
+        (&["-s", "1"], "PKCS10Client: warning: -s is ignored for an RSA key\n"),
+        (&["-c", "nistp256"], "PKCS10Client: warning: -c is ignored for an RSA key\n"),
         // -v takes the next word as its value only if that is no option.
         (&["-v", "-a", "ec"], ""),
         (&["-v", "true", "-a", "ec"], ""),

@@ -18,23 +18,25 @@ fn bad_input_is_told_before_a_key_is_made() {
     certificate(&f, "signing", &["-newkey", "rsa:2048", "-addext", usage]);
     f.write("noise.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let before = bytes(&f);
-    let dn = "cannot read the distinguished name \"CN\": \"CN\" has no \"=\"";
-    let curves = "NSS makes keys on nistp256 (secp256r1), nistp384 (secp384r1) and nistp521";
-    let missing = "cannot read the transport certificate none.pem: No such file or directory";
-    let not_rsa = "cannot use the transport certificate ec.pem: its key is EC, and only RSA can";
-    let not_for_keys =
-        "cannot use the transport certificate signing.pem: its key usage has neither";
-    let noise = "cannot read the transport certificate noise.pem";
-    let token = "no token \"HSM\" in the NSS database db";
+    let dn = "invalid distinguished name \"CN\": \"CN\" has no \"=\"";
+    let curves = "use nistp256 (secp256r1), nistp384 (secp384r1) or nistp521";
+    let missing = "cannot read transport certificate none.pem: No such file or directory";
+    let not_rsa = "cannot use transport certificate ec.pem: its key is EC; only an RSA key can";
+    let not_for_keys = "cannot use transport certificate signing.pem: its key usage has neither";
+    let noise = "cannot read transport certificate noise.pem";
+    let token = "token \"HSM\" not found in NSS database db";
     for (args, message) in [
         (vec!["-n", "CN"], dn),
         (vec!["-n", "CN=a", "-a", "ec", "-c", "nistk163"], curves),
-        (vec!["-n", "CN=a", "-a", "dsa"], "Invalid algorithm: dsa: rsa, ec and mldsa"),
-        (vec!["-n", "CN=a", "-a", "mldsa", "-l", "99"], "Invalid ML-DSA strength: 99: 44, 65 and"),
-        (vec!["-n", "CN=a", "-a", "mlkem"], "Invalid algorithm: mlkem: rsa, ec and mldsa (where"),
-        (vec!["-n", "CN=a", "-a", "RSA"], "Invalid algorithm: RSA: rsa, ec and mldsa (where NSS"),
+        (vec!["-n", "CN=a", "-a", "dsa"], "Invalid algorithm: dsa: use rsa, ec or mldsa"),
+        (
+            vec!["-n", "CN=a", "-a", "mldsa", "-l", "99"],
+            "Invalid ML-DSA strength: 99: use 44, 65 or",
+        ),
+        (vec!["-n", "CN=a", "-a", "mlkem"], "Invalid algorithm: mlkem: use rsa, ec or mldsa (if"),
+        (vec!["-n", "CN=a", "-a", "RSA"], "Invalid algorithm: RSA: use rsa, ec or mldsa (if NSS"),
         (vec!["-n", "CN=a", "-a", "ec", "-c", "c2tnb359v1"], curves),
-        (vec!["-n", "CN=a", "-a", "ec", "-x", "true"], "cannot sign: it needs -q POP_NONE"),
+        (vec!["-n", "CN=a", "-a", "ec", "-x", "true"], "cannot sign: it requires -q POP_NONE"),
         (vec!["-n", "CN=a", "-a", "ec", "-e", "0", "-b", "transport.pem"], "is not extractable"),
         (vec!["-n", "CN=a", "-a", "ec", "-e", "x"], "Illegal input parameters for -e: x"),
         (vec!["-n", "CN=a", "-l", "many"], "Illegal input parameters for -l: many"),
@@ -46,7 +48,10 @@ fn bad_input_is_told_before_a_key_is_made() {
         (vec!["-n", "CN=a", "-b", "ec.pem"], not_rsa),
         (vec!["-n", "CN=a", "-b", "noise.pem"], noise),
         (vec!["-n", "CN=a", "-h", "HSM"], token),
-        (vec!["-n", "CN=a", "-b", "transport.pem", "-w", "AES"], "known are AES KeyWrap/Padding,"),
+        (
+            vec!["-n", "CN=a", "-b", "transport.pem", "-w", "AES"],
+            "use one of: AES KeyWrap/Padding,",
+        ),
         (vec!["-n", "CN=a", "-c", "nistp256"], "Illegal parameter for RSA: -c"),
         (vec!["-n", "CN=a", "-a", "ec", "-l", "256"], "Illegal parameter for ECC: -l"),
         (vec!["-n", "CN=a", "-a", "ec", "-s", "2"], "Illegal input parameters for -s: 2"),
@@ -71,10 +76,10 @@ fn bad_input_is_told_before_a_key_is_made() {
         (vec!["-n", "CN=a", "-o", "x.req", "-h", "HSM"], token),
         (vec!["-n", "CN=a", "-o", "x.req", "-P", "pw"], "'-p' and '-P' cannot be both specified."),
         (vec!["-n", "CN=a", "-v"], "Illegal input parameters."),
-        (vec!["-n", "CN=a", "-o", "x.req", "-a", "mlkem"], "Invalid algorithm: mlkem: rsa, ec"),
+        (vec!["-n", "CN=a", "-o", "x.req", "-a", "mlkem"], "Invalid algorithm: mlkem: use rsa, ec"),
         (
             vec!["-n", "CN=a", "-o", "x.req", "-a", "ec", "-x", "true"],
-            "cannot sign, and a PKCS #10",
+            "cannot sign, but a PKCS #10",
         ),
         (vec!["-n", "CN=a", "-o", "x.req", "-l", "many"], "Illegal input parameters for -l: many"),
         (vec!["-o", "x.req", "-n"], "PKCS10Client: no value after -n"),
@@ -88,8 +93,8 @@ fn bad_input_is_told_before_a_key_is_made() {
         (2, vec!["--subject", "CN"], dn),
         (2, vec!["--subject", "CN=a", "--key-type", "ec:P-192"], "nistp256, nistp384, nistp521"),
         (2, vec!["--subject", "CN=a", "--key-usage", "all"], "unknown key usage \"all\""),
-        (2, vec!["--subject", "CN=a", "--extension", "2.5=1"], "cannot read \"2.5=1\""),
-        (2, vec!["--subject", "CN=a", "--ski", "--extension", "x"], "cannot read \"x\""),
+        (2, vec!["--subject", "CN=a", "--extension", "2.5=1"], "invalid value \"2.5=1\""),
+        (2, vec!["--subject", "CN=a", "--ski", "--extension", "x"], "invalid value \"x\""),
         (2, vec!["--subject", "CN=a", "--archive-to", "transport.pem"], "--crmf"),
         (20, vec!["--subject", "CN=a", "--crmf", "--archive-to", "none.pem"], missing),
         (20, vec!["--subject", "CN=a", "--crmf", "--archive-to", "ec.pem"], not_rsa),
@@ -200,7 +205,7 @@ fn a_database_that_takes_nothing_is_told() {
         );
         assert_eq!(said.code, code, "{said:?}");
         assert!(
-            said.err.contains("cannot open the NSS database db for writing: db/")
+            said.err.contains("cannot open NSS database db for writing: db/")
                 && said.err.contains("Read-only file system"),
             "{}",
             said.err
@@ -220,7 +225,7 @@ fn a_database_that_takes_nothing_is_told() {
         ),
     );
     assert_eq!(said.code, 14, "{said:?}");
-    assert!(said.err.contains("cannot generate an rsa:2048 key in the token"), "{}", said.err);
+    assert!(said.err.contains("cannot generate an rsa:2048 key in token"), "{}", said.err);
     assert!(said.err.contains("certutil: no keys found"), "{}", said.err);
     assert!(!f.file("a.req").exists());
 }
@@ -231,7 +236,7 @@ fn a_missing_database_is_not_made() {
     std::fs::create_dir(f.file("empty")).unwrap();
     let args = ["PKCS10Client", "-d", "empty", "-p", "x", "-n", "CN=a", "-o", "a.req"];
     let said = f.nss_cmc(&args).exits(1);
-    assert!(said.err.contains("cannot open the NSS database empty for writing"), "{}", said.err);
+    assert!(said.err.contains("cannot open NSS database empty for writing"), "{}", said.err);
     assert_eq!(std::fs::read_dir(f.file("empty")).unwrap().count(), 0);
     let said = f.nss_cmc(&["PKCS10Client", "-d", "db", "-p", "bad", "-n", "CN=a", "-o", "a.req"]);
     assert!(said.exits(1).err.contains("SEC_ERROR_BAD_PASSWORD"));
@@ -388,7 +393,7 @@ fn words_that_stdout_does_not_take_are_told() {
         assert!(said.err.starts_with(&format!("{name}: {NO_ROOM}\n")), "{command}: {}", said.err);
         if code == 21 {
             assert!(
-                said.err.contains("cannot print the result: request for CN=a written"),
+                said.err.contains("cannot print the result: certificate request for CN=a written"),
                 "{}",
                 said.err
             );
@@ -412,7 +417,7 @@ fn words_that_stdout_does_not_take_are_told() {
         assert!(said.err.contains(NO_ROOM), "{command}: {}", said.err);
         if code == 20 {
             assert!(
-                said.err.contains("nss-cmc: cannot read the message none: No such"),
+                said.err.contains("nss-cmc: cannot read message none: No such"),
                 "{}",
                 said.err
             );

@@ -386,5 +386,5 @@ fn an_existing_key_is_found_by_id_and_nickname() {
     }
     assert_eq!(bytes(&f), before, "taking a key there is writes nothing");
     let said = create(&f, &["--subject", "CN=a", "--key", "nobody"]).exits(12);
-    assert!(said.json()["msg"].as_str().unwrap().contains("no key \"nobody\""));
+    assert!(said.json()["msg"].as_str().unwrap().contains("key \"nobody\" not found"));
 }

@@ -83,7 +83,7 @@ fn the_page_s_verdict_is_told_and_a_refusal_keeps_the_key() {
         let keys = f.keys();
         let new: Vec<_> = keys.iter().filter(|id| !before.contains(id)).collect();
         assert_eq!(new.len(), 1, "{told}");
-        let kept = format!("WARNING: nobody signed this refusal: the key is kept, id {}", new[0]);
+        let kept = format!("WARNING: this refusal is not signed: the key is kept, id {}", new[0]);
         assert_eq!(said.err.contains(&kept), code == 1, "{}", said.err);
         let label = "unfinished request for CN=a";
         assert_eq!(said.err.contains(label), code == 1, "{}", said.err);
@@ -132,16 +132,16 @@ fn what_never_left_leaves_no_key() {
 #[test]
 fn a_request_that_may_have_been_taken_keeps_its_key() {
     let f = folder();
-    let unclear = "the CA's page does not say what became of the request";
+    let unclear = "response has no request status";
     for (answer, why) in [
-        ((400, "<html>".to_owned()), "with HTTP status 400"),
-        ((404, "<html>".to_owned()), "with HTTP status 404"),
-        ((500, "<html>".to_owned()), "with HTTP status 500"),
-        ((302, String::new()), "with HTTP status 302"),
-        ((200, "<html>hello</html>".to_owned()), "has no status of the request"),
-        ((200, String::new()), "has no status of the request"),
+        ((400, "<html>".to_owned()), "HTTP status 400 from "),
+        ((404, "<html>".to_owned()), "HTTP status 404 from "),
+        ((500, "<html>".to_owned()), "HTTP status 500 from "),
+        ((302, String::new()), "HTTP status 302 from "),
+        ((200, "<html>hello</html>".to_owned()), "has no request status"),
+        ((200, String::new()), "has no request status"),
         ((CLOSED, String::new()), "without a response"),
-        ((CUT, String::new()), "ended before its announced length"),
+        ((CUT, String::new()), "shorter than its Content-Length"),
         ((200, page("9", "", Some("7"))), unclear),
         ((200, "requestList.requestId=\"8\";\n".to_owned()), unclear),
     ] {
@@ -160,7 +160,7 @@ fn a_request_that_may_have_been_taken_keeps_its_key() {
     let (address, served) = server(vec![(CLOSED, String::new())]);
     let before = f.keys();
     let said = crmf(&f, &["-n", "CN=a", "-a", "ec", "-m", &address]).exits(1);
-    assert!(said.err.contains("the key was temporary and is gone"), "{}", said.err);
+    assert!(said.err.contains("the key was temporary and is deleted"), "{}", said.err);
     assert!(!said.err.contains("is kept"), "{}", said.err);
     assert_eq!(f.keys(), before);
     served.join().unwrap();
@@ -180,7 +180,7 @@ fn plain_http_is_warned_of() {
     let f = folder();
     for base in ["127.0.0.1:1", "http://127.0.0.1:1", "https://127.0.0.1:1"] {
         let said = crmf(&f, &["-n", "CN=a", "-m", base]).exits(1);
-        let warned = said.err.contains("WARNING: plain http: anybody on the way can read");
+        let warned = said.err.contains("WARNING: plain http: others can read");
         assert_eq!(warned, !base.starts_with("https"), "{base}: {}", said.err);
     }
     let said = crmf(&f, &["-n", "CN=a"]).exits(0);
@@ -219,7 +219,7 @@ fn the_ca_is_asked_for_the_wrapping() {
         ] {
             assert!(said.out.contains(&part), "{part} is missing in {}", said.out);
         }
-        assert!(said.err.contains("WARNING: -w is overridden with -m"), "{}", said.err);
+        assert!(said.err.contains("WARNING: -w is ignored with -m"), "{}", said.err);
         let requests = served.join().unwrap();
         assert!(requests[0].starts_with("GET /ca/v2/info "), "{}", requests[0]);
     }

@@ -86,7 +86,7 @@ fn a_shared_secret_in_a_signed_request() {
     let args = ["CMCRevoke", "-ddb", "-ncaadmin", "-s", &serial, "-i", ISSUER, "-m1"];
     let more = ["--password-file", "pw", "--secret-file", "secret"];
     let said = f.nss_cmc(&[&args[..], &more].concat()).exits(0);
-    assert!(said.err.contains("refuses what an agent signed"), "{}", said.err);
+    assert!(said.err.contains("refuses a signed request with a shared secret"), "{}", said.err);
     send(&f, By::Us, &format!("{FULL}caFullCMCUserCert"), "caadmin");
     let said = shown(&f, By::Us).exits(1);
     assert!(said.out.contains("bad identity"), "{}", said.out);

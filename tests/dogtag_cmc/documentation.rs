@@ -174,7 +174,7 @@ fn section_5_3_2_3_1_by_a_user() {
     };
     write(&f, "decrypted_POP_cmc-submit.cfg", SUBMIT_2, "signing_certificate", "");
     let said = line(&f, "HttpClient /home/user_name/decrypted_POP_cmc-submit.cfg").exits(1);
-    assert!(said.out.contains("no certificate \"singing_certificate\""), "{}", said.out);
+    assert!(said.out.contains("certificate \"singing_certificate\" not found"), "{}", said.out);
     assert!(said.err.contains("signing_certificate"), "{}", said.err);
     assert!(!f.file("cmc-response_round_2.bin").exists());
 

@@ -131,7 +131,7 @@ fn proofs_of_possession() {
     // The challenge is for the second key.
     second_cfg(&f, &name, &id, &[]);
     let said = f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(1);
-    assert!(said.out.contains("is not the one of the request"), "{}", said.out);
+    assert!(said.out.contains("does not match the request"), "{}", said.out);
     assert!(said.out.contains("Oops! witness failed to verify"), "{}", said.out);
     // A changed response is found by its signature.
     second_cfg(&f, &name, &other, &[]);

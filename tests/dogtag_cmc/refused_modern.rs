@@ -59,7 +59,7 @@ fn identities() {
     let lines = said.err.lines().filter(|l| !l.starts_with("nss-cmc: warning: other users"));
     assert!(said.out.is_empty() && lines.count() == 3, "{}", said.err);
     assert!(said.err.contains("badIdentity") && said.err.contains(bad), "{}", said.err);
-    assert!(said.err.contains("hint: check user and shared secret"), "{}", said.err);
+    assert!(said.err.contains("hint: check the uid, the shared secret"), "{}", said.err);
 }
 
 #[test]
@@ -244,15 +244,15 @@ fn revocations() {
     refused(&f, "revoke", &secret, "badIdentity", "");
     f.write("secret", "right\n");
     let issuer = ["--serial", &serial, "--issuer", "CN=Else", "--shared-secret-file", "secret"];
-    unsent(&f, "revoke", &issuer, 2, "another one");
+    unsent(&f, "revoke", &issuer, 2, "does not match");
     let agents = [&secret[..], &["--profile", "caFullCMCUserCert"]].concat();
     refused(&f, "revoke", &agents, "badRequest", "Invalid Credential.");
     unsent(&f, "revoke", &["--nickname", "nobody"], 12, "nobody");
     unsent(&f, "revoke", &["--signer", "caadmin", "--cert", "gone.pem"], 20, "gone.pem");
-    unsent(&f, "revoke", &["--signer", "caadmin", "--serial", "1f"], 2, "no serial number");
+    unsent(&f, "revoke", &["--signer", "caadmin", "--serial", "1f"], 2, "invalid serial number");
     let name = ["--signer", "caadmin", "--serial", "31", "--reason", "boredom"];
-    unsent(&f, "revoke", &name, 2, "no reason");
-    unsent(&f, "revoke", &["--serial", "31"], 2, "no signer given");
+    unsent(&f, "revoke", &name, 2, "invalid revocation reason");
+    unsent(&f, "revoke", &["--serial", "31"], 2, "no signer and no shared secret given");
     unsent(&f, "revoke", &["--serial", "31", "--shared-secret-file", "secret"], 2, "issuer");
     let release = ["--signer", "caadmin", "--serial", "0x7fffffff", "--release"];
     unsent(&f, "revoke", &release, 12, "0x7fffffff");

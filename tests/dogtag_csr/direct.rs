@@ -96,7 +96,7 @@ fn an_approved_request_has_its_key_archived() {
         let wrap = ["-b", "kra.pem", "-w", "DES3/CBC/Pad", "-o", "not.req", "-v"];
         let to = ["-n", &subject, "-f", "caServerCert", "-m", host];
         let said = crmf(&f, by, &[&wrap[..], &to].concat()).exits(0);
-        assert!(said.err.contains("-w is overridden") || by == By::Java, "{}", said.err);
+        assert!(said.err.contains("-w is ignored") || by == By::Java, "{}", said.err);
         assert!(
             said.out.contains("Using key wrap algorithm: AES KeyWrap/Padding\n"),
             "{}",

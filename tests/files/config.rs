@@ -48,7 +48,7 @@ fn a_key_given_twice_is_told_with_both_lines() {
         );
         let said = said(&f, tool);
         for (key, lines) in
-            [("nickname", "2 and 5; line 5 counts"), ("input", "4, 6 and 7; line 7 counts")]
+            [("nickname", "2 and 5; line 5 is used"), ("input", "4, 6 and 7; line 7 is used")]
         {
             let words = format!("warning: a.cfg: {key:?} is given on lines {lines}");
             assert!(said.contains(&words), "{tool}: {said}");

@@ -81,7 +81,7 @@ fn enroll_s_options_are_in_groups_with_examples() {
     let f = Folder::bare();
     let help = f.nss_cmc(&["enroll", "--help"]).exits(0).out;
     let at = |words: &str| help.find(words).unwrap_or_else(|| panic!("{words}: {help}"));
-    let groups = ["Database:", "CA:", "Who asks:", "Key:", "Names:", "Output:"];
+    let groups = ["Database:", "CA:", "Authentication:", "Key:", "Names:", "Output:", "Renewal:"];
     for pair in groups.windows(2) {
         assert!(at(&format!("\n{}\n", pair[0])) < at(&format!("\n{}\n", pair[1])), "{pair:?}");
     }
@@ -103,12 +103,15 @@ fn enroll_s_options_are_in_groups_with_examples() {
         ("--subject", "Names:"),
         ("--dns", "Names:"),
         ("--nickname", "Names:"),
-        ("--signer", "Who asks:"),
-        ("--shared-secret-file", "Who asks:"),
+        ("--signer", "Authentication:"),
+        ("--shared-secret-file", "Authentication:"),
         ("--ca", "CA:"),
         ("--profile", "CA:"),
         ("--timeout", "CA:"),
         ("--chain-out", "Output:"),
+        ("--force", "Renewal:"),
+        ("--require-names", "Names:"),
+        ("--lock-timeout", "Database:"),
     ] {
         assert_eq!(group_of(option), group, "{option}");
     }

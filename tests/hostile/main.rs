@@ -162,7 +162,7 @@ fn signers() {
     for (signers, count) in [(vec![], 0), (vec![good.clone()], 1), (vec![good.clone(); 2], 2)] {
         assert_eq!(response::parse(&with(&signers)).unwrap().signers, count);
     }
-    let other = "another type than the one that was signed";
+    let other = "the content type does not match the signed one";
     refused("no signed attributes", &with(&[signer(None)]), other);
     refused("data", &with(&[signer(Some(oid::ID_DATA))]), other);
     refused("the second", &with(&[good.clone(), signer(Some(oid::ID_DATA))]), other);

@@ -26,7 +26,7 @@ fn every_cmc_status() {
         (5, vec![], "confirmRequired"),
         (6, vec![], "popRequired"),
         (6, int(8), "popRequired"),
-        (7, vec![], "the CA did only a part of the request: partial"),
+        (7, vec![], "the CA processed only a part of the request: partial"),
         (7, token, "pending"),
         (8, vec![], "the CA refused the request: status 8"),
         (99, vec![], "the CA refused the request: status 99"),

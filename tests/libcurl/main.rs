@@ -66,7 +66,7 @@ fn a_look_up_that_hangs() {
     assert_eq!(f.keys(), before);
     let mut command = command(&f, "https://ca.example", "lookup");
     let said = run(command.args(["--connect-timeout", "1"])).exits(30);
-    assert!(said.err.contains("time-out waiting for"), "{}", said.err);
+    assert!(said.err.contains("timeout waiting for"), "{}", said.err);
     assert_eq!(f.keys(), before);
 }
 
@@ -78,8 +78,8 @@ fn a_libcurl_that_cannot_be_lent_a_key_is_refused() {
     let before = f.state();
     for (shim, words) in [
         ("gnutls", "libcurl is built on GnuTLS/3.7.9"),
-        ("deaf", "libcurl did not let NSS"),
-        ("blind", "NSS was never asked"),
+        ("deaf", "libcurl did not call NSS"),
+        ("blind", "libcurl did not call NSS"),
     ] {
         let said = enroll(&f, &ca.url, shim).exits(31);
         assert!(said.err.contains(words), "{shim}: {}", said.err);

@@ -97,7 +97,7 @@ pub fn identity(database: &Database, nickname: &str) -> Identity {
     let key = certificate.private_key().unwrap();
     let token = database.token("internal").unwrap();
     let issuers = token.certificates_of_subject(certificate.issuer());
-    Identity { certificate, issuers, key }
+    Identity { certificate: certificate.into(), issuers, key: key.into() }
 }
 
 /// Returns the database that most tests share.

@@ -12,8 +12,9 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
 use database::{Fixture, certutil, identity, shared};
+use nss_cmc::Url;
+use nss_cmc::client::connection::{Config, Reply, Transport};
 use nss_cmc::error::{Error, Kind};
-use nss_cmc::http::{Reply, Transport, TransportOptions};
 use nss_cmc::nss::{Database, Identity};
 use openssl::ssl::SslVersion;
 use server::{Answer, Ca, Server, Tls};
@@ -33,12 +34,17 @@ fn answer(status: &str, media_type: &str, body: &[u8]) -> Vec<u8> {
 }
 
 fn transport(database: &Database, identity: Option<Identity>) -> Transport<'_> {
-    Transport::new(TransportOptions { database: Some(database), identity, ..direct() }).unwrap()
+    direct().transport(Some(database), identity).unwrap()
 }
 
 /// Returns the default options, without a proxy from the environment.
-fn direct<'db>() -> TransportOptions<'db> {
-    TransportOptions { proxy: Some(String::new()), ..TransportOptions::default() }
+fn direct() -> Config {
+    Config { proxy: Some(String::new()), ..usual() }
+}
+
+/// The defaults. The URL is that of each request.
+fn usual() -> Config {
+    Config::new(Url::parse("https://ca.example").unwrap())
 }
 
 /// Returns the shared database, which trusts a new server CA under this nickname.
@@ -56,9 +62,9 @@ fn post(server: &Server, host: &str) -> Result<Reply, Error> {
 /// Sends one POST over plain http.
 fn post_plain(bytes: &[u8]) -> Result<Reply, Error> {
     let server = Server::start(None, Answer::Close(bytes.to_vec()));
-    let options = TransportOptions { plain_http: true, ..direct() };
+    let config = Config { plain_http: true, ..direct() };
     let url = format!("http://127.0.0.1:{}/ca", server.port);
-    Transport::new(options).unwrap().post(&url, b"request", CMC)
+    config.transport(None, None).unwrap().post(&url, b"request", CMC)
 }
 
 #[track_caller]
@@ -102,7 +108,7 @@ fn a_session_copy_of_the_key_authenticates() {
         let server = Server::start(Some(tls), Answer::Close(ok(b"")));
         let client = identity(db, "rsa");
         let key = client.key.session_copy().unwrap();
-        let mut transport = transport(db, Some(Identity { key, ..client }));
+        let mut transport = transport(db, Some(Identity { key: key.into(), ..client }));
         for _ in 0..2 {
             transport.post(&server.url("localhost"), b"", CMC).unwrap();
         }
@@ -195,8 +201,8 @@ fn a_server_that_refuses_our_certificate_is_named() {
             let server = Server::start(Some(tls), Answer::Close(ok(b"")));
             let mut transport = transport(db, Some(identity(db, "p256")));
             let error = transport.post(&server.url("localhost"), b"request", CMC).unwrap_err();
-            let text = "refused our client certificate: TLS alert unknown_ca (48)";
-            assert_error(&error, Kind::Tls, text, "CA that the server trusts");
+            let text = "refused the client certificate: TLS alert unknown_ca (48)";
+            assert_error(&error, Kind::Tls, text, "the server trusts its CA");
         }
     });
 }
@@ -205,8 +211,8 @@ fn a_server_that_refuses_our_certificate_is_named() {
 fn a_server_that_wants_a_certificate_is_named() {
     let (fixture, ca) = trusting("wanting");
     for (version, text, hint) in [
-        (SslVersion::TLS1_2, "handshake_failure (40)", "may want a client certificate"),
-        (SslVersion::TLS1_3, "wants a client certificate", "name a certificate"),
+        (SslVersion::TLS1_2, "handshake_failure (40)", "requires a client certificate"),
+        (SslVersion::TLS1_3, "requires a client certificate", "add a client certificate"),
     ] {
         let clients = Some(fixture.root.clone());
         let tls = Tls { version, clients, ..Tls::new(&ca) };
@@ -256,7 +262,7 @@ fn nobody_listening_is_unreachable() {
     drop(listener);
     let url = format!("https://localhost:{port}/ca");
     let error = shared().with(|db| transport(db, None).post(&url, b"", CMC)).unwrap_err();
-    assert_error(&error, Kind::Unreachable, &format!("localhost:{port}"), "CA running");
+    assert_error(&error, Kind::Unreachable, &format!("localhost:{port}"), "CA is running");
     assert!(error.is_retryable());
 }
 
@@ -264,7 +270,7 @@ fn nobody_listening_is_unreachable() {
 fn an_unknown_name_is_unreachable() {
     let url = "https://nowhere.invalid/ca";
     let error = shared().with(|db| transport(db, None).post(url, b"", CMC)).unwrap_err();
-    assert_error(&error, Kind::Unreachable, "cannot find nowhere.invalid:443", "DNS");
+    assert_error(&error, Kind::Unreachable, "cannot resolve nowhere.invalid:443", "getent hosts");
 }
 
 #[test]
@@ -275,12 +281,12 @@ fn silence_ends_at_the_time_limit() {
     let handshake = format!("https://localhost:{}/", mute.local_addr().unwrap().port());
     fixture.with(|db| {
         let short = Duration::from_millis(300);
-        let options = || TransportOptions { database: Some(db), ..direct() };
-        let in_all = TransportOptions { timeout: short, ..options() };
-        let connecting = TransportOptions { connect_timeout: short, ..options() };
-        for (options, url) in [(in_all, server.url("localhost")), (connecting, handshake)] {
-            let error = Transport::new(options).unwrap().post(&url, b"", CMC).unwrap_err();
-            assert_error(&error, Kind::Unreachable, "time-out waiting for", "0.3 s");
+        let in_all = Config { timeout: short, ..direct() };
+        let connecting = Config { connect_timeout: short, ..direct() };
+        for (config, url) in [(in_all, server.url("localhost")), (connecting, handshake)] {
+            let mut transport = config.transport(Some(db), None).unwrap();
+            let error = transport.post(&url, b"", CMC).unwrap_err();
+            assert_error(&error, Kind::Unreachable, "timeout waiting for", "0.3 s");
         }
     });
     assert_eq!(server.seen().len(), 1);
@@ -297,7 +303,7 @@ fn plain_http_needs_to_be_allowed() {
 
 #[test]
 fn https_needs_a_database() {
-    let mut transport = Transport::new(TransportOptions::default()).unwrap();
+    let mut transport = usual().transport(None, None).unwrap();
     let error = transport.post("https://localhost:1/ca", b"", CMC).unwrap_err();
     assert_error(&error, Kind::Usage, "without an NSS database", "-d DIR");
 }
@@ -312,7 +318,7 @@ fn a_plain_server_under_https_is_a_tls_failure() {
     });
     let error = shared().with(|db| transport(db, None).post(&url, b"", CMC)).unwrap_err();
     thread.join().unwrap();
-    assert_error(&error, Kind::Tls, "cannot agree", "https port");
+    assert_error(&error, Kind::Tls, "cannot complete the TLS handshake", "https port");
 }
 
 #[test]
@@ -348,7 +354,7 @@ fn broken_answers_are_http_errors() {
     let many = [b"HTTP/1.1 200 \r\n", b"X: y\r\n".repeat(10_000).as_slice(), b"\r\n"].concat();
     let endless = [b"HTTP/1.1 200 \r\n\r\n", vec![0; (16 << 20) + 1].as_slice()].concat();
     for (bytes, text) in [
-        (b"HTTP/1.1 200 \r\nContent-Length: 9\r\n\r\nshort".as_slice(), "announced length"),
+        (b"HTTP/1.1 200 \r\nContent-Length: 9\r\n\r\nshort".as_slice(), "Content-Length"),
         (b"HTTP/1.1 200 \r\nContent-Length: 16777217\r\n\r\n", "16 MiB"),
         (b"HTTP/1.1 200 \r\nContent-Length: -4\r\n\r\nbody", "cannot read the response"),
         (b"HTTP/1.1 200 \r\nContent-Length: x\r\n\r\nbody", "cannot read the response"),
@@ -369,19 +375,15 @@ fn broken_answers_are_http_errors() {
 #[test]
 fn no_answer_at_all_is_unreachable() {
     let error = post_plain(b"").unwrap_err();
-    assert_error(&error, Kind::Unreachable, "without a response", "before sending it again");
+    assert_error(&error, Kind::Unreachable, "without a response", "before you send it again");
 }
 
 #[test]
 fn a_proxy_that_refuses_is_told_apart() {
     let proxy = Server::start(None, Answer::Close(answer("403 Forbidden", "text/plain", b"no")));
     shared().with(|db| {
-        let mut transport = Transport::new(TransportOptions {
-            database: Some(db),
-            proxy: Some(format!("http://127.0.0.1:{}", proxy.port)),
-            ..TransportOptions::default()
-        })
-        .unwrap();
+        let proxy = Some(format!("http://127.0.0.1:{}", proxy.port));
+        let mut transport = Config { proxy, ..usual() }.transport(Some(db), None).unwrap();
         let error = transport.post("https://ca.example:8443/ca", b"", CMC).unwrap_err();
         assert_error(
             &error,

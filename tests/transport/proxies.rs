@@ -76,9 +76,7 @@ fn write_all(to: &mut impl Write, mut octets: &[u8]) -> Option<()> {
 }
 
 fn through<'db>(db: &'db Database, proxy: String, client: Option<Identity>) -> Transport<'db> {
-    let options =
-        TransportOptions { database: Some(db), proxy: Some(proxy), identity: client, ..direct() };
-    Transport::new(options).unwrap()
+    Config { proxy: Some(proxy), ..direct() }.transport(Some(db), client).unwrap()
 }
 
 /// The proxy's certificate is checked for its own name, and its request for a client certificate is
@@ -138,8 +136,8 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             ("403 Forbidden", "403", "no_proxy"),
             ("407 Who\r\nProxy-Authenticate: Basic realm=x", "407", "user and password"),
             ("407 Who\r\nProxy-Authenticate: Negotiate", "407", "user and password"),
-            ("502 Bad", "502", "CA running"),
-            ("504 Late", "504", "CA running"),
+            ("502 Bad", "502", "CA is running"),
+            ("504 Late", "504", "CA is running"),
         ] {
             let proxy = Server::start(None, Answer::Close(answer(head, "text/plain", b"no")));
             let url = format!("http://user:geheim@127.0.0.1:{}", proxy.port);
@@ -172,13 +170,12 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             ("socks5h", local(mad.port)),
         ] {
             // Two sides that wait for each other end after this time.
-            let options = TransportOptions {
-                database: Some(db),
+            let config = Config {
                 proxy: Some(format!("{scheme}://user:geheim@{proxy}")),
                 connect_timeout: Duration::from_millis(300),
                 ..direct()
             };
-            let mut transport = Transport::new(options).unwrap();
+            let mut transport = config.transport(Some(db), None).unwrap();
             let error = transport.post("https://ca.example/", b"", CMC).unwrap_err();
             assert!(error.to_string().contains(&format!("the proxy {proxy}")), "{error}");
             assert!(!error.was_sent(), "{error}");
@@ -189,6 +186,11 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
         let (port, _) = tls_proxy(&Tls { names: &["127.0.0.1"], ..Tls::new(&ca) }, "200 Go");
         let mut transport = through(db, format!("https://127.0.0.1:{port}"), None);
         let error = transport.post(&stranger.url("localhost"), b"", CMC).unwrap_err();
-        assert_error(&error, Kind::Tls, &format!("localhost:{}: its", stranger.port), "certutil");
+        assert_error(
+            &error,
+            Kind::Tls,
+            &format!("certificate of localhost:{} is", stranger.port),
+            "certutil",
+        );
     });
 }

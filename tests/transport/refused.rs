@@ -42,7 +42,7 @@ fn what_the_certificate_lacks_is_said() {
                     continue;
                 };
                 let error = outcome.unwrap_err();
-                assert_error(&error, Kind::Tls, "refused our client certificate: TLS alert ", hint);
+                assert_error(&error, Kind::Tls, "refused the client certificate: TLS alert ", hint);
                 assert!(error.to_string().contains(lack), "{error}");
             }
         }

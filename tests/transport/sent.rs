@@ -4,8 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::thread::JoinHandle;
 
-use nss_cmc::http::Url;
-use nss_cmc::http::endpoint::Endpoint;
+use nss_cmc::client::connection::Connection;
 
 use super::*;
 
@@ -68,11 +67,11 @@ fn what_ends_after_the_handshake_may_have_been_sent() {
         let short = Duration::from_millis(300);
         for body in [&b"request"[..], b""] {
             let server = Server::start(Some(Tls::new(&ca)), Answer::Silence);
-            let options = TransportOptions { database: Some(db), timeout: short, ..direct() };
-            let mut transport = Transport::new(options).unwrap();
+            let config = Config { timeout: short, ..direct() };
+            let mut transport = config.transport(Some(db), None).unwrap();
             let error = transport.post(&server.url("localhost"), body, CMC).unwrap_err();
             assert!(error.was_sent(), "{error}");
-            assert_error(&error, Kind::Unreachable, "time-out waiting for", "");
+            assert_error(&error, Kind::Unreachable, "timeout waiting for", "");
         }
         // A response head that is too large.
         let many = [b"HTTP/1.1 200 \r\n", b"X: y\r\n".repeat(10_000).as_slice(), b"\r\n"].concat();
@@ -99,9 +98,9 @@ fn what_ends_before_the_handshake_was_not_sent() {
             ("https://nowhere.invalid/ca".to_owned(), Kind::Unreachable),
             ("https://user:geheim@localhost/ca".to_owned(), Kind::Usage),
         ] {
-            let options =
-                TransportOptions { database: Some(db), connect_timeout: short, ..direct() };
-            let error = Transport::new(options).unwrap().post(&url, b"request", CMC).unwrap_err();
+            let config = Config { connect_timeout: short, ..direct() };
+            let mut transport = config.transport(Some(db), None).unwrap();
+            let error = transport.post(&url, b"request", CMC).unwrap_err();
             assert_eq!((error.kind(), error.was_sent()), (kind, false), "{error}");
             assert!(!error.to_string().contains("geheim"), "{error}");
         }
@@ -111,7 +110,7 @@ fn what_ends_before_the_handshake_was_not_sent() {
             let server = Server::start(Some(tls), Answer::Close(ok(b"")));
             let mut transport = transport(db, Some(identity(db, "p256")));
             let error = transport.post(&server.url("localhost"), b"request", CMC).unwrap_err();
-            assert_error(&error, Kind::Tls, "refused our client certificate", "");
+            assert_error(&error, Kind::Tls, "refused the client certificate", "");
             assert_eq!(error.was_sent(), sent, "{error}");
             assert!(server.seen().is_empty());
         }
@@ -138,9 +137,9 @@ fn no_status_makes_a_post_go_out_twice() {
             let bytes = answer(head, "text/plain", b"");
             let way = if kept { Answer::Keep(bytes) } else { Answer::Close(bytes) };
             let server = Server::start(None, way);
-            let options = TransportOptions { plain_http: true, ..direct() };
+            let config = Config { plain_http: true, ..direct() };
             let url = format!("http://127.0.0.1:{}/ca", server.port);
-            let mut transport = Transport::new(options).unwrap();
+            let mut transport = config.transport(None, None).unwrap();
             let status = transport.post(&url, b"request", CMC).unwrap().status;
             assert!(head.starts_with(&status.to_string()));
             drop(transport);
@@ -183,8 +182,8 @@ fn a_post_never_goes_over_a_kept_connection() {
                 });
             }
         });
-        let options = TransportOptions { plain_http: true, ..direct() };
-        let mut transport = Transport::new(options).unwrap();
+        let config = Config { plain_http: true, ..direct() };
+        let mut transport = config.transport(None, None).unwrap();
         let url = format!("http://127.0.0.1:{port}/ca");
         transport.get(&url, CMC).unwrap();
         for _ in 0..2 {
@@ -216,11 +215,11 @@ fn of_an_est_servers_two_requests_the_second_counts() {
                 read_request(&listener.accept().unwrap().0);
             }
         });
-        let options = TransportOptions { plain_http: true, ..direct() };
-        let mut transport = Transport::new(options).unwrap();
         let url = format!("http://127.0.0.1:{port}/.well-known/est/fullcmc");
-        let mut endpoint = Endpoint::new(Url::parse(&url).unwrap(), None);
-        let error = endpoint.post(&mut transport, b"request").unwrap_err();
+        let ca = Url::parse(&url).unwrap();
+        let config = Config { ca, plain_http: true, ..direct() };
+        let mut connection = Connection::to_url(&config, false, None, None).unwrap();
+        let error = connection.post(b"request").unwrap_err();
         assert_eq!((error.kind(), error.was_sent()), (Kind::Unreachable, reads), "{error}");
         server.join().unwrap();
     }

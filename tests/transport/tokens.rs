@@ -4,12 +4,11 @@ use std::path::Path;
 use std::process::Command;
 
 use nss_cmc::error::Kind;
-use nss_cmc::http::{Transport, TransportOptions};
 use openssl::ssl::SslVersion;
 
 use crate::database::{Fixture, PASSWORD, certutil, identity, run};
 use crate::server::{Answer, Ca, Server, Tls};
-use crate::{CMC, assert_error, ok, transport};
+use crate::{CMC, assert_error, ok, transport, usual};
 
 /// Authenticates each client with TLS 1.2 and 1.3 to a server that accepts those below `root`.
 fn authenticate(fixture: &Fixture, root: &[u8], ca: &Ca, nicknames: &[&str], fips: bool) {
@@ -71,10 +70,8 @@ fn openssl_in_fips_mode_takes_no_key_from_a_database_that_is_not() {
     }
     Fixture::new("not-fips").with(|db| {
         let identity = Some(identity(db, "p256"));
-        let options =
-            TransportOptions { database: Some(db), identity, ..TransportOptions::default() };
-        let error = Transport::new(options).err().unwrap();
-        assert_error(&error, Kind::Refused, "OpenSSL runs in FIPS mode", "modutil -fips");
+        let error = usual().transport(Some(db), identity).err().unwrap();
+        assert_error(&error, Kind::Refused, "OpenSSL is in FIPS mode", "modutil -fips");
     });
 }
 

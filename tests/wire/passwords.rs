@@ -47,14 +47,14 @@ fn a_proxy_that_can_not_be_used_is_named() {
         ("http://127.0.0.1:1", "the proxy 127.0.0.1:1"),
         ("socks5h://127.0.0.1:1", "the proxy 127.0.0.1:1"),
         ("nowhere.invalid:3128", "the proxy nowhere.invalid:3128"),
-        ("ftp://127.0.0.1:1", "the proxy URL of https_proxy"),
-        ("http://127.0.0.1:port", "the proxy URL of https_proxy"),
+        ("ftp://127.0.0.1:1", "invalid proxy URL in https_proxy"),
+        ("http://127.0.0.1:port", "invalid proxy URL in https_proxy"),
     ] {
         let said = run(command(&f, &args).env("https_proxy", proxy));
         assert!(said.err.contains(words), "{proxy}: {said:?}");
         // no_proxy includes the CA's name: the proxy is not used.
         let said = run(command(&f, &args).env("https_proxy", proxy).env("no_proxy", "x,.example"));
-        assert!(said.err.contains("cannot find ca.example:443"), "{proxy}: {said:?}");
+        assert!(said.err.contains("cannot resolve ca.example:443"), "{proxy}: {said:?}");
     }
 }
 

@@ -52,7 +52,7 @@ const KEYWORDS: &[(&str, &[u32], Text)] = &[
 ];
 
 /// Returns the keyword to print for an attribute type.
-pub fn keyword(attribute: &Oid) -> Option<&'static str> {
+fn keyword(attribute: &Oid) -> Option<&'static str> {
     KEYWORDS.iter().find(|(_, arcs, _)| **attribute == **arcs).map(|(k, _, _)| *k)
 }
 
@@ -88,7 +88,7 @@ pub enum Prefixes {
 pub fn subject(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
     if text.chars().any(char::is_control) {
         return Err(Error::new(Kind::Usage, format!("invalid subject {text:?}"))
-            .because("it holds a control character, such as a line end"));
+            .because("it contains a control character, such as a line break"));
     }
     parse_as(text, prefixes)
 }
@@ -100,9 +100,9 @@ pub fn subject(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
 /// As [`parse`]; also when a value doesn't fit its string type.
 pub fn parse_as(text: &str, prefixes: Prefixes) -> Result<Vec<u8>> {
     let bad = |why: String| {
-        Error::new(Kind::Usage, format!("cannot read the distinguished name {text:?}"))
+        Error::new(Kind::Usage, format!("invalid distinguished name {text:?}"))
             .because(why)
-            .hint("write it as CN=www.example.com,O=Example,C=US, the most specific part first")
+            .hint("use the form CN=www.example.com,O=Example,C=US, the most specific part first")
     };
     let mut rdns: Vec<Vec<AttributeTypeAndValue>> = Vec::new();
     for part in split(text, &[',', ';']).map_err(bad)? {
@@ -165,13 +165,13 @@ fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTyp
     let value = value.trim_start();
     if let Some(hex) = value.strip_prefix('#') {
         let der =
-            from_hex(hex.trim_end()).ok_or_else(|| format!("bad hexadecimal after {key}=#"))?;
+            from_hex(hex.trim_end()).ok_or_else(|| format!("invalid hexadecimal after {key}=#"))?;
         if !super::split_tlv(&der).is_some_and(|(_, _, rest)| rest.is_empty()) {
             return Err(format!("the value after {key}=# is not one DER element"));
         }
         if !is_string_or_other(&der) {
             return Err(format!(
-                "the string after {key}=# holds octets that its type does not allow"
+                "the string after {key}=# has octets that its type does not allow"
             ));
         }
         return Ok(AttributeTypeAndValue { r#type, value: Any::new(der) });
@@ -191,10 +191,10 @@ fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTyp
         Text::Utf8 => 0x0c,
         Text::Printable if value.bytes().all(is_printable) => 0x13,
         Text::Printable => {
-            return Err(format!("{key}={value:?} can only hold letters, digits and ' ()+,-./:=?"));
+            return Err(format!("{key}={value:?} may have only letters, digits and ' ()+,-./:=?"));
         }
         Text::Ia5 if value.is_ascii() => 0x16,
-        Text::Ia5 => return Err(format!("{key}={value:?} can only hold ASCII")),
+        Text::Ia5 => return Err(format!("{key}={value:?} may have only ASCII characters")),
     };
     if country && value.len() != 2 {
         return Err(format!("{key}={value:?}: a country has two letters"));
@@ -205,7 +205,7 @@ fn attribute(text: &str, prefixes: Prefixes) -> std::result::Result<AttributeTyp
 /// Returns tag and content octets of a value with a string type prefix.
 fn typed(value: &str) -> std::result::Result<Option<(u8, Vec<u8>)>, String> {
     let Some((name, text)) = value.split_once(':') else { return Ok(None) };
-    let misfit = || format!("{text:?} does not fit into a {name}");
+    let misfit = || format!("{text:?} is not a valid {name}");
     let (tag, content): (u8, Option<Vec<u8>>) = match name {
         "UTF8String" => (0x0c, Some(text.as_bytes().to_vec())),
         "PrintableString" => {
@@ -229,7 +229,7 @@ fn typed(value: &str) -> std::result::Result<Option<(u8, Vec<u8>)>, String> {
 }
 
 /// Returns whether an octet is allowed in a PrintableString (X.680 §41.4).
-pub fn is_printable(b: u8) -> bool {
+fn is_printable(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&b)
 }
 

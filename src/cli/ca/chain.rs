@@ -1,6 +1,6 @@
 //! `nss-cmc ca chain`.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,15 +10,13 @@ use super::show::handed_out;
 use crate::cli::args::{PasswordArgs, ReachArgs};
 use crate::cli::report::{Report, certificate_json};
 use crate::streams::Streams;
-use nss_cmc::asn1::pem;
-use nss_cmc::asn1::summary::summary;
+use nss_cmc::certificate::summary;
 use nss_cmc::client::ca::{Chain, Fingerprint, Trusted, Vouched, chain, trust};
-use nss_cmc::client::lock::Lock;
+use nss_cmc::client::input;
 use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::interrupt;
 use nss_cmc::nss::{Access, Database};
-use nss_cmc::text::quoted;
+use nss_cmc::pem;
 
 /// Arguments of `ca chain`.
 #[derive(Args)]
@@ -100,20 +98,12 @@ pub fn run(args: &ChainArgs, streams: &mut Streams<'_>) -> Result<Report> {
     let session = Session::open(directory, access, needs, &args.password.passwords())?;
     let found = chain(&session.database, &config, args.fingerprint, &mut ask)?;
     let trusted = match args.trust {
-        true => {
-            let lock = Lock::take(&session.database.path(), LOCK_TIMEOUT, &mut |_| {})?;
-            let trusted = trust(&session, &found, args.nickname.as_deref())?;
-            drop(lock);
-            Some(trusted)
-        }
+        true => Some(trust(&session, &found, args.nickname.as_deref())?),
         false => None,
     };
     let report = report(args, &session.database, &found, trusted)?;
     Ok(report.closed(session.close()))
 }
-
-/// How long another run on the database is waited for.
-const LOCK_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// Asks on the terminal whether a fingerprint is the CA's.
 fn confirm(
@@ -125,7 +115,7 @@ fn confirm(
     let subject = summary(der)?.subject;
     if !std::io::stdin().is_terminal() {
         let what = "the CA is not trusted yet, and no --fingerprint given";
-        let command = format!("nss-cmc ca chain --ca {} --fingerprint SHA256", quoted(&args.ca));
+        let command = format!("nss-cmc ca chain --ca {} --fingerprint SHA256", args.ca);
         return Err(Error::new(Kind::Untrusted, what)
             .hint(format!("ask the CA's administrator for it: {command}"))
             .note(format!("whoever answered there has {subject}, {seen}")));
@@ -133,12 +123,7 @@ fn confirm(
     streams.tell(format!("The CA is not trusted yet. Whoever answers at {} has", args.ca));
     streams.tell(format!("  subject: {subject}\n  SHA-256: {seen}"));
     streams.tell("Does the CA's administrator have the same fingerprint (y/N)?");
-    let answer = interrupt::blocking(|| {
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map(|_| line)
-    })?;
-    let answer =
-        answer.map_err(|e| Error::new(Kind::Input, "cannot read the answer").because(e))?;
+    let answer = input::line()?;
     Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
 

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::RecordsArgs;
 use crate::cli::report::Report;
 use crate::cli::table;
-use nss_cmc::asn1::Number;
+use nss_cmc::Number;
 use nss_cmc::client::dogtag::certificates::{Entry, Found, Page};
 use nss_cmc::client::dogtag::filter::{Field, Filter};
-use nss_cmc::cmc::control::reason;
+use nss_cmc::cmc::revocation_reason::reason;
 use nss_cmc::error::Result;
 
 const RECORDS: &str = "Records";

@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::RecordsArgs;
 use crate::cli::report::{Report, certificate_json};
-use nss_cmc::asn1::summary::summary;
-use nss_cmc::asn1::{Number, pem};
+use nss_cmc::certificate::summary;
 use nss_cmc::client::ca::transport_certificate;
 use nss_cmc::client::output;
 use nss_cmc::error::Result;
+use nss_cmc::{Number, pem};
 
 /// Arguments of `ca show`.
 #[derive(Args)]

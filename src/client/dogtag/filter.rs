@@ -4,7 +4,7 @@ use chrono::{DateTime, Local, NaiveDate, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::asn1::Number;
-use crate::asn1::cmc::CrlReason;
+use crate::cmc::revocation_reason::CrlReason;
 use crate::error::{Error, Kind, Result};
 
 /// One condition of a search.

@@ -10,7 +10,7 @@ pub mod rest;
 use crate::error::{Error, Kind, Result};
 use crate::http::Url;
 use crate::http::endpoint::is_est;
-use crate::http::url::escape;
+use crate::text::percent_encoded;
 
 /// The servlet that accepts any CMC request; the profile decides who may use it.
 const SUBMIT_FULL: &str = "/ca/ee/ca/profileSubmitCMCFull";
@@ -27,9 +27,9 @@ pub fn ca_url(text: &str) -> Result<Url> {
             Some((_, host)) if !text.contains("://") => format!("***@{host}"),
             _ => text.to_owned(),
         };
-        Error::new(Kind::Usage, format!("{shown:?} is no URL of a CA"))
+        Error::new(Kind::Usage, format!("invalid CA URL {shown:?}"))
             .because(why)
-            .hint("write it as https://ca.example.com:8443")
+            .hint("use the form https://ca.example.com:8443")
     })
 }
 
@@ -52,10 +52,10 @@ pub fn submit_url(ca: &Url, profile: Option<&str>) -> Result<Url> {
     }
     let Some(profile) = profile.filter(|p| !p.is_empty()) else {
         return Err(Error::new(Kind::Usage, "no profile given")
-            .hint("name the CA's enrollment profile: --profile caCMCserverCert"));
+            .hint("add an enrollment profile of the CA: --profile caCMCserverCert"));
     };
     let mark = if path.contains('?') { '&' } else { '?' };
-    Ok(ca.with_path(&format!("{path}{mark}profileId={}", escape(profile))))
+    Ok(ca.with_path(&format!("{path}{mark}profileId={}", percent_encoded(profile))))
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
         }
         for bad in ["", "h:8443", "ftp://h", "https://", "https:///x", "https://a b"] {
             let said = ca_url(bad).unwrap_err().to_string();
-            assert!(said.contains("is no URL of a CA"), "{said}");
+            assert!(said.contains("invalid CA URL"), "{said}");
         }
         let said = ca_url("user:geheim@h:8443").unwrap_err().to_string();
         assert!(said.contains("***@h:8443") && !said.contains("geheim"), "{said}");

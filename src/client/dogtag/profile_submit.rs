@@ -8,8 +8,7 @@ use crate::cmc::crmf::ArchiveWrap;
 use crate::error::{Error, Kind, Result};
 use crate::http::Transport;
 use crate::http::endpoint::bad_status;
-use crate::http::url::escape;
-use crate::text::printable;
+use crate::text::{percent_encoded, printable};
 
 /// The parameters of a submission.
 pub struct Submission<'a> {
@@ -130,7 +129,8 @@ pub fn submit(
         fields.extend([("uid", user), ("sn_uid", user)]);
     }
     fields.extend(to.requestor.map(|r| ("requestor_name", r)));
-    let body: Vec<String> = fields.iter().map(|(k, v)| format!("{k}={}", escape(v))).collect();
+    let body: Vec<String> =
+        fields.iter().map(|(k, v)| format!("{k}={}", percent_encoded(v))).collect();
     let url = to.url();
     let form = "application/x-www-form-urlencoded";
     let reply = transport.post(&url, body.join("&").as_bytes(), form)?;
@@ -139,9 +139,9 @@ pub fn submit(
     }
     let verdict = verdict(&String::from_utf8_lossy(&reply.body));
     if verdict.status.is_none() && verdict.id.is_none() {
-        return Err(Error::new(Kind::Http, format!("the page {url} has no status of the request"))
+        return Err(Error::new(Kind::Http, format!("response from {url} has no request status"))
             .sent()
-            .hint("check that this is a Dogtag CA, and see its debug log"));
+            .hint("check that this is a Dogtag CA; see the CA's debug log"));
     }
     Ok(verdict)
 }

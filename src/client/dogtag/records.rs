@@ -11,7 +11,7 @@ use crate::asn1::certificate;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::summary::summary;
 use crate::asn1::{Number, name, pem};
-use crate::cmc::control::REASONS;
+use crate::cmc::revocation_reason::REASONS;
 use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::bad_reply;
 use crate::http::{Transport, Url};
@@ -156,7 +156,7 @@ impl<'t, 'db> Records<'t, 'db> {
         let Some(wanted) = search_fields(subject) else {
             return Ok(Lookup::Silent(
                 Error::new(Kind::Usage, format!("cannot search the CA's records for {text}"))
-                    .because("the name has none of CN, UID, O, OU, L, ST and C exactly once"),
+                    .because("no attribute of CN, UID, O, OU, L, ST and C occurs exactly once"),
             ));
         };
         let same = |record: &Record| {
@@ -218,15 +218,18 @@ impl<'t, 'db> Records<'t, 'db> {
     pub fn release(&mut self, serial: &Number) -> Result<()> {
         let number = serial.hex();
         let Some(api) = self.rest.api() else {
-            return Err(Error::new(Kind::Http, format!("no REST interface to release {number}")));
+            return Err(Error::new(
+                Kind::Http,
+                format!("cannot release {number}: the CA has no REST interface"),
+            ));
         };
         let url = self.rest.url(api, &format!("agent/certs/{number}/unrevoke"));
         let reply = self.rest.transport.post(url.as_str(), b"", JSON)?;
         if (200..300).contains(&reply.status) {
             return Ok(());
         }
-        let what = format!("the CA did not release {number}: HTTP status {}", reply.status);
-        Err(bad_reply(what, &reply).hint("the signer must be an agent of the CA"))
+        let what = format!("cannot release {number}: HTTP status {}", reply.status);
+        Err(bad_reply(what, &reply).hint("use an agent of the CA as --signer"))
     }
 
     /// Returns all pages of a search, newest certificate first.
@@ -282,7 +285,7 @@ fn record_of(value: &Value) -> Option<Record> {
         certificate: None,
     };
     if let Some(encoded) = text("Encoded") {
-        let der = pem::to_der("the certificate of the CA's record", encoded.as_bytes()).ok()?;
+        let der = pem::to_der("the certificate in the CA's record", encoded.as_bytes()).ok()?;
         let summary = summary(&der).ok()?;
         record.not_before = Some(summary.not_before);
         record.not_after = Some(summary.not_after);

@@ -128,7 +128,7 @@ impl<'t, 'db> Rest<'t, 'db> {
                 silence = Some(why);
             }
         }
-        Err(silence.unwrap_or_else(|| Error::new(Kind::Internal, "no path to ask under")))
+        Err(silence.unwrap_or_else(|| Error::new(Kind::Internal, "no REST path to query")))
     }
 }
 
@@ -140,7 +140,7 @@ pub(super) fn meaning<T>(
 ) -> Result<T> {
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
     if reply.status != 200 {
-        let what = format!("{url} is answered with HTTP status {}", reply.status);
+        let what = format!("HTTP status {} from {url}", reply.status);
         let Some(said) = body.as_ref().and_then(|body| Exception::read(reply.status, body)) else {
             return Err(bad_reply(what, reply));
         };
@@ -150,12 +150,12 @@ pub(super) fn meaning<T>(
         }
         let error = bad_reply(what, reply).because(said);
         return Err(match reply.status {
-            401 | 403 => error.hint("authenticate as somebody who may do this"),
+            401 | 403 => error.hint("authenticate as a user who has this permission"),
             _ => error,
         });
     }
     body.as_ref().and_then(read).ok_or_else(|| {
-        bad_reply(format!("the response from {url} is not a certificate record in JSON"), reply)
+        bad_reply(format!("response from {url} is not a certificate record in JSON"), reply)
     })
 }
 

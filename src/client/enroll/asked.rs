@@ -1,10 +1,10 @@
 //! Compares the names in a request with those in a certificate.
 
 use rasn::types::Any;
-use rasn_pkix::Extension;
 
 use crate::asn1::certificate;
 use crate::asn1::certificate::Certificate;
+use crate::asn1::extension::Extension;
 use crate::asn1::name::{dn_string, same_name};
 use crate::asn1::summary::alternative_names;
 use crate::asn1::{decode, oid};
@@ -34,8 +34,8 @@ impl Asked {
     /// # Errors
     /// [`crate::error::Kind::Input`] for names that can't be decoded.
     pub(super) fn new(subject: Option<Vec<u8>>, extensions: &[Extension]) -> Result<Asked> {
-        let wanted = extensions.iter().find(|e| *e.extn_id == *oid::CE_SUBJECT_ALT_NAME);
-        Ok(Asked { subject, names: names(wanted.map(|e| &e.extn_value[..]))? })
+        let wanted = extensions.iter().find(|e| e.is(oid::CE_SUBJECT_ALT_NAME));
+        Ok(Asked { subject, names: names(wanted.map(|e| &e.value[..]))? })
     }
 
     /// Returns the names in a request.

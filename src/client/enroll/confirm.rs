@@ -1,107 +1,98 @@
 //! Confirms receipt of a certificate if the CA requires it (confirmCertAcceptance, RFC 5272 §6.14).
 
-use super::round_trips::Requester;
+use super::round_trips::{Asker, RoundTrips};
 use crate::asn1::certificate;
-use crate::asn1::{decode, tlv};
-use crate::client::connection::Connection;
-use crate::client::keys::key_for;
-use crate::client::session::Identity;
-use crate::client::{judge, pop};
+use crate::asn1::{Number, decode, tlv};
+use crate::client::find_key::key_for;
+use crate::client::pop;
+use crate::client::session::Session;
+use crate::client::verify_response::{self, Proven};
 use crate::cmc::control::{CertificateId, Control};
 use crate::cmc::message::{Signatory, seal};
 use crate::cmc::proof::SharedSecret;
 use crate::cmc::request::{PkiDataBuilder, Request, Sent};
 use crate::cmc::response::{CmcStatus, Outcome, Response};
 use crate::error::{Error, Kind, Leftover, Result};
-use crate::nss::{Certificate, Database, PrivateKey, Token};
+use crate::nss::{Certificate, PrivateKey};
 
-/// Confirms as the requester of the certificate.
-pub(super) struct Confirmation<'a> {
-    /// The database.
-    pub(super) database: &'a Database,
-    /// The token that is searched first.
-    pub(super) token: &'a Token,
-    /// Who requests the certificate.
-    pub(super) requester: &'a Requester,
-}
-
-impl Confirmation<'_> {
-    /// Returns the certificates of a response that completes an enrollment. If the CA requires a
-    /// confirmation, it is sent first, in another message of the same transaction; the certificate
-    /// counts as issued when a verified response reports success.
+impl RoundTrips<'_> {
+    /// Returns the certificate of a response that completes an enrollment; `outcome` is its outcome.
+    /// If the CA requires a confirmation, it is sent first, in another message of the same
+    /// transaction; the certificate counts as issued when a verified response reports success.
     ///
     /// # Errors
-    /// As [`judge::issued`]; [`Kind::Pending`] with the certificate when the CA doesn't accept the
-    /// confirmation.
+    /// As [`verify_response::issued`] and [`verify_response::ours`]; [`Kind::Pending`] with the certificate when the CA
+    /// doesn't accept the confirmation.
     pub(super) fn issued(
-        &self,
-        connection: &mut Connection<'_>,
+        &mut self,
+        outcome: Outcome,
         response: &Response,
         sent: &Sent,
         request: &Request,
         key: Option<&PrivateKey>,
-    ) -> Result<Vec<Vec<u8>>> {
-        let Outcome::ConfirmRequired { certificates } = response.outcome() else {
-            return judge::issued(response);
+    ) -> Result<Proven> {
+        let Outcome::ConfirmRequired { certificates } = outcome else {
+            return verify_response::ours(
+                self.session,
+                verify_response::issued(outcome)?,
+                request.spki(),
+            );
         };
-        let (ours, _) = judge::ours(self.database, certificates.clone(), request.spki())?;
-        match self.confirm(connection, response, sent, request, key, &ours) {
-            Ok(()) => Ok(certificates),
-            Err(e) => Err(unconfirmed(e, &ours)),
+        let ours = verify_response::ours(self.session, certificates, request.spki())?;
+        match self.confirm(response, sent, request, key, &ours.certificate) {
+            Ok(()) => Ok(ours),
+            Err(e) => Err(unconfirmed(e, &ours.certificate)),
         }
     }
 
     fn confirm(
-        &self,
-        connection: &mut Connection<'_>,
+        &mut self,
         response: &Response,
         sent: &Sent,
         request: &Request,
         key: Option<&PrivateKey>,
         ours: &Certificate,
     ) -> Result<()> {
+        let Session { database, token, .. } = self.session;
         let fields = certificate::fields(ours.der())?;
-        let serial = decode("a serial number", &tlv(0x02, fields.serial))?;
+        let serial = Number::of(&decode("a serial number", &tlv(0x02, fields.serial))?);
         let id = CertificateId { issuer: fields.issuer.to_vec(), serial };
         let mut controls = vec![Control::ConfirmCertAcceptance(id)];
-        let (more, sent) = pop::go_on(sent, response, self.database)?;
+        let (more, sent) = pop::go_on(sent, response, database)?;
         controls.extend(more);
         let mut builder = PkiDataBuilder::default();
         for control in &controls {
             builder.add(control)?;
         }
-        let message = match self.requester {
-            Requester::Certificate(nickname) => {
-                let identity = Identity::find(self.database, self.token, nickname)?;
-                seal(builder, Signatory::from(&identity), &[], self.database)?
-            }
-            Requester::SharedSecret(shared) => {
+        let message = match &self.asker {
+            Asker::Holder(identity) => seal(builder, Signatory::from(identity), &[], database)?,
+            Asker::SharedSecret(shared) => {
                 builder.add(&Control::Identification(shared.identification.clone()))?;
                 let known = SharedSecret {
                     secret: shared.secret.bytes(),
                     identification: Some(&shared.identification),
                 };
                 let over = builder.request_sequence()?;
-                let witness = known.witness(shared.algorithms, &over, self.database)?;
+                let witness = known.witness(shared.algorithms, &over, database)?;
                 builder.add(&Control::IdentityProofV2(Box::new(witness)))?;
                 let found = match key {
                     Some(_) => None,
-                    None => Some(key_for(self.database, self.token, request.spki())?),
+                    None => Some(key_for(database, token, request.spki())?),
                 };
                 let Some(key) = key.or(found.as_ref()) else {
                     return Err(Error::new(Kind::NotFound, "private key of the request not found"));
                 };
                 let requests = std::slice::from_ref(request);
-                seal(builder, Signatory::RequestKey(key), requests, self.database)?
+                seal(builder, Signatory::RequestKey(key), requests, database)?
             }
         };
-        let response = connection.send(&message, &sent)?;
-        judge::issued(&response)?;
+        let response = self.connection.send(&message, &sent)?;
+        verify_response::issued(response.outcome())?;
         // Elsewhere a missing status means success, but here the status is the only content.
         if response.statuses().iter().any(|s| s.status == CmcStatus::Success) {
             return Ok(());
         }
-        Err(Error::new(Kind::BadReply, "the response to the confirmation has no status"))
+        Err(Error::new(Kind::BadReply, "response to the confirmation has no status"))
     }
 }
 
@@ -113,13 +104,13 @@ fn unconfirmed(why: Error, certificate: &Certificate) -> Error {
     Error::new(
         Kind::Pending,
         format!(
-            "the CA issued the certificate, serial {serial}, and did not take its confirmation; it \
-             may not be used yet"
+            "the CA issued the certificate, serial {serial}, but did not accept its confirmation; do \
+             not use it yet"
         ),
     )
     .because(why)
     .retry(false)
     .sent()
-    .hint("Dogtag takes no confirmation: set cmc.cert.confirmRequired=false in the CA's CS.cfg")
+    .hint("Dogtag accepts no confirmation: set cmc.cert.confirmRequired=false in the CA's CS.cfg")
     .leftover(Leftover { certificate: Some(certificate.der().to_vec()), ..Leftover::default() })
 }

@@ -117,25 +117,21 @@ impl fmt::Display for Notice {
         match self {
             Notice::UnfinishedKey { label, id, kind } => {
                 let id = keyid::to_hex(id);
-                write!(f, "a key with the label {label:?} is there, id {id}")?;
+                write!(f, "a key with label {label:?} exists, id {id}")?;
                 kind.map_or(Ok(()), |kind| write!(f, ", {kind}"))
             }
             Notice::RecordsSilent(why) => {
-                write!(f, "cannot ask the CA for the certificate of an earlier request: {why}")
+                write!(f, "cannot look up the certificate of an earlier request at the CA: {why}")
             }
             Notice::OnHold => f.write_str("the certificate is on hold"),
             Notice::StateUnknown(Some(why)) => {
-                write!(f, "cannot ask the CA whether the certificate is revoked: {why}")
+                write!(f, "cannot look up at the CA whether the certificate is revoked: {why}")
             }
             Notice::StateUnknown(None) => f.write_str("the CA has no record of the certificate"),
-            Notice::CaNotImported(e) | Notice::LabelStays(e) => e.fmt(f),
+            Notice::CaNotImported(e) | Notice::LabelStays(e) | Notice::NotClosed(e) => e.fmt(f),
             Notice::NewLabelStays(fault) => {
-                write!(f, "the key's label could not be taken away: {fault}")
+                write!(f, "cannot remove the key's label: {fault}")
             }
-            Notice::NotClosed(e) => match e.nss() {
-                Some(fault) => write!(f, "NSS could not be shut down: {fault}"),
-                None => e.fmt(f),
-            },
         }
     }
 }

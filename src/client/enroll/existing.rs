@@ -12,8 +12,8 @@ use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::spki_key_spec;
 use crate::client::dogtag::records::State;
-use crate::client::keys::is_unfinished;
 use crate::client::output;
+use crate::client::request_key::is_unfinished;
 use crate::client::status::{Recorded, Validity, recorded};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Certificate;
@@ -28,22 +28,18 @@ pub(super) enum Existing {
 }
 
 impl Job<'_> {
-    /// Examines the certificates under the nickname. One that matches ends the run without a
-    /// request. One of another subject is an error, and so is one that differs from the request,
-    /// unless it is to be replaced.
+    /// Examines the certificates under the nickname, which [`Job::named`] found. One that matches ends
+    /// the run without a request. One that differs from the request is an error, unless it is to be
+    /// replaced.
     pub(super) fn existing(
         &self,
-        subject: &[u8],
+        found: &[Certificate],
         asked: &Asked,
         key: Option<KeySpec>,
     ) -> Result<Existing> {
         let ask = Existing::Ask { strict: self.spec.require_names };
-        let Some(nickname) = self.nickname else { return Ok(ask) };
-        let found = self.named(nickname, subject)?;
-        if self.spec.force {
-            return Ok(ask);
-        }
-        let Some((certificate, differences)) = self.in_use(&found, asked, key)? else {
+        let Some(nickname) = self.nickname.filter(|_| !self.spec.force) else { return Ok(ask) };
+        let Some((certificate, differences)) = self.in_use(found, asked, key)? else {
             return Ok(ask);
         };
         if differences.all.is_empty() {
@@ -60,9 +56,11 @@ impl Job<'_> {
         let said = differences.all.join("; ");
         Err(Error::new(
             Kind::Differs,
-            format!("{nickname} is there, serial {serial}, but not as asked for: {said}"),
+            format!(
+                "certificate {nickname:?}, serial {serial}, does not match the request: {said}"
+            ),
         )
-        .hint("add --renew-on-change to replace it, or ask for what is there")
+        .hint("add --renew-on-change to replace it")
         .differing(nickname, differences.all))
     }
 
@@ -71,7 +69,8 @@ impl Job<'_> {
     ///
     /// # Errors
     /// [`Kind::Conflict`].
-    pub(super) fn named(&self, nickname: &str, subject: &[u8]) -> Result<Vec<Certificate>> {
+    pub(super) fn named(&self, subject: &[u8]) -> Result<Vec<Certificate>> {
+        let Some(nickname) = self.nickname else { return Ok(Vec::new()) };
         let found = self.session.named(nickname)?;
         let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) else {
             return Ok(found);
@@ -79,9 +78,9 @@ impl Job<'_> {
         let theirs = dn_string(other.subject()).unwrap_or_default();
         Err(Error::new(
             Kind::Conflict,
-            format!("the nickname {nickname:?} belongs to another subject, {theirs}"),
+            format!("nickname {nickname:?} belongs to another subject: {theirs}"),
         )
-        .hint("choose another --nickname, or delete it with certutil -D -n NICKNAME"))
+        .hint("choose another --nickname"))
     }
 
     /// Returns the certificate in use and its differences: the newest of those that are valid long
@@ -199,7 +198,7 @@ impl Job<'_> {
             mended.push(Mended::Trust(trust.clone()));
         }
         if let Some(path) = &self.spec.chain_file {
-            let issuers = self.session.issuers(of.der(), &[])?;
+            let issuers = self.session.issuers(of.der())?;
             let pem = pem::certificates(of.der(), &issuers);
             if std::fs::read(path).ok().as_deref() != Some(pem.as_bytes()) {
                 output::write(path, pem.as_bytes(), output::Mode::Default)?;
@@ -218,7 +217,7 @@ impl Job<'_> {
             return Ok(None);
         }
         key.set_label("").map_err(|f| {
-            let what = format!("cannot take the label {label:?} from the certificate's key");
+            let what = format!("cannot remove label {label:?} from the certificate's key");
             Error::new(Kind::Refused, what).because(f)
         })?;
         Ok(Some(label))
@@ -246,7 +245,7 @@ fn differences(
     if let Some(key) = key
         && theirs != Some(key)
     {
-        let theirs = theirs.map_or_else(|| "of another kind".to_owned(), |k| k.to_string());
+        let theirs = theirs.map_or_else(|| "of another type".to_owned(), |k| k.to_string());
         all.push(format!("its key is {theirs}, not {key}"));
     }
     Ok(Differences { all, names: !missing.is_empty() })

@@ -6,20 +6,12 @@ use super::{Enrolled, Issued, IssuedKey, Job, Notice, Outcome};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::client::import::{self, Stored};
-use crate::client::keys::RequestKey;
 use crate::client::output;
+use crate::client::request_key::RequestKey;
+use crate::client::verify_response::Proven;
 use crate::error::{Error, Kind, Leftover, Result};
 use crate::keyid;
 use crate::nss::Certificate;
-
-/// A certificate that is proven to be from the CA and for the request's key.
-pub(super) struct Proven {
-    pub(super) certificate: Certificate,
-    /// DER of the other certificates in the response.
-    pub(super) others: Vec<Vec<u8>>,
-    /// Whether the CA had issued it to an earlier run.
-    pub(super) recovered: bool,
-}
 
 /// The options for completing the run.
 pub(super) struct Ending {
@@ -27,6 +19,8 @@ pub(super) struct Ending {
     pub(super) place: Option<output::Reserved>,
     /// Whether a missing name is an error.
     pub(super) strict: bool,
+    /// Whether the CA had issued the certificate to an earlier run.
+    pub(super) recovered: bool,
     /// Notices about keys of other runs.
     pub(super) notices: Vec<Notice>,
 }
@@ -44,15 +38,12 @@ impl Job<'_> {
         asked: &Asked,
         ending: Ending,
     ) -> Result<Enrolled> {
-        let der = proven.certificate.der();
-        let chain = self
-            .session
-            .issuers(der, &proven.others)
-            .map_err(|e| self.issued_but(e, der, &[], key.as_ref()))?;
+        let Proven { certificate, issuers: chain, others } = proven;
+        let der = certificate.der();
         self.check(der, key.as_ref(), asked, ending.strict)
             .map_err(|e| self.issued_but(e, der, &chain, key.as_ref()))?;
         let pem = pem::certificates(der, &chain);
-        let stored = match self.store(&proven, &chain, key.as_ref()) {
+        let stored = match self.store(&certificate, &chain, &others, key.as_ref()) {
             Ok(stored) => stored,
             Err(e) => {
                 let filled = ending.place.map(|place| place.fill(pem.as_bytes()));
@@ -76,28 +67,28 @@ impl Job<'_> {
             && let Err(e) = place.fill(pem.as_bytes())
         {
             let e = match self.nickname {
-                Some(nickname) => e.note(format!("the certificate is imported as {nickname:?}")),
+                Some(nickname) => e.note(format!("the certificate was imported as {nickname:?}")),
                 None => e,
             };
             return Err(self.issued_but(e, der, &chain, None));
         }
         let read = || Ok((summary(der)?, asked.missing(der)?, asked.replaced(der)?));
-        let (certificate, missing_names, replaced_subject) = match read() {
+        let (summary, missing_names, replaced_subject) = match read() {
             Ok(read) => read,
             Err(e) => return Err(self.issued_but(e, der, &chain, None)),
         };
         Ok(Enrolled {
-            certificate,
+            certificate: summary,
             nickname: self.nickname.map(str::to_owned),
             token: self.session.token.user_name(),
             has_key: stored.has_key,
-            archived: match (&self.spec.archive, proven.recovered) {
+            archived: match (&self.spec.archive, ending.recovered) {
                 (None, _) => Some(false),
                 (Some(_), false) => Some(true),
                 (Some(_), true) => None,
             },
             outcome: Outcome::Issued(Box::new(Issued {
-                recovered: proven.recovered,
+                recovered: ending.recovered,
                 chain,
                 key: issued_key,
                 imported_cas: stored.added,
@@ -120,17 +111,17 @@ impl Job<'_> {
         let token = &self.session.token;
         if key.is_some_and(|k| token.find_key(&k.id).is_none()) {
             let token = token.user_name();
-            let what = format!("the key of the request is no longer in the token {token}");
+            let what = format!("key of the request not found in token {token}");
             return Err(Error::new(Kind::NotFound, what)
-                .because("it was deleted while the CA worked on the request")
-                .hint("have the certificate revoked, and enroll again"));
+                .because("it was deleted while the CA processed the request")
+                .hint("revoke the certificate, and enroll again"));
         }
         let missing = asked.missing(der)?;
         if strict && !missing.is_empty() {
-            let what = format!("the CA left out {}", missing.join(", "));
+            let what = format!("the certificate lacks requested names: {}", missing.join(", "));
             return Err(Error::new(Kind::Differs, what)
-                .because("the profile decides which names a certificate gets")
-                .hint("ask without these names, or with --force once the profile gives them")
+                .because("the profile decides which names it gets")
+                .hint("remove these names, or change the profile and use --force")
                 .lacking(missing));
         }
         Ok(())
@@ -138,11 +129,11 @@ impl Job<'_> {
 
     fn store(
         &self,
-        proven: &Proven,
+        certificate: &Certificate,
         chain: &[Vec<u8>],
+        others: &[Vec<u8>],
         key: Option<&RequestKey>,
     ) -> Result<Stored> {
-        let certificate = &proven.certificate;
         let Some(nickname) = self.nickname else {
             let has_key = certificate.private_key().is_ok();
             return Ok(Stored { has_key, added: Vec::new(), failed: Vec::new() });
@@ -150,7 +141,7 @@ impl Job<'_> {
         if let Some(key) = key {
             key.name(nickname);
         }
-        let (trust, others) = (self.spec.trust.as_ref(), &proven.others);
+        let trust = self.spec.trust.as_ref();
         let stored = import::store(self.session, certificate, nickname, trust, chain, others);
         match (stored, key) {
             (Err(e), Some(key)) if !self.session.token.holds(certificate) => {
@@ -158,9 +149,9 @@ impl Job<'_> {
                 Err(e)
             }
             (Ok(stored), Some(_)) if !stored.has_key => {
-                let what = format!("the certificate is imported as {nickname:?} without a key");
+                let what = format!("the certificate was imported as {nickname:?} without a key");
                 Err(Error::new(Kind::NotFound, what)
-                    .because("the key was deleted while the CA worked on the request"))
+                    .because("the key was deleted while the CA processed the request"))
             }
             (stored, _) => stored,
         }
@@ -178,7 +169,7 @@ impl Job<'_> {
         let serial = summary(der).map(|s| s.serial_hex()).unwrap_or_default();
         let key = key.filter(|k| self.session.token.find_key(&k.id).is_some());
         let key = key.and_then(|k| k.left().key);
-        let mut note = format!("the CA did issue the certificate, serial {serial}");
+        let mut note = format!("the CA issued the certificate, serial {serial}");
         if let Some(key) = &key {
             let (id, label) = (keyid::to_hex(&key.id), key.label.as_deref().unwrap_or_default());
             note.push_str(&format!(", and its key is kept, id {id}, label {label:?}"));

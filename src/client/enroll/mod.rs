@@ -12,26 +12,27 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::archive::Archive;
-use super::connection::Config;
+use super::connection::{Config, Connection};
 use super::csr::{self, AltNames, CsrSpec, Extensions, Format, Requested};
-use super::keys::RequestKey;
 pub use super::lock::Event;
 use super::lock::Lock;
 use super::passwords::Passwords;
+use super::request_key::RequestKey;
 use super::session::{Needs, Session};
-use super::{judge, output, signer};
+use super::verify_response::Proven;
+use super::{output, signer};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::cmc::crmf::Pop;
 use crate::cmc::request::Request;
 use crate::error::{Error, Leftover, Result};
 use crate::keyid;
-use crate::nss::{Access, KeyFlags, PrivateKey, Trust};
+use crate::nss::{Access, KeyFlags, Trust};
 use asked::Asked;
 pub use enrolled::{Enrolled, Issued, IssuedKey, Mended, Notice, Outcome};
 use existing::Existing;
-use finish::{Ending, Proven};
-use round_trips::RoundTrips;
+use finish::Ending;
+use round_trips::{Asker, RoundTrips};
 pub use round_trips::{Requester, Shared};
 
 /// The key that is generated if the caller specifies none.
@@ -127,6 +128,22 @@ impl EnrollSpec {
 
 /// Enrolls a certificate. `tell` is called with events during the run.
 ///
+/// ```no_run
+/// use nss_cmc::{AltNames, Config, EnrollSpec, KeySource, Requester, Source, Url, enroll};
+///
+/// let mut ca = Config::new(Url::parse("https://ca.example:8443")?);
+/// ca.profile = Some("caCMCserverCert".into());
+/// let passwords = Source::File("pin.txt".into()).passwords();
+/// let agent = Requester::Certificate("agent".into());
+/// let names = AltNames(vec![("dns".into(), "www.example".into())]);
+/// let key = KeySource::New { spec: None, subject: "CN=www.example".into(), names };
+/// let mut spec = EnrollSpec::new("nssdb", passwords, ca, agent, key);
+/// spec.nickname = Some("www".into());
+/// let enrolled = enroll(spec, &mut |event| eprintln!("{event:?}"))?;
+/// println!("serial number {}", enrolled.certificate.serial_hex());
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
+///
 /// # Errors
 /// Of every kind. A run that fails before its request is sent keeps no key. After that the key
 /// stays, and the error identifies it, unless the CA verifiably refused this very request. A
@@ -144,7 +161,6 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled>
     };
     let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
     let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
-    spec.connection.submit_url()?;
     // Held from the look at existing certificates to the import, so that no other run interferes.
     let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
     let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
@@ -168,14 +184,15 @@ impl Job<'_> {
     fn with_csr(&self, path: &Path) -> Result<Enrolled> {
         let request = csr::read(path, None)?;
         let asked = Asked::of(&request)?;
-        if let (Some(nickname), Some(subject)) = (self.nickname, &asked.subject) {
-            self.named(nickname, subject)?;
+        if let Some(subject) = &asked.subject {
+            self.named(subject)?;
         }
-        self.check_signer()?;
+        let mut round_trips = self.round_trips()?;
         // Reserved before the request is sent: the certificate could not be written otherwise.
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
-        let proven = self.ask(&request, None)?;
-        let ending = Ending { place, strict: self.spec.require_names, notices: Vec::new() };
+        let proven = round_trips.run(&request, None)?;
+        let strict = self.spec.require_names;
+        let ending = Ending { place, strict, recovered: false, notices: Vec::new() };
         self.finish(proven, None, &asked, ending)
     }
 
@@ -186,9 +203,11 @@ impl Job<'_> {
         let requested = Requested { names: names.clone(), ..Requested::default() };
         let extensions = Extensions::read(&requested)?;
         let asked = Asked::new(Some(subject.clone()), extensions.list())?;
-        let existing = self.existing(&subject, &asked, key)?;
         let kind = key.unwrap_or(DEFAULT_KEY);
-        let mut unfinished = self.unfinished(kind)?;
+        let (existing, mut unfinished) = {
+            let named = self.named(&subject)?;
+            (self.existing(&named, &asked, key)?, self.unfinished(&named, kind))
+        };
         let strict = match existing {
             Existing::Fits(mut enrolled) => {
                 enrolled.notices.extend(unfinished.all(self.nickname.unwrap_or_default()));
@@ -196,10 +215,12 @@ impl Job<'_> {
             }
             Existing::Ask { strict } => strict,
         };
-        self.check_signer()?;
+        let round_trips = self.round_trips()?;
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
         let purpose = self.nickname.unwrap_or(text);
-        let (key, proven) = match self.recover(&subject, &asked, &mut unfinished)? {
+        let recovered = self.recover(&subject, &asked, &mut unfinished)?;
+        let is_recovered = recovered.is_some();
+        let (key, proven) = match recovered {
             Some(found) => found,
             None => {
                 let key = match unfinished.go_on(&self.session.token, purpose)? {
@@ -207,20 +228,31 @@ impl Job<'_> {
                     None => self.new_key(kind, purpose)?,
                 };
                 let notices = &unfinished.notices;
-                self.certify(key, subject, extensions)
+                self.certify(key, subject, extensions, round_trips)
                     .map_err(|e| notices.iter().fold(e, |e, notice| e.note(notice.to_string())))?
             }
         };
-        let ending = Ending { place, strict, notices: unfinished.notices };
+        let notices = unfinished.notices;
+        let ending = Ending { place, strict, recovered: is_recovered, notices };
         self.finish(proven, Some(key), &asked, ending)
     }
 
-    /// Checks that the CA can accept the signer, before anything is created or sent.
-    fn check_signer(&self) -> Result<()> {
-        match &self.spec.requester {
-            Requester::Certificate(nickname) => signer::check(&self.session.identity(nickname)?),
-            Requester::SharedSecret(_) => Ok(()),
-        }
+    /// Finds the requester, checks that the CA can accept the signer, and prepares the connection,
+    /// before anything is created or sent.
+    fn round_trips(&self) -> Result<RoundTrips<'_>> {
+        let Job { session, spec, .. } = self;
+        let (asker, client) = match &spec.requester {
+            Requester::Certificate(nickname) => {
+                let identity = session.identity(nickname)?;
+                signer::check(&identity)?;
+                // It signs the messages and the TLS handshake.
+                let identity = identity.for_several_signatures();
+                (Asker::Holder(identity.clone()), Some(identity))
+            }
+            Requester::SharedSecret(shared) => (Asker::SharedSecret(shared), None),
+        };
+        let connection = Connection::open(&spec.connection, &session.database, client)?;
+        Ok(RoundTrips { session, asker, connection })
     }
 
     fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<RequestKey> {
@@ -237,6 +269,7 @@ impl Job<'_> {
         mut key: RequestKey,
         subject: Vec<u8>,
         extensions: Extensions,
+        mut round_trips: RoundTrips<'_>,
     ) -> Result<(RequestKey, Proven)> {
         let request = match self.request_for(subject, extensions, &key) {
             Ok(request) => request,
@@ -244,7 +277,7 @@ impl Job<'_> {
         };
         // From here on the CA may issue: after a signal the run waits for its response.
         key.commit();
-        match key.private().and_then(|private| self.ask(&request, Some(private))) {
+        match key.private().and_then(|private| round_trips.run(&request, Some(private))) {
             Ok(proven) => Ok((key, proven)),
             Err(e) => Err(self.failed(e, key)),
         }
@@ -268,24 +301,8 @@ impl Job<'_> {
         };
         let database = self.session.database.name();
         error.note(format!(
-            "each run goes on with this key; to begin with another one: certutil -F -d {database}{token} -k {id}"
+            "each run continues with this key; to use a new key, delete it: certutil -F -d {database}{token} -k {id}"
         ))
-    }
-
-    /// Sends a request; returns the certificate, proven to be from the CA and for the request's
-    /// key.
-    fn ask(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
-        let database = &self.session.database;
-        let round_trips = RoundTrips {
-            database,
-            token: &self.session.token,
-            requester: &self.spec.requester,
-            config: &self.spec.connection,
-        };
-        let certificates = round_trips.run(request, key)?;
-        let (certificate, others) =
-            judge::ours(database, certificates, request.spki()).map_err(Error::sent)?;
-        Ok(Proven { certificate, others, recovered: false })
     }
 
     fn request_for(

@@ -2,22 +2,23 @@
 
 use zeroize::Zeroizing;
 
-use super::confirm::Confirmation;
 use crate::algorithm::Crypto;
 use crate::asn1::Number;
 use crate::asn1::certificate;
-use crate::client::connection::{Config, Connection};
-use crate::client::keys::key_for;
-use crate::client::session::Identity;
-use crate::client::{judge, pop};
+use crate::client::connection::Connection;
+use crate::client::find_key::key_for;
+use crate::client::pop;
+use crate::client::session::{Identity, Session};
+use crate::client::verify_response::Proven;
 use crate::cmc::control::Control;
 use crate::cmc::message::{CmcSpec, Message, Signatory, build};
+use crate::cmc::nonce;
 use crate::cmc::pop::Challenge;
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::{Request, Sent};
 use crate::cmc::response::{CmcStatus, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Database, KeyTransport, PrivateKey, Token};
+use crate::nss::{KeyTransport, PrivateKey};
 use crate::secret::Secret;
 
 /// Who requests a certificate.
@@ -40,56 +41,57 @@ pub struct Shared {
     pub algorithms: WitnessAlgorithms,
 }
 
-/// The CA and the requester of an enrollment.
+/// A [`Requester`], looked up in the database.
+pub(super) enum Asker<'a> {
+    /// The holder of a certificate.
+    Holder(Identity),
+    /// A user with a shared secret.
+    SharedSecret(&'a Shared),
+}
+
+/// The requester of an enrollment and the connection to the CA.
 pub(super) struct RoundTrips<'a> {
-    /// The database with keys and trust.
-    pub(super) database: &'a Database,
-    /// The token that is searched first.
-    pub(super) token: &'a Token,
+    /// The database with keys and trust, and the token that is searched first.
+    pub(super) session: &'a Session,
     /// Who requests the certificate.
-    pub(super) requester: &'a Requester,
-    /// The CA and how to connect.
-    pub(super) config: &'a Config,
+    pub(super) asker: Asker<'a>,
+    /// The connection to the CA.
+    pub(super) connection: Connection<'a>,
 }
 
 impl RoundTrips<'_> {
     /// Requests a certificate: in one round trip; in two when the CA requires proof of possession
     /// by decryption (RFC 5272 §6.7); and in a further one when it requires a confirmation. `key`
-    /// is the key to be certified; if it isn't given, it is looked up when needed. Returns the
-    /// certificates of the response (DER).
+    /// is the key to be certified; if it isn't given, it is looked up when needed.
     ///
     /// # Errors
-    /// As [`Connection::send`]; [`Kind::Rejected`], [`Kind::Pending`], [`Kind::PopRequired`]. A
-    /// refusal of this very request is [settled](Error::is_settled).
-    pub(super) fn run(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Vec<Vec<u8>>> {
+    /// As [`Connection::send`] and [`ours`](crate::client::verify_response::ours); [`Kind::Rejected`],
+    /// [`Kind::Pending`], [`Kind::PopRequired`]. A refusal of this very request is
+    /// [settled](Error::is_settled).
+    pub(super) fn run(&mut self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
         let bare = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
         let mut spec = CmcSpec { requests: bare.requests.clone(), ..CmcSpec::default() };
-        fresh(&mut spec, self.database)?;
-        let (mut message, identity) = self.message(spec, request, key)?;
-        let mut connection = Connection::open(self.config, self.database, identity)?;
-        let mut response = connection.send(&message.der, &message.sent)?;
-        if matches!(self.requester, Requester::Certificate(_))
-            && connection.endpoint().takes_no_controls(&response)
+        fresh(&mut spec, &self.session.database)?;
+        let Message { der, mut sent, .. } = self.message(spec, request, key)?;
+        let mut response = self.connection.send(&der, &sent)?;
+        let mut outcome = response.outcome();
+        if matches!(self.asker, Asker::Holder(_))
+            && self.connection.endpoint().takes_no_controls(&outcome)
         {
-            message = self.message(bare, request, key).map_err(Error::sent)?.0;
-            response = connection.send(&message.der, &message.sent).map_err(Error::sent)?;
+            let message = self.message(bare, request, key).map_err(Error::sent)?;
+            sent = message.sent;
+            response = self.connection.send(&message.der, &sent).map_err(Error::sent)?;
+            outcome = response.outcome();
         }
-        let confirmation =
-            Confirmation { database: self.database, token: self.token, requester: self.requester };
-        let signer = match (response.outcome(), self.requester) {
-            (Outcome::Invalid(e), _) => return Err(e.sent()),
-            (Outcome::PopRequired, Requester::Certificate(signer)) => signer,
-            _ => {
-                let issued =
-                    confirmation.issued(&mut connection, &response, &message.sent, request, key);
-                return issued.map_err(|e| settled(e, &response, &message.sent, request));
-            }
-        };
         // The CA has the request and waits for its proof of possession.
-        let (second, sent) =
-            self.prove(&response, &message.sent, request, key, signer).map_err(Error::sent)?;
-        let response = connection.send(&second, &sent).map_err(Error::sent)?;
-        let issued = confirmation.issued(&mut connection, &response, &sent, request, key);
+        if let (Outcome::PopRequired, Asker::Holder(signer)) = (&outcome, &self.asker) {
+            let proof = self.prove(&response, &sent, request, key, signer);
+            let (second, now) = proof.map_err(Error::sent)?;
+            response = self.connection.send(&second, &now).map_err(Error::sent)?;
+            sent = now;
+            outcome = response.outcome();
+        }
+        let issued = self.issued(outcome, &response, &sent, request, key);
         issued.map_err(|e| settled(e, &response, &sent, request))
     }
 
@@ -100,58 +102,56 @@ impl RoundTrips<'_> {
         sent: &Sent,
         request: &Request,
         key: Option<&PrivateKey>,
-        signer: &str,
+        signer: &Identity,
     ) -> Result<(Zeroizing<Vec<u8>>, Sent)> {
         let challenge = Challenge::from_response(response)?;
         let spki = request.spki();
         if challenge.request().spki() != spki {
-            return Err(Error::new(Kind::BadReply, "the CA's challenge is about another key")
-                .hint("the response may belong to another request; nothing was decrypted"));
+            return Err(Error::new(
+                Kind::BadReply,
+                "key in the CA's challenge does not match the request",
+            )
+            .hint("the response may belong to another request; nothing was decrypted"));
         }
+        let Session { database, token, .. } = self.session;
         let found;
         let key = match key {
             Some(key) => key,
             None => {
-                found = key_for(self.database, self.token, spki)?;
+                found = key_for(database, token, spki)?;
                 &found
             }
         };
-        let signer = Identity::find(self.database, self.token, signer)?;
-        let signatory = Signatory::from(&signer);
+        let signatory = Signatory::from(signer);
         let first = KeyTransport::Pkcs1;
-        let (more, sent) = pop::go_on(sent, response, self.database)?;
-        let second = pop::answer(&challenge, key, first, signatory, &more, self.database)?;
+        let (more, sent) = pop::go_on(sent, response, database)?;
+        let second = pop::answer(&challenge, key, first, signatory, &more, database)?;
         Ok((second, sent))
     }
 
-    /// Returns the first message, and the identity for TLS.
+    /// Returns the first message.
     fn message(
         &self,
         mut spec: CmcSpec,
         request: &Request,
         key: Option<&PrivateKey>,
-    ) -> Result<(Message, Option<Identity>)> {
-        match self.requester {
-            Requester::Certificate(nickname) => {
-                let identity = Identity::find(self.database, self.token, nickname)?;
-                let identity = identity.for_several_signatures();
-                let message = build(spec, Signatory::from(&identity), None, self.database)?;
-                Ok((message, Some(identity)))
-            }
-            Requester::SharedSecret(shared) => {
+    ) -> Result<Message> {
+        let Session { database, token, .. } = self.session;
+        match &self.asker {
+            Asker::Holder(identity) => build(spec, Signatory::from(identity), None, database),
+            Asker::SharedSecret(shared) => {
                 spec.identification = Some(shared.identification.clone());
                 spec.shared_secret = Some(shared.secret.duplicate());
                 spec.identity_proof = Some(shared.algorithms);
                 spec.pop_link = shared.pop_link.then_some(shared.algorithms);
                 let found = match key {
                     Some(_) => None,
-                    None => Some(key_for(self.database, self.token, request.spki())?),
+                    None => Some(key_for(database, token, request.spki())?),
                 };
                 let Some(key) = key.or(found.as_ref()) else {
-                    return Err(Error::new(Kind::NotFound, "no private key for the request"));
+                    return Err(Error::new(Kind::NotFound, "private key of the request not found"));
                 };
-                let message = build(spec, Signatory::RequestKey(key), Some(key), self.database)?;
-                Ok((message, None))
+                build(spec, Signatory::RequestKey(key), Some(key), database)
             }
         }
     }
@@ -179,7 +179,7 @@ fn settled(error: Error, response: &Response, sent: &Sent, request: &Request) ->
 fn refuses(response: &Response, sent: &Sent, request: &Request) -> bool {
     let refusal = |s: &&Status| matches!(s.status, CmcStatus::Failed | CmcStatus::NoSupport);
     let is_ours = |der: &Vec<u8>| certificate::fields(der).is_ok_and(|f| f.spki == request.spki());
-    judge::is_named(sent, response)
+    nonce::is_named(sent, response)
         && response.undecodable_status().is_none()
         && response.statuses().iter().all(refusal)
         && !response.certificates.iter().any(is_ours)

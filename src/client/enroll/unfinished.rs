@@ -2,15 +2,14 @@
 //! certificate that the CA's records have for them, or else in a new request.
 
 use super::asked::Asked;
-use super::finish::Proven;
 use super::{Job, Notice, Requester};
 use crate::algorithm::KeySpec;
 use crate::asn1::x509::spki_key_spec;
 use crate::client::dogtag::records::{Lookup, Records, State};
-use crate::client::judge;
-use crate::client::keys::{RequestKey, unfinished_label};
+use crate::client::request_key::{RequestKey, unfinished_label};
+use crate::client::verify_response::{self, Proven};
 use crate::error::{Kind, Result};
-use crate::nss::{KeyPair, Token};
+use crate::nss::{Certificate, KeyPair, Token};
 
 /// The keys of earlier runs.
 #[derive(Default)]
@@ -33,14 +32,11 @@ struct OldKey {
 }
 
 impl Job<'_> {
-    /// Returns the keys in the token that earlier runs for the nickname left behind.
-    ///
-    /// # Errors
-    /// Those of a database that can't be searched.
-    pub(super) fn unfinished(&self, wanted: KeySpec) -> Result<Unfinished> {
+    /// Returns the keys in the token that earlier runs for the nickname left behind; `named` are the
+    /// certificates under it.
+    pub(super) fn unfinished(&self, named: &[Certificate], wanted: KeySpec) -> Unfinished {
         let mut found = Unfinished::default();
-        let Some(nickname) = self.nickname else { return Ok(found) };
-        let named = self.session.named(nickname)?;
+        let Some(nickname) = self.nickname else { return found };
         for (text, labelled) in [(unfinished_label(nickname).as_str(), true), (nickname, false)] {
             for private in self.session.token.keys_labelled(text) {
                 let Ok(id) = private.id() else { continue };
@@ -63,7 +59,7 @@ impl Job<'_> {
                 }
             }
         }
-        Ok(found)
+        found
     }
 
     /// Returns a certificate that, by its records, the CA has issued for the key of an earlier run,
@@ -104,15 +100,14 @@ impl Job<'_> {
                     continue;
                 }
                 // A certificate that isn't proven is ignored.
-                let proven = judge::ours(&self.session.database, vec![der], &key.spki);
-                let Ok((certificate, others)) = proven else { continue };
+                let proven = verify_response::ours(self.session, vec![der], &key.spki);
+                let Ok(proven) = proven else { continue };
                 let OldKey { pair, .. } = unfinished.keys.swap_remove(at);
                 let key = RequestKey::resume(
                     &self.session.token,
                     pair,
                     self.nickname.unwrap_or_default(),
                 )?;
-                let proven = Proven { certificate, others, recovered: true };
                 return Ok(Some((key, proven)));
             }
         }

@@ -56,7 +56,7 @@ impl Place {
             match kernel_name(&path) {
                 Some(Some(n)) => return Ok(place(path, Kind::Descriptor(n))),
                 Some(None) if mode == Mode::Private => {
-                    let why = "it is another process's file; a secret is only written to your own";
+                    let why = "it is a file of another process; a secret is written to your own files only";
                     return Err(cannot_write(asked, why));
                 }
                 Some(None) => return Ok(place(path, Kind::Foreign)),
@@ -79,7 +79,7 @@ impl Place {
             }
             if planted(&path, &found) {
                 let why = format!(
-                    "{} is a symbolic link of the user {} in a directory that everybody can write",
+                    "{} is a symbolic link owned by user {} in a directory that all users can write",
                     path.display(),
                     found.uid()
                 );
@@ -119,7 +119,7 @@ impl Place {
         if let Kind::Special(device, inode) = self.kind {
             let found = file.metadata().map_err(failed)?;
             if (found.dev(), found.ino()) != (device, inode) {
-                return Err(cannot_write(&self.asked, "it was replaced by another file meanwhile"));
+                return Err(cannot_write(&self.asked, "another process replaced it"));
             }
             check_owner(&self.path, &found, mode).map_err(|w| cannot_write(&self.asked, w))?;
         }
@@ -179,14 +179,14 @@ fn check_owner(path: &Path, found: &Metadata, mode: Mode) -> std::result::Result
     };
     if mode == Mode::Private && !ours {
         return Err(format!(
-            "it is a {kind} of the user {}; a secret is only written to a file, or to a pipe or \
-             device of your own",
+            "it is a {kind} owned by user {}; a secret is written only to a file, or to your own \
+             pipe or device",
             found.uid()
         ));
     }
     if planted(path, found) {
         return Err(format!(
-            "it is a {kind} of the user {} in a directory that everybody can write",
+            "it is a {kind} owned by user {} in a directory that all users can write",
             found.uid()
         ));
     }

@@ -66,7 +66,7 @@ impl Temporary {
                 return Ok(Temporary { file, place, mode });
             }
         }
-        Err(cannot_write(place.asked(), "its temporary files are removed by others"))
+        Err(cannot_write(place.asked(), "another process removes its temporary files"))
     }
 
     /// Replaces its content.
@@ -190,7 +190,7 @@ impl Former {
             Err(e) => {
                 e.path.keep().ok();
                 error.hint(format!(
-                    "{} is {} now: it could not be put back ({})",
+                    "{} is now {}: cannot restore it ({})",
                     path.display(),
                     link.display(),
                     e.error

@@ -43,8 +43,8 @@ impl Wanted<'_> {
             return Ok(());
         }
         let token = self.token;
-        Err(Error::new(Kind::Usage, format!("no password for the token {token:?}"))
-            .because(format!("{place} holds the password of one other token"))
+        Err(Error::new(Kind::Usage, format!("no password for token {token:?}"))
+            .because(format!("{place} has the password of one other token"))
             .hint(format!("use --password-file with one line for each token: {token}:PASSWORD")))
     }
 }
@@ -97,7 +97,7 @@ impl Source {
     pub fn passwords(self) -> Passwords<'static> {
         let content = std::cell::OnceCell::new();
         Box::new(move |wanted| {
-            let what = format!("password of the token {}", wanted.token);
+            let what = format!("password of token {}", wanted.token);
             let Source::File(path) = &self else { return self.read(&what, wanted).map(Some) };
             if path.as_os_str() == "-" {
                 return self.read(&what, wanted).map(Some);
@@ -121,8 +121,8 @@ impl Source {
         }
         let token = if token.is_empty() { "internal" } else { token };
         Err(Error::new(Kind::Usage, format!("empty {what} in {}", self.place()))
-            .because(format!("the token {token:?} needs a login; nothing was tried"))
-            .hint("give the token's password in a line of its own"))
+            .because(format!("token {token:?} requires a login; no login was tried"))
+            .hint(format!("add a line to the password file: {token}:PASSWORD")))
     }
 
     /// Returns the source's name for messages.
@@ -240,8 +240,8 @@ fn select(all: &[u8], path: &Path, what: &str, wanted: Option<Wanted<'_>>) -> Re
         let what = format!("cannot read the {what} from {}", path.display());
         let token = if wanted.token.is_empty() { "internal" } else { wanted.token };
         return Err(Error::new(Kind::Usage, what)
-            .because(format!("it has passwords of other tokens, none of the token {token:?}"))
-            .hint(format!("add a line {token}:PASSWORD, or name the token that is meant")));
+            .because(format!("it has passwords of other tokens, but not of token {token:?}"))
+            .hint(format!("add a line {token}:PASSWORD")));
     }
     wanted.takes_bare(&path.display().to_string())?;
     Ok(Secret::new(first.to_vec()))
@@ -346,7 +346,7 @@ mod tests {
         assert_eq!(ask(&passwords, "HSM", true).unwrap(), "1234");
         let e = ask(&passwords, "internal", false).unwrap_err();
         assert_eq!(e.kind(), Kind::Usage);
-        assert!(e.to_string().contains("no password for the token \"internal\""), "{e}");
+        assert!(e.to_string().contains("no password for token \"internal\""), "{e}");
         assert!(!e.to_string().contains("1234"), "{e}");
         // A line for a known token, or a comment above such lines, isn't a password for another
         // token.

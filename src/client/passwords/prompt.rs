@@ -18,9 +18,9 @@ use crate::secret::Secret;
 pub(super) fn ask(what: &str) -> Result<Secret> {
     let option = if what == SHARED_SECRET { "shared-secret" } else { "password" };
     let no_terminal = || {
-        let what = format!("the {what} is wanted and there is no terminal to ask on");
+        let what = format!("no {what} given, and no terminal to ask on");
         Error::new(Kind::Usage, what)
-            .hint(format!("give it by --{option}-file FILE, --{option}-fd N or --{option}-env VAR"))
+            .hint(format!("use --{option}-file FILE, --{option}-fd N or --{option}-env VAR"))
     };
     if !std::io::stdin().is_terminal() && !std::io::stderr().is_terminal() {
         return Err(no_terminal());

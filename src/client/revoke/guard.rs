@@ -1,6 +1,9 @@
 //! Certificates that are revoked only with an explicit flag: those of the CA and its subsystems,
 //! the signer's own, and those that could not be looked up.
 
+use std::fmt;
+
+use super::Notice;
 use super::target::{Found, Source};
 use crate::asn1::certificate;
 use crate::asn1::certificate::Certificate;
@@ -22,16 +25,69 @@ pub struct Allow {
     pub unseen: bool,
 }
 
+/// Why a certificate is revoked only with a flag.
+#[derive(Debug)]
+pub enum Protection {
+    /// It is the signer's own, given by serial number.
+    Signer,
+    /// It is the certificate of the CA that issued it.
+    IssuingCa,
+    /// It is a CA's certificate by basicConstraints.
+    Ca,
+    /// Its keyUsage has keyCertSign or cRLSign.
+    CaKey,
+    /// Its extKeyUsage has id-kp-OCSPSigning.
+    OcspResponder,
+    /// Its extKeyUsage has id-kp-cmcCA.
+    CmcSigner,
+    /// It is a server certificate for the CA's host, of this name.
+    Server(String),
+    /// Its common name is that of a subsystem's certificate.
+    Subsystem,
+    /// Its subject has this OU of the CA's own instance.
+    Instance(String),
+    /// In the CA's records its requester is the installation of the CA.
+    Installation,
+    /// Its extensions can't be decoded; it may be one of the CA's.
+    Undecodable(Error),
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protection::Signer => "the signer's own certificate",
+            Protection::IssuingCa => {
+                "the CA's own certificate; all certificates it issued would be invalid"
+            }
+            Protection::Ca => "a CA certificate; all certificates it issued would be invalid",
+            Protection::CaKey => "a CA certificate; its key may sign certificates or CRLs",
+            Protection::OcspResponder => "an OCSP responder's certificate",
+            Protection::CmcSigner => "a certificate that signs CMC responses for a CA",
+            Protection::Server(host) => {
+                return write!(f, "a server certificate of the CA's host {host}");
+            }
+            Protection::Subsystem => "a certificate of a CA subsystem, by its name",
+            Protection::Instance(ou) => {
+                return write!(f, "a certificate of the CA's instance {ou}");
+            }
+            Protection::Installation => "a certificate that the CA's installation issued",
+            Protection::Undecodable(e) => {
+                return write!(f, "a certificate whose extensions cannot be read: {e}");
+            }
+        })
+    }
+}
+
 /// Looks the certificate up at the CA, else in the database. Returns its state at the CA, if that
-/// can be queried, and warnings.
+/// can be queried, and a notice.
 pub(super) fn look_up(
     records: &mut Records<'_, '_>,
     database: &Database,
     found: &mut Found,
     allow: Allow,
-) -> Result<(Option<State>, Vec<String>)> {
+) -> Result<(Option<State>, Option<Notice>)> {
     let number = found.serial.hex();
-    let hint = "to go on without having seen it, add --allow-unseen";
+    let hint = "add --allow-unseen to continue without the certificate";
     match records.by_serial(&found.serial)? {
         Lookup::Found(record) => {
             let state = record.state.clone();
@@ -48,12 +104,12 @@ pub(super) fn look_up(
                 return Err(Error::new(
                     Kind::Usage,
                     format!(
-                        "the CA's certificate {number} is another one: {}, issued by {}",
+                        "certificate {number} at the CA does not match: it is {}, issued by {}",
                         record.subject, record.issuer
                     ),
                 )
-                .because(format!("asked for is {}, issued by {meant}", found.title()))
-                .hint("check --ca, and the certificate or the issuer given"));
+                .because(format!("requested is {}, issued by {meant}", found.title()))
+                .hint("check --ca, and the certificate or issuer given"));
             }
             if let Some(der) = record.certificate {
                 // Encoded as in the CA's certificate: for a revocation by shared secret Dogtag
@@ -63,43 +119,38 @@ pub(super) fn look_up(
             }
             found.look_in(database)?;
             match found.seen {
-                Some(_) => Ok((Some(state), Vec::new())),
-                None if allow.unseen => Ok((Some(state), vec![unseen(&number)])),
+                Some(_) => Ok((Some(state), None)),
+                None if allow.unseen => Ok((Some(state), Some(Notice::Unseen))),
                 None => Err(Error::new(
                     Kind::Usage,
-                    format!("refusing to revoke {number} without having seen the certificate"),
+                    format!("refusing to revoke {number}: certificate not found"),
                 )
                 .because("the CA's record has no certificate")
                 .hint(hint)),
             }
         }
         Lookup::Absent if allow.unseen => {
-            let warning = format!("the CA's records have no certificate {number}");
             found.look_in(database)?;
-            Ok((None, vec![warning]))
+            Ok((None, Some(Notice::NotRecorded)))
         }
         Lookup::Absent => {
-            Err(Error::new(Kind::NotFound, format!("the CA knows no certificate {number}"))
-                .hint("check the serial number, and the CA's address"))
+            Err(Error::new(Kind::NotFound, format!("certificate {number} not found at the CA"))
+                .hint("check --serial and --ca"))
         }
         Lookup::Silent(why) => {
             found.look_in(database)?;
             match found.seen {
-                Some(_) => Ok((None, Vec::new())),
-                None if allow.unseen => Ok((None, vec![unseen(&number)])),
+                Some(_) => Ok((None, None)),
+                None if allow.unseen => Ok((None, Some(Notice::Unseen))),
                 None => Err(Error::new(
                     Kind::Usage,
-                    format!("refusing to revoke {number} without having seen the certificate"),
+                    format!("refusing to revoke {number}: certificate not found"),
                 )
                 .because(why)
                 .hint(hint)),
             }
         }
     }
-}
-
-fn unseen(number: &str) -> String {
-    format!("--allow-unseen: nothing is known of the certificate {number}")
 }
 
 /// The requester, for [`check`].
@@ -112,7 +163,7 @@ pub(super) struct Asker<'a> {
     pub(super) host: &'a str,
 }
 
-/// Refuses a certificate that must not be revoked without a flag; returns warnings if the flag is
+/// Refuses a certificate that must not be revoked without a flag; returns notices if the flag is
 /// set.
 pub(super) fn check(
     found: &Found,
@@ -120,26 +171,26 @@ pub(super) fn check(
     records: &mut Records<'_, '_>,
     database: &Database,
     allow: Allow,
-) -> Result<Vec<String>> {
-    let refuse = |why: &str, flag: &str, allowed: bool| {
-        let what = found.title();
+) -> Result<Vec<Notice>> {
+    let refuse = |why: Protection, flag: &str, allowed: bool| {
         if allowed {
-            return Ok(format!("{flag}: {what} is {why}"));
+            return Ok(Notice::Permitted(why));
         }
+        let what = found.title();
         Err(Error::new(Kind::Usage, format!("refusing to revoke {what}: it is {why}"))
-            .hint(format!("if that is what you want, add {flag}")))
+            .hint(format!("add {flag} to revoke it anyway")))
     };
-    let mut warnings = Vec::new();
+    let mut notices = Vec::new();
     let own = asker.signer.and_then(|der| certificate::fields(der).ok()).is_some_and(|f| {
         Number::unsigned(f.serial) == found.serial && same_name(f.issuer, &found.issuer)
     });
     if own && asker.by_serial {
-        warnings.push(refuse("the signer's own certificate", "--allow-signer", allow.signer)?);
+        notices.push(refuse(Protection::Signer, "--allow-signer", allow.signer)?);
     }
-    let Some(der) = found.der() else { return Ok(warnings) };
+    let Some(der) = found.der() else { return Ok(notices) };
     // A certificate that can't be decoded may be one of the CA's.
-    let mut role = authority(der, &found.issuer)
-        .unwrap_or_else(|e| Some(format!("a certificate whose extensions cannot be read: {e}")));
+    let mut role =
+        authority(der, &found.issuer).unwrap_or_else(|e| Some(Protection::Undecodable(e)));
     // A signer that gives its own certificate, not by number, means it; and looking like a
     // subsystem's proves nothing.
     let meant = own && !asker.by_serial;
@@ -147,30 +198,29 @@ pub(super) fn check(
         role = subsystem(found, asker, records, database)?;
     }
     if let Some(role) = role {
-        warnings.push(refuse(&role, "--allow-ca", allow.ca)?);
+        notices.push(refuse(role, "--allow-ca", allow.ca)?);
     }
-    Ok(warnings)
+    Ok(notices)
 }
 
 /// Returns the role of a certificate that signs for a CA, by its extensions.
-fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<String>> {
-    let some = |text: &str| Ok(Some(text.to_owned()));
+fn authority(der: &[u8], issuer: &[u8]) -> Result<Option<Protection>> {
     if certificate::fields(der).is_ok_and(|f| same_name(f.subject, issuer)) {
-        return some("the CA's own certificate: all that it issued would be worthless");
+        return Ok(Some(Protection::IssuingCa));
     }
     let certificate = Certificate::decode(der)?;
     if certificate.ca()?.0 {
-        return some("a CA's certificate: all that it issued would be worthless");
+        return Ok(Some(Protection::Ca));
     }
     let signs = [KeyUsage::KeyCertSign, KeyUsage::CrlSign];
     if certificate.key_usage()?.is_some_and(|all| all.iter().any(|one| signs.contains(one))) {
-        return some("a CA's certificate: its key may sign certificates or CRLs");
+        return Ok(Some(Protection::CaKey));
     }
     if certificate.has_purpose(oid::KP_OCSP_SIGNING)? {
-        return some("an OCSP responder's certificate");
+        return Ok(Some(Protection::OcspResponder));
     }
     if certificate.has_purpose(oid::KP_CMC_CA)? {
-        return some("a certificate that signs CMC responses for a CA");
+        return Ok(Some(Protection::CmcSigner));
     }
     Ok(None)
 }
@@ -197,7 +247,7 @@ fn subsystem(
     asker: &Asker<'_>,
     records: &mut Records<'_, '_>,
     database: &Database,
-) -> Result<Option<String>> {
+) -> Result<Option<Protection>> {
     let (Some(der), Some(subject)) = (found.der(), found.subject()) else { return Ok(None) };
     let purposes = Certificate::decode(der)?.purposes()?.unwrap_or_default();
     let server = purposes.is_empty() || purposes.iter().any(|p| **p == *oid::KP_SERVER_AUTH);
@@ -207,7 +257,7 @@ fn subsystem(
     };
     // Only a serial number can be of the wrong one among a host's certificates.
     if asker.by_serial && server && names_host() {
-        return Ok(Some(format!("a server certificate of the CA's own host {}", asker.host)));
+        return Ok(Some(Protection::Server(asker.host.to_owned())));
     }
     let names = name_attributes(subject)?;
     let has = |keyword: &str, test: &dyn Fn(&str) -> bool| {
@@ -218,7 +268,7 @@ fn subsystem(
         SUBSYSTEMS.iter().any(|words| cn.contains(&format!(" {words} ")))
     };
     if has("CN", &known) {
-        return Ok(Some("named as the certificate of a CA's subsystem".into()));
+        return Ok(Some(Protection::Subsystem));
     }
     let instance: Vec<String> = name_attributes(&found.issuer)?
         .into_iter()
@@ -227,11 +277,11 @@ fn subsystem(
         .filter(|value| value.starts_with("pki-"))
         .collect();
     if has("OU", &|ou| instance.iter().any(|own| own == ou)) {
-        return Ok(Some(format!("of the CA's own instance {}", instance.join(", "))));
+        return Ok(Some(Protection::Instance(instance.join(", "))));
     }
     if records.api().is_none() {
         return Ok(None);
     }
     let system = records.issued_by(&found.serial)?.is_some_and(|by| by == "system");
-    Ok(system.then(|| "made by the CA's installation for itself".into()))
+    Ok(system.then_some(Protection::Installation))
 }

@@ -10,21 +10,20 @@ mod target;
 
 use chrono::{DateTime, Utc};
 
-pub use guard::Allow;
+pub use guard::{Allow, Protection};
 pub use request::revocation_request;
-pub use state::reason_name;
 pub use target::{Pick, Source, Target};
 
 use super::connection::{Config, Connection};
 use super::dogtag::records::{Lookup, Records, State};
-use super::session::{Identity, Needs, Session};
-use super::{judge, signer};
+use super::session::{Needs, Session};
+use super::{signer, verify_response};
 use crate::asn1::Number;
-use crate::asn1::cmc::CrlReason;
 use crate::asn1::name::dn_string;
 use crate::client::passwords::Passwords;
 use crate::cmc::control::Revocation;
 use crate::cmc::message::Message;
+use crate::cmc::revocation_reason::CrlReason;
 use crate::error::{Error, Kind, Result};
 use crate::nss::Access;
 use crate::secret::Secret;
@@ -131,7 +130,7 @@ pub enum By {
 }
 
 /// A certificate that was revoked, held or released, or would be.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Revoked {
     /// The result.
     pub outcome: Outcome,
@@ -155,28 +154,66 @@ pub struct Revoked {
     pub state: Option<State>,
     /// Whether the CA's records show the change; `None` after a dry run.
     pub verified: Option<bool>,
-    /// Warnings.
-    pub notices: Vec<String>,
+    /// Remarks.
+    pub notices: Vec<Notice>,
+}
+
+/// A remark on a run that succeeded.
+#[derive(Debug)]
+pub enum Notice {
+    /// A flag of [`Allow`] permitted a certificate that is refused otherwise.
+    Permitted(Protection),
+    /// [`Allow::unseen`] permitted a certificate of which only the serial number is known.
+    Unseen,
+    /// The CA's records don't have the certificate.
+    NotRecorded,
+    /// The CA's records have `unspecified` for this reason.
+    ReasonUnspecified(CrlReason),
+    /// The CA's records have no reason; it was to be this one.
+    ReasonUnknown(CrlReason),
+    /// The CA reported success, but its records could not be queried afterwards.
+    Unverified(Error),
+    /// NSS could not be shut down: a handle leaked. That is a defect, but the run has done its
+    /// work.
+    NotClosed(Error),
 }
 
 impl Revoked {
-    /// Returns the certificate for messages: `0x1f, CN=alice,O=LAB`.
+    /// Returns the certificate for messages: `certificate 0x1f (CN=alice,O=LAB)`.
     pub fn title(&self) -> String {
         match &self.subject {
-            Some(subject) => format!("{}, {subject}", self.serial.hex()),
-            None => self.serial.hex(),
+            Some(subject) => format!("certificate {} ({subject})", self.serial.hex()),
+            None => format!("certificate {}", self.serial.hex()),
         }
     }
 }
 
 /// Revokes a certificate, puts it on hold, or releases it.
 ///
+/// ```no_run
+/// use nss_cmc::client::revoke::Outcome;
+/// use nss_cmc::cmc::revocation_reason::CrlReason;
+/// use nss_cmc::{
+///     Action, Authority, Config, Number, RevokeSpec, Source, Target, Url, revoke,
+/// };
+///
+/// let ca = Config::new(Url::parse("https://ca.example:8443")?);
+/// let passwords = Source::File("pin.txt".into()).passwords();
+/// let target = Target::Serial(Number::parse("0x1f")?, None);
+/// let agent = Authority::Signer("agent".into());
+/// let mut spec = RevokeSpec::new("nssdb", passwords, ca, agent, target);
+/// spec.action = Action::Revoke(Some(CrlReason::KeyCompromise));
+/// let revoked = revoke(spec)?;
+/// assert_eq!(revoked.outcome, Outcome::Revoked);
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
+///
 /// # Errors
 /// Of every kind.
 pub fn revoke(mut spec: RevokeSpec) -> Result<Revoked> {
     if spec.action == Action::Release && matches!(spec.authority, Authority::SharedSecret(_)) {
         return Err(Error::new(Kind::Usage, "only an agent can release a certificate")
-            .hint("give the agent's nickname with --signer"));
+            .hint("add --signer with the nickname of an agent"));
     }
     let access = Access::ReadOnly;
     let signer = match &spec.authority {
@@ -191,7 +228,7 @@ pub fn revoke(mut spec: RevokeSpec) -> Result<Revoked> {
     let needs = Needs { token: &spec.token, signer, certificate, ..Needs::default() };
     let session = Session::open(&spec.database, access, needs, &spec.passwords)?;
     let mut revoked = run(&session, &mut spec)?;
-    revoked.notices.extend(session.close().err().map(|e| e.to_string()));
+    revoked.notices.extend(session.close().err().map(Notice::NotClosed));
     Ok(revoked)
 }
 
@@ -199,7 +236,7 @@ fn run(session: &Session, spec: &mut RevokeSpec) -> Result<Revoked> {
     let Session { database, token, .. } = session;
     let identity = match &spec.authority {
         Authority::Signer(nickname) => {
-            let identity = Identity::find(database, token, nickname)?;
+            let identity = session.identity(nickname)?;
             signer::check(&identity)?;
             Some(identity.for_several_signatures())
         }
@@ -216,10 +253,11 @@ fn run(session: &Session, spec: &mut RevokeSpec) -> Result<Revoked> {
     spec.connection.profile.get_or_insert_with(|| usual.to_owned());
     let mut connection = Connection::open(&spec.connection, database, identity)?;
     let mut records = Records::new(connection.transport(), &spec.connection.ca);
-    let (known, mut notices) = guard::look_up(&mut records, database, &mut found, spec.allow)?;
+    let (known, notice) = guard::look_up(&mut records, database, &mut found, spec.allow)?;
     if let (None, Some(issuer)) = (&known, &signer_s_issuer) {
         found.check_issuer(issuer)?;
     }
+    let mut notices = Vec::from_iter(notice);
     if spec.action != Action::Release {
         let asker = Asker {
             signer: signer.as_deref(),
@@ -278,10 +316,10 @@ impl Job<'_> {
             Err(e) if e.was_sent() => return Err(self.what_came_of_it(e, connection)),
             Err(e) => return Err(e),
         };
-        judge::issued(&response)?;
+        verify_response::issued(response.outcome())?;
         if response.statuses().is_empty() {
-            return Err(Error::new(Kind::BadReply, "response holds no status of a revocation")
-                .hint("look at the certificate's state at the CA"));
+            return Err(Error::new(Kind::BadReply, "response has no revocation status")
+                .hint("check the certificate's state at the CA"));
         }
         let held = reason == CrlReason::CertificateHold;
         let outcome = if held { Outcome::Held } else { Outcome::Revoked };
@@ -305,7 +343,7 @@ impl Job<'_> {
         let mut records = Records::new(connection.transport(), &self.spec.connection.ca);
         match records.by_serial(&self.found.serial) {
             Ok(Lookup::Found(record)) => {
-                error.note(format!("in the CA's records {} is {}", self.title, record.state))
+                error.note(format!("state in the CA's records: {} is {}", self.title, record.state))
             }
             _ => error.note(format!("the CA may have revoked {}", self.title)),
         }
@@ -313,14 +351,14 @@ impl Job<'_> {
 
     /// Builds the CMC message with the revokeRequest (RFC 5272 §6.11).
     fn message(&self, reason: CrlReason) -> Result<Message> {
-        let Session { database, token, .. } = self.session;
+        let database = &self.session.database;
         let (signer, passphrase) = match &self.spec.authority {
-            Authority::Signer(nickname) => (Some(Identity::find(database, token, nickname)?), None),
+            Authority::Signer(nickname) => (Some(self.session.identity(nickname)?), None),
             Authority::SharedSecret(secret) => (None, Some(secret.duplicate())),
         };
         let revocation = Revocation {
             issuer: self.found.issuer.clone(),
-            serial: num_bigint::BigInt::from(self.found.serial.clone()).into(),
+            serial: self.found.serial.clone(),
             reason,
             invalidity: self.spec.invalidity,
             passphrase,
@@ -348,11 +386,9 @@ impl Job<'_> {
             None => {
                 return Err(Error::new(
                     Kind::Http,
-                    format!(
-                        "cannot release {title}: the CA's REST interface gives no record of it"
-                    ),
+                    format!("cannot release {title}: its record at the CA cannot be read by REST"),
                 )
-                .hint("a release needs the REST interface: check --ca")
+                .hint("check --ca: a release needs the CA's REST interface")
                 .retry(false));
             }
         }
@@ -372,37 +408,29 @@ impl Job<'_> {
         }
     }
 
-    /// Queries the CA's records after it reported success. If they can't be queried, the inner
-    /// error is the warning.
-    fn ask_again(
-        &self,
-        records: &mut Records<'_, '_>,
-    ) -> Result<std::result::Result<State, String>> {
-        let why = match records.by_serial(&self.found.serial) {
-            Ok(Lookup::Found(record)) => return Ok(Ok(record.state)),
-            Ok(Lookup::Silent(why)) => why,
-            Ok(Lookup::Absent) => {
-                return Err(Error::new(
-                    Kind::Rejected,
-                    format!("the CA's status is success, but has no record of {}", self.title),
-                )
-                .hint("check --ca, and the serial number")
-                .sent());
-            }
+    /// Queries the CA's records after it reported success. The inner error says why they can't be
+    /// queried.
+    fn ask_again(&self, records: &mut Records<'_, '_>) -> Result<Result<State>> {
+        match records.by_serial(&self.found.serial) {
+            Ok(Lookup::Found(record)) => Ok(Ok(record.state)),
+            Ok(Lookup::Silent(why)) => Ok(Err(why)),
+            Ok(Lookup::Absent) => Err(Error::new(
+                Kind::Rejected,
+                format!("the CMC status is success, but {} is not in the CA's records", self.title),
+            )
+            .hint("check --ca and the serial number")
+            .sent()),
             Err(e) if e.kind() == Kind::Interrupted => {
-                let note = "the CA's status is success; its records were not asked";
-                return Err(e.sent().note(note));
+                let note = "the CMC status is success; the CA's records were not checked";
+                Err(e.sent().note(note))
             }
-            Err(e) => e,
-        };
-        Ok(Err(format!(
-            "unverified: the CA's status is success, but its records cannot be asked: {why}"
-        )))
+            Err(e) => Ok(Err(e)),
+        }
     }
 
-    fn unverified(&self, outcome: Outcome, why: String) -> Revoked {
+    fn unverified(&self, outcome: Outcome, why: Error) -> Revoked {
         let mut revoked = self.result(outcome, None, Some(false));
-        revoked.notices.push(why);
+        revoked.notices.push(Notice::Unverified(why));
         revoked
     }
 

@@ -1,8 +1,8 @@
 //! What the state in the CA's records means, before and after a revocation.
 
-use crate::asn1::cmc::CrlReason;
+use super::Notice;
 use crate::client::dogtag::records::State;
-use crate::cmc::control::REASONS;
+use crate::cmc::revocation_reason::{CrlReason, reason_name};
 use crate::error::{Error, Kind, Result};
 
 /// What to do for a certificate in a state.
@@ -30,30 +30,30 @@ pub(super) fn before(
     match state {
         State::OnHold if wanted == CrlReason::CertificateHold => Ok(Before::Nothing),
         State::OnHold => Err(rejected(format!("{title} is on hold"))
-            .because("the CA would respond success and keep it on hold")
+            .because("the CA would report success and keep it on hold")
             .hint(format!("release it first: {release}"))),
         State::Revoked { reason: recorded, .. } => {
             if reason.is_none() || fits(wanted, *recorded).is_some() {
                 return Ok(Before::Nothing);
             }
-            Err(rejected(format!("{title} is {state} already"))
-                .because("the CA changes neither reason nor date")
-                .hint("leave the reason out if any will do"))
+            Err(rejected(format!("{title} is already {state}"))
+                .because("the CA cannot change the reason or the date")
+                .hint("remove --reason to accept any reason"))
         }
         _ if wanted == CrlReason::RemoveFromCrl => Err(Error::new(
             Kind::Usage,
-            format!("removeFromCRL is no reason to revoke {title}, which is {state}"),
+            format!("invalid reason removeFromCRL: {title} is {state}"),
         )
-        .hint("a certificate on hold is released with --release")),
+        .hint("use --release to release a certificate from hold")),
         _ => Ok(Before::Ask),
     }
 }
 
-/// Compares the CA's records, after it reported success, with the request; returns a warning.
+/// Compares the CA's records, after it reported success, with the request; returns a notice.
 ///
 /// # Errors
 /// [`Kind::Rejected`] when they differ.
-pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Option<String>> {
+pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Option<Notice>> {
     let name = reason_name(reason);
     let recorded = match state {
         State::OnHold => Some(6),
@@ -61,47 +61,39 @@ pub(super) fn after(state: &State, title: &str, reason: CrlReason) -> Result<Opt
         _ => {
             return Err(Error::new(
                 Kind::Rejected,
-                format!("the CA's status is success, but {title} is {state}, not revoked"),
+                format!("the CMC status is success, but {title} is {state}, not revoked"),
             )
-            .hint("look at the CA's debug log")
+            .hint("see the CA's debug log")
             .sent());
         }
     };
     let held = *state == State::OnHold;
     match fits(reason, recorded) {
-        Some(warning) if held == (reason == CrlReason::CertificateHold) => Ok(warning),
+        Some(notice) if held == (reason == CrlReason::CertificateHold) => Ok(notice),
         _ => {
             let error = Error::new(
                 Kind::Rejected,
-                format!("the CA's status is success, but {title} is {state}, not {name}"),
+                format!("the CMC status is success, but {title} is {state}, not {name}"),
             );
             let hint = if held {
-                "a certificate on hold is released with --release, then revoked"
+                "release it first with --release, then revoke it"
             } else {
-                "the certificate is revoked; only its reason is another one"
+                "no action needed: it is revoked, with another reason"
             };
             Err(error.hint(hint).sent())
         }
     }
 }
 
-/// Returns `Some` if the requested reason matches the recorded one, with a warning. Some versions
+/// Returns `Some` if the requested reason matches the recorded one, with a notice. Some versions
 /// record reasons above 8 as unspecified.
-fn fits(wanted: CrlReason, recorded: Option<i64>) -> Option<Option<String>> {
+fn fits(wanted: CrlReason, recorded: Option<i64>) -> Option<Option<Notice>> {
     let number = wanted as i64;
-    let name = reason_name(wanted);
     match recorded {
         Some(recorded) if recorded == number => Some(None),
-        Some(0) if number > 8 => {
-            Some(Some(format!("the CA records the reason {name} as unspecified")))
-        }
+        Some(0) if number > 8 => Some(Some(Notice::ReasonUnspecified(wanted))),
         None if number == 0 => Some(None),
-        None => Some(Some(format!("the CA's records do not say whether the reason is {name}"))),
+        None => Some(Some(Notice::ReasonUnknown(wanted))),
         _ => None,
     }
-}
-
-/// Returns the name of a reason (RFC 5280 §5.3.1).
-pub fn reason_name(reason: CrlReason) -> &'static str {
-    REASONS.iter().find(|(_, r)| *r == reason).map_or("", |(name, _)| name)
 }

@@ -8,7 +8,8 @@ use crate::asn1::name::same_name;
 use crate::asn1::summary::{Summary, summary};
 use crate::asn1::{Number, name};
 use crate::client::input;
-use crate::client::session::{Identity, find_certificates};
+use crate::client::nickname::find_certificates;
+use crate::client::session::Identity;
 use crate::client::shared_token::certificate_in;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database, Token};
@@ -79,12 +80,12 @@ impl Found {
         self.der().and_then(|der| summary(der).ok())
     }
 
-    /// Returns the certificate for messages: `0x1f, CN=alice,O=LAB`.
+    /// Returns the certificate for messages: `certificate 0x1f (CN=alice,O=LAB)`.
     pub(super) fn title(&self) -> String {
         let number = self.serial.hex();
         match self.subject().and_then(|s| dn_string(s).ok()) {
-            Some(subject) => format!("{number}, {subject}"),
-            None => number,
+            Some(subject) => format!("certificate {number} ({subject})"),
+            None => format!("certificate {number}"),
         }
     }
 
@@ -98,10 +99,10 @@ impl Found {
         let serial = self.serial.hex();
         Err(Error::new(
             Kind::Usage,
-            format!("the certificate {serial} is of {}", text(&self.issuer)),
+            format!("issuer of certificate {serial} is {}", text(&self.issuer)),
         )
-        .because(format!("the signer's CA is {}", text(signer_s_issuer)))
-        .hint("use a signer of that CA, and its URL with --ca"))
+        .because(format!("issuer of the signer is {}", text(signer_s_issuer)))
+        .hint("use --signer and --ca of the CA that issued the certificate"))
     }
 
     /// Takes the certificate from the database, if it wasn't found elsewhere.
@@ -140,9 +141,9 @@ pub(super) fn find(
                 (None, None) => {
                     return Err(Error::new(
                         Kind::Usage,
-                        "the issuer is needed with --serial and a shared secret",
+                        "no issuer given: --serial with a shared secret requires it",
                     )
-                    .hint("give the CA's name with --issuer"));
+                    .hint("add --issuer with the CA's DN"));
                 }
             };
             Ok(Found { issuer, serial: serial.clone(), seen: None })
@@ -151,7 +152,7 @@ pub(super) fn find(
 }
 
 fn in_file(path: &Path) -> Result<Vec<u8>> {
-    let what = "the certificate to revoke";
+    let what = "certificate to revoke";
     certificate_in(what, &input::read(what, path)?)
 }
 
@@ -175,7 +176,7 @@ fn under(
         Ok(lines.into_iter().fold(error, |error, (_, line)| error.note(line)))
     };
     let missing = |which: String| {
-        let what = format!("no certificate {which} under the nickname {nickname:?}");
+        let what = format!("certificate {which} not found under nickname {nickname:?}");
         listed(Error::new(Kind::NotFound, what))
     };
     match pick {
@@ -184,9 +185,9 @@ fn under(
             several => Err(listed(
                 Error::new(
                     Kind::Usage,
-                    format!("{} certificates have the nickname {nickname:?}", several.len()),
+                    format!("{} certificates have nickname {nickname:?}", several.len()),
                 )
-                .hint(format!("choose one: --nickname {} --serial NUMBER", quoted(nickname))),
+                .hint(format!("select one: --nickname {} --serial NUMBER", quoted(nickname))),
             )?),
         },
         Some(Pick::Serial(serial)) => {
@@ -202,7 +203,7 @@ fn under(
             let der = in_file(path)?;
             match all.iter().any(|c| c.der() == der) {
                 true => Found::of(&der, Source::Database),
-                false => Err(missing(format!("of {}", path.display()))?),
+                false => Err(missing(path.display().to_string())?),
             }
         }
     }
@@ -232,7 +233,7 @@ fn line(
         text.push_str(", private key present");
     }
     if chosen.is_some_and(|c| summary.der == c.der()) {
-        text.push_str(", in use (NSS takes this one for the nickname)");
+        text.push_str(", in use (NSS selects it for the nickname)");
     }
     text
 }

@@ -1,6 +1,6 @@
 //! The keys of CMCRequest's configuration file, in all versions.
 
-use crate::dogtag_tools::settings::Settings;
+use crate::dogtag_tools::cfg_file::Settings;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::secret::Secret;
 
@@ -113,7 +113,7 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
         if let Some(value) = settings.non_empty(key)
             && !["true", "false"].iter().any(|known| value.eq_ignore_ascii_case(known))
         {
-            warnings.push(format!("{file}: {key} is neither true nor false and counts as false"));
+            warnings.push(format!("{file}: {key} is not true or false: it is read as false"));
         }
     }
     warnings
@@ -126,6 +126,6 @@ pub fn warnings(settings: &Settings) -> Vec<String> {
 pub fn required_secret(settings: &Settings, key: &str) -> Result<Secret> {
     settings.shared_secret_anywhere(key)?.filter(|s| !s.bytes().is_empty()).ok_or_else(|| {
         Error::new(Kind::Usage, format!("{}: Missing {key}.", settings.file()))
-            .hint(format!("give {key}, {key}File, {key}Fd or {key}Env"))
+            .hint(format!("add {key}, {key}File, {key}Fd or {key}Env"))
     })
 }

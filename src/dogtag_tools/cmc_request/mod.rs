@@ -6,21 +6,21 @@ mod spec;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use crate::dogtag_tools::settings::{Dialect, Settings};
+use crate::dogtag_tools::cfg_file::{Dialect, Settings};
 use crate::streams::Streams;
-use nss_cmc::asn1::{pem, tlv};
+use nss_cmc::client::find_key::request_key;
 use nss_cmc::client::input::{self, parsed};
-use nss_cmc::client::keys::request_key;
 use nss_cmc::client::output::{self, Mode};
-use nss_cmc::client::session::{Held, Identity, Needs, Session};
+use nss_cmc::client::session::{Identity, Needs, Session};
 use nss_cmc::client::signer;
-use nss_cmc::client::{judge, pop};
+use nss_cmc::client::{pop, verify_response};
 use nss_cmc::cmc::message::{self, Message, Signatory, build};
 use nss_cmc::cmc::pop::Challenge;
-use nss_cmc::cmc::request::{Format, Request};
+use nss_cmc::cmc::request::Request;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
-use nss_cmc::nss::{Access, Database, KeyTransport, PrivateKey, Token};
+use nss_cmc::nss::{Access, Database, KeyTransport, PrivateKey};
+use nss_cmc::pem;
 use nss_cmc::secret::Secret;
 
 use spec::Authority;
@@ -73,7 +73,7 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let quiet = settings.flag("quiet");
     let mode = if message.holds_secret { Mode::Private } else { Mode::Default };
     if message.holds_secret && !quiet {
-        streams.tell("warning: what is printed holds the shared secret; quiet=true prints nothing");
+        streams.tell("warning: the printed message contains the shared secret; use quiet=true");
     }
     store(&message.der, &output, mode, quiet, streams)
 }
@@ -110,9 +110,9 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
     let spec = match &identity {
         Some(identity) if revoke => {
             let issuer = Authority::Issuer(identity.certificate.issuer().to_vec());
-            spec::revocation(settings, issuer, &opened.database)?
+            spec::revocation(settings, issuer, &opened.0.database)?
         }
-        _ => spec::enrolment(settings, requests, &opened.database)?,
+        _ => spec::enrolment(settings, requests, &opened.0.database)?,
     };
     if !revoke {
         for line in spec::advice(settings, &spec) {
@@ -125,7 +125,7 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
         (None, None) => return Err(Error::new(Kind::Internal, "no signer for the request")),
     };
     let link_key = key.as_ref().filter(|_| link).map(|k| k as _);
-    let message = build(spec, signatory, link_key, &opened.database)?;
+    let message = build(spec, signatory, link_key, &opened.0.database)?;
     drop((identity, key));
     opened.close()?;
     if link {
@@ -137,12 +137,8 @@ fn signed(settings: &Settings, streams: &mut Streams<'_>) -> Result<Message> {
 /// Prints the requests that were signed anew; the label for CRMF is the same.
 fn print_linked(requests: &[Request], streams: &mut Streams<'_>) {
     for request in requests {
-        let der = match request.format() {
-            Format::Pkcs10 => request.der().to_vec(),
-            Format::Crmf => tlv(0x30, request.der()),
-        };
         streams.say("-----BEGIN CERTIFICATE REQUEST-----");
-        streams.say(pem::lines(&der, 76, "\r\n").trim_end());
+        streams.say(pem::lines(&request.to_file(), 76, "\r\n").trim_end());
         streams.say("-----END CERTIFICATE REQUEST-----");
     }
 }
@@ -153,19 +149,19 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let output = needed("decryptedPopRequestFile").map(PathBuf::from)?;
     let nickname = settings.required("nickname", "Missing nickname.")?;
     let id = key_id(settings)?;
-    let what = "the response of the first round trip";
+    let what = "response of the first round trip";
     let bytes = input::read(what, Path::new(response))?;
     let named = format!("{what} {response}");
     let (_, parsed) = parsed(&named, "a CMC response", &bytes, nss_cmc::cmc::response::parse)?;
     let opened = Opened::new(settings, Some(nickname), true, streams)?;
     let identity = opened.signer(nickname, streams)?;
     let key = opened.key(&id, &[], streams)?;
-    match judge::verify(&opened.database, &parsed, false) {
+    match verify_response::verify(&opened.0.database, &parsed, false) {
         Err(e) if settings.flag("allowUnverifiedResponse") => {
             streams.tell(format!("warning: {e}"));
         }
         Err(e) => {
-            return Err(e.hint("allowUnverifiedResponse=true goes on all the same"));
+            return Err(e.hint("set allowUnverifiedResponse=true to continue anyway"));
         }
         Ok(()) => {}
     }
@@ -175,7 +171,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say(format!("processEncryptedPopResponse: requestID: {}", challenge.request_id()));
     let first = if settings.flag("oaep") { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let signatory = Signatory::from(&identity);
-    let message = pop::answer(&challenge, &key, first, signatory, &[], &opened.database)
+    let message = pop::answer(&challenge, &key, first, signatory, &[], &opened.0.database)
         .inspect_err(|_| {
             streams
                 .say("constructDecryptedPopRequest: Oops! witness failed to verify.  Must abort!");
@@ -192,7 +188,7 @@ fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let output = settings
         .required("output", "Missing output filename for the CMC request.")
         .map(PathBuf::from)?;
-    let what = "the CMC request";
+    let what = "CMC request";
     let der = pem::to_der(what, &input::read(what, Path::new(input))?)?;
     let nickname = settings.non_empty("nickname");
     let id = match nickname {
@@ -203,11 +199,11 @@ fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let message = match (nickname, id) {
         (Some(nickname), _) => {
             let identity = opened.signer(nickname, streams)?;
-            message::sign_again(&der, Signatory::from(&identity), &opened.database)?
+            message::sign_again(&der, Signatory::from(&identity), &opened.0.database)?
         }
         (None, id) => {
             let key = opened.key(&id.unwrap_or_default(), &[], streams)?;
-            message::sign_again(&der, Signatory::RequestKey(&key), &opened.database)?
+            message::sign_again(&der, Signatory::RequestKey(&key), &opened.0.database)?
         }
     };
     opened.close()?;
@@ -220,11 +216,7 @@ fn key_id(settings: &Settings) -> Result<Vec<u8>> {
 }
 
 /// The open database, logged in.
-struct Opened {
-    database: Database,
-    token: Token,
-    held: Held,
-}
+struct Opened(Session);
 
 impl Opened {
     /// Opens the database. `key` says whether a key of the configured token is used, besides the
@@ -240,17 +232,17 @@ impl Opened {
         let passwords = settings.passwords("Missing password.");
         let access = Access::ReadOnly;
         let needs = Needs { token: name, key, signer, ..Needs::default() };
-        let Session { database, token, held } = Session::open(dir, access, needs, &passwords)?;
-        let shown = match token.is_internal() {
+        let session = Session::open(dir, access, needs, &passwords)?;
+        let shown = match session.token.is_internal() {
             true => "Internal Key Storage Token".to_owned(),
-            false => token.name(),
+            false => session.token.name(),
         };
         streams.say(format!("token {shown} logged in..."));
-        Ok(Opened { database, token, held })
+        Ok(Opened(session))
     }
 
     fn signer(&self, nickname: &str, streams: &mut Streams<'_>) -> Result<Identity> {
-        let identity = Identity::find(&self.database, &self.token, nickname)?;
+        let identity = self.0.identity(nickname)?;
         if let Err(e) = signer::valid_now(&identity) {
             streams.tell(format!("warning: {e}"));
         }
@@ -265,14 +257,13 @@ impl Opened {
         streams: &mut Streams<'_>,
     ) -> Result<PrivateKey> {
         streams.say(format!("got request privKeyId: {}", keyid::to_dogtag(id)));
-        let key = request_key(&self.database, &self.token, id, requests)?;
+        let key = request_key(&self.0.database, &self.0.token, id, requests)?;
         streams.say("got private key");
         Ok(key)
     }
 
     fn close(self) -> Result<()> {
-        drop((self.token, self.held));
-        self.database.close()
+        self.0.close()
     }
 }
 

@@ -3,17 +3,18 @@
 use std::path::Path;
 
 use super::keys::required_secret;
-use crate::dogtag_tools::settings::Settings;
+use crate::dogtag_tools::cfg_file::Settings;
 use nss_cmc::algorithm::Crypto;
-use nss_cmc::asn1::cmc::LraPopWitness;
-use nss_cmc::asn1::{Number, name};
 use nss_cmc::client::csr;
-use nss_cmc::cmc::control::{CertificateId, Control, Revocation, reason};
+use nss_cmc::cmc::control::LraPopWitness;
+use nss_cmc::cmc::control::{CertificateId, Control, Revocation};
 use nss_cmc::cmc::message::CmcSpec;
 use nss_cmc::cmc::proof::{POP_LINK_RANDOM_V1, WitnessAlgorithms};
 use nss_cmc::cmc::request::Request;
+use nss_cmc::cmc::revocation_reason::reason;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::secret::Secret;
+use nss_cmc::{Number, name};
 
 fn usage(settings: &Settings, why: impl std::fmt::Display) -> Error {
     Error::new(Kind::Usage, format!("{}: {why}", settings.file()))
@@ -46,7 +47,7 @@ pub fn format(settings: &Settings) -> Result<Option<bool>> {
         Some(f) if f.eq_ignore_ascii_case("crmf") => Ok(Some(true)),
         None => Ok(None),
         Some(other) => Err(usage(settings, format!("Unrecognized request format {other:?}"))
-            .hint("format is pkcs10 or crmf (or test_cmc); without it the file decides")),
+            .hint("use format=pkcs10 or format=crmf, or remove the line")),
     }
 }
 
@@ -223,27 +224,28 @@ pub fn advice(settings: &Settings, spec: &CmcSpec) -> Vec<String> {
     let secret = spec.shared_secret.as_ref().map(|s| s.bytes()).unwrap_or_default();
     if !secret.is_ascii() {
         advice.push(
-            "Dogtag cannot verify proofs by shared secrets with other than ASCII letters".into(),
+            "the shared secret is not ASCII: Dogtag cannot verify a proof made with it".into(),
         );
     }
     if spec.identity_proof.is_some() && spec.identification.is_none() {
         advice.push(
-            "identityProofV2 without identification: Dogtag cannot know whose secret it is".into(),
+            "identityProofV2 without identification: Dogtag cannot find the shared secret".into(),
         );
     }
     let proof = spec.identity_proof.is_some() || spec.identity_proof_v1.is_some();
     match self_signed(settings) {
         true if !proof => advice.push(
-            "signed with its own key and without identityProofV2: Dogtag will refuse it".into(),
+            "signed with its own key but without identityProofV2: Dogtag will refuse it".into(),
         ),
         false if proof => advice.push(
-            "signed with a certificate: Dogtag ignores identification and identity proof then"
-                .into(),
+            "signed with a certificate: Dogtag ignores identification and identity proof".into(),
         ),
         _ => {}
     }
     if spec.requests.len() > 1 {
-        advice.push("the profiles Dogtag ships refuse a second request in one message".into());
+        advice.push(
+            "two requests in one message: the profiles of Dogtag refuse the second one".into(),
+        );
     }
     advice.dedup();
     advice

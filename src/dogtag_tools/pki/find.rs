@@ -11,11 +11,11 @@ use super::super::text::date;
 use super::global::Global;
 use super::{not_a_number, server, usage};
 use crate::streams::Streams;
-use nss_cmc::asn1::Number;
+use nss_cmc::Number;
 use nss_cmc::client::dogtag::certificates::{Entry, Found, Page};
 use nss_cmc::client::dogtag::filter::{Field, Filter, STATUSES};
 use nss_cmc::client::input;
-use nss_cmc::cmc::control::REASONS;
+use nss_cmc::cmc::revocation_reason::REASONS;
 use nss_cmc::error::{Error, Kind, Result};
 
 const USAGE: &str = "usage: ca-cert-find [OPTIONS...]

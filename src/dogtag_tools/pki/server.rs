@@ -5,15 +5,15 @@ use std::path::Path;
 use super::global::Global;
 use super::usage;
 use crate::streams::Streams;
-use nss_cmc::asn1::summary::summary;
-use nss_cmc::client::connection::Config;
+use nss_cmc::Url;
+use nss_cmc::certificate::summary;
+use nss_cmc::client::connection::{Config, Exchange, Overlooked, Problem, ServerTrust, Transport};
 use nss_cmc::client::dogtag::ca_url;
 use nss_cmc::client::dogtag::certificates::Certificates;
 use nss_cmc::client::output;
 use nss_cmc::client::passwords::Source;
 use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::http::{Exchange, Overlooked, Problem, ServerTrust, Transport, Url};
 use nss_cmc::nss::Access;
 use nss_cmc::secret::Secret;
 

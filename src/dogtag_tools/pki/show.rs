@@ -8,10 +8,10 @@ use super::super::text::date;
 use super::global::Global;
 use super::{not_a_number, server, usage};
 use crate::streams::Streams;
-use nss_cmc::asn1::{Number, pem};
 use nss_cmc::client::dogtag::certificates::{Details, Subsystem};
 use nss_cmc::client::output;
 use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::{Number, pem};
 
 const SHOW: &str = "usage: ca-cert-show <Serial Number> [OPTIONS...]
     --pretty          the certificate in words, too, where the CA sends them

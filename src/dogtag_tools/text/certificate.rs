@@ -7,10 +7,9 @@ use sha1::Sha1;
 use sha2::{Sha256, Sha512};
 
 use super::{Page, date, decimal, extensions};
-use nss_cmc::asn1::certificate::{Algorithm, Certificate, PublicKey};
-use nss_cmc::asn1::name::dn_string;
-use nss_cmc::asn1::split_tlv;
+use nss_cmc::certificate::{Algorithm, Certificate, PublicKey, is_one_element};
 use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::name::dn_string;
 
 /// Returns a DER certificate as indented text with a line end.
 ///
@@ -26,9 +25,9 @@ use nss_cmc::error::{Error, Kind, Result};
 /// # Errors
 /// [`Kind::Input`] when the octets are not exactly one DER certificate.
 pub fn pretty_certificate(der: &[u8]) -> Result<String> {
-    let Some((_, _, [])) = split_tlv(der) else {
-        return Err(Error::new(Kind::Input, "can't decode a certificate").because("wrong length"));
-    };
+    if !is_one_element(der) {
+        return Err(Error::new(Kind::Input, "cannot decode a certificate").because("wrong length"));
+    }
     let certificate = Certificate::decode(der)?;
     let signature_algorithm = algorithm(&certificate.signature_algorithm);
 

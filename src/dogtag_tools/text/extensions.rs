@@ -4,12 +4,12 @@ use num_bigint::{BigInt, Sign};
 
 use super::certificate::serial_number;
 use super::{Page, decimal, hex, printable};
-use nss_cmc::asn1::extension::{
+use nss_cmc::certificate::KeyUsage;
+use nss_cmc::certificate::{
     AuthorityKeyIdentifier, BasicConstraints, DisplayText, DistributionPoint,
     DistributionPointName, Extension, GeneralName, Policy, PolicyQualifier, Qualifier, Value,
 };
-use nss_cmc::asn1::key_usage::KeyUsage;
-use nss_cmc::asn1::name::characters;
+use nss_cmc::name::characters;
 
 const AT: usize = 16;
 const IN: usize = AT + 4;

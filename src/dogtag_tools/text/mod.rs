@@ -17,7 +17,8 @@ pub use response::{render_response, stored_line};
 
 use num_bigint::BigInt;
 
-use nss_cmc::text::{hex, printable};
+use nss_cmc::keyid::to_hex;
+use nss_cmc::text::printable;
 
 /// Octets on one line of a hexadecimal listing.
 const HEX_LINE: usize = 16;
@@ -27,6 +28,11 @@ const HEX_LINE: usize = 16;
 fn decimal<N: Into<BigInt>>(number: N) -> String {
     let number = number.into();
     if number.bits() <= 8192 { number.to_string() } else { format!("0x{number:X}") }
+}
+
+/// Returns upper-case hexadecimal.
+fn hex(octets: &[u8]) -> String {
+    to_hex(octets).to_uppercase()
 }
 
 /// Text built line by line, each line indented by a number of blanks.

@@ -4,10 +4,10 @@ use chrono::DateTime;
 use num_bigint::BigInt;
 
 use super::{Page, date, decimal, pretty_certificate, printable};
-use nss_cmc::asn1::{oid, pem};
 use nss_cmc::cmc::control::{Control, ControlType, TaggedControl};
 use nss_cmc::cmc::response::{CmcStatus, FailInfo, OtherInfo, Response, Status, is_status};
 use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::pem;
 
 /// The output of the tool for a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +60,11 @@ pub fn render_response(response: &Response, verbose: bool) -> Rendered {
         }
     }
     if let Some(more @ 1..) = unreadable.checked_sub(1) {
-        errors.line(0, format!("ERROR: and {more} more certificates can't be decoded"));
+        errors.line(0, format!("ERROR: and {more} more certificates cannot be decoded"));
     }
     page.0.push_str("\n\n");
 
-    let type_ = response.content_type.as_str();
-    if ![oid::ID_CCT_PKI_RESPONSE, oid::ID_DATA].iter().any(|id| oid::dotted(id) == type_) {
+    if !response.has_known_type() {
         page.line(0, "Invalid CMC Response Format");
     }
     match &response.controls {
@@ -294,17 +293,22 @@ fn fail_name(info: FailInfo) -> String {
 }
 
 #[cfg(test)]
+#[path = "../../../tests/common/der.rs"]
+#[allow(dead_code, unused_imports)] // Only part of it is used here.
+mod der;
+
+#[cfg(test)]
 mod tests {
     use rasn::types::Oid;
 
+    use super::der::{encode, oid, tlv};
     use super::*;
-    use nss_cmc::asn1::{encode, tlv};
     use nss_cmc::cmc::response::parse;
 
     const SUCCESS: &[u8] = &[0x30, 0x08, 0x02, 0x01, 0, 0x30, 0x03, 0x02, 0x01, 0];
 
     fn id(id: &Oid) -> Vec<u8> {
-        encode("x", &oid::owned(id)).unwrap()
+        encode(&id.to_owned())
     }
 
     /// Returns a response with an unsigned SignedData.
@@ -462,6 +466,6 @@ mod tests {
         assert_eq!(rendered.stdout.matches("Value: ").count(), MOST_UNREADABLE);
         let lines: Vec<&str> = rendered.stderr.lines().collect();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert_eq!(lines[1], "ERROR: and 4999 more certificates can't be decoded");
+        assert_eq!(lines[1], "ERROR: and 4999 more certificates cannot be decoded");
     }
 }

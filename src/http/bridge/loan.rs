@@ -16,7 +16,7 @@ use crate::nss::{Certificate, PrivateKey};
 /// The NSS key behind a key of this provider.
 pub(super) struct Loan {
     /// The key that signs.
-    pub(super) key: PrivateKey,
+    pub(super) key: Rc<PrivateKey>,
     /// The public key, for OpenSSL's queries.
     pub(super) public: Pkey,
     /// NSS's reason for refusing to sign; kept here because OpenSSL can't pass it on.
@@ -35,7 +35,7 @@ pub(super) fn take_offered() -> Option<Rc<Loan>> {
 }
 
 impl Loan {
-    pub(super) fn new(key: PrivateKey, certificate: &Certificate) -> Result<Rc<Loan>> {
+    pub(super) fn new(key: Rc<PrivateKey>, certificate: &Certificate) -> Result<Rc<Loan>> {
         if let Some(token) = key.token()
             && token.is_internal()
             && !token.is_fips()
@@ -43,9 +43,9 @@ impl Loan {
         {
             return Err(Error::new(
                 Kind::Refused,
-                "cannot use the private key for TLS: OpenSSL runs in FIPS mode, the NSS database does not",
+                "cannot use the private key for TLS: OpenSSL is in FIPS mode, the NSS database is not",
             )
-            .hint("switch the database over with: modutil -fips true -dbdir DIR"));
+            .hint("switch the database to FIPS mode: modutil -fips true -dbdir DIR"));
         }
         // With the same id in NSS, key and certificate belong together. Otherwise use the key's own
         // public key, so that OpenSSL compares it with the certificate (for an EC key that costs

@@ -140,7 +140,7 @@ impl<'db> Bridge<'db> {
         let method = unsafe { ffi::SSL_CTX_get_ssl_method(ctx) };
         // SAFETY: no precondition; returns a static table (SSL_CTX_new(3)).
         if method != unsafe { sys::TLS_client_method() } {
-            return Err(Error::new(Kind::Tls, "libcurl brings an OpenSSL of its own")
+            return Err(Error::new(Kind::Tls, "libcurl has its own copy of OpenSSL")
                 .hint("install a libcurl that uses the system's libssl"));
         }
         let me: *mut c_void = std::ptr::from_ref(self).cast_mut().cast();
@@ -356,7 +356,7 @@ fn fitting(curl: &str, ours: &str) -> Result<()> {
     }
     Err(Error::new(
         Kind::Tls,
-        format!("cannot do TLS: libcurl is built on {curl}, this program on OpenSSL {ours}"),
+        format!("cannot use TLS: libcurl is built on {curl}, this program on OpenSSL {ours}"),
     )
     .hint("install libcurl built on OpenSSL 3 (Debian: libcurl4; Fedora and RHEL 9: libcurl)"))
 }

@@ -240,7 +240,8 @@ unsafe extern "C" fn sign(
                 1
             }
             Ok(_) => {
-                let error = Error::new(Kind::Internal, "NSS made a longer signature than expected");
+                let error =
+                    Error::new(Kind::Internal, "signature from NSS is longer than expected");
                 loan.refusal.replace(Some(error));
                 0
             }

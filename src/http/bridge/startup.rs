@@ -37,6 +37,6 @@ pub(super) fn initialize() -> Result<()> {
         None => Ok(()),
         Some(why) => Err(Error::new(Kind::Tls, "cannot initialize libcurl and OpenSSL")
             .because(why.clone())
-            .hint("openssl list -providers; in FIPS mode OpenSSL needs its module: openssl fipsinstall")),
+            .hint("check the OpenSSL providers: openssl list -providers")),
     }
 }

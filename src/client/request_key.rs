@@ -1,14 +1,12 @@
-//! The key of a request: whether a run keeps or deletes it; and keys looked up in the tokens.
+//! The key of a request, and whether a run keeps or deletes it.
 
-use super::session::{Identity, Session};
-use crate::algorithm::{Crypto, Digest, KeySpec, KeyType};
-use crate::asn1::{split_tlv, x509};
-use crate::cmc::message::Signatory;
-use crate::cmc::request::Request;
+use super::find_key;
+use super::session::Session;
+use crate::algorithm::KeySpec;
 use crate::error::{Error, Kind, LeftKey, Leftover, Result};
 use crate::interrupt::Watch;
 use crate::keyid;
-use crate::nss::{Database, Fault, KeyFlags, KeyPair, PrivateKey, Token};
+use crate::nss::{Fault, KeyFlags, KeyPair, PrivateKey, Token};
 
 /// The key of a certificate request.
 ///
@@ -102,7 +100,7 @@ impl RequestKey {
     /// # Errors
     /// [`Kind::NotFound`]; those of a token that doesn't reveal the public key.
     pub fn find(session: &Session, name: &str) -> Result<RequestKey> {
-        let (private, spki) = find(session, name)?;
+        let (private, spki) = find_key::find(session, name)?;
         let id = private.id()?;
         Ok(RequestKey {
             halves: Some(Halves::Found(private)),
@@ -197,8 +195,8 @@ impl RequestKey {
         self.commit();
         let (id, label) = (keyid::to_hex(&self.id), unfinished_label(&self.purpose));
         let why = match self.resumed {
-            true => "an earlier run made it",
-            false => "the CA may yet have issued a certificate for it",
+            true => "an earlier run generated it",
+            false => "the CA may have issued a certificate for it",
         };
         error
             .note(format!("the key is kept, id {id}, label {label:?}: {why}"))
@@ -228,7 +226,7 @@ impl RequestKey {
         let Err(f) = pair.discard() else { return error };
         let id = keyid::to_hex(&self.id);
         let note = format!(
-            "the key made for this request could not be deleted ({f}): certutil -F -k {id}"
+            "cannot delete the key of this request ({f}): delete it with certutil -F -k {id}"
         );
         let key = Some(LeftKey { id: self.id.clone(), label: None });
         error.note(note).leftover(Leftover { key, ..Leftover::default() })
@@ -243,96 +241,4 @@ impl Drop for RequestKey {
             pair.discard().ok();
         }
     }
-}
-
-/// Returns the existing key called `name`, and its SubjectPublicKeyInfo.
-fn find(session: &Session, name: &str) -> Result<(PrivateKey, Vec<u8>)> {
-    let database = &session.database;
-    if let Ok(id) = keyid::parse(name) {
-        let found = session.token.find_key(&id).or_else(|| database.find_key(&id).ok());
-        if let Some(key) = found {
-            let spki = key.public()?.spki()?;
-            return Ok((key, spki));
-        }
-    }
-    let Ok(certificate) = session.certificate(name) else {
-        let error = Error::new(
-            Kind::NotFound,
-            format!("no key {name:?} in the NSS database {}", database.name()),
-        );
-        let neither = "neither a private key with this id nor a certificate with this nickname";
-        return Err(database.key_missing(error, neither));
-    };
-    Ok((certificate.private_key()?, certificate.spki().to_vec()))
-}
-
-impl<'a> From<&'a Identity> for Signatory<'a> {
-    fn from(identity: &'a Identity) -> Signatory<'a> {
-        Signatory::Certificate {
-            leaf: identity.certificate.der(),
-            issuers: &identity.issuers,
-            key: &identity.key,
-        }
-    }
-}
-
-/// Returns the private key with an identifier, from the token or else any other one; it must be the
-/// key of each request.
-///
-/// # Errors
-/// [`Kind::NotFound`]; [`Kind::Input`] when a request is for another key.
-pub fn request_key(
-    database: &Database,
-    token: &Token,
-    id: &[u8],
-    requests: &[Request],
-) -> Result<PrivateKey> {
-    let key = match token.find_key(id) {
-        Some(key) => key,
-        None => database.find_key(id)?,
-    };
-    for request in requests {
-        check_key(&key, id, request.spki())?;
-    }
-    Ok(key)
-}
-
-/// Returns the private key of a public key, from the token or else any other one.
-///
-/// # Errors
-/// [`Kind::NotFound`].
-pub fn key_for(database: &Database, token: &Token, spki: &[u8]) -> Result<PrivateKey> {
-    // NSS sets CKA_ID of every key to the SHA-1 of its modulus or point.
-    let bits = x509::public_key_bits(spki)?;
-    let modulus = match split_tlv(&bits) {
-        Some((0x30, inner, [])) if x509::spki_key_type(spki) != Some(KeyType::Ec) => {
-            split_tlv(inner).map(|(_, modulus, _)| modulus)
-        }
-        _ => None,
-    };
-    let of = modulus.map_or(bits.as_slice(), |m| m.strip_prefix(&[0]).unwrap_or(m));
-    let id = database.hash(Digest::Sha1, of)?;
-    request_key(database, token, &id, &[]).and_then(|key| {
-        check_key(&key, &id, spki)?;
-        Ok(key)
-    })
-}
-
-/// Checks that the key belongs to a SubjectPublicKeyInfo. If its token doesn't reveal the public
-/// key, the CA will check it.
-///
-/// # Errors
-/// [`Kind::Input`].
-pub fn check_key(key: &PrivateKey, id: &[u8], spki: &[u8]) -> Result<()> {
-    let Ok(ours) = key.public().and_then(|p| p.spki()) else { return Ok(()) };
-    if x509::public_key_bits(&ours)? == x509::public_key_bits(spki)? {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Input,
-        format!("the private key {} is not the one of the request", keyid::to_hex(id)),
-    )
-    .hint(
-        "request.privKeyId is printed by PKCS10Client and CRMFPopClient when they make a request",
-    ))
 }

@@ -117,7 +117,7 @@ impl Statement {
         }
         let hash = signing_digest(&signer.digest_algorithm.algorithm)?;
         if database.hash(hash, content)? != digest.to_vec() {
-            return Err(Error::new(Kind::BadReply, "the content is not the one that was signed"));
+            return Err(Error::new(Kind::BadReply, "the content does not match its signed digest"));
         }
         Ok(Statement {
             // The signature is over the DER order, in whatever order the attributes arrived.
@@ -148,7 +148,7 @@ impl Statement {
         let (id, parameters) = algorithm(&self.algorithm).ok_or_else(no_response)?;
         let signature =
             Signature { data: &self.attributes, algorithm: id, parameters, value: &self.signature };
-        let mut wrong = Error::new(Kind::BadReply, "the signer's certificate was not found");
+        let mut wrong = Error::new(Kind::BadReply, "certificate of the signer not found");
         let mut untrusted = None;
         for der in &named {
             let Ok(certificate) = certificate::read(der) else { continue };
@@ -174,7 +174,7 @@ fn signing_digest(id: &Oid) -> Result<Digest> {
 
 fn weak(id: &Oid) -> Error {
     let id = oid::dotted(id);
-    Error::new(Kind::BadReply, format!("the signature algorithm {id} is unknown or too weak"))
+    Error::new(Kind::BadReply, format!("signature algorithm {id} is unknown or too weak"))
 }
 
 /// Returns the AlgorithmIdentifier for NSS. Two identifiers of keys stand for a signature with the
@@ -259,7 +259,7 @@ fn may_speak(paths: &Paths<'_>, signer: &Certificate<'_>, certificates: &[Vec<u8
         authorities.push(signer.fields.issuer);
     }
     if authorities.is_empty() {
-        return refused("it is neither a CA nor a CMC responder (id-kp-cmcCA)".into());
+        return refused("it is not a CA or CMC responder (id-kp-cmcCA)".into());
     }
     if let Some(id) = signer.unknown_critical() {
         return refused(format!("its critical extension {id} is unknown"));
@@ -269,7 +269,9 @@ fn may_speak(paths: &Paths<'_>, signer: &Certificate<'_>, certificates: &[Vec<u8
         let ca = certificate.ca().is_ok_and(|(ca, _)| ca);
         if !ca && !authorities.contains(&certificate.fields.issuer) {
             let subject = who(&certificate);
-            return refused(format!("another CA issued the certificate of {subject} beside it"));
+            return refused(format!(
+                "another CA issued the certificate of {subject} in the same message"
+            ));
         }
     }
     Ok(())

@@ -1,10 +1,10 @@
-//! Decodes a message for `nss-cmc cmc show`, and verifies its signature.
+//! Decodes a message for display, and verifies its signature.
 
 use std::path::PathBuf;
 
-use super::judge::Proof;
 use super::session::{Needs, Session};
-use super::{input, judge};
+use super::verify_response::Proof;
+use super::{input, verify_response};
 use crate::client::passwords::Passwords;
 use crate::error::{Error, Kind, Result};
 use crate::inspect::{Form, Message, read};
@@ -48,12 +48,26 @@ pub enum Verification {
 
 /// Reads a message, and verifies a response if a database is given.
 ///
+/// ```
+/// use nss_cmc::Source;
+/// use nss_cmc::client::show::{ShowSpec, show};
+///
+/// let shown = show(&ShowSpec {
+///     file: "tests/vectors/01-rsa-server/response.der".into(),
+///     database: None,
+///     passwords: Source::Prompt.passwords(),
+///     verify: false,
+/// })?;
+/// assert_eq!(shown.message.form.name(), "response");
+/// # Ok::<(), nss_cmc::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Kind::Input`] when the file isn't of a known kind; with `verify` [`Kind::BadReply`], and
 /// [`Kind::Database`].
 pub fn show(spec: &ShowSpec) -> Result<Shown> {
-    let bytes = input::read("the message", &spec.file)?;
-    let what = format!("the message {}", spec.file.display());
+    let bytes = input::read("message", &spec.file)?;
+    let what = format!("message {}", spec.file.display());
     let wanted = "a CMC message, a certificate request or a certificate";
     let message = read(&bytes).map_err(|e| input::mistaken(&what, wanted, &bytes, e))?;
     let verification = match &spec.database {
@@ -67,8 +81,8 @@ fn verified(dir: &str, message: &Message, spec: &ShowSpec) -> Result<Verificatio
     let verify = spec.verify;
     if !matches!(message.form, Form::Response | Form::Certificates) {
         if verify {
-            return Err(Error::new(Kind::Usage, "only a CA's response can be verified")
-                .because(format!("this is a {}", message.form.title())));
+            return Err(Error::new(Kind::Usage, "cannot verify the message")
+                .because(format!("not a CMC response but: {}", message.form.title())));
         }
         return Ok(Verification::NoResponse);
     }
@@ -82,15 +96,15 @@ fn verified(dir: &str, message: &Message, spec: &ShowSpec) -> Result<Verificatio
         Some(response) => trust::verify(database, response),
         None => SignatureCheck::Bad(trust::no_response()),
     };
-    let proofs = judge::proofs(database, &message.certificates)?;
+    let proofs = verify_response::proofs(database, &message.certificates)?;
     let verdict = match verify {
-        true => judge::judge(database, check, false).map(|()| SignatureCheck::Good),
+        true => verify_response::accept(database, check, false).map(|()| SignatureCheck::Good),
         false => Ok(check),
     };
     session.close()?;
     let check = verdict?;
     if verify && proofs.iter().any(|proof| proof.why_not.is_some()) {
-        judge::all_proven(proofs)?;
+        verify_response::all_proven(proofs)?;
         return Ok(Verification::Checked(check, Vec::new()));
     }
     Ok(Verification::Checked(check, proofs))

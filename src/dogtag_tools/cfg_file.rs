@@ -48,8 +48,7 @@ impl Settings {
     /// [`Kind::Usage`] with file and line.
     pub fn read(path: &Path, dialect: Dialect) -> Result<Settings> {
         let shown = path.display().to_string();
-        let failed =
-            || Error::new(Kind::Usage, format!("cannot read the configuration file {shown}"));
+        let failed = || Error::new(Kind::Usage, format!("cannot read configuration file {shown}"));
         // Allocated at full size: a buffer that grows leaves copies of secrets in memory.
         let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST + 1));
         File::open(path)
@@ -63,7 +62,7 @@ impl Settings {
         }
         if let Some(at) = bytes.iter().position(|b| *b == 0) {
             let line = bytes.iter().take(at).filter(|b| **b == b'\n').count() + 1;
-            return Err(failed().because(format!("line {line} holds a NUL byte: it is no text")));
+            return Err(failed().because(format!("line {line} contains a NUL byte")));
         }
         if let Ok(text) = std::str::from_utf8(&bytes) {
             return Settings::parse(&shown, text, dialect);
@@ -149,7 +148,7 @@ impl Settings {
             None => Source::Prompt.passwords()(wanted).map_err(|e| {
                 Error::new(Kind::Usage, format!("{}: {missing}", self.file))
                     .because(e)
-                    .hint("give password, passwordFile, passwordFd or passwordEnv")
+                    .hint("add password, passwordFile, passwordFd or passwordEnv")
             }),
         })
     }
@@ -216,7 +215,7 @@ impl Settings {
             if let [first @ .., before, last] = &value.lines[..] {
                 let first: String = first.iter().map(|line| format!("{line}, ")).collect();
                 warnings.push(format!(
-                    "{file}: {key:?} is given on lines {first}{before} and {last}; line {last} counts"
+                    "{file}: {key:?} is given on lines {first}{before} and {last}; line {last} is used"
                 ));
             }
         }
@@ -227,7 +226,7 @@ impl Settings {
         let named = secrets().filter_map(|key| self.non_empty(&format!("{key}File")));
         warnings.extend(own.into_iter().chain(named).filter_map(|f| others_read(Path::new(f))));
         if self.latin_1 {
-            warnings.push(format!("{file} is not UTF-8 and is read as ISO 8859-1"));
+            warnings.push(format!("{file} is not UTF-8: it is read as ISO 8859-1"));
         }
         warnings
     }
@@ -251,7 +250,7 @@ fn is_utf_16(bytes: &[u8]) -> bool {
 fn bad_line(file: &str, number: usize, why: &str) -> Error {
     // The line is not printed, because it may contain a password.
     Error::new(Kind::Usage, format!("{file}:{number}: {why}"))
-        .hint("every line is key=value, or begins with #")
+        .hint("write key=value, or # before a comment")
 }
 
 /// Returns the lines as Java's readers split them (LF, CR LF or CR), numbered from 0.
