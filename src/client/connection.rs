@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-pub use crate::http::endpoint::Encoding;
+pub use crate::http::est::Encoding;
 pub use crate::http::{Exchange, Overlooked, Problem, Reply, ServerTrust, Transport};
 
 use super::dogtag::submit_url;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::nickname::{find_certificate, find_certificates, places, qualified};
+use super::token_nickname::{find_certificate, find_certificates, places, qualified};
 use crate::client::passwords::{Passwords, Wanted};
 use crate::cmc::message::Signatory;
 use crate::error::{Error, Kind, Result};

@@ -4,9 +4,9 @@
 use std::path::PathBuf;
 
 use super::input;
-use super::nickname;
 use super::passwords::Passwords;
 use super::session::{Needs, Session};
+use super::token_nickname;
 use crate::algorithm::KeyType;
 use crate::asn1::certificate;
 use crate::asn1::certificate::Certificate;
@@ -105,7 +105,7 @@ pub fn encrypt(spec: SharedTokenSpec<'_>, warn: &mut dyn FnMut(String)) -> Resul
             let needs = Needs { token: name, key: token.is_some(), ..Needs::default() };
             let session = Session::open(&directory, Access::ReadOnly, needs, &passwords)?;
             let Session { database, token, .. } = &session;
-            let (certificate, _) = nickname::find_certificate(database, token, &nickname)?;
+            let (certificate, _) = token_nickname::find_certificate(database, token, &nickname)?;
             let recipient = certificate.der().to_vec();
             drop(certificate);
             warn_of(&recipient)?;

@@ -7,6 +7,7 @@
 #[allow(unsafe_code)]
 mod bridge;
 pub(crate) mod endpoint;
+pub(crate) mod est;
 mod failure;
 mod proxy;
 mod server;

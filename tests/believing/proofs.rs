@@ -1,6 +1,9 @@
 //! Certificates are not covered by the signature: each one is proven by its issuer, or not at all.
 
+use std::process::Command;
+
 use crate::common::der::tlv;
+use crate::common::run;
 
 use crate::maker::{FUTURE, PAST, ca, make, response, seq, signer};
 use crate::{database, verdict};
@@ -93,11 +96,13 @@ fn a_flood_of_certificates() {
     let fakes: Vec<_> = (0..120).map(|_| ca("Root").key(key.clone()).itself()).collect();
     let mut beside = vec![&root, &leaf];
     beside.extend(&fakes);
-    let start = std::time::Instant::now();
     let found = verdict(&f, &response(&[signer(&root)], &beside));
     assert_eq!((found.signature.as_str(), found.code), ("good", 42));
     assert_eq!(found.proven[..2], [true, true]);
-    assert!(start.elapsed().as_secs() < 20);
+    // Of the processor's time, which a loaded machine gives later but not more of.
+    let limited = "ulimit -t 20; exec \"$0\" cmc show r -d db";
+    let program = env!("CARGO_BIN_EXE_nss-cmc");
+    run(Command::new("sh").current_dir(f.path()).args(["-c", limited, program])).exits(0);
 }
 
 /// Name constraints of a CA (RFC 5280 §4.2.1.10).

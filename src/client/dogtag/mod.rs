@@ -9,7 +9,7 @@ pub mod rest;
 
 use crate::error::{Error, Kind, Result};
 use crate::http::Url;
-use crate::http::endpoint::is_est;
+use crate::http::est::is_est;
 use crate::text::percent_encoded;
 
 /// The servlet that accepts any CMC request; the profile decides who may use it.

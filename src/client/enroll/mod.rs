@@ -5,8 +5,8 @@ mod confirm;
 mod enrolled;
 mod existing;
 mod finish;
+mod resume;
 mod round_trips;
-mod unfinished;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -2,14 +2,14 @@
 //! mode and owner are kept. Other hard links to a replaced file keep the old content; access
 //! control lists and extended attributes are lost.
 
+mod atomic_file;
 mod place;
-mod temporary;
 
 use std::path::Path;
 
 use crate::error::{Error, Kind, Result};
+use atomic_file::{Former, Temporary};
 use place::Place;
-use temporary::{Former, Temporary};
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
