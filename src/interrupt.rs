@@ -116,7 +116,7 @@ pub fn end_if_unwatched() {
 ///
 /// # Errors
 /// [`Kind::Interrupted`]; the thread runs on until the process ends.
-pub(crate) fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     if flags().watches.load(Ordering::SeqCst) == 0 {
         return Ok(work());
     }

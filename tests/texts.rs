@@ -118,11 +118,25 @@ fn help() {
     for verb in [
         "",
         "enroll",
+        "cert",
+        "cert list",
+        "cert show",
+        "cert export",
+        "cert trust",
+        "cert remove",
         "cmc",
         "cmc show",
         "cmc send",
         "csr",
         "csr create",
+        "db",
+        "db create",
+        "db show",
+        "db password",
+        "key",
+        "key list",
+        "key remove",
+        "key rename",
         "revoke",
         "status",
         "ca",
@@ -131,6 +145,9 @@ fn help() {
         "ca chain",
         "ca transport",
         "shared-token",
+        "token",
+        "token list",
+        "token check",
         "help",
         "CMCRequest",
         "CMCResponse",
@@ -199,6 +216,27 @@ fn csr_create() {
     let named = [&create[..], &["--subject", "CN=www.example.com,O=EXAMPLE"]].concat();
     both(&f, "csr/pkcs10", &[&named[..], &["--dns", "www.example.com"]].concat());
     both(&f, "csr/crmf-in-a-file", &[&named[..], &["--crmf", "--out", "r.csr"]].concat());
+}
+
+#[test]
+fn database() {
+    let f = Folder::bare();
+    f.write_secret("pw", "Secret.123\n");
+    text(&f, "db/created", &["db", "create", "-d", "new", "--password-file", "pw"]);
+    both(&f, "db/exists", &["db", "create", "-d", "new", "--no-password"]);
+    let f = ec_folder();
+    let on_db = |words: &[&'static str]| [words, &DATABASE].concat();
+    text(&f, "db/password-unchanged", &on_db(&["db", "password", "--new-password-file", "gone"]));
+    let same = on_db(&["db", "password", "--new-password-file", "pw"]);
+    both(&f, "db/password-changed", &same);
+    text(&f, "db/shown", &on_db(&["db", "show"]));
+    text(&f, "db/shown-without-password", &["db", "show", "-d", "db"]);
+    text(&f, "db/no-such-key", &on_db(&["key", "remove", "gone", "--yes"]));
+    let trust = on_db(&["cert", "trust", "agent", "--flags", "u,u,Pu"]);
+    text(&f, "db/trusted", &trust);
+    json(&f, "db/trusted-already", &trust);
+    text(&f, "db/not-confirmed", &on_db(&["cert", "remove", "agent"]));
+    text(&f, "db/no-such-certificate", &on_db(&["cert", "show", "agnet"]));
 }
 
 #[test]

@@ -153,6 +153,39 @@ fn a_password_that_can_t_be_meant_is_not_tried() {
     assert_eq!(shim.tried(), "5");
 }
 
+/// The verbs that look into all tokens try each password once, and none that belongs to another one.
+#[test]
+fn lists_try_each_password_once() {
+    let Some(shim) = Shim::new() else { return };
+    let f = &shim.0;
+    f.write("wrong", format!("internal={PASSWORD}\nhardware-HSM=99999\n"));
+    f.write("bare", format!("{PASSWORD}\n"));
+    f.write("new", "567890\n");
+    let ours = |words: &[&str], file: &str| {
+        let args = [words, &["-d", "db", "--password-file", file]].concat();
+        shim.command(env!("CARGO_BIN_EXE_nss-cmc"), &args, &[])
+    };
+    for (words, file, code, tried) in [
+        (&["key", "list"][..], "pins", 0, "4"),
+        (&["key", "list"], "wrong", 11, "5"),
+        (&["key", "list"], "bare", 0, ""),
+        (&["cert", "list"], "pins", 0, "4"),
+        (&["cert", "list"], "wrong", 11, "5"),
+        (&["db", "show"], "pins", 0, "4"),
+        (&["token", "check", "HSM"], "wrong", 11, "5"),
+        (&["key", "list", "--token", "HSM"], "pin", 0, "4"),
+        (&["db", "password", "--token", "HSM", "--new-password-file", "new"], "wrong", 11, "5"),
+        (&["db", "password", "--token", "HSM", "--new-password-file", "new"], "pins", 0, "4"),
+        (&["key", "remove", "gone", "--yes"], "bare", 12, ""),
+    ] {
+        ours(words, file).exits(code);
+        assert_eq!(shim.tried(), tried, "{words:?} {file}");
+    }
+    let args = ["token", "list", "-d", "db"];
+    shim.command(env!("CARGO_BIN_EXE_nss-cmc"), &args, &[]).exits(0);
+    assert_eq!(shim.tried(), "");
+}
+
 #[test]
 fn a_token_that_copies_nothing_makes_its_keys_at_once() {
     let Some(shim) = Shim::new() else { return };

@@ -513,6 +513,9 @@ pub const NSS_INIT_NOMODDB: u32 = 4;
 pub const NSS_INIT_FORCEOPEN: u32 = 8;
 pub const NSS_INIT_NOROOTINIT: u32 = 16;
 pub const NSS_INIT_OPTIMIZESPACE: u32 = 32;
+pub const CKF_USER_PIN_COUNT_LOW: ::core::ffi::c_ulong = 65536;
+pub const CKF_USER_PIN_FINAL_TRY: ::core::ffi::c_ulong = 131072;
+pub const CKF_USER_PIN_LOCKED: ::core::ffi::c_ulong = 262144;
 pub const CKA_DECRYPT: ::core::ffi::c_ulong = 261;
 pub const CKM_RSA_PKCS_KEY_PAIR_GEN: ::core::ffi::c_ulong = 0;
 pub const CKM_RSA_PKCS: ::core::ffi::c_ulong = 1;
@@ -558,9 +561,13 @@ pub const certificateUsageSSLClient: i64 = 1;
 pub const certificateUsageSSLServer: i64 = 2;
 pub const CERTDB_TERMINAL_RECORD: u32 = 1;
 pub const CERTDB_TRUSTED: u32 = 2;
+pub const CERTDB_SEND_WARN: u32 = 4;
+pub const CERTDB_VALID_CA: u32 = 8;
 pub const CERTDB_TRUSTED_CA: u32 = 16;
 pub const CERTDB_USER: u32 = 64;
 pub const CERTDB_TRUSTED_CLIENT_CA: u32 = 128;
+pub const CERTDB_INVISIBLE_CA: u32 = 256;
+pub const CERTDB_GOVT_APPROVED_CA: u32 = 512;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of PLArena"][::core::mem::size_of::<PLArena>() - 32usize];
@@ -652,6 +659,7 @@ const _: () = {
 };
 pub const SEC_ERROR_INVALID_ARGS: SECErrorCodes = -8187;
 pub const SEC_ERROR_REVOKED_CERTIFICATE: SECErrorCodes = -8180;
+pub const SEC_ERROR_BAD_PASSWORD: SECErrorCodes = -8177;
 pub const SEC_ERROR_READ_ONLY: SECErrorCodes = -8126;
 pub const SEC_ERROR_CERT_NOT_IN_NAME_SPACE: SECErrorCodes = -8080;
 pub const SEC_ERROR_REUSED_ISSUER_AND_SERIAL: SECErrorCodes = -8054;
@@ -2077,6 +2085,16 @@ unsafe extern "C" {
         slot: *mut PK11SlotInfo,
         wincx: *mut ::core::ffi::c_void,
     ) -> PRBool;
+    pub fn PK11_InitPin(
+        slot: *mut PK11SlotInfo,
+        ssopw: *const ::core::ffi::c_char,
+        pk11_userpwd: *const ::core::ffi::c_char,
+    ) -> SECStatus;
+    pub fn PK11_ChangePW(
+        slot: *mut PK11SlotInfo,
+        oldpw: *const ::core::ffi::c_char,
+        newpw: *const ::core::ffi::c_char,
+    ) -> SECStatus;
     pub fn PK11_IsReadOnly(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_IsInternalKeySlot(slot: *mut PK11SlotInfo) -> PRBool;
     pub fn PK11_GetTokenName(slot: *mut PK11SlotInfo) -> *mut ::core::ffi::c_char;
@@ -2100,6 +2118,10 @@ unsafe extern "C" {
         loadCerts: PRBool,
         wincx: *mut ::core::ffi::c_void,
     ) -> *mut PK11SlotList;
+    pub fn SECMOD_OpenUserDB(
+        moduleSpec: *const ::core::ffi::c_char,
+    ) -> *mut PK11SlotInfo;
+    pub fn SECMOD_CloseUserDB(slot: *mut PK11SlotInfo) -> SECStatus;
     pub fn PK11_GenerateRandom(
         data: *mut ::core::ffi::c_uchar,
         len: ::core::ffi::c_int,
@@ -2360,6 +2382,7 @@ unsafe extern "C" {
     pub fn SECKEY_CopyPrivateKey(
         privKey: *const SECKEYPrivateKey,
     ) -> *mut SECKEYPrivateKey;
+    pub fn SECKEY_CopyPublicKey(pubKey: *const SECKEYPublicKey) -> *mut SECKEYPublicKey;
     pub fn SECKEY_ConvertToPublicKey(
         privateKey: *mut SECKEYPrivateKey,
     ) -> *mut SECKEYPublicKey;

@@ -8,7 +8,8 @@ use clap::Args;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::connection::Encoding;
 use nss_cmc::client::dogtag::ca_url;
-use nss_cmc::client::passwords::{Passwords, SHARED_SECRET, Source, others_read};
+use nss_cmc::client::passwords::{Passwords, SHARED_SECRET, Source, Wanted, others_read};
+use nss_cmc::client::store::{ChangeSpec, Event, Logins, StoreSpec};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::exposed;
 use nss_cmc::secret::Secret;
@@ -102,6 +103,14 @@ impl PasswordArgs {
         self.source().passwords()
     }
 
+    /// Reads the password of a new database; without a source, asks for it twice on the terminal.
+    ///
+    /// # Errors
+    /// As [`Source::read_new`].
+    pub fn read_new(&self) -> Result<Secret> {
+        self.source().read_new(Wanted::from("internal"), "--password-file FILE")
+    }
+
     fn source(&self) -> Source {
         if let Some(n) = self.password_fd {
             Source::Fd(n)
@@ -116,6 +125,114 @@ impl PasswordArgs {
         } else {
             Source::Prompt
         }
+    }
+}
+
+/// Options for a database that is only read.
+#[derive(Args)]
+#[command(next_help_heading = "Database")]
+pub struct StoreArgs {
+    /// NSS database directory (cert9.db, key4.db)
+    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    pub database: String,
+
+    /// Only this PKCS #11 token; `internal` is the database's own
+    #[arg(long, value_name = "NAME")]
+    pub token: Option<String>,
+
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+impl StoreArgs {
+    /// Returns warnings about the database and the files that the options name.
+    pub fn warnings(&self) -> Vec<String> {
+        self.password.warnings(Some(&self.database))
+    }
+
+    /// Returns the database. If no source of a password is given, `asks` decides whether to ask for it.
+    pub fn spec<'a>(&'a self, passwords: &'a Passwords<'a>, asks: bool) -> StoreSpec<'a> {
+        let logins = match self.password.source() {
+            Source::Prompt if asks => Logins::Chosen,
+            Source::Prompt => Logins::Fewest,
+            // Each password read from a stream would be tried on whichever token comes next.
+            Source::Fd(_) => Logins::Chosen,
+            Source::File(file) if file.as_os_str() == "-" => Logins::Chosen,
+            Source::File(_) | Source::Env(_) => Logins::Known,
+        };
+        StoreSpec { database: &self.database, token: self.token.as_deref(), passwords, logins }
+    }
+}
+
+/// Options for a database that is changed.
+#[derive(Args)]
+pub struct ChangeArgs {
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// Seconds to wait for another run on the same database
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = "Database")]
+    lock_timeout: u64,
+}
+
+impl ChangeArgs {
+    /// Returns the database. If no source of a password is given, `asks` decides whether to ask first.
+    pub fn spec<'a>(
+        &'a self,
+        passwords: &'a Passwords<'a>,
+        asks: bool,
+        tell: &'a mut dyn FnMut(Event),
+    ) -> ChangeSpec<'a> {
+        let lock_timeout = Duration::from_secs(self.lock_timeout);
+        ChangeSpec { store: self.store.spec(passwords, asks), lock_timeout, tell }
+    }
+}
+
+/// Options for the source of a new password.
+#[derive(Args)]
+#[command(next_help_heading = "New password")]
+pub struct NewPasswordArgs {
+    /// File with the new password: its first line, or a line `token:password`; `-` is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "no_password")]
+    new_password_file: Option<PathBuf>,
+
+    /// File descriptor to read the new password from
+    #[arg(long, value_name = "N", conflicts_with_all = ["new_password_file", "no_password"])]
+    new_password_fd: Option<i32>,
+
+    /// Environment variable with the new password
+    #[arg(long, value_name = "VAR",
+          conflicts_with_all = ["new_password_file", "new_password_fd", "no_password"])]
+    new_password_env: Option<String>,
+
+    /// No password from now on: whoever reads the files has the keys
+    #[arg(long)]
+    no_password: bool,
+}
+
+impl NewPasswordArgs {
+    /// Returns a warning about the file with the new password.
+    pub fn warnings(&self) -> Vec<String> {
+        self.new_password_file.as_deref().and_then(others_read).into_iter().collect()
+    }
+
+    /// Reads it; without a source, asks for it twice on the terminal.
+    ///
+    /// # Errors
+    /// As [`Source::read_new`].
+    pub fn read(&self, token: &str) -> Result<Secret> {
+        let source = if self.no_password {
+            return Ok(Secret::new(Vec::new()));
+        } else if let Some(n) = self.new_password_fd {
+            Source::Fd(n)
+        } else if let Some(name) = &self.new_password_env {
+            Source::Env(name.clone())
+        } else if let Some(file) = &self.new_password_file {
+            Source::File(file.clone())
+        } else {
+            Source::Prompt
+        };
+        source.read_new(Wanted::from(token), "--new-password-file FILE")
     }
 }
 

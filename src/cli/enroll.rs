@@ -20,7 +20,7 @@ use nss_cmc::cmc::crmf::ArchiveWrap;
 use nss_cmc::cmc::proof::WitnessAlgorithms;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
-use nss_cmc::nss::Trust;
+use nss_cmc::nss::{Trust, exposed};
 use nss_cmc::{name, pem};
 
 /// Headings of the options.
@@ -73,6 +73,12 @@ pub struct EnrollArgs {
     #[arg(long, value_name = "NICKNAME")]
     #[arg(help_heading = ASKER)]
     signer: Option<String>,
+
+    /// NSS database with the signer's certificate and key, if it isn't --database. It is only read; CAs
+    /// that it trusts are trusted too. Its line in the password file is signer-db:PASSWORD
+    #[arg(long, value_name = "DIR", requires = "signer")]
+    #[arg(help_heading = ASKER)]
+    signer_db: Option<String>,
 
     /// User id (uid) at the CA, for a request that its own key signs and a shared secret
     /// authenticates
@@ -205,11 +211,14 @@ pub struct EnrollArgs {
 impl EnrollArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        self.database.warnings(self.shared_secret.shared_secret_file.as_deref())
+        let mut said = self.database.warnings(self.shared_secret.shared_secret_file.as_deref());
+        said.extend(self.signer_db.as_deref().and_then(exposed));
+        said
     }
 }
 
-fn trust(text: &str) -> std::result::Result<Trust, String> {
+/// Reads trust flags for clap.
+pub(super) fn trust(text: &str) -> std::result::Result<Trust, String> {
     Trust::parse(text).map_err(|e| e.to_string())
 }
 
@@ -243,6 +252,7 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         token: args.database.token,
         nickname: args.nickname,
         requester,
+        signer_database: args.signer_db,
         encryption_only: args.encryption_only,
         archive,
         connection,
@@ -291,7 +301,8 @@ fn requester(args: &EnrollArgs) -> Result<Requester> {
     }))
 }
 
-fn event_text(event: &Event) -> String {
+/// Returns what is said to somebody who waits for another run.
+pub fn event_text(event: &Event) -> String {
     match event {
         Event::Waiting(folder, limit) => format!(
             "waiting for another run on NSS database {} (at most {} s)",

@@ -2,15 +2,20 @@
 
 pub(crate) mod args;
 mod ca;
+pub mod cert;
 mod cmc;
+mod confirm;
 mod csr;
+mod db;
 mod enroll;
+mod key;
 pub mod message;
 pub mod report;
 mod revoke;
 mod shared_token;
 mod status;
 mod table;
+mod token;
 
 use std::ffi::OsString;
 
@@ -54,6 +59,11 @@ enum Output {
 enum Command {
     /// Generate a key, enroll its certificate, and import it
     Enroll(Box<enroll::EnrollArgs>),
+    /// List and change the certificates of a database
+    Cert {
+        #[command(subcommand)]
+        command: cert::CertCommand,
+    },
     /// Show or send CMC messages
     Cmc {
         #[command(subcommand)]
@@ -61,6 +71,16 @@ enum Command {
     },
     /// Create certificate requests
     Csr(csr::CsrArgs),
+    /// Create a database, show it, or change its password
+    Db {
+        #[command(subcommand)]
+        command: db::DbCommand,
+    },
+    /// List and change the private keys of a database
+    Key {
+        #[command(subcommand)]
+        command: key::KeyCommand,
+    },
     /// Revoke a certificate, put it on hold, or release it
     Revoke(Box<revoke::RevokeArgs>),
     /// Show whether certificates are valid, due for renewal, expired, revoked or on hold
@@ -72,6 +92,11 @@ enum Command {
     },
     /// Encrypt a shared secret for the CA, and print it as base64 or LDIF
     SharedToken(Box<shared_token::SharedTokenArgs>),
+    /// List the tokens of a database, or test what they can do
+    Token {
+        #[command(subcommand)]
+        command: token::TokenCommand,
+    },
     /// Show help on a command, a tool or the exit codes
     Help {
         /// `exit-codes`, a command (`enroll`, `csr create`) or a tool (`CMCRequest`)
@@ -143,6 +168,10 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
         Command::Cmc { command } => command.reads(),
         Command::Ca { command } => command.reads(),
         Command::Status(_) => true,
+        Command::Cert { command } => command.reads(),
+        Command::Db { command } => command.reads(),
+        Command::Key { command } => command.reads(),
+        Command::Token { .. } => true,
         Command::Help { .. } => true,
         _ => false,
     };
@@ -154,7 +183,20 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
             ("enroll", enroll::run(*args, &mut tell))
         }
+        Command::Cert { command } => {
+            let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
+            (command.name(), cert::run(command, &mut tell))
+        }
         Command::Cmc { command } => (command.name(), cmc::run(command, streams)),
+        Command::Db { command } => {
+            let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
+            (command.name(), db::run(command, &mut tell))
+        }
+        Command::Key { command } => {
+            let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
+            (command.name(), key::run(command, &mut tell))
+        }
+        Command::Token { command } => (command.name(), token::run(command)),
         Command::Csr(args) => {
             let mut print = |report: &mut Report| {
                 report.warnings.append(&mut warnings);
@@ -184,7 +226,11 @@ impl Command {
     fn warnings(&self) -> Vec<String> {
         match self {
             Command::Enroll(args) => args.warnings(),
+            Command::Cert { command } => command.warnings(),
             Command::Cmc { command } => command.warnings(),
+            Command::Db { command } => command.warnings(),
+            Command::Key { command } => command.warnings(),
+            Command::Token { command } => command.warnings(),
             Command::Csr(args) => args.warnings(),
             Command::Revoke(args) => args.warnings(),
             Command::Status(args) => args.warnings(),

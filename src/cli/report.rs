@@ -36,9 +36,9 @@ pub struct Report {
     /// Further lines of the text form.
     #[serde(skip)]
     pub lines: Vec<String>,
-    /// The text form, where it isn't [`Report::msg`] and [`Report::lines`].
+    /// Whether the text is the lines alone, without `msg`: a list for other programs.
     #[serde(skip)]
-    pub text: Option<String>,
+    pub lines_only: bool,
     /// Exit code.
     #[serde(skip)]
     pub exit: u8,
@@ -61,7 +61,7 @@ impl Report {
             warnings: Vec::new(),
             error: None,
             lines: Vec::new(),
-            text: None,
+            lines_only: false,
             exit: 0,
             shown: false,
         }
@@ -129,10 +129,7 @@ impl Report {
 
     /// Returns the text form, for stdout.
     pub fn to_text(&self) -> String {
-        if let Some(text) = &self.text {
-            return text.clone();
-        }
-        let mut text = format!("{}\n", self.msg);
+        let mut text = if self.lines_only { String::new() } else { format!("{}\n", self.msg) };
         for line in &self.lines {
             text.push_str(line);
             text.push('\n');

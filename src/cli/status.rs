@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{ReachArgs, TrustArgs, duration};
 use super::report::{Report, certificate_json};
-use super::table;
+use super::table::{Look, Table, plain};
 use nss_cmc::Number;
 use nss_cmc::client::status::{Recorded, Standing, StatusSpec, Verdict, Which, status};
 use nss_cmc::error::{Kind, Result};
@@ -135,16 +135,24 @@ fn list(all: &[Standing]) -> Report {
         (0, _) => "the database has no certificate with a key".to_owned(),
         (n, bad) => format!("{} of {n} certificates serve", n - bad),
     };
-    let row = |of: &Standing| {
-        let until = of.certificate.until();
-        [name(of), words(of), until, of.certificate.serial_hex(), of.certificate.subject.clone()]
-    };
-    let rows: Vec<[String; 5]> = all.iter().map(row).collect();
-    let head = ["NICKNAME", "STATUS", "VALID UNTIL", "SERIAL", "SUBJECT"];
+    let mut table = Table::new(&["NICKNAME", "STATUS", "VALID UNTIL", "SERIAL", "SUBJECT"]);
+    for of in all {
+        let look = match of.verdict() {
+            _ if of.serves() => Look::Good,
+            Verdict::Due => Look::Soon,
+            _ => Look::Bad,
+        };
+        let certificate = &of.certificate;
+        table.row([
+            plain(name(of)),
+            (words(of), look),
+            plain(certificate.until()),
+            plain(certificate.serial_hex()),
+            plain(certificate.subject.as_str()),
+        ]);
+    }
     let status = if bad == 0 { "valid" } else { "not_all_valid" };
-    let mut report = Report::done("status", status, false, msg);
-    report.text = Some(table::rows(head, &rows, table::for_people()));
-    report
+    table.add_to(Report::done("status", status, false, msg))
 }
 
 fn warning(of: &Standing) -> Option<String> {

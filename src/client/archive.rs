@@ -59,17 +59,7 @@ impl Archive {
     pub fn options(&self, session: &Session, key: &PrivateKey) -> Result<Vec<u8>> {
         let owner = key.token();
         let (database, token) = (&session.database, owner.as_ref().unwrap_or(&session.token));
-        let kind = match self.wrap {
-            ArchiveWrap::Des3 => SessionKind::Des3,
-            _ => SessionKind::Aes128,
-        };
-        let how = match self.wrap {
-            ArchiveWrap::KeyWrapPadding => PrivateWrap::AesKeyWrapPkcs7,
-            ArchiveWrap::KeyWrapNoPadding => PrivateWrap::AesKeyWrap,
-            ArchiveWrap::KeyWrapWrapped => PrivateWrap::AesKeyWrapPadded,
-            ArchiveWrap::AesCbc => PrivateWrap::AesCbc,
-            ArchiveWrap::Des3 => PrivateWrap::Des3Cbc,
-        };
+        let (kind, how) = mechanisms(self.wrap);
         let transport = if self.oaep { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
         let iv = database.random(self.wrap.iv_len())?;
         let wrapping = token.session_key(kind)?;
@@ -99,6 +89,17 @@ pub(super) fn check(what: &str, der: &[u8]) -> Result<Vec<String>> {
         return Err(unusable(why.to_owned()));
     }
     Ok(facts.warnings.into_iter().map(|w| format!("{what} {w}")).collect())
+}
+
+/// Returns the session key and the mechanism of a wrapping algorithm.
+pub(super) fn mechanisms(wrap: ArchiveWrap) -> (SessionKind, PrivateWrap) {
+    match wrap {
+        ArchiveWrap::KeyWrapPadding => (SessionKind::Aes128, PrivateWrap::AesKeyWrapPkcs7),
+        ArchiveWrap::KeyWrapNoPadding => (SessionKind::Aes128, PrivateWrap::AesKeyWrap),
+        ArchiveWrap::KeyWrapWrapped => (SessionKind::Aes128, PrivateWrap::AesKeyWrapPadded),
+        ArchiveWrap::AesCbc => (SessionKind::Aes128, PrivateWrap::AesCbc),
+        ArchiveWrap::Des3 => (SessionKind::Des3, PrivateWrap::Des3Cbc),
+    }
 }
 
 /// Fields of a transport certificate; empty if it can't be decoded.

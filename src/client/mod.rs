@@ -21,5 +21,6 @@ pub mod shared_token;
 pub mod show;
 pub mod signer;
 pub mod status;
+pub mod store;
 mod token_nickname;
 pub mod verify_response;

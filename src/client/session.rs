@@ -20,11 +20,34 @@ pub struct Needs<'a> {
     pub key: bool,
     /// Nickname of the certificate whose key signs; it may be in another token.
     pub signer: Option<&'a str>,
+    /// Directory of a second database with the signer, whose nickname is then
+    /// [in it](in_signer_database).
+    pub signer_database: Option<&'a str>,
     /// Nickname of a certificate that is only read; some tokens show it only after a login.
     pub certificate: Option<&'a str>,
     /// Whether trust flags are set: they are stored in the database's own token, whichever one has
     /// the certificate.
     pub trust: bool,
+}
+
+/// The token name of the second database with the signer, in nicknames and password files.
+pub const SIGNER_DATABASE: &str = "signer-db";
+
+/// Returns the name of a certificate in the signer's own database.
+///
+/// # Errors
+/// [`Kind::Usage`] for a nickname that names another token.
+pub fn in_signer_database(nickname: &str) -> Result<String> {
+    let (token, plain) = nickname.split_once(':').unwrap_or((SIGNER_DATABASE, nickname));
+    if token == SIGNER_DATABASE || is_internal_name(token) {
+        return Ok(format!("{SIGNER_DATABASE}:{plain}"));
+    }
+    Err(Error::new(
+        Kind::Usage,
+        format!("invalid nickname {nickname:?} in a database for the signer"),
+    )
+    .because("the modules of that database, and their tokens, are not loaded")
+    .hint("load the module of that token in the first database: modutil -add"))
 }
 
 /// Certificates that a run will need; while they are held, NSS doesn't read them again.
@@ -71,7 +94,10 @@ impl Session {
         needs: Needs<'_>,
         passwords: &Passwords<'_>,
     ) -> Result<Session> {
-        let database = Database::open(dir, access)?;
+        let mut database = Database::open(dir, access)?;
+        if let Some(dir) = needs.signer_database {
+            database.open_beside(dir, SIGNER_DATABASE)?;
+        }
         let token = database.token(needs.token)?;
         let internal = database.token("internal")?;
         let mut held = Held::default();
@@ -244,12 +270,25 @@ impl<'a> Logins<'a> {
         for name in tokens {
             let token = self.database.token(name)?;
             let wanted = Wanted { token: name, bare: only || *name == self.named, known: &known };
-            let password = (self.passwords)(wanted);
-            token.login(password.map_err(|e| needed_for(self.database, &token, e))?.as_ref())?;
+            log_in(self.database, &token, wanted, self.passwords)?;
         }
         self.done = self.wanted.len();
         Ok(())
     }
+}
+
+/// Logs in to a token with its password from `passwords`, which is tried once.
+///
+/// # Errors
+/// Those of `passwords`; as [`Token::login`].
+pub(super) fn log_in(
+    database: &Database,
+    token: &Token,
+    wanted: Wanted<'_>,
+    passwords: &Passwords<'_>,
+) -> Result<()> {
+    let password = passwords(wanted).map_err(|e| needed_for(database, token, e))?;
+    token.login(password.as_ref())
 }
 
 /// Adds to a missing password's error why the password is needed.

@@ -129,18 +129,9 @@ impl Database {
         }
     }
 
-    /// Returns every certificate of the internal token. C: `PK11_ListCertsInSlot`.
+    /// Returns every certificate of the internal token.
     pub fn certificates(&self) -> Result<Vec<Certificate>> {
-        let token = self.token("internal")?;
-        // SAFETY: the slot is live; a list is handed over (pk11pub.h).
-        let list = fault::pointer("PK11_ListCertsInSlot", || unsafe {
-            sys::PK11_ListCertsInSlot(token.as_ptr())
-        });
-        match list {
-            // SAFETY: the list was handed over.
-            Ok(raw) => Ok(unsafe { CertList::from_raw(self.guard(), raw) }.certificates()),
-            Err(_) => Ok(Vec::new()),
-        }
+        Ok(self.token("internal")?.certificates())
     }
 
     /// Decodes a certificate; NSS knows it for as long as the handle lives, and nothing is written
@@ -422,19 +413,10 @@ impl Certificate {
     /// Returns whether a token has its key, as far as that is visible without a login: by the public
     /// key beside it. C: `CERT_GetCertTrust`.
     pub fn has_key(&self) -> bool {
-        let own = self.trust_flags();
+        let own = self.trust();
         [own.sslFlags, own.emailFlags, own.objectSigningFlags]
             .iter()
             .any(|flags| flags & sys::CERTDB_USER != 0)
-    }
-
-    fn trust_flags(&self) -> sys::CERTCertTrust {
-        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
-        let mut own: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
-        // SAFETY: the certificate is live, the structure outlives the call (cert.h). A certificate
-        // without trust is a failure and leaves the zeros.
-        unsafe { sys::CERT_GetCertTrust(self.as_ptr(), &mut own) };
-        own
     }
 
     /// Returns whether it has these trust flags. `u` is ignored: NSS sets it where there is a key.
@@ -443,11 +425,22 @@ impl Certificate {
     /// # Errors
     /// [`Kind::Usage`] when NSS can't read the flags.
     pub fn has_trust(&self, trust: &Trust) -> Result<bool> {
-        let (wanted, own) = (trust.flags()?, self.trust_flags());
+        let wanted = trust.flags()?;
         let known = |t: &sys::CERTCertTrust| {
             [t.sslFlags, t.emailFlags, t.objectSigningFlags].map(|f| f & !sys::CERTDB_USER)
         };
-        Ok(known(&own) == known(&wanted))
+        Ok(known(&self.trust()) == known(&wanted))
+    }
+
+    /// Returns its trust flags; none when the database has no trust record of it. C:
+    /// `CERT_GetCertTrust`.
+    pub(super) fn trust(&self) -> sys::CERTCertTrust {
+        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
+        let mut trust: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
+        // SAFETY: the certificate is live, the structure outlives the call (cert.h). A certificate
+        // without trust is a failure and leaves the zeros.
+        unsafe { sys::CERT_GetCertTrust(self.as_ptr(), &mut trust) };
+        trust
     }
 
     /// Returns whether subject and issuer are the same name.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use nss_sys as sys;
 
+use super::beside::Beside;
 use super::fault;
 use super::handle::Guard;
 use super::{Context, Fault};
@@ -29,6 +30,8 @@ pub struct Database {
     guard: Guard,
     name: String,
     access: Access,
+    /// Further databases, which are closed first.
+    pub(super) beside: Vec<Beside>,
 }
 
 impl std::fmt::Debug for Context {
@@ -52,6 +55,20 @@ impl Database {
         let path = directory(dir);
         refuse_dbm(dir, &path)?;
         check_files(dir, &path, access)?;
+        match (Database::initialise(dir, access), journal(&path)) {
+            // Only after a failure: the journal may belong to a running process whose transaction
+            // does not disturb readers.
+            (Err(_), Some(journal)) if access == Access::ReadOnly => {
+                roll_back(dir, &path, &journal)?;
+                Database::initialise(dir, access)
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// Initialises NSS with a database. If `access` permits and it is missing, it is created, with
+    /// no password set. C: `NSS_InitContext`.
+    pub(super) fn initialise(dir: &str, access: Access) -> Result<Database> {
         // SAFETY: NSS_IsInitialized has no precondition (nss.h).
         if unsafe { sys::NSS_IsInitialized() } != 0 {
             return Err(Error::new(
@@ -59,18 +76,6 @@ impl Database {
                 format!("cannot open NSS database {dir}: another database is open in this process"),
             ));
         }
-        match (Database::start(dir, access), journal(&path)) {
-            // Only after a failure: the journal may belong to a running process whose transaction
-            // does not disturb readers.
-            (Err(_), Some(journal)) if access == Access::ReadOnly => {
-                roll_back(dir, &path, &journal)?;
-                Database::start(dir, access)
-            }
-            (outcome, _) => outcome,
-        }
-    }
-
-    fn start(dir: &str, access: Access) -> Result<Database> {
         let config = if dir.starts_with(SQL) { dir.to_owned() } else { format!("{SQL}{dir}") };
         let config = c_text(dir, &config)?;
         let secmod = c"secmod.db";
@@ -101,7 +106,7 @@ impl Database {
                 .hint(format!("check it with: {}", certutil("-L", dir)))
         })?;
         let guard = Arc::new(Context { raw: Some(raw), directory: Some(directory(dir)) });
-        Ok(Database { guard, name: dir.to_owned(), access })
+        Ok(Database { guard, name: dir.to_owned(), access, beside: Vec::new() })
     }
 
     /// Starts NSS without a database: nothing is read from disk, nothing is trusted, and keys exist
@@ -141,7 +146,7 @@ impl Database {
         })
         .map_err(|f| Error::new(Kind::Database, "cannot start NSS").because(f))?;
         let guard = Arc::new(Context { raw: Some(raw), directory: None });
-        Ok(Database { guard, name: "(none)".into(), access: Access::ReadOnly })
+        Ok(Database { guard, name: "(none)".into(), access: Access::ReadOnly, beside: Vec::new() })
     }
 
     /// Shuts NSS down. C: `NSS_ShutdownContext`.
@@ -149,6 +154,7 @@ impl Database {
     /// # Errors
     /// [`Kind::Internal`] with `SEC_ERROR_BUSY` when a handle or a leaked reference still exists.
     pub fn close(self) -> Result<()> {
+        drop(self.beside);
         let closed = match Arc::try_unwrap(self.guard) {
             Ok(context) => context.shut_down(),
             Err(_) => Err(Fault::from_code("NSS_ShutdownContext", sys::SEC_ERROR_BUSY)),
@@ -177,9 +183,9 @@ impl Database {
 }
 
 /// NSS's prefix for a database in SQLite format.
-const SQL: &str = "sql:";
+pub(super) const SQL: &str = "sql:";
 /// NSS's prefix for the format before NSS 3.12.
-const DBM: &str = "dbm:";
+pub(super) const DBM: &str = "dbm:";
 
 pub(super) fn directory(dir: &str) -> PathBuf {
     PathBuf::from(dir.strip_prefix(SQL).unwrap_or(dir))
@@ -187,7 +193,7 @@ pub(super) fn directory(dir: &str) -> PathBuf {
 
 /// Refuses the format before NSS 3.12: newer NSS can't read it, and NSS that can creates files when
 /// it opens one.
-fn refuse_dbm(dir: &str, path: &Path) -> Result<()> {
+pub(super) fn refuse_dbm(dir: &str, path: &Path) -> Result<()> {
     let old = dir.strip_prefix(DBM).map(Path::new);
     let folder = old.unwrap_or(path);
     let has = |name: &str| folder.join(name).exists();
@@ -227,7 +233,7 @@ fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
             .hint(format!("repair it as its owner: certutil -L -X -d sql:{}", quoted(path)))
     };
     check_files(dir, path, Access::ReadWrite).map_err(owner)?;
-    let database = Database::start(dir, Access::ReadWrite).map_err(owner)?;
+    let database = Database::initialise(dir, Access::ReadWrite).map_err(owner)?;
     database.close()
 }
 
@@ -267,8 +273,8 @@ fn bare(error: &std::io::Error) -> std::io::Error {
     }
 }
 
-/// Prefix of the temporary files that test whether a directory can be written.
-const PROBE: &str = ".nss-cmc-";
+/// Prefix of temporary files and directories beside the database.
+pub(super) const PROBE: &str = ".nss-cmc-";
 
 pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
     CString::new(text).map_err(|_| {
@@ -278,7 +284,7 @@ pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
 
 /// Checks the files first: NSS returns SEC_ERROR_BAD_DATABASE for every failure, the file system
 /// gives the reason.
-fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
+pub(super) fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     let failed = |file: &Path, e: std::io::Error| {
         let hint = match e.kind() {
             std::io::ErrorKind::NotFound => format!("create it with: {}", certutil("-N", dir)),

@@ -144,17 +144,24 @@ impl KeyPair {
     pub fn discard(self) -> std::result::Result<(), Fault> {
         let KeyPair { private, public } = self;
         let first = private.delete();
-        let (public, _guard) = public.into_raw();
-        // SAFETY: the call consumes the reference while the guard keeps NSS initialised; for a
-        // session object it only frees it (pk11pub.h).
-        let second = fault::status("PK11_DeleteTokenPublicKey", || unsafe {
-            sys::PK11_DeleteTokenPublicKey(public)
-        });
-        first.and(second)
+        first.and(public.delete())
     }
 }
 
 impl PublicKey {
+    /// Deletes the key object from its token. C: `PK11_DeleteTokenPublicKey`.
+    ///
+    /// # Errors
+    /// The NSS fault.
+    pub(super) fn delete(self) -> std::result::Result<(), Fault> {
+        let (raw, _guard) = self.into_raw();
+        // SAFETY: the call consumes the reference while the guard keeps NSS initialised; for a
+        // session object it only frees it (pk11pub.h).
+        fault::status("PK11_DeleteTokenPublicKey", || unsafe {
+            sys::PK11_DeleteTokenPublicKey(raw)
+        })
+    }
+
     /// Returns the DER of the SubjectPublicKeyInfo (RFC 5280 §4.1.2.7). C:
     /// `SECKEY_EncodeDERSubjectPublicKeyInfo`.
     ///

@@ -2,12 +2,12 @@
 //! without certificate, and completes their pairs.
 
 use std::ffi::{CStr, CString};
+use std::ptr::NonNull;
 
 use nss_sys as sys;
 
 use super::fault::{self, Fault};
-use super::handle::Owned;
-use super::key::{KeyPair, PrivateKey};
+use super::key::{KeyPair, PrivateKey, PublicKey};
 use super::token::Token;
 
 impl Token {
@@ -31,34 +31,50 @@ impl Token {
         if is_there { Ok(()) } else { self.import_public(&pair.public) }
     }
 
-    /// Returns the DER of the SubjectPublicKeyInfo of every public key in the token. C:
-    /// `PK11_ListPublicKeysInSlot`.
-    fn public_keys(&self) -> Vec<Vec<u8>> {
+    /// Returns the DER of the SubjectPublicKeyInfo of every public key in the token.
+    pub(crate) fn public_keys(&self) -> Vec<Vec<u8>> {
+        let mut found = Vec::new();
+        self.each_public_key(|key| found.extend(key.spki().ok()));
+        found
+    }
+
+    /// Deletes the public keys with this SubjectPublicKeyInfo (DER). C:
+    /// `PK11_DeleteTokenPublicKey`.
+    pub(super) fn delete_public(&self, spki: &[u8]) -> std::result::Result<(), Fault> {
+        let mut outcome = Ok(());
+        self.each_public_key(|key| {
+            if key.spki().is_ok_and(|own| own == spki) {
+                outcome = outcome.clone().and(key.delete());
+            }
+        });
+        outcome
+    }
+
+    /// Calls `with` for every public key in the token. C: `PK11_ListPublicKeysInSlot`.
+    fn each_public_key(&self, mut with: impl FnMut(PublicKey)) {
         // SAFETY: the slot is live; no nickname means all; returns a new list or null (pk11pub.h).
         let list = fault::pointer("PK11_ListPublicKeysInSlot", || unsafe {
             sys::PK11_ListPublicKeysInSlot(self.as_ptr(), std::ptr::null_mut())
         });
-        let Ok(list) = list else { return Vec::new() };
+        let Ok(list) = list else { return };
         let head = list.as_ptr().cast::<sys::PRCList>();
-        let mut found = Vec::new();
         // SAFETY: a SECKEYPublicKeyList begins with its PRCList (keythi.h), live until destroyed.
         let mut node = unsafe { (*head).next };
         while node != head {
             let entry = node.cast::<sys::SECKEYPublicKeyListNode>();
             // SAFETY: a node that isn't the head is a SECKEYPublicKeyListNode (keyhi.h).
             let key = unsafe { (*entry).key };
-            // SAFETY: the list holds a live key; an item is handed over (keyhi.h).
-            let item = fault::pointer("SECKEY_EncodeDERSubjectPublicKeyInfo", || unsafe {
-                sys::SECKEY_EncodeDERSubjectPublicKeyInfo(key)
-            });
-            // SAFETY: NSS allocated the item for the caller.
-            found.extend(item.ok().map(|item| unsafe { Owned::from_raw(item) }.to_vec()));
+            // SAFETY: the list holds a live key; returns a new reference or null (keyhi.h).
+            let copy = NonNull::new(unsafe { sys::SECKEY_CopyPublicKey(key) });
+            if let Some(copy) = copy {
+                // SAFETY: `copy` is that reference.
+                with(unsafe { PublicKey::from_raw(self.guard(), copy) });
+            }
             // SAFETY: nodes are linked in a ring until the head returns.
             node = unsafe { (*node).next };
         }
         // SAFETY: handed over above, destroyed once with the keys it holds (keyhi.h).
         unsafe { sys::SECKEY_DestroyPublicKeyList(list.as_ptr()) };
-        found
     }
 }
 

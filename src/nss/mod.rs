@@ -4,7 +4,9 @@
 //! [`PrivateKey`], [`Certificate`]…) holds a guard that keeps NSS initialised; [`Database::close`]
 //! shuts NSS down and fails when a reference was leaked.
 
+mod beside;
 mod cert;
+mod create;
 mod database;
 mod descriptor;
 mod digest;
@@ -15,6 +17,8 @@ mod handle;
 mod identity;
 mod key;
 mod keys_by_label;
+mod pin;
+mod store;
 mod token;
 mod unwrap;
 mod verify;
@@ -33,6 +37,7 @@ pub use exposed::{current_directory, exposed};
 pub use fault::Fault;
 pub use identity::Identity;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
+pub use store::{PinState, TokenInfo};
 pub use token::Token;
 pub(crate) use token::{is_fips_name, is_internal_name};
 pub use verify::{CaTrust, Signature};

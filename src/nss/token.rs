@@ -1,12 +1,13 @@
 //! PKCS #11 tokens (`PK11SlotInfo`): finds them by name, and logs in.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 use nss_sys as sys;
 
 use super::database::Database;
 use super::fault::{self, Fault};
 use super::handle::{Guard, handle};
+use super::pin::Pin;
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 use crate::text::certutil;
@@ -169,31 +170,62 @@ impl Token {
     /// Returns what distinguishes the token from others with the same label: serial number, model
     /// and manufacturer; for a token without these, its slot. C: `PK11_GetTokenInfo`.
     fn identity(&self) -> Vec<u8> {
+        let place = || self.place().into_bytes();
+        let Some(info) = self.token_info() else { return place() };
+        let serial = info.serialNumber.trim_ascii();
+        if serial.is_empty() || serial.iter().all(|b| *b == 0) {
+            return place();
+        }
+        [&info.serialNumber[..], &info.model, &info.manufacturerID].concat()
+    }
+
+    pub(super) fn token_info(&self) -> Option<sys::CK_TOKEN_INFO> {
         // SAFETY: CK_TOKEN_INFO is plain data; all zeros is a valid value (pkcs11t.h).
         let mut info: sys::CK_TOKEN_INFO = unsafe { std::mem::zeroed() };
         // SAFETY: slot and structure are live (pk11pub.h).
         let known = fault::status("PK11_GetTokenInfo", || unsafe {
             sys::PK11_GetTokenInfo(self.as_ptr(), &mut info)
         });
-        let serial = info.serialNumber.trim_ascii();
-        if known.is_err() || serial.is_empty() || serial.iter().all(|b| *b == 0) {
-            return self.place().into_bytes();
+        known.ok().map(|()| info)
+    }
+
+    /// Returns the slot's name. C: `PK11_GetSlotName`.
+    pub fn slot_name(&self) -> String {
+        // SAFETY: the slot is live; the name lives as long as the slot (pk11pub.h).
+        text(unsafe { sys::PK11_GetSlotName(self.as_ptr()) })
+    }
+
+    /// Returns the name of the token's PKCS #11 module and its library file, which is empty for
+    /// NSS's own. C: `PK11_GetModule`.
+    pub fn module(&self) -> (String, String) {
+        // SAFETY: the slot is live and so is its module (pk11pub.h).
+        let module = unsafe { sys::PK11_GetModule(self.as_ptr()) };
+        if module.is_null() {
+            return Default::default();
         }
-        [&info.serialNumber[..], &info.model, &info.manufacturerID].concat()
+        // SAFETY: not null, live with the slot; the name is set when the module is made.
+        let name = text(unsafe { (*module).commonName });
+        // SAFETY: as above.
+        let library = text(unsafe { (*module).dllName });
+        (name, library)
+    }
+
+    /// Returns whether the token can't be written. C: `PK11_IsReadOnly`.
+    pub fn is_read_only(&self) -> bool {
+        // SAFETY: the slot is live (pk11pub.h).
+        unsafe { sys::PK11_IsReadOnly(self.as_ptr()) != 0 }
+    }
+
+    /// Returns whether the token takes its password by its own keypad. C:
+    /// `PK11_ProtectedAuthenticationPath`.
+    pub fn has_keypad(&self) -> bool {
+        // SAFETY: the slot is live (pk11pub.h).
+        unsafe { sys::PK11_ProtectedAuthenticationPath(self.as_ptr()) != 0 }
     }
 
     /// Returns the token's slot and module, as `modutil -list` prints them.
     fn place(&self) -> String {
-        // SAFETY: the slot is live; the name lives as long as the slot (pk11pub.h).
-        let slot = text(unsafe { sys::PK11_GetSlotName(self.as_ptr()) });
-        // SAFETY: the slot is live and so is its module (pk11pub.h).
-        let module = unsafe { sys::PK11_GetModule(self.as_ptr()) };
-        let module = match module.is_null() {
-            true => String::new(),
-            // SAFETY: not null, live with the slot; the name is set when the module is made.
-            false => text(unsafe { (*module).commonName }),
-        };
-        format!("slot {slot:?} of module {module:?}")
+        format!("slot {:?} of module {:?}", self.slot_name(), self.module().0)
     }
 
     /// Returns whether this is the database's own key storage. C: `PK11_IsInternalKeySlot`.
@@ -217,10 +249,10 @@ impl Token {
     /// Returns whether private keys need a login that hasn't happened yet. C: `PK11_NeedLogin`,
     /// `PK11_IsLoggedIn`.
     pub fn needs_login(&self) -> bool {
-        // SAFETY: the slot is live (pk11pub.h).
-        let protected = unsafe { sys::PK11_NeedLogin(self.as_ptr()) } != 0;
         // SAFETY: the slot is live; wincx is only passed to callbacks, and none is set (pk11pub.h).
-        protected && unsafe { sys::PK11_IsLoggedIn(self.as_ptr(), std::ptr::null_mut()) } == 0
+        let logged_in =
+            || unsafe { sys::PK11_IsLoggedIn(self.as_ptr(), std::ptr::null_mut()) } != 0;
+        self.is_protected() && !logged_in()
     }
 
     /// Logs in (`PK11_CheckUserPassword`). A token without password needs no login and accepts any
@@ -233,8 +265,7 @@ impl Token {
             return Ok(());
         }
         let name = self.name();
-        // SAFETY: the slot is live (pk11pub.h).
-        if unsafe { sys::PK11_NeedUserInit(self.as_ptr()) } != 0 {
+        if self.needs_password() {
             return Err(Error::new(Kind::Login, format!("token {name:?} has no password yet"))
                 .hint(match &self.guard().directory {
                     Some(dir) => format!("set one with: {}", certutil("-W", dir)),
@@ -245,26 +276,17 @@ impl Token {
             return Err(Error::new(Kind::Login, format!("token {name:?} requires a password"))
                 .hint("use --password-file FILE, --password-fd N or --password-env VAR"));
         };
-        // SAFETY: the slot is live (pk11pub.h).
-        let own_path = unsafe { sys::PK11_ProtectedAuthenticationPath(self.as_ptr()) } != 0;
         // A token with its own PIN pad takes an empty password.
-        if password.bytes().is_empty() && !own_path {
+        if password.bytes().is_empty() && !self.has_keypad() {
             return Err(Error::new(Kind::Login, format!("empty password for token {name:?}"))
                 .because("the token has a password; no login was tried")
                 .hint("enter the token password"));
         }
-        // Capacity for the NUL octet, so that no reallocation leaves a copy of the password.
-        let mut text = Vec::with_capacity(password.bytes().len() + 1);
-        text.extend_from_slice(password.bytes());
-        let text = CString::new(text).map_err(|e| {
-            drop(zeroize::Zeroizing::new(e.into_vec()));
-            Error::new(Kind::Login, "invalid token password: it contains a NUL byte")
-        })?;
+        let pin = Pin::new(password)?;
         // SAFETY: the slot is live; the string is NUL-terminated and only read (pk11pub.h).
         let outcome = fault::status("PK11_CheckUserPassword", || unsafe {
-            sys::PK11_CheckUserPassword(self.as_ptr(), text.as_ptr())
+            sys::PK11_CheckUserPassword(self.as_ptr(), pin.as_c().as_ptr())
         });
-        drop(zeroize::Zeroizing::new(text.into_bytes()));
         outcome.map_err(|f: Fault| {
             Error::new(Kind::Login, format!("cannot log in to token {name:?}"))
                 .because(f)

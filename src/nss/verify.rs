@@ -192,11 +192,7 @@ impl Drop for Log {
 impl Certificate {
     /// Returns the certificate's trust as a CA, from the first trust field. C: `CERT_GetCertTrust`.
     pub fn ca_trust(&self) -> CaTrust {
-        // SAFETY: CERTCertTrust is three integers; zero is "no flags".
-        let mut trust: sys::CERTCertTrust = unsafe { std::mem::zeroed() };
-        // SAFETY: the certificate is live, the structure outlives the call (cert.h). A certificate
-        // without trust is a failure and leaves the zeros.
-        unsafe { sys::CERT_GetCertTrust(self.as_ptr(), &mut trust) };
+        let trust = self.trust();
         let has = |bits| trust.sslFlags & bits != 0;
         if has(sys::CERTDB_TRUSTED_CA | sys::CERTDB_TRUSTED_CLIENT_CA) {
             return CaTrust::Trusted;

@@ -14,6 +14,7 @@ fn on_a_terminal(f: &Folder, args: &str, typed: &str) -> (String, i32) {
         .args(["-q", "-e", "-c", &format!("{program} {args}"), "/dev/null"])
         .current_dir(f.path())
         .env_remove("NSS_CMC_OUTPUT")
+        .env("NO_COLOR", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -28,11 +29,11 @@ fn lists_are_tables() {
     let (f, ca) = start("both");
     let (text, code) = on_a_terminal(&f, &format!("ca find -d db --ca {}", ca.url), "");
     assert_eq!(code, 0, "{text}");
-    assert!(text.starts_with("SERIAL  STATUS  ENDS        SUBJECT\r\n0x1     valid   "), "{text}");
-    assert!(text.ends_with(" certificates\r\n") && !text.contains('\t'), "{text}");
+    assert!(text.contains("SERIAL  STATUS  ENDS        SUBJECT\r\n0x1     valid   "), "{text}");
+    assert!(text.contains(" certificates\r\n") && !text.contains('\t'), "{text}");
     let (text, code) = on_a_terminal(&f, "status -d db", "");
     assert_eq!(code, 0, "{text}");
-    assert!(text.starts_with("NICKNAME  STATUS  VALID UNTIL"), "{text}");
+    assert!(text.contains("NICKNAME  STATUS  VALID UNTIL"), "{text}");
 }
 
 #[test]

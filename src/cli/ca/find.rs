@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::RecordsArgs;
 use crate::cli::report::Report;
-use crate::cli::table;
+use crate::cli::table::{Look, Table, plain};
 use nss_cmc::Number;
 use nss_cmc::client::dogtag::certificates::{Entry, Found, Page};
 use nss_cmc::client::dogtag::filter::{Field, Filter};
+use nss_cmc::client::dogtag::records::State;
 use nss_cmc::cmc::revocation_reason::reason;
 use nss_cmc::error::Result;
 
@@ -158,7 +159,7 @@ pub struct FindArgs {
 pub fn run(args: &FindArgs) -> Result<Report> {
     let filter = filter(args)?;
     let (found, closed) = args.ca.records(|ca| ca.find(&filter, Page::All(args.limit)))?;
-    Ok(report(&found, table::for_people()).closed(closed))
+    Ok(report(&found).closed(closed))
 }
 
 fn filter(args: &FindArgs) -> Result<Filter> {
@@ -216,7 +217,7 @@ fn filter(args: &FindArgs) -> Result<Filter> {
     Ok(filter)
 }
 
-fn report(found: &Found, people: bool) -> Report {
+fn report(found: &Found) -> Report {
     let n = found.entries.len();
     let certificates =
         if n == 1 { "1 certificate".to_owned() } else { format!("{n} certificates") };
@@ -226,28 +227,24 @@ fn report(found: &Found, people: bool) -> Report {
         (false, _) => String::new(),
     };
     let msg = format!("{certificates}{more}");
-    let row = |entry: &Entry| {
+    let mut table = Table::new(&["SERIAL", "STATUS", "ENDS", "SUBJECT"]);
+    for entry in &found.entries {
         let until = entry.not_after.map_or(String::new(), |t| t.format("%Y-%m-%d").to_string());
-        [entry.serial.hex(), entry.state.to_string(), until, entry.subject.clone()]
-    };
-    let rows: Vec<[String; 4]> = found.entries.iter().map(row).collect();
-    let mut text = String::new();
-    if people && n > 0 {
-        text.push_str(&table::rows(["SERIAL", "STATUS", "ENDS", "SUBJECT"], &rows, true));
-    } else {
-        text.push_str(&table::rows(["", "", "", ""], &rows, false));
-    }
-    if people {
-        text.push_str(&format!("{msg}\n"));
+        let look = match entry.state {
+            State::Valid => Look::Good,
+            State::Revoked { .. } | State::OnHold => Look::Bad,
+            _ => Look::Plain,
+        };
+        let (serial, state) = (plain(entry.serial.hex()), (entry.state.to_string(), look));
+        table.row([serial, state, plain(until), plain(entry.subject.as_str())]);
     }
     let entries: Vec<Value> = found.entries.iter().map(entry_json).collect();
-    let mut report = Report::done("ca find", "found", false, msg).result(json!({
+    let report = Report::done("ca find", "found", false, msg).result(json!({
         "total": found.total,
         "more": found.more,
         "certificates": entries,
     }));
-    report.text = Some(text);
-    report
+    table.add_to(report)
 }
 
 fn entry_json(of: &Entry) -> Value {

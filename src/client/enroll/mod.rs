@@ -18,7 +18,7 @@ pub use super::lock::Event;
 use super::lock::Lock;
 use super::passwords::Passwords;
 use super::request_key::RequestKey;
-use super::session::{Needs, Session};
+use super::session::{Needs, Session, in_signer_database};
 use super::verify_response::Proven;
 use super::{output, signer};
 use crate::algorithm::KeySpec;
@@ -68,6 +68,9 @@ pub struct EnrollSpec {
     pub key: KeySource,
     /// Who requests: an agent or user with a certificate, or a user with a shared secret.
     pub requester: Requester,
+    /// Directory of a second database, with the requester's certificate and key. It is opened
+    /// read-only; its trust counts beside that of `database`.
+    pub signer_database: Option<String>,
     /// Whether the key is for encryption only: the request is CRMF without a signature, and the
     /// CA's challenge is met in a second round trip (RFC 5272 §6.7).
     pub encryption_only: bool,
@@ -111,6 +114,7 @@ impl EnrollSpec {
             nickname: None,
             key,
             requester,
+            signer_database: None,
             encryption_only: false,
             archive: None,
             connection,
@@ -148,7 +152,11 @@ impl EnrollSpec {
 /// Of every kind. A run that fails before its request is sent keeps no key. After that the key
 /// stays, and the error identifies it, unless the CA verifiably refused this very request. A
 /// certificate that was issued is in the error's [leftover](Error::left_behind).
-pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled> {
+pub fn enroll(mut spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled> {
+    if let (Some(_), Requester::Certificate(signer)) = (&spec.signer_database, &mut spec.requester)
+    {
+        *signer = in_signer_database(signer)?;
+    }
     let needs = Needs {
         token: &spec.token,
         key: true,
@@ -156,6 +164,7 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled>
             Requester::Certificate(signer) => Some(signer),
             Requester::SharedSecret(_) => None,
         },
+        signer_database: spec.signer_database.as_deref(),
         trust: spec.trust.is_some(),
         ..Needs::default()
     };

@@ -92,6 +92,32 @@ impl Source {
         self.not_empty(self.find(what, Some(wanted))?, what, wanted.token)
     }
 
+    /// Reads the new password of a token; at a prompt it is asked for twice. `option` is the hint
+    /// where there is no terminal.
+    ///
+    /// # Errors
+    /// As [`Source::read`]; [`Kind::Usage`] when the second answer at the prompt differs.
+    pub fn read_new(&self, wanted: Wanted<'_>, option: &str) -> Result<Secret> {
+        let what = format!("new password of token {}", wanted.token);
+        let find = |what: &str| {
+            let found = self.find(what, Some(wanted));
+            let prompt = *self == Source::Prompt;
+            found.map_err(|e| match (prompt, e.kind()) {
+                (true, Kind::Usage) => e.hint(format!("use {option}, or --no-password")),
+                _ => e,
+            })
+        };
+        let secret = find(&what)?;
+        if secret.bytes().is_empty() {
+            return Err(Error::new(Kind::Usage, format!("empty {what} in {}", self.place()))
+                .hint("use --no-password for no password"));
+        }
+        if *self == Source::Prompt && find(&format!("{what} again"))?.bytes() != secret.bytes() {
+            return Err(Error::new(Kind::Usage, "the two passwords differ; nothing was changed"));
+        }
+        Ok(secret)
+    }
+
     /// Returns the passwords from this source for any number of tokens. A file, which may be a
     /// pipe, is read once; from a descriptor or standard input each token gets the next line.
     pub fn passwords(self) -> Passwords<'static> {

@@ -1,0 +1,85 @@
+//! `nss-cmc cert export`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::WhichArgs;
+use crate::cli::args::StoreArgs;
+use crate::cli::report::{Report, chain_json};
+use nss_cmc::client::output::{self, Mode};
+use nss_cmc::client::store::certificates;
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::{keyid, pem};
+
+/// Arguments of `cert export`.
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  nss-cmc cert export Server-Cert -d DIR --chain --out www.pem\n  \
+                        nss-cmc cert export CA -d DIR | openssl x509 -noout -text"
+)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+
+    /// Also its issuers, nearest first, as far as the database has them
+    #[arg(long)]
+    chain: bool,
+
+    /// How it is written
+    #[arg(long, value_enum, default_value = "pem")]
+    format: Format,
+
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE", required_if_eq("format", "der"))]
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One certificate, or several with --chain
+    Pem,
+    /// One certificate, without --chain
+    Der,
+}
+
+/// Runs `cert export`.
+///
+/// # Errors
+/// As [`certificates::find_one`]; those of the output.
+pub fn run(args: &ExportArgs) -> Result<Report> {
+    if args.chain && args.format == Format::Der {
+        return Err(Error::new(Kind::Usage, "--format der holds one certificate, and no --chain")
+            .hint("--format pem"));
+    }
+    let passwords = args.store.password.passwords();
+    let spec = args.store.spec(&passwords, false);
+    let (entry, not_closed) = certificates::find_one(&spec, &args.which.which())?;
+    let chain = if args.chain { entry.issuers.as_slice() } else { &[] };
+    let text = pem::certificates(&entry.der, chain);
+    let nickname = entry.nickname.as_deref().unwrap_or("(none)");
+    let msg = match &args.out {
+        None => text.trim_end().to_owned(),
+        Some(path) => {
+            let content = if args.format == Format::Der { &entry.der } else { text.as_bytes() };
+            output::write(path, content, Mode::Default)?;
+            let more =
+                if args.chain { format!(" and {} issuers", chain.len()) } else { String::new() };
+            format!("wrote {nickname:?}{more} to {}", path.display())
+        }
+    };
+    let mut report = Report::done("cert export", "exported", args.out.is_some(), msg);
+    report = report.result(json!({
+        "nickname": entry.nickname,
+        "token": entry.token,
+        "sha256": keyid::to_hex(&entry.fingerprint),
+        "pem": pem::encode("CERTIFICATE", &entry.der),
+        "chain": chain_json(chain),
+        "out": args.out.as_ref().map(|path| path.display().to_string()),
+    }));
+    Ok(report.closed(not_closed.map_or(Ok(()), Err)))
+}

@@ -1,0 +1,113 @@
+//! `nss-cmc cert`: the certificates of a database.
+
+mod export;
+mod list;
+mod remove;
+mod trust;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::report::Report;
+use nss_cmc::Number;
+use nss_cmc::client::store::certificates::Which;
+use nss_cmc::error::Result;
+use nss_cmc::keyid::from_hex;
+
+/// Commands of `cert`.
+#[derive(Subcommand)]
+pub enum CertCommand {
+    /// List the certificates: which has its key, whose it is, how long it is valid, how it chains
+    List(list::ListArgs),
+    /// Show a certificate, or each of that nickname
+    Show(list::ShowArgs),
+    /// Write a certificate, with its chain if wanted, as PEM or DER
+    Export(export::ExportArgs),
+    /// Set the trust flags of a certificate
+    Trust(trust::TrustArgs),
+    /// Remove a certificate; its key stays
+    Remove(remove::RemoveArgs),
+}
+
+impl CertCommand {
+    /// Returns the command's name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            CertCommand::List(_) => "cert list",
+            CertCommand::Show(_) => "cert show",
+            CertCommand::Export(_) => "cert export",
+            CertCommand::Trust(_) => "cert trust",
+            CertCommand::Remove(_) => "cert remove",
+        }
+    }
+
+    /// Returns whether the command only reads.
+    pub fn reads(&self) -> bool {
+        matches!(self, CertCommand::List(_) | CertCommand::Show(_))
+    }
+
+    /// Returns warnings about the database and the files that the options name.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            CertCommand::List(args) => args.store.warnings(),
+            CertCommand::Show(args) => args.store.warnings(),
+            CertCommand::Export(args) => args.store.warnings(),
+            CertCommand::Trust(args) => args.change.store.warnings(),
+            CertCommand::Remove(args) => args.change.store.warnings(),
+        }
+    }
+}
+
+/// Runs a command of `cert`. `tell` says what a run waits for.
+///
+/// # Errors
+/// As the operation of the command.
+pub fn run(command: CertCommand, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+    match command {
+        CertCommand::List(args) => list::list(&args),
+        CertCommand::Show(args) => list::show(&args),
+        CertCommand::Export(args) => export::run(&args),
+        CertCommand::Trust(args) => trust::run(&args, tell),
+        CertCommand::Remove(args) => remove::run(&args, tell),
+    }
+}
+
+/// Which certificate is meant.
+#[derive(Args)]
+struct WhichArgs {
+    /// Nickname; TOKEN:NICKNAME where it is in another token
+    #[arg(value_name = "NICKNAME", required_unless_present_any = ["serial", "fingerprint"])]
+    nickname: Option<String>,
+
+    /// The one with this serial number, decimal or 0x and hexadecimal
+    #[arg(long, value_name = "NUMBER", value_parser = serial)]
+    serial: Option<Number>,
+
+    /// The one whose SHA-256 begins with these hexadecimal digits, an even number of them
+    #[arg(long, value_name = "HEX", value_parser = fingerprint)]
+    fingerprint: Option<Fingerprint>,
+}
+
+#[derive(Clone)]
+struct Fingerprint(Vec<u8>);
+
+impl WhichArgs {
+    fn which(&self) -> Which {
+        Which {
+            nickname: self.nickname.clone(),
+            serial: self.serial.clone(),
+            fingerprint: self.fingerprint.clone().map(|Fingerprint(octets)| octets),
+        }
+    }
+}
+
+fn serial(text: &str) -> std::result::Result<Number, String> {
+    Number::parse(text).map_err(|e| e.to_string())
+}
+
+fn fingerprint(text: &str) -> std::result::Result<Fingerprint, String> {
+    let digits: String = text.chars().filter(|c| *c != ':' && !c.is_whitespace()).collect();
+    from_hex(&digits)
+        .filter(|octets| (4..=32).contains(&octets.len()))
+        .map(Fingerprint)
+        .ok_or_else(|| "a fingerprint has 8 to 64 hexadecimal digits".to_owned())
+}

@@ -1,0 +1,62 @@
+//! `nss-cmc cert trust`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::WhichArgs;
+use crate::cli::args::ChangeArgs;
+use crate::cli::enroll::{event_text, trust};
+use crate::cli::report::Report;
+use nss_cmc::client::store::certificates::set_trust;
+use nss_cmc::error::Result;
+use nss_cmc::keyid;
+use nss_cmc::nss::Trust;
+
+/// Arguments of `cert trust`.
+#[derive(Args)]
+#[command(
+    after_help = "The three fields are TLS, e-mail and programs. C: trusted to issue server certificates; \
+                  T: client certificates; c: a CA, not trusted; P: this very certificate is trusted; \
+                  p: never; u (it has its key) sets itself.\n\n\
+                  Examples:\n  nss-cmc cert trust CA --flags CT,C,C -d DIR --password-file pin.txt\n  \
+                  nss-cmc cert trust 'Old CA' --flags ,, -d DIR --password-file pin.txt"
+)]
+pub struct TrustArgs {
+    #[command(flatten)]
+    which: WhichArgs,
+
+    /// The new flags, as certutil writes them: CT,C,C; `,,` for none
+    #[arg(long, value_name = "FLAGS", value_parser = trust)]
+    flags: Trust,
+
+    #[command(flatten)]
+    pub(super) change: ChangeArgs,
+}
+
+/// Runs `cert trust`.
+///
+/// # Errors
+/// As [`set_trust`].
+pub fn run(args: &TrustArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+    let passwords = args.change.store.password.passwords();
+    let mut events = |event| tell(&event_text(&event));
+    let spec = args.change.spec(&passwords, false, &mut events);
+    let changed = set_trust(spec, &args.which.which(), &args.flags)?;
+    let entry = &changed.certificate;
+    let nickname = entry.nickname.as_deref().unwrap_or("(none)");
+    let (status, msg) = match changed.changed {
+        true => (
+            "changed",
+            format!("{nickname:?} has the trust {}, had {}", changed.trust, entry.trust),
+        ),
+        false => ("unchanged", format!("{nickname:?} has the trust {} already", changed.trust)),
+    };
+    let report = Report::done("cert trust", status, changed.changed, msg).result(json!({
+        "nickname": entry.nickname,
+        "token": entry.token,
+        "sha256": keyid::to_hex(&entry.fingerprint),
+        "trust": changed.trust,
+        "trust_before": entry.trust,
+    }));
+    Ok(report.closed(changed.not_closed.map_or(Ok(()), Err)))
+}

@@ -1,0 +1,210 @@
+//! `nss-cmc key`: the private keys of a database.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::args::{ChangeArgs, StoreArgs};
+use super::confirm::confirm;
+use super::table::{Look, Table, plain};
+use crate::cli::enroll::event_text;
+use crate::cli::report::Report;
+use nss_cmc::client::store::keys::{self, KeyEntry};
+use nss_cmc::error::Result;
+use nss_cmc::keyid;
+
+/// Commands of `key`.
+#[derive(Subcommand)]
+pub enum KeyCommand {
+    /// List the private keys, each with its certificates
+    List(ListArgs),
+    /// Remove a private key for good
+    Remove(RemoveArgs),
+    /// Give a private key another label
+    Rename(RenameArgs),
+}
+
+/// Arguments of `key list`.
+#[derive(Args)]
+#[command(
+    after_help = "Keys show after a login only. Fields of a line in a pipe, separated by tabs: key id, \
+                  token, type, use, label, certificates; - where there is none. The use is `certificate`, \
+                  `unfinished request` or `none`.\n\n\
+                  Example:\n  nss-cmc key list -d DIR --password-file pins.txt"
+)]
+pub struct ListArgs {
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Arguments of `key remove`.
+#[derive(Args)]
+#[command(
+    after_help = "A key without copy is gone for good, and with it what was encrypted for it.\n\n\
+                  Example:\n  nss-cmc key remove 71fe337faab8202d7509f59fb502a06de1785762 -d DIR \\\n    \
+                  --password-file pin.txt --yes"
+)]
+pub struct RemoveArgs {
+    /// The key: its id as key list, certutil -K or PKCS10Client print it, or its label
+    #[arg(value_name = "KEY", allow_hyphen_values = true)]
+    key: String,
+
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+
+    /// Remove it although a certificate needs it, or a request for it is not finished
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+/// Arguments of `key rename`.
+#[derive(Args)]
+#[command(after_help = "Example:\n  nss-cmc key rename 71fe337faab8202d7509f59fb502a06de1785762 \
+                        'old www key' -d DIR \\\n    --password-file pin.txt")]
+pub struct RenameArgs {
+    /// The key: its id as key list, certutil -K or PKCS10Client print it, or its label
+    #[arg(value_name = "KEY", allow_hyphen_values = true)]
+    key: String,
+
+    /// The new label; `''` takes the label away
+    #[arg(value_name = "LABEL")]
+    label: String,
+
+    /// Rename it although a request for it is not finished: enroll will not find it again
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    change: ChangeArgs,
+}
+
+impl KeyCommand {
+    /// Returns the command's name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            KeyCommand::List(_) => "key list",
+            KeyCommand::Remove(_) => "key remove",
+            KeyCommand::Rename(_) => "key rename",
+        }
+    }
+
+    /// Returns whether the command only reads.
+    pub fn reads(&self) -> bool {
+        matches!(self, KeyCommand::List(_))
+    }
+
+    /// Returns warnings about the database and the files that the options name.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            KeyCommand::List(args) => args.store.warnings(),
+            KeyCommand::Remove(args) => args.change.store.warnings(),
+            KeyCommand::Rename(args) => args.change.store.warnings(),
+        }
+    }
+}
+
+/// Runs a command of `key`. `tell` says what a run waits for.
+///
+/// # Errors
+/// As the operation of the command.
+pub fn run(command: KeyCommand, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+    match command {
+        KeyCommand::List(args) => list(&args.store),
+        KeyCommand::Remove(args) => remove(&args, tell),
+        KeyCommand::Rename(args) => rename(&args, tell),
+    }
+}
+
+fn list(args: &StoreArgs) -> Result<Report> {
+    let passwords = args.password.passwords();
+    let listed = keys::list(&args.spec(&passwords, true))?;
+    let mut table = Table::new(&["KEY ID", "TOKEN", "TYPE", "USE", "LABEL", "CERTIFICATES"]);
+    for key in &listed.keys {
+        let (used, look) = match (key.unfinished, key.certificates.is_empty()) {
+            (true, _) => ("unfinished request", Look::Soon),
+            (false, true) => ("none", Look::Soon),
+            (false, false) => ("certificate", Look::Good),
+        };
+        table.row([
+            plain(keyid::to_hex(&key.id)),
+            plain(&key.token),
+            plain(kind(key)),
+            (used.into(), look),
+            plain(key.label.as_deref().unwrap_or_default()),
+            plain(key.certificates.join(", ")),
+        ]);
+    }
+    let result = json!({
+        "keys": listed.keys.iter().map(key_json).collect::<Vec<_>>(),
+        "not_logged_in": listed.closed,
+    });
+    let msg = format!("{} private keys in NSS database {}", listed.keys.len(), args.database);
+    let mut report = table.add_to(Report::done("key list", "listed", false, msg)).result(result);
+    report.warnings.extend(not_logged_in(&listed.closed, "their keys are not listed"));
+    Ok(report.closed(listed.not_closed.map_or(Ok(()), Err)))
+}
+
+/// Returns a warning that not everything was seen.
+pub fn not_logged_in(closed: &[String], so: &str) -> Option<String> {
+    (!closed.is_empty()).then(|| format!("not logged in to: {}; {so}", closed.join(", ")))
+}
+
+fn kind(key: &KeyEntry) -> String {
+    key.spec.map_or_else(|| key.kind.to_string(), |spec| spec.to_string())
+}
+
+fn key_json(key: &KeyEntry) -> Value {
+    json!({
+        "key_id": keyid::to_hex(&key.id),
+        "key_id_signed": keyid::to_dogtag(&key.id),
+        "token": key.token,
+        "type": kind(key),
+        "label": key.label,
+        "certificates": key.certificates,
+        "unfinished_request": key.unfinished,
+    })
+}
+
+fn remove(args: &RemoveArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+    let passwords = args.change.store.password.passwords();
+    let mut events = |event| tell(&event_text(&event));
+    let spec = args.change.spec(&passwords, true, &mut events);
+    let changed = keys::remove(spec, &args.key, args.force, |key| {
+        let used = match (key.unfinished, key.certificates.is_empty()) {
+            (true, _) => ", whose request is not finished".to_owned(),
+            (false, true) => String::new(),
+            (false, false) => format!(", which {} need", key.certificates.join(", ")),
+        };
+        let (id, token) = (keyid::to_hex(&key.id), &key.token);
+        let kind = kind(key);
+        confirm(&format!("Remove the {kind} key {id} from token {token}{used}?"), args.yes)
+    })?;
+    let key = &changed.key;
+    let (id, token) = (keyid::to_hex(&key.id), &key.token);
+    let msg = format!("removed the {} key {id} from token {token}", kind(key));
+    let mut report =
+        Report::done("key remove", "removed", true, msg).result(json!({ "key": key_json(key) }));
+    report.warnings.extend(changed.public_stays.map(|f| format!("its public half stays: {f}")));
+    Ok(report.closed(changed.not_closed.map_or(Ok(()), Err)))
+}
+
+fn rename(args: &RenameArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
+    let passwords = args.change.store.password.passwords();
+    let mut events = |event| tell(&event_text(&event));
+    let spec = args.change.spec(&passwords, true, &mut events);
+    let changed = keys::rename(spec, &args.key, &args.label, args.force)?;
+    let key = &changed.key;
+    let (id, label) = (keyid::to_hex(&key.id), &args.label);
+    let msg = match label.is_empty() {
+        true => format!("took the label from the key {id}"),
+        false => format!("the key {id} has the label {label:?}"),
+    };
+    let mut result = key_json(key);
+    result["label"] = json!(Some(label).filter(|label| !label.is_empty()));
+    let report = Report::done("key rename", "renamed", key.label.as_deref() != Some(label), msg);
+    let report = report.result(json!({ "key": result, "label_before": key.label }));
+    Ok(report.closed(changed.not_closed.map_or(Ok(()), Err)))
+}

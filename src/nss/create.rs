@@ -1,0 +1,153 @@
+//! Creates a database, which appears whole or not at all.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::Access;
+use super::beside::escaped;
+use super::database::{DBM, Database, PROBE, directory};
+use crate::error::{Error, Kind, Result};
+use crate::secret::Secret;
+use crate::text::quoted;
+
+/// The files of a database, in the order they are moved to their directory: without the last one,
+/// nothing opens the others as a database.
+const FILES: [&str; 3] = ["pkcs11.txt", "cert9.db", "key4.db"];
+/// The files of the format before NSS 3.12.
+const OLD_FILES: [&str; 3] = ["cert8.db", "key3.db", "secmod.db"];
+
+impl Database {
+    /// Creates a database in `dir` (a directory, or `sql:DIR`) with the password of its own token; an
+    /// empty one means no password. A missing directory is created, for its owner only. Other
+    /// processes see the whole database or none of it. C: `NSS_InitContext`, `PK11_InitPin`.
+    ///
+    /// No database may be open in this process, and none is afterwards.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] when a database exists; [`Kind::Database`] when the directory can't be
+    /// created or written; [`Kind::Refused`] when NSS doesn't take the password.
+    pub fn create(dir: &str, password: &Secret) -> Result<()> {
+        let path = directory(dir);
+        let cannot = |why: Error| {
+            let hint = why.hint_text().map(str::to_owned);
+            let what = format!("cannot create NSS database {dir}");
+            let error = Error::new(why.kind(), what).because(why);
+            hint.into_iter().fold(error, Error::hint)
+        };
+        if dir.starts_with(DBM) {
+            let why = "the dbm format (cert8.db, key3.db) is not supported";
+            return Err(cannot(Error::new(Kind::Usage, why)));
+        }
+        refuse_existing(&path).map_err(cannot)?;
+        match path.metadata() {
+            Ok(found) if found.is_dir() => Database::create_in(&path, password),
+            Ok(_) => Err(Error::new(Kind::Database, format!("{} is no directory", path.display()))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Database::create_with(&path, password),
+            Err(e) => Err(failed(&path, e)),
+        }
+        .map_err(cannot)
+    }
+
+    /// Creates the directory with the database in it.
+    fn create_with(path: &Path, password: &Secret) -> Result<()> {
+        let parent = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(parent).map_err(|e| failed(parent, e))?;
+        let made = make(parent, path, password)?;
+        // An empty directory that was created meanwhile is replaced, one with files is not.
+        std::fs::rename(made.path(), path).map_err(|e| failed(path, e))?;
+        // The temporary directory no longer has this name.
+        let _ = made.keep();
+        sync(parent);
+        Ok(())
+    }
+
+    /// Creates the database in an existing directory, whose mode and owner stay.
+    fn create_in(path: &Path, password: &Secret) -> Result<()> {
+        let made = make(path, path, password)?;
+        let mut placed: Vec<PathBuf> = Vec::new();
+        for name in FILES {
+            let to = path.join(name);
+            if let Err(e) = place(&made.path().join(name), &to) {
+                // Nothing has opened a database that isn't complete.
+                placed.iter().for_each(|file| std::fs::remove_file(file).unwrap_or_default());
+                return Err(failed(&to, e));
+            }
+            placed.push(to);
+        }
+        sync(path);
+        Ok(())
+    }
+}
+
+/// Creates the database in a temporary directory below `parent`; its files name the directory `place`.
+fn make(parent: &Path, place: &Path, password: &Secret) -> Result<tempfile::TempDir> {
+    let made = tempfile::Builder::new()
+        .prefix(PROBE)
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .map_err(|e| failed(parent, e))?;
+    let Some(name) = made.path().to_str() else {
+        return Err(Error::new(Kind::Usage, "the name of the directory is not UTF-8"));
+    };
+    let database = Database::initialise(name, Access::ReadWrite)?;
+    let token = database.token("internal")?;
+    token.set_first_password(password)?;
+    drop(token);
+    database.close()?;
+    for file in FILES {
+        let file = made.path().join(file);
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600))
+            .map_err(|e| failed(&file, e))?;
+    }
+    // NSS opens the directory it is given, whatever this file says; people read it.
+    let modules = made.path().join("pkcs11.txt");
+    let place = place.display().to_string();
+    std::fs::read_to_string(&modules)
+        .and_then(|text| std::fs::write(&modules, text.replace(name, &escaped(&place))))
+        .map_err(|e| failed(&modules, e))?;
+    Ok(made)
+}
+
+/// Renames a file, and never replaces another one. C: renameat2(2).
+fn place(from: &Path, to: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // The file system has no such rename.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if !to.exists() => {
+            std::fs::rename(from, to)
+        }
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
+        outcome => outcome.map_err(io::Error::from),
+    }
+}
+
+/// Writes a directory's entries to disk, where the file system can. C: fsync(2).
+fn sync(folder: &Path) {
+    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).ok();
+}
+
+fn refuse_existing(path: &Path) -> Result<()> {
+    let names = FILES.iter().chain(&OLD_FILES);
+    let there = names.map(|name| path.join(name)).find(|f| f.symlink_metadata().is_ok());
+    there.map_or(Ok(()), |file| {
+        Err(Error::new(Kind::Conflict, format!("{} exists", file.display()))
+            .hint(format!("look at it with: nss-cmc db show -d {}", quoted(path))))
+    })
+}
+
+fn failed(path: &Path, e: io::Error) -> Error {
+    let kind = match e.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => Kind::Conflict,
+        _ => Kind::Database,
+    };
+    Error::new(kind, path.display().to_string()).because(e)
+}
