@@ -1,6 +1,7 @@
 //! The commands of nss-cmc: arguments, and reports as text or JSON.
 
 pub(crate) mod args;
+mod ca;
 pub mod cert;
 mod cmc;
 mod confirm;
@@ -12,6 +13,7 @@ pub mod message;
 pub mod report;
 mod revoke;
 mod shared_token;
+mod status;
 mod table;
 mod token;
 
@@ -32,7 +34,7 @@ use nss_cmc::text::without_userinfo;
     about = "Enroll certificates from Dogtag PKI with CMC, for keys in an NSS database",
     after_help = "Dogtag's tools work under their own names, as the first argument or as a link \
                   to this program: CMCRequest, CMCResponse, CMCRevoke, CMCSharedToken, \
-                  CRMFPopClient, HttpClient, PKCS10Client.",
+                  CRMFPopClient, HttpClient, PKCS10Client, pki.",
     disable_help_subcommand = true,
     propagate_version = true
 )]
@@ -81,6 +83,13 @@ enum Command {
     },
     /// Revoke a certificate, put it on hold, or release it
     Revoke(Box<revoke::RevokeArgs>),
+    /// Show whether certificates are valid, due for renewal, expired, revoked or on hold
+    Status(Box<status::StatusArgs>),
+    /// Search the CA's records; fetch its chain or the KRA's transport certificate
+    Ca {
+        #[command(subcommand)]
+        command: ca::CaCommand,
+    },
     /// Encrypt a shared secret for the CA, and print it as base64 or LDIF
     SharedToken(Box<shared_token::SharedTokenArgs>),
     /// List the tokens of a database, or test what they can do
@@ -157,6 +166,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     // A command that only reads has nothing to roll back: a signal may end it at any time.
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
+        Command::Ca { command } => command.reads(),
+        Command::Status(_) => true,
         Command::Cert { command } => command.reads(),
         Command::Db { command } => command.reads(),
         Command::Key { command } => command.reads(),
@@ -194,6 +205,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
             ("csr create", csr::run(args, &mut print))
         }
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
+        Command::Status(args) => ("status", status::run(*args)),
+        Command::Ca { command } => (command.name(), ca::run(command, streams)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(&topic, streams, other_help)),
     };
@@ -220,6 +233,8 @@ impl Command {
             Command::Token { command } => command.warnings(),
             Command::Csr(args) => args.warnings(),
             Command::Revoke(args) => args.warnings(),
+            Command::Status(args) => args.warnings(),
+            Command::Ca { command } => command.warnings(),
             Command::SharedToken(args) => args.warnings(),
             Command::Help { .. } => Vec::new(),
         }

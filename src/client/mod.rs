@@ -1,6 +1,7 @@
 //! The operations for users of the library, each with a plain specification and a typed result.
 
 pub mod archive;
+pub mod ca;
 pub mod connection;
 pub mod csr;
 pub mod dogtag;
@@ -9,7 +10,6 @@ pub mod find_key;
 mod import;
 pub mod input;
 mod lock;
-
 pub mod output;
 pub mod passwords;
 pub mod pop;
@@ -20,6 +20,7 @@ pub mod session;
 pub mod shared_token;
 pub mod show;
 pub mod signer;
+pub mod status;
 pub mod store;
 mod token_nickname;
 pub mod verify_response;

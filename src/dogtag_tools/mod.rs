@@ -11,6 +11,7 @@ mod http_client;
 mod keys;
 mod options;
 mod pkcs10_client;
+mod pki;
 pub mod text;
 
 use std::ffi::{OsStr, OsString};
@@ -39,6 +40,7 @@ const TOOLS: &[Tool] = &[
     Tool { name: "CMCSharedToken", run: cmc_shared_token::run },
     Tool { name: "HttpClient", run: http_client::run },
     Tool { name: "PKCS10Client", run: pkcs10_client::run },
+    Tool { name: "pki", run: pki::run },
 ];
 
 /// Returns the tool called `name`.

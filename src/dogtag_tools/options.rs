@@ -68,11 +68,31 @@ impl Options {
     /// [`Kind::Usage`], in the Java tool's words, for an unknown option, a missing value, or a
     /// value that must be UTF-8 and isn't.
     pub fn read(&mut self, args: &[OsString]) -> Result<()> {
+        self.read_until(args, |_| false).map(drop)
+    }
+
+    /// As [`Options::read`], up to the first word that is no option; returns that and what follows.
+    ///
+    /// # Errors
+    /// As [`Options::read`].
+    pub fn read_to_word<'a>(&mut self, args: &'a [OsString]) -> Result<&'a [OsString]> {
+        self.read_until(args, |word| !word.as_bytes().starts_with(b"-"))
+    }
+
+    fn read_until<'a>(
+        &mut self,
+        args: &'a [OsString],
+        ends: impl Fn(&OsStr) -> bool,
+    ) -> Result<&'a [OsString]> {
         let mut words = args.iter().peekable();
-        while let Some(word) = words.next() {
+        while let Some(word) = words.next_if(|word| !ends(word)) {
             let at = args.len() - words.len() - 1;
             if self.dialect == Dialect::Clustered && word == "--" {
                 break;
+            }
+            if let Some((known, value)) = self.with_equals(word) {
+                self.take(known, Some(value.to_owned()))?;
+                continue;
             }
             match self.whole(word) {
                 Some(known) => {
@@ -86,7 +106,17 @@ impl Options {
                 None => self.letters((at, word), &mut words)?,
             }
         }
-        Ok(())
+        Ok(args.get(args.len() - words.len()..).unwrap_or_default())
+    }
+
+    /// Returns the long option and the value of a word like `--size=20`.
+    fn with_equals<'w>(&self, word: &'w OsStr) -> Option<(&'static Known, &'w OsStr)> {
+        let at = word.as_bytes().iter().position(|b| *b == b'=')?;
+        let (name, value) = word.as_bytes().split_at(at);
+        let (name, value) = (OsStr::from_bytes(name), OsStr::from_bytes(value.get(1..)?));
+        let clustered = self.dialect == Dialect::Clustered;
+        let known = self.whole(name).filter(|(_, takes)| clustered && *takes != Takes::Nothing)?;
+        Some((known, value))
     }
 
     /// Returns the option that a whole word is. With [`Dialect::Clustered`], long ones may have one
