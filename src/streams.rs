@@ -43,7 +43,15 @@ impl<'a> Streams<'a> {
     /// # Errors
     /// [`Kind::Output`], also on every call after a failure.
     pub fn print(&mut self, text: &str) -> Result<()> {
-        self.put(text);
+        self.print_octets(text.as_bytes())
+    }
+
+    /// As [`Streams::print`], for any octets.
+    ///
+    /// # Errors
+    /// As [`Streams::print`].
+    pub fn print_octets(&mut self, octets: &[u8]) -> Result<()> {
+        self.put_octets(octets);
         let lost = self.lost();
         self.told |= lost.is_some();
         lost.map_or(Ok(()), Err)
@@ -57,8 +65,12 @@ impl<'a> Streams<'a> {
     /// As [`Streams::say`], for text with line ends. After a failure nothing more is written: a
     /// truncated output is better than one with a gap.
     pub fn put(&mut self, text: &str) {
+        self.put_octets(text.as_bytes());
+    }
+
+    fn put_octets(&mut self, octets: &[u8]) {
         if self.lost.is_none() {
-            let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+            let written = self.out.write_all(octets).and_then(|()| self.out.flush());
             self.lost = written.err().map(|e| e.to_string());
         }
     }

@@ -49,11 +49,11 @@ fn by_serial_subject_and_key() {
     let der = agent(&f);
     let fields = certificate_fields(&der);
     let serial = Number::unsigned(fields.serial);
-    for (offer, tree) in [("v1", "/ca/rest"), ("v2", "/ca/v2"), ("both", "/ca/v2")] {
+    for (offer, api) in [("v1", "rest"), ("v2", "v2"), ("both", "v2")] {
         let ca = StandIn::start(&f, &["--rest", offer, "--server-key-type", "ec"]);
         with(&f, &ca, |records| {
             let Lookup::Found(record) = records.by_serial(&serial).unwrap() else { panic!() };
-            assert_eq!(records.tree(), Some(tree));
+            assert_eq!(records.api(), Some(api));
             assert_eq!(record.certificate.as_deref(), Some(&der[..]));
             assert_eq!(
                 (&record.subject[..], &record.state),
@@ -111,7 +111,7 @@ fn servers_without_it_are_told_from_unknown_certificates() {
             let subject = der::name(&[(ORGANIZATION, "STAND-IN"), (COMMON_NAME, "agent")]);
             let by_subject = records.by_subject(&subject).unwrap();
             assert!(matches!(by_subject, Lookup::Silent(_)), "{offer}: {by_subject:?}");
-            assert_eq!(records.tree(), None);
+            assert_eq!(records.api(), None);
         });
     }
 }

@@ -142,6 +142,12 @@ fn help() {
         "pkcs12 export",
         "pkcs12 show",
         "revoke",
+        "status",
+        "ca",
+        "ca find",
+        "ca show",
+        "ca chain",
+        "ca transport",
         "shared-token",
         "token",
         "token list",
@@ -156,6 +162,8 @@ fn help() {
         "PKCS10Client",
         "pki",
         "pki pkcs12-import",
+        "pki ca-cert-find",
+        "pki ca-cert-show",
     ] {
         let words: Vec<&str> = verb.split_whitespace().chain(["--help"]).collect();
         let name = if verb.is_empty() { "nss-cmc".to_owned() } else { verb.replace(' ', "-") };
@@ -202,6 +210,32 @@ fn enroll() {
     json(&f, "enroll/pending", &enrollment(&ca.url, "standin-pending", "another"));
     let chain = enrollment(&ca.url, profile, "chain");
     text(&f, "enroll/with-its-chain", &[&chain[..], &["--chain-out", "chain.pem"]].concat());
+}
+
+#[test]
+fn ca_and_status() {
+    let (f, ca) = start();
+    let at = ["--ca", &ca.url];
+    let say = |verb: &'static [&'static str], more: &[&str]| -> Vec<String> {
+        let all = [verb, &DATABASE[..], &at, more].concat();
+        all.into_iter().map(str::to_owned).collect()
+    };
+    let shown = |name: &str, args: Vec<String>| {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        both(&f, name, &args);
+    };
+    shown("ca/find", say(&["ca", "find"], &["--limit", "2"]));
+    shown("ca/show", say(&["ca", "show", "2"], &[]));
+    shown("ca/not-there", say(&["ca", "show", "0x7777"], &[]));
+    shown("ca/chain", say(&["ca", "chain"], &["--out", "chain.pem"]));
+    shown("ca/no-kra", say(&["ca", "transport"], &[]));
+    shown("status/valid", say(&["status", "agent"], &[]));
+    shown("status/due", say(&["status", "agent"], &["--due", "9999d"]));
+    shown("status/all", say(&["status"], &[]));
+    let wrong = "00".repeat(32);
+    shown("ca/wrong-fingerprint", say(&["ca", "chain"], &["--fingerprint", &wrong]));
+    f.certutil(&["-D", "-n", "ca_signing"]);
+    shown("ca/not-trusted-yet", say(&["ca", "chain"], &[]));
 }
 
 #[test]

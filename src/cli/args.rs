@@ -45,6 +45,25 @@ impl DatabaseArgs {
     }
 }
 
+/// Options for a database of which only the trust and the certificates are used.
+#[derive(Args)]
+#[command(next_help_heading = "Database")]
+pub struct TrustArgs {
+    /// NSS database directory (cert9.db, key4.db); its trust decides about the CA
+    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    pub database: String,
+
+    #[command(flatten)]
+    pub password: PasswordArgs,
+}
+
+impl TrustArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        self.password.warnings(Some(&self.database))
+    }
+}
+
 /// Options for the source of the tokens' passwords.
 #[derive(Args)]
 pub struct PasswordArgs {
@@ -344,15 +363,23 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
     pub ca: String,
 
-    /// Proxy URL without user and password: set those in https_proxy. Default: the proxy that the
-    /// environment names, as for curl
-    #[arg(long, value_name = "URL")]
-    pub proxy: Option<String>,
-
     /// Encoding of requests to an EST server, `der` or `base64`. Default: DER, and base64 if the
     /// server cannot read DER
     #[arg(long, value_name = "ENCODING")]
     pub est_encoding: Option<Encoding>,
+
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// Options for the way to the CA.
+#[derive(Args)]
+#[command(next_help_heading = "CA")]
+pub struct ReachArgs {
+    /// Proxy URL without user and password: set those in https_proxy. Default: the proxy that the
+    /// environment names, as for curl
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<String>,
 
     /// Timeout for the connection, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30,
@@ -372,16 +399,25 @@ impl ConnectArgs {
     /// As [`ca_url`]; [`Kind::Usage`] for a proxy URL with user or password, which other users of
     /// the machine could read in argv; the error doesn't repeat the URL.
     pub fn config(&self) -> Result<Config> {
+        Ok(Config { est_encoding: self.est_encoding, ..self.reach.config(&self.ca)? })
+    }
+}
+
+impl ReachArgs {
+    /// Returns the settings of a connection to the CA at `url`.
+    ///
+    /// # Errors
+    /// As [`ConnectArgs::config`].
+    pub fn config(&self, url: &str) -> Result<Config> {
         if self.proxy.as_ref().is_some_and(|url| url.contains('@')) {
             return Err(Error::new(Kind::Usage, "invalid --proxy: it contains a user or password")
                 .hint("set https_proxy in the environment instead"));
         }
         Ok(Config {
             proxy: self.proxy.clone(),
-            est_encoding: self.est_encoding,
             connect_timeout: Duration::from_secs(self.connect_timeout),
             timeout: Duration::from_secs(self.timeout),
-            ..Config::new(ca_url(&self.ca)?)
+            ..Config::new(ca_url(url)?)
         })
     }
 }

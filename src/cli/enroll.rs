@@ -185,6 +185,12 @@ pub struct EnrollArgs {
     #[arg(help_heading = RENEWAL)]
     renew_on_change: bool,
 
+    /// Look up the existing certificate in the CA's records, and request a new one if it is revoked;
+    /// a certificate on hold stays
+    #[arg(long)]
+    #[arg(help_heading = RENEWAL)]
+    renew_revoked: bool,
+
     /// Fail if the certificate lacks a requested name: it is printed but not imported, and its key is
     /// kept
     #[arg(long)]
@@ -255,6 +261,7 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         connection,
         force: args.force,
         renew_on_change: args.renew_on_change,
+        renew_revoked: args.renew_revoked,
         require_names: args.require_names,
         lock_timeout: Duration::from_secs(args.lock_timeout),
         renew_before: args.renew_before,

@@ -1,6 +1,7 @@
 //! The commands of nss-cmc: arguments, and reports as text or JSON.
 
 pub(crate) mod args;
+mod ca;
 pub mod cert;
 mod cmc;
 mod confirm;
@@ -13,6 +14,7 @@ mod pkcs12;
 pub mod report;
 mod revoke;
 mod shared_token;
+mod status;
 mod table;
 mod token;
 
@@ -87,6 +89,13 @@ enum Command {
     },
     /// Revoke a certificate, put it on hold, or release it
     Revoke(Box<revoke::RevokeArgs>),
+    /// Show whether certificates are valid, due for renewal, expired, revoked or on hold
+    Status(Box<status::StatusArgs>),
+    /// Search the CA's records; fetch its chain or the KRA's transport certificate
+    Ca {
+        #[command(subcommand)]
+        command: ca::CaCommand,
+    },
     /// Encrypt a shared secret for the CA, and print it as base64 or LDIF
     SharedToken(Box<shared_token::SharedTokenArgs>),
     /// List the tokens of a database, or test what they can do
@@ -164,6 +173,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
         Command::Pkcs12 { command } => command.reads(),
+        Command::Ca { command } => command.reads(),
+        Command::Status(_) => true,
         Command::Cert { command } => command.reads(),
         Command::Db { command } => command.reads(),
         Command::Key { command } => command.reads(),
@@ -205,6 +216,8 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
             (command.name(), pkcs12::run(command, &mut tell))
         }
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
+        Command::Status(args) => ("status", status::run(*args)),
+        Command::Ca { command } => (command.name(), ca::run(command, streams)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
         Command::Help { topic } => ("help", help(&topic, streams, other_help)),
     };
@@ -232,6 +245,8 @@ impl Command {
             Command::Csr(args) => args.warnings(),
             Command::Pkcs12 { command } => command.warnings(),
             Command::Revoke(args) => args.warnings(),
+            Command::Status(args) => args.warnings(),
+            Command::Ca { command } => command.warnings(),
             Command::SharedToken(args) => args.warnings(),
             Command::Help { .. } => Vec::new(),
         }

@@ -39,32 +39,16 @@ impl Archive {
         let hint = "export it from the KRA's database, as PEM or DER: \
                     certutil -L -d DIR -n 'transportCert cert-pki-tomcat KRA' -a";
         let bytes = input::read("transport certificate", file).map_err(|e| e.hint(hint))?;
-        let check = |der: &[u8]| {
+        let decode = |der: &[u8]| {
             certificate::fields(der).map(drop).map_err(|_| {
                 Error::new(Kind::Input, format!("cannot read {what}"))
                     .because("it is not a certificate")
             })
         };
         let (der, ()) =
-            input::parsed(&what, "a certificate", &bytes, check).map_err(|e| e.hint(hint))?;
-        let fields = certificate::fields(&der)?;
-        match spki_key_type(fields.spki) {
-            Some(KeyType::Rsa) => {}
-            other => {
-                let kind = other.map_or_else(|| "of an unknown type".to_owned(), |k| k.to_string());
-                return Err(Error::new(Kind::Input, format!("cannot use {what}"))
-                    .because(format!("its key is {kind}; only an RSA key can wrap keys"))
-                    .hint(hint));
-            }
-        }
-        let facts = Facts::of(&der);
-        if facts.encrypts == Some(false) {
-            return Err(Error::new(Kind::Input, format!("cannot use {what}"))
-                .because("its key usage has neither keyEncipherment nor dataEncipherment")
-                .hint(hint));
-        }
-        let transport_key = fields.spki.to_vec();
-        let warnings = facts.warnings.into_iter().map(|w| format!("{what} {w}")).collect();
+            input::parsed(&what, "a certificate", &bytes, decode).map_err(|e| e.hint(hint))?;
+        let warnings = check(&what, &der).map_err(|e| e.hint(hint))?;
+        let transport_key = certificate::fields(&der)?.spki.to_vec();
         Ok(Archive { transport_key, wrap, oaep, warnings })
     }
 
@@ -84,6 +68,27 @@ impl Archive {
         let session_key = wrapping.wrap_for(&recipient, transport)?;
         archive_options(Archived { wrap: self.wrap, iv: &iv, session_key, private_key })
     }
+}
+
+/// Checks that a certificate (DER) can encrypt keys for archival; returns warnings. `what` names it.
+///
+/// # Errors
+/// [`Kind::Input`]: not of an RSA key, or with a key usage that permits no encryption.
+pub(super) fn check(what: &str, der: &[u8]) -> Result<Vec<String>> {
+    let unusable = |why: String| Error::new(Kind::Input, format!("cannot use {what}")).because(why);
+    match spki_key_type(certificate::fields(der)?.spki) {
+        Some(KeyType::Rsa) => {}
+        other => {
+            let kind = other.map_or_else(|| "of an unknown type".to_owned(), |k| k.to_string());
+            return Err(unusable(format!("its key is {kind}; only an RSA key can wrap keys")));
+        }
+    }
+    let facts = Facts::of(der);
+    if facts.encrypts == Some(false) {
+        let why = "its key usage has neither keyEncipherment nor dataEncipherment";
+        return Err(unusable(why.to_owned()));
+    }
+    Ok(facts.warnings.into_iter().map(|w| format!("{what} {w}")).collect())
 }
 
 /// Returns the session key and the mechanism of a wrapping algorithm.

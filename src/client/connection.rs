@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 pub use crate::http::est::Encoding;
-pub use crate::http::{Reply, Transport};
+pub use crate::http::{Exchange, Overlooked, Problem, Reply, ServerTrust, Transport};
 
 use super::dogtag::submit_url;
 use super::session::Identity;
@@ -38,6 +38,8 @@ pub struct Config {
     pub plain_http: bool,
     /// Whether to accept a response with certificates only, which has no signature.
     pub allow_unsigned_response: bool,
+    /// Which servers are accepted.
+    pub server: ServerTrust,
 }
 
 impl Config {
@@ -53,6 +55,7 @@ impl Config {
             est_encoding: None,
             plain_http: usual.plain_http,
             allow_unsigned_response: false,
+            server: usual.server,
         }
     }
 
@@ -82,6 +85,7 @@ impl Config {
             timeout: self.timeout,
             proxy: self.proxy.clone(),
             plain_http: self.plain_http,
+            server: self.server.clone(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Reads input files of an expected kind; for another kind, the error says which one it is.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use crate::asn1::pem;
@@ -45,6 +45,21 @@ pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
     }
     Ok(bytes)
 }
+
+/// Reads a line of standard input; a signal ends the wait.
+///
+/// # Errors
+/// [`Kind::Input`], [`Kind::Interrupted`].
+pub fn line() -> Result<String> {
+    let read = interrupt::blocking(|| {
+        let mut line = String::new();
+        io::stdin().lock().take(LINE_LIMIT).read_line(&mut line).map(|_| line)
+    })?;
+    read.map_err(|e| Error::new(Kind::Input, "cannot read standard input").because(e))
+}
+
+/// The longest line read from a terminal, in octets.
+const LINE_LIMIT: u64 = 4096;
 
 /// Decodes `bytes` (DER, PEM or base64) with `read`; returns the DER and the result. `what` names
 /// the file, `wanted` the expected kinds.

@@ -1,6 +1,7 @@
 //! The operations for users of the library, each with a plain specification and a typed result.
 
 pub mod archive;
+pub mod ca;
 pub mod cert_file;
 pub mod connection;
 pub mod csr;
@@ -10,7 +11,6 @@ pub mod find_key;
 mod import;
 pub mod input;
 mod lock;
-
 pub mod output;
 pub mod passwords;
 pub mod pkcs12;
@@ -22,6 +22,7 @@ pub mod session;
 pub mod shared_token;
 pub mod show;
 pub mod signer;
+pub mod status;
 pub mod store;
 mod token_nickname;
 pub mod verify_response;

@@ -10,6 +10,7 @@ pub(crate) mod endpoint;
 pub(crate) mod est;
 mod failure;
 mod proxy;
+mod server;
 pub(crate) mod url;
 
 use std::cell::Cell;
@@ -19,7 +20,8 @@ use std::time::Duration;
 
 use curl::MultiError;
 use curl::easy::{
-    Easy2, Handler, HttpVersion, InfoType, List, ReadError, SeekResult, SslVersion, WriteError,
+    Auth, Easy2, Handler, HttpVersion, InfoType, List, ReadError, SeekResult, SslVersion,
+    WriteError,
 };
 use curl::multi::Multi;
 use zeroize::Zeroizing;
@@ -30,7 +32,9 @@ use self::bridge::{
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::nss::{Database, Identity};
+use crate::secret::Secret;
 use proxy::Proxy;
+pub use server::{Overlooked, Problem, ServerTrust};
 use url::Target;
 pub use url::Url;
 
@@ -58,6 +62,8 @@ pub(crate) struct TransportOptions<'db> {
     pub proxy: Option<String>,
     /// Whether `http` URLs are allowed, where others on the network can read and change everything.
     pub plain_http: bool,
+    /// Which servers are accepted.
+    pub server: ServerTrust,
 }
 
 impl Default for TransportOptions<'_> {
@@ -69,6 +75,7 @@ impl Default for TransportOptions<'_> {
             timeout: Duration::from_secs(120),
             proxy: None,
             plain_http: false,
+            server: ServerTrust::default(),
         }
     }
 }
@@ -98,6 +105,27 @@ pub struct Transport<'db> {
     proxy: Option<String>,
     plain_http: bool,
     directory: Option<String>,
+    server: ServerTrust,
+    login: Option<Login>,
+    overlooked: Vec<Overlooked>,
+    transcript: Option<Vec<Exchange>>,
+}
+
+/// One exchange as it is kept for whoever wants to read along.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exchange {
+    /// `GET` or `POST`, and the URL.
+    pub request: String,
+    /// The body sent.
+    pub sent: Vec<u8>,
+    /// The reply, if one came.
+    pub reply: Option<Reply>,
+}
+
+/// User and password for basic authentication (RFC 7617).
+struct Login {
+    user: String,
+    password: Secret,
 }
 
 impl<'db> Transport<'db> {
@@ -107,7 +135,7 @@ impl<'db> Transport<'db> {
     /// [`Kind::Refused`] when the identity's key can't be used for TLS; [`Kind::Tls`] when libcurl
     /// or OpenSSL can't be used.
     pub(crate) fn new(options: TransportOptions<'db>) -> Result<Transport<'db>> {
-        let bridge = Bridge::new(options.database, options.identity)?;
+        let bridge = Bridge::new(options.database, options.identity, options.server.clone())?;
         let easy = Lending::easy(bridge, Answer::default())?;
         let multi = Multi::new();
         leave_lookups_of_all(&multi);
@@ -119,7 +147,41 @@ impl<'db> Transport<'db> {
             proxy: options.proxy,
             plain_http: options.plain_http,
             directory: options.database.map(|d| d.name().to_owned()),
+            server: options.server,
+            login: None,
+            overlooked: Vec::new(),
+            transcript: None,
         })
+    }
+
+    /// Sends user and password with every request from now on (RFC 7617). curl keeps copies that
+    /// can't be wiped.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for a server that isn't verified, or for plain HTTP.
+    pub fn log_in_as(&mut self, user: &str, password: Secret) -> Result<()> {
+        if self.plain_http || self.server == ServerTrust::Anybody {
+            return Err(Error::new(Kind::Usage, "refusing to send a password to this server")
+                .because("it is not verified")
+                .hint("use https and a database that trusts the server's CA"));
+        }
+        self.login = Some(Login { user: user.to_owned(), password });
+        Ok(())
+    }
+
+    /// Keeps what is sent and received from now on, without headers of requests.
+    pub fn keep_transcript(&mut self) {
+        self.transcript.get_or_insert_default();
+    }
+
+    /// Returns what was kept since the last call.
+    pub fn transcript(&mut self) -> Vec<Exchange> {
+        self.transcript.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Returns the problems of servers' certificates that were overlooked since the last call.
+    pub fn overlooked(&mut self) -> Vec<Overlooked> {
+        std::mem::take(&mut self.overlooked)
     }
 
     /// Sends `body` with the given media type, an exact `Content-Length` and no `Expect`. It is
@@ -187,6 +249,7 @@ impl<'db> Transport<'db> {
         let mut easy = self.easy.take().ok_or_else(|| unusable("transfer"))?;
         let ready =
             self.configure(&mut easy, url, proxy.as_ref()).and_then(|()| request(&mut easy));
+        let has_body = !body.is_empty();
         if let Err(e) = ready {
             self.easy = Some(easy);
             return Err(unusable("request").because(e));
@@ -199,8 +262,15 @@ impl<'db> Transport<'db> {
         let request = Cursor::new(Zeroizing::new(body.to_vec()));
         easy.get_mut().inner = Answer { request, established, post, waits, ..Answer::default() };
         let (mut easy, outcome) = self.perform(easy)?;
+        self.overlooked.append(&mut easy.get_ref().bridge().overlooked());
         let reply = self.conclude(&mut easy, outcome, target, proxy.as_ref());
         self.easy = Some(easy);
+        if let Some(transcript) = &mut self.transcript {
+            let method = if has_body { "POST" } else { "GET" };
+            let request = format!("{method} {url}");
+            let reply = reply.as_ref().ok().cloned();
+            transcript.push(Exchange { request, sent: body.to_vec(), reply });
+        }
         reply
     }
 
@@ -303,7 +373,7 @@ impl<'db> Transport<'db> {
             (false, Some(proxy)) => format!("the proxy {proxy}"),
             (false, None) => return Ok(()),
         };
-        if self.directory.is_none() {
+        if self.directory.is_none() && self.server != ServerTrust::Anybody {
             return Err(Error::new(
                 Kind::Usage,
                 format!("cannot verify {judged} without an NSS database"),
@@ -324,7 +394,8 @@ impl<'db> Transport<'db> {
         forget_ca_files(easy)?;
         leave_lookups(easy);
         easy.ssl_verify_peer(true)?;
-        easy.ssl_verify_host(true)?;
+        // NSS looks at the name, too; curl can't be told to overlook only its own objection.
+        easy.ssl_verify_host(!self.server.overlooks(Problem::BadCertDomain))?;
         easy.ssl_min_max_version(SslVersion::Tlsv12, SslVersion::Default)?;
         // A resumed session would not call the verify callback.
         easy.ssl_sessionid_cache(false)?;
@@ -340,6 +411,12 @@ impl<'db> Transport<'db> {
         // The proxy is already chosen; curl must not choose one from the environment.
         easy.proxy(proxy.map_or("", |p| p.url.as_str()))?;
         easy.noproxy("")?;
+        if let Some(Login { user, password }) = &self.login {
+            // The only way that takes octets as they are; a user with a colon is refused by RFC 7617.
+            easy.http_auth(Auth::new().basic(true))?;
+            easy.username(user)?;
+            easy.password(&String::from_utf8_lossy(password.bytes()))?;
+        }
         easy.url(url)
     }
 }

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
 use nss_sys as sys;
 
 use super::database::{Database, c_text, not_written};
@@ -218,6 +219,28 @@ impl Database {
         certificate: &Certificate,
         usage: Usage,
     ) -> std::result::Result<(), Fault> {
+        self.verify_as_of(certificate, usage, now())
+    }
+
+    /// The same as of another time.
+    ///
+    /// # Errors
+    /// As [`Database::verify`].
+    pub fn verify_at(
+        &self,
+        certificate: &Certificate,
+        usage: Usage,
+        at: DateTime<Utc>,
+    ) -> std::result::Result<(), Fault> {
+        self.verify_as_of(certificate, usage, at.timestamp_micros())
+    }
+
+    fn verify_as_of(
+        &self,
+        certificate: &Certificate,
+        usage: Usage,
+        time: sys::PRTime,
+    ) -> std::result::Result<(), Fault> {
         fault::status("CERT_VerifyCertificate", || {
             // SAFETY: the certificate is live; no log, no returned usages are asked (cert.h).
             unsafe {
@@ -226,7 +249,7 @@ impl Database {
                     certificate.as_ptr(),
                     super::pr_bool(true),
                     usage.bits(),
-                    now(),
+                    time,
                     std::ptr::null_mut(),
                     std::ptr::null_mut(),
                     std::ptr::null_mut(),
@@ -426,6 +449,15 @@ impl Certificate {
         }
         // SAFETY: not null, NUL-terminated, and no NSS function is called before it is copied.
         Some(unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned())
+    }
+
+    /// Returns whether a token has its key, as far as that is visible without a login: by the public
+    /// key beside it. C: `CERT_GetCertTrust`.
+    pub fn has_key(&self) -> bool {
+        let own = self.trust();
+        [own.sslFlags, own.emailFlags, own.objectSigningFlags]
+            .iter()
+            .any(|flags| flags & sys::CERTDB_USER != 0)
     }
 
     /// Returns whether it has these trust flags. `u` is ignored: NSS sets it where there is a key.

@@ -14,6 +14,8 @@ const RULES: &[(&str, &str)] = &[
     (r"(cannot (?:connect to|find) [^ ]+: ).*", "$1[CURL'S REASON]"),
     (r"(localhost|127\.0\.0\.1):[0-9]{4,5}", "$1:[PORT]"),
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z| UTC)", "[DATE]"),
+    (r"(\t)[0-9]{4}-[0-9]{2}-[0-9]{2}(\t)", "$1[DAY]$2"),
+    (r"(?-u:\b)[0-9A-F]{2}(?::[0-9A-F]{2}){31}(?-u:\b)", "[SHA256]"),
     (r#"("dec": )"[0-9]+""#, "$1\"[SERIAL]\""),
     (r"(?-u:\b)[0-9]{7,}(?-u:\b)", "[NUMBER]"),
     // Key identifiers, digests, nonces; also with the sign in Dogtag's key ids.

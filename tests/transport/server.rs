@@ -34,6 +34,9 @@ pub struct Seen {
     pub connection: usize,
 }
 
+/// Makes a response of a request's head.
+pub type Make = dyn Fn(&str) -> Vec<u8> + Send + Sync;
+
 /// The server's response to a request.
 #[derive(Clone)]
 pub enum Answer {
@@ -41,6 +44,9 @@ pub enum Answer {
     Close(Vec<u8>),
     /// Sends these bytes and waits for another request.
     Keep(Vec<u8>),
+    /// Sends what the function makes of the request's head and closes.
+    #[allow(dead_code)] // tests/rest only
+    Made(Arc<Make>),
     /// Sends nothing until the client closes.
     Silence,
 }
@@ -268,10 +274,18 @@ fn serve<S: Read + Write>(
             }
         }
         let body = buffer.drain(..length).collect();
+        let made = match answer {
+            Answer::Made(make) => make(&head),
+            _ => Vec::new(),
+        };
         log.lock().unwrap().push(Seen { head, body, ..describe(&stream) });
         match answer {
             Answer::Close(bytes) => {
                 let _ = stream.write_all(bytes);
+                return;
+            }
+            Answer::Made(_) => {
+                let _ = stream.write_all(&made);
                 return;
             }
             Answer::Keep(bytes) => {

@@ -1,8 +1,11 @@
 //! The parts that are specific to Dogtag: URLs of its servlets, its REST records, its enrollment
 //! page.
 
+pub mod certificates;
+pub mod filter;
 pub mod profile_submit;
 pub mod records;
+pub mod rest;
 
 use crate::error::{Error, Kind, Result};
 use crate::http::Url;

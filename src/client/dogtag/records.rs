@@ -6,6 +6,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::{Value, json};
 
+use super::rest::{JSON, Rest, member};
 use crate::asn1::certificate;
 use crate::asn1::name::{dn_string, name_attributes, same_name};
 use crate::asn1::summary::summary;
@@ -13,18 +14,14 @@ use crate::asn1::{Number, name, pem};
 use crate::cmc::revocation_reason::REASONS;
 use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::bad_reply;
-use crate::http::{Reply, Transport, Url};
+use crate::http::{Transport, Url};
 use crate::text::printable;
 
-/// Paths of the REST resources: Dogtag 11.6 and later (11.10 has only this one), and 10.x.
-const TREES: [&str; 2] = ["/ca/v2", "/ca/rest"];
 /// The number of search results in one page, and in all pages.
 const PAGE: usize = 100;
 const ENTRIES: usize = 1000;
 /// The most certificates fetched in a search for a key, newest first.
 const CANDIDATES: usize = 50;
-/// The media type of requests and responses.
-const JSON: &str = "application/json";
 
 /// The result of a lookup.
 #[derive(Debug)]
@@ -118,22 +115,19 @@ pub struct Record {
 
 /// The REST interface of one CA.
 pub struct Records<'t, 'db> {
-    transport: &'t mut Transport<'db>,
-    ca: &'t Url,
-    /// The path that first gave a usable response.
-    tree: Option<&'static str>,
+    rest: Rest<'t, 'db>,
 }
 
 impl<'t, 'db> Records<'t, 'db> {
     /// Prepares to query the CA at `ca`; only scheme, host and port of the URL are used. Nothing is
     /// sent yet.
     pub fn new(transport: &'t mut Transport<'db>, ca: &'t Url) -> Records<'t, 'db> {
-        Records { transport, ca, tree: None }
+        Records { rest: Rest::new(transport, ca) }
     }
 
-    /// Returns the path of this CA's resources (`/ca/v2`), once it is known.
-    pub fn tree(&self) -> Option<&'static str> {
-        self.tree
+    /// Returns the path element of this CA's resources (`v2`), once it is known.
+    pub fn api(&self) -> Option<&str> {
+        self.rest.api()
     }
 
     /// Returns the record of a certificate, with its DER if the CA provides it.
@@ -142,7 +136,7 @@ impl<'t, 'db> Records<'t, 'db> {
     /// As [`Transport::get`]; a failure in HTTP is [`Lookup::Silent`] instead.
     pub fn by_serial(&mut self, serial: &Number) -> Result<Lookup<Record>> {
         let path = format!("certs/{}", serial.hex());
-        self.ask(&path, None, |record| {
+        self.lookup(&path, None, |record| {
             let record = record_of(record)?;
             let issued = record.certificate.as_deref().map(certificate::fields);
             let fits = match issued {
@@ -223,14 +217,14 @@ impl<'t, 'db> Records<'t, 'db> {
     /// As [`Transport::post`]; [`Kind::Http`] when the CA refuses, or its path isn't known yet.
     pub fn release(&mut self, serial: &Number) -> Result<()> {
         let number = serial.hex();
-        let Some(tree) = self.tree else {
+        let Some(api) = self.rest.api() else {
             return Err(Error::new(
                 Kind::Http,
                 format!("cannot release {number}: the CA has no REST interface"),
             ));
         };
-        let url = self.ca.with_path(&format!("{tree}/agent/certs/{number}/unrevoke"));
-        let reply = self.transport.post(url.as_str(), b"", JSON)?;
+        let url = self.rest.url(api, &format!("agent/certs/{number}/unrevoke"));
+        let reply = self.rest.transport.post(url.as_str(), b"", JSON)?;
         if (200..300).contains(&reply.status) {
             return Ok(());
         }
@@ -243,7 +237,7 @@ impl<'t, 'db> Records<'t, 'db> {
         let mut records = Vec::new();
         loop {
             let path = format!("certs/search?start={}&size={PAGE}", records.len());
-            let page = self.ask(&path, Some(wanted), |page| {
+            let page = self.lookup(&path, Some(wanted), |page| {
                 page.get("entries")?.as_array()?.iter().map(record_of).collect::<Option<Vec<_>>>()
             })?;
             let page = match page {
@@ -260,58 +254,19 @@ impl<'t, 'db> Records<'t, 'db> {
         Ok(Lookup::Found(records))
     }
 
-    /// Queries each path in turn until one gives a usable response, and uses that one from then on.
-    fn ask<T>(
+    /// Queries, and says what came of it.
+    fn lookup<T>(
         &mut self,
         path: &str,
         body: Option<&Value>,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Result<Lookup<T>> {
-        let mut silence: Option<Error> = None;
-        for tree in self.tree.map_or(TREES.to_vec(), |known| vec![known]) {
-            let url = self.ca.with_path(&format!("{tree}/{path}"));
-            let url = url.as_str();
-            let reply = match body {
-                None => self.transport.get(url, JSON),
-                Some(body) => self.transport.query(url, body.to_string().as_bytes(), JSON),
-            };
-            let why = match reply {
-                Ok(reply) => match meaning(url, &reply, &read) {
-                    Ok(answer) => {
-                        self.tree = Some(tree);
-                        return Ok(answer);
-                    }
-                    Err(why) => why,
-                },
-                Err(e) if e.kind() == Kind::Http => e,
-                Err(e) => return Err(e),
-            };
-            // Of two reasons, one other than "404 not found" is more helpful.
-            if silence.as_ref().is_none_or(|s| s.http_status() == Some(404)) {
-                silence = Some(why);
-            }
+        match self.rest.ask(path, body, read) {
+            Ok(found) => Ok(Lookup::Found(found)),
+            Err(e) if e.kind() == Kind::NotFound => Ok(Lookup::Absent),
+            Err(e) if e.kind() == Kind::Http => Ok(Lookup::Silent(e)),
+            Err(e) => Err(e),
         }
-        let nothing = || Error::new(Kind::Internal, "no REST path to query");
-        Ok(Lookup::Silent(silence.unwrap_or_else(nothing)))
-    }
-}
-
-/// Returns the content of a usable reply; an error says why it isn't usable.
-fn meaning<T>(url: &str, reply: &Reply, read: impl Fn(&Value) -> Option<T>) -> Result<Lookup<T>> {
-    let bad = |what: String| bad_reply(what, reply);
-    let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    if reply.status == 404 {
-        let class = body.as_ref().and_then(|b| member(b, "ClassName")).and_then(Value::as_str);
-        if class.is_some_and(|class| class.ends_with("CertNotFoundException")) {
-            return Ok(Lookup::Absent);
-        }
-    }
-    if reply.status != 200 {
-        return Err(bad(format!("HTTP status {} from {url}", reply.status)));
-    }
-    match body.as_ref().and_then(read) {
-        Some(found) => Ok(Lookup::Found(found)),
-        None => Err(bad(format!("response from {url} is not a certificate record in JSON"))),
     }
 }
 
@@ -339,7 +294,7 @@ fn record_of(value: &Value) -> Option<Record> {
     Some(record)
 }
 
-fn state_of(value: &Value, status: &str) -> State {
+pub(super) fn state_of(value: &Value, status: &str) -> State {
     let reason = member(value, "RevocationReason")
         .and_then(|r| r.as_i64().or_else(|| r.as_str()?.trim().parse().ok()));
     let date = || member(value, "RevokedOn").and_then(moment);
@@ -353,14 +308,8 @@ fn state_of(value: &Value, status: &str) -> State {
     }
 }
 
-/// Returns a member by name; the case of its first letter doesn't matter.
-fn member<'v>(value: &'v Value, key: &str) -> Option<&'v Value> {
-    let found = value.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(key));
-    found.map(|(_, value)| value).filter(|value| !value.is_null())
-}
-
 /// Reads a time in the form of any version: milliseconds since 1970 as number or string, or text.
-fn moment(value: &Value) -> Option<DateTime<Utc>> {
+pub(super) fn moment(value: &Value) -> Option<DateTime<Utc>> {
     let milliseconds = value.as_i64().or_else(|| value.as_str()?.parse().ok());
     if let Some(milliseconds) = milliseconds {
         return DateTime::from_timestamp_millis(milliseconds);
@@ -398,17 +347,16 @@ fn search_fields(subject: &[u8]) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rest::meaning;
     use super::*;
+    use crate::http::Reply;
 
     fn reply(status: u32, body: &str) -> Reply {
         Reply { status, content_type: None, header_lines: Vec::new(), body: body.into() }
     }
 
     fn record(body: &str) -> Record {
-        match meaning("u", &reply(200, body), record_of) {
-            Ok(Lookup::Found(record)) => record,
-            other => panic!("{other:?}"),
-        }
+        meaning("u", &reply(200, body), record_of).unwrap()
     }
 
     /// The records are those of Dogtag 10.10 (v1) and 11.10 (v2).
@@ -441,7 +389,7 @@ mod tests {
         let absent =
             r#"{"ClassName":"com.netscape.certsrv.cert.CertNotFoundException","Code":404}"#;
         let said = meaning("u", &reply(404, absent), record_of);
-        assert!(matches!(said, Ok(Lookup::Absent)), "{said:?}");
+        assert!(matches!(&said, Err(e) if e.kind() == Kind::NotFound), "{said:?}");
         for (status, body) in [
             (404, "<html>"),
             (404, r#"{"Code":404}"#),
@@ -453,7 +401,8 @@ mod tests {
             (500, absent),
         ] {
             let said = meaning("u", &reply(status, body), record_of);
-            assert!(said.is_err(), "{status} {body}: {said:?}");
+            let kind = said.as_ref().map_err(Error::kind);
+            assert_eq!(kind.err(), Some(Kind::Http), "{status} {body}: {said:?}");
         }
     }
 

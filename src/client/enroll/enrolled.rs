@@ -96,6 +96,11 @@ pub enum Notice {
     },
     /// The CA's records could not be queried for the certificate of an earlier request.
     RecordsSilent(Error),
+    /// The existing certificate is on hold.
+    OnHold,
+    /// The CA's records don't show whether the existing certificate is revoked; `None` if they
+    /// don't have it.
+    StateUnknown(Option<Error>),
     /// A CA certificate could not be imported.
     CaNotImported(Error),
     /// The label could not be removed from the key of an existing certificate.
@@ -118,6 +123,11 @@ impl fmt::Display for Notice {
             Notice::RecordsSilent(why) => {
                 write!(f, "cannot look up the certificate of an earlier request at the CA: {why}")
             }
+            Notice::OnHold => f.write_str("the certificate is on hold"),
+            Notice::StateUnknown(Some(why)) => {
+                write!(f, "cannot look up at the CA whether the certificate is revoked: {why}")
+            }
+            Notice::StateUnknown(None) => f.write_str("the CA has no record of the certificate"),
             Notice::CaNotImported(e) | Notice::LabelStays(e) | Notice::NotClosed(e) => e.fmt(f),
             Notice::NewLabelStays(fault) => {
                 write!(f, "cannot remove the key's label: {fault}")

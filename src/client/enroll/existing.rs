@@ -11,8 +11,10 @@ use crate::asn1::name::{dn_string, same_name};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::spki_key_spec;
+use crate::client::dogtag::records::State;
 use crate::client::output;
 use crate::client::request_key::is_unfinished;
+use crate::client::status::{Recorded, Validity, recorded};
 use crate::error::{Error, Kind, Result};
 use crate::nss::Certificate;
 
@@ -41,7 +43,11 @@ impl Job<'_> {
             return Ok(ask);
         };
         if differences.all.is_empty() {
-            return self.fits(certificate, asked).map(|e| Existing::Fits(Box::new(e)));
+            let mut notices = Vec::new();
+            if self.spec.renew_revoked && self.is_revoked(certificate, &mut notices)? {
+                return Ok(ask);
+            }
+            return self.fits(certificate, asked, notices).map(|e| Existing::Fits(Box::new(e)));
         }
         if self.spec.renew_on_change {
             return Ok(Existing::Ask { strict: self.spec.require_names || differences.names });
@@ -105,15 +111,35 @@ impl Job<'_> {
 
     /// Returns whether a certificate is valid for longer than `--renew-before`.
     pub(super) fn lasts(&self, der: &[u8]) -> bool {
-        summary(der).is_ok_and(|i| {
-            let left = i.not_after.signed_duration_since(Utc::now()).to_std();
-            left.is_ok_and(|left| left > self.spec.renew_before)
+        summary(der).is_ok_and(|certificate| {
+            let validity = Validity::of(&certificate, self.spec.renew_before, Utc::now());
+            // The CA's clock may be ahead.
+            matches!(validity, Validity::Valid | Validity::NotYet)
         })
     }
 
-    fn fits(&self, certificate: &Certificate, asked: &Asked) -> Result<Enrolled> {
+    /// Returns whether a certificate is revoked in the CA's records. One on hold is not, because it
+    /// may become valid again; that, and records that can't be read, are notices.
+    fn is_revoked(&self, certificate: &Certificate, notices: &mut Vec<Notice>) -> Result<bool> {
+        let config = &self.spec.connection;
+        let mut transport = config.transport(Some(&self.session.database), None)?;
+        match recorded(&mut transport, &config.ca, &summary(certificate.der())?)? {
+            Recorded::As(State::Revoked { .. }) => return Ok(true),
+            Recorded::As(State::OnHold) => notices.push(Notice::OnHold),
+            Recorded::Silent(why) => notices.push(Notice::StateUnknown(Some(why))),
+            Recorded::Absent => notices.push(Notice::StateUnknown(None)),
+            Recorded::NotAsked | Recorded::As(_) => {}
+        }
+        Ok(false)
+    }
+
+    fn fits(
+        &self,
+        certificate: &Certificate,
+        asked: &Asked,
+        mut notices: Vec<Notice>,
+    ) -> Result<Enrolled> {
         let extra_names = asked.extra(certificate.der())?;
-        let mut notices = Vec::new();
         let mended = self.mend(certificate, &mut notices)?;
         Ok(Enrolled {
             certificate: summary(certificate.der())?,

@@ -82,6 +82,9 @@ pub struct EnrollSpec {
     pub force: bool,
     /// Whether to replace an existing certificate that differs from the request.
     pub renew_on_change: bool,
+    /// Whether to look an existing certificate that matches up in the CA's records, and to replace
+    /// it if it is revoked.
+    pub renew_revoked: bool,
     /// Whether it is an error if the certificate lacks a requested name.
     pub require_names: bool,
     /// The time before its end from which a matching certificate is replaced.
@@ -117,6 +120,7 @@ impl EnrollSpec {
             connection,
             force: false,
             renew_on_change: false,
+            renew_revoked: false,
             require_names: false,
             renew_before: Duration::from_secs(30 * 24 * 3600),
             trust: None,

@@ -279,7 +279,7 @@ fn subsystem(
     if has("OU", &|ou| instance.iter().any(|own| own == ou)) {
         return Ok(Some(Protection::Instance(instance.join(", "))));
     }
-    if records.tree().is_none() {
+    if records.api().is_none() {
         return Ok(None);
     }
     let system = records.issued_by(&found.serial)?.is_some_and(|by| by == "system");

@@ -1,14 +1,17 @@
 //! `pki`: the commands for certificates and PKCS #12 files, behind pki's global options.
 
-// The commands that talk to a server use the rest of it.
-#[allow(dead_code)]
+mod find;
 mod global;
 mod pkcs12_import;
+mod server;
+mod show;
 
 use std::ffi::OsString;
 
 use crate::streams::Streams;
 use global::Global;
+use nss_cmc::client::dogtag::certificates::Subsystem;
+use nss_cmc::client::dogtag::rest::Exception;
 use nss_cmc::error::{Error, Kind, Result};
 
 /// Exit status of any error, as pki's.
@@ -22,21 +25,57 @@ struct Command {
     run: fn(&Global, &[OsString], &mut Streams<'_>) -> Result<()>,
 }
 
-const COMMANDS: &[Command] = &[Command {
-    name: "pkcs12-import",
-    about: "Import PKCS #12 file into NSS database",
-    run: pkcs12_import::run,
-}];
+const COMMANDS: &[Command] = &[
+    Command { name: "ca-cert-find", about: "Find certificates", run: find::run },
+    Command { name: "ca-cert-show", about: "Show a certificate", run: show::show },
+    Command { name: "ca-cert-export", about: "Export a certificate", run: show::export },
+    Command {
+        name: "ca-cert-signing-show",
+        about: "Show the CA's own certificate",
+        run: |global, args, streams| show::show_own(global, Subsystem::Signing, args, streams),
+    },
+    Command {
+        name: "ca-cert-signing-export",
+        about: "Export the CA's own certificate",
+        run: |global, args, streams| show::export_own(global, Subsystem::Signing, args, streams),
+    },
+    Command {
+        name: "ca-cert-transport-show",
+        about: "Show the KRA's transport certificate",
+        run: |global, args, streams| show::show_own(global, Subsystem::Transport, args, streams),
+    },
+    Command {
+        name: "ca-cert-transport-export",
+        about: "Export the KRA's transport certificate",
+        run: |global, args, streams| show::export_own(global, Subsystem::Transport, args, streams),
+    },
+    Command {
+        name: "pkcs12-import",
+        about: "Import PKCS #12 file into NSS database",
+        run: pkcs12_import::run,
+    },
+];
 
 /// Runs pki. Results go to stdout, everything else to stderr.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     match dispatch(args, streams) {
         Ok(()) => 0,
         Err(e) => {
-            streams.tell(format!("ERROR: {e}"));
+            streams.tell(line(&e));
             super::explain(&e, streams);
             FAILED
         }
+    }
+}
+
+/// Returns the line for an error: the server's exception, and what commons-cli says of options, stand
+/// there as they are.
+fn line(error: &Error) -> String {
+    let text = error.to_string();
+    match Exception::of(error) {
+        Some(exception) => exception.to_string(),
+        None if text.starts_with("Unrecognized option: ") => text,
+        None => format!("ERROR: {text}"),
     }
 }
 
@@ -50,10 +89,16 @@ fn dispatch(args: &[OsString], streams: &mut Streams<'_>) -> Result<()> {
         help(streams);
         return Ok(());
     };
-    let Some(command) = COMMANDS.iter().find(|c| word == c.name) else {
-        let what = format!("Invalid module \"{}\".", word.to_string_lossy());
-        return Err(Error::new(Kind::Usage, what));
+    let word = word.to_string_lossy();
+    // Up to 10.x the CA's commands had a second name.
+    let old = word.strip_prefix("cert-").map(|command| format!("ca-cert-{command}"));
+    let name = old.as_deref().unwrap_or(&word);
+    let Some(command) = COMMANDS.iter().find(|c| name == c.name) else {
+        return Err(Error::new(Kind::Usage, format!("Invalid module \"{word}\".")));
     };
+    if old.is_some() {
+        streams.tell("WARNING: pki cert has been deprecated. Use pki ca-cert instead.");
+    }
     (command.run)(&global, rest, streams)
 }
 
@@ -67,4 +112,11 @@ fn help(streams: &mut Streams<'_>) {
 
 fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
+}
+
+/// Returns the error that Java makes of a text that is no number.
+fn not_a_number(text: &str) -> Error {
+    let class = "NumberFormatException".to_owned();
+    let message = format!("For input string: {text:?}");
+    usage("invalid number").because(Exception { class, message, status: 0 })
 }

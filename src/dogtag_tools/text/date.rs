@@ -9,6 +9,11 @@ pub(super) fn full(time: DateTime<Utc>) -> String {
     time.format("%A, %B %-d, %Y at %-I:%M:%S %p Coordinated Universal Time Etc/UTC").to_string()
 }
 
+/// Returns the form of pki's lists: `Mon Nov 23 20:37:35 UTC 2026`.
+pub fn unix(time: DateTime<Utc>) -> String {
+    time.format("%a %b %d %H:%M:%S UTC %Y").to_string()
+}
+
 /// Returns the form of CMCResponse's pendTime: `02/Jan/2030:03:04:05 UTC`.
 pub(super) fn compact(time: DateTime<Utc>) -> String {
     time.format("%d/%b/%Y:%H:%M:%S UTC").to_string()
@@ -31,6 +36,12 @@ mod tests {
             full(at(1_795_466_255)),
             format!("Monday, November 23, 2026 at 8:37:35 PM {zone}")
         );
+    }
+
+    #[test]
+    fn unix_form() {
+        assert_eq!(unix(at(1_795_466_255)), "Mon Nov 23 20:37:35 UTC 2026");
+        assert_eq!(unix(at(0)), "Thu Jan 01 00:00:00 UTC 1970");
     }
 
     #[test]

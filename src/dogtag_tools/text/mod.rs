@@ -8,7 +8,7 @@
 mod certificate;
 #[cfg(test)]
 mod damaged;
-mod date;
+pub mod date;
 mod extensions;
 mod response;
 

@@ -26,6 +26,7 @@ use curl::easy::{Easy2, Handler, InfoType, ReadError, SeekResult, WriteError};
 use curl::multi::Multi;
 use openssl_sys as sys;
 
+use super::server::{Overlooked, ServerTrust};
 use crate::asn1::certificate;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, Identity};
@@ -39,7 +40,7 @@ pub(crate) use verify::Distrust;
 pub(crate) struct Seen {
     /// Whether the `SSL_CTX` for the server was prepared; before that, the only peer is a proxy.
     pub(crate) attached: bool,
-    /// Whether NSS verified the server.
+    /// Whether NSS verified the server, or its problems were to be overlooked.
     pub(crate) verified: bool,
     /// Why NSS doesn't trust the server, or the proxy before it.
     pub(crate) distrust: Option<Distrust>,
@@ -63,8 +64,10 @@ struct ClientIdentity {
 pub(crate) struct Bridge<'db> {
     database: Option<&'db Database>,
     identity: Option<ClientIdentity>,
+    trust: ServerTrust,
     route: RefCell<Route>,
     seen: RefCell<Seen>,
+    overlooked: RefCell<Vec<Overlooked>>,
     /// Whether the TLS handshake with the server is finished: from then on a request may have been
     /// sent.
     established: Rc<Cell<bool>>,
@@ -74,21 +77,30 @@ pub(crate) struct Bridge<'db> {
 }
 
 impl<'db> Bridge<'db> {
-    /// Prepares for a database's trust and a client's identity; nothing is sent.
+    /// Prepares for a database's trust, a client's identity, and what is to be overlooked of servers;
+    /// nothing is sent.
     ///
     /// # Errors
     /// [`Kind::Refused`] for a key that can't be used in TLS, [`Kind::Tls`] without OpenSSL 3.
     pub(crate) fn new(
         database: Option<&'db Database>,
         identity: Option<Identity>,
+        trust: ServerTrust,
     ) -> Result<Rc<Bridge<'db>>> {
         let identity = match identity {
             Some(identity) => Some(ClientIdentity::new(identity)?),
             None => None,
         };
-        let (route, seen, established) = Default::default();
+        let (route, seen, overlooked, established) = Default::default();
         let current = Cell::new(std::ptr::null());
-        Ok(Rc::new(Bridge { database, identity, route, seen, established, current }))
+        let bridge =
+            Bridge { database, identity, trust, route, seen, overlooked, established, current };
+        Ok(Rc::new(bridge))
+    }
+
+    /// Returns the problems of servers' certificates that were overlooked since the last call.
+    pub(crate) fn overlooked(&self) -> Vec<Overlooked> {
+        self.overlooked.take()
     }
 
     /// Clears the events and expects a server called `host`, behind `tls_proxy`, a proxy reached

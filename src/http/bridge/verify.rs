@@ -7,7 +7,9 @@ use openssl_sys as sys;
 use super::Bridge;
 use super::ffi::{self, caught, x509_der};
 use super::hop::Hop;
+use crate::asn1::certificate;
 use crate::error::Result;
+use crate::http::server::{Overlooked, Problem, ServerTrust};
 use crate::nss::{Certificate, Database, Fault, Usage};
 
 /// Why NSS doesn't trust the peer.
@@ -31,14 +33,27 @@ pub(super) unsafe extern "C" fn server(
         let Some(bridge) = (unsafe { argument.cast::<Bridge<'_>>().as_ref() }) else { return 0 };
         // SAFETY: OpenSSL passes a live store context.
         let presented = unsafe { presented(ctx) };
+        let at = bridge.route.borrow().at();
         let verdict = match bridge.database {
-            Some(database) => judge(database, &presented, bridge.route.borrow().name()),
+            _ if bridge.trust == ServerTrust::Anybody && at == Hop::Server => Ok(Ok(Vec::new())),
+            Some(database) => {
+                // A proxy has nothing to be forgiven.
+                let usual = ServerTrust::default();
+                let trust = if at == Hop::Server { &bridge.trust } else { &usual };
+                judge(database, trust, &presented, bridge.route.borrow().name())
+            }
             None => return 0,
         };
         let mut seen = bridge.seen.borrow_mut();
         let error = match verdict {
-            Ok(Ok(())) => {
-                seen.verified = bridge.route.borrow().at() == Hop::Server;
+            Ok(Ok(overlooked)) => {
+                seen.verified = at == Hop::Server;
+                let certificate = presented.first().cloned().unwrap_or_default();
+                let overlooked = overlooked.into_iter().map(|problem| {
+                    let certificate = certificate.clone();
+                    Overlooked { problem, certificate }
+                });
+                bridge.overlooked.borrow_mut().extend(overlooked);
                 sys::X509_V_OK
             }
             Ok(Err(fault)) => {
@@ -84,11 +99,13 @@ unsafe fn presented(ctx: *mut sys::X509_STORE_CTX) -> Vec<Vec<u8>> {
     all
 }
 
+/// NSS's verdict: the problems that are overlooked, or the one that isn't.
 fn judge(
     database: &Database,
+    trust: &ServerTrust,
     presented: &[Vec<u8>],
     host: &str,
-) -> Result<std::result::Result<(), Fault>> {
+) -> Result<std::result::Result<Vec<Problem>, Fault>> {
     let Some((leaf, others)) = presented.split_first() else {
         return Err(crate::error::Error::new(
             crate::error::Kind::Tls,
@@ -99,7 +116,28 @@ fn judge(
     // Kept alive while NSS builds the chain; certificates that NSS can't decode are left out.
     let _others: Vec<Certificate> =
         others.iter().filter_map(|d| database.decode_certificate(d).ok()).collect();
-    Ok(database.verify(&leaf, Usage::SslServer).and_then(|()| leaf.verify_name(host)))
+    let mut overlooked = Vec::new();
+    let mut overlook = |fault: Fault| match Problem::of(&fault.name) {
+        Some(problem) if trust.overlooks(problem) => {
+            overlooked.push(problem);
+            Ok(problem)
+        }
+        _ => Err(fault),
+    };
+    let mut verdict = database.verify(&leaf, Usage::SslServer).or_else(|fault| {
+        if overlook(fault)? != Problem::ExpiredCertificate {
+            return Ok(());
+        }
+        // NSS looks at the dates first and at nothing more when they are wrong: all the rest is
+        // judged as of the last day on which they were right.
+        let until = certificate::read(leaf.der()).map(|c| c.not_after).unwrap_or_default();
+        let then = database.verify_at(&leaf, Usage::SslServer, until);
+        then.or_else(|fault| overlook(fault).map(drop))
+    });
+    if verdict.is_ok() {
+        verdict = leaf.verify_name(host).or_else(|fault| overlook(fault).map(drop));
+    }
+    Ok(verdict.map(|()| overlooked))
 }
 
 /// The callback of `SSL_CTX_set_cert_cb`: the server requests a client certificate; returns 1 to

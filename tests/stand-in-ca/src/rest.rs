@@ -2,6 +2,7 @@
 
 use std::time::UNIX_EPOCH;
 
+use base64ct::{Base64, Encoding};
 use clap::ValueEnum;
 use der::{Decode, Tag};
 
@@ -64,6 +65,7 @@ pub fn answer(asked: &Asked<'_>, offer: Offer, store: &Store) -> Option<(Answer,
     let parts: Vec<&str> = rest.split('/').collect();
     let answer = match (asked.method, &parts[..]) {
         ("GET", ["certs", id]) => certificate(id, v2, store),
+        ("GET", ["config", "cert", which]) => own(which, store),
         ("POST", ["certs", "search"]) => search(asked, v2, store),
         ("POST", ["agent", "certs", id, "unrevoke"]) if asked.agent => unrevoke(id, store),
         ("POST", ["agent", ..]) => Ok(json(401, "{}".into())),
@@ -180,7 +182,9 @@ fn certificate(id: &str, v2: bool, store: &Store) -> Result<Answer, Refused> {
             ),
         ));
     };
-    let (common, _) = record.common()?;
+    let (common, dates) = record.common()?;
+    let [begin, end] = dates.map(date);
+    let dates = format!("\"NotBefore\":\"{begin}\",\"NotAfter\":\"{end}\"");
     let mut more = String::new();
     match record.revoked {
         Some(reason) if v2 => {
@@ -193,7 +197,46 @@ fn certificate(id: &str, v2: bool, store: &Store) -> Result<Answer, Refused> {
         None => {}
     }
     let encoded = quoted(&pem(&record.der)?);
-    Ok(json(200, format!("{{{common},\"Encoded\":{encoded}{more}}}")))
+    Ok(json(200, format!("{{{common},{dates},\"Encoded\":{encoded}{more}}}")))
+}
+
+/// The CertData of the CA's own certificates, which has no state: `signing` and `transport`.
+fn own(which: &str, store: &Store) -> Result<Answer, Refused> {
+    let ca = store.ca()?.certificate;
+    let der = match which {
+        "signing" => Some(ca.clone()),
+        "transport" => {
+            let subject = |der: &[u8]| crate::certs::parts(der).map(|p| name_text(p.subject));
+            let is_it =
+                |der: &Vec<u8>| subject(der).is_ok_and(|s| s.starts_with("CN=DRM Transport"));
+            Record::all(store).into_iter().map(|record| record.der).find(is_it)
+        }
+        _ => None,
+    };
+    let Some(der) = der else { return Ok(json(404, "{}".into())) };
+    let parts = crate::certs::parts(&der)?;
+    let serial: String = parts.serial.iter().map(|b| format!("{b:02x}")).collect();
+    let chain = crate::cms::certs_only(if der == ca { vec![ca] } else { vec![der.clone(), ca] });
+    let [begin, end] = validity(&der)?.map(date);
+    Ok(json(
+        200,
+        format!(
+            "{{\"id\":\"0x{}\",\"SubjectDN\":{},\"IssuerDN\":{},\"Encoded\":{},\
+             \"PKCS7CertChain\":\"{}\",\"NotBefore\":\"{begin}\",\"NotAfter\":\"{end}\"}}",
+            serial.trim_start_matches('0'),
+            quoted(&name_text(parts.subject)),
+            quoted(&name_text(parts.issuer)),
+            quoted(&pem(&der)?),
+            Base64::encode_string(&chain),
+        ),
+    ))
+}
+
+/// Seconds since 1970 as version 2 of the interface writes them.
+fn date(seconds: u64) -> String {
+    let time = der::DateTime::from_unix_duration(std::time::Duration::from_secs(seconds));
+    let text = time.map(|time| time.to_string()).unwrap_or_default();
+    text.replace('T', " ").replace('Z', " +0000")
 }
 
 /// Returns CertDataInfos: selected by common name, organization and number; twenty a page by
@@ -215,9 +258,12 @@ fn search(asked: &Asked<'_>, v2: bool, store: &Store) -> Result<Answer, Refused>
             let subject = subject.to_ascii_lowercase();
             value.is_none_or(|v| subject.split(',').any(|part| part == v))
         };
+        let by_state = member("status");
+        let is_in_state = by_state.is_none_or(|s| record.revoked.is_some() == (s == "REVOKED"));
         let from = member("serialFrom").and_then(|n| number(&n)).unwrap_or(0);
         let to = member("serialTo").and_then(|n| number(&n)).unwrap_or(u32::MAX);
-        (from..=to).contains(&record.serial)
+        is_in_state
+            && (from..=to).contains(&record.serial)
             && is("commonName", "CN")
             && is("org", "O")
             && is("orgUnit", "OU")

@@ -22,7 +22,8 @@ pub fn issue(store: &Store) -> Result<String, Refused> {
         ("DRM Transport Certificate", false, client()),
         ("DRM Storage Certificate", false, client()),
     ] {
-        let spki = Key::generate(true)?.spki()?;
+        // Keys are wrapped for RSA.
+        let spki = Key::generate(!cn.contains("Transport"))?.spki()?;
         let subject = certs::name(cn, Some("STAND-IN"));
         let certificate = if own {
             store.issue_own(&subject, &spki, extensions)?

@@ -1,0 +1,114 @@
+//! `nss-cmc ca`: the CA's certificates.
+
+mod chain;
+mod find;
+mod show;
+
+use clap::{Args, Subcommand};
+
+use super::args::{ReachArgs, TrustArgs};
+use crate::cli::report::Report;
+use crate::streams::Streams;
+use nss_cmc::client::connection::Config;
+use nss_cmc::client::dogtag::certificates::Certificates;
+use nss_cmc::client::session::{Needs, Session};
+use nss_cmc::error::Result;
+use nss_cmc::nss::Access;
+
+/// `ca`.
+#[derive(Subcommand)]
+pub enum CaCommand {
+    /// Find certificates in the CA's records
+    Find(Box<find::FindArgs>),
+    /// Show a certificate of the CA's records
+    Show(Box<show::ShowArgs>),
+    /// Fetch the CA's chain, also before anything is trusted, and trust it
+    Chain(Box<chain::ChainArgs>),
+    /// Fetch the KRA's transport certificate, for --archive-to
+    Transport(Box<show::TransportArgs>),
+}
+
+/// The CA, and the database that decides whether it is trusted.
+#[derive(Args)]
+struct RecordsArgs {
+    #[command(flatten)]
+    database: TrustArgs,
+
+    /// The CA, as https://host:port
+    #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
+    ca: String,
+
+    #[command(flatten)]
+    reach: ReachArgs,
+}
+
+impl RecordsArgs {
+    /// Opens the database, runs `ask`, and closes the database; the second result is what went
+    /// wrong then.
+    ///
+    /// # Errors
+    /// As [`Session::open`]; those of `ask`.
+    fn with<T>(&self, ask: impl FnOnce(&Session, &Config) -> Result<T>) -> Result<(T, Result<()>)> {
+        let config = self.reach.config(&self.ca)?;
+        let (database, passwords) = (&self.database.database, self.database.password.passwords());
+        let session = Session::open(database, Access::ReadOnly, Needs::default(), &passwords)?;
+        let outcome = ask(&session, &config)?;
+        Ok((outcome, session.close()))
+    }
+
+    /// As [`RecordsArgs::with`], for the CA's records.
+    fn records<T>(
+        &self,
+        ask: impl FnOnce(&mut Certificates<'_, '_>) -> Result<T>,
+    ) -> Result<(T, Result<()>)> {
+        self.with(|session, config| {
+            let mut transport = config.transport(Some(&session.database), None)?;
+            ask(&mut Certificates::new(&mut transport, &config.ca))
+        })
+    }
+}
+
+impl CaCommand {
+    /// What reports call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            CaCommand::Find(_) => "ca find",
+            CaCommand::Show(_) => "ca show",
+            CaCommand::Chain(_) => "ca chain",
+            CaCommand::Transport(_) => "ca transport",
+        }
+    }
+
+    /// Whether it writes nothing.
+    pub fn reads(&self) -> bool {
+        match self {
+            CaCommand::Find(_) => true,
+            CaCommand::Show(args) => args.reads(),
+            CaCommand::Chain(args) => args.reads(),
+            CaCommand::Transport(args) => args.reads(),
+        }
+    }
+
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        match self {
+            CaCommand::Find(args) => args.ca.database.warnings(),
+            CaCommand::Show(args) => args.ca.database.warnings(),
+            CaCommand::Chain(args) => args.warnings(),
+            CaCommand::Transport(args) => args.ca.database.warnings(),
+        }
+    }
+}
+
+/// Runs a command of `ca`.
+///
+/// # Errors
+/// As the command's operation.
+pub fn run(command: CaCommand, streams: &mut Streams<'_>) -> Result<Report> {
+    match command {
+        CaCommand::Find(args) => find::run(&args),
+        CaCommand::Show(args) => show::run(&args),
+        CaCommand::Chain(args) => chain::run(&args, streams),
+        CaCommand::Transport(args) => show::transport(&args),
+    }
+}

@@ -1,0 +1,181 @@
+//! `nss-cmc ca chain`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::show::handed_out;
+use crate::cli::args::{PasswordArgs, ReachArgs};
+use crate::cli::report::{Report, certificate_json};
+use crate::streams::Streams;
+use nss_cmc::certificate::summary;
+use nss_cmc::client::ca::{Chain, Fingerprint, Trusted, Vouched, chain, trust};
+use nss_cmc::client::input;
+use nss_cmc::client::session::{Needs, Session};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::nss::{Access, Database};
+use nss_cmc::pem;
+
+/// Arguments of `ca chain`.
+#[derive(Args)]
+#[command(after_help = "\
+Before the database trusts the CA, nothing tells the CA from anybody else: give the fingerprint that
+its administrator reads to you. Without one, the program shows what it sees on a terminal, and asks.
+
+Examples:
+  nss-cmc ca chain -d DIR --password-file pin.txt --ca https://ca.example.com:8443 \\
+    --fingerprint 8A:21:…:F0 --trust
+  nss-cmc ca chain -d DIR --ca https://ca.example.com:8443 --out chain.pem    (trusted already)")]
+pub struct ChainArgs {
+    /// NSS database directory; not needed with --fingerprint, unless for --trust
+    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE", help_heading = DATABASE)]
+    database: Option<String>,
+
+    #[command(flatten, next_help_heading = DATABASE)]
+    password: PasswordArgs,
+
+    /// The CA, as https://host:port
+    #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
+    ca: String,
+
+    #[command(flatten)]
+    reach: ReachArgs,
+
+    /// SHA-256 fingerprint of the CA's root certificate, or of another one of its chain, which then
+    /// ends there
+    #[arg(long, value_name = "SHA256", help_heading = TRUST, value_parser = fingerprint)]
+    fingerprint: Option<Fingerprint>,
+
+    /// Store the chain in the database, its last certificate with the trust CT,C,C
+    #[arg(long, requires = "database", help_heading = TRUST)]
+    trust: bool,
+
+    /// Nickname of the trusted certificate; made of its subject unless given
+    #[arg(long, value_name = "NICKNAME", requires = "trust", help_heading = TRUST)]
+    nickname: Option<String>,
+
+    /// Where to write the chain (PEM), the CA's own certificate first; stdout without it and --trust
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    out: Option<PathBuf>,
+}
+
+const DATABASE: &str = "Database";
+const TRUST: &str = "Trust";
+
+fn fingerprint(text: &str) -> std::result::Result<Fingerprint, String> {
+    Fingerprint::parse(text).map_err(|e| e.to_string())
+}
+
+impl ChainArgs {
+    /// Whether it writes nothing.
+    pub fn reads(&self) -> bool {
+        self.out.is_none() && !self.trust
+    }
+
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        self.password.warnings(self.database.as_deref())
+    }
+}
+
+/// Runs `ca chain`.
+///
+/// # Errors
+/// As [`chain`] and [`trust`].
+pub fn run(args: &ChainArgs, streams: &mut Streams<'_>) -> Result<Report> {
+    let config = args.reach.config(&args.ca)?;
+    let mut ask = |der: &[u8], seen: Fingerprint| confirm(args, der, seen, streams);
+    let Some(directory) = &args.database else {
+        let database = Database::without_files()?;
+        let found = chain(&database, &config, args.fingerprint, &mut ask)?;
+        let report = report(args, &database, &found, None)?;
+        return Ok(report.closed(database.close()));
+    };
+    let access = if args.trust { Access::ReadWrite } else { Access::ReadOnly };
+    let needs = Needs { trust: args.trust, ..Needs::default() };
+    let session = Session::open(directory, access, needs, &args.password.passwords())?;
+    let found = chain(&session.database, &config, args.fingerprint, &mut ask)?;
+    let trusted = match args.trust {
+        true => Some(trust(&session, &found, args.nickname.as_deref())?),
+        false => None,
+    };
+    let report = report(args, &session.database, &found, trusted)?;
+    Ok(report.closed(session.close()))
+}
+
+/// Asks on the terminal whether a fingerprint is the CA's.
+fn confirm(
+    args: &ChainArgs,
+    der: &[u8],
+    seen: Fingerprint,
+    streams: &mut Streams<'_>,
+) -> Result<bool> {
+    let subject = summary(der)?.subject;
+    if !std::io::stdin().is_terminal() {
+        let what = "the CA is not trusted yet, and no --fingerprint given";
+        let command = format!("nss-cmc ca chain --ca {} --fingerprint SHA256", args.ca);
+        return Err(Error::new(Kind::Untrusted, what)
+            .hint(format!("ask the CA's administrator for it: {command}"))
+            .note(format!("whoever answered there has {subject}, {seen}")));
+    }
+    streams.tell(format!("The CA is not trusted yet. Whoever answers at {} has", args.ca));
+    streams.tell(format!("  subject: {subject}\n  SHA-256: {seen}"));
+    streams.tell("Does the CA's administrator have the same fingerprint (y/N)?");
+    let answer = input::line()?;
+    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+}
+
+fn report(
+    args: &ChainArgs,
+    database: &Database,
+    found: &Chain,
+    trusted: Option<Trusted>,
+) -> Result<Report> {
+    let mut summaries = Vec::new();
+    for der in &found.certificates {
+        summaries.push((summary(der)?, Fingerprint::of(database, der)?));
+    }
+    let text: String =
+        found.certificates.iter().map(|der| pem::encode("CERTIFICATE", der)).collect();
+    let title = match summaries.first() {
+        Some((first, _)) => format!("chain of {}", first.subject),
+        None => "chain".to_owned(),
+    };
+    let mut report = match (&args.out, &trusted) {
+        (None, Some(_)) => Report::done("ca chain", "fetched", false, title),
+        (file, _) => handed_out("ca chain", title, &text, file.as_deref())?,
+    };
+    let lines = summaries.iter().map(|(s, print)| format!("{}: SHA-256 {print}", s.subject));
+    report.lines = lines.chain(report.lines).collect();
+    if let Some(trusted) = &trusted {
+        report.changed |= trusted.trust_set || !trusted.added.is_empty();
+        let line = match (trusted.trust_set, trusted.added.is_empty()) {
+            (false, true) => format!("{:?} was trusted already", trusted.nickname),
+            _ => format!("trusted as {:?} (CT,C,C)", trusted.nickname),
+        };
+        report.lines.push(line);
+        "trusted".clone_into(&mut report.status);
+    }
+    let vouched = match found.vouched {
+        Vouched::Database => "database",
+        Vouched::Fingerprint => "fingerprint",
+        Vouched::User => "user",
+    };
+    let certificates: Vec<Value> = summaries
+        .iter()
+        .map(|(summary, print)| {
+            json!({
+                "certificate": certificate_json(summary),
+                "sha256": print.to_string(),
+            })
+        })
+        .collect();
+    Ok(report.result(json!({
+        "certificates": certificates,
+        "vouched_by": vouched,
+        "file": args.out.as_deref().map(|file| file.display().to_string()),
+        "trusted": trusted.map(|t| json!({ "nickname": t.nickname, "added": t.added })),
+    })))
+}

@@ -1,0 +1,186 @@
+//! `nss-cmc status`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+use serde_json::{Value, json};
+
+use super::args::{ReachArgs, TrustArgs, duration};
+use super::report::{Report, certificate_json};
+use super::table::{Look, Table, plain};
+use nss_cmc::Number;
+use nss_cmc::client::status::{Recorded, Standing, StatusSpec, Verdict, Which, status};
+use nss_cmc::error::{Kind, Result};
+use nss_cmc::text::printable;
+
+const EXAMPLES: &str = "\
+The CA's records are not signed: they are as good as the TLS connection. OCSP is not asked.
+The exit code is 0 when all serve; 13 when one is due, expired, not yet valid, revoked, on hold, or
+without its key; then the JSON's failed is still false.
+
+Examples:
+  nss-cmc status -d /etc/httpd/alias                         (all with a key)
+  nss-cmc status -d DIR Server-Cert --ca https://ca:8443     (is it revoked?)
+  nss-cmc status -d DIR Server-Cert --due 14d || renew-it";
+
+/// Arguments of `status`.
+#[derive(Args)]
+#[command(group(ArgGroup::new("which").args(["nickname", "serial", "file"])), after_help = EXAMPLES)]
+pub struct StatusArgs {
+    /// The certificate with this nickname (or TOKEN:NICKNAME); all certificates with a key when nothing is given
+    #[arg(value_name = "NICKNAME")]
+    nickname: Option<String>,
+
+    /// The certificate with this serial number in the CA's records
+    #[arg(long, value_name = "NUMBER", requires = "ca")]
+    serial: Option<String>,
+
+    /// The certificate in this file
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+
+    /// How long before its end a certificate is due for renewal: 30d, 12h
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
+    due: Duration,
+
+    #[command(flatten)]
+    database: TrustArgs,
+
+    /// The CA whose records are asked, as https://host:port; nobody is asked without it
+    #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
+    ca: Option<String>,
+
+    #[command(flatten)]
+    reach: ReachArgs,
+}
+
+impl StatusArgs {
+    /// Returns warnings about the database and files it names.
+    pub fn warnings(&self) -> Vec<String> {
+        self.database.warnings()
+    }
+}
+
+/// Runs `status`.
+///
+/// # Errors
+/// As [`status`].
+pub fn run(args: StatusArgs) -> Result<Report> {
+    let which = match (args.nickname, args.serial, args.file) {
+        (Some(nickname), ..) => Which::Nickname(nickname),
+        (None, Some(serial), _) => Which::Serial(Number::parse(&serial)?),
+        (None, None, Some(file)) => Which::File(file),
+        (None, None, None) => Which::All,
+    };
+    let lists = matches!(which, Which::All);
+    let (all, not_closed) = status(StatusSpec {
+        passwords: args.database.password.passwords(),
+        database: args.database.database,
+        which,
+        connection: args.ca.map(|url| args.reach.config(&url)).transpose()?,
+        due: args.due,
+    })?;
+    let mut report = if lists { list(&all) } else { one(&all) };
+    report.warnings = all.iter().filter_map(warning).collect();
+    report.exit = if all.iter().all(Standing::serves) { 0 } else { Kind::Untrusted.exit() };
+    let certificates: Vec<Value> = all.iter().map(standing_json).collect();
+    let report = report.result(json!({ "certificates": certificates }));
+    Ok(report.closed(not_closed.map_or(Ok(()), Err)))
+}
+
+/// A name for people: the nickname, else the serial number.
+fn name(of: &Standing) -> String {
+    let nickname = of.nickname.as_deref().map(|name| printable(name).into_owned());
+    nickname.unwrap_or_else(|| of.certificate.serial_hex())
+}
+
+/// The verdict in words: `revoked (keyCompromise)`, `valid, without key`.
+fn words(of: &Standing) -> String {
+    let verdict = match (&of.recorded, of.verdict()) {
+        (Recorded::As(state), Verdict::Revoked | Verdict::OnHold) => state.to_string(),
+        (_, verdict) => verdict.word().replace('_', " "),
+    };
+    if of.has_key == Some(false) { format!("{verdict}, without key") } else { verdict }
+}
+
+fn one(all: &[Standing]) -> Report {
+    let Some(of) = all.first() else { return list(all) };
+    let msg = format!("{} is {}", name(of), words(of));
+    let recorded = match &of.recorded {
+        Recorded::NotAsked => "not asked".to_owned(),
+        Recorded::As(state) => state.to_string(),
+        Recorded::Absent => "not there".to_owned(),
+        Recorded::Silent(_) => "unknown".to_owned(),
+    };
+    let key = match of.has_key {
+        Some(true) => "in the database",
+        Some(false) => "not in the database",
+        None => "unknown, the certificate is not in the database",
+    };
+    let certificate = &of.certificate;
+    Report::done("status", of.verdict().word(), false, msg)
+        .line(format!("subject: {}", certificate.subject))
+        .line(format!("issuer: {}", certificate.issuer))
+        .line(format!("serial: {}", certificate.serial_hex()))
+        .line(format!("valid from: {}", certificate.not_before.format("%Y-%m-%d %H:%M:%S UTC")))
+        .line(format!("valid until: {}", certificate.until()))
+        .line(format!("key: {key}"))
+        .line(format!("state at the CA: {recorded}"))
+}
+
+fn list(all: &[Standing]) -> Report {
+    let bad = all.iter().filter(|of| !of.serves()).count();
+    let msg = match (all.len(), bad) {
+        (0, _) => "the database has no certificate with a key".to_owned(),
+        (n, bad) => format!("{} of {n} certificates serve", n - bad),
+    };
+    let mut table = Table::new(&["NICKNAME", "STATUS", "VALID UNTIL", "SERIAL", "SUBJECT"]);
+    for of in all {
+        let look = match of.verdict() {
+            _ if of.serves() => Look::Good,
+            Verdict::Due => Look::Soon,
+            _ => Look::Bad,
+        };
+        let certificate = &of.certificate;
+        table.row([
+            plain(name(of)),
+            (words(of), look),
+            plain(certificate.until()),
+            plain(certificate.serial_hex()),
+            plain(certificate.subject.as_str()),
+        ]);
+    }
+    let status = if bad == 0 { "valid" } else { "not_all_valid" };
+    table.add_to(Report::done("status", status, false, msg))
+}
+
+fn warning(of: &Standing) -> Option<String> {
+    let name = name(of);
+    match &of.recorded {
+        Recorded::Silent(e) => Some(format!("the CA's record of {name} cannot be read: {e}")),
+        Recorded::Absent => Some(format!(
+            "the CA has no record of {name}: another CA issued it, or the record was removed"
+        )),
+        Recorded::NotAsked | Recorded::As(_) => None,
+    }
+}
+
+fn standing_json(of: &Standing) -> Value {
+    let (asked, state) = match &of.recorded {
+        Recorded::NotAsked => ("not_asked", None),
+        Recorded::As(state) => ("found", Some(state)),
+        Recorded::Absent => ("absent", None),
+        Recorded::Silent(_) => ("unknown", None),
+    };
+    json!({
+        "nickname": of.nickname,
+        "status": of.verdict().word(),
+        "serves": of.serves(),
+        "has_key": of.has_key,
+        "certificate": certificate_json(&of.certificate),
+        "ca_record": asked,
+        "ca_state": state.map(|state| state.word()),
+        "revocation_reason": state.and_then(|state| state.reason()),
+    })
+}

@@ -1,0 +1,336 @@
+//! The CA's own certificates: its chain, which can be fetched before anything is trusted, and the
+//! KRA's transport certificate.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::Utc;
+
+use super::archive;
+use super::connection::Config;
+use super::dogtag::certificates::{Certificates, Details, Subsystem};
+use super::lock::Lock;
+use super::session::Session;
+use crate::algorithm::{Crypto, Digest};
+use crate::asn1::certificate;
+use crate::asn1::summary::summary;
+use crate::cmc::response::{certificates_of, open_signed_data};
+use crate::error::{Error, Kind, Result};
+use crate::http::ServerTrust;
+use crate::nss::{Certificate, Database, Trust};
+use crate::text::hex;
+use crate::trust::Paths;
+
+/// How long another run on the database is waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+/// The trust flags of a CA that issues certificates of servers and users.
+const CA_TRUST: &str = "CT,C,C";
+
+/// A SHA-256 fingerprint of a certificate. Displays as `AB:CD:…`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Reads 64 hexadecimal digits; colons and blanks between them, and `sha256:` before them, are
+    /// ignored.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn parse(text: &str) -> Result<Fingerprint> {
+        let bad = || {
+            Error::new(Kind::Usage, format!("{text:?} is no SHA-256 fingerprint"))
+                .hint("it has 64 hexadecimal digits: openssl x509 -noout -fingerprint -sha256")
+        };
+        let lower = text.trim().to_ascii_lowercase();
+        let digits = lower.strip_prefix("sha256:").unwrap_or(&lower);
+        let digits: Vec<u8> =
+            digits.bytes().filter(|b| *b != b':' && !b.is_ascii_whitespace()).collect();
+        let mut octets = [0; 32];
+        let (pairs, rest) = digits.as_chunks::<2>();
+        if pairs.len() != octets.len() || !rest.is_empty() {
+            return Err(bad());
+        }
+        for (octet, pair) in octets.iter_mut().zip(pairs) {
+            let pair = std::str::from_utf8(pair).ok().filter(|p| !p.starts_with('+'));
+            *octet = pair.and_then(|p| u8::from_str_radix(p, 16).ok()).ok_or_else(bad)?;
+        }
+        Ok(Fingerprint(octets))
+    }
+
+    /// Computes the fingerprint of a certificate (DER).
+    ///
+    /// # Errors
+    /// [`Kind::Refused`] when NSS can't compute SHA-256.
+    pub fn of(crypto: &impl Crypto, der: &[u8]) -> Result<Fingerprint> {
+        let digest = crypto.hash(Digest::Sha256, der)?;
+        let octets = digest.try_into();
+        octets.map(Fingerprint).map_err(|_| Error::new(Kind::Internal, "SHA-256 has 32 octets"))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let pairs: Vec<String> = self.0.iter().map(|octet| hex(&[*octet])).collect();
+        f.write_str(&pairs.join(":"))
+    }
+}
+
+/// Why a chain is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouched {
+    /// The database trusts the last certificate.
+    Database,
+    /// The last certificate has the fingerprint that was given.
+    Fingerprint,
+    /// The user confirmed the last certificate's fingerprint.
+    User,
+}
+
+/// The chain of a CA.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// DER of the CA's certificate and its issuers, nearest first; each is signed by the next one.
+    pub certificates: Vec<Vec<u8>>,
+    /// Why the last one is believed.
+    pub vouched: Vouched,
+}
+
+/// Fetches the chain of a CA. With a fingerprint, the chain must contain that certificate, and ends
+/// with it. Otherwise the database must trust the server and the chain; if it does not know the
+/// server's CA, `ask` decides about the last certificate, a self-signed one, and its fingerprint.
+///
+/// # Errors
+/// As [`Certificates::subsystem`]; [`Kind::Untrusted`] when the chain is not as demanded, or `ask`
+/// denies; those of `ask`.
+pub fn chain(
+    database: &Database,
+    config: &Config,
+    fingerprint: Option<Fingerprint>,
+    ask: &mut dyn FnMut(&[u8], Fingerprint) -> Result<bool>,
+) -> Result<Chain> {
+    if let Some(wanted) = fingerprint {
+        let presented = by_signature(database, &fetch(database, config, ServerTrust::Anybody)?)?;
+        return pinned(database, presented, wanted);
+    }
+    let unknown = match fetch(database, config, ServerTrust::default()) {
+        Ok(details) => {
+            let mut certificates = vec![details.der.clone()];
+            certificates.extend(Paths::new(database, &bag(&details)).to_trusted(&details.der)?);
+            check_cas(&certificates)?;
+            return Ok(Chain { certificates, vouched: Vouched::Database });
+        }
+        Err(e) if is_unknown(&e) => e,
+        Err(e) => return Err(e),
+    };
+    let certificates = by_signature(database, &fetch(database, config, ServerTrust::Anybody)?)?;
+    let Some(last) = certificates.last() else { return Err(unknown) };
+    if !ask(last, Fingerprint::of(database, last)?)? {
+        return Err(Error::new(Kind::Untrusted, "the CA's certificate was not confirmed"));
+    }
+    Ok(Chain { certificates, vouched: Vouched::User })
+}
+
+/// The KRA's transport certificate, for which archived keys are encrypted.
+#[derive(Debug, Clone)]
+pub struct TransportCertificate {
+    /// Its DER.
+    pub certificate: Vec<u8>,
+    /// Warnings about it.
+    pub warnings: Vec<String>,
+}
+
+/// Fetches the KRA's transport certificate from the CA. The database must trust its issuer, too:
+/// whoever has its private key can read archived keys.
+///
+/// # Errors
+/// As [`Certificates::subsystem`]; [`Kind::Untrusted`]; [`Kind::Input`] for a certificate that can't
+/// be used to encrypt keys.
+pub fn transport_certificate(database: &Database, config: &Config) -> Result<TransportCertificate> {
+    let mut transport = config.transport(Some(database), None)?;
+    let details = Certificates::new(&mut transport, &config.ca)
+        .subsystem(Subsystem::Transport)
+        .map_err(|e| e.hint("a CA without a KRA has no transport certificate"))?;
+    let what = "the transport certificate of the CA";
+    Paths::new(database, &bag(&details))
+        .to_trusted(&details.der)
+        .map_err(|e| Error::new(Kind::Untrusted, format!("cannot use {what}")).because(e))?;
+    let warnings = archive::check(what, &details.der)?;
+    Ok(TransportCertificate { certificate: details.der, warnings })
+}
+
+fn fetch(database: &Database, config: &Config, server: ServerTrust) -> Result<Details> {
+    let config = Config { server, ..config.clone() };
+    let mut transport = config.transport(Some(database), None)?;
+    Certificates::new(&mut transport, &config.ca).subsystem(Subsystem::Signing)
+}
+
+/// Returns whether the only objection to a server is that its CA isn't known or not trusted.
+fn is_unknown(error: &Error) -> bool {
+    let fault = error.nss().map(|fault| fault.name.as_str());
+    let names = ["SEC_ERROR_UNKNOWN_ISSUER", "SEC_ERROR_UNTRUSTED_ISSUER"];
+    error.kind() == Kind::Tls && fault.is_some_and(|name| names.contains(&name))
+}
+
+/// Returns the certificates that the CA sent along.
+fn bag(details: &Details) -> Vec<Vec<u8>> {
+    let signed = details.chain.as_deref().map(|der| open_signed_data("the CA's chain", der));
+    match signed {
+        Some(Ok((signed, _))) => certificates_of(&signed),
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the CA's certificate and its issuers, as far as signatures can be verified.
+fn by_signature(database: &Database, details: &Details) -> Result<Vec<Vec<u8>>> {
+    let token = database.token("internal")?;
+    let bag = bag(details);
+    let mut certificates = vec![details.der.clone()];
+    certificates.extend(Paths::new(database, &bag).by_signature(&token, &details.der)?);
+    check_cas(&certificates)?;
+    Ok(certificates)
+}
+
+/// Checks that all are CA certificates that are valid now.
+fn check_cas(certificates: &[Vec<u8>]) -> Result<()> {
+    let now = Utc::now();
+    for der in certificates {
+        let read = certificate::read(der)?;
+        let subject = || summary(der).map(|s| s.subject).unwrap_or_default();
+        if !read.ca()?.0 {
+            let what = format!("{} is not a CA certificate", subject());
+            return Err(Error::new(Kind::Untrusted, what));
+        }
+        if read.not_after < now || read.not_before > now {
+            let what = format!("the CA certificate {} is not valid now", subject());
+            return Err(Error::new(Kind::Untrusted, what).hint("check this machine's clock"));
+        }
+    }
+    Ok(())
+}
+
+/// Cuts a chain after the certificate with this fingerprint.
+fn pinned(
+    database: &Database,
+    mut certificates: Vec<Vec<u8>>,
+    wanted: Fingerprint,
+) -> Result<Chain> {
+    let mut seen = Vec::new();
+    for der in &certificates {
+        seen.push((Fingerprint::of(database, der)?, summary(der)?.subject));
+    }
+    let Some(at) = seen.iter().position(|(fingerprint, _)| *fingerprint == wanted) else {
+        let what = format!("no certificate of the CA has the fingerprint {wanted}");
+        let error = Error::new(Kind::Untrusted, what)
+            .hint("ask the CA's administrator; if it is right, this is not the CA");
+        return Err(seen.into_iter().fold(error, |error, (fingerprint, subject)| {
+            error.note(format!("{subject} has {fingerprint}"))
+        }));
+    };
+    certificates.truncate(at + 1);
+    Ok(Chain { certificates, vouched: Vouched::Fingerprint })
+}
+
+/// The result of trusting a CA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trusted {
+    /// Nickname of the trusted CA certificate.
+    pub nickname: String,
+    /// Nicknames of the certificates that were added.
+    pub added: Vec<String>,
+    /// Whether the trust had to be set.
+    pub trust_set: bool,
+}
+
+/// Stores a chain in the database and trusts its last certificate as `CT,C,C`; the others get no
+/// trust. Without a nickname NSS makes one of the subject. When it fails, what was added is removed
+/// again.
+///
+/// # Errors
+/// [`Kind::Conflict`] when the nickname belongs to another subject, or another run holds the
+/// database for too long; [`Kind::Refused`].
+pub fn trust(session: &Session, chain: &Chain, nickname: Option<&str>) -> Result<Trusted> {
+    let _lock = Lock::take(&session.database.path(), LOCK_TIMEOUT, &mut |_| {})?;
+    let mut added = Vec::new();
+    match store(session, chain, nickname, &mut added) {
+        Ok((nickname, trust_set)) => {
+            let added = added.into_iter().map(|(name, _)| name).collect();
+            Ok(Trusted { nickname, added, trust_set })
+        }
+        Err(e) => {
+            Err(added.into_iter().fold(e, |e, (name, certificate)| match certificate.delete() {
+                Ok(()) => e,
+                Err(f) => e.note(format!("{name:?} could not be removed again: {f}")),
+            }))
+        }
+    }
+}
+
+fn store(
+    session: &Session,
+    chain: &Chain,
+    nickname: Option<&str>,
+    added: &mut Vec<(String, Certificate)>,
+) -> Result<(String, bool)> {
+    let database = &session.database;
+    let internal = database.token("internal")?;
+    let held = database.certificates()?;
+    let trust = Trust::parse(CA_TRUST)?;
+    let mut result = None;
+    for (from_last, der) in chain.certificates.iter().rev().enumerate() {
+        let is_last = from_last == 0;
+        let known = held.iter().find(|c| c.der() == der);
+        let name = match known {
+            Some(known) => known.nickname().unwrap_or_default(),
+            None => {
+                let certificate = database.decode_certificate(der)?;
+                let made = || database.ca_nickname(&certificate).unwrap_or_else(|| "CA".into());
+                let name = match nickname.filter(|_| is_last) {
+                    Some(name) => session.new_nickname(name)?,
+                    None => made(),
+                };
+                if database.nickname_conflicts(&name, &certificate)? {
+                    let what = format!("the nickname {name:?} belongs to another subject");
+                    return Err(Error::new(Kind::Conflict, what).hint("choose another --nickname"));
+                }
+                internal.import(&certificate, &name)?;
+                added.push((name.clone(), certificate));
+                name
+            }
+        };
+        if is_last {
+            let new = added.last().map(|(_, certificate)| certificate);
+            let Some(certificate) = known.or(new) else { continue };
+            let set = !certificate.has_trust(&trust)?;
+            if set {
+                database.set_trust(certificate, &trust)?;
+            }
+            result = Some((name, set));
+        }
+    }
+    result.ok_or_else(|| Error::new(Kind::Internal, "a chain has at least one certificate"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_as_people_have_them() {
+        let text = "AB:".repeat(31) + "0F";
+        let read = Fingerprint::parse(&text).unwrap();
+        assert_eq!(read.to_string(), text);
+        for other in [
+            text.to_lowercase(),
+            text.replace(':', ""),
+            text.replace(':', " "),
+            format!("sha256:{text}"),
+            format!(" SHA256:{} ", text.replace(':', "")),
+        ] {
+            assert_eq!(Fingerprint::parse(&other).unwrap(), read, "{other}");
+        }
+        let plus = "+1".repeat(32);
+        for bad in ["", "AB", &text[1..], &format!("{text}00"), &text.replace('A', "G"), &plus] {
+            assert!(Fingerprint::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! Whether a certificate still serves: its dates, its key, and its state in the CA's records.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::connection::Config;
+use super::dogtag::records::{Lookup, Records, State};
+use super::input;
+use super::passwords::Passwords;
+use super::session::{Needs, Session};
+use super::shared_token::certificate_in;
+use crate::asn1::Number;
+use crate::asn1::summary::{Summary, summary};
+use crate::error::{Error, Kind, Result};
+use crate::http::{Transport, Url};
+use crate::nss::{Access, Certificate};
+
+/// A certificate's dates at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// It has not begun.
+    NotYet,
+    /// It holds for longer than the threshold.
+    Valid,
+    /// It holds, but ends within the threshold.
+    Due,
+    /// It has ended.
+    Expired,
+}
+
+impl Validity {
+    /// Returns the validity of a certificate at `now`; `due` is the time before its end from which
+    /// it should be replaced.
+    pub fn of(certificate: &Summary, due: Duration, now: DateTime<Utc>) -> Validity {
+        if certificate.not_before > now {
+            return Validity::NotYet;
+        }
+        match certificate.not_after.signed_duration_since(now).to_std() {
+            Ok(left) if left > due => Validity::Valid,
+            Ok(_) => Validity::Due,
+            Err(_) => Validity::Expired,
+        }
+    }
+}
+
+/// The certificates that are looked at.
+#[derive(Debug, Clone)]
+pub enum Which {
+    /// All certificates of the database that have a key.
+    All,
+    /// The one that NSS takes for this nickname.
+    Nickname(String),
+    /// The one with this serial number in the CA's records.
+    Serial(Number),
+    /// The one in this file.
+    File(PathBuf),
+}
+
+/// The arguments of [`status`].
+pub struct StatusSpec {
+    /// NSS database directory.
+    pub database: String,
+    /// Gives the tokens' passwords, for those that show certificates only after a login.
+    pub passwords: Passwords<'static>,
+    /// The certificates.
+    pub which: Which,
+    /// The CA whose records are asked; `None` asks nobody.
+    pub connection: Option<Config>,
+    /// The time before its end from which a certificate should be replaced.
+    pub due: Duration,
+}
+
+/// What the CA's records say.
+#[derive(Debug)]
+pub enum Recorded {
+    /// The CA was not asked.
+    NotAsked,
+    /// It has this certificate, in this state.
+    As(State),
+    /// It has no such certificate, or another one with the same serial number.
+    Absent,
+    /// Its records can't be read.
+    Silent(Error),
+}
+
+/// The verdict on a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It serves.
+    Valid,
+    /// It serves, and should be replaced soon.
+    Due,
+    /// Its validity has ended.
+    Expired,
+    /// Its validity has not begun.
+    NotYetValid,
+    /// It is revoked.
+    Revoked,
+    /// It is on hold.
+    OnHold,
+}
+
+impl Verdict {
+    /// Returns the name in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Valid => "valid",
+            Verdict::Due => "due",
+            Verdict::Expired => "expired",
+            Verdict::NotYetValid => "not_yet_valid",
+            Verdict::Revoked => "revoked",
+            Verdict::OnHold => "on_hold",
+        }
+    }
+}
+
+/// What is known of a certificate.
+#[derive(Debug)]
+pub struct Standing {
+    /// Its fields.
+    pub certificate: Summary,
+    /// Its nickname, if the database has it.
+    pub nickname: Option<String>,
+    /// Whether the database has its key; `None` when it doesn't have the certificate.
+    pub has_key: Option<bool>,
+    /// Its dates.
+    pub validity: Validity,
+    /// Its state in the CA's records.
+    pub recorded: Recorded,
+}
+
+impl Standing {
+    /// Returns the verdict: what the CA says weighs more than the dates.
+    pub fn verdict(&self) -> Verdict {
+        match (&self.recorded, self.validity) {
+            (Recorded::As(State::OnHold), _) => Verdict::OnHold,
+            (Recorded::As(State::Revoked { .. }), _) => Verdict::Revoked,
+            (_, Validity::Expired) => Verdict::Expired,
+            (_, Validity::NotYet) => Verdict::NotYetValid,
+            (_, Validity::Due) => Verdict::Due,
+            (_, Validity::Valid) => Verdict::Valid,
+        }
+    }
+
+    /// Returns whether it serves: it is valid, not due, and its key isn't missing.
+    pub fn serves(&self) -> bool {
+        self.verdict() == Verdict::Valid && self.has_key != Some(false)
+    }
+}
+
+/// Looks at certificates. Nothing is changed, and no private key is used.
+///
+/// # Errors
+/// [`Kind::NotFound`] for a nickname or serial number; those of [`Session::open`] and of reading the
+/// file. A CA that can't be reached is an error only with [`Which::Serial`].
+pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
+    let nickname = match &spec.which {
+        Which::Nickname(nickname) => Some(nickname.as_str()),
+        _ => None,
+    };
+    let needs = Needs { certificate: nickname, ..Needs::default() };
+    let session = Session::open(&spec.database, Access::ReadOnly, needs, &spec.passwords)?;
+    let mut asked = match &spec.connection {
+        Some(config) => Some((config.transport(Some(&session.database), None)?, config)),
+        None => None,
+    };
+    let found = find(&session, &spec.which, asked.as_mut())?;
+    let mut all = Vec::new();
+    for (der, held) in found {
+        let certificate = summary(&der)?;
+        let recorded = match &mut asked {
+            Some((transport, config)) => recorded(transport, &config.ca, &certificate)?,
+            None => Recorded::NotAsked,
+        };
+        all.push(Standing {
+            nickname: held.as_ref().and_then(Certificate::nickname),
+            has_key: held.as_ref().map(Certificate::has_key),
+            validity: Validity::of(&certificate, spec.due, Utc::now()),
+            certificate,
+            recorded,
+        });
+    }
+    drop(asked);
+    Ok((all, session.close().err()))
+}
+
+type Asked<'db, 'c> = (Transport<'db>, &'c Config);
+
+/// Returns the DER of the certificates, and their handles as far as the database has them.
+fn find(
+    session: &Session,
+    which: &Which,
+    asked: Option<&mut Asked<'_, '_>>,
+) -> Result<Vec<(Vec<u8>, Option<Certificate>)>> {
+    let database = &session.database;
+    let der = match which {
+        Which::All => {
+            let mut all = database.certificates()?;
+            all.retain(Certificate::has_key);
+            all.sort_by_key(Certificate::nickname);
+            return Ok(all.into_iter().map(|c| (c.der().to_vec(), Some(c))).collect());
+        }
+        Which::Nickname(nickname) => {
+            let certificate = session.certificate(nickname)?;
+            return Ok(vec![(certificate.der().to_vec(), Some(certificate))]);
+        }
+        Which::Serial(serial) => {
+            let Some((transport, config)) = asked else {
+                return Err(Error::new(Kind::Usage, "--serial needs the CA").hint("add --ca URL"));
+            };
+            match Records::new(transport, &config.ca).by_serial(serial)? {
+                Lookup::Found(record) => record.certificate.ok_or_else(|| {
+                    let what = format!("the CA's record of {} has no certificate", serial.hex());
+                    Error::new(Kind::Http, what)
+                })?,
+                Lookup::Absent => {
+                    let what = format!("the CA has no certificate {}", serial.hex());
+                    return Err(Error::new(Kind::NotFound, what));
+                }
+                Lookup::Silent(e) => return Err(e),
+            }
+        }
+        Which::File(path) => {
+            certificate_in("the certificate", &input::read("the certificate", path)?)?
+        }
+    };
+    let held = database.certificates()?.into_iter().find(|c| c.der() == der);
+    Ok(vec![(der, held)])
+}
+
+/// Looks a certificate up in the CA's records; a CA that can't be reached is [`Recorded::Silent`].
+///
+/// # Errors
+/// [`Kind::Interrupted`].
+pub(super) fn recorded(
+    transport: &mut Transport<'_>,
+    ca: &Url,
+    certificate: &Summary,
+) -> Result<Recorded> {
+    match Records::new(transport, ca).by_serial(&certificate.number()) {
+        Ok(Lookup::Found(record)) => match record.certificate {
+            Some(der) if der != certificate.der => Ok(Recorded::Absent),
+            _ => Ok(Recorded::As(record.state)),
+        },
+        Ok(Lookup::Absent) => Ok(Recorded::Absent),
+        Ok(Lookup::Silent(e)) => Ok(Recorded::Silent(e)),
+        Err(e) if e.kind() == Kind::Interrupted => Err(e),
+        Err(e) => Ok(Recorded::Silent(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(from: i64, to: i64) -> Summary {
+        let at = |t| DateTime::from_timestamp(t, 0).unwrap();
+        Summary {
+            subject: String::new(),
+            issuer: String::new(),
+            serial: vec![1],
+            not_before: at(from),
+            not_after: at(to),
+            sans: Vec::new(),
+            der: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn validity_at_its_edges() {
+        let due = Duration::from_secs(100);
+        let at = |t| {
+            Validity::of(&certificate(1000, 2000), due, DateTime::from_timestamp(t, 0).unwrap())
+        };
+        for (t, validity) in [
+            (999, Validity::NotYet),
+            (1000, Validity::Valid),
+            (1899, Validity::Valid),
+            (1900, Validity::Due),
+            (2000, Validity::Due),
+            (2001, Validity::Expired),
+        ] {
+            assert_eq!(at(t), validity, "{t}");
+        }
+    }
+
+    #[test]
+    fn the_ca_s_word_weighs_more_than_dates() {
+        let standing = |recorded, validity, has_key| Standing {
+            certificate: certificate(0, 1),
+            nickname: None,
+            has_key,
+            validity,
+            recorded,
+        };
+        let revoked = Recorded::As(State::Revoked { reason: None, date: None });
+        assert_eq!(standing(revoked, Validity::Expired, None).verdict(), Verdict::Revoked);
+        let held = Recorded::As(State::OnHold);
+        assert_eq!(standing(held, Validity::Valid, Some(true)).verdict(), Verdict::OnHold);
+        let valid = || Recorded::As(State::Valid);
+        assert!(standing(valid(), Validity::Valid, Some(true)).serves());
+        assert!(standing(Recorded::Absent, Validity::Valid, None).serves());
+        assert!(!standing(valid(), Validity::Valid, Some(false)).serves());
+        assert!(!standing(valid(), Validity::Due, Some(true)).serves());
+        assert_eq!(standing(valid(), Validity::Expired, None).verdict(), Verdict::Expired);
+    }
+}

@@ -1,0 +1,145 @@
+//! `pki` beside the Java CLI on the real Dogtag CA, byte by byte, and the verbs that read its records.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+
+use common::dogtag::{URL, client_file, folder, helper, java};
+use common::{Folder, Said, tool};
+
+/// The same command by both; stdout and exit status are the same to the byte, stderr but for the
+/// Java runtime's own lines.
+#[track_caller]
+fn same(f: &Folder, args: &[&str]) -> Said {
+    let args = [&["pki", "-d", "db", "-U", URL], args].concat();
+    let (theirs, ours) = (java(f, &args), f.nss_cmc(&args));
+    assert_eq!(ours.out, theirs.out, "{args:?}: {}", ours.err);
+    assert_eq!(ours.code, theirs.code, "{args:?}: {}", ours.err);
+    let first = |err: &str| {
+        let lines = err.lines().filter(|l| !l.starts_with("log4j:") && !l.starts_with("hint: "));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(first(&ours.err), first(&theirs.err), "{args:?}");
+    ours
+}
+
+/// A certificate in the database, revoked for a compromised key; its serial number.
+fn revoked(f: &Folder) -> String {
+    let serial = helper(f, "user-cert.sh", &["db", "gone", "CN=gone,O=LAB", "ec:nistp256"]);
+    let serial = format!("0x{:x}", serial.trim().parse::<u128>().unwrap());
+    let revoke =
+        ["revoke", "-d", "db", "--password-file", "pw", "--ca", URL, "--signer", "caadmin"];
+    let which = ["--serial", &serial, "--reason", "keyCompromise"];
+    f.nss_cmc(&[&revoke[..], &which].concat()).exits(0);
+    serial
+}
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn searches_are_the_same() {
+    let f = folder("pki-find");
+    revoked(&f);
+    for args in [
+        &["cert-find"][..],
+        &["ca-cert-find", "--size", "5", "--start", "3"],
+        &["cert-find", "--size", "100000"],
+        &["cert-find", "--name", "caadmin", "--status", "VALID"],
+        &["cert-find", "--name", "nobody at all"],
+        &["cert-find", "--status", "REVOKED", "--revocationReason", "Key_Compromise"],
+        &["cert-find", "--minSerialNumber", "3", "--maxSerialNumber", "0xa"],
+        &["cert-find", "--email", "caadmin@lab.test"],
+        &["cert-find", "--org", "LAB", "--orgUnit", "pki-tomcat", "--matchExactly"],
+        &["cert-find", "--issuedBy", "caadmin", "--issuedOnFrom", "2020-01-01", "--size", "3"],
+        &["cert-find", "--validNotAfterTo", "2060-01-01", "--validNotBeforeFrom", "2020-01-01"],
+        &[
+            "cert-find",
+            "--validityOperation",
+            ">=",
+            "--validityCount",
+            "2",
+            "--validityUnit",
+            "year",
+        ],
+        &["cert-find", "--certTypeSSLServer", "on"],
+        &["cert-find", "--revokedBy", "caadmin", "--revokedOnFrom", "2020-01-01", "--size", "2"],
+        &["cert-find", "extra"],
+        &["cert-find", "--foo"],
+        &["cert-find", "--size", "x"],
+        &["cert-find", "--revocationReason", "bogus"],
+        &["-n", "caadmin", "-c", common::PASSWORD, "cert-find", "--size", "1"],
+        &["foo"],
+    ] {
+        if args.contains(&"-c") {
+            // What only we say: that the password can be seen.
+            let all = [&["pki", "-d", "db", "-U", URL], args].concat();
+            assert_eq!(f.nss_cmc(&all).exits(0).out, java(&f, &all).exits(0).out);
+        } else {
+            same(&f, args);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn certificates_are_the_same() {
+    let f = folder("pki-show");
+    let serial = revoked(&f);
+    for args in [
+        &["cert-show", "7"][..],
+        &["ca-cert-show", &serial],
+        &["ca-cert-show", &serial, "--pretty", "--encoded"],
+        &["ca-cert-show", "0xfffffff"],
+        &["cert-show", "xyz"],
+        &["cert-show"],
+        &["ca-cert-export", "7"],
+        &["ca-cert-signing-show"],
+        &["ca-cert-transport-show"],
+        &["ca-cert-transport-export", "--pkcs7"],
+        &["ca-cert-signing-export"],
+    ] {
+        same(&f, args);
+    }
+    for (file, by_java) in [("ours.pem", false), ("java.pem", true)] {
+        let args = ["pki", "-d", "db", "-U", URL, "cert-show", "7", "--output", file];
+        if by_java { java(&f, &args) } else { f.nss_cmc(&args) }.exits(0);
+    }
+    assert_eq!(f.read("ours.pem"), f.read("java.pem"));
+}
+
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn the_verbs_read_the_records() {
+    let f = folder("ca-verbs");
+    let serial = revoked(&f);
+    let ca = |words: &[&str]| {
+        let at = ["-d", "db", "--password-file", "pw", "--ca", URL, "--output", "json"];
+        f.nss_cmc(&[words, &at].concat())
+    };
+    let all = ca(&["ca", "find"]).exits(0).json();
+    let n = all["result"]["certificates"].as_array().unwrap().len();
+    assert_eq!(all["result"]["total"], n);
+    let one = ca(&["ca", "show", &serial]).exits(0).json();
+    assert_eq!(one["result"]["revocation_reason"], "keyCompromise");
+    for which in [&["status", "gone"][..], &["status", "--serial", &serial]] {
+        let said = ca(which).exits(13).json();
+        assert_eq!(said["status"], "revoked", "{which:?}");
+        assert_eq!(said["result"]["certificates"][0]["has_key"], true);
+    }
+    assert_eq!(ca(&["status", "caadmin"]).exits(0).json()["status"], "valid");
+
+    // What the administrator reads out is enough to begin with.
+    let pem = client_file("ca_signing.pem");
+    let args = ["x509", "-noout", "-fingerprint", "-sha256", "-in", pem.to_str().unwrap()];
+    let print = tool("openssl", f.path(), &args);
+    let print = print.trim().split_once('=').unwrap().1;
+    let fresh = Folder::new();
+    let at = ["-d", "db", "--password-file", "pw", "--ca", URL];
+    fresh.nss_cmc(&[&["ca", "find"], &at[..]].concat()).exits(31);
+    let pinned = [&["ca", "chain", "--fingerprint", print, "--trust"], &at[..]].concat();
+    fresh.nss_cmc(&pinned).exits(0);
+    fresh.nss_cmc(&[&["ca", "transport", "--out", "t.pem"], &at[..]].concat()).exits(0);
+    let kra = client_file("kra_transport.pem");
+    let der = |file: &str| {
+        tool("openssl", fresh.path(), &["x509", "-noout", "-fingerprint", "-in", file])
+    };
+    assert_eq!(der("t.pem"), der(kra.to_str().unwrap()));
+}
