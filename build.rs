@@ -62,9 +62,10 @@ mod regen {
         // secitem.h, secoid.h, secport.h
         "SECITEM_ZfreeItem",
         "SECOID_FindOIDTag",
-        "PORT_(Free|NewArena|FreeArena|SetUCS2_ASCIIConversionFunction)",
+        "NSS_GetAlgorithmPolicy",
+        "PORT_(Free|NewArena|FreeArena)",
         // pk11pub.h: tokens
-        "PK11_(GetInternalKeySlot|GetAllTokens|FreeSlotList|GetFirstSafe|GetNextSafe)",
+        "PK11_(GetInternalSlot|GetInternalKeySlot|GetAllTokens|FreeSlotList|GetFirstSafe|GetNextSafe)",
         "PK11_(ReferenceSlot|FreeSlot|GetTokenName|GetSlotName|GetModule|GetTokenInfo|NeedLogin)",
         "PK11_(NeedUserInit|IsLoggedIn|CheckUserPassword|ProtectedAuthenticationPath|IsReadOnly)",
         "PK11_(InitPin|ChangePW)",
@@ -77,6 +78,8 @@ mod regen {
         "PK11_(SetPrivateKeyNickname|GetPrivateKeyNickname|SignatureLen|SignWithMechanism)",
         "PK11_Pub(Unwrap|Wrap)SymKey(WithMechanism)?",
         "PK11_(Decrypt|Encrypt|TokenKeyGenWithFlags|WrapPrivKey|FreeSymKey|HashBuf)",
+        "PK11_(PBEKeyGen|GetPBECryptoMechanism|CreatePBEParams|DestroyPBEParams|KeyGen|SignWithSymKey)",
+        "PK11_(GetPadMechanism|UnwrapPrivKey)",
         "PK11_(CreateDigestContext|DigestBegin|DigestOp|DigestFinal|DestroyContext)",
         // pk11pub.h: certificates
         "PK11_(FindCertFromNickname|FindCertsFromNickname|ListCertsInSlot|ImportCert)",
@@ -96,8 +99,6 @@ mod regen {
         "SECKEY_DestroySubjectPublicKeyInfo",
         // cryptohi.h
         "SEC_SignData",
-        // p12.h, not used yet
-        "SEC_PKCS12Decoder(Start|Update|Verify|ValidateBags|ImportBags|Finish|GetCerts)",
     ];
 
     /// Types that no function refers to.
@@ -119,6 +120,7 @@ mod regen {
         "NSS_INIT_(READONLY|NOCERTDB|NOMODDB|FORCEOPEN|NOROOTINIT|OPTIMIZESPACE)",
         "PK11_ATTR_(TOKEN|SESSION|PRIVATE|PUBLIC|SENSITIVE|INSENSITIVE|EXTRACTABLE|UNEXTRACTABLE)",
         "certificateUsageSSL(Client|Server)",
+        "NSS_USE_ALG_IN_PKCS12",
         "CERTDB_(TERMINAL_RECORD|TRUSTED|SEND_WARN|VALID_CA|TRUSTED_CA|TRUSTED_CLIENT_CA|USER)",
         "CERTDB_(INVISIBLE_CA|GOVT_APPROVED_CA)",
         "CKM_RSA_PKCS(_KEY_PAIR_GEN|_OAEP|_PSS)?",
@@ -126,7 +128,11 @@ mod regen {
         "CKM_AES_(KEY_GEN|CBC|CBC_PAD|KEY_WRAP|KEY_WRAP_PAD|KEY_WRAP_KWP)",
         "CKM_DES3_(KEY_GEN|CBC_PAD)",
         "CKM_NSS_AES_KEY_WRAP(_PAD)?",
-        "CKA_DECRYPT",
+        "CKM_NSS_PBE_SHA1_HMAC_KEY_GEN",
+        "CKM_NSS_PKCS12_PBE_SHA(224|256|384|512)_HMAC_KEY_GEN",
+        "CKM_SHA(_1|224|256|384|512)_HMAC",
+        "CKA_(DECRYPT|UNWRAP|SIGN|SIGN_RECOVER|DERIVE)",
+        "CKK_(RSA|EC)",
         "CKF_USER_PIN_(COUNT_LOW|FINAL_TRY|LOCKED)",
         "CKF_(SIGN|SIGN_RECOVER|DECRYPT|ENCRYPT|WRAP|UNWRAP|DERIVE)",
         "CKG_MGF1_SHA(1|256|384|512)",
@@ -171,7 +177,6 @@ mod regen {
         "PK11SlotInfoStr",
         "PK11SymKeyStr",
         "PK11ContextStr",
-        "SEC_PKCS12DecoderContextStr",
         "NSSTrustDomainStr",
         "CERTSubjectListStr",
         "SECKEYPublicKeyStr",

@@ -8,11 +8,10 @@
 #include <sslerr.h>    /* SSL_ERROR_BAD_CERT_DOMAIN, what CERT_VerifyCertName answers */
 #include <secitem.h>   /* SECItem: free and wipe */
 #include <secoid.h>    /* OID tags for digests and curves */
-#include <secport.h>   /* arenas, and the conversion to UCS-2 that PKCS #12 needs */
+#include <secport.h>   /* arenas */
 #include <pk11pub.h>   /* tokens, login, keys, sign, wrap, import */
 #include <pk11pqg.h>   /* key generation parameter structures */
 #include <cert.h>      /* certificates, trust, verification */
 #include <certdb.h>    /* trust flags */
 #include <keyhi.h>     /* SECKEYPublicKey, SECKEYPrivateKey, SubjectPublicKeyInfo */
 #include <cryptohi.h>  /* SEC_SignData */
-#include <p12.h>       /* the PKCS #12 decoder */

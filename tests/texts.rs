@@ -137,6 +137,10 @@ fn help() {
         "key list",
         "key remove",
         "key rename",
+        "pkcs12",
+        "pkcs12 import",
+        "pkcs12 export",
+        "pkcs12 show",
         "revoke",
         "status",
         "ca",
@@ -157,6 +161,7 @@ fn help() {
         "HttpClient",
         "PKCS10Client",
         "pki",
+        "pki pkcs12-import",
         "pki ca-cert-find",
         "pki ca-cert-show",
     ] {
@@ -165,6 +170,30 @@ fn help() {
         text(&f, &format!("help/{name}"), &words);
     }
     text(&f, "help/exit-codes", &["help", "exit-codes"]);
+}
+
+#[test]
+fn pkcs12() {
+    let f = Folder::new();
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pkcs12/lab.p12");
+    std::fs::copy(kept, f.file("lab.p12")).unwrap();
+    f.write_secret("p12pw", "lab-password\n");
+    f.write_secret("wrong", "wrong\n");
+    let password = ["--pkcs12-password-file", "p12pw"];
+    both(&f, "pkcs12/show", &[&["pkcs12", "show", "lab.p12"], &password[..]].concat());
+    let import = [&["pkcs12", "import", "lab.p12"], &DATABASE[..]].concat();
+    let mistaken = [&import[..], &["--pkcs12-password-file", "wrong"]].concat();
+    both(&f, "pkcs12/wrong-password", &mistaken);
+    let all = "00:".repeat(32);
+    let pinned = ["--trust-ca", "--ca-fingerprint", all.trim_end_matches(':')];
+    text(&f, "pkcs12/other-ca", &[&import[..], &password, &pinned].concat());
+    both(&f, "pkcs12/imported", &[&import[..], &password, &["--trust-ca"]].concat());
+    text(&f, "pkcs12/unchanged", &[&import[..], &password].concat());
+    let renamed = [&import[..], &password, &["--nickname", "other"]].concat();
+    text(&f, "pkcs12/other-nickname", &renamed);
+    let export = [&["pkcs12", "export", "out.p12", "caadmin"], &DATABASE[..], &password].concat();
+    both(&f, "pkcs12/exported", &[&export[..], &["--overwrite"]].concat());
+    text(&f, "pkcs12/exists", &export);
 }
 
 #[test]

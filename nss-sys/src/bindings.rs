@@ -8,17 +8,6 @@ pub type PRBool = PRIntn;
 pub type PRUword = ::core::ffi::c_ulong;
 pub type PRErrorCode = PRInt32;
 pub type PRLanguageCode = PRUint32;
-pub type PORTCharConversionWSwapFunc = ::core::option::Option<
-    unsafe extern "C" fn(
-        toUnicode: PRBool,
-        inBuf: *mut ::core::ffi::c_uchar,
-        inBufLen: ::core::ffi::c_uint,
-        outBuf: *mut ::core::ffi::c_uchar,
-        maxOutBufLen: ::core::ffi::c_uint,
-        outBufLen: *mut ::core::ffi::c_uint,
-        swapBytes: PRBool,
-    ) -> PRBool,
->;
 pub type SECItemType = ::core::ffi::c_uint;
 pub type SECItem = SECItemStr;
 pub type _SECStatus = ::core::ffi::c_int;
@@ -36,6 +25,7 @@ pub type CK_FLAGS = CK_ULONG;
 pub type CK_VOID_PTR = *mut ::core::ffi::c_void;
 pub type CK_SESSION_HANDLE = CK_ULONG;
 pub type CK_OBJECT_HANDLE = CK_ULONG;
+pub type CK_KEY_TYPE = CK_ULONG;
 pub type CK_ATTRIBUTE_TYPE = CK_ULONG;
 pub type CK_MECHANISM_TYPE = CK_ULONG;
 pub type CK_RV = CK_ULONG;
@@ -83,27 +73,6 @@ pub type CERTVerifyLog = CERTVerifyLogStr;
 pub type CERTVerifyLogNode = CERTVerifyLogNodeStr;
 pub type SECCertUsageEnum = ::core::ffi::c_uint;
 pub type SECCertificateUsage = PRInt64;
-pub type SEC_PKCS12NicknameCollisionCallback = ::core::option::Option<
-    unsafe extern "C" fn(
-        old_nickname: *mut SECItem,
-        cancel: *mut PRBool,
-        arg: *mut ::core::ffi::c_void,
-    ) -> *mut SECItem,
->;
-pub type digestOpenFn = ::core::option::Option<
-    unsafe extern "C" fn(arg: *mut ::core::ffi::c_void, readData: PRBool) -> SECStatus,
->;
-pub type digestCloseFn = ::core::option::Option<
-    unsafe extern "C" fn(arg: *mut ::core::ffi::c_void, removeFile: PRBool) -> SECStatus,
->;
-pub type digestIOFn = ::core::option::Option<
-    unsafe extern "C" fn(
-        arg: *mut ::core::ffi::c_void,
-        buf: *mut ::core::ffi::c_uchar,
-        len: ::core::ffi::c_ulong,
-    ) -> ::core::ffi::c_int,
->;
-pub type SEC_PKCS12DecoderContext = SEC_PKCS12DecoderContextStr;
 #[repr(C)]
 #[derive(Copy, Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct __BindgenBitfieldUnit<Storage> {
@@ -500,11 +469,6 @@ pub struct CERTVerifyLogStr {
 pub struct CERTOKDomainNameStr {
     pub _bindgen_opaque_blob: __BindgenOpaqueArray8<[u8; 16usize]>,
 }
-#[repr(C)]
-#[derive(Debug)]
-pub struct SEC_PKCS12DecoderContextStr {
-    _unused: [u8; 0],
-}
 pub const PR_TRUE: u32 = 1;
 pub const PR_FALSE: u32 = 0;
 pub const NSS_INIT_READONLY: u32 = 1;
@@ -513,10 +477,17 @@ pub const NSS_INIT_NOMODDB: u32 = 4;
 pub const NSS_INIT_FORCEOPEN: u32 = 8;
 pub const NSS_INIT_NOROOTINIT: u32 = 16;
 pub const NSS_INIT_OPTIMIZESPACE: u32 = 32;
+pub const NSS_USE_ALG_IN_PKCS12: u32 = 64;
 pub const CKF_USER_PIN_COUNT_LOW: ::core::ffi::c_ulong = 65536;
 pub const CKF_USER_PIN_FINAL_TRY: ::core::ffi::c_ulong = 131072;
 pub const CKF_USER_PIN_LOCKED: ::core::ffi::c_ulong = 262144;
+pub const CKK_RSA: ::core::ffi::c_ulong = 0;
+pub const CKK_EC: ::core::ffi::c_ulong = 3;
 pub const CKA_DECRYPT: ::core::ffi::c_ulong = 261;
+pub const CKA_UNWRAP: ::core::ffi::c_ulong = 263;
+pub const CKA_SIGN: ::core::ffi::c_ulong = 264;
+pub const CKA_SIGN_RECOVER: ::core::ffi::c_ulong = 265;
+pub const CKA_DERIVE: ::core::ffi::c_ulong = 268;
 pub const CKM_RSA_PKCS_KEY_PAIR_GEN: ::core::ffi::c_ulong = 0;
 pub const CKM_RSA_PKCS: ::core::ffi::c_ulong = 1;
 pub const CKM_RSA_PKCS_OAEP: ::core::ffi::c_ulong = 9;
@@ -524,9 +495,14 @@ pub const CKM_RSA_PKCS_PSS: ::core::ffi::c_ulong = 13;
 pub const CKM_DES3_KEY_GEN: ::core::ffi::c_ulong = 305;
 pub const CKM_DES3_CBC_PAD: ::core::ffi::c_ulong = 310;
 pub const CKM_SHA_1: ::core::ffi::c_ulong = 544;
+pub const CKM_SHA_1_HMAC: ::core::ffi::c_ulong = 545;
 pub const CKM_SHA256: ::core::ffi::c_ulong = 592;
+pub const CKM_SHA256_HMAC: ::core::ffi::c_ulong = 593;
 pub const CKM_SHA384: ::core::ffi::c_ulong = 608;
+pub const CKM_SHA384_HMAC: ::core::ffi::c_ulong = 609;
 pub const CKM_SHA512: ::core::ffi::c_ulong = 624;
+pub const CKM_SHA512_HMAC: ::core::ffi::c_ulong = 625;
+pub const CKM_SHA224_HMAC: ::core::ffi::c_ulong = 598;
 pub const CKM_EC_KEY_PAIR_GEN: ::core::ffi::c_ulong = 4160;
 pub const CKM_AES_KEY_GEN: ::core::ffi::c_ulong = 4224;
 pub const CKM_AES_CBC: ::core::ffi::c_ulong = 4226;
@@ -549,6 +525,11 @@ pub const CKZ_DATA_SPECIFIED: ::core::ffi::c_ulong = 1;
 pub const CKM_INVALID_MECHANISM: ::core::ffi::c_ulong = 4294967295;
 pub const CKM_NSS_AES_KEY_WRAP: ::core::ffi::c_ulong = 3461563217;
 pub const CKM_NSS_AES_KEY_WRAP_PAD: ::core::ffi::c_ulong = 3461563218;
+pub const CKM_NSS_PKCS12_PBE_SHA224_HMAC_KEY_GEN: ::core::ffi::c_ulong = 3461563245;
+pub const CKM_NSS_PKCS12_PBE_SHA256_HMAC_KEY_GEN: ::core::ffi::c_ulong = 3461563246;
+pub const CKM_NSS_PKCS12_PBE_SHA384_HMAC_KEY_GEN: ::core::ffi::c_ulong = 3461563247;
+pub const CKM_NSS_PKCS12_PBE_SHA512_HMAC_KEY_GEN: ::core::ffi::c_ulong = 3461563248;
+pub const CKM_NSS_PBE_SHA1_HMAC_KEY_GEN: ::core::ffi::c_ulong = 2147483657;
 pub const PK11_ATTR_TOKEN: u32 = 1;
 pub const PK11_ATTR_SESSION: u32 = 2;
 pub const PK11_ATTR_PRIVATE: u32 = 4;
@@ -2053,7 +2034,6 @@ unsafe extern "C" {
     pub fn PORT_Free(ptr: *mut ::core::ffi::c_void);
     pub fn PORT_NewArena(chunksize: ::core::ffi::c_ulong) -> *mut PLArenaPool;
     pub fn PORT_FreeArena(arena: *mut PLArenaPool, zero: PRBool);
-    pub fn PORT_SetUCS2_ASCIIConversionFunction(convFunc: PORTCharConversionWSwapFunc);
     pub fn NSS_GetVersion() -> *const ::core::ffi::c_char;
     pub fn NSS_IsInitialized() -> PRBool;
     pub fn NSS_InitContext(
@@ -2067,6 +2047,7 @@ unsafe extern "C" {
     pub fn NSS_ShutdownContext(arg1: *mut NSSInitContext) -> SECStatus;
     pub fn SECITEM_ZfreeItem(zap: *mut SECItem, freeit: PRBool);
     pub fn SECOID_FindOIDTag(oid: *const SECItem) -> SECOidTag;
+    pub fn NSS_GetAlgorithmPolicy(tag: SECOidTag, pValue: *mut PRUint32) -> SECStatus;
     pub fn PK11_FreeSlotList(list: *mut PK11SlotList);
     pub fn PK11_GetFirstSafe(list: *mut PK11SlotList) -> *mut PK11SlotListElement;
     pub fn PK11_GetNextSafe(
@@ -2077,6 +2058,7 @@ unsafe extern "C" {
     pub fn PK11_ReferenceSlot(slot: *mut PK11SlotInfo) -> *mut PK11SlotInfo;
     pub fn PK11_FreeSlot(slot: *mut PK11SlotInfo);
     pub fn PK11_GetInternalKeySlot() -> *mut PK11SlotInfo;
+    pub fn PK11_GetInternalSlot() -> *mut PK11SlotInfo;
     pub fn PK11_CheckUserPassword(
         slot: *mut PK11SlotInfo,
         pw: *const ::core::ffi::c_char,
@@ -2126,12 +2108,20 @@ unsafe extern "C" {
         data: *mut ::core::ffi::c_uchar,
         len: ::core::ffi::c_int,
     ) -> SECStatus;
+    pub fn PK11_GetPadMechanism(arg1: CK_MECHANISM_TYPE) -> CK_MECHANISM_TYPE;
     pub fn PK11_FreeSymKey(key: *mut PK11SymKey);
     pub fn PK11_ImportPublicKey(
         slot: *mut PK11SlotInfo,
         pubKey: *mut SECKEYPublicKey,
         isToken: PRBool,
     ) -> CK_OBJECT_HANDLE;
+    pub fn PK11_KeyGen(
+        slot: *mut PK11SlotInfo,
+        type_: CK_MECHANISM_TYPE,
+        param: *mut SECItem,
+        keySize: ::core::ffi::c_int,
+        wincx: *mut ::core::ffi::c_void,
+    ) -> *mut PK11SymKey;
     pub fn PK11_TokenKeyGenWithFlags(
         slot: *mut PK11SlotInfo,
         type_: CK_MECHANISM_TYPE,
@@ -2222,6 +2212,21 @@ unsafe extern "C" {
         data: *const ::core::ffi::c_uchar,
         dataLen: ::core::ffi::c_uint,
     ) -> SECStatus;
+    pub fn PK11_UnwrapPrivKey(
+        slot: *mut PK11SlotInfo,
+        wrappingKey: *mut PK11SymKey,
+        wrapType: CK_MECHANISM_TYPE,
+        param: *mut SECItem,
+        wrappedKey: *mut SECItem,
+        label: *mut SECItem,
+        publicValue: *mut SECItem,
+        token: PRBool,
+        sensitive: PRBool,
+        keyType: CK_KEY_TYPE,
+        usage: *mut CK_ATTRIBUTE_TYPE,
+        usageCount: ::core::ffi::c_int,
+        wincx: *mut ::core::ffi::c_void,
+    ) -> *mut SECKEYPrivateKey;
     pub fn PK11_WrapPrivKey(
         slot: *mut PK11SlotInfo,
         wrappingKey: *mut PK11SymKey,
@@ -2273,6 +2278,13 @@ unsafe extern "C" {
         sig: *mut SECItem,
         hash: *const SECItem,
     ) -> SECStatus;
+    pub fn PK11_SignWithSymKey(
+        symKey: *mut PK11SymKey,
+        mechanism: CK_MECHANISM_TYPE,
+        param: *mut SECItem,
+        sig: *mut SECItem,
+        data: *const SECItem,
+    ) -> SECStatus;
     pub fn PK11_DestroyContext(context: *mut PK11Context, freeit: PRBool);
     pub fn PK11_CreateDigestContext(hashAlg: SECOidTag) -> *mut PK11Context;
     pub fn PK11_DigestBegin(cx: *mut PK11Context) -> SECStatus;
@@ -2293,6 +2305,24 @@ unsafe extern "C" {
         outLen: *mut ::core::ffi::c_uint,
         length: ::core::ffi::c_uint,
     ) -> SECStatus;
+    pub fn PK11_CreatePBEParams(
+        salt: *mut SECItem,
+        pwd: *mut SECItem,
+        iterations: ::core::ffi::c_uint,
+    ) -> *mut SECItem;
+    pub fn PK11_DestroyPBEParams(params: *mut SECItem);
+    pub fn PK11_PBEKeyGen(
+        slot: *mut PK11SlotInfo,
+        algid: *mut SECAlgorithmID,
+        pwitem: *mut SECItem,
+        faulty3DES: PRBool,
+        wincx: *mut ::core::ffi::c_void,
+    ) -> *mut PK11SymKey;
+    pub fn PK11_GetPBECryptoMechanism(
+        algid: *mut SECAlgorithmID,
+        param: *mut *mut SECItem,
+        pwd: *mut SECItem,
+    ) -> CK_MECHANISM_TYPE;
     pub fn PK11_FindRawCertsWithSubject(
         slot: *mut PK11SlotInfo,
         derSubject: *mut SECItem,
@@ -2407,31 +2437,4 @@ unsafe extern "C" {
         pk: *mut SECKEYPrivateKey,
         algid: SECOidTag,
     ) -> SECStatus;
-    pub fn SEC_PKCS12DecoderStart(
-        pwitem: *mut SECItem,
-        slot: *mut PK11SlotInfo,
-        wincx: *mut ::core::ffi::c_void,
-        dOpen: digestOpenFn,
-        dClose: digestCloseFn,
-        dRead: digestIOFn,
-        dWrite: digestIOFn,
-        dArg: *mut ::core::ffi::c_void,
-    ) -> *mut SEC_PKCS12DecoderContext;
-    pub fn SEC_PKCS12DecoderUpdate(
-        p12dcx: *mut SEC_PKCS12DecoderContext,
-        data: *mut ::core::ffi::c_uchar,
-        len: ::core::ffi::c_ulong,
-    ) -> SECStatus;
-    pub fn SEC_PKCS12DecoderFinish(p12dcx: *mut SEC_PKCS12DecoderContext);
-    pub fn SEC_PKCS12DecoderVerify(p12dcx: *mut SEC_PKCS12DecoderContext) -> SECStatus;
-    pub fn SEC_PKCS12DecoderValidateBags(
-        p12dcx: *mut SEC_PKCS12DecoderContext,
-        nicknameCb: SEC_PKCS12NicknameCollisionCallback,
-    ) -> SECStatus;
-    pub fn SEC_PKCS12DecoderImportBags(
-        p12dcx: *mut SEC_PKCS12DecoderContext,
-    ) -> SECStatus;
-    pub fn SEC_PKCS12DecoderGetCerts(
-        p12dcx: *mut SEC_PKCS12DecoderContext,
-    ) -> *mut CERTCertList;
 }

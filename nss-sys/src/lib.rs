@@ -20,3 +20,5 @@ pub const CKM_ML_DSA_KEY_PAIR_GEN: core::ffi::c_ulong = 0x1c;
 pub const mldsaKey: KeyType = 12;
 /// `#define CK_INVALID_HANDLE 0` (pkcs11t.h); bindgen can't see the macro's type.
 pub const CK_INVALID_HANDLE: core::ffi::c_ulong = 0;
+/// `#define CKK_ML_DSA 0x0000004aUL` (pkcs11t.h of PKCS #11 3.2, NSS 3.112 and later).
+pub const CKK_ML_DSA: core::ffi::c_ulong = 0x4a;

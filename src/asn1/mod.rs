@@ -18,6 +18,7 @@ mod noisy;
 mod number;
 pub(crate) mod oid;
 pub mod pem;
+pub(crate) mod pkcs12;
 pub(crate) mod summary;
 pub(crate) mod x509;
 

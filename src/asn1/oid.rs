@@ -107,6 +107,39 @@ oids! {
     /// id-regCtrl-pkiArchiveOptions (RFC 4211 §6.4).
     REG_CTRL_PKI_ARCHIVE_OPTIONS "pkiArchiveOptions" = [1, 3, 6, 1, 5, 5, 7, 5, 1, 4];
 
+    /// friendlyName (RFC 2985 §5.5.1).
+    FRIENDLY_NAME "friendlyName" = [1, 2, 840, 113549, 1, 9, 20];
+    /// localKeyId (RFC 2985 §5.5.2).
+    LOCAL_KEY_ID "localKeyId" = [1, 2, 840, 113549, 1, 9, 21];
+    /// x509Certificate (RFC 7292 §4.2.3).
+    X509_CERTIFICATE "x509Certificate" = [1, 2, 840, 113549, 1, 9, 22, 1];
+    /// Trust flags in a PKCS #12 file, as Dogtag writes them.
+    DOGTAG_TRUST_FLAGS "trustFlags" = [2, 16, 840, 1, 113730, 5, 1, 1, 1];
+    /// keyBag (RFC 7292 §4.2, and those below).
+    KEY_BAG "keyBag" = [1, 2, 840, 113549, 1, 12, 10, 1, 1];
+    /// pkcs8ShroudedKeyBag.
+    SHROUDED_KEY_BAG "pkcs8ShroudedKeyBag" = [1, 2, 840, 113549, 1, 12, 10, 1, 2];
+    /// certBag.
+    CERT_BAG "certBag" = [1, 2, 840, 113549, 1, 12, 10, 1, 3];
+    /// safeContentsBag.
+    SAFE_CONTENTS_BAG "safeContentsBag" = [1, 2, 840, 113549, 1, 12, 10, 1, 6];
+    /// id-encryptedData (RFC 5652).
+    ID_ENCRYPTED_DATA "encryptedData" = [1, 2, 840, 113549, 1, 7, 6];
+    /// pbeWithSHAAnd3-KeyTripleDES-CBC (RFC 7292 appendix C).
+    PBE_SHA1_DES3 "pbeWithSHA1And3-KeyTripleDES-CBC" = [1, 2, 840, 113549, 1, 12, 1, 3];
+    /// pbeWithSHAAnd40BitRC2-CBC.
+    PBE_SHA1_RC2_40 "pbeWithSHA1And40BitRC2-CBC" = [1, 2, 840, 113549, 1, 12, 1, 6];
+    /// id-PBKDF2 (RFC 8018).
+    PBKDF2 "PBKDF2" = [1, 2, 840, 113549, 1, 5, 12];
+    /// id-PBES2 (RFC 8018).
+    PBES2 "PBES2" = [1, 2, 840, 113549, 1, 5, 13];
+    /// id-PBMAC1 (RFC 8018).
+    PBMAC1 "PBMAC1" = [1, 2, 840, 113549, 1, 5, 14];
+    /// aes256-CBC.
+    AES256_CBC "aes256-CBC" = [2, 16, 840, 1, 101, 3, 4, 1, 42];
+    /// id-aes256-wrap-pad (RFC 5649).
+    AES256_WRAP_PAD "aes256-wrap-pad" = [2, 16, 840, 1, 101, 3, 4, 1, 48];
+
     /// rsaEncryption (RFC 8017).
     RSA_ENCRYPTION "rsaEncryption" = [1, 2, 840, 113549, 1, 1, 1];
     /// id-RSAES-OAEP (RFC 8017).
@@ -237,9 +270,13 @@ const SHOWN: &[(&Oid, &str)] = &[
     // The identifier that RFC 5272 §6.2.2 gives for version 1 of the proofs.
     (id!(1 3 6 1 5 5 8 1 2), "hmacSHA1"),
     (id!(2 16 840 1 101 3 4 1 22), "aes192-CBC"),
-    (id!(2 16 840 1 101 3 4 1 42), "aes256-CBC"),
     (id!(2 16 840 1 101 3 4 1 45), "aes256-wrap"),
-    (id!(2 16 840 1 101 3 4 1 48), "aes256-wrap-pad"),
+    (id!(1 2 840 113549 1 12 1 1), "pbeWithSHA1And128BitRC4"),
+    (id!(1 2 840 113549 1 12 1 2), "pbeWithSHA1And40BitRC4"),
+    (id!(1 2 840 113549 1 12 1 4), "pbeWithSHA1And2-KeyTripleDES-CBC"),
+    (id!(1 2 840 113549 1 12 1 5), "pbeWithSHA1And128BitRC2-CBC"),
+    (id!(1 2 840 113549 1 12 10 1 4), "crlBag"),
+    (id!(1 2 840 113549 1 12 10 1 5), "secretBag"),
     (id!(1 2 840 113549 3 7), "des-ede3-cbc"),
     (id!(2 5 29 16), "privateKeyUsagePeriod"),
     (id!(1 3 6 1 5 5 7 1 1), "authorityInfoAccess"),

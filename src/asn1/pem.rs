@@ -70,19 +70,45 @@ pub fn behind_headers(bytes: &[u8]) -> Option<&[u8]> {
 
 /// Returns the base64 text of every PEM block without white space.
 fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
+    labelled(bytes).into_iter().map(|(_, text)| text).collect()
+}
+
+/// Label and base64 text of every PEM block, white space removed.
+fn labelled(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
-    let mut current: Option<Vec<u8>> = None;
+    let mut current: Option<(String, Vec<u8>)> = None;
     for line in bytes.split(|b| *b == b'\n' || *b == b'\r') {
         let line = line.trim_ascii();
-        if line.starts_with(b"-----BEGIN") {
-            current = Some(Vec::new());
+        if let Some(label) = line.strip_prefix(b"-----BEGIN") {
+            let label = label.strip_suffix(b"-----").unwrap_or(label).trim_ascii();
+            current = Some((String::from_utf8_lossy(label).into_owned(), Vec::new()));
         } else if line.starts_with(b"-----END") {
             found.extend(current.take());
-        } else if let Some(block) = &mut current {
-            block.extend(line.iter().filter(|b| !b.is_ascii_whitespace()));
+        } else if let Some((_, text)) = &mut current {
+            text.extend(line.iter().filter(|b| !b.is_ascii_whitespace()));
         }
     }
     found
+}
+
+/// Every PEM block in `bytes`, as label and DER, in their order; what is no PEM is one without label, as
+/// [`to_der`] reads it. Text around the blocks is allowed.
+///
+/// # Errors
+/// As [`to_der`]; of several blocks for the first that can't be decoded.
+pub fn all(what: &str, bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
+    let is_der = bytes.first() == Some(&0x30);
+    let blocks = if is_der { Vec::new() } else { labelled(bytes) };
+    if blocks.len() < 2 {
+        let label = blocks.into_iter().next().map(|(label, _)| label).unwrap_or_default();
+        return Ok(vec![(label, to_der(what, bytes)?)]);
+    }
+    let decoded = blocks.into_iter().enumerate().map(|(n, (label, text))| match decode(&text) {
+        Some(der) if der.first() == Some(&0x30) => Ok((label, der)),
+        _ => Err(Error::new(Kind::Input, format!("cannot read {what}"))
+            .because(format!("PEM block {} is not base64 of DER", n + 1))),
+    });
+    decoded.collect()
 }
 
 /// Returns the label of the first PEM block, even if it isn't complete.

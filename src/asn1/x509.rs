@@ -207,6 +207,22 @@ pub(crate) fn public_key_bits(spki: &[u8]) -> Result<Vec<u8>> {
     Ok(spki.subject_public_key.as_raw_slice().to_vec())
 }
 
+/// Returns the octets that NSS hashes to a key's CKA_ID: the modulus of an RSA key, the point of an EC
+/// key, the whole public key otherwise.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub(crate) fn public_value(spki: &[u8]) -> Result<Vec<u8>> {
+    let bits = public_key_bits(spki)?;
+    let modulus = match split_tlv(&bits) {
+        Some((0x30, inner, [])) if spki_key_type(spki) != Some(KeyType::Ec) => {
+            split_tlv(inner).map(|(_, modulus, _)| modulus)
+        }
+        _ => None,
+    };
+    Ok(modulus.map_or(bits.as_slice(), |m| m.strip_prefix(&[0]).unwrap_or(m)).to_vec())
+}
+
 /// Returns a `dns`, `ip`, `email` or `uri` name as GeneralName (RFC 5280 §4.2.1.6).
 ///
 /// # Errors

@@ -279,6 +279,50 @@ impl SharedSecretArgs {
     }
 }
 
+/// Options for the password of a PKCS #12 file.
+#[derive(Args)]
+#[command(next_help_heading = "PKCS #12 file")]
+pub struct Pkcs12PasswordArgs {
+    /// File with the PKCS #12 file's password in its first line; `-` is stdin
+    #[arg(long, value_name = "FILE")]
+    pub pkcs12_password_file: Option<PathBuf>,
+
+    /// File descriptor to read that password from
+    #[arg(long, value_name = "N", conflicts_with = "pkcs12_password_file")]
+    pub pkcs12_password_fd: Option<i32>,
+
+    /// Environment variable with that password
+    #[arg(long, value_name = "VAR",
+          conflicts_with_all = ["pkcs12_password_file", "pkcs12_password_fd"])]
+    pub pkcs12_password_env: Option<String>,
+}
+
+impl Pkcs12PasswordArgs {
+    /// Reads the password; prompts on the terminal when no option is given, twice for a new one.
+    ///
+    /// # Errors
+    /// As [`Source::read_shared`]; [`Kind::Usage`] when the two differ.
+    pub fn read(&self, new: bool) -> Result<Secret> {
+        const WHAT: &str = "PKCS #12 password";
+        if let Some(n) = self.pkcs12_password_fd {
+            return Source::Fd(n).read_shared(WHAT);
+        }
+        if let Some(name) = &self.pkcs12_password_env {
+            return Source::Env(name.clone()).read_shared(WHAT);
+        }
+        if let Some(file) = &self.pkcs12_password_file {
+            return Source::File(file.clone()).read_shared(WHAT);
+        }
+        let secret = Source::Prompt.read_shared(WHAT).map_err(|e| {
+            e.hint("give --pkcs12-password-file FILE, --pkcs12-password-fd N or --pkcs12-password-env VAR")
+        })?;
+        if new && Source::Prompt.read_shared("PKCS #12 password again")?.bytes() != secret.bytes() {
+            return Err(Error::new(Kind::Usage, "the two PKCS #12 passwords differ"));
+        }
+        Ok(secret)
+    }
+}
+
 /// Options for the CA, its profile and the connection.
 #[derive(Args)]
 #[command(next_help_heading = "CA")]

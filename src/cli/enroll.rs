@@ -217,8 +217,11 @@ impl EnrollArgs {
     }
 }
 
-/// Reads trust flags for clap.
-pub(super) fn trust(text: &str) -> std::result::Result<Trust, String> {
+/// Reads trust flags.
+///
+/// # Errors
+/// A sentence for clap.
+pub fn trust(text: &str) -> std::result::Result<Trust, String> {
     Trust::parse(text).map_err(|e| e.to_string())
 }
 

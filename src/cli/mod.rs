@@ -10,6 +10,7 @@ mod db;
 mod enroll;
 mod key;
 pub mod message;
+mod pkcs12;
 pub mod report;
 mod revoke;
 mod shared_token;
@@ -80,6 +81,11 @@ enum Command {
     Key {
         #[command(subcommand)]
         command: key::KeyCommand,
+    },
+    /// Import, export or show PKCS #12 files
+    Pkcs12 {
+        #[command(subcommand)]
+        command: pkcs12::Pkcs12Command,
     },
     /// Revoke a certificate, put it on hold, or release it
     Revoke(Box<revoke::RevokeArgs>),
@@ -166,6 +172,7 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     // A command that only reads has nothing to roll back: a signal may end it at any time.
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
+        Command::Pkcs12 { command } => command.reads(),
         Command::Ca { command } => command.reads(),
         Command::Status(_) => true,
         Command::Cert { command } => command.reads(),
@@ -204,6 +211,10 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
             };
             ("csr create", csr::run(args, &mut print))
         }
+        Command::Pkcs12 { command } => {
+            let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
+            (command.name(), pkcs12::run(command, &mut tell))
+        }
         Command::Revoke(args) => ("revoke", revoke::run(*args)),
         Command::Status(args) => ("status", status::run(*args)),
         Command::Ca { command } => (command.name(), ca::run(command, streams)),
@@ -232,6 +243,7 @@ impl Command {
             Command::Key { command } => command.warnings(),
             Command::Token { command } => command.warnings(),
             Command::Csr(args) => args.warnings(),
+            Command::Pkcs12 { command } => command.warnings(),
             Command::Revoke(args) => args.warnings(),
             Command::Status(args) => args.warnings(),
             Command::Ca { command } => command.warnings(),

@@ -1,8 +1,8 @@
 //! Finds private keys in the tokens: by identifier (CKA_ID), nickname or public key.
 
 use super::session::Session;
-use crate::algorithm::{Crypto, Digest, KeyType};
-use crate::asn1::{split_tlv, x509};
+use crate::algorithm::{Crypto, Digest};
+use crate::asn1::x509;
 use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Result};
 use crate::keyid;
@@ -56,15 +56,7 @@ pub fn request_key(
 /// [`Kind::NotFound`].
 pub fn key_for(database: &Database, token: &Token, spki: &[u8]) -> Result<PrivateKey> {
     // NSS sets CKA_ID of every key to the SHA-1 of its modulus or point.
-    let bits = x509::public_key_bits(spki)?;
-    let modulus = match split_tlv(&bits) {
-        Some((0x30, inner, [])) if x509::spki_key_type(spki) != Some(KeyType::Ec) => {
-            split_tlv(inner).map(|(_, modulus, _)| modulus)
-        }
-        _ => None,
-    };
-    let of = modulus.map_or(bits.as_slice(), |m| m.strip_prefix(&[0]).unwrap_or(m));
-    let id = database.hash(Digest::Sha1, of)?;
+    let id = database.hash(Digest::Sha1, &x509::public_value(spki)?)?;
     request_key(database, token, &id, &[]).and_then(|key| {
         check_key(&key, &id, spki)?;
         Ok(key)

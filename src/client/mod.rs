@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod ca;
+pub mod cert_file;
 pub mod connection;
 pub mod csr;
 pub mod dogtag;
@@ -12,6 +13,7 @@ pub mod input;
 mod lock;
 pub mod output;
 pub mod passwords;
+pub mod pkcs12;
 pub mod pop;
 pub mod request_key;
 pub mod revoke;

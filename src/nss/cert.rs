@@ -259,6 +259,47 @@ impl Database {
     }
 }
 
+/// The trust flags a certificate has, to be put back.
+#[derive(Debug, Clone, Copy)]
+pub struct TrustFlags(sys::CERTCertTrust);
+
+impl Default for TrustFlags {
+    /// No flags.
+    fn default() -> TrustFlags {
+        TrustFlags(sys::CERTCertTrust { sslFlags: 0, emailFlags: 0, objectSigningFlags: 0 })
+    }
+}
+
+impl Database {
+    /// Sets trust flags as they were.
+    ///
+    /// # Errors
+    /// The NSS fault.
+    pub fn set_trust_flags(
+        &self,
+        certificate: &Certificate,
+        flags: &TrustFlags,
+    ) -> std::result::Result<(), Fault> {
+        let mut flags = flags.0;
+        // SAFETY: the certificate is live; the trust is only read (cert.h).
+        fault::status("CERT_ChangeCertTrust", || unsafe {
+            sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
+        })
+    }
+}
+
+impl Certificate {
+    /// Its trust flags; none when the database says nothing of it.
+    pub fn trust_flags(&self) -> Option<TrustFlags> {
+        let mut flags = TrustFlags::default();
+        // SAFETY: the certificate is live, the structure outlives the call (cert.h).
+        let read = fault::status("CERT_GetCertTrust", || unsafe {
+            sys::CERT_GetCertTrust(self.as_ptr(), &mut flags.0)
+        });
+        read.ok().map(|()| flags)
+    }
+}
+
 impl Token {
     /// Imports a certificate beside its key under `nickname`; NSS sets CKA_ID from the public key.
     /// Trust is not changed. C: `PK11_ImportCert`.

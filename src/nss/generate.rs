@@ -117,7 +117,7 @@ impl Token {
 
     /// Labels a session pair and copies it to the token. C:
     /// `PK11_ConvertSessionPrivKeyToTokenPrivKey`.
-    fn make_permanent(&self, pair: KeyPair, label: &str) -> Made {
+    pub(super) fn make_permanent(&self, pair: KeyPair, label: &str) -> Made {
         let KeyPair { private, public } = pair;
         // Some tokens support no label; the key works without one.
         private.set_label(label).ok();

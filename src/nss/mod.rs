@@ -18,6 +18,7 @@ mod identity;
 mod key;
 mod keys_by_label;
 mod pin;
+mod pkcs12;
 mod store;
 mod token;
 mod unwrap;
@@ -29,7 +30,7 @@ use std::ptr::NonNull;
 
 use nss_sys as sys;
 
-pub use cert::{Certificate, Trust, Usage};
+pub use cert::{Certificate, Trust, TrustFlags, Usage};
 pub use database::{Access, Database};
 pub use descriptor::was_closed;
 pub(crate) use descriptor::{duplicate, is_ignored};
@@ -37,6 +38,7 @@ pub use exposed::{current_directory, exposed};
 pub use fault::Fault;
 pub use identity::Identity;
 pub use key::{KeyFlags, KeyPair, KeyUses, PrivateKey, PublicKey};
+pub use pkcs12::{EncryptedKey, KeyCipher, MacDigest, Pbe};
 pub use store::{PinState, TokenInfo};
 pub use token::Token;
 pub(crate) use token::{is_fips_name, is_internal_name};

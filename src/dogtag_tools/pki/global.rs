@@ -9,6 +9,7 @@ use crate::streams::Streams;
 use nss_cmc::client::passwords::{Passwords, Source};
 use nss_cmc::error::Result;
 use nss_cmc::nss::exposed;
+use nss_cmc::secret::Secret;
 
 pub const USAGE: &str = "usage: pki [OPTIONS..] <command> [ARGS..]
     -d <path>                    NSS database (default: ~/.dogtag/nssdb)
@@ -164,6 +165,18 @@ impl Global {
         let file = self.options.path("-f");
         super::super::check_secrets(file, streams);
         super::super::passwords(None, file)
+    }
+
+    /// Returns the password of the database's token, for a database that is to be made.
+    ///
+    /// # Errors
+    /// As those of [`Global::passwords`].
+    pub fn new_password(&self, streams: &mut Streams<'_>) -> Result<Option<Secret>> {
+        let given = ["-c", "-C", "-f"].iter().any(|name| self.options.has(name));
+        if !given {
+            return Ok(None);
+        }
+        self.passwords(streams)("internal".into())
     }
 
     /// Returns the value of an option that is a text.

@@ -2,6 +2,7 @@
 
 mod find;
 mod global;
+mod pkcs12_import;
 mod server;
 mod show;
 
@@ -47,6 +48,11 @@ const COMMANDS: &[Command] = &[
         name: "ca-cert-transport-export",
         about: "Export the KRA's transport certificate",
         run: |global, args, streams| show::export_own(global, Subsystem::Transport, args, streams),
+    },
+    Command {
+        name: "pkcs12-import",
+        about: "Import PKCS #12 file into NSS database",
+        run: pkcs12_import::run,
     },
 ];
 

@@ -1,0 +1,300 @@
+//! Imports the keys and certificates of a PKCS #12 file into a database.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::anchor::{self, Anchors, CaTrust, Root};
+use super::password::Password;
+use super::plan::{Existing, Other, Pair, Plan, PlannedKey, Planner};
+use super::read;
+use super::undo::Writer;
+use crate::client::lock::{Event, Lock};
+use crate::client::passwords::Passwords;
+use crate::client::session::{Needs, Session};
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Access, Trust};
+use crate::secret::Secret;
+
+/// The trust that makes a CA one for TLS servers and clients, for e-mail and for code.
+const CA_TRUST: &str = "CT,C,C";
+
+/// Which parts of a file are imported.
+#[derive(Debug, Clone)]
+pub struct Select {
+    /// Keys and their certificates.
+    pub keys: bool,
+    /// Certificates without a key.
+    pub certificates: bool,
+    /// Only entries with one of these friendly names; empty for all.
+    pub names: Vec<String>,
+}
+
+impl Default for Select {
+    /// Everything.
+    fn default() -> Select {
+        Select { keys: true, certificates: true, names: Vec::new() }
+    }
+}
+
+/// The arguments of [`import`].
+pub struct ImportSpec<'a> {
+    /// NSS database directory.
+    pub database: String,
+    /// The token for keys and their certificates; other certificates go to the database's own.
+    pub token: String,
+    /// Gives a token's password when it is needed.
+    pub passwords: Passwords<'a>,
+    /// The PKCS #12 file; `-` is standard input.
+    pub file: PathBuf,
+    /// The file's password.
+    pub password: Secret,
+    /// Which parts of the file.
+    pub select: Select,
+    /// What to do with nicknames in use.
+    pub existing: Existing,
+    /// The nickname for the file's one key; `None` for its friendly name.
+    pub nickname: Option<String>,
+    /// Whether the CA of the certificates becomes trusted.
+    pub ca: CaTrust,
+    /// Whether the trust flags that Dogtag stores in its files are applied.
+    pub trust_from_file: bool,
+    /// Trust flags for the certificates with keys.
+    pub trust: Option<Trust>,
+    /// Trust flags for the certificates without keys.
+    pub chain_trust: Option<Trust>,
+    /// How long to wait for another run on the same database.
+    pub lock_timeout: Duration,
+}
+
+impl<'a> ImportSpec<'a> {
+    /// Returns the usual specification: everything in the file, into the database's own token,
+    /// without any trust; a nickname in use is refused.
+    pub fn new(
+        database: impl Into<String>,
+        passwords: Passwords<'a>,
+        file: impl Into<PathBuf>,
+        password: Secret,
+    ) -> ImportSpec<'a> {
+        ImportSpec {
+            database: database.into(),
+            token: "internal".into(),
+            passwords,
+            file: file.into(),
+            password,
+            select: Select::default(),
+            existing: Existing::Refuse,
+            nickname: None,
+            ca: CaTrust::default(),
+            trust_from_file: false,
+            trust: None,
+            chain_trust: None,
+            lock_timeout: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Whether an object was added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Become {
+    /// This run stored it.
+    Added,
+    /// The database had it before.
+    Present,
+}
+
+/// A certificate of the file, and what became of it.
+#[derive(Debug)]
+pub struct Entry {
+    /// DER of the certificate.
+    pub der: Vec<u8>,
+    /// Its nickname in the database.
+    pub nickname: String,
+    /// What became of the certificate.
+    pub certificate: Become,
+    /// For one with a key: the key's CKA_ID, and what became of the key.
+    pub key: Option<(Vec<u8>, Become)>,
+    /// Trust flags that were set.
+    pub trust: Option<String>,
+    /// The number of certificates that were deleted to make room for it.
+    pub replaced: usize,
+}
+
+/// Something to know although the import worked.
+#[derive(Debug)]
+pub enum Notice {
+    /// A kind of bag that is not imported, by name.
+    Ignored(String),
+    /// A key without certificate in the file was not imported; its friendly name, if any.
+    KeyWithoutCertificate(String),
+    /// A certificate has another nickname than its friendly name.
+    KeepsNickname {
+        /// The friendly name, or the nickname asked for.
+        wanted: String,
+        /// The nickname that it has.
+        has: String,
+    },
+    /// An entry was passed over because its nickname is in use ([`Existing::PassOver`]).
+    PassedOver {
+        /// The nickname.
+        nickname: String,
+        /// Whether the entry has a key.
+        key: bool,
+    },
+    /// NSS could not be shut down.
+    NotClosed(Error),
+}
+
+/// The result of an import.
+#[derive(Debug)]
+pub struct Imported {
+    /// The certificates of the file that were selected: those with keys first.
+    pub entries: Vec<Entry>,
+    /// The CAs made trusted, or found trusted, by [`ImportSpec::ca`].
+    pub roots: Vec<Root>,
+    /// Things to know.
+    pub notices: Vec<Notice>,
+}
+
+impl Imported {
+    /// Returns whether the database was changed.
+    pub fn changed(&self) -> bool {
+        self.entries.iter().any(|e| {
+            e.certificate == Become::Added
+                || e.trust.is_some()
+                || e.replaced > 0
+                || e.key.as_ref().is_some_and(|(_, key)| *key == Become::Added)
+        })
+    }
+}
+
+/// Imports a PKCS #12 file. `tell` is called with events during the run.
+///
+/// The file is verified and every key decrypted and matched with its certificate before anything
+/// is written. If a later step fails, what was written is removed again. A key is stored before its
+/// certificate, each in one transaction: after a kill, a second run adds what is missing.
+///
+/// # Errors
+/// As [`read::open`]; [`Kind::Conflict`] for a nickname in use, [`Kind::Untrusted`] for a CA that
+/// isn't the one named, [`Kind::Refused`] when NSS can't store something.
+pub fn import(spec: &ImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<Imported> {
+    let needs = Needs { token: &spec.token, key: true, trust: true, ..Needs::default() };
+    let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
+    let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
+    let mut imported = import_into(&session, spec)?;
+    imported.notices.extend(session.close().err().map(Notice::NotClosed));
+    drop(lock);
+    Ok(imported)
+}
+
+/// Imports a PKCS #12 file into an open database that is logged in and locked; of `spec` everything
+/// about the file is used.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_into(session: &Session, spec: &ImportSpec<'_>) -> Result<Imported> {
+    let password = Password::new(&spec.password)?;
+    let contents = read::open(&session.database, &spec.file, &password)?;
+    let file = format!("PKCS #12 file {}", spec.file.display());
+    let planner = Planner { session, spec, password: &password, file };
+    let mut plan = planner.plan(&contents)?;
+    let anchors = anchor::find(session, spec, &contents, &plan)?;
+    let roots = add_anchors(&planner, &mut plan, anchors)?;
+    let mut writer = Writer::new(session);
+    let entries = write(session, &mut writer, plan.pairs, plan.others);
+    let entries = writer.settle(entries)?;
+    Ok(Imported { entries, roots, notices: plan.notices })
+}
+
+/// Adds the CAs to be trusted to the plan, and the certificates of the CA's file between them and
+/// the file's certificates.
+fn add_anchors(planner: &Planner<'_>, plan: &mut Plan, anchors: Anchors) -> Result<Vec<Root>> {
+    let Anchors { roots, brought } = anchors;
+    for der in brought.iter().chain(roots.iter().map(|root| &root.der)) {
+        let known =
+            plan.others.iter().any(|o| o.der == *der) || plan.pairs.iter().any(|p| p.der == *der);
+        if !known {
+            let other = planner.other(der, None, None, &mut plan.notices)?;
+            plan.others.extend(other);
+        }
+    }
+    for root in &roots {
+        let trust = Some(Trust::parse(CA_TRUST)?);
+        if let Some(other) = plan.others.iter_mut().find(|o| o.der == root.der) {
+            other.trust = trust;
+        } else if let Some(pair) = plan.pairs.iter_mut().find(|p| p.der == root.der) {
+            pair.trust = trust;
+        } else {
+            let what = format!("cannot trust the CA {}", super::plan::subject_of(&root.der));
+            return Err(Error::new(Kind::Conflict, what)
+                .because("its nickname is that of another certificate in the database")
+                .hint("import it under another nickname with: certutil -A"));
+        }
+    }
+    Ok(roots)
+}
+
+/// Writes everything, trust last. A certificate is deleted just before the one that replaces it: NSS
+/// stores no second subject under a nickname.
+fn write(
+    session: &Session,
+    writer: &mut Writer<'_>,
+    pairs: Vec<Pair>,
+    others: Vec<Other>,
+) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    let mut trusts = Vec::new();
+    let internal = session.database.token("internal")?;
+    for pair in pairs {
+        let key = match pair.key {
+            PlannedKey::Decrypted(keys) => {
+                writer.key(keys, &pair.id, &pair.nickname)?;
+                Become::Added
+            }
+            PlannedKey::Stored => {
+                writer.complete(&pair.der, &pair.id)?;
+                Become::Present
+            }
+        };
+        pair.replaces.iter().try_for_each(|der| writer.remove(der))?;
+        let certificate = present(pair.certificate_there);
+        if certificate == Become::Added {
+            writer.certificate(&session.token, &pair.der, &pair.nickname)?;
+        }
+        trusts.push(pair.trust);
+        entries.push(Entry {
+            der: pair.der,
+            nickname: pair.nickname,
+            certificate,
+            key: Some((pair.id, key)),
+            trust: None,
+            replaced: pair.replaces.len(),
+        });
+    }
+    for other in others {
+        other.replaces.iter().try_for_each(|der| writer.remove(der))?;
+        let certificate = present(other.there);
+        if certificate == Become::Added {
+            writer.certificate(&internal, &other.der, &other.nickname)?;
+        }
+        trusts.push(other.trust);
+        entries.push(Entry {
+            der: other.der,
+            nickname: other.nickname,
+            certificate,
+            key: None,
+            trust: None,
+            replaced: other.replaces.len(),
+        });
+    }
+    for (entry, trust) in entries.iter_mut().zip(trusts) {
+        if let Some(trust) = trust {
+            let changed = writer.trust(&entry.der, &trust)?;
+            entry.trust = changed.then(|| trust.as_str().to_owned());
+        }
+    }
+    Ok(entries)
+}
+
+fn present(there: bool) -> Become {
+    if there { Become::Present } else { Become::Added }
+}

@@ -1,0 +1,393 @@
+//! A file taken apart: its MAC verified, its certificates decrypted, its keys left as they are.
+
+use std::fmt;
+use std::path::Path;
+
+use rasn::types::OctetString;
+use rasn_cms::{AlgorithmIdentifier, ContentInfo, EncryptedData};
+
+use super::anchor::Fingerprint;
+use super::password::Password;
+use crate::algorithm::Digest;
+use crate::asn1::pkcs12::{
+    BagAttributes, EncryptedPrivateKeyInfo, MacData, Pfx, Protection, SafeBag, certificate,
+    derived_key, iterations, pbe_cipher, pbkdf2,
+};
+use crate::asn1::{any, any_of, decode_ber, encode, oid, pem, split_tlv, tlv, x509};
+use crate::client::input;
+use crate::error::{Error, Kind, Result};
+use crate::nss::{Database, KeyCipher, MacDigest, Pbe};
+use crate::secret::Secret;
+
+/// Bags of a file that are read at most.
+const MOST_BAGS: usize = 1000;
+/// Iterations of key derivations that are worked off for one file at most: a minute or two.
+const MOST_ITERATIONS: u64 = 100_000_000;
+/// SafeContents in one another.
+const DEEPEST: usize = 8;
+
+/// What is in a file.
+#[derive(Debug)]
+pub struct Contents {
+    /// What protects the whole.
+    pub mac: Mac,
+    /// Its certificates, in their order.
+    pub certificates: Vec<CertificateBag>,
+    /// Its encrypted private keys, in their order.
+    pub keys: Vec<KeyBag>,
+    /// The kinds of bags that nothing is done with: keys that aren't encrypted by themselves, CRLs.
+    pub ignored: Vec<String>,
+}
+
+/// The MAC of a file, which was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mac(pub Protection);
+
+/// A certificate in a file.
+#[derive(Debug)]
+pub struct CertificateBag {
+    /// DER of the certificate.
+    pub der: Vec<u8>,
+    /// SHA-256 of the certificate.
+    pub fingerprint: Fingerprint,
+    /// Name, id and trust flags.
+    pub attributes: BagAttributes,
+    /// How it is encrypted, if it is.
+    pub protection: Option<Protection>,
+}
+
+/// A private key in a file.
+#[derive(Debug)]
+pub struct KeyBag {
+    /// The encrypted key.
+    pub(super) info: EncryptedPrivateKeyInfo,
+    /// Name and id.
+    pub attributes: BagAttributes,
+    /// How it is encrypted.
+    pub protection: Protection,
+}
+
+impl Contents {
+    /// The certificate with a key's local key id, by its number.
+    pub fn certificate_of(&self, key: &KeyBag) -> Option<usize> {
+        let id = key.attributes.local_key_id.as_ref()?;
+        self.certificates.iter().position(|c| c.attributes.local_key_id.as_ref() == Some(id))
+    }
+}
+
+/// Reads what is in the file at `path`, without a database.
+///
+/// # Errors
+/// As [`open`]; [`Kind::Database`] when one is open in this process.
+pub fn show(path: &Path, password: &Secret) -> Result<Contents> {
+    let database = Database::without_files()?;
+    let contents = open(&database, path, &Password::new(password)?);
+    // The file was read, even if NSS can't be shut down.
+    database.close().ok();
+    contents
+}
+
+/// Reads what is in the file at `path`, having verified its MAC.
+///
+/// # Errors
+/// [`Kind::Input`]: not a PKCS #12 file, wrong password, damage, an unknown algorithm;
+/// [`Kind::Refused`] for one that NSS or its policy doesn't allow.
+pub fn open(database: &Database, path: &Path, password: &Password) -> Result<Contents> {
+    let name = format!("PKCS #12 file {}", path.display());
+    let bytes = input::read("PKCS #12 file", path)?;
+    let read = |bytes: &[u8]| decode_ber::<Pfx>(&name, bytes);
+    let pfx = match read(&bytes) {
+        Ok(pfx) => pfx,
+        // Some mail it about as PEM or base64.
+        Err(e) => match pem::to_der(&name, &bytes).and_then(|der| read(&der)) {
+            Ok(pfx) => pfx,
+            Err(_) => return Err(input::mistaken(&name, WANTED, &bytes, e)),
+        },
+    };
+    Reader { database, password, name: &name, spent: 0 }.contents(&pfx)
+}
+
+/// The cause of an error: the MAC is not the one that the password gives.
+#[derive(Debug)]
+struct MacMismatch;
+
+impl fmt::Display for MacMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("wrong password, or the file was changed: its MAC does not match")
+    }
+}
+
+impl std::error::Error for MacMismatch {}
+
+/// Returns whether an error is that of a wrong password or a changed file.
+pub fn is_mac_mismatch(error: &Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<MacMismatch>())
+}
+
+const WANTED: &str = "a PKCS #12 file";
+
+struct Reader<'a> {
+    database: &'a Database,
+    password: &'a Password,
+    name: &'a str,
+    spent: u64,
+}
+
+/// A protected part's algorithm as NSS takes it.
+pub(super) struct Algorithm {
+    id: Vec<u8>,
+    parameters: Vec<u8>,
+    /// Whether it is PKCS #5's, whose password is UTF-8.
+    pub(super) pkcs5: bool,
+}
+
+impl Algorithm {
+    pub(super) fn of(algorithm: &AlgorithmIdentifier) -> Result<Algorithm> {
+        let der = encode("an algorithm", &algorithm.algorithm)?;
+        let (_, id, _) = split_tlv(&der).unwrap_or_default();
+        let parameters = algorithm.parameters.as_ref().map(|any| any.as_bytes().to_vec());
+        // 1.2.840.113549.1.5: PKCS #5.
+        let pkcs5 = id.starts_with(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05]);
+        Ok(Algorithm { id: id.to_vec(), parameters: parameters.unwrap_or_default(), pkcs5 })
+    }
+
+    pub(super) fn pbe(&self) -> Pbe<'_> {
+        Pbe { algorithm: &self.id, parameters: &self.parameters }
+    }
+}
+
+/// Returns the algorithm of an encrypted key as NSS takes it. NSS before 3.90 has no identifier for
+/// AES key wrap with padding in PBES2. The key that PBES2 derives depends only on its length, so the
+/// key for a cipher that NSS knows is the same.
+pub(super) fn key_algorithm(identifier: &AlgorithmIdentifier) -> Result<(Algorithm, KeyCipher)> {
+    let Some(mut derived) = derived_key(identifier)? else {
+        return Ok((Algorithm::of(identifier)?, KeyCipher::Own));
+    };
+    let stand_in = if *derived.scheme.algorithm == *oid::AES256_WRAP_PAD {
+        oid::AES256_CBC
+    } else if *derived.scheme.algorithm == *oid::AES128_WRAP_PAD {
+        oid::AES128_CBC
+    } else {
+        return Ok((Algorithm::of(identifier)?, KeyCipher::Own));
+    };
+    derived.scheme.algorithm = stand_in.to_owned();
+    derived.scheme.parameters = Some(any(tlv(0x04, &[0; 16])));
+    let parameters = Some(any_of("the parameters of PBES2", &derived)?);
+    let identifier = AlgorithmIdentifier { algorithm: identifier.algorithm.clone(), parameters };
+    Ok((Algorithm::of(&identifier)?, KeyCipher::AesKwp))
+}
+
+/// Refuses an algorithm that NSS's policy forbids in PKCS #12 files, by its identifier or by that of
+/// its cipher, digest or pseudorandom function. `what` names the file.
+pub(super) fn permit(
+    database: &Database,
+    what: &str,
+    algorithm: &AlgorithmIdentifier,
+) -> Result<()> {
+    let mut used = vec![algorithm.algorithm.clone()];
+    used.extend(pbe_cipher(&algorithm.algorithm));
+    if let Some(derived) = derived_key(algorithm)? {
+        used.push(derived.scheme.algorithm.clone());
+        used.extend(pbkdf2(&derived)?.prf.map(|prf| prf.algorithm));
+    }
+    for id in used {
+        let der = encode("an algorithm", &id)?;
+        let (_, octets, _) = split_tlv(&der).unwrap_or_default();
+        if !database.allows_in_pkcs12(octets) {
+            let name = oid::text(&id);
+            return Err(Error::new(Kind::Refused, format!("cannot use the {what}"))
+                .because(format!("NSS's policy forbids {name} in PKCS #12 files"))
+                .hint("write the file again with AES and SHA-256: openssl pkcs12 -export"));
+        }
+    }
+    Ok(())
+}
+
+impl Reader<'_> {
+    fn damaged(&self, why: &str) -> Error {
+        Error::new(Kind::Input, format!("cannot read the {}", self.name)).because(why.to_owned())
+    }
+
+    fn contents(mut self, pfx: &Pfx) -> Result<Contents> {
+        if *pfx.auth_safe.content_type == *oid::ID_SIGNED_DATA {
+            return Err(self.damaged("it is protected by a signature, not by a password"));
+        }
+        if *pfx.auth_safe.content_type != *oid::ID_DATA {
+            return Err(self.damaged("its content is of an unknown type"));
+        }
+        let safes: OctetString = decode_ber(self.name, pfx.auth_safe.content.as_bytes())?;
+        let Some(mac) = &pfx.mac_data else {
+            return Err(self
+                .damaged("it has no MAC, so a change could not be detected")
+                .hint("write it again with a password and a MAC: openssl pkcs12 -export"));
+        };
+        let mac = self.verify(mac, &safes)?;
+        let mut contents =
+            Contents { mac, certificates: Vec::new(), keys: Vec::new(), ignored: Vec::new() };
+        for safe in decode_ber::<Vec<ContentInfo>>(self.name, &safes)? {
+            self.safe(&safe, &mut contents)?;
+        }
+        Ok(contents)
+    }
+
+    /// Counts a key derivation about to be done.
+    fn spend(&mut self, protection: &Protection) -> Result<()> {
+        self.spent += u64::from(protection.iterations);
+        match self.spent > MOST_ITERATIONS {
+            true => Err(self.damaged("its passwords take more than 100,000,000 iterations")),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses an algorithm that NSS's policy forbids in PKCS #12 files.
+    fn permit(&self, algorithm: &AlgorithmIdentifier) -> Result<()> {
+        permit(self.database, self.name, algorithm)
+    }
+
+    fn verify(&mut self, mac: &MacData, data: &[u8]) -> Result<Mac> {
+        let algorithm = &mac.mac.digest_algorithm;
+        let name = oid::text(&algorithm.algorithm);
+        let unknown = || self.damaged(&format!("its MAC has the unknown algorithm {name}"));
+        self.permit(algorithm)?;
+        let pbmac1 = derived_key(algorithm)?;
+        let (digest, protection) = match &pbmac1 {
+            Some(derived) => (&derived.scheme.algorithm, Protection::of(algorithm)?),
+            None => {
+                let iterations = mac.iterations.as_ref().map_or(Ok(1), iterations)?;
+                let algorithm = name.clone();
+                let protection = Protection { algorithm, scheme: None, prf: None, iterations };
+                (&algorithm_of(mac).algorithm, protection)
+            }
+        };
+        let digest = digest_of(digest).ok_or_else(unknown)?;
+        let algorithm = Algorithm::of(algorithm)?;
+        self.spend(&protection)?;
+        for form in self.password.forms(pbmac1.is_some()) {
+            let computed = match &pbmac1 {
+                Some(_) => self.database.pbmac1(algorithm.pbe(), form, digest, data),
+                None => {
+                    let (salt, count) = (&mac.mac_salt, protection.iterations);
+                    self.database.pkcs12_mac(digest, form, salt, count, data)
+                }
+            };
+            let computed = computed.map_err(|f| {
+                let what = format!("cannot compute the MAC of the {} ({name})", self.name);
+                Error::new(Kind::Refused, what).because(f)
+            })?;
+            if computed == *mac.mac.digest {
+                return Ok(Mac(protection));
+            }
+        }
+        let what = format!("cannot read the {}", self.name);
+        Err(Error::new(Kind::Input, what)
+            .because(MacMismatch)
+            .hint("check the password, and the file's checksum at its source"))
+    }
+
+    fn safe(&mut self, safe: &ContentInfo, into: &mut Contents) -> Result<()> {
+        if *safe.content_type == *oid::ID_DATA {
+            let content: OctetString = decode_ber(self.name, safe.content.as_bytes())?;
+            let bags: Vec<SafeBag> = decode_ber(self.name, &content)?;
+            return self.bags(&bags, None, into, 0);
+        }
+        if *safe.content_type != *oid::ID_ENCRYPTED_DATA {
+            let kind = oid::text(&safe.content_type);
+            return Err(self.damaged(&format!("a part of it is {kind}, which no password opens")));
+        }
+        let encrypted: EncryptedData = decode_ber(self.name, safe.content.as_bytes())?;
+        let info = encrypted.encrypted_content_info;
+        let content = info.encrypted_content.unwrap_or_default();
+        let algorithm = &info.content_encryption_algorithm;
+        let protection = Protection::of(algorithm)?;
+        let bags = self.decrypt(algorithm, &protection, &content)?;
+        self.bags(&bags, Some(&protection), into, 0)
+    }
+
+    fn decrypt(
+        &mut self,
+        algorithm: &AlgorithmIdentifier,
+        protection: &Protection,
+        content: &[u8],
+    ) -> Result<Vec<SafeBag>> {
+        self.spend(protection)?;
+        self.permit(algorithm)?;
+        let algorithm = Algorithm::of(algorithm)?;
+        let mut why = None;
+        for form in self.password.forms(algorithm.pkcs5) {
+            match self.database.pbe_decrypt(algorithm.pbe(), form, content) {
+                Ok(plain) => match decode_ber(self.name, &plain) {
+                    Ok(bags) => return Ok(bags),
+                    Err(e) => why = why.or(Some(e)),
+                },
+                Err(f) => {
+                    let what = format!(
+                        "cannot decrypt the certificates in the {} ({})",
+                        self.name, protection.algorithm
+                    );
+                    why.get_or_insert(Error::new(Kind::Refused, what).because(f).hint(
+                        "NSS or its policy may not allow the algorithm; write the file anew",
+                    ));
+                }
+            }
+        }
+        Err(why.unwrap_or_else(|| self.damaged("its certificates could not be decrypted")))
+    }
+
+    fn bags(
+        &mut self,
+        bags: &[SafeBag],
+        protection: Option<&Protection>,
+        into: &mut Contents,
+        depth: usize,
+    ) -> Result<()> {
+        if depth > DEEPEST {
+            return Err(self.damaged("its bags are nested too deeply"));
+        }
+        for bag in bags {
+            if into.certificates.len() + into.keys.len() + into.ignored.len() >= MOST_BAGS {
+                return Err(self.damaged("it has more than 1000 bags"));
+            }
+            let (id, value) = (&bag.bag_id, bag.bag_value.as_bytes());
+            let attributes = BagAttributes::of(bag);
+            if **id == *oid::SAFE_CONTENTS_BAG {
+                let inner: Vec<SafeBag> = decode_ber(self.name, value)?;
+                self.bags(&inner, protection, into, depth + 1)?;
+            } else if **id == *oid::SHROUDED_KEY_BAG {
+                let info: EncryptedPrivateKeyInfo = decode_ber("an encrypted private key", value)?;
+                let protection = Protection::of(&info.encryption_algorithm)?;
+                self.spend(&protection)?;
+                self.permit(&info.encryption_algorithm)?;
+                into.keys.push(KeyBag { info, attributes, protection });
+            } else if **id == *oid::CERT_BAG
+                && let Some(der) = certificate(bag)?
+            {
+                let protection = protection.cloned();
+                let fingerprint = Fingerprint::of(self.database, &der)?;
+                into.certificates.push(CertificateBag { der, fingerprint, attributes, protection });
+            } else {
+                into.ignored.push(oid::text(id));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn algorithm_of(mac: &MacData) -> &AlgorithmIdentifier {
+    &mac.mac.digest_algorithm
+}
+
+/// The digest that an identifier of a digest or of an HMAC names.
+fn digest_of(id: &rasn::types::Oid) -> Option<MacDigest> {
+    if *id == *oid::SHA224 {
+        return Some(MacDigest::Sha224);
+    }
+    let hmacs = [
+        (oid::HMAC_SHA1, Digest::Sha1),
+        (oid::HMAC_SHA256, Digest::Sha256),
+        (oid::HMAC_SHA384, Digest::Sha384),
+        (oid::HMAC_SHA512, Digest::Sha512),
+    ];
+    let found =
+        hmacs.iter().find(|(hmac, digest)| *id == **hmac || *id == *x509::digest_oid(*digest));
+    found.map(|(_, digest)| MacDigest::Digest(*digest))
+}
