@@ -33,7 +33,7 @@ use nss_cmc::text::without_userinfo;
     about = "Enroll certificates from Dogtag PKI with CMC, for keys in an NSS database",
     after_help = "Dogtag's tools work under their own names, as the first argument or as a link \
                   to this program: CMCRequest, CMCResponse, CMCRevoke, CMCSharedToken, \
-                  CRMFPopClient, HttpClient, PKCS10Client, pki.",
+                  CRMFPopClient, HttpClient, PKCS10Client, PKICertImport, pki.",
     disable_help_subcommand = true,
     propagate_version = true
 )]
@@ -58,7 +58,7 @@ enum Output {
 enum Command {
     /// Generate a key, enroll its certificate, and import it
     Enroll(Box<enroll::EnrollArgs>),
-    /// List and change the certificates of a database
+    /// List, import, verify and change the certificates of a database
     Cert {
         #[command(subcommand)]
         command: cert::CertCommand,
@@ -163,11 +163,11 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     // A command that only reads has nothing to roll back: a signal may end it at any time.
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
-        Command::Pkcs12 { command } => command.reads(),
         Command::Cert { command } => command.reads(),
         Command::Db { command } => command.reads(),
         Command::Key { command } => command.reads(),
         Command::Token { .. } => true,
+        Command::Pkcs12 { command } => command.reads(),
         Command::Help { .. } => true,
         _ => false,
     };
