@@ -119,6 +119,8 @@ fn help() {
         "",
         "enroll",
         "cert",
+        "cert import",
+        "cert verify",
         "cert list",
         "cert show",
         "cert export",
@@ -129,6 +131,10 @@ fn help() {
         "cmc send",
         "csr",
         "csr create",
+        "pkcs12",
+        "pkcs12 import",
+        "pkcs12 export",
+        "pkcs12 show",
         "db",
         "db create",
         "db show",
@@ -137,10 +143,6 @@ fn help() {
         "key list",
         "key remove",
         "key rename",
-        "pkcs12",
-        "pkcs12 import",
-        "pkcs12 export",
-        "pkcs12 show",
         "revoke",
         "status",
         "ca",
@@ -160,6 +162,7 @@ fn help() {
         "CRMFPopClient",
         "HttpClient",
         "PKCS10Client",
+        "PKICertImport",
         "pki",
         "pki pkcs12-import",
         "pki ca-cert-find",
@@ -236,6 +239,29 @@ fn ca_and_status() {
     shown("ca/wrong-fingerprint", say(&["ca", "chain"], &["--fingerprint", &wrong]));
     f.certutil(&["-D", "-n", "ca_signing"]);
     shown("ca/not-trusted-yet", say(&["ca", "chain"], &[]));
+}
+
+#[test]
+fn cert() {
+    let (f, _ca) = start();
+    let import = [&["cert", "import", "ca.pem", "--nickname", "CA"], &DATABASE[..]].concat();
+    let agent = [&["cert", "verify", "agent"], &DATABASE[..]].concat();
+    f.certutil(&["-L", "-n", "ca_signing", "-a", "-o", "ca.pem"]);
+    f.certutil(&["-L", "-n", "agent", "-a", "-o", "agent.pem"]);
+    f.certutil(&["-D", "-n", "ca_signing", "-f", "pw"]);
+    let trusted = [&import[..], &["--trust", "CT,C,C"]].concat();
+    text(&f, "cert/import-without-trust", &import);
+    both(&f, "cert/verify-refused", &[&agent[..], &["--usage", "client"]].concat());
+    let agent_again = ["cert", "import", "agent.pem", "--nickname", "agent", "--usage", "client"];
+    both(&f, "cert/import-refused", &[&agent_again[..], &DATABASE].concat());
+    text(&f, "cert/imported", &trusted);
+    both(&f, "cert/imported-already", &trusted);
+    let other = [&["cert", "import", "ca.pem", "--nickname", "other"], &DATABASE[..]].concat();
+    text(&f, "cert/import-under-another-nickname", &[&other[..], &["--trust", ",,"]].concat());
+    both(&f, "cert/verified", &[&agent[..], &["--usage", "client"]].concat());
+    let old = ["-i", "agent.pem", "-n", "agent", "-t", ",,", "-f", "pw"];
+    let old = [&["PKICertImport", "-d", "db"], &old[..]].concat();
+    text(&f, "cert/pki-cert-import-refused", &[&old[..], &["-u", "V"]].concat());
 }
 
 #[test]

@@ -540,6 +540,12 @@ pub const PK11_ATTR_EXTRACTABLE: u32 = 256;
 pub const PK11_ATTR_UNEXTRACTABLE: u32 = 512;
 pub const certificateUsageSSLClient: i64 = 1;
 pub const certificateUsageSSLServer: i64 = 2;
+pub const certificateUsageSSLCA: i64 = 8;
+pub const certificateUsageEmailSigner: i64 = 16;
+pub const certificateUsageEmailRecipient: i64 = 32;
+pub const certificateUsageObjectSigner: i64 = 64;
+pub const certificateUsageStatusResponder: i64 = 1024;
+pub const certificateUsageIPsec: i64 = 4096;
 pub const CERTDB_TERMINAL_RECORD: u32 = 1;
 pub const CERTDB_TRUSTED: u32 = 2;
 pub const CERTDB_SEND_WARN: u32 = 4;
@@ -640,7 +646,9 @@ const _: () = {
 };
 pub const SEC_ERROR_INVALID_ARGS: SECErrorCodes = -8187;
 pub const SEC_ERROR_REVOKED_CERTIFICATE: SECErrorCodes = -8180;
+pub const SEC_ERROR_UNKNOWN_ISSUER: SECErrorCodes = -8179;
 pub const SEC_ERROR_BAD_PASSWORD: SECErrorCodes = -8177;
+pub const SEC_ERROR_UNTRUSTED_ISSUER: SECErrorCodes = -8172;
 pub const SEC_ERROR_READ_ONLY: SECErrorCodes = -8126;
 pub const SEC_ERROR_CERT_NOT_IN_NAME_SPACE: SECErrorCodes = -8080;
 pub const SEC_ERROR_REUSED_ISSUER_AND_SERIAL: SECErrorCodes = -8054;
@@ -1371,8 +1379,15 @@ const _: () = {
         "Offset of field: CERTCertListStr::arena",
     ][::core::mem::offset_of!(CERTCertListStr, arena) - 16usize];
 };
+pub const certUsageSSLClient: SECCertUsageEnum = 0;
 pub const certUsageSSLServer: SECCertUsageEnum = 1;
+pub const certUsageSSLCA: SECCertUsageEnum = 3;
+pub const certUsageEmailSigner: SECCertUsageEnum = 4;
+pub const certUsageEmailRecipient: SECCertUsageEnum = 5;
+pub const certUsageObjectSigner: SECCertUsageEnum = 6;
+pub const certUsageStatusResponder: SECCertUsageEnum = 10;
 pub const certUsageAnyCA: SECCertUsageEnum = 11;
+pub const certUsageIPsec: SECCertUsageEnum = 12;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of CERTAuthKeyIDStr"][::core::mem::size_of::<CERTAuthKeyIDStr>() - 64usize];
@@ -2057,6 +2072,10 @@ unsafe extern "C" {
     ) -> *mut PK11SlotListElement;
     pub fn PK11_ReferenceSlot(slot: *mut PK11SlotInfo) -> *mut PK11SlotInfo;
     pub fn PK11_FreeSlot(slot: *mut PK11SlotInfo);
+    pub fn PK11_DestroyTokenObject(
+        slot: *mut PK11SlotInfo,
+        object: CK_OBJECT_HANDLE,
+    ) -> SECStatus;
     pub fn PK11_GetInternalKeySlot() -> *mut PK11SlotInfo;
     pub fn PK11_GetInternalSlot() -> *mut PK11SlotInfo;
     pub fn PK11_CheckUserPassword(
@@ -2268,6 +2287,11 @@ unsafe extern "C" {
         nickname: *const ::core::ffi::c_char,
         includeTrust: PRBool,
     ) -> SECStatus;
+    pub fn PK11_FindCertInSlot(
+        slot: *mut PK11SlotInfo,
+        cert: *mut CERTCertificate,
+        wincx: *mut ::core::ffi::c_void,
+    ) -> CK_OBJECT_HANDLE;
     pub fn PK11_ListCertsInSlot(slot: *mut PK11SlotInfo) -> *mut CERTCertList;
     pub fn PK11_SignatureLen(key: *mut SECKEYPrivateKey) -> ::core::ffi::c_int;
     pub fn PK11_GetSlotFromPrivateKey(key: *mut SECKEYPrivateKey) -> *mut PK11SlotInfo;

@@ -35,7 +35,7 @@ use nss_cmc::text::without_userinfo;
     about = "Enroll certificates from Dogtag PKI with CMC, for keys in an NSS database",
     after_help = "Dogtag's tools work under their own names, as the first argument or as a link \
                   to this program: CMCRequest, CMCResponse, CMCRevoke, CMCSharedToken, \
-                  CRMFPopClient, HttpClient, PKCS10Client, pki.",
+                  CRMFPopClient, HttpClient, PKCS10Client, PKICertImport, pki.",
     disable_help_subcommand = true,
     propagate_version = true
 )]
@@ -60,7 +60,7 @@ enum Output {
 enum Command {
     /// Generate a key, enroll its certificate, and import it
     Enroll(Box<enroll::EnrollArgs>),
-    /// List and change the certificates of a database
+    /// List, import, verify and change the certificates of a database
     Cert {
         #[command(subcommand)]
         command: cert::CertCommand,

@@ -3,6 +3,8 @@
 pub mod archive;
 pub mod ca;
 pub mod cert_file;
+pub mod cert_import;
+pub mod cert_verify;
 pub mod connection;
 pub mod csr;
 pub mod dogtag;

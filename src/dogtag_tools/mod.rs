@@ -12,6 +12,7 @@ mod keys;
 mod options;
 mod pkcs10_client;
 mod pki;
+mod pki_cert_import;
 pub mod text;
 
 use std::ffi::{OsStr, OsString};
@@ -40,6 +41,7 @@ const TOOLS: &[Tool] = &[
     Tool { name: "CMCSharedToken", run: cmc_shared_token::run },
     Tool { name: "HttpClient", run: http_client::run },
     Tool { name: "PKCS10Client", run: pkcs10_client::run },
+    Tool { name: "PKICertImport", run: pki_cert_import::run },
     Tool { name: "pki", run: pki::run },
 ];
 

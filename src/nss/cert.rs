@@ -3,7 +3,6 @@
 use std::ffi::{CStr, CString};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Utc};
 use nss_sys as sys;
 
 use super::database::{Database, c_text, not_written};
@@ -18,25 +17,6 @@ use crate::text::nearest;
 handle! {
     /// A certificate. C: `CERTCertificate`, released by `CERT_DestroyCertificate`.
     Certificate, sys::CERTCertificate, sys::CERT_DestroyCertificate
-}
-
-/// What a certificate is verified for. There is no `certificateUsageAnyCA`: CERT_VerifyCertificate
-/// skips such usages and returns success, whoever signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Usage {
-    /// TLS server.
-    SslServer,
-    /// TLS client.
-    SslClient,
-}
-
-impl Usage {
-    fn bits(self) -> sys::SECCertificateUsage {
-        match self {
-            Usage::SslServer => sys::certificateUsageSSLServer,
-            Usage::SslClient => sys::certificateUsageSSLClient,
-        }
-    }
 }
 
 /// Trust flags as certutil writes them: `ssl,email,objsign`, for example `CT,C,C`.
@@ -205,56 +185,6 @@ impl Database {
         })
         .map_err(|f| {
             not_written(self.guard(), format!("cannot set trust flags {:?}", trust.as_str()), f)
-        })
-    }
-
-    /// Verifies `certificate` for a usage at the present time, against the database's trust. NSS
-    /// builds the chain from the database and from decoded certificates that are still alive. C:
-    /// `CERT_VerifyCertificate`.
-    ///
-    /// # Errors
-    /// The NSS fault (`SEC_ERROR_UNKNOWN_ISSUER`…).
-    pub fn verify(
-        &self,
-        certificate: &Certificate,
-        usage: Usage,
-    ) -> std::result::Result<(), Fault> {
-        self.verify_as_of(certificate, usage, now())
-    }
-
-    /// The same as of another time.
-    ///
-    /// # Errors
-    /// As [`Database::verify`].
-    pub fn verify_at(
-        &self,
-        certificate: &Certificate,
-        usage: Usage,
-        at: DateTime<Utc>,
-    ) -> std::result::Result<(), Fault> {
-        self.verify_as_of(certificate, usage, at.timestamp_micros())
-    }
-
-    fn verify_as_of(
-        &self,
-        certificate: &Certificate,
-        usage: Usage,
-        time: sys::PRTime,
-    ) -> std::result::Result<(), Fault> {
-        fault::status("CERT_VerifyCertificate", || {
-            // SAFETY: the certificate is live; no log, no returned usages are asked (cert.h).
-            unsafe {
-                sys::CERT_VerifyCertificate(
-                    self.cert_db(),
-                    certificate.as_ptr(),
-                    super::pr_bool(true),
-                    usage.bits(),
-                    time,
-                    std::ptr::null_mut(),
-                    std::ptr::null_mut(),
-                    std::ptr::null_mut(),
-                )
-            }
         })
     }
 }

@@ -22,6 +22,7 @@ mod pkcs12;
 mod store;
 mod token;
 mod unwrap;
+mod usage;
 mod verify;
 mod wrap;
 
@@ -30,7 +31,7 @@ use std::ptr::NonNull;
 
 use nss_sys as sys;
 
-pub use cert::{Certificate, Trust, TrustFlags, Usage};
+pub use cert::{Certificate, Trust, TrustFlags};
 pub use database::{Access, Database};
 pub use descriptor::was_closed;
 pub(crate) use descriptor::{duplicate, is_ignored};
@@ -42,6 +43,7 @@ pub use pkcs12::{EncryptedKey, KeyCipher, MacDigest, Pbe};
 pub use store::{PinState, TokenInfo};
 pub use token::Token;
 pub(crate) use token::{is_fips_name, is_internal_name};
+pub use usage::{Problem, Usage};
 pub use verify::{CaTrust, Signature};
 pub use wrap::{KeyTransport, PrivateWrap, SessionKind, SymKey};
 

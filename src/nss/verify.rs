@@ -145,10 +145,10 @@ impl Database {
 
 /// The errors that NSS finds in a chain. C: `CERTVerifyLog`; its arena is released by
 /// `PORT_FreeArena`, each certificate in it by `CERT_DestroyCertificate`.
-struct Log(sys::CERTVerifyLog);
+pub(super) struct Log(pub(super) sys::CERTVerifyLog);
 
 impl Log {
-    fn new() -> Option<Log> {
+    pub(super) fn new() -> Option<Log> {
         // SAFETY: no precondition; an arena or null is handed over (secport.h).
         let arena = unsafe { sys::PORT_NewArena(1024) };
         let none = std::ptr::null_mut();
@@ -161,7 +161,7 @@ impl Log {
     }
 
     /// Returns every node, in NSS's order.
-    fn nodes(&self) -> Vec<sys::CERTVerifyLogNode> {
+    pub(super) fn nodes(&self) -> Vec<sys::CERTVerifyLogNode> {
         let mut found = Vec::new();
         let mut at = self.0.head;
         while !at.is_null() {

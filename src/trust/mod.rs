@@ -32,6 +32,7 @@
 mod path;
 mod proof;
 mod signature;
+pub mod usage;
 
 pub use path::Paths;
 pub use proof::prove;

@@ -1,11 +1,16 @@
 //! `nss-cmc cert`: the certificates of a database.
 
 mod export;
+mod import;
 mod list;
 mod remove;
 mod trust;
+mod verify;
 
 use clap::{Args, Subcommand};
+
+pub use super::enroll::event_text;
+pub use import::notice_text;
 
 use crate::cli::report::Report;
 use nss_cmc::Number;
@@ -22,6 +27,10 @@ pub enum CertCommand {
     Show(list::ShowArgs),
     /// Write a certificate, with its chain if wanted, as PEM or DER
     Export(export::ExportArgs),
+    /// Verify a certificate and its chain, then import and trust it
+    Import(Box<import::ImportArgs>),
+    /// Verify a certificate of the database, or in a file, for a usage
+    Verify(verify::VerifyArgs),
     /// Set the trust flags of a certificate
     Trust(trust::TrustArgs),
     /// Remove a certificate; its key stays
@@ -35,6 +44,8 @@ impl CertCommand {
             CertCommand::List(_) => "cert list",
             CertCommand::Show(_) => "cert show",
             CertCommand::Export(_) => "cert export",
+            CertCommand::Import(_) => "cert import",
+            CertCommand::Verify(_) => "cert verify",
             CertCommand::Trust(_) => "cert trust",
             CertCommand::Remove(_) => "cert remove",
         }
@@ -42,7 +53,7 @@ impl CertCommand {
 
     /// Returns whether the command only reads.
     pub fn reads(&self) -> bool {
-        matches!(self, CertCommand::List(_) | CertCommand::Show(_))
+        matches!(self, CertCommand::List(_) | CertCommand::Show(_) | CertCommand::Verify(_))
     }
 
     /// Returns warnings about the database and the files that the options name.
@@ -51,6 +62,8 @@ impl CertCommand {
             CertCommand::List(args) => args.store.warnings(),
             CertCommand::Show(args) => args.store.warnings(),
             CertCommand::Export(args) => args.store.warnings(),
+            CertCommand::Import(args) => args.warnings(),
+            CertCommand::Verify(args) => args.warnings(),
             CertCommand::Trust(args) => args.change.store.warnings(),
             CertCommand::Remove(args) => args.change.store.warnings(),
         }
@@ -66,6 +79,8 @@ pub fn run(command: CertCommand, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         CertCommand::List(args) => list::list(&args),
         CertCommand::Show(args) => list::show(&args),
         CertCommand::Export(args) => export::run(&args),
+        CertCommand::Import(args) => import::run(*args, tell),
+        CertCommand::Verify(args) => verify::run(args),
         CertCommand::Trust(args) => trust::run(&args, tell),
         CertCommand::Remove(args) => remove::run(&args, tell),
     }

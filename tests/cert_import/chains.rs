@@ -1,0 +1,130 @@
+//! Files with more than one certificate.
+
+use crate::common::{Folder, tool};
+use crate::maker::{CLIENT, Pair, SERVER, ca, make};
+use crate::{
+    DATABASE, assert_untouched, bundle, certutil_takes, database, import, pem, pki_cert_import,
+    restore, stored,
+};
+
+struct Chain {
+    root: Pair,
+    sub: Pair,
+    leaf: Pair,
+}
+
+fn chain() -> Chain {
+    let root = ca("Root").usage(&[5, 6]).itself();
+    let sub = ca("Sub").usage(&[5, 6]).by(&root);
+    let leaf = make("www").usage(&[0, 4]).purposes(&[SERVER]).by(&sub);
+    Chain { root, sub, leaf }
+}
+
+/// The certificates as PKCS #7 in PEM.
+fn pkcs7(f: &Folder, pairs: &[&Pair]) -> Vec<u8> {
+    f.write("in.pem", bundle(pairs));
+    let args = ["crl2pkcs7", "-nocrl", "-certfile", "in.pem", "-out", "out.p7b"];
+    tool("openssl", f.path(), &args);
+    f.read("out.p7b")
+}
+
+const WWW: [&str; 4] = ["--nickname", "www", "--usage", "server"];
+
+#[test]
+fn the_leaf_is_found_and_the_chain_comes_along_untrusted() {
+    let Chain { root, sub, leaf } = &chain();
+    let f = database(&[("root", "CT,C,C", root)]);
+    let orders: [&[&Pair]; 4] =
+        [&[leaf, sub], &[sub, leaf], &[root, sub, leaf], &[sub, root, leaf, leaf]];
+    for order in orders {
+        for file in [bundle(order).into_bytes(), pkcs7(&f, order)] {
+            f.write("chain", &file);
+            restore(&f);
+            let report = import(&f, "chain", &[&WWW[..], &["--output", "json"]].concat());
+            let report = report.exits(0).json();
+            assert_eq!(report["result"]["chain"][0]["added"], true, "{report}");
+            assert_eq!(f.certificates(), ["Sub - TEST ,,", "root CT,C,C", "www ,,"]);
+            assert_eq!((stored(&f, "www"), stored(&f, "Sub - TEST")), (pem(leaf), pem(sub)));
+            assert!(certutil_takes(&f, "www", "V"));
+
+            restore(&f);
+            pki_cert_import(&f, "chain", "V", &["-n", "www", "-t", ",,"]).exits(0);
+            assert_eq!(f.certificates(), ["Sub - TEST ,,", "root CT,C,C", "www ,,"]);
+        }
+    }
+    // Without its issuer the leaf can't be verified.
+    f.write("chain", bundle(&[leaf, sub]));
+    restore(&f);
+    let said = pki_cert_import(&f, "chain", "V", &["-l", "-n", "www", "-t", ",,"]).exits(1);
+    assert!(said.err.contains("issuer is not recognized."), "{}", said.err);
+    assert_untouched(&f, "-l");
+}
+
+#[test]
+fn a_chain_is_trusted_as_asked_for() {
+    let Chain { root, sub, leaf } = &chain();
+    let f = database(&[]);
+    f.write("chain", bundle(&[root, leaf, sub]));
+    let said = import(&f, "chain", &WWW).exits(13);
+    assert!(said.err.contains("CN=Root"), "{}", said.err);
+    assert_untouched(&f, "no trust");
+    let both = ["Root - TEST CT,C,C", "Sub - TEST CT,C,C", "www ,,"];
+    import(&f, "chain", &[&WWW[..], &["--chain-trust", "CT,C,C"]].concat()).exits(0);
+    assert_eq!(f.certificates(), both);
+    restore(&f);
+    let args = ["-c", "-r", "CT,C,C", "-s", "L", "-n", "www", "-t", ",,"];
+    pki_cert_import(&f, "chain", "V", &args).exits(0);
+    assert_eq!(f.certificates(), both);
+    // The chain must be good for what its usage says.
+    restore(&f);
+    let args = ["-c", "-r", "CT,C,C", "-s", "V", "-n", "www", "-t", ",,"];
+    pki_cert_import(&f, "chain", "V", &args).exits(1);
+    assert_untouched(&f, "-s V");
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused_or_left_out() {
+    let Chain { root, sub, leaf } = &chain();
+    let f = database(&[("root", "CT,C,C", root)]);
+    // Named like the issuer, but another key.
+    let fake = ca("Sub").usage(&[5, 6]).by(root);
+    f.write("chain", bundle(&[&fake, leaf, sub]));
+    let said = import(&f, "chain", &WWW).exits(0);
+    assert!(said.err.contains("CN=Sub,O=TEST is not an issuer"), "{}", said.err);
+    assert_eq!(stored(&f, "Sub - TEST"), pem(sub));
+
+    restore(&f);
+    let second = make("other").purposes(&[CLIENT]).by(sub);
+    f.write("chain", bundle(&[leaf, sub, &second]));
+    let said = import(&f, "chain", &WWW).exits(20);
+    assert!(said.err.contains("2 certificates that issued none of the others"), "{}", said.err);
+    f.write("chain", "nothing");
+    import(&f, "chain", &WWW).exits(20);
+    f.write("chain", "");
+    import(&f, "chain", &WWW).exits(20);
+    import(&f, "no-file", &WWW).exits(20);
+    assert_untouched(&f, "mixed");
+}
+
+#[test]
+fn a_certificate_finds_its_key() {
+    let root = ca("Root").usage(&[5, 6]).itself();
+    let f = database(&[("root", "CT,C,C", &root)]);
+    f.write("root.pem", root.pem());
+    f.write("root.key", root.key.private_key_to_pem_pkcs8().unwrap());
+    let create = ["--subject", "CN=www", "--key-type", "ec", "--out", "www.csr"];
+    f.nss_cmc(&[&["csr", "create"], &DATABASE[..], &create].concat()).exits(0);
+    f.write("ext", "extendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n");
+    let sign = "openssl x509 -req -in www.csr -CA root.pem -CAkey root.key -CAcreateserial \
+                -days 30 -extfile ext -out www.pem";
+    tool("sh", f.path(), &["-c", sign]);
+    let keys = f.keys();
+    // Its key says that it is ours; what it is for stands in it.
+    let report = import(&f, "www.pem", &["--nickname", "www", "--output", "json"]).exits(0).json();
+    let result = &report["result"];
+    assert_eq!((&result["has_key"], &result["usage"]), (&true.into(), &"server".into()));
+    assert_eq!(f.certificates(), ["root CT,C,C", "www u,u,u"]);
+    assert_eq!(f.keys(), keys);
+    let json = ["cert", "verify", "-d", "db", "www", "--output", "json"];
+    assert_eq!(f.nss_cmc(&json).exits(0).json()["result"]["usage"], "server");
+}
