@@ -130,7 +130,10 @@ impl<'db> OcspQuestion<'db> {
         self.paths.spend()?;
         let mut why = match self.database.verify_signature(issuer.fields.spki, &signature) {
             Ok(()) => return Ok(()),
-            Err(fault) => refused("its signature does not match").because(fault),
+            Err(fault) => {
+                let what = "the signature of the OCSP response does not match";
+                Error::new(Kind::BadReply, what).because(fault)
+            }
         };
         for der in &basic.certificates {
             let Ok(signer) = certificate::read(der) else { continue };
