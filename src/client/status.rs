@@ -151,14 +151,22 @@ impl Standing {
     }
 
     /// Returns the revoked state, if the CA's records or OCSP say so. A revocation counts more than
-    /// a hold; if both say the same, the answer of OCSP, which is signed.
+    /// a hold; if both say the same, the answer of OCSP, which is signed, unless it has no reason.
+    /// Dogtag's has none, not even for a hold.
     pub fn revocation(&self) -> Option<State> {
         let by_ocsp = self.responded.state();
         let recorded = match &self.recorded {
             Recorded::As(state) => Some(state.clone()),
             Recorded::NotAsked | Recorded::Absent | Recorded::Silent(_) => None,
         };
-        let said = [by_ocsp, recorded].into_iter().flatten();
+        let said = match (by_ocsp, recorded) {
+            (Some(State::Revoked { reason: None, .. }), Some(recorded))
+                if severity(&recorded) > 0 =>
+            {
+                return Some(recorded);
+            }
+            (by_ocsp, recorded) => [by_ocsp, recorded].into_iter().flatten(),
+        };
         said.filter(|state| severity(state) > 0).min_by_key(|state| 2 - severity(state))
     }
 
@@ -166,6 +174,7 @@ impl Standing {
     pub fn differs(&self) -> bool {
         match (&self.recorded, self.responded.state()) {
             (Recorded::As(State::Other(_)), _) => false,
+            (Recorded::As(State::OnHold), Some(State::Revoked { reason: None, .. })) => false,
             (Recorded::As(recorded), Some(by_ocsp)) => severity(recorded) != severity(&by_ocsp),
             _ => false,
         }
@@ -372,7 +381,9 @@ mod tests {
     fn either_word_revokes_and_differences_are_seen() {
         let date = DateTime::from_timestamp(9, 0).unwrap();
         let revoked = |reason| OcspStatus::Revoked { reason: Some(reason), date };
+        let bare = OcspStatus::Revoked { reason: None, date };
         let recorded = State::Revoked { reason: Some(4), date: None };
+        let superseded = recorded.clone();
         let by_key = State::Revoked { reason: Some(1), date: Some(date) };
         for (recorded, status, revocation, differs) in [
             (State::Valid, OcspStatus::Good, None, false),
@@ -388,6 +399,9 @@ mod tests {
             (recorded.clone(), OcspStatus::Unknown, Some(recorded), false),
             (State::OnHold, OcspStatus::Good, Some(State::OnHold), true),
             (State::OnHold, revoked(1), Some(by_key), true),
+            (State::OnHold, bare.clone(), Some(State::OnHold), false),
+            (superseded.clone(), bare.clone(), Some(superseded), false),
+            (State::Valid, bare, Some(State::Revoked { reason: None, date: Some(date) }), true),
         ] {
             let (this_update, next_update, has_nonce) = (date, None, true);
             let answer = OcspAnswer { status, this_update, next_update, has_nonce };
