@@ -122,9 +122,16 @@ fn the_verbs_read_the_records() {
     for which in [&["status", "gone"][..], &["status", "--serial", &serial]] {
         let said = ca(which).exits(13).json();
         assert_eq!(said["status"], "revoked", "{which:?}");
-        assert_eq!(said["result"]["certificates"][0]["has_key"], true);
+        let one = &said["result"]["certificates"][0];
+        assert_eq!((&one["has_key"], &one["ocsp_state"]), (&true.into(), &"revoked".into()));
+        assert_eq!(one["revocation_reason"], "keyCompromise");
+        assert_eq!((&one["ocsp"], &one["ocsp_nonce"]), (&"answered".into(), &true.into()));
     }
-    assert_eq!(ca(&["status", "caadmin"]).exits(0).json()["status"], "valid");
+    let said = f.nss_cmc(&["status", "gone", "-d", "db"]).exits(13);
+    assert!(said.out.contains("\nstate by OCSP: revoked since "), "{}", said.out);
+    let said = ca(&["status", "caadmin"]).exits(0).json();
+    assert_eq!(said["status"], "valid");
+    assert_eq!(said["result"]["certificates"][0]["ocsp_state"], "good");
 
     // What the administrator reads out is enough to begin with.
     let pem = client_file("ca_signing.pem");

@@ -16,6 +16,7 @@ pub mod name;
 #[cfg(test)]
 mod noisy;
 mod number;
+pub(crate) mod ocsp;
 pub(crate) mod oid;
 pub mod pem;
 pub(crate) mod pkcs12;

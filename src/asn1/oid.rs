@@ -223,6 +223,14 @@ oids! {
     CE_EXT_KEY_USAGE "extKeyUsage" = [2, 5, 29, 37];
     /// id-ce-inhibitAnyPolicy (RFC 5280).
     CE_INHIBIT_ANY_POLICY "inhibitAnyPolicy" = [2, 5, 29, 54];
+    /// id-pe-authorityInfoAccess (RFC 5280 §4.2.2.1).
+    PE_AUTHORITY_INFO_ACCESS "authorityInfoAccess" = [1, 3, 6, 1, 5, 5, 7, 1, 1];
+    /// id-ad-ocsp (RFC 5280 §4.2.2.1).
+    AD_OCSP "ocsp" = [1, 3, 6, 1, 5, 5, 7, 48, 1];
+    /// id-pkix-ocsp-basic (RFC 6960 §4.2.1).
+    OCSP_BASIC "ocspBasic" = [1, 3, 6, 1, 5, 5, 7, 48, 1, 1];
+    /// id-pkix-ocsp-nonce (RFC 6960 §4.4.1).
+    OCSP_NONCE "ocspNonce" = [1, 3, 6, 1, 5, 5, 7, 48, 1, 2];
     /// anyExtendedKeyUsage (RFC 5280 §4.2.1.12).
     ANY_EXTENDED_KEY_USAGE "anyExtendedKeyUsage" = [2, 5, 29, 37, 0];
     /// id-qt-cps (RFC 5280 §4.2.1.4).
@@ -279,7 +287,6 @@ const SHOWN: &[(&Oid, &str)] = &[
     (id!(1 2 840 113549 1 12 10 1 5), "secretBag"),
     (id!(1 2 840 113549 3 7), "des-ede3-cbc"),
     (id!(2 5 29 16), "privateKeyUsagePeriod"),
-    (id!(1 3 6 1 5 5 7 1 1), "authorityInfoAccess"),
     (id!(1 3 6 1 5 5 7 48 1 5), "ocspNoCheck"),
     (id!(1 3 6 1 5 5 7 3 28), "cmcRA"),
 ];

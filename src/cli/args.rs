@@ -8,6 +8,7 @@ use clap::Args;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::connection::Encoding;
 use nss_cmc::client::dogtag::ca_url;
+use nss_cmc::client::ocsp::OcspConfig;
 use nss_cmc::client::passwords::{Passwords, SHARED_SECRET, Source, Wanted, others_read};
 use nss_cmc::client::store::{ChangeSpec, Event, Logins, StoreSpec};
 use nss_cmc::error::{Error, Kind, Result};
@@ -409,15 +410,28 @@ impl ReachArgs {
     /// # Errors
     /// As [`ConnectArgs::config`].
     pub fn config(&self, url: &str) -> Result<Config> {
+        let reach = self.ocsp()?;
+        Ok(Config {
+            proxy: reach.proxy,
+            connect_timeout: reach.connect_timeout,
+            timeout: reach.timeout,
+            ..Config::new(ca_url(url)?)
+        })
+    }
+
+    /// Returns how to reach OCSP responders.
+    ///
+    /// # Errors
+    /// As [`ConnectArgs::config`], for the proxy.
+    pub fn ocsp(&self) -> Result<OcspConfig> {
         if self.proxy.as_ref().is_some_and(|url| url.contains('@')) {
             return Err(Error::new(Kind::Usage, "invalid --proxy: it contains a user or password")
                 .hint("set https_proxy in the environment instead"));
         }
-        Ok(Config {
+        Ok(OcspConfig {
             proxy: self.proxy.clone(),
             connect_timeout: Duration::from_secs(self.connect_timeout),
             timeout: Duration::from_secs(self.timeout),
-            ..Config::new(ca_url(url)?)
         })
     }
 }

@@ -169,16 +169,20 @@ fn facts(e: &Error) -> Value {
     if facts.is_empty() { Value::Null } else { facts.into() }
 }
 
+/// Returns a time for JSON (RFC 3339).
+pub fn time(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 /// Returns a summary of a certificate, with its PEM.
 pub fn certificate_json(of: &Summary) -> Value {
-    let rfc3339 = |t: &DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
     json!({
         "pem": pem::encode("CERTIFICATE", &of.der),
         "subject": of.subject,
         "issuer": of.issuer,
         "serial": { "hex": of.serial_hex(), "dec": of.number().decimal() },
-        "not_before": rfc3339(&of.not_before),
-        "not_after": rfc3339(&of.not_after),
+        "not_before": time(of.not_before),
+        "not_after": time(of.not_after),
         "sans": of.sans,
     })
 }

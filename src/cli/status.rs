@@ -7,15 +7,18 @@ use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use super::args::{ReachArgs, TrustArgs, duration};
-use super::report::{Report, certificate_json};
+use super::report::{Report, certificate_json, time};
 use super::table::{Look, Table, plain};
 use nss_cmc::Number;
+use nss_cmc::client::dogtag::records::State;
+use nss_cmc::client::ocsp::{OcspStatus, Responded};
 use nss_cmc::client::status::{Recorded, Standing, StatusSpec, Verdict, Which, status};
 use nss_cmc::error::{Kind, Result};
 use nss_cmc::text::printable;
 
 const EXAMPLES: &str = "\
-The CA's records are not signed: they are as good as the TLS connection. OCSP is not asked.
+The CA's records are not signed: they are as good as the TLS connection. OCSP responses are signed,
+by the CA or a responder that it named, and verified. A certificate is revoked if either says so.
 The exit code is 0 when all serve; 13 when one is due, expired, not yet valid, revoked, on hold, or
 without its key; then the JSON's failed is still false.
 
@@ -47,9 +50,13 @@ pub struct StatusArgs {
     #[command(flatten)]
     database: TrustArgs,
 
-    /// The CA whose records are asked, as https://host:port; nobody is asked without it
+    /// The CA whose records are asked, as https://host:port; only OCSP is asked without it
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
     ca: Option<String>,
+
+    /// Do not ask the OCSP responders that the certificates name
+    #[arg(long, help_heading = "CA")]
+    no_ocsp: bool,
 
     #[command(flatten)]
     reach: ReachArgs,
@@ -78,11 +85,12 @@ pub fn run(args: StatusArgs) -> Result<Report> {
         passwords: args.database.password.passwords(),
         database: args.database.database,
         which,
+        ocsp: (!args.no_ocsp).then(|| args.reach.ocsp()).transpose()?,
         connection: args.ca.map(|url| args.reach.config(&url)).transpose()?,
         due: args.due,
     })?;
     let mut report = if lists { list(&all) } else { one(&all) };
-    report.warnings = all.iter().filter_map(warning).collect();
+    report.warnings = all.iter().flat_map(warnings).collect();
     report.exit = if all.iter().all(Standing::serves) { 0 } else { Kind::Untrusted.exit() };
     let certificates: Vec<Value> = all.iter().map(standing_json).collect();
     let report = report.result(json!({ "certificates": certificates }));
@@ -97,9 +105,9 @@ fn name(of: &Standing) -> String {
 
 /// The verdict in words: `revoked (keyCompromise)`, `valid, without key`.
 fn words(of: &Standing) -> String {
-    let verdict = match (&of.recorded, of.verdict()) {
-        (Recorded::As(state), Verdict::Revoked | Verdict::OnHold) => state.to_string(),
-        (_, verdict) => verdict.word().replace('_', " "),
+    let verdict = match of.revocation() {
+        Some(state) => state.to_string(),
+        None => of.verdict().word().replace('_', " "),
     };
     if of.has_key == Some(false) { format!("{verdict}, without key") } else { verdict }
 }
@@ -127,6 +135,25 @@ fn one(all: &[Standing]) -> Report {
         .line(format!("valid until: {}", certificate.until()))
         .line(format!("key: {key}"))
         .line(format!("state at the CA: {recorded}"))
+        .line(format!("state by OCSP: {}", by_ocsp(&of.responded)))
+}
+
+fn by_ocsp(responded: &Responded) -> String {
+    let (url, answer) = match responded {
+        Responded::NotAsked => return "not asked".to_owned(),
+        Responded::Nobody => return "the certificate names no responder".to_owned(),
+        Responded::Silent(_) => return "no answer".to_owned(),
+        Responded::Answer(url, answer) => (printable(url), answer),
+    };
+    let state = match (&answer.status, responded.state()) {
+        (OcspStatus::Revoked { date, .. }, Some(state)) => {
+            format!("{state} since {}", date.format("%Y-%m-%d %H:%M:%S UTC"))
+        }
+        (OcspStatus::Good, _) => "good".to_owned(),
+        _ => "unknown".to_owned(),
+    };
+    let nonce = if answer.has_nonce { "" } else { ", without nonce" };
+    format!("{state} ({url}{nonce})")
 }
 
 fn list(all: &[Standing]) -> Report {
@@ -155,15 +182,29 @@ fn list(all: &[Standing]) -> Report {
     table.add_to(Report::done("status", status, false, msg))
 }
 
-fn warning(of: &Standing) -> Option<String> {
+fn warnings(of: &Standing) -> Vec<String> {
     let name = name(of);
-    match &of.recorded {
+    let recorded = match &of.recorded {
         Recorded::Silent(e) => Some(format!("the CA's record of {name} cannot be read: {e}")),
         Recorded::Absent => Some(format!(
             "the CA has no record of {name}: another CA issued it, or the record was removed"
         )),
         Recorded::NotAsked | Recorded::As(_) => None,
-    }
+    };
+    let responded = match &of.responded {
+        Responded::Silent(e) => Some(format!("OCSP gives no answer about {name}: {e}")),
+        Responded::Answer(url, answer) if answer.status == OcspStatus::Unknown => {
+            Some(format!("the OCSP responder {} does not know {name}", printable(url)))
+        }
+        Responded::NotAsked | Responded::Nobody | Responded::Answer(..) => None,
+    };
+    let differ = match (&of.recorded, of.responded.state()) {
+        (Recorded::As(recorded), Some(state)) if of.differs() => Some(format!(
+            "the CA's records and OCSP disagree about {name}: {recorded} and {state}; the worse counts"
+        )),
+        _ => None,
+    };
+    [recorded, responded, differ].into_iter().flatten().collect()
 }
 
 fn standing_json(of: &Standing) -> Value {
@@ -173,6 +214,18 @@ fn standing_json(of: &Standing) -> Value {
         Recorded::Absent => ("absent", None),
         Recorded::Silent(_) => ("unknown", None),
     };
+    let (ocsp, answer) = match &of.responded {
+        Responded::NotAsked => ("not_asked", None),
+        Responded::Nobody => ("no_responder", None),
+        Responded::Answer(url, answer) => ("answered", Some((url, answer))),
+        Responded::Silent(_) => ("unknown", None),
+    };
+    let revocation = of.revocation();
+    let date = match (answer.map(|(_, answer)| &answer.status), &revocation) {
+        (Some(OcspStatus::Revoked { date, .. }), _) => Some(*date),
+        (_, Some(State::Revoked { date, .. })) => *date,
+        _ => None,
+    };
     json!({
         "nickname": of.nickname,
         "status": of.verdict().word(),
@@ -181,6 +234,16 @@ fn standing_json(of: &Standing) -> Value {
         "certificate": certificate_json(&of.certificate),
         "ca_record": asked,
         "ca_state": state.map(|state| state.word()),
-        "revocation_reason": state.and_then(|state| state.reason()),
+        "ocsp": ocsp,
+        "ocsp_state": answer.map(|(_, answer)| match &answer.status {
+            OcspStatus::Good => "good",
+            OcspStatus::Revoked { reason: Some(6), .. } => "on_hold",
+            OcspStatus::Revoked { .. } => "revoked",
+            OcspStatus::Unknown => "unknown",
+        }),
+        "ocsp_responder": answer.map(|(url, _)| url),
+        "ocsp_nonce": answer.map(|(_, answer)| answer.has_nonce),
+        "revocation_reason": revocation.as_ref().and_then(State::reason),
+        "revocation_date": date.map(time),
     })
 }

@@ -13,6 +13,7 @@ pub mod find_key;
 mod import;
 pub mod input;
 mod lock;
+pub mod ocsp;
 pub mod output;
 pub mod passwords;
 pub mod pkcs12;

@@ -1,4 +1,5 @@
-//! Whether a certificate still serves: its dates, its key, and its state in the CA's records.
+//! Whether a certificate still serves: its dates, its key, and its state in the CA's records and by
+//! OCSP.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::connection::Config;
 use super::dogtag::records::{Lookup, Records, State};
 use super::input;
+use super::ocsp::{OcspConfig, Responded, Responders};
 use super::passwords::Passwords;
 use super::session::{Needs, Session};
 use super::shared_token::certificate_in;
@@ -68,6 +70,8 @@ pub struct StatusSpec {
     pub which: Which,
     /// The CA whose records are asked; `None` asks nobody.
     pub connection: Option<Config>,
+    /// How to reach the OCSP responders that certificates name; `None` asks none.
+    pub ocsp: Option<OcspConfig>,
     /// The time before its end from which a certificate should be replaced.
     pub due: Duration,
 }
@@ -129,18 +133,50 @@ pub struct Standing {
     pub validity: Validity,
     /// Its state in the CA's records.
     pub recorded: Recorded,
+    /// What OCSP says.
+    pub responded: Responded,
 }
 
 impl Standing {
     /// Returns the verdict: what the CA says weighs more than the dates.
     pub fn verdict(&self) -> Verdict {
-        match (&self.recorded, self.validity) {
-            (Recorded::As(State::OnHold), _) => Verdict::OnHold,
-            (Recorded::As(State::Revoked { .. }), _) => Verdict::Revoked,
-            (_, Validity::Expired) => Verdict::Expired,
-            (_, Validity::NotYet) => Verdict::NotYetValid,
-            (_, Validity::Due) => Verdict::Due,
-            (_, Validity::Valid) => Verdict::Valid,
+        match (self.revocation(), self.validity) {
+            (Some(State::OnHold), _) => Verdict::OnHold,
+            (Some(_), _) => Verdict::Revoked,
+            (None, Validity::Expired) => Verdict::Expired,
+            (None, Validity::NotYet) => Verdict::NotYetValid,
+            (None, Validity::Due) => Verdict::Due,
+            (None, Validity::Valid) => Verdict::Valid,
+        }
+    }
+
+    /// Returns the revoked state, if the CA's records or OCSP say so. A revocation counts more than
+    /// a hold; if both say the same, the answer of OCSP, which is signed, unless it has no reason.
+    /// Dogtag's has none, not even for a hold.
+    pub fn revocation(&self) -> Option<State> {
+        let by_ocsp = self.responded.state();
+        let recorded = match &self.recorded {
+            Recorded::As(state) => Some(state.clone()),
+            Recorded::NotAsked | Recorded::Absent | Recorded::Silent(_) => None,
+        };
+        let said = match (by_ocsp, recorded) {
+            (Some(State::Revoked { reason: None, .. }), Some(recorded))
+                if severity(&recorded) > 0 =>
+            {
+                return Some(recorded);
+            }
+            (by_ocsp, recorded) => [by_ocsp, recorded].into_iter().flatten(),
+        };
+        said.filter(|state| severity(state) > 0).min_by_key(|state| 2 - severity(state))
+    }
+
+    /// Returns whether the CA's records and OCSP differ about the revocation.
+    pub fn differs(&self) -> bool {
+        match (&self.recorded, self.responded.state()) {
+            (Recorded::As(State::Other(_)), _) => false,
+            (Recorded::As(State::OnHold), Some(State::Revoked { reason: None, .. })) => false,
+            (Recorded::As(recorded), Some(by_ocsp)) => severity(recorded) != severity(&by_ocsp),
+            _ => false,
         }
     }
 
@@ -150,11 +186,21 @@ impl Standing {
     }
 }
 
+/// 0 for a state that isn't revoked, 1 for on hold, 2 for revoked.
+fn severity(state: &State) -> u8 {
+    match state {
+        State::Revoked { .. } => 2,
+        State::OnHold => 1,
+        State::Valid | State::Expired | State::NotYetValid | State::Other(_) => 0,
+    }
+}
+
 /// Looks at certificates. Nothing is changed, and no private key is used.
 ///
 /// # Errors
 /// [`Kind::NotFound`] for a nickname or serial number; those of [`Session::open`] and of reading the
-/// file. A CA that can't be reached is an error only with [`Which::Serial`].
+/// file. A CA that can't be reached is an error only with [`Which::Serial`], or when it was to be
+/// asked and a certificate's OCSP responder gives no answer either.
 pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
     let nickname = match &spec.which {
         Which::Nickname(nickname) => Some(nickname.as_str()),
@@ -166,6 +212,7 @@ pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
         Some(config) => Some((config.transport(Some(&session.database), None)?, config)),
         None => None,
     };
+    let mut responders = spec.ocsp.map(|config| Responders::new(config, &session.database));
     let found = find(&session, &spec.which, asked.as_mut())?;
     let mut all = Vec::new();
     for (der, held) in found {
@@ -174,16 +221,37 @@ pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
             Some((transport, config)) => recorded(transport, &config.ca, &certificate)?,
             None => Recorded::NotAsked,
         };
+        let responded = match &mut responders {
+            Some(responders) => responders.ask(&der)?,
+            None => Responded::NotAsked,
+        };
+        let (recorded, responded) = match (recorded, responded) {
+            (Recorded::Silent(records), Responded::Silent(ocsp)) => {
+                return Err(nobody(&certificate, records, ocsp));
+            }
+            some => some,
+        };
         all.push(Standing {
             nickname: held.as_ref().and_then(Certificate::nickname),
             has_key: held.as_ref().map(Certificate::has_key),
             validity: Validity::of(&certificate, spec.due, Utc::now()),
             certificate,
             recorded,
+            responded,
         });
     }
-    drop(asked);
+    drop((asked, responders));
     Ok((all, session.close().err()))
+}
+
+/// The error when neither the CA's records nor OCSP can be asked.
+fn nobody(certificate: &Summary, records: Error, ocsp: Error) -> Error {
+    let serial = certificate.serial_hex();
+    let what = format!("cannot find out whether certificate {serial} is revoked");
+    Error::new(records.kind(), what)
+        .because(records)
+        .note(format!("OCSP gave no answer either: {ocsp}"))
+        .hint("without --ca and with --no-ocsp only dates and key are looked at")
 }
 
 type Asked<'db, 'c> = (Transport<'db>, &'c Config);
@@ -253,6 +321,7 @@ pub(super) fn recorded(
 
 #[cfg(test)]
 mod tests {
+    use super::super::ocsp::{OcspAnswer, OcspStatus};
     use super::*;
 
     fn certificate(from: i64, to: i64) -> Summary {
@@ -294,6 +363,7 @@ mod tests {
             has_key,
             validity,
             recorded,
+            responded: Responded::NotAsked,
         };
         let revoked = Recorded::As(State::Revoked { reason: None, date: None });
         assert_eq!(standing(revoked, Validity::Expired, None).verdict(), Verdict::Revoked);
@@ -305,5 +375,50 @@ mod tests {
         assert!(!standing(valid(), Validity::Valid, Some(false)).serves());
         assert!(!standing(valid(), Validity::Due, Some(true)).serves());
         assert_eq!(standing(valid(), Validity::Expired, None).verdict(), Verdict::Expired);
+    }
+
+    #[test]
+    fn either_word_revokes_and_differences_are_seen() {
+        let date = DateTime::from_timestamp(9, 0).unwrap();
+        let revoked = |reason| OcspStatus::Revoked { reason: Some(reason), date };
+        let bare = OcspStatus::Revoked { reason: None, date };
+        let recorded = State::Revoked { reason: Some(4), date: None };
+        let superseded = recorded.clone();
+        let by_key = State::Revoked { reason: Some(1), date: Some(date) };
+        for (recorded, status, revocation, differs) in [
+            (State::Valid, OcspStatus::Good, None, false),
+            (State::Expired, OcspStatus::Good, None, false),
+            (State::Other("NEW".into()), OcspStatus::Good, None, false),
+            (State::Valid, OcspStatus::Unknown, None, false),
+            (State::Valid, revoked(1), Some(by_key.clone()), true),
+            (State::Other("NEW".into()), revoked(1), Some(by_key.clone()), false),
+            (State::Valid, revoked(6), Some(State::OnHold), true),
+            (recorded.clone(), OcspStatus::Good, Some(recorded.clone()), true),
+            (recorded.clone(), revoked(6), Some(recorded.clone()), true),
+            (recorded.clone(), revoked(1), Some(by_key.clone()), false),
+            (recorded.clone(), OcspStatus::Unknown, Some(recorded), false),
+            (State::OnHold, OcspStatus::Good, Some(State::OnHold), true),
+            (State::OnHold, revoked(1), Some(by_key), true),
+            (State::OnHold, bare.clone(), Some(State::OnHold), false),
+            (superseded.clone(), bare.clone(), Some(superseded), false),
+            (State::Valid, bare, Some(State::Revoked { reason: None, date: Some(date) }), true),
+        ] {
+            let (this_update, next_update, has_nonce) = (date, None, true);
+            let answer = OcspAnswer { status, this_update, next_update, has_nonce };
+            let standing = Standing {
+                certificate: certificate(0, 1),
+                nickname: None,
+                has_key: None,
+                validity: Validity::Valid,
+                recorded: Recorded::As(recorded),
+                responded: Responded::Answer(String::new(), answer),
+            };
+            let said = (&standing.recorded, &standing.responded);
+            assert_eq!(
+                (standing.revocation(), standing.differs()),
+                (revocation, differs),
+                "{said:?}"
+            );
+        }
     }
 }

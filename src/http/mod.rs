@@ -205,17 +205,17 @@ impl<'db> Transport<'db> {
         })
     }
 
-    /// Posts a query that changes nothing on the server; query and response have the given media
-    /// type.
+    /// Posts a query of the media type `kind` that changes nothing on the server, accepting a
+    /// response of the type `accept`.
     ///
     /// # Errors
     /// As for [`Transport::post`].
-    pub fn query(&mut self, url: &str, question: &[u8], media_type: &str) -> Result<Reply> {
+    pub fn query(&mut self, url: &str, question: &[u8], kind: &str, accept: &str) -> Result<Reply> {
         self.exchange(url, false, question, |easy| {
             easy.post(true)?;
             easy.post_field_size(question.len() as u64)?;
-            let kind = format!("Content-Type: {media_type}");
-            headers(easy, &[&kind, &format!("Accept: {media_type}"), "Expect:"])
+            let kind = format!("Content-Type: {kind}");
+            headers(easy, &[&kind, &format!("Accept: {accept}"), "Expect:"])
         })
     }
 

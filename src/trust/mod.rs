@@ -27,8 +27,9 @@
 //! doesn't know. No certificate on the path is marked `p` (distrusted).
 //!
 //! **Revocation and names.** CRLs in the database, and nameConstraints, apply to every certificate
-//! on a path. There is no OCSP, and CRLs are not fetched.
+//! on a path. OCSP is asked only about a certificate's status, by [`ocsp`]; CRLs are not fetched.
 
+pub mod ocsp;
 mod path;
 mod proof;
 mod signature;

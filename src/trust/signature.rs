@@ -190,16 +190,19 @@ fn signing_algorithm(signer: &SignerInfo, digest: Digest) -> Result<Vec<u8>> {
     } else {
         given.clone()
     };
-    let parameters = meant.parameters.as_ref().map(|p| p.as_bytes());
-    let is_known = if *meant.algorithm == *oid::RSASSA_PSS {
+    let der = encode("a signature algorithm", &meant)?;
+    if is_strong(&der) { Ok(der) } else { Err(weak(id)) }
+}
+
+/// Returns whether an AlgorithmIdentifier (DER) is that of a signature with SHA-2 or ML-DSA.
+pub(super) fn is_strong(der: &[u8]) -> bool {
+    let Ok(given) = decode::<rasn_cms::AlgorithmIdentifier>("x", der) else { return false };
+    if *given.algorithm == *oid::RSASSA_PSS {
+        let parameters = given.parameters.as_ref().map(|p| p.as_bytes());
         pss_digest(parameters.unwrap_or_default()).is_some()
     } else {
-        STRONG.iter().any(|known| *meant.algorithm == **known)
-    };
-    if !is_known {
-        return Err(weak(id));
+        STRONG.iter().any(|known| *given.algorithm == **known)
     }
-    encode("a signature algorithm", &meant)
 }
 
 const STRONG: &[&Oid] = &[

@@ -1,4 +1,4 @@
-//! The CA's records by REST: `pki` and the modern verbs beside a stand-in CA, and what hostile servers
+//! The CA's records by REST, and OCSP: `pki` and the modern verbs beside a stand-in CA, and what hostile servers
 //! send.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -6,6 +6,7 @@ mod chains;
 #[path = "../common/mod.rs"]
 mod common;
 mod hostile;
+mod ocsp;
 mod pki;
 #[allow(dead_code)]
 #[path = "../transport/server.rs"]

@@ -106,7 +106,7 @@ impl<'t, 'db> Rest<'t, 'db> {
             let url = url.as_str();
             let reply = match body {
                 None => self.transport.get(url, JSON),
-                Some(body) => self.transport.query(url, body.to_string().as_bytes(), JSON),
+                Some(body) => self.transport.query(url, body.to_string().as_bytes(), JSON, JSON),
             };
             let why = match reply.and_then(|reply| meaning(url, &reply, &read)) {
                 Ok(answer) => {
