@@ -9,7 +9,7 @@ mod maker;
 #[path = "cert_import/table.rs"]
 mod table;
 
-use common::dogtag::{client_file, folder, java};
+use common::dogtag::{URL, client_file, folder, java};
 use common::{Folder, PASSWORD, Said, tool};
 use maker::{PAST, Pair, SERVER, ca, make};
 use table::{ALL, USAGES, Wrong, certificate, root};
@@ -158,33 +158,54 @@ fn a_pkcs_12_file_is_judged_alike() {
 }
 
 /// Section 5.3.1: "Import the admin certificate into the client NSS database." The command lines are as
-/// printed, but for places and passwords; the database has no password, because the line names none.
+/// printed, but for places and passwords; then pki adds the key, and the administrator enrolls. As
+/// printed the database has no password.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
-fn section_5_3_1_imports_the_admin_certificate() {
-    let f = folder("cert-documentation");
-    let instance = f.file("root/.dogtag/instance");
-    std::fs::create_dir_all(&instance).unwrap();
-    let p12 = client_file("ca_admin_cert.p12");
-    std::fs::copy(p12, instance.join("ca_admin_cert.p12")).unwrap();
-    f.write("pass", format!("{PASSWORD}\n"));
-    let home = f.file("root");
-    let extract = "openssl pkcs12 -in /root/.dogtag/instance/ca_admin_cert.p12 -clcerts -nodes \
-                   -nokeys -out /root/.dogtag/instance/ca_admin_cert.crt -passin file:pass";
-    let extract = extract.replace("/root", home.to_str().unwrap());
-    tool("sh", f.path(), &["-c", &format!("{extract} || {extract} -legacy")]);
+fn section_5_3_1_imports_the_admin_certificate_and_pki_its_key() {
+    for (nickname, password) in [("CA Admin - Client Certificate", false), ("caadmin", true)] {
+        let f = folder("cert-documentation");
+        let instance = f.file("root/.dogtag/instance");
+        std::fs::create_dir_all(&instance).unwrap();
+        let p12 = client_file("ca_admin_cert.p12");
+        std::fs::copy(p12, instance.join("ca_admin_cert.p12")).unwrap();
+        f.write_secret("pass", format!("{PASSWORD}\n"));
+        let home = f.path().to_str().unwrap().to_owned();
+        let line = |printed: &str| {
+            let line = printed.replace("/root", &format!("{home}/root"));
+            let line = line.replace("CA Admin - Client Certificate", nickname);
+            let line = if password { line.replace("-d .", "-d . -f ../pass") } else { line };
+            tool("sh", f.path(), &["-c", &format!("PATH=$PWD:$PATH; cd db; {line}")])
+        };
+        let extract = "openssl pkcs12 -in /root/.dogtag/instance/ca_admin_cert.p12 -clcerts -nodes \
+                       -nokeys -out /root/.dogtag/instance/ca_admin_cert.crt -passin file:../pass";
+        line(&format!("{extract} || {extract} -legacy"));
 
-    tool("rm", f.path(), &["-r", "db"]);
-    std::fs::create_dir(f.file("db")).unwrap();
-    f.certutil(&["-N", "--empty-password"]);
-    let anchor = client_file("ca_signing.pem");
-    let anchor = anchor.to_str().unwrap();
-    f.certutil(&["-A", "-n", "ca", "-t", "CT,C,C", "-a", "-i", anchor]);
-    let printed = "PKICertImport -d . -n \"CA Admin - Client Certificate\" -t \",,\" -a -i \
-                   /root/.dogtag/instance/ca_admin_cert.crt -u C";
-    let printed = printed.replace("/root", home.to_str().unwrap());
-    let link = f.file("PKICertImport");
-    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_nss-cmc"), link).unwrap();
-    tool("sh", f.path(), &["-c", &format!("PATH=$PWD:$PATH; cd db; {printed}")]);
-    assert_eq!(f.certificates(), ["CA Admin - Client Certificate ,,", "ca CT,C,C"]);
+        tool("rm", f.path(), &["-r", "db"]);
+        std::fs::create_dir(f.file("db")).unwrap();
+        f.certutil(if password { &["-N", "-f", "pass"] } else { &["-N", "--empty-password"] });
+        let anchor = client_file("ca_signing.pem");
+        let add = ["-A", "-n", "ca", "-t", "CT,C,C", "-a", "-f", "pass", "-i"];
+        f.certutil(&[&add[..], &[anchor.to_str().unwrap()]].concat());
+        for name in ["PKICertImport", "pki"] {
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_nss-cmc"), f.file(name)).unwrap();
+        }
+        line(
+            "PKICertImport -d . -n \"CA Admin - Client Certificate\" -t \",,\" -a -i \
+             /root/.dogtag/instance/ca_admin_cert.crt -u C",
+        );
+        assert_eq!(f.certificates(), [&format!("{nickname} ,,"), "ca CT,C,C"]);
+
+        line(
+            "pki -d . pkcs12-import --pkcs12-file /root/.dogtag/instance/ca_admin_cert.p12 \
+             --pkcs12-password-file ../pass",
+        );
+        assert_eq!(f.certificates(), [&format!("{nickname} u,u,u"), "ca CT,C,C"]);
+        let enroll = ["enroll", "-d", "db", "--ca", URL, "--profile", "caCMCserverCert"];
+        let what =
+            ["--signer", nickname, "--subject", "CN=www.lab.test,O=LAB", "--nickname", "www"];
+        let login: &[&str] = if password { &["--password-file", "pass"] } else { &[] };
+        f.nss_cmc(&[&enroll[..], &what, login].concat()).exits(0);
+        assert!(f.certificates().contains(&"www u,u,u".to_owned()), "{:?}", f.certificates());
+    }
 }

@@ -99,7 +99,7 @@ fn messages_are_made_sent_and_believed() {
     let profile = "caECFullCMCSharedTokenCert";
     let send = ["cmc", "send", "cmc.req", "-d", "db", "--ca", &ca.url, "--profile", profile];
     needs_password(f.nss_cmc(&[&send[..], &["--out", "resp"]].concat()));
-    assert!(!String::from_utf8(f.read("ca.log")).unwrap().contains("POST"));
+    assert!(!String::from_utf8(f.read("ca.log")).unwrap().contains("profileSubmit"));
     f.nss_cmc(&[&send[..], &["--out", "resp", "--password-file", "pw"]].concat()).exits(0);
     let http = format!(
         "host=localhost\nport={}\nsecure=true\ninput=cmc.req\noutput=http.resp\ndbdir=db\n\

@@ -99,7 +99,7 @@ impl Tokens {
 
     /// Returns the number of requests to the CA.
     fn asked(&self) -> usize {
-        String::from_utf8(self.0.read("ca.log")).unwrap().matches("POST").count()
+        String::from_utf8(self.0.read("ca.log")).unwrap().matches("profileSubmit").count()
     }
 }
 
@@ -146,6 +146,23 @@ fn signer_and_new_key_are_in_any_two_tokens() {
     closed.sort();
     assert_eq!(closed, ["\"HSM\"", "\"other\""], "{said}");
     assert!(!said.contains("BAD_PASSWORD"), "{said}");
+}
+
+/// The session key of the CA's EncryptedPOP is decrypted in the new key's token.
+#[test]
+fn an_encryption_only_key_is_proved_in_its_token() {
+    let t = Tokens::new();
+    let ca = StandIn::start(&t.0, &[]);
+    let args = ["enroll", "-d", "db", "--password-file", "pins", "--ca", &ca.url];
+    let what = ["--profile", "caFullCMCUserCert", "--encryption-only", "--token", "HSM"];
+    let name = ["--subject", "CN=enc", "--nickname", "enc", "--output", "json"];
+    let signer = ["--signer", "HSM:hsm-agent"];
+    let report = t.ours(&[&args[..], &what, &name, &signer].concat()).exits(0).json();
+    assert!(t.keys("HSM").contains(report["result"]["key_id"].as_str().unwrap()), "{report}");
+    let list = t.certutil(&["-L", "-h", "HSM"]);
+    let line = list.lines().find(|l| l.starts_with("HSM:enc "));
+    assert!(line.is_some_and(|l| l.ends_with("u,u,u")), "{list}");
+    assert_eq!(t.asked(), 2);
 }
 
 #[test]

@@ -130,6 +130,9 @@ fn a_check_tries_and_leaves_nothing() {
     {
         assert!(of(&hsm, what), "{what}");
     }
+    // Its AES key wrap with padding is RFC 5649.
+    assert!(of(&hsm, "archive rsa:2048 AES KeyWrap/Wrapped"));
+    assert!(!of(&hsm, "archive rsa:2048 AES KeyWrap/Padding"));
     assert_eq!(hsm.len(), own.len());
     assert_eq!((t.0.keys(), t.hsm_keys()), before);
     // A wrong PIN is a failure of the run, not of the token.

@@ -7,7 +7,7 @@ mod common;
 
 use std::process::Command;
 
-use common::dogtag::{URL, client_file, folder, java};
+use common::dogtag::{URL, client_file, folder, in_chroot, java};
 use common::{Folder, PASSWORD, Said, run, tool};
 
 /// A folder without a database but `ours` and `theirs`, empty, and `pw`.
@@ -148,4 +148,66 @@ fn the_administrator_s_file_makes_a_database_ready_for_enroll() {
     let what = ["--profile", "caCMCserverCert", "--signer", "caadmin", "--nickname", "www"];
     f.nss_cmc(&[&enroll[..], &what, &["--subject", "CN=www.example.com,O=LAB"]].concat()).exits(0);
     assert!(content(&f, "ours").0.contains(&"www u,u,u".to_owned()));
+}
+
+/// Java's own reader: a certificate chain beside a key, which it decrypts and writes again.
+#[test]
+#[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
+fn keytool_reads_what_is_exported() {
+    let f = folder("pkcs12-keytool");
+    f.write_secret("pw", format!("{PASSWORD}\n"));
+    let make = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let files = ["-subj", "/CN=ec", "-keyout", "ec.key", "-out", "ec.pem"];
+    tool("openssl", f.path(), &[&make[..], &files].concat());
+    let pack = ["pkcs12", "-export", "-inkey", "ec.key", "-in", "ec.pem", "-name", "ec"];
+    let pack = [&pack[..], &["-out", "ec.p12", "-passout", "file:pw"]].concat();
+    tool("openssl", f.path(), &pack);
+    let import = ["pkcs12", "import", "ec.p12", "-d", "db", "--password-file", "pw"];
+    f.nss_cmc(&[&import[..], &["--pkcs12-password-file", "pw"]].concat()).exits(0);
+    let keytool = |args: &[&str]| {
+        let store = ["-keystore", "out.p12", "-storetype", "PKCS12", "-storepass:file", "pw"];
+        in_chroot(&f, &[&["keytool"], args, &store].concat())
+    };
+    let again = || {
+        std::fs::remove_file(f.file("java.p12")).ok();
+        let from = ["keytool", "-importkeystore", "-srckeystore", "out.p12"];
+        let from = [&from[..], &["-srcstorepass:file", "pw", "-destkeystore", "java.p12"]].concat();
+        let to = ["-deststoretype", "PKCS12", "-deststorepass:file", "pw"];
+        in_chroot(&f, &[&from[..], &to].concat())
+    };
+    for (nickname, certificates) in [("caadmin", 2), ("ec", 1)] {
+        let chain = format!("Certificate chain length: {certificates}\n");
+        f.write("cert.pem", f.certutil(&["-L", "-n", nickname, "-a"]));
+        let cert = ["x509", "-in", "cert.pem", "-noout"];
+        let ours = tool("openssl", f.path(), &[&cert[..], &["-pubkey"]].concat());
+        let print = ["-fingerprint", "-sha256"];
+        let print = tool("openssl", f.path(), &[&cert[..], &print].concat());
+        for encryption in ["aes", "legacy"] {
+            export(&f, nickname, encryption);
+            let list = keytool(&["-list", "-v"]).exits(0).out;
+            assert_eq!(list.matches("Entry type: PrivateKeyEntry").count(), 1, "{list}");
+            assert!(list.contains(&chain), "{list}");
+            assert!(list.contains(&format!("Alias name: {nickname}\n")), "{list}");
+            assert!(list.contains(print.trim().split_once('=').unwrap().1), "{list}");
+            // It writes the key that it has decrypted.
+            again().exits(0);
+            let read = ["pkcs12", "-legacy", "-in", "java.p12", "-passin", "file:pw", "-nocerts"];
+            let key = tool("openssl", f.path(), &[&read[..], &["-nodes"]].concat());
+            f.write_secret("key.pem", key);
+            let theirs = tool("openssl", f.path(), &["pkey", "-in", "key.pem", "-pubout"]);
+            assert_eq!(theirs, ours, "{nickname} {encryption}");
+        }
+        // Java has no RFC 5649: it reads the certificates, and says that it can't read the key.
+        export(&f, nickname, "aes-kwp");
+        let list = keytool(&["-list", "-v"]).exits(0).out;
+        assert!(list.contains(&chain), "{list}");
+        let said = again().exits(1).out;
+        assert!(said.contains("expecting the object identifier for AES cipher"), "{said}");
+    }
+}
+
+fn export(f: &Folder, nickname: &str, encryption: &str) {
+    let export = ["pkcs12", "export", "out.p12", nickname, "-d", "db", "--password-file", "pw"];
+    let how = ["--pkcs12-password-file", "pw", "--encryption", encryption, "--overwrite"];
+    f.nss_cmc(&[&export[..], &how].concat()).exits(0);
 }
