@@ -134,7 +134,7 @@ mod tests {
         for (bytes, what) in [
             (&b"nothing"[..], "cannot read x"),
             (b"", "it is empty"),
-            (pem::encode("PRIVATE KEY", &[0x30, 0]).as_bytes(), "no certificate"),
+            (pem::encode("PRIVATE KEY", &[0x30, 0]).as_bytes(), "this is a private key"),
         ] {
             let e = certificates("x", bytes).unwrap_err();
             assert_eq!(e.kind(), Kind::Input);

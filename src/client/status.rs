@@ -152,7 +152,7 @@ impl Standing {
 
     /// Returns the revoked state, if the CA's records or OCSP say so. A revocation counts more than
     /// a hold; if both say the same, the answer of OCSP, which is signed, unless it has no reason.
-    /// Dogtag's has none, not even for a hold.
+    /// Dogtag's has none.
     pub fn revocation(&self) -> Option<State> {
         let by_ocsp = self.responded.state();
         let recorded = match &self.recorded {

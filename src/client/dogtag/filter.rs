@@ -143,7 +143,7 @@ impl Filter {
         }
         let found = FIELDS.iter().find(|(_, name, _)| *name == wanted);
         found.inspect(|(field, ..)| self.set(*field, value)).is_some()
-            || FIELDS.iter().any(|(.., in_use)| *in_use == member)
+            || !member.is_empty() && FIELDS.iter().any(|(.., in_use)| *in_use == member)
     }
 
     /// Adds a serial number as one end of a range.
