@@ -22,7 +22,7 @@ use crate::secret::Secret;
 /// Bags of a file that are read at most.
 const MOST_BAGS: usize = 1000;
 /// Iterations of key derivations that are worked off for one file at most: a minute or two.
-const MOST_ITERATIONS: u64 = 100_000_000;
+pub(super) const MOST_ITERATIONS: u64 = 100_000_000;
 /// SafeContents in one another.
 const DEEPEST: usize = 8;
 
