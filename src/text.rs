@@ -38,10 +38,9 @@ pub(crate) fn certutil(action: &str, dir: impl AsRef<std::ffi::OsStr>) -> String
     format!("certutil {action} -d {}", quoted(dir))
 }
 
-/// Returns the certutil command that makes a database trust a CA. A database with a password needs
-/// its `-f`.
+/// Returns the command that makes a database trust a CA; it prompts for the database's password.
 pub(crate) fn trust_command(dir: impl AsRef<std::ffi::OsStr>) -> String {
-    format!("{} -n CA -t CT,C,C -a -i ca.pem -f PWFILE", certutil("-A", dir))
+    format!("nss-cmc cert import ca.pem -d {} --nickname CA --trust CT,C,C", quoted(dir))
 }
 
 pub(crate) fn acts_on_terminal(c: char) -> bool {

@@ -351,7 +351,7 @@ fn what_is_wrong_on_the_way() {
     may_be_issued(&f, &ca.url, "standin-hang", &["--timeout", "1"], 30, &["localhost"]);
     may_be_issued(&f, &ca.url, "standin-reset", &[], 30, &["localhost"]);
     f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
-    fails(&f, &ca.url, profile, &[], 31, &["SEC_ERROR_UNTRUSTED_ISSUER", "certutil -A"]);
+    fails(&f, &ca.url, profile, &[], 31, &["SEC_ERROR_UNTRUSTED_ISSUER", "nss-cmc cert import"]);
 }
 
 #[test]

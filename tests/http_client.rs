@@ -305,7 +305,7 @@ fn tls_with_and_without_a_client_certificate() {
     f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
     let said = secure(&f, ca.port, &[]).exits(1);
     assert!(said.out.contains("is not trusted"), "{}", said.out);
-    assert!(said.err.contains("certutil -A"), "{}", said.err);
+    assert!(said.err.contains("nss-cmc cert import"), "{}", said.err);
 }
 
 /// An unusable output file is reported before anything is sent.

@@ -43,7 +43,7 @@ fn a_missing_database_is_an_error_and_is_not_made() {
         let e = Database::open(dir.path().to_str().unwrap(), access).unwrap_err();
         assert_eq!(e.kind(), Kind::Database);
         assert!(e.to_string().contains("cert9.db"), "{e}");
-        assert!(e.hint_text().unwrap().contains("certutil -N"));
+        assert!(e.hint_text().unwrap().contains("nss-cmc db create -d "));
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     std::fs::write(dir.path().join("cert9.db"), "not SQLite").unwrap();

@@ -115,13 +115,13 @@ oids! {
     X509_CERTIFICATE "x509Certificate" = [1, 2, 840, 113549, 1, 9, 22, 1];
     /// Trust flags in a PKCS #12 file, as Dogtag writes them.
     DOGTAG_TRUST_FLAGS "trustFlags" = [2, 16, 840, 1, 113730, 5, 1, 1, 1];
-    /// keyBag (RFC 7292 §4.2, and those below).
+    /// keyBag (RFC 7292 §4.2.1).
     KEY_BAG "keyBag" = [1, 2, 840, 113549, 1, 12, 10, 1, 1];
-    /// pkcs8ShroudedKeyBag.
+    /// pkcs8ShroudedKeyBag (RFC 7292 §4.2.2).
     SHROUDED_KEY_BAG "pkcs8ShroudedKeyBag" = [1, 2, 840, 113549, 1, 12, 10, 1, 2];
-    /// certBag.
+    /// certBag (RFC 7292 §4.2.3).
     CERT_BAG "certBag" = [1, 2, 840, 113549, 1, 12, 10, 1, 3];
-    /// safeContentsBag.
+    /// safeContentsBag (RFC 7292 §4.2.6).
     SAFE_CONTENTS_BAG "safeContentsBag" = [1, 2, 840, 113549, 1, 12, 10, 1, 6];
     /// id-encryptedData (RFC 5652).
     ID_ENCRYPTED_DATA "encryptedData" = [1, 2, 840, 113549, 1, 7, 6];

@@ -73,7 +73,7 @@ fn blocks(bytes: &[u8]) -> Vec<Vec<u8>> {
     labelled(bytes).into_iter().map(|(_, text)| text).collect()
 }
 
-/// Label and base64 text of every PEM block, white space removed.
+/// Returns label and base64 text of every PEM block, without white space.
 fn labelled(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let mut current: Option<(String, Vec<u8>)> = None;
@@ -91,11 +91,12 @@ fn labelled(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// Every PEM block in `bytes`, as label and DER, in their order; what is no PEM is one without label, as
-/// [`to_der`] reads it. Text around the blocks is allowed.
+/// Returns every PEM block (RFC 7468) in `bytes` as label and DER, in the order of the file. Input
+/// without PEM is one block with an empty label, as [`to_der`] reads it. Text around the blocks is
+/// allowed.
 ///
 /// # Errors
-/// As [`to_der`]; of several blocks for the first that can't be decoded.
+/// As [`to_der`], for the first block that can't be decoded.
 pub fn all(what: &str, bytes: &[u8]) -> Result<Vec<(String, Vec<u8>)>> {
     let is_der = bytes.first() == Some(&0x30);
     let blocks = if is_der { Vec::new() } else { labelled(bytes) };

@@ -6,21 +6,21 @@ use rasn_cms::{AlgorithmIdentifier, Attribute, ContentInfo};
 use super::{decode, decode_ber, oid, split_tlv, tlv};
 use crate::error::{Error, Kind, Result};
 
-/// PFX: the whole file.
+/// PFX (RFC 7292 §4): the whole file.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub(crate) struct Pfx {
-    /// 3.
+    /// The version, 3.
     pub(crate) version: Integer,
     /// Data (protected by a password) or SignedData (by a key).
     pub(crate) auth_safe: ContentInfo,
-    /// The MAC over the content, by the password.
+    /// The MAC over the content, with a key derived from the password.
     pub(crate) mac_data: Option<MacData>,
 }
 
-/// MacData.
+/// MacData (RFC 7292 §4).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub(crate) struct MacData {
-    /// Algorithm and value.
+    /// Algorithm and value of the MAC.
     pub(crate) mac: DigestInfo,
     /// Salt of the key derivation; PBMAC1 (RFC 9579) has its own.
     pub(crate) mac_salt: OctetString,
@@ -28,7 +28,7 @@ pub(crate) struct MacData {
     pub(crate) iterations: Option<Integer>,
 }
 
-/// DigestInfo (RFC 8017).
+/// DigestInfo (RFC 8017 §9.2).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub(crate) struct DigestInfo {
     /// A digest, or PBMAC1.
@@ -37,7 +37,7 @@ pub(crate) struct DigestInfo {
     pub(crate) digest: OctetString,
 }
 
-/// SafeBag.
+/// SafeBag (RFC 7292 §4.2).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub(crate) struct SafeBag {
     /// The type of the value.
@@ -49,17 +49,17 @@ pub(crate) struct SafeBag {
     pub(crate) bag_attributes: Option<SetOf<Attribute>>,
 }
 
-/// CertBag.
+/// CertBag (RFC 7292 §4.2.3).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub(crate) struct CertBag {
     /// The type of certificate.
     pub(crate) cert_id: ObjectIdentifier,
-    /// For X.509 an OCTET STRING with its DER.
+    /// The certificate; for X.509 an OCTET STRING with its DER.
     #[rasn(tag(explicit(0)))]
     pub(crate) cert_value: Any,
 }
 
-/// EncryptedPrivateKeyInfo (RFC 5208).
+/// EncryptedPrivateKeyInfo (RFC 5208 §6).
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub(crate) struct EncryptedPrivateKeyInfo {
     /// The algorithm.
@@ -68,7 +68,8 @@ pub(crate) struct EncryptedPrivateKeyInfo {
     pub(crate) encrypted_data: OctetString,
 }
 
-/// The parameters of PBES2 and of PBMAC1 (RFC 8018): a key derivation, and the scheme that uses the key.
+/// The parameters of PBES2 and PBMAC1 (RFC 8018 appendix A.4, A.5): a key derivation, and the scheme
+/// that uses the key.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub(crate) struct DerivedKey {
     /// PBKDF2.
@@ -77,7 +78,7 @@ pub(crate) struct DerivedKey {
     pub(crate) scheme: AlgorithmIdentifier,
 }
 
-/// PBKDF2-params (RFC 8018) with a specified salt.
+/// PBKDF2-params (RFC 8018 appendix A.2) with a specified salt.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
 pub(crate) struct Pbkdf2 {
     /// The salt.
@@ -99,13 +100,13 @@ pub(crate) struct SaltAndIterations {
     pub(crate) iterations: Integer,
 }
 
-/// The most iterations that are computed; more would keep the reader busy for minutes.
+/// The most iterations accepted; more would take minutes.
 const MOST_ITERATIONS: u32 = 20_000_000;
 
 /// A password-based algorithm, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protection {
-    /// The algorithm: `PBES2`, `pbeWithSHA1And40BitRC2-CBC`, `sha256`.
+    /// The algorithm's name: `PBES2`, `pbeWithSHA1And40BitRC2-CBC`, `sha256`.
     pub algorithm: String,
     /// The cipher or MAC of PBES2 and PBMAC1.
     pub scheme: Option<String>,
@@ -116,10 +117,10 @@ pub struct Protection {
 }
 
 impl Protection {
-    /// Reads a password-based encryption algorithm, or PBMAC1.
+    /// Describes a password-based encryption algorithm, or PBMAC1.
     ///
     /// # Errors
-    /// [`Kind::Input`] for one that isn't password-based, or has absurdly many iterations.
+    /// [`Kind::Input`] for an algorithm that isn't password-based, or has too many iterations.
     pub(crate) fn of(algorithm: &AlgorithmIdentifier) -> Result<Protection> {
         let name = oid::text(&algorithm.algorithm);
         let parameters = algorithm.parameters.as_ref().map(Any::as_bytes).unwrap_or_default();
@@ -142,7 +143,7 @@ impl Protection {
     }
 }
 
-/// Returns the parameters of PBES2 or PBMAC1; `None` for another algorithm.
+/// Returns the parameters of PBES2 or PBMAC1; `None` for other algorithms.
 ///
 /// # Errors
 /// [`Kind::Input`].
@@ -175,7 +176,7 @@ pub(crate) fn pbe_cipher(algorithm: &Oid) -> Option<ObjectIdentifier> {
         [1, 2, 840, 113549, 1, 12, 1, number] => *number,
         _ => return None,
     };
-    // rsadsi's encryption algorithms: RC4, DES-EDE3-CBC, RC2-CBC.
+    // In the arc rsadsi encryptionAlgorithm: RC4, DES-EDE3-CBC, RC2-CBC.
     let cipher = match number {
         1 | 2 => 4,
         3 | 4 => 7,
@@ -185,7 +186,7 @@ pub(crate) fn pbe_cipher(algorithm: &Oid) -> Option<ObjectIdentifier> {
     ObjectIdentifier::new(vec![1, 2, 840, 113549, 3, cipher])
 }
 
-/// Checks a number of iterations.
+/// Returns a number of iterations if it is within limits.
 ///
 /// # Errors
 /// [`Kind::Input`].
@@ -209,7 +210,7 @@ pub struct BagAttributes {
 }
 
 impl BagAttributes {
-    /// Reads a bag's attributes; one that can't be decoded is ignored.
+    /// Returns a bag's attributes; those that can't be decoded are ignored.
     pub(crate) fn of(bag: &SafeBag) -> BagAttributes {
         let mut read = BagAttributes::default();
         let all = bag.bag_attributes.as_ref().map(|set| set.to_vec()).unwrap_or_default();
@@ -230,7 +231,7 @@ impl BagAttributes {
         read
     }
 
-    /// Returns them as the attributes of a bag.
+    /// Encodes the attributes for a bag; `None` if there are none.
     pub(crate) fn to_set(&self) -> Option<SetOf<Attribute>> {
         let attribute = |id: &Oid, value: Vec<u8>| Attribute {
             r#type: id.to_owned(),
@@ -270,7 +271,7 @@ pub(crate) fn certificate(bag: &SafeBag) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     }
     let der: OctetString = decode_ber("a certificate bag", bag.cert_value.as_bytes())?;
-    // Other code relies on complete DER.
+    // Callers rely on complete DER.
     decode::<Any>("a certificate", &der)?;
     Ok(Some(der.to_vec()))
 }

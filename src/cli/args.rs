@@ -45,11 +45,11 @@ impl DatabaseArgs {
     }
 }
 
-/// Options for a database of which only the trust and the certificates are used.
+/// Options for a database of which only trust flags and certificates are used.
 #[derive(Args)]
 #[command(next_help_heading = "Database")]
 pub struct TrustArgs {
-    /// NSS database directory (cert9.db, key4.db); its trust decides about the CA
+    /// NSS database directory (cert9.db, key4.db); its trust flags decide whether the CA is trusted
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
     pub database: String,
 
@@ -103,7 +103,7 @@ impl PasswordArgs {
         self.source().passwords()
     }
 
-    /// Reads the password of a new database; without a source, asks for it twice on the terminal.
+    /// Reads the password of a new database; without a source, prompts twice on the terminal.
     ///
     /// # Errors
     /// As [`Source::read_new`].
@@ -136,7 +136,7 @@ pub struct StoreArgs {
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
     pub database: String,
 
-    /// Only this PKCS #11 token; `internal` is the database's own
+    /// Use only this PKCS #11 token; `internal` is the database's own
     #[arg(long, value_name = "NAME")]
     pub token: Option<String>,
 
@@ -150,12 +150,12 @@ impl StoreArgs {
         self.password.warnings(Some(&self.database))
     }
 
-    /// Returns the database. If no source of a password is given, `asks` decides whether to ask for it.
+    /// Returns the database. If no source of a password is given, `asks` says whether to prompt.
     pub fn spec<'a>(&'a self, passwords: &'a Passwords<'a>, asks: bool) -> StoreSpec<'a> {
         let logins = match self.password.source() {
             Source::Prompt if asks => Logins::Chosen,
             Source::Prompt => Logins::Fewest,
-            // Each password read from a stream would be tried on whichever token comes next.
+            // A password read from a stream would be tried on an arbitrary token.
             Source::Fd(_) => Logins::Chosen,
             Source::File(file) if file.as_os_str() == "-" => Logins::Chosen,
             Source::File(_) | Source::Env(_) => Logins::Known,
@@ -176,7 +176,7 @@ pub struct ChangeArgs {
 }
 
 impl ChangeArgs {
-    /// Returns the database. If no source of a password is given, `asks` decides whether to ask first.
+    /// Returns the database. If no source of a password is given, `asks` says whether to prompt.
     pub fn spec<'a>(
         &'a self,
         passwords: &'a Passwords<'a>,
@@ -192,11 +192,11 @@ impl ChangeArgs {
 #[derive(Args)]
 #[command(next_help_heading = "New password")]
 pub struct NewPasswordArgs {
-    /// File with the new password: its first line, or a line `token:password`; `-` is stdin
+    /// File with the new password: its first line, or a line `token:password`; `-` is standard input
     #[arg(long, value_name = "FILE", conflicts_with = "no_password")]
     new_password_file: Option<PathBuf>,
 
-    /// File descriptor to read the new password from
+    /// File descriptor with the new password
     #[arg(long, value_name = "N", conflicts_with_all = ["new_password_file", "no_password"])]
     new_password_fd: Option<i32>,
 
@@ -205,7 +205,7 @@ pub struct NewPasswordArgs {
           conflicts_with_all = ["new_password_file", "new_password_fd", "no_password"])]
     new_password_env: Option<String>,
 
-    /// No password from now on: whoever reads the files has the keys
+    /// Remove the password: whoever can read the files has the keys
     #[arg(long)]
     no_password: bool,
 }
@@ -216,7 +216,7 @@ impl NewPasswordArgs {
         self.new_password_file.as_deref().and_then(others_read).into_iter().collect()
     }
 
-    /// Reads it; without a source, asks for it twice on the terminal.
+    /// Reads the new password; without a source, prompts twice on the terminal.
     ///
     /// # Errors
     /// As [`Source::read_new`].
@@ -283,15 +283,15 @@ impl SharedSecretArgs {
 #[derive(Args)]
 #[command(next_help_heading = "PKCS #12 file")]
 pub struct Pkcs12PasswordArgs {
-    /// File with the PKCS #12 file's password in its first line; `-` is stdin
+    /// File with the PKCS #12 password in its first line; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub pkcs12_password_file: Option<PathBuf>,
 
-    /// File descriptor to read that password from
+    /// File descriptor with the PKCS #12 password
     #[arg(long, value_name = "N", conflicts_with = "pkcs12_password_file")]
     pub pkcs12_password_fd: Option<i32>,
 
-    /// Environment variable with that password
+    /// Environment variable with the PKCS #12 password
     #[arg(long, value_name = "VAR",
           conflicts_with_all = ["pkcs12_password_file", "pkcs12_password_fd"])]
     pub pkcs12_password_env: Option<String>,
@@ -372,7 +372,7 @@ pub struct ConnectArgs {
     pub reach: ReachArgs,
 }
 
-/// Options for the way to the CA.
+/// Options for the connection to the CA.
 #[derive(Args)]
 #[command(next_help_heading = "CA")]
 pub struct ReachArgs {

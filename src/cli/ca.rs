@@ -1,4 +1,4 @@
-//! `nss-cmc ca`: the CA's certificates.
+//! `nss-cmc ca`: searches the CA's records, fetches its chain and the KRA's transport certificate.
 
 mod chain;
 mod find;
@@ -15,14 +15,14 @@ use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::error::Result;
 use nss_cmc::nss::Access;
 
-/// `ca`.
+/// Commands of `ca`.
 #[derive(Subcommand)]
 pub enum CaCommand {
     /// Find certificates in the CA's records
     Find(Box<find::FindArgs>),
     /// Show a certificate of the CA's records
     Show(Box<show::ShowArgs>),
-    /// Fetch the CA's chain, also before anything is trusted, and trust it
+    /// Fetch the CA's chain, and trust it
     Chain(Box<chain::ChainArgs>),
     /// Fetch the KRA's transport certificate, for --archive-to
     Transport(Box<show::TransportArgs>),
@@ -34,7 +34,7 @@ struct RecordsArgs {
     #[command(flatten)]
     database: TrustArgs,
 
-    /// The CA, as https://host:port
+    /// URL of the CA (https://host:port)
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
     ca: String,
 
@@ -43,8 +43,8 @@ struct RecordsArgs {
 }
 
 impl RecordsArgs {
-    /// Opens the database, runs `ask`, and closes the database; the second result is what went
-    /// wrong then.
+    /// Opens the database, runs `ask`, and closes the database; the second result is that of closing
+    /// it.
     ///
     /// # Errors
     /// As [`Session::open`]; those of `ask`.
@@ -69,7 +69,7 @@ impl RecordsArgs {
 }
 
 impl CaCommand {
-    /// What reports call it.
+    /// Returns the command's name in reports.
     pub fn name(&self) -> &'static str {
         match self {
             CaCommand::Find(_) => "ca find",
@@ -79,7 +79,7 @@ impl CaCommand {
         }
     }
 
-    /// Whether it writes nothing.
+    /// Returns whether the command only reads.
     pub fn reads(&self) -> bool {
         match self {
             CaCommand::Find(_) => true,

@@ -1,14 +1,14 @@
-//! Asks before something is removed.
+//! Asks for confirmation before something is removed.
 
 use std::io::{BufRead, IsTerminal, Write};
 
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::interrupt;
 
-/// Asks on the terminal whether to go on, unless `yes`.
+/// Asks on the terminal for confirmation, unless `yes`.
 ///
 /// # Errors
-/// [`Kind::Usage`] for any answer but yes, and without a terminal; [`Kind::Interrupted`].
+/// [`Kind::Usage`] unless the user answers yes, and without a terminal; [`Kind::Interrupted`].
 pub fn confirm(question: &str, yes: bool) -> Result<()> {
     if yes {
         return Ok(());
@@ -18,7 +18,7 @@ pub fn confirm(question: &str, yes: bool) -> Result<()> {
         return Err(refused("not confirmed, and there is no terminal to ask on").hint("use --yes"));
     }
     let mut err = std::io::stderr();
-    // Where stderr takes nothing the answer can't be yes.
+    // If stderr can't be written, the user sees no question and won't confirm.
     write!(err, "{question} [y/N] ").and_then(|()| err.flush()).ok();
     let answer = interrupt::blocking(|| {
         let mut answer = String::new();

@@ -1,4 +1,4 @@
-//! `nss-cmc db`: the database itself.
+//! `nss-cmc db`: creates a database, shows it, changes its password.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -17,19 +17,19 @@ use nss_cmc::text::printable;
 /// Commands of `db`.
 #[derive(Subcommand)]
 pub enum DbCommand {
-    /// Create a database, with a password or without; never over an existing one
+    /// Create a database; an existing one is never replaced
     Create(CreateArgs),
-    /// Show what a database is: its password, FIPS mode, tokens, and how much is in it
+    /// Show password, FIPS mode, tokens, and the number of certificates and keys
     Show(ShowArgs),
-    /// Change the password of the database, or of another token
+    /// Change the password of the database or of another token
     Password(PasswordChangeArgs),
 }
 
 /// Arguments of `db create`.
 #[derive(Args)]
 #[command(
-    after_help = "The directory is created for its owner only when it is missing. Another process sees \
-                  the whole database or none of it.\n\nExamples:\n  \
+    after_help = "A missing directory is created; only its owner can access it. Other processes see \
+                  the whole database or none.\n\nExamples:\n  \
                   nss-cmc db create -d /etc/pki/www --password-file pin.txt\n  \
                   nss-cmc db create -d test --no-password"
 )]
@@ -42,7 +42,7 @@ pub struct CreateArgs {
     #[command(flatten, next_help_heading = "Database")]
     password: PasswordArgs,
 
-    /// No password: whoever reads the files has the keys
+    /// No password: whoever can read the files has the keys
     #[arg(long, conflicts_with_all = ["password_file", "password_fd", "password_env"])]
     #[arg(help_heading = "Database")]
     no_password: bool,
@@ -51,7 +51,7 @@ pub struct CreateArgs {
 /// Arguments of `db show`.
 #[derive(Args)]
 #[command(
-    after_help = "Keys are counted only after a login to each token: give the passwords.\n\n\
+    after_help = "Keys are counted only after a login to every token: give all passwords.\n\n\
                   Example:\n  nss-cmc db show -d /etc/httpd/alias --password-file pin.txt"
 )]
 pub struct ShowArgs {
@@ -62,8 +62,8 @@ pub struct ShowArgs {
 /// Arguments of `db password`.
 #[derive(Args)]
 #[command(
-    after_help = "The old password is tried once. With the old password as the new one, the keys are \
-                  encrypted anew as the installed NSS does it, with more iterations than older NSS.\n\n\
+    after_help = "The old password is tried once. The new password may equal the old one: then the keys \
+                  are encrypted anew, with more iterations than older versions of NSS use.\n\n\
                   Example:\n  nss-cmc db password -d DIR --password-file old.txt \\\n    \
                   --new-password-file new.txt"
 )]
@@ -105,7 +105,7 @@ impl DbCommand {
     }
 }
 
-/// Runs a command of `db`. `tell` says what a run waits for.
+/// Runs a command of `db`. `tell` prints messages while the run waits.
 ///
 /// # Errors
 /// As the operation of the command.
@@ -127,7 +127,7 @@ fn create(args: &CreateArgs) -> Result<Report> {
     let msg = format!("created NSS database {} {with}", args.database);
     let mut report = Report::done("db create", "created", true, msg)
         .result(json!({ "database": args.database, "password": !args.no_password }));
-    // The directory may be open to others.
+    // An existing directory may be accessible to others.
     report.warnings.extend(exposed(&args.database));
     Ok(report)
 }
@@ -139,7 +139,7 @@ fn show(args: &StoreArgs) -> Result<Report> {
     let password = internal.map(password_word);
     let msg = format!("NSS database {} (SQLite: cert9.db, key4.db)", args.database);
     let mut report = Report::done("db show", "shown", false, msg)
-        .line(format!("password: {}", password.unwrap_or("not known")))
+        .line(format!("password: {}", password.unwrap_or("unknown")))
         .line(format!("FIPS mode: {}", if shown.is_fips { "yes" } else { "no" }))
         .line(format!("NSS: {}", version()));
     for token in &shown.tokens {
@@ -152,7 +152,7 @@ fn show(args: &StoreArgs) -> Result<Report> {
     }
     report = report.line(format!("certificates: {}", shown.certificates)).line(keys_line(&shown));
     for name in &shown.old_files {
-        report.warnings.push(format!("{name} is of the old dbm format and is not read"));
+        report.warnings.push(format!("{name} has the old dbm format and is ignored"));
     }
     let result = json!({
         "database": args.database,
@@ -175,9 +175,9 @@ fn show(args: &StoreArgs) -> Result<Report> {
 
 fn keys_line(shown: &DatabaseShown) -> String {
     match shown.keys {
-        None => format!("keys: not counted, not logged in to: {}", shown.closed.join(", ")),
+        None => format!("keys: unknown, not logged in to: {}", shown.closed.join(", ")),
         Some(keys) => format!(
-            "keys: {}, of them without certificate: {}, of unfinished requests: {}",
+            "keys: {}, without certificate: {}, of unfinished requests: {}",
             keys.all, keys.without_certificate, keys.unfinished
         ),
     }
@@ -201,7 +201,7 @@ fn password(args: &PasswordChangeArgs, tell: &mut dyn FnMut(&str)) -> Result<Rep
         (true, true) => ("changed the password", "changed"),
         (false, true) => ("set a password", "set"),
         (true, false) => ("removed the password", "removed"),
-        (false, false) => ("left the token without password", "unchanged"),
+        (false, false) => ("nothing to do: no password", "unchanged"),
     };
     let changes = changed.had_password || changed.has_password;
     let msg = format!("{what} of token {:?}", changed.token);

@@ -74,8 +74,8 @@ pub struct EnrollArgs {
     #[arg(help_heading = ASKER)]
     signer: Option<String>,
 
-    /// NSS database with the signer's certificate and key, if it isn't --database. It is only read; CAs
-    /// that it trusts are trusted too. Its line in the password file is signer-db:PASSWORD
+    /// NSS database with the signer's certificate and key, if not --database. It is only read. CAs that
+    /// it trusts are trusted, too. Its line in the password file is signer-db:PASSWORD
     #[arg(long, value_name = "DIR", requires = "signer")]
     #[arg(help_heading = ASKER)]
     signer_db: Option<String>,
@@ -186,7 +186,7 @@ pub struct EnrollArgs {
     renew_on_change: bool,
 
     /// Look up the existing certificate in the CA's records, and request a new one if it is revoked;
-    /// a certificate on hold stays
+    /// a certificate on hold is kept
     #[arg(long)]
     #[arg(help_heading = RENEWAL)]
     renew_revoked: bool,
@@ -217,7 +217,7 @@ impl EnrollArgs {
     }
 }
 
-/// Reads trust flags.
+/// Parses trust flags.
 ///
 /// # Errors
 /// A sentence for clap.
@@ -304,7 +304,7 @@ fn requester(args: &EnrollArgs) -> Result<Requester> {
     }))
 }
 
-/// Returns what is said to somebody who waits for another run.
+/// Returns the message printed while this run waits for another one.
 pub fn event_text(event: &Event) -> String {
     match event {
         Event::Waiting(folder, limit) => format!(

@@ -1,4 +1,4 @@
-//! `nss-cmc key`: the private keys of a database.
+//! `nss-cmc key`: lists, removes and renames private keys.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -17,18 +17,18 @@ use nss_cmc::keyid;
 pub enum KeyCommand {
     /// List the private keys, each with its certificates
     List(ListArgs),
-    /// Remove a private key for good
+    /// Remove a private key
     Remove(RemoveArgs),
-    /// Give a private key another label
+    /// Change the label of a private key
     Rename(RenameArgs),
 }
 
 /// Arguments of `key list`.
 #[derive(Args)]
 #[command(
-    after_help = "Keys show after a login only. Fields of a line in a pipe, separated by tabs: key id, \
-                  token, type, use, label, certificates; - where there is none. The use is `certificate`, \
-                  `unfinished request` or `none`.\n\n\
+    after_help = "Keys are listed after a login only. In a pipe the fields of a line are separated by \
+                  tabs, `-` for an empty one: key id, token, type, use (certificate, unfinished request, \
+                  none), label, certificates.\n\n\
                   Example:\n  nss-cmc key list -d DIR --password-file pins.txt"
 )]
 pub struct ListArgs {
@@ -39,7 +39,8 @@ pub struct ListArgs {
 /// Arguments of `key remove`.
 #[derive(Args)]
 #[command(
-    after_help = "A key without copy is gone for good, and with it what was encrypted for it.\n\n\
+    after_help = "A removed key cannot be restored without a backup, nor data encrypted for it be \
+                  decrypted.\n\n\
                   Example:\n  nss-cmc key remove 71fe337faab8202d7509f59fb502a06de1785762 -d DIR \\\n    \
                   --password-file pin.txt --yes"
 )]
@@ -48,11 +49,11 @@ pub struct RemoveArgs {
     #[arg(value_name = "KEY", allow_hyphen_values = true)]
     key: String,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 
-    /// Remove it although a certificate needs it, or a request for it is not finished
+    /// Remove the key although it has a certificate or an unfinished request
     #[arg(long)]
     force: bool,
 
@@ -69,11 +70,11 @@ pub struct RenameArgs {
     #[arg(value_name = "KEY", allow_hyphen_values = true)]
     key: String,
 
-    /// The new label; `''` takes the label away
+    /// The new label; `''` removes the label
     #[arg(value_name = "LABEL")]
     label: String,
 
-    /// Rename it although a request for it is not finished: enroll will not find it again
+    /// Rename the key although it has an unfinished request; enroll will not find it again
     #[arg(long)]
     force: bool,
 
@@ -106,7 +107,7 @@ impl KeyCommand {
     }
 }
 
-/// Runs a command of `key`. `tell` says what a run waits for.
+/// Runs a command of `key`. `tell` prints messages while the run waits.
 ///
 /// # Errors
 /// As the operation of the command.
@@ -147,7 +148,7 @@ fn list(args: &StoreArgs) -> Result<Report> {
     Ok(report.closed(listed.not_closed.map_or(Ok(()), Err)))
 }
 
-/// Returns a warning that not everything was seen.
+/// Returns the warning about tokens that are not logged in, if any; `so` names the consequence.
 pub fn not_logged_in(closed: &[String], so: &str) -> Option<String> {
     (!closed.is_empty()).then(|| format!("not logged in to: {}; {so}", closed.join(", ")))
 }
@@ -174,9 +175,9 @@ fn remove(args: &RemoveArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     let spec = args.change.spec(&passwords, true, &mut events);
     let changed = keys::remove(spec, &args.key, args.force, |key| {
         let used = match (key.unfinished, key.certificates.is_empty()) {
-            (true, _) => ", whose request is not finished".to_owned(),
+            (true, _) => ", which has an unfinished request".to_owned(),
             (false, true) => String::new(),
-            (false, false) => format!(", which {} need", key.certificates.join(", ")),
+            (false, false) => format!(", the key of {}", key.certificates.join(", ")),
         };
         let (id, token) = (keyid::to_hex(&key.id), &key.token);
         let kind = kind(key);
@@ -187,7 +188,9 @@ fn remove(args: &RemoveArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     let msg = format!("removed the {} key {id} from token {token}", kind(key));
     let mut report =
         Report::done("key remove", "removed", true, msg).result(json!({ "key": key_json(key) }));
-    report.warnings.extend(changed.public_stays.map(|f| format!("its public half stays: {f}")));
+    report
+        .warnings
+        .extend(changed.public_stays.map(|f| format!("cannot remove its public half: {f}")));
     Ok(report.closed(changed.not_closed.map_or(Ok(()), Err)))
 }
 
@@ -199,8 +202,8 @@ fn rename(args: &RenameArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     let key = &changed.key;
     let (id, label) = (keyid::to_hex(&key.id), &args.label);
     let msg = match label.is_empty() {
-        true => format!("took the label from the key {id}"),
-        false => format!("the key {id} has the label {label:?}"),
+        true => format!("removed the label of key {id}"),
+        false => format!("label of key {id} set to {label:?}"),
     };
     let mut result = key_json(key);
     result["label"] = json!(Some(label).filter(|label| !label.is_empty()));

@@ -36,7 +36,7 @@ pub struct Report {
     /// Further lines of the text form.
     #[serde(skip)]
     pub lines: Vec<String>,
-    /// Whether the text is the lines alone, without `msg`: a list for other programs.
+    /// Whether to print the lines only, without `msg`: a list for other programs.
     #[serde(skip)]
     pub lines_only: bool,
     /// Exit code.

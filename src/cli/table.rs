@@ -1,4 +1,4 @@
-//! Lists: a table with colours on a terminal, lines of tab-separated fields for other programs.
+//! Prints lists: a table with colours on a terminal, tab-separated fields for other programs.
 
 use std::io::IsTerminal;
 
@@ -11,15 +11,15 @@ use nss_cmc::text::printable;
 /// How a field looks on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// As it is.
+    /// The terminal's default.
     Plain,
-    /// As it should be: green.
+    /// No fault: green.
     Good,
-    /// To be looked at soon: yellow.
+    /// Needs attention soon: yellow.
     Soon,
-    /// Wrong: red.
+    /// A fault: red.
     Bad,
-    /// Of less interest.
+    /// Less important: dimmed.
     Dim,
 }
 
@@ -42,12 +42,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table without rows.
+    /// Returns a table without rows.
     pub fn new(header: &'static [&'static str]) -> Table {
         Table { header, rows: Vec::new() }
     }
 
-    /// Adds a row; what a terminal would interpret is escaped, an empty field becomes `-`.
+    /// Adds a row. Characters that act on a terminal are escaped; an empty field becomes `-`.
     pub fn row<const N: usize>(&mut self, fields: [(String, Look); N]) {
         let field = |(text, look): (String, Look)| match text.is_empty() {
             true => ("-".to_owned(), look),
@@ -56,12 +56,12 @@ impl Table {
         self.rows.push(fields.into_iter().map(field).collect());
     }
 
-    /// Returns whether the table is for a terminal: there, long fields may be shortened.
+    /// Returns whether the table is printed on a terminal, where long fields may be shortened.
     pub fn is_shown() -> bool {
         std::io::stdout().is_terminal()
     }
 
-    /// Adds the table to a report, in the form that standard output wants.
+    /// Adds the table to a report: aligned for a terminal, tab-separated for other programs.
     pub fn add_to(&self, report: Report) -> Report {
         let terminal = Table::is_shown();
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -112,7 +112,7 @@ impl Table {
     }
 }
 
-/// A field that looks as it is.
+/// Returns a field in the terminal's default colour.
 pub fn plain(text: impl Into<String>) -> (String, Look) {
     (text.into(), Look::Plain)
 }

@@ -1,4 +1,4 @@
-//! `nss-cmc token`: the PKCS #11 tokens of a database.
+//! `nss-cmc token`: lists and tests the PKCS #11 tokens of a database.
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -17,17 +17,17 @@ use nss_cmc::nss::{KeyTransport, PinState};
 /// Commands of `token`.
 #[derive(Subcommand)]
 pub enum TokenCommand {
-    /// List the tokens of a database; no login is tried
+    /// List the tokens of a database, without a login
     List(ListArgs),
-    /// Test which of the needed mechanisms a token supports; nothing stays in it
+    /// Test which required mechanisms a token supports; nothing stays in the token
     Check(CheckArgs),
 }
 
 /// Arguments of `token list`.
 #[derive(Args)]
 #[command(
-    after_help = "Fields of a line in a pipe, separated by tabs: name, password, mode, slot, module, \
-                  library, manufacturer, model, serial number; - where there is none.\n\n\
+    after_help = "In a pipe the fields of a line are separated by tabs, `-` for an empty one: name, \
+                  password, mode, slot, module, library, manufacturer, model, serial number.\n\n\
                   Example:\n  nss-cmc token list -d DIR"
 )]
 pub struct ListArgs {
@@ -40,12 +40,13 @@ pub struct ListArgs {
 /// Arguments of `token check`.
 #[derive(Args)]
 #[command(
-    after_help = "Keys are made as session objects, used and dropped; every signature is verified by \
-                  NSS's software. Fields of a line in a pipe, separated by tabs: what, result, reason.\n\n\
+    after_help = "Keys are generated as session objects and not stored; NSS's software verifies every \
+                  signature. In a pipe the fields of a line are separated by tabs: what, result, \
+                  reason.\n\n\
                   Example:\n  nss-cmc token check HSM -d DIR --password-file pins.txt"
 )]
 pub struct CheckArgs {
-    /// The token; `internal` is the database's own
+    /// Name of the token; `internal` is the database's own
     #[arg(value_name = "TOKEN")]
     token: String,
 
@@ -140,7 +141,7 @@ fn mode(token: &TokenEntry) -> String {
     words.collect::<Vec<_>>().join(",")
 }
 
-/// A token in short.
+/// Returns the JSON of a token.
 pub fn token_json(token: &TokenEntry) -> Value {
     let pin = match token.info.pin {
         PinState::Good => "good",
@@ -178,7 +179,7 @@ fn checked(args: CheckArgs) -> Result<Report> {
         let (word, look, reason) = match outcome {
             Outcome::Works => ("yes", Look::Good, String::new()),
             Outcome::Fails(e) => ("no", Look::Bad, e.to_string()),
-            Outcome::NoKey => ("no", Look::Dim, "the token does not make such a key".into()),
+            Outcome::NoKey => ("no", Look::Dim, "the token cannot generate such a key".into()),
         };
         let nss = match outcome {
             Outcome::Fails(e) => e.nss().map(|f| f.name.clone()),
@@ -194,7 +195,7 @@ fn checked(args: CheckArgs) -> Result<Report> {
         table.row([plain(ability_text(ability)), (word.into(), look), plain(reason)]);
     }
     let works = abilities.iter().filter(|(_, o)| matches!(o, Outcome::Works)).count();
-    let msg = format!("token {:?} does {works} of {}", token.name, abilities.len());
+    let msg = format!("token {:?} supports {works} of {}", token.name, abilities.len());
     let report = Report::done("token check", "checked", false, msg)
         .result(json!({ "token": token_json(&token), "abilities": list }));
     Ok(table.add_to(report).closed(not_closed.map_or(Ok(()), Err)))

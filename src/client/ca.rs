@@ -1,5 +1,5 @@
-//! The CA's own certificates: its chain, which can be fetched before anything is trusted, and the
-//! KRA's transport certificate.
+//! The CA's own certificates: its chain, which can be fetched before the database trusts a CA, and
+//! the KRA's transport certificate.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,9 +21,9 @@ use crate::nss::{Certificate, Database, Trust};
 use crate::text::hex;
 use crate::trust::Paths;
 
-/// How long another run on the database is waited for.
+/// How long to wait until another run releases the database.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
-/// The trust flags of a CA that issues certificates of servers and users.
+/// The trust flags of a CA that issues server and user certificates.
 const CA_TRUST: &str = "CT,C,C";
 
 /// A SHA-256 fingerprint of a certificate. Displays as `AB:CD:…`.
@@ -31,15 +31,14 @@ const CA_TRUST: &str = "CT,C,C";
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// Reads 64 hexadecimal digits; colons and blanks between them, and `sha256:` before them, are
-    /// ignored.
+    /// Parses 64 hexadecimal digits; colons, blanks and a leading `sha256:` are ignored.
     ///
     /// # Errors
     /// [`Kind::Usage`].
     pub fn parse(text: &str) -> Result<Fingerprint> {
         let bad = || {
-            Error::new(Kind::Usage, format!("{text:?} is no SHA-256 fingerprint"))
-                .hint("it has 64 hexadecimal digits: openssl x509 -noout -fingerprint -sha256")
+            Error::new(Kind::Usage, format!("invalid SHA-256 fingerprint {text:?}"))
+                .hint("print it with: openssl x509 -noout -fingerprint -sha256 -in ca.pem")
         };
         let lower = text.trim().to_ascii_lowercase();
         let digits = lower.strip_prefix("sha256:").unwrap_or(&lower);
@@ -75,12 +74,12 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// Why a chain is believed.
+/// Why a chain is trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vouched {
     /// The database trusts the last certificate.
     Database,
-    /// The last certificate has the fingerprint that was given.
+    /// The last certificate has the given fingerprint.
     Fingerprint,
     /// The user confirmed the last certificate's fingerprint.
     User,
@@ -91,17 +90,18 @@ pub enum Vouched {
 pub struct Chain {
     /// DER of the CA's certificate and its issuers, nearest first; each is signed by the next one.
     pub certificates: Vec<Vec<u8>>,
-    /// Why the last one is believed.
+    /// Why the last one is trusted.
     pub vouched: Vouched,
 }
 
-/// Fetches the chain of a CA. With a fingerprint, the chain must contain that certificate, and ends
-/// with it. Otherwise the database must trust the server and the chain; if it does not know the
-/// server's CA, `ask` decides about the last certificate, a self-signed one, and its fingerprint.
+/// Fetches the chain of a CA. With a fingerprint, the chain must contain the certificate that has
+/// it, and is cut after that one. Without, the database must trust the server and the chain; if the
+/// server's CA is unknown to it, `ask` gets the last, self-signed certificate and its fingerprint
+/// and returns whether to accept it.
 ///
 /// # Errors
-/// As [`Certificates::subsystem`]; [`Kind::Untrusted`] when the chain is not as demanded, or `ask`
-/// denies; those of `ask`.
+/// As [`Certificates::subsystem`]; [`Kind::Untrusted`] when the chain doesn't match the fingerprint
+/// or the database's trust, or `ask` denies; those of `ask`.
 pub fn chain(
     database: &Database,
     config: &Config,
@@ -149,7 +149,7 @@ pub fn transport_certificate(database: &Database, config: &Config) -> Result<Tra
     let mut transport = config.transport(Some(database), None)?;
     let details = Certificates::new(&mut transport, &config.ca)
         .subsystem(Subsystem::Transport)
-        .map_err(|e| e.hint("a CA without a KRA has no transport certificate"))?;
+        .map_err(|e| e.hint("only a CA that has a KRA has a transport certificate"))?;
     let what = "the transport certificate of the CA";
     Paths::new(database, &bag(&details))
         .to_trusted(&details.der)
@@ -164,14 +164,14 @@ fn fetch(database: &Database, config: &Config, server: ServerTrust) -> Result<De
     Certificates::new(&mut transport, &config.ca).subsystem(Subsystem::Signing)
 }
 
-/// Returns whether the only objection to a server is that its CA isn't known or not trusted.
+/// Returns whether a server was refused only because its CA is unknown or not trusted.
 fn is_unknown(error: &Error) -> bool {
     let fault = error.nss().map(|fault| fault.name.as_str());
     let names = ["SEC_ERROR_UNKNOWN_ISSUER", "SEC_ERROR_UNTRUSTED_ISSUER"];
     error.kind() == Kind::Tls && fault.is_some_and(|name| names.contains(&name))
 }
 
-/// Returns the certificates that the CA sent along.
+/// Returns the certificates (DER) of the chain in the CA's reply.
 fn bag(details: &Details) -> Vec<Vec<u8>> {
     let signed = details.chain.as_deref().map(|der| open_signed_data("the CA's chain", der));
     match signed {
@@ -180,7 +180,7 @@ fn bag(details: &Details) -> Vec<Vec<u8>> {
     }
 }
 
-/// Returns the CA's certificate and its issuers, as far as signatures can be verified.
+/// Returns the CA's certificate and its issuers (DER), as far as their signatures are valid.
 fn by_signature(database: &Database, details: &Details) -> Result<Vec<Vec<u8>>> {
     let token = database.token("internal")?;
     let bag = bag(details);
@@ -208,7 +208,7 @@ fn check_cas(certificates: &[Vec<u8>]) -> Result<()> {
     Ok(())
 }
 
-/// Cuts a chain after the certificate with this fingerprint.
+/// Returns the chain up to the certificate with this fingerprint.
 fn pinned(
     database: &Database,
     mut certificates: Vec<Vec<u8>>,
@@ -221,7 +221,7 @@ fn pinned(
     let Some(at) = seen.iter().position(|(fingerprint, _)| *fingerprint == wanted) else {
         let what = format!("no certificate of the CA has the fingerprint {wanted}");
         let error = Error::new(Kind::Untrusted, what)
-            .hint("ask the CA's administrator; if it is right, this is not the CA");
+            .hint("compare it with the fingerprint that the CA's administrator gives");
         return Err(seen.into_iter().fold(error, |error, (fingerprint, subject)| {
             error.note(format!("{subject} has {fingerprint}"))
         }));
@@ -237,17 +237,17 @@ pub struct Trusted {
     pub nickname: String,
     /// Nicknames of the certificates that were added.
     pub added: Vec<String>,
-    /// Whether the trust had to be set.
+    /// Whether the trust flags were changed.
     pub trust_set: bool,
 }
 
-/// Stores a chain in the database and trusts its last certificate as `CT,C,C`; the others get no
-/// trust. Without a nickname NSS makes one of the subject. When it fails, what was added is removed
-/// again.
+/// Stores a chain in the database and sets the trust flags `CT,C,C` for its last certificate; the
+/// others get no trust. Without a nickname NSS makes one from the subject. A failure rolls back what
+/// was added.
 ///
 /// # Errors
-/// [`Kind::Conflict`] when the nickname belongs to another subject, or another run holds the
-/// database for too long; [`Kind::Refused`].
+/// [`Kind::Conflict`] when the nickname belongs to another subject, or another run doesn't release
+/// the database in time; [`Kind::Refused`].
 pub fn trust(session: &Session, chain: &Chain, nickname: Option<&str>) -> Result<Trusted> {
     let _lock = Lock::take(&session.database.path(), LOCK_TIMEOUT, &mut |_| {})?;
     let mut added = Vec::new();
@@ -259,7 +259,7 @@ pub fn trust(session: &Session, chain: &Chain, nickname: Option<&str>) -> Result
         Err(e) => {
             Err(added.into_iter().fold(e, |e, (name, certificate)| match certificate.delete() {
                 Ok(()) => e,
-                Err(f) => e.note(format!("{name:?} could not be removed again: {f}")),
+                Err(f) => e.note(format!("cannot remove {name:?}: {f}")),
             }))
         }
     }

@@ -1,19 +1,20 @@
-//! The certificates in a file: one, a PEM bundle, or a PKCS #7 package, as `CMCResponse -o` writes it.
+//! Reads the certificates in a file: a single one, a PEM bundle, or PKCS #7 as `CMCResponse -o`
+//! writes it.
 
 use crate::asn1::{certificate, oid, pem};
 use crate::client::input;
 use crate::cmc::response::{certificates_of, open_signed_data};
 use crate::error::{Error, Kind, Result};
 
-/// Certificates of one file at most.
+/// The most certificates read from one file.
 const MOST: usize = 100;
 
-/// Returns the certificates (DER) in `bytes`, each once, in their order: DER, PEM with text around it and
-/// any number of blocks (private keys are passed over), base64, or PKCS #7 in any of these. `what` names
-/// the file.
+/// Returns the certificates (DER) in `bytes`, without duplicates, in the order of the file. `bytes`
+/// is DER, base64, PEM with any number of blocks and text around them (private keys are skipped), or
+/// PKCS #7 (RFC 5652 §5) in any of these forms. `what` names the file in errors.
 ///
 /// # Errors
-/// [`Kind::Input`], saying what the file is instead.
+/// [`Kind::Input`]; the message says what the file contains instead.
 pub fn certificates(what: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
     all(what, bytes).map_err(|e| input::mistaken(what, input::CERTIFICATE, bytes, e))
 }
@@ -34,13 +35,13 @@ fn all(what: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
         }
     }
     if found.is_empty() {
-        return Err(Error::new(Kind::Input, format!("{what} holds no certificate")));
+        return Err(Error::new(Kind::Input, format!("{what} contains no certificate")));
     }
     if found.len() > MOST {
-        let what = format!("{what} holds {} certificates; {MOST} are the limit", found.len());
+        let what = format!("{what} contains {} certificates, the limit is {MOST}", found.len());
         return Err(Error::new(Kind::Input, what));
     }
-    // What can't be decoded is said before anything is done.
+    // Fail before anything is changed.
     found.iter().try_for_each(|der| certificate::read(der).map(drop))?;
     Ok(found)
 }
@@ -48,16 +49,16 @@ fn all(what: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
 fn package(what: &str, der: &[u8]) -> Result<Vec<Vec<u8>>> {
     let (signed, _) = open_signed_data(what, der)?;
     if *signed.encap_content_info.content_type == *oid::ID_CCT_PKI_DATA {
-        // Its certificates are the signer's.
+        // The certificates in a request are those of its signer.
         return Err(Error::new(Kind::Input, format!("{what} is a CMC request")));
     }
     Ok(certificates_of(&signed))
 }
 
-/// Puts the certificate first that issued none of the others.
+/// Returns `all` with the certificate first that issued none of the others. `what` names the file.
 ///
 /// # Errors
-/// [`Kind::Input`] when there are several such, or none.
+/// [`Kind::Input`] when no certificate, or more than one, issued none of the others.
 pub fn leaf_first(what: &str, mut all: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
     let issued_another = |own: &[u8]| {
         certificate::fields(own).is_ok_and(|own_fields| {
@@ -77,16 +78,16 @@ pub fn leaf_first(what: &str, mut all: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
         }
         [] => Err(Error::new(
             Kind::Input,
-            format!("{what} holds certificates that issued each other"),
+            format!("{what} contains certificates that issued each other"),
         )
-        .hint("import them one by one, each from a file of its own")),
+        .hint("import each certificate from a separate file")),
         several => {
             let what = format!(
-                "{what} holds {} certificates that issued none of the others",
+                "{what} contains {} certificates that issued none of the others",
                 several.len()
             );
             Err(Error::new(Kind::Input, what)
-                .hint("import one certificate at a time, with the chain above it"))
+                .hint("import one certificate with its issuers at a time"))
         }
     }
 }

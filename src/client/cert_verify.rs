@@ -1,4 +1,4 @@
-//! Verifies a certificate of the database, or in a file, for a usage.
+//! Verifies a certificate of the database or of a file for a usage.
 
 use std::path::PathBuf;
 
@@ -12,23 +12,23 @@ use crate::trust::usage::{judge, purpose};
 
 /// The certificate to verify.
 pub enum Subject {
-    /// One of the database or of a token, by nickname.
+    /// A certificate of the database or of a token, by nickname.
     Nickname(String),
-    /// One in a file, which may hold its chain, too. The database isn't changed.
+    /// A certificate in a file, which may also contain its issuers. The database isn't changed.
     File(PathBuf),
 }
 
-/// What is verified.
+/// The arguments of [`cert_verify`].
 pub struct CertVerifySpec<'a> {
-    /// The database whose trust decides.
+    /// NSS database directory; its trust flags decide.
     pub database: String,
-    /// Token that a nickname is looked up in first.
+    /// The token that is searched first for a nickname.
     pub token: String,
-    /// Passwords of the tokens, where they are needed.
+    /// Gives a token's password when it is needed.
     pub passwords: Passwords<'a>,
     /// The certificate.
     pub subject: Subject,
-    /// What it must be valid for; `None` for what it says itself.
+    /// Usage that it must be valid for; `None` takes it from the certificate.
     pub usage: Option<Usage>,
 }
 
@@ -39,7 +39,7 @@ pub struct CertVerified {
     pub certificate: Vec<u8>,
     /// Its nickname, if the database has it.
     pub nickname: Option<String>,
-    /// What it is valid for.
+    /// The usage it is valid for.
     pub usage: Usage,
     /// DER of its issuers, nearest first.
     pub issuers: Vec<Vec<u8>>,
@@ -51,7 +51,7 @@ pub struct CertVerified {
 ///
 /// # Errors
 /// [`Kind::Untrusted`] with a note for each certificate that isn't valid; [`Kind::NotFound`],
-/// [`Kind::Input`]; [`Kind::Usage`] when the certificate doesn't say what it is for.
+/// [`Kind::Input`]; [`Kind::Usage`] when no usage is given and the certificate names none.
 pub fn cert_verify(spec: CertVerifySpec<'_>) -> Result<CertVerified> {
     let nickname = match &spec.subject {
         Subject::Nickname(nickname) => Some(nickname.as_str()),
@@ -75,10 +75,10 @@ pub fn cert_verify(spec: CertVerifySpec<'_>) -> Result<CertVerified> {
     };
     let usage = spec.usage.map_or_else(|| purpose(certificate.der()), |usage| Ok(Some(usage)))?;
     let usage = usage.ok_or_else(|| {
-        Error::new(Kind::Usage, "the certificate does not say what it is for (extKeyUsage)")
+        Error::new(Kind::Usage, "the certificate names no usage (extKeyUsage)")
             .hint("give --usage, for example --usage server")
     })?;
-    // Alive, so that NSS finds the issuers.
+    // NSS finds issuers among the certificates that are decoded and not yet freed.
     let alive = others.iter().map(|der| database.decode_certificate(der));
     let alive = alive.collect::<Result<Vec<_>>>()?;
     judge(database, &certificate, usage, &Vec::new())?;

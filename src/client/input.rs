@@ -46,7 +46,7 @@ pub fn read(what: &str, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a line of standard input; a signal ends the wait.
+/// Reads a line of standard input; a signal interrupts it.
 ///
 /// # Errors
 /// [`Kind::Input`], [`Kind::Interrupted`].

@@ -30,7 +30,7 @@ pub struct Needs<'a> {
     pub trust: bool,
 }
 
-/// The token name of the second database with the signer, in nicknames and password files.
+/// The token name of the signer's own database, in nicknames and password files.
 pub const SIGNER_DATABASE: &str = "signer-db";
 
 /// Returns the name of a certificate in the signer's own database.

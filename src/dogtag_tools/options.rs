@@ -71,7 +71,8 @@ impl Options {
         self.read_until(args, |_| false).map(drop)
     }
 
-    /// As [`Options::read`], up to the first word that is no option; returns that and what follows.
+    /// Reads as [`Options::read`], up to the first word that isn't an option; also returns the words
+    /// from that one on.
     ///
     /// # Errors
     /// As [`Options::read`].

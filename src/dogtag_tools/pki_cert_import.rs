@@ -18,7 +18,7 @@ use nss_cmc::client::passwords;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Trust;
 
-/// How long to wait for another run on the database.
+/// How long to wait until another run releases the database.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 const AFTER: &str = "\
@@ -28,7 +28,7 @@ O OCSP responder, J object signer, I IPsec.
 A refused certificate changes nothing. Trust is set after the verification and does not count in it,
 except that of a self-signed CA.";
 
-/// `-h` is the token here. Of a repeated option the last counts.
+/// The tool's options. `-h` is the token. The last one of a repeated option is used.
 #[derive(Parser)]
 #[command(
     name = "PKICertImport",
@@ -42,23 +42,23 @@ struct Options {
     #[arg(short = 'd', long, value_name = "DIR", allow_hyphen_values = true)]
     database: Option<String>,
 
-    /// The certificate, with or without its chain: PEM, DER or PKCS #7; with -p PKCS #12
+    /// File with the certificate, with or without its chain: PEM, DER or PKCS #7; with -p PKCS #12
     #[arg(short = 'i', long, value_name = "FILE", allow_hyphen_values = true)]
     certificate: Option<PathBuf>,
 
-    /// Nickname of the certificate
+    /// Nickname for the certificate
     #[arg(short = 'n', long, value_name = "NICKNAME", allow_hyphen_values = true)]
     nickname: Option<String>,
 
-    /// Trust flags of the certificate: `,,` for none
+    /// Trust flags for the certificate; `,,` for none
     #[arg(short = 't', long, value_name = "FLAGS", allow_hyphen_values = true)]
     trust: Option<String>,
 
-    /// What the certificate must be valid for
+    /// Usage that the certificate must be valid for
     #[arg(short = 'u', long, value_name = "USAGE", allow_hyphen_values = true)]
     usage: Option<String>,
 
-    /// Accepted and ignored: PEM is recognized
+    /// Ignored: PEM is recognized without it
     #[arg(short = 'a', long)]
     ascii: bool,
 
@@ -66,11 +66,11 @@ struct Options {
     #[arg(short = 'f', long, value_name = "FILE", allow_hyphen_values = true)]
     password: Option<PathBuf>,
 
-    /// Token to import into
+    /// PKCS #11 token for the certificate
     #[arg(short = 'h', long = "hsm", value_name = "TOKEN", allow_hyphen_values = true)]
     token: Option<String>,
 
-    /// The file is PKCS #12: the key is imported, too
+    /// The file is PKCS #12; its key is imported, too
     #[arg(short = 'p', long)]
     pkcs12: bool,
 
@@ -78,7 +78,7 @@ struct Options {
     #[arg(short = 'w', long, value_name = "FILE", allow_hyphen_values = true)]
     pkcs12_password: Option<PathBuf>,
 
-    /// Verify the issuers in the file for -s, and set their trust to -r
+    /// Verify the issuers in the file for the usage -s, and set their trust flags to -r
     #[arg(short = 'c', long)]
     chain: bool,
 
@@ -86,19 +86,19 @@ struct Options {
     #[arg(short = 'l', long)]
     leaf_only: bool,
 
-    /// Trust flags of the issuers in the file
+    /// Trust flags for the issuers in the file
     #[arg(short = 'r', long, value_name = "FLAGS", allow_hyphen_values = true)]
     chain_trust: Option<String>,
 
-    /// What the issuers in the file must be valid for
+    /// Usage that the issuers in the file must be valid for
     #[arg(short = 's', long, value_name = "USAGE", allow_hyphen_values = true)]
     chain_usage: Option<String>,
 
-    /// With -p: keep the key when the verification after --unsafe-trust-then-verify fails
+    /// With -p: keep the key if the verification after --unsafe-trust-then-verify fails
     #[arg(long)]
     unsafe_keep_keys: bool,
 
-    /// Set the trust first, so that it counts in the verification
+    /// Set the trust flags first, so that the verification relies on them
     #[arg(long)]
     unsafe_trust_then_verify: bool,
 
@@ -107,7 +107,7 @@ struct Options {
     help: Option<bool>,
 }
 
-/// Runs PKICertImport: 0 when the certificate is valid and imported.
+/// Runs PKICertImport; returns the exit code, 0 if the certificate is valid and imported.
 pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     let args = args.iter().map(|a| if a == "help" { "--help".into() } else { a.clone() });
     let name = OsString::from("PKICertImport");
@@ -119,7 +119,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
         }
         Err(e) => {
             streams.tell(format!("e: {}", mistake(&e)));
-            streams.tell("hint: PKICertImport --help");
+            streams.tell("hint: see PKICertImport --help");
             return 1;
         }
     };
@@ -132,7 +132,7 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     }
 }
 
-/// Returns what is wrong with a command line, in the tool's words.
+/// Returns the message about an invalid command line, in the tool's words.
 fn mistake(e: &clap::Error) -> String {
     match (e.kind(), e.get(ContextKind::InvalidArg)) {
         (ErrorKind::UnknownArgument, Some(ContextValue::String(word))) => {
@@ -146,7 +146,7 @@ fn mistake(e: &clap::Error) -> String {
     }
 }
 
-/// Prints an error in the lines that scripts search.
+/// Prints an error, with the lines that scripts search.
 fn failed(e: &Error, options: &Options, streams: &mut Streams<'_>) {
     match e.kind() {
         Kind::Usage => {}
@@ -165,7 +165,7 @@ fn failed(e: &Error, options: &Options, streams: &mut Streams<'_>) {
     super::explain(e, streams);
 }
 
-/// Returns an option's value that must be there.
+/// Returns the value of a required option.
 fn required<T>(value: Option<T>, what: &str, option: &str) -> Result<T> {
     value.ok_or_else(|| {
         Error::new(Kind::Usage, format!("Missing {what}: specify {option}"))
@@ -173,7 +173,7 @@ fn required<T>(value: Option<T>, what: &str, option: &str) -> Result<T> {
     })
 }
 
-/// Refuses options that exclude each other.
+/// Refuses mutually exclusive options.
 fn check(options: &Options) -> Result<()> {
     let chain_lacks = options.chain_trust.is_none() || options.chain_usage.is_none();
     let what = if options.ascii && options.pkcs12 {
@@ -238,7 +238,7 @@ fn import(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Returns what the file has.
+/// Returns the source of the certificates.
 fn source(options: &Options, file: &Path) -> Result<Source> {
     if options.pkcs12 {
         const WHAT: &str = "PKCS #12 password";

@@ -111,14 +111,14 @@ pub struct Transport<'db> {
     transcript: Option<Vec<Exchange>>,
 }
 
-/// One exchange as it is kept for whoever wants to read along.
+/// A request and its reply, recorded for debugging.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
     /// `GET` or `POST`, and the URL.
     pub request: String,
     /// The body sent.
     pub sent: Vec<u8>,
-    /// The reply, if one came.
+    /// The reply, if one was received.
     pub reply: Option<Reply>,
 }
 
@@ -161,7 +161,7 @@ impl<'db> Transport<'db> {
     /// [`Kind::Usage`] for a server that isn't verified, or for plain HTTP.
     pub fn log_in_as(&mut self, user: &str, password: Secret) -> Result<()> {
         if self.plain_http || self.server == ServerTrust::Anybody {
-            return Err(Error::new(Kind::Usage, "refusing to send a password to this server")
+            return Err(Error::new(Kind::Usage, "cannot send a password to this server")
                 .because("it is not verified")
                 .hint("use https and a database that trusts the server's CA"));
         }
@@ -169,7 +169,7 @@ impl<'db> Transport<'db> {
         Ok(())
     }
 
-    /// Keeps what is sent and received from now on, without headers of requests.
+    /// Records requests and replies from now on; request headers are not recorded.
     pub fn keep_transcript(&mut self) {
         self.transcript.get_or_insert_default();
     }
@@ -394,7 +394,7 @@ impl<'db> Transport<'db> {
         forget_ca_files(easy)?;
         leave_lookups(easy);
         easy.ssl_verify_peer(true)?;
-        // NSS looks at the name, too; curl can't be told to overlook only its own objection.
+        // NSS checks the name, too, and curl's check can only be switched off as a whole.
         easy.ssl_verify_host(!self.server.overlooks(Problem::BadCertDomain))?;
         easy.ssl_min_max_version(SslVersion::Tlsv12, SslVersion::Default)?;
         // A resumed session would not call the verify callback.
@@ -412,7 +412,8 @@ impl<'db> Transport<'db> {
         easy.proxy(proxy.map_or("", |p| p.url.as_str()))?;
         easy.noproxy("")?;
         if let Some(Login { user, password }) = &self.login {
-            // The only way that takes octets as they are; a user with a colon is refused by RFC 7617.
+            // Other options of curl don't take arbitrary octets; RFC 7617 §2 forbids a colon in the
+            // user.
             easy.http_auth(Auth::new().basic(true))?;
             easy.username(user)?;
             easy.password(&String::from_utf8_lossy(password.bytes()))?;

@@ -1,12 +1,11 @@
-//! Decides which servers are accepted: by default those that the database trusts.
+//! The servers that are accepted: by default those that the database trusts.
 
 /// The servers that are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServerTrust {
-    /// Those that the database trusts under the name in the URL, and those whose certificate has no
-    /// other problems than these.
+    /// Servers that the database trusts under the name in the URL, apart from these problems.
     Database(Vec<Problem>),
-    /// Any; its data must be verified in another way.
+    /// Any server; its data must be verified in another way.
     Anybody,
 }
 
@@ -31,7 +30,7 @@ impl ServerTrust {
 pub enum Problem {
     /// It is for another name than that in the URL.
     BadCertDomain,
-    /// Its issuer is known, and not trusted.
+    /// Its issuer is known but not trusted.
     UntrustedIssuer,
     /// Its issuer isn't in the database.
     UnknownIssuer,
@@ -40,7 +39,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// All of them.
+    /// All problems.
     pub const ALL: [Problem; 4] = [
         Problem::BadCertDomain,
         Problem::UntrustedIssuer,
@@ -48,7 +47,7 @@ impl Problem {
         Problem::ExpiredCertificate,
     ];
 
-    /// The name, as `BAD_CERT_DOMAIN`.
+    /// Returns pki's name, such as `BAD_CERT_DOMAIN`.
     pub fn name(self) -> &'static str {
         match self {
             Problem::BadCertDomain => "BAD_CERT_DOMAIN",
@@ -58,7 +57,7 @@ impl Problem {
         }
     }
 
-    /// Returns the problem of an NSS error name; `None` for errors that can't be overlooked.
+    /// Returns the problem that an NSS error name stands for; `None` if it can't be overlooked.
     pub(super) fn of(fault: &str) -> Option<Problem> {
         match fault {
             "SSL_ERROR_BAD_CERT_DOMAIN" => Some(Problem::BadCertDomain),

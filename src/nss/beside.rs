@@ -1,5 +1,5 @@
-//! Opens a second database, read-only, as one more token of the first: NSS itself is initialised with
-//! one.
+//! Opens a second database read-only as a token of the first: NSS can be initialised with one
+//! database only.
 
 use std::path::Path;
 use std::ptr::NonNull;
@@ -38,9 +38,9 @@ impl std::fmt::Debug for Beside {
 }
 
 impl Database {
-    /// Opens the database in `dir` read-only as a token with this label, until the database is closed.
-    /// Its certificates are called `LABEL:NICKNAME`, and its trust counts beside the database's own.
-    /// Its modules are not loaded. C: `SECMOD_OpenUserDB`.
+    /// Opens the database in `dir` read-only as a token with this label, until `self` is closed. Its
+    /// certificates have the nicknames `LABEL:NICKNAME`, and CAs that it trusts are trusted, too. Its
+    /// modules are not loaded. C: `SECMOD_OpenUserDB`.
     ///
     /// # Errors
     /// [`Kind::Database`] as [`Database::open`]; [`Kind::Usage`] when it is this database.
@@ -50,7 +50,7 @@ impl Database {
         check_files(dir, &path, Access::ReadOnly)?;
         let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         if whole(&path) == whole(&self.path()) {
-            let what = format!("{dir} is the database itself, not a second one");
+            let what = format!("{dir} is the first database, not a second one");
             return Err(Error::new(Kind::Usage, what));
         }
         let spec = format!(
@@ -67,7 +67,7 @@ impl Database {
         .map_err(|f| {
             Error::new(Kind::Database, format!("cannot open NSS database {dir}"))
                 .because(f)
-                .hint(format!("look at it with: {}", certutil("-L", dir)))
+                .hint(format!("check it with: {}", certutil("-L", dir)))
         })?;
         self.beside.push(Beside { slot, _guard: self.guard().clone() });
         Ok(())

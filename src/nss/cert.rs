@@ -189,19 +189,19 @@ impl Database {
     }
 }
 
-/// The trust flags a certificate has, to be put back.
+/// The trust flags of a certificate, to be restored later.
 #[derive(Debug, Clone, Copy)]
 pub struct TrustFlags(sys::CERTCertTrust);
 
 impl Default for TrustFlags {
-    /// No flags.
+    /// Returns empty flags.
     fn default() -> TrustFlags {
         TrustFlags(sys::CERTCertTrust { sslFlags: 0, emailFlags: 0, objectSigningFlags: 0 })
     }
 }
 
 impl Database {
-    /// Sets trust flags as they were.
+    /// Restores trust flags. C: `CERT_ChangeCertTrust`.
     ///
     /// # Errors
     /// The NSS fault.
@@ -219,7 +219,8 @@ impl Database {
 }
 
 impl Certificate {
-    /// Its trust flags; none when the database says nothing of it.
+    /// Returns its trust flags; `None` if the database has no trust record of it. C:
+    /// `CERT_GetCertTrust`.
     pub fn trust_flags(&self) -> Option<TrustFlags> {
         let mut flags = TrustFlags::default();
         // SAFETY: the certificate is live, the structure outlives the call (cert.h).
@@ -381,8 +382,8 @@ impl Certificate {
         Some(unsafe { CStr::from_ptr(raw) }.to_string_lossy().into_owned())
     }
 
-    /// Returns whether a token has its key, as far as that is visible without a login: by the public
-    /// key beside it. C: `CERT_GetCertTrust`.
+    /// Returns whether a token has its key. Without a login, the public half of the key shows this.
+    /// C: `CERT_GetCertTrust`.
     pub fn has_key(&self) -> bool {
         let own = self.trust();
         [own.sslFlags, own.emailFlags, own.objectSigningFlags]
@@ -403,7 +404,7 @@ impl Certificate {
         Ok(known(&self.trust()) == known(&wanted))
     }
 
-    /// Returns its trust flags; none when the database has no trust record of it. C:
+    /// Returns its trust flags; empty flags if the database has no trust record of it. C:
     /// `CERT_GetCertTrust`.
     pub(super) fn trust(&self) -> sys::CERTCertTrust {
         // SAFETY: CERTCertTrust is three integers; zero is "no flags".

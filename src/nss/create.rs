@@ -1,4 +1,4 @@
-//! Creates a database, which appears whole or not at all.
+//! Creates a database; other processes see the whole database or none.
 
 use std::fs::Permissions;
 use std::io;
@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use crate::text::quoted;
 
 /// The files of a database, in the order they are moved to their directory: without the last one,
-/// nothing opens the others as a database.
+/// the others are not opened as a database.
 const FILES: [&str; 3] = ["pkcs11.txt", "cert9.db", "key4.db"];
 /// The files of the format before NSS 3.12.
 const OLD_FILES: [&str; 3] = ["cert8.db", "key3.db", "secmod.db"];
@@ -27,7 +27,7 @@ impl Database {
     ///
     /// # Errors
     /// [`Kind::Conflict`] when a database exists; [`Kind::Database`] when the directory can't be
-    /// created or written; [`Kind::Refused`] when NSS doesn't take the password.
+    /// created or written; [`Kind::Refused`] when NSS refuses the password.
     pub fn create(dir: &str, password: &Secret) -> Result<()> {
         let path = directory(dir);
         let cannot = |why: Error| {
@@ -43,7 +43,9 @@ impl Database {
         refuse_existing(&path).map_err(cannot)?;
         match path.metadata() {
             Ok(found) if found.is_dir() => Database::create_in(&path, password),
-            Ok(_) => Err(Error::new(Kind::Database, format!("{} is no directory", path.display()))),
+            Ok(_) => {
+                Err(Error::new(Kind::Database, format!("{} is not a directory", path.display())))
+            }
             Err(e) if e.kind() == io::ErrorKind::NotFound => Database::create_with(&path, password),
             Err(e) => Err(failed(&path, e)),
         }
@@ -74,7 +76,7 @@ impl Database {
         for name in FILES {
             let to = path.join(name);
             if let Err(e) = place(&made.path().join(name), &to) {
-                // Nothing has opened a database that isn't complete.
+                // No process can have opened the incomplete database.
                 placed.iter().for_each(|file| std::fs::remove_file(file).unwrap_or_default());
                 return Err(failed(&to, e));
             }
@@ -105,7 +107,7 @@ fn make(parent: &Path, place: &Path, password: &Secret) -> Result<tempfile::Temp
         std::fs::set_permissions(&file, Permissions::from_mode(0o600))
             .map_err(|e| failed(&file, e))?;
     }
-    // NSS opens the directory it is given, whatever this file says; people read it.
+    // NSS ignores the directory that this file names; it is set for people and other tools.
     let modules = made.path().join("pkcs11.txt");
     let place = place.display().to_string();
     std::fs::read_to_string(&modules)
@@ -114,12 +116,12 @@ fn make(parent: &Path, place: &Path, password: &Secret) -> Result<tempfile::Temp
     Ok(made)
 }
 
-/// Renames a file, and never replaces another one. C: renameat2(2).
+/// Renames a file without replacing an existing one. C: renameat2(2).
 fn place(from: &Path, to: &Path) -> io::Result<()> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // The file system has no such rename.
+        // The file system doesn't support RENAME_NOREPLACE.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if !to.exists() => {
             std::fs::rename(from, to)
         }
@@ -130,7 +132,7 @@ fn place(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes a directory's entries to disk, where the file system can. C: fsync(2).
+/// Writes a directory's entries to disk, if the file system supports it. C: fsync(2).
 fn sync(folder: &Path) {
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).ok();
 }
@@ -140,7 +142,7 @@ fn refuse_existing(path: &Path) -> Result<()> {
     let there = names.map(|name| path.join(name)).find(|f| f.symlink_metadata().is_ok());
     there.map_or(Ok(()), |file| {
         Err(Error::new(Kind::Conflict, format!("{} exists", file.display()))
-            .hint(format!("look at it with: nss-cmc db show -d {}", quoted(path))))
+            .hint(format!("show it with: nss-cmc db show -d {}", quoted(path))))
     })
 }
 

@@ -30,7 +30,7 @@ pub struct Database {
     guard: Guard,
     name: String,
     access: Access,
-    /// Further databases, which are closed first.
+    /// Further databases; they are closed before this one.
     pub(super) beside: Vec<Beside>,
 }
 
@@ -213,7 +213,7 @@ pub(super) fn refuse_dbm(dir: &str, path: &Path) -> Result<()> {
             // Opened for writing with the password, NSS converts and keeps the old files.
             error.hint(format!("convert it, then use -d {folder}: certutil -K -X -d sql:{folder}"))
         }
-        (false, false) => error.hint(format!("create it with: certutil -N -d sql:{folder}")),
+        (false, false) => error.hint(format!("create it with: nss-cmc db create -d sql:{folder}")),
     })
 }
 
@@ -287,7 +287,9 @@ pub(super) fn c_text(what: &str, text: &str) -> Result<CString> {
 pub(super) fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> {
     let failed = |file: &Path, e: std::io::Error| {
         let hint = match e.kind() {
-            std::io::ErrorKind::NotFound => format!("create it with: {}", certutil("-N", dir)),
+            std::io::ErrorKind::NotFound => {
+                format!("create it with: nss-cmc db create -d {}", quoted(dir))
+            }
             _ => format!("check the permissions: ls -l {}", quoted(path)),
         };
         let access = if access == Access::ReadWrite { " for writing" } else { "" };

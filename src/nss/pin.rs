@@ -15,7 +15,7 @@ pub(super) struct Pin(Option<CString>);
 
 impl Pin {
     /// # Errors
-    /// [`Kind::Login`] when the password holds a NUL byte.
+    /// [`Kind::Login`] when the password contains a NUL byte.
     pub(super) fn new(password: &Secret) -> Result<Pin> {
         // Capacity for the NUL octet, so that no reallocation leaves a copy of the password.
         let mut text = Vec::with_capacity(password.bytes().len() + 1);
@@ -45,8 +45,8 @@ impl Token {
         unsafe { sys::PK11_NeedUserInit(self.as_ptr()) != 0 }
     }
 
-    /// Returns whether private keys need a login; in a database without password they don't. C:
-    /// `PK11_NeedLogin`.
+    /// Returns whether private keys require a login, which they don't in a database without
+    /// password. C: `PK11_NeedLogin`.
     pub fn is_protected(&self) -> bool {
         // SAFETY: the slot is live (pk11pub.h).
         unsafe { sys::PK11_NeedLogin(self.as_ptr()) != 0 }
@@ -55,7 +55,7 @@ impl Token {
     /// Sets the first password of a token; an empty one means no password. C: `PK11_InitPin`.
     ///
     /// # Errors
-    /// [`Kind::Refused`]: too weak for FIPS mode, or the token takes none.
+    /// [`Kind::Refused`]: too weak for FIPS mode, or the token sets no password.
     pub(super) fn set_first_password(&self, password: &Secret) -> Result<()> {
         let pin = Pin::new(password)?;
         // SAFETY: the slot is live; null stands for the security officer's password, which the
@@ -66,17 +66,17 @@ impl Token {
         .map_err(|f| self.not_set(f))
     }
 
-    /// Changes the password; `old` is tried once, and not used where there is no password. An empty
+    /// Changes the password; `old` is tried once, and ignored if the token has no password. An empty
     /// `new` means no password. The internal token encrypts every key anew, in one transaction. C:
     /// `PK11_ChangePW`.
     ///
     /// # Errors
-    /// As [`Token::login`]; [`Kind::Refused`] when the token doesn't take the new password.
+    /// As [`Token::login`]; [`Kind::Refused`] when the token refuses the new password.
     pub fn change_password(&self, old: &Secret, new: &Secret) -> Result<()> {
         if self.needs_password() {
             return self.set_first_password(new);
         }
-        // NSS's own token changes the password of a session that is logged in.
+        // NSS's own token changes the password in a session that is logged in only.
         self.login(Some(old))?;
         let (old, new) = (Pin::new(old)?, Pin::new(new)?);
         fault::status("PK11_ChangePW", || {
@@ -94,7 +94,7 @@ impl Token {
         let error = Error::new(Kind::Refused, what).because(f);
         if self.is_fips() {
             return error.hint(
-                "FIPS mode requires 7 characters or more, of 3 kinds: digits, small letters, capitals, others",
+                "FIPS mode requires 7 characters or more, of 3 kinds: digits, lower case, upper case, others",
             );
         }
         error.hint("the token may require a longer password")

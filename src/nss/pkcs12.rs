@@ -35,7 +35,7 @@ pub struct Pbe<'a> {
 /// The cipher of a private key, under the key derived from a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyCipher {
-    /// That of the algorithm: a block cipher in CBC mode with padding.
+    /// The algorithm's own cipher: a block cipher in CBC mode with padding.
     Own,
     /// AES key wrap with padding (RFC 5649), whatever cipher the algorithm names: NSS before 3.90
     /// has no identifier for it.
@@ -47,13 +47,13 @@ pub enum KeyCipher {
 pub struct EncryptedKey<'a> {
     /// The key derivation and its cipher.
     pub pbe: Pbe<'a>,
-    /// The cipher that is used instead, if any.
+    /// The cipher to use.
     pub cipher: KeyCipher,
     /// The encrypted PrivateKeyInfo.
     pub data: &'a [u8],
     /// The octets that NSS hashes to its CKA_ID: modulus, point, or the public key.
     pub public_value: &'a [u8],
-    /// The type in its certificate.
+    /// The key type in its certificate.
     pub key_type: KeyType,
 }
 
@@ -62,7 +62,7 @@ pub struct EncryptedKey<'a> {
 pub enum MacDigest {
     /// SHA-224.
     Sha224,
-    /// Any other.
+    /// Any other digest.
     Digest(Digest),
 }
 
@@ -104,7 +104,7 @@ type Crypt = unsafe extern "C" fn(
     u32,
 ) -> sys::SECStatus;
 
-/// An algorithm and a password as NSS takes them.
+/// An algorithm and a password in the form that NSS takes.
 struct Request<'a> {
     algorithm: Borrowed<'a>,
     parameters: Borrowed<'a>,
@@ -179,8 +179,8 @@ impl<'a> Request<'a> {
 
 impl Database {
     /// Returns whether NSS's policy allows an algorithm in PKCS #12 files; `algorithm` is the content
-    /// of its OBJECT IDENTIFIER. One that NSS has no identifier for is not covered by the policy. C:
-    /// `NSS_GetAlgorithmPolicy`.
+    /// of its OBJECT IDENTIFIER. The policy doesn't cover algorithms without an identifier in NSS.
+    /// C: `NSS_GetAlgorithmPolicy`.
     pub fn allows_in_pkcs12(&self, algorithm: &[u8]) -> bool {
         let id = Borrowed::new(algorithm);
         // SAFETY: the item outlives the call and is only read (secoid.h).
@@ -195,7 +195,7 @@ impl Database {
     /// Decrypts data that isn't a private key. C: `PK11_Decrypt`.
     ///
     /// # Errors
-    /// The NSS fault; with a wrong password there may be none, and the result is random.
+    /// The NSS fault; a wrong password may also give a random result without a fault.
     pub fn pbe_decrypt(&self, pbe: Pbe<'_>, password: &[u8], data: &[u8]) -> Step<Vec<u8>> {
         self.pbe_crypt(pbe, password, data, false)
     }
@@ -297,7 +297,7 @@ impl Database {
         key.mac(digest.mechanisms().1, data)
     }
 
-    /// Returns the token for computations that need no login. C: `PK11_GetInternalSlot`.
+    /// Returns the internal crypto token, which requires no login. C: `PK11_GetInternalSlot`.
     fn internal(&self) -> Step<Token> {
         let raw =
             // SAFETY: NSS is initialised while `self` lives; a reference is handed over (pk11pub.h).
@@ -332,7 +332,7 @@ impl SymKey {
     }
 }
 
-/// Returns the key type for PKCS #11, and the permitted uses.
+/// Returns the PKCS #11 key type (CKK_…), and the attributes of the permitted uses (CKA_…).
 fn class(key_type: KeyType) -> Option<(sys::CK_KEY_TYPE, &'static [c_ulong])> {
     const RSA: &[c_ulong] =
         &[sys::CKA_DECRYPT, sys::CKA_UNWRAP, sys::CKA_SIGN, sys::CKA_SIGN_RECOVER];
@@ -397,7 +397,7 @@ impl Token {
     /// the public key. C: `PK11_ConvertSessionPrivKeyToTokenPrivKey`.
     ///
     /// # Errors
-    /// [`Kind::Refused`]; nothing is stored then.
+    /// [`Kind::Refused`]; then nothing is stored.
     pub fn store(&self, pair: KeyPair, label: &str) -> Result<KeyPair, Error> {
         self.make_permanent(pair, label).map_err(|f| {
             let what = format!("cannot store the key {label:?} in the token {:?}", self.name());
@@ -414,7 +414,7 @@ impl PrivateKey {
     /// §6). C: `PK11_WrapPrivKey`.
     ///
     /// # Errors
-    /// The NSS fault, as for a key that isn't extractable.
+    /// The NSS fault, for example for a key that isn't extractable.
     pub fn wrap_with_password(
         &self,
         pbe: Pbe<'_>,
@@ -450,7 +450,7 @@ impl PrivateKey {
     }
 }
 
-/// Returns a length for NSS; 0, which every call refuses, for one that doesn't fit.
+/// Returns a length for NSS; 0, which every call refuses, if it doesn't fit.
 fn length(octets: usize) -> u32 {
     u32::try_from(octets).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! Lists what a token stores, and describes the token.
+//! Lists the certificates and keys in a token, and describes the token.
 
 use nss_sys as sys;
 
@@ -19,19 +19,19 @@ pub struct TokenInfo {
     pub model: String,
     /// serialNumber.
     pub serial: String,
-    /// Warning of the token about its password.
+    /// The token's warning about failed logins.
     pub pin: PinState,
 }
 
-/// What a token says about failed logins (CKF_USER_PIN_…).
+/// A token's warning about failed logins (CKF_USER_PIN_…).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PinState {
-    /// No login failed since the last one that succeeded, or the token doesn't count.
+    /// No login failed since the last successful one, or the token doesn't count.
     #[default]
     Good,
     /// At least one login failed.
     Failed,
-    /// One more failure locks the token.
+    /// One more failed login locks the token.
     FinalTry,
     /// The token is locked.
     Locked,
@@ -53,7 +53,7 @@ impl PinState {
 }
 
 impl Token {
-    /// Returns the token's description; empty where the token gives none. C: `PK11_GetTokenInfo`.
+    /// Returns the token's description; empty if the token gives none. C: `PK11_GetTokenInfo`.
     pub fn info(&self) -> TokenInfo {
         let text = |octets: &[u8]| {
             let end = octets.iter().position(|b| *b == 0).unwrap_or(octets.len());
@@ -90,8 +90,8 @@ impl PrivateKey {
     /// `PK11_DeleteTokenPublicKey`.
     ///
     /// # Errors
-    /// [`Kind::Refused`] when the key stays. A public half that stays is in the `Option`: without
-    /// its private key it serves no purpose, and does no harm.
+    /// [`Kind::Refused`] when the private key can't be deleted. The `Option` is the fault when only
+    /// the public half can't, which is harmless.
     pub fn delete_pair(self) -> Result<Option<Fault>> {
         let spki = self.public().and_then(|public| public.spki()).ok();
         let token = self.token();
@@ -111,15 +111,15 @@ impl Certificate {
         Some(if token.is_internal() { plain.to_owned() } else { format!("{label}:{plain}") })
     }
 
-    /// Returns its trust flags as certutil prints them; an implied flag is left out (`C` implies
-    /// `c`). `,,` when there are none. C: `CERT_GetCertTrust`.
+    /// Returns its trust flags as certutil prints them, without implied ones (`C` implies `c`); `,,`
+    /// if there are none. C: `CERT_GetCertTrust`.
     pub fn trust_text(&self) -> String {
         let trust = self.trust();
         [trust.sslFlags, trust.emailFlags, trust.objectSigningFlags].map(letters).join(",")
     }
 
-    /// Returns whether NSS knows a private key for it in the certificate's token (`u`). A token
-    /// that isn't logged in shows this by the public half of the key.
+    /// Returns whether the certificate's token has its private key (`u`). In a token that isn't
+    /// logged in, the public half of the key shows this.
     pub fn is_users(&self) -> bool {
         self.trust().sslFlags & sys::CERTDB_USER != 0
     }

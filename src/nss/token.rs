@@ -203,20 +203,20 @@ impl Token {
         if module.is_null() {
             return Default::default();
         }
-        // SAFETY: not null, live with the slot; the name is set when the module is made.
+        // SAFETY: not null, live with the slot; the name is set when the module is created.
         let name = text(unsafe { (*module).commonName });
         // SAFETY: as above.
         let library = text(unsafe { (*module).dllName });
         (name, library)
     }
 
-    /// Returns whether the token can't be written. C: `PK11_IsReadOnly`.
+    /// Returns whether the token is write-protected. C: `PK11_IsReadOnly`.
     pub fn is_read_only(&self) -> bool {
         // SAFETY: the slot is live (pk11pub.h).
         unsafe { sys::PK11_IsReadOnly(self.as_ptr()) != 0 }
     }
 
-    /// Returns whether the token takes its password by its own keypad. C:
+    /// Returns whether the token's password is entered on its own keypad. C:
     /// `PK11_ProtectedAuthenticationPath`.
     pub fn has_keypad(&self) -> bool {
         // SAFETY: the slot is live (pk11pub.h).

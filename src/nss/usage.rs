@@ -1,5 +1,5 @@
-//! Verifies a certificate for a usage, as `certutil -V` does, with NSS's objections to each certificate
-//! of the path.
+//! Verifies a certificate for a usage, as `certutil -V` does, and lists NSS's objections to each
+//! certificate of the path.
 
 use chrono::{DateTime, Utc};
 use nss_sys as sys;
@@ -11,33 +11,33 @@ use super::token::Token;
 use super::verify::Log;
 use crate::error::Result;
 
-/// What a certificate is verified for (`certutil -V -u`).
+/// The usage that a certificate is verified for (`certutil -V -u`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usage {
     /// TLS client.
     SslClient,
     /// TLS server.
     SslServer,
-    /// A CA whose certificates are for TLS.
+    /// A CA that issues certificates for TLS.
     SslCa,
-    /// A CA that the database trusts for anything. CERT_VerifyCertificate, and certutil with it, returns
-    /// success for `certificateUsageAnyCA` and `certificateUsageVerifyCA` after a look at the dates only;
-    /// this one is verified.
+    /// A CA that the database trusts for any usage. For `certificateUsageAnyCA` and
+    /// `certificateUsageVerifyCA`, CERT_VerifyCertificate, and so certutil, checks the dates only;
+    /// for this usage the path is verified.
     AnyCa,
-    /// Signs e-mail.
+    /// Signer of e-mail.
     EmailSigner,
-    /// E-mail is encrypted for it.
+    /// Recipient of encrypted e-mail.
     EmailRecipient,
-    /// Signs OCSP responses.
+    /// Signer of OCSP responses.
     StatusResponder,
-    /// Signs programs.
+    /// Signer of programs.
     ObjectSigner,
     /// IPsec peer.
     Ipsec,
 }
 
 impl Usage {
-    /// All, in certutil's order.
+    /// All usages, in certutil's order.
     pub const ALL: [Usage; 9] = [
         Usage::SslClient,
         Usage::SslServer,
@@ -70,7 +70,8 @@ impl Usage {
         Usage::ALL.into_iter().find(|usage| usage.name() == name)
     }
 
-    /// Returns the usage of a letter after `certutil -V -u`; `Y` (verify CA) is the same as `A` (any CA).
+    /// Returns the usage that a letter stands for in `certutil -V -u`; `Y` (verify CA) is treated as
+    /// `A` (any CA).
     pub fn from_letter(letter: char) -> Option<Usage> {
         Some(match letter {
             'C' => Usage::SslClient,
@@ -86,7 +87,7 @@ impl Usage {
         })
     }
 
-    /// Returns whether it is for CAs.
+    /// Returns whether it is a usage of CA certificates.
     pub fn is_ca(self) -> bool {
         matches!(self, Usage::SslCa | Usage::AnyCa)
     }
@@ -106,7 +107,7 @@ impl Usage {
         }
     }
 
-    /// Returns the usage for CERT_VerifyCertificate, if that verifies it.
+    /// Returns the usage for CERT_VerifyCertificate; `None` if that function doesn't verify it.
     fn bits(self) -> Option<sys::SECCertificateUsage> {
         Some(match self {
             Usage::SslClient => sys::certificateUsageSSLClient,
@@ -122,37 +123,36 @@ impl Usage {
     }
 }
 
-/// What NSS objects to in one certificate of a path.
+/// An objection of NSS to one certificate of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// DER of the certificate.
     pub certificate: Vec<u8>,
-    /// How far up it is: 0 is the certificate verified.
+    /// Its position in the path: 0 is the verified certificate.
     pub depth: u32,
     /// The objection.
     pub fault: Fault,
 }
 
 impl Fault {
-    /// Returns whether it is that the issuer of a certificate is missing or not trusted.
+    /// Returns whether the objection is that the issuer is missing or not trusted.
     pub fn is_about_issuer(&self) -> bool {
         [sys::SEC_ERROR_UNKNOWN_ISSUER, sys::SEC_ERROR_UNTRUSTED_ISSUER].contains(&self.code)
     }
 }
 
 impl Problem {
-    /// Returns whether the path ends here at a root that isn't trusted, and this is the only objection to
-    /// it.
+    /// Returns whether the objection is that the path ends at this root, which isn't trusted.
     pub fn is_untrusted_root(&self) -> bool {
         self.fault.code == sys::SEC_ERROR_UNTRUSTED_ISSUER
     }
 }
 
 impl Database {
-    /// Verifies `certificate` for a usage at the present time, against the database's trust. NSS builds
-    /// the chain from the database and from decoded certificates that are still alive; the certificate
-    /// itself needn't be in the database. For [`Usage::AnyCa`] NSS doesn't require basicConstraints. C:
-    /// `CERT_VerifyCertificate`, `CERT_VerifyCert`.
+    /// Verifies `certificate` for a usage at the present time, against the database's trust flags.
+    /// NSS builds the path from the database and from decoded certificates that are not yet freed;
+    /// the certificate itself needn't be in the database. For [`Usage::AnyCa`] NSS doesn't require
+    /// basicConstraints. C: `CERT_VerifyCertificate`, `CERT_VerifyCert`.
     ///
     /// # Errors
     /// The NSS fault (`SEC_ERROR_UNKNOWN_ISSUER`…).
@@ -216,11 +216,12 @@ impl Database {
         }
     }
 
-    /// Returns every objection of NSS to `certificate` and the path above it, for a usage, the
-    /// certificate's own first; [`Database::verify`] stops at the first. C: `CERT_VerifyCert`.
+    /// Returns every objection of NSS to `certificate` and its issuers for a usage, those to the
+    /// certificate first; [`Database::verify`] stops at the first one. C: `CERT_VerifyCert`.
     pub fn problems(&self, certificate: &Certificate, usage: Usage) -> Vec<Problem> {
         let Some(mut log) = Log::new() else { return Vec::new() };
-        // SAFETY: the certificate is live; the log has an arena (cert.h). Whatever is wrong is in it.
+        // SAFETY: the certificate is live; the log has an arena (cert.h). The status is not needed:
+        // the log has every objection.
         unsafe {
             sys::CERT_VerifyCert(
                 self.cert_db(),
@@ -270,7 +271,7 @@ impl Token {
         })
         .map_err(|f| {
             let name = self.name();
-            let what = format!("cannot delete the certificate from the token {name:?} again");
+            let what = format!("cannot delete the certificate from token {name:?}");
             not_written(self.guard(), what, f)
         })
     }

@@ -1,9 +1,9 @@
-//! Verifies that a certificate is valid for a usage: NSS's verdict, against the database's trust.
+//! Verifies with NSS that a certificate is valid for a usage, against the database's trust flags.
 //!
-//! A certificate that is to be imported is verified before anything is written. The trust that it is
-//! to get doesn't count, with one exception: no other certificate can vouch for a self-signed CA, so if
-//! it is to be trusted for the usage, the one objection that is dropped is that it isn't trusted yet.
-//! Its signature, dates, basicConstraints, keyUsage and extKeyUsage are verified all the same.
+//! A certificate is verified before it is imported, without the trust flags that the import sets.
+//! The exception is a self-signed CA, which no other certificate can prove: if the import makes it
+//! trusted for the usage, the objection that it isn't trusted yet is dropped. Its signature, dates,
+//! basicConstraints, keyUsage and extKeyUsage are verified nevertheless.
 
 use std::fmt;
 
@@ -14,25 +14,25 @@ use crate::asn1::oid;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{CaTrust, Certificate, Database, Fault, Trust, Usage};
 
-/// What is wrong with one certificate of a path.
+/// An objection to one certificate of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objection {
     /// DER of the certificate.
     pub certificate: Vec<u8>,
-    /// Whose it is.
+    /// Its subject, for messages.
     pub subject: String,
-    /// How far up the path it is: 0 is the certificate judged.
+    /// Its position in the path: 0 is the verified certificate.
     pub depth: u32,
-    /// What is wrong.
+    /// The reason.
     pub why: Why,
 }
 
-/// What is wrong with a certificate.
+/// The reason of an objection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Why {
-    /// NSS's reason.
+    /// The NSS fault.
     Nss(Fault),
-    /// It isn't a CA: basicConstraints doesn't say so.
+    /// The certificate isn't a CA's by its basicConstraints (RFC 5280 §4.2.1.9).
     NotCa,
 }
 
@@ -53,11 +53,12 @@ impl fmt::Display for Why {
     }
 }
 
-/// Self-signed CAs that are to be trusted once all is verified (DER), each with its trust.
+/// Self-signed CAs (DER) that the import makes trusted, each with its trust flags.
 pub type Anchors = Vec<(Vec<u8>, Trust)>;
 
-/// Returns the objections to `certificate` for a usage, its own first; none when it is valid. Neither
-/// the certificate nor its issuers need to be in the database: decoded ones that are alive are used.
+/// Returns the objections to `certificate` and its issuers for a usage, those to the certificate
+/// first; none if it is valid. Neither the certificate nor its issuers need be in the database: NSS
+/// also uses decoded certificates that are not yet freed.
 pub fn objections(
     database: &Database,
     certificate: &Certificate,
@@ -98,10 +99,10 @@ pub fn objections(
     found
 }
 
-/// Verifies that a certificate is valid for a usage; as [`objections`].
+/// Verifies that a certificate is valid for a usage, as [`objections`] does.
 ///
 /// # Errors
-/// [`Kind::Untrusted`], with a note for each objection where there are several or where it is to an
+/// [`Kind::Untrusted`]; with a note for each objection if there are several, or if it concerns an
 /// issuer.
 pub fn judge(
     database: &Database,
@@ -118,7 +119,7 @@ pub fn judge(
         Why::NotCa => Error::new(Kind::Untrusted, what).because(first.why.to_string()),
     };
     let error = if found.iter().any(|o| o.why.is_about_issuer()) {
-        error.hint("import its issuers first, the root CA with the trust CT,C,C")
+        error.hint("import its issuers first, the root CA with --trust CT,C,C")
     } else {
         error
     };
@@ -128,8 +129,7 @@ pub fn judge(
     Err(found.iter().fold(error, |error, o| error.note(format!("{}: {}", o.subject, o.why))))
 }
 
-/// Returns those of `others` (DER) whose keys signed `der`, or one of its issuers among them; nearest
-/// first.
+/// Returns the issuers of `der` among `others` (DER), found by their signatures, nearest first.
 pub fn issuers_among(database: &Database, der: &[u8], others: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let paths = Paths::new(database, &[]);
     let signed = |issuer: &[u8], subject: &[u8]| {
@@ -154,8 +154,8 @@ pub fn issuers_among(database: &Database, der: &[u8], others: &[Vec<u8>]) -> Vec
     }
 }
 
-/// Returns whether a certificate that is to be imported with this trust is a self-signed CA to be
-/// trusted, which the database doesn't distrust.
+/// Returns whether a certificate to be imported with these trust flags is a self-signed CA that the
+/// flags make trusted, and that the database doesn't distrust.
 pub fn is_anchor(database: &Database, certificate: &Certificate, trust: &Trust) -> bool {
     let der = certificate.der();
     let held = database.certificates_named(certificate.subject());
@@ -166,7 +166,7 @@ pub fn is_anchor(database: &Database, certificate: &Certificate, trust: &Trust) 
         && Usage::ALL.into_iter().any(|usage| covers(trust, usage))
 }
 
-/// Returns whether this trust in a CA is enough for certificates of a usage, as NSS decides it.
+/// Returns whether a CA's trust flags are enough for certificates of a usage, as NSS decides it.
 fn covers(trust: &Trust, usage: Usage) -> bool {
     let fields: Vec<&str> = trust.as_str().split(',').collect();
     let has = |field: usize, flag| fields.get(field).is_some_and(|f| f.contains(flag));
@@ -179,16 +179,16 @@ fn covers(trust: &Trust, usage: Usage) -> bool {
     }
 }
 
-/// Returns whether a certificate (DER) is a CA's: basicConstraints says so.
+/// Returns whether a certificate (DER) is a CA's by its basicConstraints (RFC 5280 §4.2.1.9).
 pub fn is_ca(der: &[u8]) -> bool {
     certificate::read(der).and_then(|c| c.ca()).is_ok_and(|(ca, _)| ca)
 }
 
-/// Returns what a certificate (DER) claims to be for: CA, else the first purpose in its extKeyUsage in
-/// the order server, client, e-mail, OCSP responder, code.
+/// Returns the usage that a certificate (DER) names: CA, else the first purpose in its extKeyUsage in
+/// the order server, client, e-mail, OCSP responder, code; `None` if it names none.
 ///
 /// # Errors
-/// [`Kind::Input`] for one that can't be decoded.
+/// [`Kind::Input`] for a certificate that can't be decoded.
 pub fn purpose(der: &[u8]) -> Result<Option<Usage>> {
     let read = certificate::read(der)?;
     if read.ca()?.0 {

@@ -149,6 +149,6 @@ fn several_keys_are_somebody_else_s_job() {
     f.nss_cmc(&[&export[..], &passwords].concat()).exits(0);
     restore(&f);
     let said = import(&f, &[]).exits(1);
-    assert!(said.err.contains("has 2 keys, not one"), "{}", said.err);
+    assert!(said.err.contains("contains 2 keys, not one"), "{}", said.err);
     assert_untouched(&f, "two keys");
 }

@@ -64,7 +64,7 @@ fn without_a_password_nothing_is_asked() {
     assert_eq!(keys.lines().count(), 1, "{keys}");
     let shown = f.nss_cmc(&["db", "show", "-d", "db"]).exits(0).out;
     assert!(shown.contains("password: none\n"), "{shown}");
-    assert!(shown.contains("keys: 1, of them without certificate: 1"), "{shown}");
+    assert!(shown.contains("keys: 1, without certificate: 1"), "{shown}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn a_key_in_use_is_kept() {
     let agent = f.keys().pop().unwrap();
     let unfinished = new_key(&f, "unfinished request for www");
     let before = f.state();
-    for (id, why) in [(&agent, "certificates need it: \"agent\""), (&unfinished, "for www")] {
+    for (id, why) in [(&agent, "it has certificates: \"agent\""), (&unfinished, "for www")] {
         let said = on_db(&f, &["key", "remove", id, "--yes"]).exits(15).err;
         assert!(said.contains(why) && said.contains("--force"), "{said}");
         assert_eq!(f.state(), before);

@@ -136,10 +136,8 @@ fn hints_are_commands_that_work() {
         "pw",
     ]);
     let command = hint(&said.exits(10));
-    assert!(command.starts_with("certutil -N -d "), "{command}");
-    let made =
-        run(Command::new("sh").current_dir(f.path()).arg("-c").arg(format!("{command} -f pw")));
-    made.exits(0);
+    assert!(command.starts_with("nss-cmc db create -d "), "{command}");
+    pasted(&f, &command).exits(0);
     assert!(f.file("my db's/cert9.db").exists());
     // An untrusted signer: the hint imports its certificate with trust.
     let root = env!("CARGO_MANIFEST_DIR");
@@ -147,16 +145,20 @@ fn hints_are_commands_that_work() {
     std::fs::copy(format!("{root}/tests/vectors/01-rsa-server/response.der"), f.file("r")).unwrap();
     let show = ["CMCResponse", "-d", "my db's", "-i", "r"];
     let said = f.nss_cmc(&show).exits(1);
-    let command = hint(&said).trim_start_matches("trust the CA: ").replace("PWFILE", "pw");
-    assert!(
-        command.contains("certutil -A -d 'my db'\\''s'") && command.contains(" -f "),
-        "{command}"
-    );
-    run(Command::new("sh").current_dir(f.path()).arg("-c").arg(&command)).exits(0);
+    let command = hint(&said);
+    assert!(command.contains("nss-cmc cert import ca.pem -d 'my db'\\''s'"), "{command}");
+    pasted(&f, &command).exits(0);
+}
+
+/// Runs a hint's command in a shell, with the database's password.
+fn pasted(f: &Folder, command: &str) -> Said {
+    let arguments = command.strip_prefix("nss-cmc").unwrap();
+    let line = format!("'{}'{arguments} --password-file pw", env!("CARGO_BIN_EXE_nss-cmc"));
+    run(Command::new("sh").current_dir(f.path()).arg("-c").arg(line))
 }
 
 fn hint(said: &Said) -> String {
     let line = said.err.lines().find_map(|l| l.trim().strip_prefix("hint: ")).unwrap();
-    let at = line.find("certutil").unwrap_or_else(|| panic!("{line}"));
+    let at = line.find("nss-cmc ").unwrap_or_else(|| panic!("{line}"));
     line[at..].to_owned()
 }

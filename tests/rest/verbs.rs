@@ -99,7 +99,7 @@ fn a_chain_is_trusted_once_it_is_known() {
     ca(&f, &server, &["find"]).exits(0);
     let after = f.state();
     let said = ca(&f, &server, &["chain", "--trust"]).exits(0);
-    assert!(said.out.contains("\"lab\" was trusted already"), "{}", said.out);
+    assert!(said.out.contains("\"lab\" is already trusted"), "{}", said.out);
     assert_eq!(f.state(), after);
     // Held without trust, as CMC responses leave it.
     f.certutil(&["-M", "-n", "lab", "-t", ",,", "-f", "pw"]);

@@ -172,7 +172,7 @@ fn an_untrusted_server_gets_no_request() {
     for version in [SslVersion::TLS1_2, SslVersion::TLS1_3] {
         let server = Server::start(Some(Tls { version, ..Tls::new(&ca) }), Answer::Close(ok(b"")));
         let error = post(&server, "localhost").unwrap_err();
-        let hint = format!("certutil -A -d {}", shared().dir.display());
+        let hint = format!("nss-cmc cert import ca.pem -d {}", shared().dir.display());
         assert_error(&error, Kind::Tls, &format!("localhost:{}", server.port), &hint);
         assert_eq!(error.nss().unwrap().name, "SEC_ERROR_UNKNOWN_ISSUER");
         assert!(!error.is_retryable());

@@ -21,13 +21,14 @@ use nss_cmc::pem;
 /// Arguments of `ca chain`.
 #[derive(Args)]
 #[command(after_help = "\
-Before the database trusts the CA, nothing tells the CA from anybody else: give the fingerprint that
-its administrator reads to you. Without one, the program shows what it sees on a terminal, and asks.
+Until the database trusts the CA, the fingerprint is the only proof that the chain is the CA's: get it
+from the CA's administrator. Without --fingerprint, the program shows the fingerprint it received and
+asks on the terminal whether to accept it.
 
 Examples:
   nss-cmc ca chain -d DIR --password-file pin.txt --ca https://ca.example.com:8443 \\
     --fingerprint 8A:21:…:F0 --trust
-  nss-cmc ca chain -d DIR --ca https://ca.example.com:8443 --out chain.pem    (trusted already)")]
+  nss-cmc ca chain -d DIR --ca https://ca.example.com:8443 --out chain.pem    (CA already trusted)")]
 pub struct ChainArgs {
     /// NSS database directory; not needed with --fingerprint, unless for --trust
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE", help_heading = DATABASE)]
@@ -36,27 +37,28 @@ pub struct ChainArgs {
     #[command(flatten, next_help_heading = DATABASE)]
     password: PasswordArgs,
 
-    /// The CA, as https://host:port
+    /// URL of the CA (https://host:port)
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
     ca: String,
 
     #[command(flatten)]
     reach: ReachArgs,
 
-    /// SHA-256 fingerprint of the CA's root certificate, or of another one of its chain, which then
-    /// ends there
+    /// SHA-256 fingerprint of the CA's root certificate, or of another certificate of the chain, which
+    /// is then cut there
     #[arg(long, value_name = "SHA256", help_heading = TRUST, value_parser = fingerprint)]
     fingerprint: Option<Fingerprint>,
 
-    /// Store the chain in the database, its last certificate with the trust CT,C,C
+    /// Store the chain in the database; its last certificate gets the trust flags CT,C,C
     #[arg(long, requires = "database", help_heading = TRUST)]
     trust: bool,
 
-    /// Nickname of the trusted certificate; made of its subject unless given
+    /// Nickname for the trusted certificate. Default: made from its subject
     #[arg(long, value_name = "NICKNAME", requires = "trust", help_heading = TRUST)]
     nickname: Option<String>,
 
-    /// Where to write the chain (PEM), the CA's own certificate first; stdout without it and --trust
+    /// File for the chain (PEM), the CA's own certificate first. Default: standard output, without
+    /// --trust
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     out: Option<PathBuf>,
 }
@@ -69,7 +71,7 @@ fn fingerprint(text: &str) -> std::result::Result<Fingerprint, String> {
 }
 
 impl ChainArgs {
-    /// Whether it writes nothing.
+    /// Returns whether the command only reads.
     pub fn reads(&self) -> bool {
         self.out.is_none() && !self.trust
     }
@@ -105,7 +107,7 @@ pub fn run(args: &ChainArgs, streams: &mut Streams<'_>) -> Result<Report> {
     Ok(report.closed(session.close()))
 }
 
-/// Asks on the terminal whether a fingerprint is the CA's.
+/// Asks on the terminal whether a fingerprint is that of the CA.
 fn confirm(
     args: &ChainArgs,
     der: &[u8],
@@ -114,15 +116,15 @@ fn confirm(
 ) -> Result<bool> {
     let subject = summary(der)?.subject;
     if !std::io::stdin().is_terminal() {
-        let what = "the CA is not trusted yet, and no --fingerprint given";
+        let what = "the database does not trust the CA, and no --fingerprint is given";
         let command = format!("nss-cmc ca chain --ca {} --fingerprint SHA256", args.ca);
         return Err(Error::new(Kind::Untrusted, what)
-            .hint(format!("ask the CA's administrator for it: {command}"))
-            .note(format!("whoever answered there has {subject}, {seen}")));
+            .hint(format!("ask the CA's administrator for the fingerprint, then: {command}"))
+            .note(format!("received {subject} with the fingerprint {seen}")));
     }
-    streams.tell(format!("The CA is not trusted yet. Whoever answers at {} has", args.ca));
+    streams.tell(format!("The database does not trust the CA. Received from {}:", args.ca));
     streams.tell(format!("  subject: {subject}\n  SHA-256: {seen}"));
-    streams.tell("Does the CA's administrator have the same fingerprint (y/N)?");
+    streams.tell("Is this the fingerprint that the CA's administrator gave you (y/N)?");
     let answer = input::line()?;
     Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }
@@ -152,7 +154,7 @@ fn report(
     if let Some(trusted) = &trusted {
         report.changed |= trusted.trust_set || !trusted.added.is_empty();
         let line = match (trusted.trust_set, trusted.added.is_empty()) {
-            (false, true) => format!("{:?} was trusted already", trusted.nickname),
+            (false, true) => format!("{:?} is already trusted", trusted.nickname),
             _ => format!("trusted as {:?} (CT,C,C)", trusted.nickname),
         };
         report.lines.push(line);

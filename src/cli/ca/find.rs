@@ -16,14 +16,14 @@ use nss_cmc::error::Result;
 
 const RECORDS: &str = "Records";
 const SUBJECT: &str = "Subject";
-const DATES: &str = "Dates (YYYY-MM-DD, in the local time zone, the day itself included)";
+const DATES: &str = "Dates (YYYY-MM-DD, local time zone, the day is included)";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum StatusWord {
     Valid,
-    /// Not valid yet
+    /// Not yet valid
     Invalid,
-    /// On hold, too
+    /// Revoked or on hold
     Revoked,
     Expired,
     RevokedExpired,
@@ -44,9 +44,8 @@ impl StatusWord {
 /// Arguments of `ca find`.
 #[derive(Args)]
 #[command(after_help = "\
-On a terminal it prints a table; in a pipe one line for each certificate: serial number, status, end
-of validity and subject, separated by tabs. The records are not signed: they are as good as the TLS
-connection.
+Prints a table on a terminal, and in a pipe one line for each certificate: serial number, status, end
+of validity and subject, separated by tabs. The CA's records are not signed: only TLS protects them.
 
 Examples:
   nss-cmc ca find -d DIR --ca https://ca:8443 --name www.example.com
@@ -55,7 +54,7 @@ pub struct FindArgs {
     #[command(flatten)]
     pub(super) ca: RecordsArgs,
 
-    /// Common name (CN), or a part of it; of several attributes one that fits is enough
+    /// Common name (CN), or a part of it; of several attributes, one match is enough
     #[arg(long, value_name = "TEXT", help_heading = SUBJECT)]
     name: Option<String>,
 
@@ -87,7 +86,7 @@ pub struct FindArgs {
     #[arg(long, value_name = "TEXT", help_heading = SUBJECT)]
     country: Option<String>,
 
-    /// All attributes given must fit, and whole values
+    /// All given attributes must match, with their whole values
     #[arg(long, help_heading = SUBJECT)]
     exact: bool,
 
@@ -95,11 +94,11 @@ pub struct FindArgs {
     #[arg(long, value_name = "STATUS", help_heading = RECORDS)]
     status: Option<StatusWord>,
 
-    /// Serial number, from
+    /// Serial numbers from this one on
     #[arg(long, value_name = "NUMBER", help_heading = RECORDS)]
     serial_from: Option<String>,
 
-    /// Serial number, to
+    /// Serial numbers up to this one
     #[arg(long, value_name = "NUMBER", help_heading = RECORDS)]
     serial_to: Option<String>,
 
@@ -111,7 +110,7 @@ pub struct FindArgs {
     #[arg(long, value_name = "UID", help_heading = RECORDS)]
     revoked_by: Option<String>,
 
-    /// Why it was revoked: keyCompromise…
+    /// Reason for revocation: keyCompromise…
     #[arg(long, value_name = "REASON", help_heading = RECORDS)]
     reason: Option<String>,
 
@@ -147,7 +146,7 @@ pub struct FindArgs {
     #[arg(long, value_name = "DAY", help_heading = DATES)]
     ends_to: Option<NaiveDate>,
 
-    /// The most certificates listed
+    /// List at most this many certificates
     #[arg(long, value_name = "N", help_heading = "Output")]
     limit: Option<usize>,
 }

@@ -24,13 +24,13 @@ pub struct ShowArgs {
     #[command(flatten)]
     pub(super) ca: RecordsArgs,
 
-    /// Where to write the certificate (PEM)
+    /// File for the certificate (PEM)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     out: Option<PathBuf>,
 }
 
 impl ShowArgs {
-    /// Whether it writes nothing.
+    /// Returns whether the command only reads.
     pub fn reads(&self) -> bool {
         self.out.is_none()
     }
@@ -43,7 +43,7 @@ impl ShowArgs {
 pub fn run(args: &ShowArgs) -> Result<Report> {
     let serial = Number::parse(&args.serial)?;
     let (found, closed) = args.ca.records(|ca| ca.show(&serial))?;
-    // What is in the certificate counts, not what the record says of it.
+    // The fields come from the certificate: the record is not signed.
     let certificate = summary(&found.der)?;
     let mut report = Report::done(
         "ca show",
@@ -87,7 +87,7 @@ const DEFAULT: output::Mode = output::Mode::Default;
 /// Arguments of `ca transport`.
 #[derive(Args)]
 #[command(after_help = "\
-The certificate must be of a CA that the database trusts: whoever has its private key can read
+A CA that the database trusts must have issued the certificate: whoever has its private key can read
 archived keys.
 
 Example:
@@ -97,13 +97,13 @@ pub struct TransportArgs {
     #[command(flatten)]
     pub(super) ca: RecordsArgs,
 
-    /// Where to write the certificate (PEM); stdout without it
+    /// File for the certificate (PEM). Default: standard output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     out: Option<PathBuf>,
 }
 
 impl TransportArgs {
-    /// Whether it writes nothing.
+    /// Returns whether the command only reads.
     pub fn reads(&self) -> bool {
         self.out.is_none()
     }
@@ -128,7 +128,7 @@ pub fn transport(args: &TransportArgs) -> Result<Report> {
     Ok(report)
 }
 
-/// Writes PEM to a file, or prints it after the title.
+/// Returns the report on PEM that is written to `file`, or printed after the title.
 ///
 /// # Errors
 /// [`nss_cmc::error::Kind::Output`].

@@ -23,15 +23,15 @@ pub struct ExportArgs {
     #[command(flatten)]
     which: WhichArgs,
 
-    /// Also its issuers, nearest first, as far as the database has them
+    /// Add its issuers, nearest first, as far as the database has them
     #[arg(long)]
     chain: bool,
 
-    /// How it is written
+    /// Format of the output
     #[arg(long, value_enum, default_value = "pem")]
     format: Format,
 
-    /// Write to this file instead of standard output
+    /// File for the certificate. Default: standard output
     #[arg(long, value_name = "FILE", required_if_eq("format", "der"))]
     out: Option<PathBuf>,
 
@@ -41,9 +41,9 @@ pub struct ExportArgs {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// One certificate, or several with --chain
+    /// PEM, one block for each certificate
     Pem,
-    /// One certificate, without --chain
+    /// DER, without --chain
     Der,
 }
 
@@ -53,8 +53,8 @@ enum Format {
 /// As [`certificates::find_one`]; those of the output.
 pub fn run(args: &ExportArgs) -> Result<Report> {
     if args.chain && args.format == Format::Der {
-        return Err(Error::new(Kind::Usage, "--format der holds one certificate, and no --chain")
-            .hint("--format pem"));
+        return Err(Error::new(Kind::Usage, "--format der cannot be used with --chain")
+            .hint("use --format pem"));
     }
     let passwords = args.store.password.passwords();
     let spec = args.store.spec(&passwords, false);

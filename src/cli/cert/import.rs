@@ -22,23 +22,22 @@ use nss_cmc::nss::{Trust, Usage};
 const DATABASE: &str = "Database";
 const CHAIN: &str = "Chain";
 
-const UNSAFE: &str = "--unsafe-trust-then-verify: the trust is set before the certificates are \
-                      verified, and counts in their favour";
+const UNSAFE: &str = "--unsafe-trust-then-verify: the trust flags are set before the certificates \
+                      are verified, so the verification relies on them";
 
 const EXAMPLES: &str = "\
-Every certificate is verified before anything is written. Trust is set last and does not count
-in the verification, except that of a self-signed CA: no other certificate can vouch for it, so
-compare its fingerprint yourself. When anything fails nothing is changed. Not checked: OCSP, and
-CRLs unless they are in the database.
+All certificates are verified before anything is written. The trust flags are set last, and the
+verification does not rely on them, except for a self-signed CA: compare its fingerprint yourself. A
+failure changes nothing. Not checked: OCSP. CRLs are checked only if they are in the database.
 
 Examples:
-  A root that the database is to trust:
+  Trust a root CA:
     nss-cmc cert import ca.pem -d DIR --password-file pin.txt --nickname CA --trust CT,C,C
 
-  A server's certificate beside its key; its extKeyUsage says what it is for:
+  Import a server certificate whose key is in the database; its extKeyUsage names the usage:
     nss-cmc cert import www.pem -d DIR --password-file pin.txt --nickname Server-Cert
 
-  Another's certificate with its chain, as CMCResponse -o writes it:
+  Import the certificate of another user with its chain, as CMCResponse -o writes it:
     nss-cmc cert import alice.p7b -d DIR --password-file pin.txt --nickname alice --usage client
 
 Usages: client, server, ca, any-ca, email-signer, email-recipient, ocsp-responder,
@@ -48,33 +47,34 @@ object-signer, ipsec, or certutil's letters C V L A S R O J I.";
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ImportArgs {
-    /// The certificate, with or without its chain: DER, PEM, base64 or PKCS #7; `-` is standard input
+    /// File with the certificate, with or without its chain: DER, PEM, base64 or PKCS #7; `-` is
+    /// standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Nickname of the certificate
+    /// Nickname for the certificate
     #[arg(long, value_name = "NICKNAME")]
     nickname: String,
 
-    /// What it must be valid for [default: its extKeyUsage, if its key is in the database]
+    /// Usage that it must be valid for. Default: its extKeyUsage, if its key is in the database
     #[arg(long, value_name = "USAGE", value_parser = usage)]
     usage: Option<Usage>,
 
-    /// Trust flags for TLS, e-mail and code. Needed for a CA: CT,C,C trusts it for everything, `,,` only
-    /// stores it
+    /// Trust flags for TLS, e-mail and code. Required for a CA: CT,C,C trusts it for everything, `,,`
+    /// stores it without trust
     #[arg(long, value_name = "FLAGS", value_parser = trust)]
     trust: Option<Trust>,
 
-    /// What the issuers in the file must be valid for [default: ca, where --chain-trust is given]
+    /// Usage that the issuers in the file must be valid for. Default with --chain-trust: ca
     #[arg(long, value_name = "USAGE", value_parser = usage, help_heading = CHAIN)]
     chain_usage: Option<Usage>,
 
-    /// Trust flags of the issuers in the file; without, they get none
+    /// Trust flags for the issuers in the file. Default: no trust
     #[arg(long, value_name = "FLAGS", value_parser = trust, help_heading = CHAIN)]
     chain_trust: Option<Trust>,
 
-    /// Set the trust before the certificates are verified, so that it counts in their favour. If they
-    /// are still not valid, all is undone
+    /// Set the trust flags before the certificates are verified, so that the verification relies on
+    /// them. If it fails, the changes are rolled back
     #[arg(long)]
     unsafe_trust_then_verify: bool,
 
@@ -82,14 +82,14 @@ pub struct ImportArgs {
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE", help_heading = DATABASE)]
     database: String,
 
-    /// PKCS #11 token of the certificate; its chain, and all trust, is in the database's own
+    /// PKCS #11 token for the certificate; chain and trust flags go to the database's own token
     #[arg(long, value_name = "NAME", default_value = "internal", help_heading = DATABASE)]
     token: String,
 
     #[command(flatten, next_help_heading = DATABASE)]
     password: PasswordArgs,
 
-    /// Seconds to wait for another run on the same database
+    /// Timeout for another run on the same database, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = DATABASE)]
     lock_timeout: u64,
 }
@@ -103,7 +103,7 @@ impl ImportArgs {
     }
 }
 
-/// A usage by name or by certutil's letter.
+/// Parses a usage: a name, or certutil's letter.
 ///
 /// # Errors
 /// A sentence for clap.
@@ -152,11 +152,12 @@ fn report(imported: CertImported) -> Result<Report> {
     let (status, msg) = match (imported.added, changed) {
         (true, _) => ("imported", format!("imported {nickname:?}, valid for {usage}")),
         (false, true) => {
-            ("completed", format!("{nickname:?} was there, valid for {usage}; the rest is done"))
+            ("completed", format!("completed the import of {nickname:?}, valid for {usage}"))
         }
-        (false, false) => {
-            ("unchanged", format!("{nickname:?} is there, valid for {usage}; nothing to do"))
-        }
+        (false, false) => (
+            "unchanged",
+            format!("nothing to do: {nickname:?} is in the database, valid for {usage}"),
+        ),
     };
     let of = summary(&imported.certificate)?;
     let mut report = Report::done("cert import", status, changed, msg)
@@ -164,7 +165,10 @@ fn report(imported: CertImported) -> Result<Report> {
         .line(format!("issuer: {}", of.issuer))
         .line(format!("serial: {}", of.serial_hex()))
         .line(format!("valid until: {}", of.until()))
-        .line(format!("key: {}", if imported.has_key { "in the database" } else { "not here" }));
+        .line(format!(
+            "key: {}",
+            if imported.has_key { "in the database" } else { "not in the database" }
+        ));
     if let Some(trust) = &imported.trust_set {
         report = report.line(format!("trust: {} set", trust.as_str()));
     }
@@ -172,10 +176,10 @@ fn report(imported: CertImported) -> Result<Report> {
     for member in &imported.chain {
         let trust = member.trust_set.as_ref().map(Trust::as_str);
         let what = match (member.added, trust) {
-            (true, None) => "imported, untrusted".to_owned(),
+            (true, None) => "imported without trust".to_owned(),
             (true, Some(trust)) => format!("imported, trust {trust} set"),
-            (false, None) => "was there".to_owned(),
-            (false, Some(trust)) => format!("was there, trust {trust} set"),
+            (false, None) => "already present".to_owned(),
+            (false, Some(trust)) => format!("already present, trust {trust} set"),
         };
         report = report.line(format!("chain: {:?} {what}", member.nickname));
         chain.push(json!({
@@ -204,7 +208,7 @@ fn report(imported: CertImported) -> Result<Report> {
     Ok(report)
 }
 
-/// Returns what is said of a notice.
+/// Returns the text of a notice.
 pub fn notice_text(notice: &Notice) -> String {
     match notice {
         Notice::TrustMakesCa(nickname) => {

@@ -15,18 +15,18 @@ use nss_cmc::error::Result;
 use nss_cmc::text::printable;
 use nss_cmc::{keyid, pem};
 
-/// A certificate that ends within this time is marked.
+/// Certificates that end within this number of days are marked.
 const SOON: i64 = 30;
 
 /// Arguments of `cert list`.
 #[derive(Args)]
 #[command(
-    after_help = "No password is needed, but for a database in FIPS mode; without one, the key of a \
-                  certificate in a token that hides its keys may be `unknown`. The chain is `trusted` \
-                  when it leads to a CA that the database trusts.\n\n\
-                  Fields of a line in a pipe, separated by tabs: nickname, token, key (yes, no, unknown), \
-                  trust, end of validity, status (valid, ends soon, expired, not yet valid), chain \
-                  (trusted, not trusted), serial number, subject, issuer, SHA-256.\n\n\
+    after_help = "A password is required in FIPS mode only. Without one, the key is `unknown` if its \
+                  token lists keys after a login only. The chain is `trusted` if it leads to a CA that \
+                  the database trusts.\n\n\
+                  In a pipe the fields of a line are separated by tabs: nickname, token, key (yes, no, \
+                  unknown), trust, end of validity, status (valid, ends soon, expired, not yet valid), \
+                  chain (trusted, not trusted), serial number, subject, issuer, SHA-256.\n\n\
                   Example:\n  nss-cmc cert list -d /etc/httpd/alias"
 )]
 pub struct ListArgs {
@@ -37,8 +37,8 @@ pub struct ListArgs {
 /// Arguments of `cert show`.
 #[derive(Args)]
 #[command(
-    after_help = "After a renewal several certificates have one nickname: each is shown, the newest \
-                  first.\n\nExample:\n  nss-cmc cert show Server-Cert -d /etc/httpd/alias"
+    after_help = "All certificates with the nickname are shown, the newest first: after a renewal there \
+                  are several.\n\nExample:\n  nss-cmc cert show Server-Cert -d /etc/httpd/alias"
 )]
 pub struct ShowArgs {
     #[command(flatten)]
@@ -140,7 +140,7 @@ fn lines(entry: &CertEntry, now: DateTime<Utc>) -> Vec<String> {
     }
     lines.push(format!("trust: {}", entry.trust));
     match &entry.summary {
-        None => lines.push("its fields cannot be read".into()),
+        None => lines.push("cannot decode the certificate".into()),
         Some(of) => {
             lines.push(format!("subject: {}", of.subject));
             lines.push(format!("issuer: {}", of.issuer));
@@ -166,7 +166,7 @@ fn lines(entry: &CertEntry, now: DateTime<Utc>) -> Vec<String> {
     lines
 }
 
-/// A stored certificate.
+/// Returns the JSON of a stored certificate.
 pub fn entry_json(entry: &CertEntry, now: DateTime<Utc>) -> Value {
     let issuer = |der: &Vec<u8>| match summary(der) {
         Ok(of) => json!({ "subject": of.subject, "serial": of.serial_hex() }),
@@ -220,7 +220,7 @@ fn status(of: Option<&Summary>, now: DateTime<Utc>) -> (&'static str, Look) {
     }
 }
 
-/// Returns the SHA-256, or as much of it as `--fingerprint` needs.
+/// Returns the SHA-256 in hexadecimal, or the first digits, which `--fingerprint` accepts.
 fn fingerprint(entry: &CertEntry, short: bool) -> String {
     let octets = entry.fingerprint.get(..8).filter(|_| short).unwrap_or(&entry.fingerprint);
     keyid::to_hex(octets)

@@ -21,15 +21,15 @@ use nss_cmc::keyid::from_hex;
 /// Commands of `cert`.
 #[derive(Subcommand)]
 pub enum CertCommand {
-    /// List the certificates: which has its key, whose it is, how long it is valid, how it chains
+    /// List the certificates with key, trust flags, validity and chain
     List(list::ListArgs),
-    /// Show a certificate, or each of that nickname
+    /// Show a certificate, or all certificates with a nickname
     Show(list::ShowArgs),
-    /// Write a certificate, with its chain if wanted, as PEM or DER
+    /// Export a certificate, and its chain, as PEM or DER
     Export(export::ExportArgs),
     /// Verify a certificate and its chain, then import and trust it
     Import(Box<import::ImportArgs>),
-    /// Verify a certificate of the database, or in a file, for a usage
+    /// Verify a certificate of the database or of a file for a usage
     Verify(verify::VerifyArgs),
     /// Set the trust flags of a certificate
     Trust(trust::TrustArgs),
@@ -70,7 +70,7 @@ impl CertCommand {
     }
 }
 
-/// Runs a command of `cert`. `tell` says what a run waits for.
+/// Runs a command of `cert`. `tell` prints messages while the run waits.
 ///
 /// # Errors
 /// As the operation of the command.
@@ -86,18 +86,18 @@ pub fn run(command: CertCommand, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     }
 }
 
-/// Which certificate is meant.
+/// Options that select a certificate.
 #[derive(Args)]
 struct WhichArgs {
-    /// Nickname; TOKEN:NICKNAME where it is in another token
+    /// Nickname, or TOKEN:NICKNAME in another token
     #[arg(value_name = "NICKNAME", required_unless_present_any = ["serial", "fingerprint"])]
     nickname: Option<String>,
 
-    /// The one with this serial number, decimal or 0x and hexadecimal
+    /// Serial number of the certificate: decimal, or 0x and hexadecimal
     #[arg(long, value_name = "NUMBER", value_parser = serial)]
     serial: Option<Number>,
 
-    /// The one whose SHA-256 begins with these hexadecimal digits, an even number of them
+    /// The first hexadecimal digits of the certificate's SHA-256, an even number, at least 8
     #[arg(long, value_name = "HEX", value_parser = fingerprint)]
     fingerprint: Option<Fingerprint>,
 }
@@ -124,5 +124,5 @@ fn fingerprint(text: &str) -> std::result::Result<Fingerprint, String> {
     from_hex(&digits)
         .filter(|octets| (4..=32).contains(&octets.len()))
         .map(Fingerprint)
-        .ok_or_else(|| "a fingerprint has 8 to 64 hexadecimal digits".to_owned())
+        .ok_or_else(|| "give 8 to 64 hexadecimal digits, an even number".to_owned())
 }

@@ -17,8 +17,8 @@ use nss_cmc::keyid;
 /// Arguments of `cert remove`.
 #[derive(Args)]
 #[command(
-    after_help = "Its trust flags go with it; its private key stays (key remove). Of several certificates \
-                  with one nickname none is removed unless --serial or --fingerprint says which.\n\n\
+    after_help = "The trust flags are removed, too. The private key stays; `key remove` removes it. If \
+                  several certificates have the nickname, select one with --serial or --fingerprint.\n\n\
                   Example:\n  nss-cmc cert remove Server-Cert --serial 0x1f -d DIR \\\n    \
                   --password-file pin.txt --yes"
 )]
@@ -26,7 +26,7 @@ pub struct RemoveArgs {
     #[command(flatten)]
     which: WhichArgs,
 
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(long)]
     yes: bool,
 

@@ -15,9 +15,9 @@ use nss_cmc::nss::Trust;
 /// Arguments of `cert trust`.
 #[derive(Args)]
 #[command(
-    after_help = "The three fields are TLS, e-mail and programs. C: trusted to issue server certificates; \
-                  T: client certificates; c: a CA, not trusted; P: this very certificate is trusted; \
-                  p: never; u (it has its key) sets itself.\n\n\
+    after_help = "The three fields are for TLS, e-mail and code. C: CA trusted for server certificates; \
+                  T: CA trusted for client certificates; c: CA, not trusted; P: this certificate itself \
+                  is trusted; p: not trusted; u: NSS sets it if the database has the key.\n\n\
                   Examples:\n  nss-cmc cert trust CA --flags CT,C,C -d DIR --password-file pin.txt\n  \
                   nss-cmc cert trust 'Old CA' --flags ,, -d DIR --password-file pin.txt"
 )]
@@ -25,7 +25,7 @@ pub struct TrustArgs {
     #[command(flatten)]
     which: WhichArgs,
 
-    /// The new flags, as certutil writes them: CT,C,C; `,,` for none
+    /// The new trust flags, as for certutil: CT,C,C; `,,` for none
     #[arg(long, value_name = "FLAGS", value_parser = trust)]
     flags: Trust,
 
@@ -47,9 +47,15 @@ pub fn run(args: &TrustArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     let (status, msg) = match changed.changed {
         true => (
             "changed",
-            format!("{nickname:?} has the trust {}, had {}", changed.trust, entry.trust),
+            format!(
+                "trust flags of {nickname:?} set to {}, before: {}",
+                changed.trust, entry.trust
+            ),
         ),
-        false => ("unchanged", format!("{nickname:?} has the trust {} already", changed.trust)),
+        false => (
+            "unchanged",
+            format!("nothing to do: {nickname:?} has the trust flags {}", changed.trust),
+        ),
     };
     let report = Report::done("cert trust", status, changed.changed, msg).result(json!({
         "nickname": entry.nickname,

@@ -20,31 +20,30 @@ const DATABASE: &str = "Database";
 #[derive(Args)]
 #[command(
     group(ArgGroup::new("which").required(true).args(["nickname", "file"])),
-    after_help = "The exit code is 13 when the certificate is not valid; notes name what is wrong \
-                  with each certificate up to the root. Not checked: OCSP, and CRLs unless they are \
-                  in the database.\n\nExamples:\n  nss-cmc cert verify -d DIR Server-Cert --usage server\n  \
+    after_help = "The exit code is 13 if the certificate is not valid; notes give the reasons, for the \
+                  issuers too. Not checked: OCSP. CRLs are checked only if they are in the \
+                  database.\n\nExamples:\n  nss-cmc cert verify -d DIR Server-Cert --usage server\n  \
                   nss-cmc cert verify -d DIR --file new.pem --output json"
 )]
 pub struct VerifyArgs {
-    /// Nickname of the certificate; TOKEN:NICKNAME where it is in another token
+    /// Nickname of the certificate, or TOKEN:NICKNAME in another token
     #[arg(value_name = "NICKNAME")]
     nickname: Option<String>,
 
-    /// Verify the certificate in this file, with or without its chain; `-` is standard input
+    /// File with the certificate, with or without its chain; `-` is standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// What it must be valid for: client, server, ca, any-ca, email-signer, email-recipient,
-    /// ocsp-responder, object-signer, ipsec, or certutil's letter [default: its
-    /// extKeyUsage]
+    /// Usage that it must be valid for: client, server, ca, any-ca, email-signer, email-recipient,
+    /// ocsp-responder, object-signer, ipsec, or certutil's letter. Default: its extKeyUsage
     #[arg(long, value_name = "USAGE", value_parser = usage)]
     usage: Option<Usage>,
 
-    /// NSS database directory (cert9.db, key4.db); its trust decides
+    /// NSS database directory (cert9.db, key4.db); its trust flags decide
     #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE", help_heading = DATABASE)]
     database: String,
 
-    /// PKCS #11 token to look for the nickname in first
+    /// PKCS #11 token that is searched first for the nickname
     #[arg(long, value_name = "NAME", default_value = "internal", help_heading = DATABASE)]
     token: String,
 

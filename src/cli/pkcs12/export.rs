@@ -26,9 +26,9 @@ Example:
 enum Encryption {
     /// AES-256-CBC, HMAC with SHA-256
     Aes,
-    /// As aes, the keys wrapped with AES key wrap with padding (RFC 5649), as Dogtag's KRA does
+    /// Like aes, but keys use AES key wrap with padding (RFC 5649), as in files of Dogtag's KRA
     AesKwp,
-    /// Triple DES and SHA-1, for software that reads nothing else, such as Dogtag 10's
+    /// Triple DES and SHA-1, for old software that reads nothing else, such as Dogtag 10
     Legacy,
 }
 
@@ -46,7 +46,7 @@ impl From<Encryption> for pkcs12::Encryption {
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ExportArgs {
-    /// The PKCS #12 file to write
+    /// File for keys and certificates
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -64,15 +64,15 @@ pub struct ExportArgs {
     #[arg(long, value_name = "ALGORITHMS", value_enum, default_value = "aes", help_heading = FILE)]
     encryption: Encryption,
 
-    /// Leave the private keys out
+    /// Do not export private keys
     #[arg(long, help_heading = FILE)]
     no_keys: bool,
 
-    /// Leave the issuers' certificates out
+    /// Do not export the issuers' certificates
     #[arg(long, help_heading = FILE)]
     no_chain: bool,
 
-    /// Store the trust flags as Dogtag does
+    /// Store the trust flags in the file, as Dogtag does
     #[arg(long, help_heading = FILE)]
     with_trust: bool,
 

@@ -23,16 +23,16 @@ const FILE: &str = "PKCS #12 file";
 const TRUST: &str = "Trust";
 
 const EXAMPLES: &str = "\
-Every key is decrypted and matched with its certificate before anything is written. CA certificates
-get no trust unless --trust-ca is given.
+Every key is decrypted and compared with its certificate before anything is written. CA certificates
+get no trust without --trust-ca.
 
 Examples:
-  The administrator's certificate that Dogtag's installation leaves; `enroll --signer caadmin` works
-  afterwards:
+  Import the administrator's certificate that the installation of Dogtag stores; afterwards `enroll
+  --signer caadmin` works:
     nss-cmc pkcs12 import ca_admin_cert.p12 -d db --password-file pin.txt \\
       --pkcs12-password-file p12.txt --nickname caadmin --trust-ca --ca-file ca.pem
 
-  The CA known by its fingerprint:
+  Trust the CA by its fingerprint:
     nss-cmc pkcs12 import ca_admin_cert.p12 -d db --password-file pin.txt \\
       --trust-ca --ca-fingerprint 5F:3B:…:07";
 
@@ -50,7 +50,7 @@ pub struct ImportArgs {
     #[command(flatten)]
     pkcs12: Pkcs12PasswordArgs,
 
-    /// Nickname for the file's one key and its certificate [default: its friendly name]
+    /// Nickname for the file's only key and its certificate. Default: its friendly name
     #[arg(long, value_name = "NICKNAME", help_heading = FILE)]
     nickname: Option<String>,
 
@@ -70,20 +70,20 @@ pub struct ImportArgs {
     #[arg(long, help_heading = FILE)]
     replace: bool,
 
-    /// Trust the CA at the top of the chain (CT,C,C): that of --ca-file or --ca-fingerprint, else the
-    /// root in the PKCS #12 file or the database
+    /// Trust the CA at the top of the chain (CT,C,C): the one of --ca-file or --ca-fingerprint, else
+    /// the root in the PKCS #12 file or the database
     #[arg(long, help_heading = TRUST)]
     trust_ca: bool,
 
-    /// The CA's certificate, also with others of its chain: DER, PEM or PKCS #7
+    /// File with the CA's certificate, with or without its chain: DER, PEM or PKCS #7
     #[arg(long, value_name = "FILE", requires = "trust_ca", help_heading = TRUST)]
     ca_file: Option<PathBuf>,
 
-    /// SHA-256 fingerprint that the CA's certificate must have
+    /// SHA-256 fingerprint of the CA's certificate
     #[arg(long, value_name = "HEX", requires = "trust_ca", help_heading = TRUST)]
     ca_fingerprint: Option<String>,
 
-    /// Trust flags for the certificates with keys (u,u,u is automatic)
+    /// Trust flags for the certificates with keys; NSS adds u,u,u
     #[arg(long, value_name = "FLAGS", value_parser = trust, help_heading = TRUST)]
     trust: Option<Trust>,
 
@@ -91,7 +91,7 @@ pub struct ImportArgs {
     #[arg(long, help_heading = TRUST)]
     trust_from_file: bool,
 
-    /// Seconds to wait for another run on the same database
+    /// Timeout for another run on the same database, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = "Database")]
     lock_timeout: u64,
 }

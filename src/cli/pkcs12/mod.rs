@@ -1,4 +1,4 @@
-//! `nss-cmc pkcs12`.
+//! `nss-cmc pkcs12`: imports, exports and shows PKCS #12 files.
 
 mod export;
 mod import;
@@ -16,12 +16,12 @@ pub enum Pkcs12Command {
     Import(Box<import::ImportArgs>),
     /// Export certificates, their chains and keys to a PKCS #12 file
     Export(Box<export::ExportArgs>),
-    /// List what is in a PKCS #12 file
+    /// List the contents of a PKCS #12 file
     Show(show::ShowArgs),
 }
 
 impl Pkcs12Command {
-    /// Returns its name in reports.
+    /// Returns the command's name in reports.
     pub fn name(&self) -> &'static str {
         match self {
             Pkcs12Command::Import(_) => "pkcs12 import",
@@ -30,7 +30,7 @@ impl Pkcs12Command {
         }
     }
 
-    /// Returns whether it changes nothing.
+    /// Returns whether the command only reads.
     pub fn reads(&self) -> bool {
         matches!(self, Pkcs12Command::Show(_))
     }
@@ -45,7 +45,7 @@ impl Pkcs12Command {
     }
 }
 
-/// Runs a command of `pkcs12`; `tell` prints messages during a wait.
+/// Runs a command of `pkcs12`. `tell` prints messages while the run waits.
 ///
 /// # Errors
 /// As the command's operation.

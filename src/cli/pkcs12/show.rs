@@ -18,7 +18,7 @@ use nss_cmc::text::printable;
 /// Arguments of `pkcs12 show`.
 #[derive(Args)]
 #[command(
-    after_help = "Private keys are not decrypted. Example:\n  nss-cmc pkcs12 show ca_admin_cert.p12 \
+    after_help = "Private keys are not decrypted.\n\nExample:\n  nss-cmc pkcs12 show ca_admin_cert.p12 \
                   --pkcs12-password-file p12.txt"
 )]
 pub struct ShowArgs {
@@ -62,9 +62,9 @@ pub fn run(args: ShowArgs) -> Result<Report> {
         let name = name_of(&key.attributes);
         report.lines.push(format!("\n{name}"));
         report.lines.push(field("key", &protection_text(&key.protection)));
-        report.lines.push(field("certificate", "none with the key's localKeyId"));
+        report.lines.push(field("certificate", "none (no certificate has the key's localKeyId)"));
     }
-    report.lines.extend(contents.ignored.iter().map(|kind| format!("\nalso there: {kind}")));
+    report.lines.extend(contents.ignored.iter().map(|kind| format!("\nignored: {kind}")));
     Ok(report.result(result(&contents, entries, &alone)))
 }
 

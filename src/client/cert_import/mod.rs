@@ -1,4 +1,5 @@
-//! Imports a certificate and its issuers: verified first, then written, then trusted; all or nothing.
+//! Imports a certificate and its issuers: all are verified, then stored, then trusted. A failure
+//! changes nothing.
 
 mod pkcs12;
 mod plan;
@@ -15,43 +16,44 @@ use crate::nss::{Access, Trust, Usage};
 pub use pkcs12::Pkcs12;
 use plan::Plan;
 
-/// When the trust asked for is set.
+/// When the new trust is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// After all certificates are verified, and after they are written.
+    /// After all certificates are verified and stored.
     #[default]
     VerifyFirst,
-    /// Before they are verified, so that it counts in the verification. When that fails all is undone; a
-    /// run that is killed in between leaves trust in certificates that were not verified.
+    /// Before they are verified, so that the verification relies on the new trust. When it fails,
+    /// all changes are rolled back; a run that is killed in between leaves unverified certificates
+    /// trusted.
     TrustFirst,
 }
 
-/// Where the certificates come from.
+/// The source of the certificates.
 pub enum Source {
-    /// DER, the certificate first, then others in any order; those that aren't its issuers are left
-    /// out.
+    /// DER: the certificate to import first, then others in any order. Those that are not its
+    /// issuers are left out.
     Certificates(Vec<Vec<u8>>),
-    /// A PKCS #12 file: the certificate of its one key, and others as above.
+    /// A PKCS #12 file with one key: the certificate of that key, and others as above.
     Pkcs12(Pkcs12),
 }
 
-/// What is to be imported, and how it is verified.
+/// The certificates to import, and how they are verified.
 pub struct Certificates {
-    /// Where they come from.
+    /// Their source.
     pub source: Source,
-    /// Whether the others are left out, issuers or not.
+    /// Whether to import the first certificate only, without its issuers.
     pub leaf_only: bool,
-    /// Nickname of the first one.
+    /// Nickname of the first certificate.
     pub nickname: String,
-    /// What the first one must be valid for; `None` for what it says itself, if its key is there or it
-    /// is a CA.
+    /// Usage that the first certificate must be valid for; `None` takes it from the certificate,
+    /// which is possible if its key is in the token or it is a CA.
     pub usage: Option<Usage>,
-    /// Trust of the first one; `None` leaves it as it is.
+    /// Trust flags for the first certificate; `None` keeps the present ones.
     pub trust: Option<Trust>,
-    /// What the others must be valid for; `None` for [`Usage::SslCa`] if they get trust, else for what
-    /// the first one needs of its issuers.
+    /// Usage that the issuers must be valid for; `None` is [`Usage::SslCa`] if they are given trust,
+    /// else the usage that the first certificate requires of its issuers.
     pub chain_usage: Option<Usage>,
-    /// Trust of the others; `None` leaves it as it is.
+    /// Trust flags for the issuers; `None` keeps the present ones.
     pub chain_trust: Option<Trust>,
     /// When the trust is set.
     pub order: Order,
@@ -61,79 +63,80 @@ pub struct Certificates {
 pub struct CertImportSpec<'a> {
     /// The database's directory.
     pub database: String,
-    /// Token of the first certificate; the chain, and all trust, is in the database's own.
+    /// Token for the first certificate; issuers and all trust flags go to the database's own token.
     pub token: String,
     /// Passwords of the tokens.
     pub passwords: Passwords<'a>,
-    /// What is imported.
+    /// The certificates to import.
     pub certificates: Certificates,
-    /// How long to wait for another run on the database.
+    /// How long to wait until another run releases the database.
     pub lock_timeout: Duration,
 }
 
-/// What became of an import.
+/// The result of an import.
 #[derive(Debug)]
 pub struct CertImported {
     /// DER of the certificate.
     pub certificate: Vec<u8>,
-    /// Its nickname, with its token's name in front when that isn't the database's own.
+    /// Its nickname, prefixed by the token's name unless that is the database's own.
     pub nickname: String,
-    /// What it was verified for.
+    /// The usage it was verified for.
     pub usage: Usage,
-    /// Whether its key is there.
+    /// Whether its private key is in the token.
     pub has_key: bool,
-    /// Whether it is new in the token.
+    /// Whether this run added it to the token.
     pub added: bool,
-    /// Trust that was set, if it had another.
+    /// The trust flags that were set; `None` if they were so before.
     pub trust_set: Option<Trust>,
-    /// The others.
+    /// Its issuers.
     pub chain: Vec<ChainMember>,
-    /// Things to know.
+    /// Notices about the import.
     pub notices: Vec<Notice>,
 }
 
-/// A certificate of the chain that came along.
+/// An issuer's certificate that was imported.
 #[derive(Debug)]
 pub struct ChainMember {
     /// DER.
     pub certificate: Vec<u8>,
     /// Its nickname.
     pub nickname: String,
-    /// Whether it is new in the database.
+    /// Whether this run added it to the database.
     pub added: bool,
-    /// Trust that was set, if it had another.
+    /// The trust flags that were set; `None` if they were so before.
     pub trust_set: Option<Trust>,
 }
 
 impl CertImported {
-    /// Returns whether anything was written.
+    /// Returns whether the database was changed.
     pub fn is_changed(&self) -> bool {
         let chain = self.chain.iter().any(|m| m.added || m.trust_set.is_some());
         self.added || self.trust_set.is_some() || chain
     }
 }
 
-/// Something to know although the import worked.
+/// A notice about a successful import.
 #[derive(Debug)]
 pub enum Notice {
-    /// NSS takes a certificate with the trust flag `c`, `C` or `T` for a CA, and this one is none.
+    /// NSS treats a certificate with the trust flag `c`, `C` or `T` as a CA, and this certificate
+    /// (nickname) is not a CA's.
     TrustMakesCa(String),
-    /// A certificate (DER) of the file is no issuer of the one imported, so it was left out.
+    /// A certificate (DER) of the file was left out: it is not an issuer of the one imported.
     LeftOut(Vec<u8>),
     /// NSS could not be shut down.
     NotClosed(Error),
 }
 
-/// Imports a certificate and its issuers. All are verified against the database's trust before
-/// anything is written; the new trust is set last, and doesn't count in the verification, except that
-/// of a self-signed CA ([`crate::trust::usage`]). When anything fails nothing is changed; a run that is
-/// killed leaves certificates without trust, and the next one completes it.
+/// Imports a certificate and its issuers. All are verified against the database's trust flags before
+/// anything is written. The new trust flags are set last; the verification doesn't rely on them,
+/// except for a self-signed CA ([`crate::trust::usage`]). A failure changes nothing. A run that is
+/// killed leaves certificates without trust; the next run completes the import.
 ///
 /// # Errors
 /// [`Kind::Untrusted`] with a note for each certificate that isn't valid; [`Kind::Conflict`] when the
-/// certificate is there under another nickname, or the nickname belongs to another subject;
-/// [`Kind::Input`] for a file that can't be read; [`Kind::Usage`] when the usage or the trust of a CA must be said; as [`Session::open`] and
-/// [`Lock::take`].
+/// database has the certificate under another nickname, or the nickname belongs to another subject;
+/// [`Kind::Input`] for a file that can't be read; [`Kind::Usage`] when the usage, or the trust of a
+/// CA, must be given; as [`Session::open`] and [`Lock::take`].
 pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<CertImported> {
     let needs = Needs { token: &spec.token, key: true, trust: true, ..Needs::default() };
     let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
@@ -145,7 +148,7 @@ pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Res
     };
     let plan = Plan::new(&session, &spec.certificates, &all)?;
     plan.verify()?;
-    // From here on it is a matter of milliseconds.
+    // The last check: writing takes milliseconds and must not stop halfway.
     watch.check()?;
     let mut imported = plan.write()?;
     drop(plan);
@@ -154,7 +157,7 @@ pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Res
     Ok(imported)
 }
 
-/// Returns the usage of a letter, as `certutil -V -u` has them.
+/// Returns the usage that a letter stands for in `certutil -V -u`.
 ///
 /// # Errors
 /// [`Kind::Usage`].

@@ -1,4 +1,4 @@
-//! The key and certificates of a PKCS #12 file.
+//! The key and the certificates of a PKCS #12 file as the source of an import.
 
 use std::path::PathBuf;
 
@@ -16,23 +16,26 @@ pub struct Pkcs12 {
     pub file: PathBuf,
     /// The file's password.
     pub password: Secret,
-    /// Whether the key stays in the token when its certificate is refused after all
+    /// Whether the key stays in the token when its certificate is refused after it was stored
     /// ([`Order::TrustFirst`](super::Order::TrustFirst)).
     pub keep_key: bool,
 }
 
 impl Pkcs12 {
-    /// Returns the certificates (DER), that of the key first.
+    /// Returns the certificates (DER), the one of the key first.
     ///
     /// # Errors
-    /// As [`open`]; [`Kind::Input`] when the file hasn't exactly one key, or no certificate for it.
+    /// As [`open`]; [`Kind::Input`] unless the file has exactly one key, and a certificate for it.
     pub(super) fn certificates(&self, database: &Database) -> Result<Vec<Vec<u8>>> {
         let what = format!("PKCS #12 file {}", self.file.display());
         let contents = open(database, &self.file, &Password::new(&self.password)?)?;
         let [key] = contents.keys.as_slice() else {
             let keys = contents.keys.len();
-            return Err(Error::new(Kind::Input, format!("the {what} has {keys} keys, not one"))
-                .hint("import it with: nss-cmc pkcs12 import"));
+            return Err(Error::new(
+                Kind::Input,
+                format!("the {what} contains {keys} keys, not one"),
+            )
+            .hint("import the file with: nss-cmc pkcs12 import"));
         };
         let leaf = contents.certificate_of(key);
         let mut all: Vec<Vec<u8>> = contents.certificates.into_iter().map(|c| c.der).collect();
@@ -47,11 +50,10 @@ impl Pkcs12 {
         }
     }
 
-    /// Stores the key and its certificate (DER) in the session's token, as `undo` can take them out
-    /// again.
+    /// Stores the key and its certificate (DER) in the session's token, and notes both in `undo`.
     ///
     /// # Errors
-    /// As [`import_into`]; [`Kind::Input`] when the file isn't the one that was read before.
+    /// As [`import_into`]; [`Kind::Input`] when the file has changed since it was read.
     pub(super) fn store(
         &self,
         session: &Session,
@@ -59,7 +61,7 @@ impl Pkcs12 {
         nickname: &str,
         undo: &mut Undo<'_>,
     ) -> Result<()> {
-        // The session is logged in.
+        // Never called: the session is logged in.
         let passwords = Box::new(|_: crate::client::passwords::Wanted<'_>| Ok(None));
         let spec = ImportSpec {
             select: Select { certificates: false, ..Select::default() },
@@ -74,7 +76,7 @@ impl Pkcs12 {
             if entry.certificate == Become::Added {
                 undo.added(&entry.der, session.token.user_name());
             }
-            // What was verified is what must have been imported.
+            // The certificate that was verified must be the one imported.
             if entry.der != der {
                 let what = format!("PKCS #12 file {} was changed", self.file.display());
                 return Err(Error::new(Kind::Input, what).hint("run it again"));

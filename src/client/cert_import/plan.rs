@@ -1,4 +1,4 @@
-//! Decides what an import does, and verifies it, before anything is written.
+//! Plans an import and verifies the certificates, before anything is written.
 
 use super::{Certificates, Notice, Order, Pkcs12, Source};
 use crate::asn1::name::dn_string;
@@ -8,35 +8,35 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database, Token, Trust, Usage};
 use crate::trust::usage::{Anchors, is_anchor, is_ca, issuers_among, judge, purpose};
 
-/// What becomes of one certificate.
+/// One certificate of an import.
 pub(super) struct Member {
     pub(super) certificate: Certificate,
-    /// Without the token's name.
+    /// Nickname without the token's name.
     pub(super) nickname: String,
-    /// Where it goes.
+    /// The token that stores it.
     pub(super) token: Token,
-    /// Whether it is there already.
+    /// Whether the token has it already.
     pub(super) held: bool,
     pub(super) trust: Option<Trust>,
-    /// What it is verified for by itself; nothing where the verification of the leaf is enough.
+    /// The usage it is verified for; `None` where the verification of the leaf is enough.
     usage: Option<Usage>,
 }
 
 /// An import, to be [verified](Plan::verify) and [written](Plan::write).
 pub(super) struct Plan<'a> {
     pub(super) session: &'a Session,
-    /// The file with the leaf's key.
+    /// The PKCS #12 file with the leaf's key.
     pub(super) key: Option<&'a Pkcs12>,
     pub(super) leaf: Member,
     pub(super) usage: Usage,
     pub(super) chain: Vec<Member>,
     pub(super) order: Order,
-    /// Certificates of the file that are no issuers of the leaf.
+    /// Certificates (DER) of the file that are not issuers of the leaf.
     left_out: Vec<Vec<u8>>,
 }
 
 impl<'a> Plan<'a> {
-    /// Decides what to do, without writing anything.
+    /// Plans the import; nothing is written.
     ///
     /// # Errors
     /// [`Kind::Usage`], [`Kind::Input`], [`Kind::Conflict`] as
@@ -85,9 +85,9 @@ impl<'a> Plan<'a> {
         let asked =
             |m: &Member| m.trust.as_ref().is_some_and(|t| t.as_str().contains(['C', 'T', 'P']));
         self.judge(&anchors).map_err(|e| match e.hint_text() {
-            // Its issuer is missing.
+            // NSS found no trusted issuer; the trust to be set may be what is missing.
             Some(_) if self.members().any(asked) => e.hint(
-                "import its issuers first; --unsafe-trust-then-verify lets the trust asked for count",
+                "import its issuers first, or rely on the trust to be set: --unsafe-trust-then-verify",
             ),
             _ => e,
         })
@@ -95,7 +95,7 @@ impl<'a> Plan<'a> {
 
     /// Verifies each certificate against the database's trust and that of `anchors`.
     pub(super) fn judge(&self, anchors: &Anchors) -> Result<()> {
-        // An issuer's fault is reported rather than what follows from it.
+        // Issuers first: the fault of an issuer makes the leaf invalid, too.
         for member in self.chain.iter().chain([&self.leaf]) {
             if let Some(usage) = member.usage {
                 judge(&self.session.database, &member.certificate, usage, anchors)?;
@@ -109,7 +109,7 @@ impl<'a> Plan<'a> {
         std::iter::once(&self.leaf).chain(&self.chain)
     }
 
-    /// Returns what to know although all is well.
+    /// Returns the notices about the import.
     pub(super) fn notices(&self) -> Vec<Notice> {
         let makes_ca = |m: &&Member| {
             let flags = m.trust.as_ref().map_or("", Trust::as_str);
@@ -122,7 +122,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Returns what the certificate is verified for.
+/// Returns the usage that the certificate is verified for.
 fn usage_of(
     database: &Database,
     token: &Token,
@@ -134,7 +134,7 @@ fn usage_of(
     if is_ca && what.trust.is_none() {
         return usage(
             "the trust of a CA certificate must be given",
-            "--trust CT,C,C trusts it; --trust ,, only stores it",
+            "give --trust CT,C,C to trust it, --trust ,, to store it without trust",
         );
     }
     let has_key = || key_for(database, token, certificate.spki()).is_ok();
@@ -143,13 +143,14 @@ fn usage_of(
         (Some(usage), _) => Ok(usage),
         (None, Some(purpose)) if is_ca || has_key() => Ok(purpose),
         (None, Some(_)) => {
-            usage("the certificate's key is not here: its usage must be given", hint)
+            usage("the usage of a certificate without private key must be given", hint)
         }
-        (None, None) => usage("the certificate does not say what it is for (extKeyUsage)", hint),
+        (None, None) => usage("the certificate names no usage (extKeyUsage)", hint),
     }
 }
 
-/// Returns whether the token has the certificate already, under this nickname.
+/// Returns whether the token has the certificate already under this nickname; an error says that it
+/// can't be stored under this nickname.
 fn is_held(
     database: &Database,
     token: &Token,
@@ -162,7 +163,7 @@ fn is_held(
     let under = under(database, token, nickname)?;
     if let Some(other) = under.iter().find(|c| c.subject() != subject) {
         return Err(conflict(format!("the nickname {nickname:?} belongs to another subject"))
-            .because(format!("it is that of {}", of(other.subject())))
+            .because(format!("it names {}", of(other.subject())))
             .hint("choose another nickname"));
     }
     let held = token.holds(certificate);
@@ -175,11 +176,11 @@ fn is_held(
     let old = own.or(same.first()).and_then(Certificate::nickname);
     let old = old.unwrap_or_else(|| "(no nickname)".into());
     if held {
-        return Err(conflict(format!("the certificate is in the database already, as {old:?}"))
-            .because(format!("NSS would not give it the nickname {nickname:?}"))
+        return Err(conflict(format!("the database has the certificate already, as {old:?}"))
+            .because(format!("NSS does not give it a second nickname, {nickname:?}"))
             .hint(format!("use the nickname {old:?}")));
     }
-    // Only the database's own token gives all certificates of a subject one nickname.
+    // NSS does this in the database's own token only, not in other tokens.
     if token.is_internal() && !token.certificates_of_subject(subject).is_empty() {
         return Err(conflict(format!("the nickname of {} is {old:?}", of(subject)))
             .because("NSS gives all certificates of a subject one nickname")
@@ -197,7 +198,7 @@ pub(super) fn under(
     database.find_certificates(&shown(token, nickname))
 }
 
-/// Returns a nickname with its token's name in front, if that isn't the database's own.
+/// Returns a nickname, prefixed by the token's name unless that is the database's own.
 pub(super) fn shown(token: &Token, nickname: &str) -> String {
     match token.is_internal() {
         true => nickname.to_owned(),

@@ -1,4 +1,4 @@
-//! Writes an import, and undoes exactly that when a later step fails.
+//! Writes an import to the database; rolls back its own changes when a later step fails.
 
 use super::plan::{Member, Plan, shown, under};
 use super::{CertImported, ChainMember, Order};
@@ -7,38 +7,38 @@ use crate::error::{Error, Kind, Result};
 use crate::keyid;
 use crate::nss::{Certificate, Trust, TrustFlags};
 
-/// What a run has written, to be undone.
+/// The changes that a run has made, to be rolled back when it fails.
 pub(super) struct Undo<'a> {
     session: &'a Session,
     steps: Vec<Step>,
 }
 
 enum Step {
-    /// A certificate (DER) that is new in the token of this name.
+    /// A certificate (DER) that was added to the token of this name.
     Added(Vec<u8>, String),
-    /// A key of the session's token, by its id.
+    /// A key that was added to the session's token, by its key identifier (CKA_ID).
     Key(Vec<u8>),
-    /// A certificate (DER) that had another trust.
+    /// A certificate (DER) and the trust flags it had before.
     Trusted(Vec<u8>, TrustFlags),
 }
 
 impl<'a> Undo<'a> {
-    /// Returns one with nothing to undo.
+    /// Returns an empty list of changes.
     pub(super) fn new(session: &'a Session) -> Undo<'a> {
         Undo { session, steps: Vec::new() }
     }
 
-    /// Notes a certificate (DER) that is new in a token.
+    /// Notes that a certificate (DER) was added to a token.
     pub(super) fn added(&mut self, der: &[u8], token: String) {
         self.steps.push(Step::Added(der.to_vec(), token));
     }
 
-    /// Notes a key that is new in the session's token.
+    /// Notes that a key was added to the session's token.
     pub(super) fn key(&mut self, id: Vec<u8>) {
         self.steps.push(Step::Key(id));
     }
 
-    /// Sets the trust of a certificate; returns whether it had another.
+    /// Sets the trust flags of a certificate; returns whether they were different before.
     ///
     /// # Errors
     /// As [`crate::nss::Database::set_trust`].
@@ -51,7 +51,8 @@ impl<'a> Undo<'a> {
         let internal = database.token("internal")?;
         let held = internal.holds(certificate);
         database.set_trust(certificate, trust)?;
-        // NSS stores a copy of another token's certificate beside its trust.
+        // With the trust flags of another token's certificate, NSS stores a copy of the certificate
+        // in the database's own token.
         if !held && internal.holds(certificate) {
             self.added(certificate.der(), internal.user_name());
         }
@@ -59,7 +60,8 @@ impl<'a> Undo<'a> {
         Ok(true)
     }
 
-    /// Undoes everything, the last step first, after `error`; notes name what could not be undone.
+    /// Rolls back all changes, the last one first, and returns `error` with a note for each change
+    /// that could not be rolled back.
     pub(super) fn roll_back(self, error: Error) -> Error {
         let session = self.session;
         let steps = self.steps.into_iter().rev();
@@ -75,7 +77,7 @@ impl<'a> Undo<'a> {
 fn restore_trust(session: &Session, der: &[u8], before: &TrustFlags) -> Result<()> {
     let certificate = session.database.decode_certificate(der)?;
     session.database.set_trust_flags(&certificate, before).map_err(|f| {
-        Error::new(Kind::Refused, "cannot restore the trust of a certificate").because(f)
+        Error::new(Kind::Refused, "cannot restore the trust flags of a certificate").because(f)
     })
 }
 
@@ -83,12 +85,12 @@ fn delete_key(session: &Session, id: &[u8]) -> Result<()> {
     let Some(key) = session.token.find_key(id) else { return Ok(()) };
     key.delete().map_err(|f| {
         let id = keyid::to_hex(id);
-        Error::new(Kind::Refused, format!("cannot delete the key {id} again")).because(f)
+        Error::new(Kind::Refused, format!("cannot delete the imported key {id}")).because(f)
     })
 }
 
-/// Deletes a certificate from one token. SEC_DeletePermCertificate deletes the trust, too, but also
-/// the copies in other tokens.
+/// Deletes a certificate (DER) from the token of this name. SEC_DeletePermCertificate isn't used:
+/// it also deletes the copies in other tokens.
 fn take_out(session: &Session, der: &[u8], token: &str) -> Result<()> {
     let database = &session.database;
     let certificate = database.decode_certificate(der)?;
@@ -100,22 +102,22 @@ fn take_out(session: &Session, der: &[u8], token: &str) -> Result<()> {
     }
     certificate
         .delete()
-        .map_err(|f| Error::new(Kind::Refused, "cannot delete the certificate again").because(f))
+        .map_err(|f| Error::new(Kind::Refused, "cannot delete the imported certificate").because(f))
 }
 
 impl Plan<'_> {
-    /// Writes it: the chain, the certificate, then all trust. With [`Order::TrustFirst`] all is verified
-    /// after that.
+    /// Writes the issuers, the certificate, then all trust flags. With [`Order::TrustFirst`] it
+    /// verifies the certificates after that.
     ///
     /// # Errors
-    /// [`Kind::Refused`], [`Kind::Conflict`], with [`Order::TrustFirst`] [`Kind::Untrusted`]; nothing is
-    /// changed then.
+    /// [`Kind::Refused`], [`Kind::Conflict`], with [`Order::TrustFirst`] [`Kind::Untrusted`]; the
+    /// changes are rolled back.
     pub(super) fn write(&self) -> Result<CertImported> {
         let mut undo = Undo::new(self.session);
         self.write_with(&mut undo).map_err(|e| undo.roll_back(e))
     }
 
-    /// Writes it, and notes in `undo` what; undoes nothing.
+    /// Writes as [`Plan::write`], noting each change in `undo`; rolls nothing back.
     ///
     /// # Errors
     /// As [`Plan::write`].
@@ -166,12 +168,12 @@ impl Plan<'_> {
         if found.iter().any(|c| c.der() == member.certificate.der()) {
             return Ok(());
         }
-        let what = format!("NSS did not take the nickname {:?}", member.nickname);
+        let what = format!("NSS did not store the nickname {:?}", member.nickname);
         Err(Error::new(Kind::Conflict, what).hint("choose another nickname"))
     }
 }
 
-/// Sets the trust of a certificate; returns it when it had another.
+/// Sets the trust flags of a certificate; returns them if they were different before.
 fn set(member: &Member, undo: &mut Undo<'_>) -> Result<Option<Trust>> {
     let Some(trust) = &member.trust else { return Ok(None) };
     Ok(undo.trust(&member.certificate, trust)?.then(|| trust.clone()))

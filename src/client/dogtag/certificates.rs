@@ -1,5 +1,4 @@
-//! Searches and reads the CA's certificates through its REST interface, those of its own subsystems
-//! included.
+//! Searches and reads the CA's certificates, including its own, through its REST interface.
 
 use std::collections::HashSet;
 
@@ -90,7 +89,7 @@ pub struct Details {
 pub struct Found {
     /// The certificates, in the CA's order.
     pub entries: Vec<Entry>,
-    /// The number of all matches; absent in version 2 of the interface.
+    /// The number of matches; absent in version 2 of the interface.
     pub total: Option<u64>,
     /// Whether there are more than requested.
     pub more: bool,
@@ -143,14 +142,14 @@ impl<'t, 'db> Certificates<'t, 'db> {
         Certificates { rest: Rest::new(transport, ca) }
     }
 
-    /// Fixes the path element of the interface (`v2`, `v1`, `rest`) instead of trying them.
+    /// Uses only this path element of the interface (`v2`, `v1`, `rest`), instead of trying each.
     #[must_use]
     pub fn api(mut self, api: &str) -> Certificates<'t, 'db> {
         self.rest.take_api(api);
         self
     }
 
-    /// Authenticates. Lookups don't need it; it shows whether the given credentials are right.
+    /// Authenticates. Lookups don't need it; it shows whether the given credentials are valid.
     ///
     /// # Errors
     /// As [`Transport::get`]; [`Kind::Http`] when the CA refuses.
@@ -158,7 +157,7 @@ impl<'t, 'db> Certificates<'t, 'db> {
         self.rest.ask("account/login", None, |_| Some(()))
     }
 
-    /// Returns the certificate of a serial number.
+    /// Returns the certificate with a serial number.
     ///
     /// # Errors
     /// As [`Transport::get`]; [`Kind::NotFound`] when the CA has none; [`Kind::Http`] for a response
@@ -170,7 +169,7 @@ impl<'t, 'db> Certificates<'t, 'db> {
         })
     }
 
-    /// Returns a certificate of the CA's own.
+    /// Returns one of the CA's own certificates.
     ///
     /// # Errors
     /// As [`Certificates::show`]; a CA without KRA has no transport certificate.
@@ -178,7 +177,7 @@ impl<'t, 'db> Certificates<'t, 'db> {
         self.rest.ask(subsystem.path(), None, details)
     }
 
-    /// Searches.
+    /// Returns the certificates that match a filter.
     ///
     /// # Errors
     /// As [`Certificates::show`]; [`Kind::Http`] when a page repeats an entry or is larger than
@@ -265,7 +264,7 @@ fn text(value: &Value, key: &str) -> Option<String> {
     member(value, key)?.as_str().map(|text| printable(text).into_owned())
 }
 
-/// Reads a number, or one in a string.
+/// Returns the member's value: a JSON number, or a number in a string.
 fn integer(value: &Value, key: &str) -> Option<i64> {
     let value = member(value, key)?;
     value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
@@ -306,7 +305,7 @@ fn details(value: &Value) -> Option<Details> {
     let status = text(value, "Status");
     let chain = member(value, "PKCS7CertChain").and_then(Value::as_str);
     let chain = chain.and_then(|c| pem::to_der("the CA's chain", c.as_bytes()).ok());
-    // Lines are kept; everything else that acts on a terminal is escaped.
+    // Line ends are kept; other control characters could act on a terminal.
     let lines = |text: &str| {
         let all: Vec<_> = text.split('\n').map(|l| printable(l.trim_end_matches('\r'))).collect();
         all.join("\n")
@@ -328,7 +327,8 @@ fn details(value: &Value) -> Option<Details> {
     })
 }
 
-/// Returns whether a text is one PEM block and nothing else: more would go to files unseen.
+/// Returns whether a text is one PEM block and nothing else: other text would be written to files
+/// unseen.
 fn is_one_block(text: &str) -> bool {
     let body = text.trim_end().strip_prefix("-----BEGIN CERTIFICATE-----");
     let body = body.and_then(|body| body.strip_suffix("-----END CERTIFICATE-----"));

@@ -56,23 +56,23 @@ pub enum Field {
     NotAfterTo,
     /// `<=` or `>=`.
     ValidityOperation,
-    /// How many units long the validity is.
+    /// Length of the validity in units.
     ValidityCount,
     /// Length of a unit in milliseconds.
     ValidityUnit,
-    /// `on` or `off`: Netscape certificate type, CA for e-mail.
+    /// Netscape certificate type CA for e-mail: `on` or `off`.
     TypeEmailCa,
-    /// The same, CA for TLS.
+    /// Netscape certificate type CA for TLS: `on` or `off`.
     TypeSslCa,
-    /// The same, e-mail.
+    /// Netscape certificate type e-mail: `on` or `off`.
     TypeEmail,
-    /// The same, TLS client.
+    /// Netscape certificate type TLS client: `on` or `off`.
     TypeSslClient,
-    /// The same, TLS server.
+    /// Netscape certificate type TLS server: `on` or `off`.
     TypeSslServer,
 }
 
-/// The words for the state of a certificate.
+/// The states of a certificate in Dogtag's words.
 pub const STATUSES: [&str; 5] = ["VALID", "INVALID", "REVOKED", "EXPIRED", "REVOKED_EXPIRED"];
 
 /// The fields, their members, and the member that enables the field's group; status has none.
@@ -112,12 +112,12 @@ const FIELDS: &[(Field, &str, &str)] = &[
 /// The e-mail member's name before Dogtag 11; those versions refuse the other name with status 400.
 const OLD_EMAIL: &str = "eMail";
 
-/// The conditions of a search; without any, it finds all certificates. Of several fields of the
-/// subject one match is enough, on a part of its value, unless [`Filter::exact`] is set.
+/// The conditions of a search. Without conditions it finds all certificates. If several fields of
+/// the subject are given, a match of a part of one value is enough, unless [`Filter::exact`] is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     conditions: Vec<(Field, String)>,
-    /// All fields of the subject must match, and whole values.
+    /// Whether all given fields of the subject must match, with their whole values.
     pub exact: bool,
 }
 
@@ -151,16 +151,16 @@ impl Filter {
         self.set(field, serial.hex());
     }
 
-    /// Adds a day, from its beginning in the local zone on.
+    /// Adds a day as the start of a range: its first moment in the local time zone.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for a day that doesn't begin there.
+    /// [`Kind::Usage`] for a day without midnight in that zone.
     pub fn set_day(&mut self, field: Field, day: NaiveDate) -> Result<()> {
         self.set_moment(field, beginning(day)?);
         Ok(())
     }
 
-    /// Adds a day, up to its end in the local zone.
+    /// Adds a day as the end of a range: its last moment in the local time zone.
     ///
     /// # Errors
     /// As [`Filter::set_day`].

@@ -254,7 +254,7 @@ impl<'t, 'db> Records<'t, 'db> {
         Ok(Lookup::Found(records))
     }
 
-    /// Queries, and says what came of it.
+    /// Queries the server, and returns the content of its reply.
     fn lookup<T>(
         &mut self,
         path: &str,

@@ -118,8 +118,8 @@ impl Job<'_> {
         })
     }
 
-    /// Returns whether a certificate is revoked in the CA's records. One on hold is not, because it
-    /// may become valid again; that, and records that can't be read, are notices.
+    /// Returns whether a certificate is revoked in the CA's records. A certificate on hold isn't,
+    /// because it may become valid again; that, and records that can't be read, give a notice.
     fn is_revoked(&self, certificate: &Certificate, notices: &mut Vec<Notice>) -> Result<bool> {
         let config = &self.spec.connection;
         let mut transport = config.transport(Some(&self.session.database), None)?;

@@ -69,7 +69,7 @@ pub struct EnrollSpec {
     /// Who requests: an agent or user with a certificate, or a user with a shared secret.
     pub requester: Requester,
     /// Directory of a second database, with the requester's certificate and key. It is opened
-    /// read-only; its trust counts beside that of `database`.
+    /// read-only; CAs that it trusts are trusted, too.
     pub signer_database: Option<String>,
     /// Whether the key is for encryption only: the request is CRMF without a signature, and the
     /// CA's challenge is met in a second round trip (RFC 5272 §6.7).
@@ -82,8 +82,8 @@ pub struct EnrollSpec {
     pub force: bool,
     /// Whether to replace an existing certificate that differs from the request.
     pub renew_on_change: bool,
-    /// Whether to look an existing certificate that matches up in the CA's records, and to replace
-    /// it if it is revoked.
+    /// Whether to look up an existing certificate that matches in the CA's records, and to request a
+    /// new one if it is revoked.
     pub renew_revoked: bool,
     /// Whether it is an error if the certificate lacks a requested name.
     pub require_names: bool,

@@ -92,11 +92,11 @@ impl Source {
         self.not_empty(self.find(what, Some(wanted))?, what, wanted.token)
     }
 
-    /// Reads the new password of a token; at a prompt it is asked for twice. `option` is the hint
-    /// where there is no terminal.
+    /// Reads the new password of a token; a prompt asks twice. `option` is the hint without a
+    /// terminal.
     ///
     /// # Errors
-    /// As [`Source::read`]; [`Kind::Usage`] when the second answer at the prompt differs.
+    /// As [`Source::read`]; [`Kind::Usage`] when the two passwords at the prompt differ.
     pub fn read_new(&self, wanted: Wanted<'_>, option: &str) -> Result<Secret> {
         let what = format!("new password of token {}", wanted.token);
         let find = |what: &str| {
@@ -110,7 +110,7 @@ impl Source {
         let secret = find(&what)?;
         if secret.bytes().is_empty() {
             return Err(Error::new(Kind::Usage, format!("empty {what} in {}", self.place()))
-                .hint("use --no-password for no password"));
+                .hint("for no password, use --no-password"));
         }
         if *self == Source::Prompt && find(&format!("{what} again"))?.bytes() != secret.bytes() {
             return Err(Error::new(Kind::Usage, "the two passwords differ; nothing was changed"));

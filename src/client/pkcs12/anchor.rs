@@ -1,4 +1,4 @@
-//! The CA that an import makes trusted, if the user asked for that.
+//! Finds the CA that an import makes trusted on request.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ impl Fingerprint {
         database.hash(Digest::Sha256, der).map(Fingerprint)
     }
 
-    /// Reads 64 hexadecimal digits, with or without colons, `SHA256:` in front allowed.
+    /// Parses 64 hexadecimal digits, with or without colons; a leading `SHA256:` is ignored.
     ///
     /// # Errors
     /// [`Kind::Usage`].
@@ -91,8 +91,8 @@ pub(super) struct Anchors {
 /// Returns the CA at the top of each certificate's chain.
 ///
 /// # Errors
-/// [`Kind::Untrusted`]: no chain to a root, the CA's file isn't of this chain, another fingerprint;
-/// [`Kind::Input`] for a file that can't be read.
+/// [`Kind::Untrusted`]: no chain leads to a root CA, the CA's file is of another CA, or the
+/// fingerprint doesn't match; [`Kind::Input`] for a file that can't be read.
 pub(super) fn find(
     session: &Session,
     spec: &ImportSpec<'_>,
@@ -123,12 +123,12 @@ pub(super) fn find(
         let Some(top) = top else {
             let error = match &wanted.file {
                 None => Error::new(Kind::Untrusted, format!("no root CA found for {who}"))
-                    .because("neither the file nor the database holds it")
+                    .because("neither the file nor the database contains it")
                     .hint("give the CA's certificate: --ca-file ca.pem"),
                 Some(file) => {
                     let file = file.display();
                     Error::new(Kind::Untrusted, format!("{file} does not certify {who}"))
-                        .because("no certificate in it is on the path of that certificate")
+                        .because("it contains no issuer of that certificate")
                         .hint("give the certificates of the issuing CA, up to its root")
                 }
             };
@@ -160,7 +160,7 @@ fn read(path: &std::path::Path) -> Result<Vec<Vec<u8>>> {
     cert_file::certificates(&format!("CA certificate {}", path.display()), &bytes)
 }
 
-/// Returns whether it is a self-issued CA; its signature was verified before.
+/// Returns whether a certificate is a self-issued CA; the caller has verified its signature.
 fn is_root(der: &[u8]) -> bool {
     certificate::read(der).is_ok_and(|c| c.is_self_issued() && c.ca().is_ok_and(|(ca, _)| ca))
 }

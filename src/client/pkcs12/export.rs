@@ -59,11 +59,11 @@ pub struct ExportSpec<'a> {
     pub encryption: Encryption,
     /// Whether the issuers' certificates are added.
     pub chain: bool,
-    /// Whether private keys are written; a certificate without one is written alone.
+    /// Whether private keys are written; a certificate without key is written alone.
     pub keys: bool,
     /// Whether trust flags are written as Dogtag stores them.
     pub trust: bool,
-    /// Whether an existing file is replaced.
+    /// Whether to replace an existing file.
     pub overwrite: bool,
 }
 
@@ -91,21 +91,21 @@ pub struct Exported {
 /// at all.
 ///
 /// # Errors
-/// [`Kind::NotFound`] for a nickname; [`Kind::Refused`] for a key that its token doesn't give away,
-/// or an algorithm that NSS or its policy doesn't allow; [`Kind::Conflict`] when the file exists;
+/// [`Kind::NotFound`] for a nickname; [`Kind::Refused`] for a key that can't be extracted from its
+/// token, or an algorithm that NSS or its policy forbids; [`Kind::Conflict`] when the file exists;
 /// [`Kind::Usage`] for an empty password with keys; [`Kind::Output`].
 pub fn export(spec: &ExportSpec<'_>) -> Result<Exported> {
     let file = spec.file.display();
     if !spec.overwrite && output::replaces(&spec.file, Mode::Private)? {
         let what = format!("the file {file} exists");
         return Err(Error::new(Kind::Conflict, what)
-            .because("it may hold the only copy of a key")
+            .because("it may contain the only copy of a key")
             .hint("choose another file, or replace it with --overwrite"));
     }
     let password = Password::new(&spec.password)?;
     if password.is_empty() && spec.keys {
         return Err(Error::new(Kind::Usage, "the PKCS #12 password is empty")
-            .because("it is all that protects the private keys")
+            .because("only the password protects the private keys in the file")
             .hint("give a password, or leave the keys out with --no-keys"));
     }
     let needs = Needs { token: &spec.token, key: spec.keys, ..Needs::default() };
@@ -166,7 +166,7 @@ fn entry(
 ) -> Result<Entry> {
     let der = certificate.der().to_vec();
     let nickname = certificate.nickname();
-    // The file has no tokens.
+    // A friendly name has no token prefix.
     let own = nickname.map(|name| match name.split_once(':') {
         Some((token, rest)) if session.database.token(token).is_ok() => rest.to_owned(),
         _ => name,
@@ -176,7 +176,7 @@ fn entry(
         Err(e) if with_key && e.kind() != Kind::NotFound => return Err(e),
         _ => None,
     };
-    // What NSS and OpenSSL use: the certificate's SHA-1.
+    // NSS and OpenSSL use the certificate's SHA-1, too.
     let local_key_id = match &key {
         Some(_) => Some(session.database.hash(Digest::Sha1, &der)?),
         None => None,
@@ -229,9 +229,9 @@ impl Writer<'_> {
         let form = self.form(&pbe);
         let name = attributes.friendly_name.clone().unwrap_or_default();
         let wrapped = key.wrap_with_password(pbe.pbe(), cipher, form).map_err(|f| {
-            Error::new(Kind::Refused, format!("cannot export the key of {name:?}")).because(f).hint(
-                "its token, or NSS's policy, may keep the key; --no-keys exports the certificates",
-            )
+            Error::new(Kind::Refused, format!("cannot export the key of {name:?}"))
+                .because(f)
+                .hint("if its token does not allow it, export the certificates only: --no-keys")
         })?;
         let info = EncryptedPrivateKeyInfo {
             encryption_algorithm: algorithm,
@@ -248,7 +248,7 @@ impl Writer<'_> {
     /// Returns bags encrypted under the password.
     fn encrypted(&self, bags: &Vec<SafeBag>) -> Result<ContentInfo> {
         let algorithm = self.algorithm(match self.spec.encryption {
-            // Key wrap is for keys.
+            // AES key wrap is defined for keys only.
             Encryption::Aes256Kwp => Encryption::Aes256,
             other => other,
         })?;
@@ -258,7 +258,7 @@ impl Writer<'_> {
         let content = self.database.pbe_encrypt(pbe.pbe(), form, &plain).map_err(|f| {
             Error::new(Kind::Refused, "cannot encrypt the certificates")
                 .because(f)
-                .hint("NSS or its policy does not allow the algorithm; choose another --encryption")
+                .hint("choose another algorithm with --encryption")
         })?;
         let encrypted = EncryptedData {
             version: 0.into(),
@@ -275,7 +275,7 @@ impl Writer<'_> {
         })
     }
 
-    /// The form of the password that an algorithm takes.
+    /// Returns the password in the encoding that an algorithm takes.
     fn form(&self, algorithm: &Algorithm) -> &[u8] {
         if algorithm.pkcs5 { self.password.utf8() } else { self.password.bmp() }
     }
@@ -290,7 +290,7 @@ impl Writer<'_> {
             .database
             .pkcs12_mac(MacDigest::Digest(digest), self.password.bmp(), &salt, ITERATIONS, data)
             .map_err(|f| Error::new(Kind::Refused, "cannot compute the file's MAC").because(f))?;
-        // RFC 7292 readers expect the NULL that RFC 5754 lets writers leave out.
+        // RFC 5754 §2 lets writers omit the NULL parameters, but readers of PKCS #12 expect them.
         let null = Some(any([0x05, 0x00]));
         let algorithm = AlgorithmIdentifier { parameters: null, ..x509::digest_algorithm(digest) };
         Ok(MacData {

@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Trust};
 use crate::secret::Secret;
 
-/// The trust that makes a CA one for TLS servers and clients, for e-mail and for code.
+/// Trust flags of a CA for TLS servers and clients, e-mail and code.
 const CA_TRUST: &str = "CT,C,C";
 
 /// Which parts of a file are imported.
@@ -30,7 +30,7 @@ pub struct Select {
 }
 
 impl Default for Select {
-    /// Everything.
+    /// Selects everything.
     fn default() -> Select {
         Select { keys: true, certificates: true, names: Vec::new() }
     }
@@ -50,7 +50,7 @@ pub struct ImportSpec<'a> {
     pub password: Secret,
     /// Which parts of the file.
     pub select: Select,
-    /// What to do with nicknames in use.
+    /// What to do when a nickname is in use.
     pub existing: Existing,
     /// The nickname for the file's one key; `None` for its friendly name.
     pub nickname: Option<String>,
@@ -62,13 +62,13 @@ pub struct ImportSpec<'a> {
     pub trust: Option<Trust>,
     /// Trust flags for the certificates without keys.
     pub chain_trust: Option<Trust>,
-    /// How long to wait for another run on the same database.
+    /// How long to wait until another run releases the database.
     pub lock_timeout: Duration,
 }
 
 impl<'a> ImportSpec<'a> {
-    /// Returns the usual specification: everything in the file, into the database's own token,
-    /// without any trust; a nickname in use is refused.
+    /// Returns a specification with defaults: imports everything in the file into the database's own
+    /// token, without trust, and refuses a nickname in use.
     pub fn new(
         database: impl Into<String>,
         passwords: Passwords<'a>,
@@ -102,24 +102,24 @@ pub enum Become {
     Present,
 }
 
-/// A certificate of the file, and what became of it.
+/// A certificate of the file, and what the import did with it.
 #[derive(Debug)]
 pub struct Entry {
     /// DER of the certificate.
     pub der: Vec<u8>,
     /// Its nickname in the database.
     pub nickname: String,
-    /// What became of the certificate.
+    /// Whether the certificate was added.
     pub certificate: Become,
-    /// For one with a key: the key's CKA_ID, and what became of the key.
+    /// For a certificate with a key in the file: the key's CKA_ID, and whether the key was added.
     pub key: Option<(Vec<u8>, Become)>,
     /// Trust flags that were set.
     pub trust: Option<String>,
-    /// The number of certificates that were deleted to make room for it.
+    /// The number of certificates that were deleted because they had its nickname.
     pub replaced: usize,
 }
 
-/// Something to know although the import worked.
+/// A notice about a successful import.
 #[derive(Debug)]
 pub enum Notice {
     /// A kind of bag that is not imported, by name.
@@ -128,12 +128,12 @@ pub enum Notice {
     KeyWithoutCertificate(String),
     /// A certificate has another nickname than its friendly name.
     KeepsNickname {
-        /// The friendly name, or the nickname asked for.
+        /// The friendly name, or the requested nickname.
         wanted: String,
         /// The nickname that it has.
         has: String,
     },
-    /// An entry was passed over because its nickname is in use ([`Existing::PassOver`]).
+    /// An entry was skipped because its nickname is in use ([`Existing::PassOver`]).
     PassedOver {
         /// The nickname.
         nickname: String,
@@ -151,7 +151,7 @@ pub struct Imported {
     pub entries: Vec<Entry>,
     /// The CAs made trusted, or found trusted, by [`ImportSpec::ca`].
     pub roots: Vec<Root>,
-    /// Things to know.
+    /// Notices about the import.
     pub notices: Vec<Notice>,
 }
 
@@ -169,13 +169,13 @@ impl Imported {
 
 /// Imports a PKCS #12 file. `tell` is called with events during the run.
 ///
-/// The file is verified and every key decrypted and matched with its certificate before anything
-/// is written. If a later step fails, what was written is removed again. A key is stored before its
-/// certificate, each in one transaction: after a kill, a second run adds what is missing.
+/// The file's MAC is verified, and every key decrypted and matched with its certificate, before
+/// anything is written. If a later step fails, the changes are rolled back. A key is stored before
+/// its certificate, each in one transaction: after a kill, a second run adds what is missing.
 ///
 /// # Errors
 /// As [`read::open`]; [`Kind::Conflict`] for a nickname in use, [`Kind::Untrusted`] for a CA that
-/// isn't the one named, [`Kind::Refused`] when NSS can't store something.
+/// isn't the one named by the user, [`Kind::Refused`] when NSS can't store an object.
 pub fn import(spec: &ImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<Imported> {
     let needs = Needs { token: &spec.token, key: true, trust: true, ..Needs::default() };
     let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
@@ -186,8 +186,8 @@ pub fn import(spec: &ImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<Impo
     Ok(imported)
 }
 
-/// Imports a PKCS #12 file into an open database that is logged in and locked; of `spec` everything
-/// about the file is used.
+/// Imports a PKCS #12 file into an open database that is logged in and locked; the database, token,
+/// passwords and timeout in `spec` are ignored.
 ///
 /// # Errors
 /// As [`import`].
@@ -226,15 +226,15 @@ fn add_anchors(planner: &Planner<'_>, plan: &mut Plan, anchors: Anchors) -> Resu
         } else {
             let what = format!("cannot trust the CA {}", super::plan::subject_of(&root.der));
             return Err(Error::new(Kind::Conflict, what)
-                .because("its nickname is that of another certificate in the database")
-                .hint("import it under another nickname with: certutil -A"));
+                .because("its nickname belongs to another certificate in the database")
+                .hint("import it under another nickname: nss-cmc cert import ca.pem --trust CT,C,C --nickname NICKNAME"));
         }
     }
     Ok(roots)
 }
 
-/// Writes everything, trust last. A certificate is deleted just before the one that replaces it: NSS
-/// stores no second subject under a nickname.
+/// Writes the plan, trust flags last. A certificate is deleted just before the one that replaces it:
+/// NSS stores no second subject under a nickname.
 fn write(
     session: &Session,
     writer: &mut Writer<'_>,

@@ -1,8 +1,8 @@
 //! PKCS #12 files (RFC 7292): decodes, imports and exports them.
 //!
 //! The structure is decoded here; NSS computes MACs, decrypts certificates, and moves private keys
-//! between file and token without revealing them. NSS's own reader (libsmime3) returns no attributes
-//! of a bag, can't be stopped between decoding and import, and undoes nothing; so it isn't used.
+//! between file and token without revealing them. NSS's own reader (libsmime3) isn't used: it returns
+//! no bag attributes, can't stop between decoding and import, and rolls nothing back.
 
 mod anchor;
 mod export;

@@ -1,11 +1,11 @@
-//! A file's password in the forms that its algorithms take.
+//! A file's password in the encodings that its algorithms take.
 
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
-/// The password of a PKCS #12 file, UTF-8. An empty one is a password, too.
+/// The password of a PKCS #12 file, in UTF-8. It may be empty.
 pub struct Password {
     utf8: Zeroizing<Vec<u8>>,
     /// UTF-16, big-endian, with a terminator.
@@ -13,15 +13,15 @@ pub struct Password {
 }
 
 impl Password {
-    /// Takes a password.
+    /// Encodes a password.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when it isn't UTF-8, or holds a NUL.
+    /// [`Kind::Usage`] when it isn't UTF-8, or contains a NUL.
     pub fn new(secret: &Secret) -> Result<Password> {
         let usage = |why| Error::new(Kind::Usage, "invalid PKCS #12 password").because(why);
         let text = std::str::from_utf8(secret.bytes()).map_err(|_| usage("it is not UTF-8"))?;
         if text.contains('\0') {
-            return Err(usage("it holds a NUL"));
+            return Err(usage("it contains a NUL character"));
         }
         // Large enough from the start: growing would leave copies behind.
         let mut bmp = Zeroizing::new(Vec::with_capacity(2 * text.len() + 2));
@@ -31,23 +31,23 @@ impl Password {
         Ok(Password { utf8: Zeroizing::new(secret.bytes().to_vec()), bmp })
     }
 
-    /// Whether it is empty.
+    /// Returns whether the password is empty.
     pub fn is_empty(&self) -> bool {
         self.utf8.is_empty()
     }
 
-    /// For PKCS #5 (PBES2, PBMAC1).
+    /// Returns the encoding for PKCS #5 (PBES2, PBMAC1): UTF-8.
     pub(super) fn utf8(&self) -> &[u8] {
         &self.utf8
     }
 
-    /// For PKCS #12's own algorithms.
+    /// Returns the encoding for PKCS #12's own algorithms: a BMPString (RFC 7292 appendix B.1).
     pub(super) fn bmp(&self) -> &[u8] {
         &self.bmp
     }
 
-    /// The forms that an algorithm may have been given, the right one first: some writers give PKCS #5
-    /// the BMPString, and "no password" is not the empty one.
+    /// Returns the encodings to try, the one of the standard first: some writers use the BMPString
+    /// for PKCS #5, and "no password" differs from the empty one.
     pub(super) fn forms(&self, pkcs5: bool) -> Vec<&[u8]> {
         let mut forms = if pkcs5 { vec![self.utf8(), self.bmp()] } else { vec![self.bmp()] };
         if self.is_empty() && !pkcs5 {

@@ -14,12 +14,12 @@ use crate::nss::{Certificate, Database, EncryptedKey, KeyPair, Signature, Trust}
 /// What to do when a nickname is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Refuse a certificate with a key that could not have its nickname.
+    /// Refuse the import if a certificate with a key can't have its nickname.
     Refuse,
-    /// Pass over an entry whose nickname another certificate has; a certificate that is present keeps
-    /// its nickname, and its missing key is added.
+    /// Skip an entry if another certificate has its nickname; a certificate that is present keeps its
+    /// nickname, and its missing key is added.
     PassOver,
-    /// Delete the other certificates of that nickname; their keys stay.
+    /// Delete the other certificates under that nickname; their keys stay.
     Replace,
 }
 
@@ -47,9 +47,9 @@ pub(super) struct Pair {
 /// The key of a pair.
 #[derive(Debug)]
 pub(super) enum PlannedKey {
-    /// Decrypted, a session object of the token.
+    /// Decrypted into a session object of the token.
     Decrypted(KeyPair),
-    /// In the token already, or stored with another certificate of the file.
+    /// Present in the token, or stored with another certificate of the file.
     Stored,
 }
 
@@ -82,7 +82,7 @@ impl Planner<'_> {
     ///
     /// # Errors
     /// [`Kind::Input`]: a key that can't be decrypted or isn't its certificate's; [`Kind::Conflict`];
-    /// [`Kind::Usage`]; [`Kind::NotFound`] when nothing of the file is wanted.
+    /// [`Kind::Usage`]; [`Kind::NotFound`] when nothing in the file is selected.
     pub(super) fn plan(&self, contents: &Contents) -> Result<Plan> {
         let mut plan = Plan::default();
         let mut taken: Vec<usize> = Vec::new();
@@ -91,20 +91,20 @@ impl Planner<'_> {
         let one = contents.keys.len() == 1;
         if self.spec.nickname.is_some() && !one {
             let (file, n) = (&self.file, contents.keys.len());
-            return Err(Error::new(Kind::Usage, "--nickname names the one key of a file")
-                .because(format!("the {file} holds {n} keys")));
+            return Err(Error::new(Kind::Usage, "--nickname requires a file with one key")
+                .because(format!("the {file} contains {n} keys")));
         }
         if self.spec.existing == Existing::Refuse
             && self.spec.select.keys
             && contents.ignored.iter().any(|kind| *kind == oid::text(oid::KEY_BAG))
         {
             return Err(Error::new(Kind::Input, format!("cannot import the {}", self.file))
-                .because("it holds a private key that is not encrypted")
+                .because("it contains a private key that is not encrypted")
                 .hint(
                     "encrypt it: openssl pkcs12 -in OLD -nodes | openssl pkcs12 -export -out NEW",
                 ));
         }
-        // Looked up before any key is decrypted: afterwards NSS would find the decrypted one.
+        // Before any key is decrypted: afterwards NSS would find the decrypted one.
         let stored = self.stored_keys(contents)?;
         let mut spent = 0;
         for key in &contents.keys {
@@ -161,8 +161,8 @@ impl Planner<'_> {
         Ok(plan)
     }
 
-    /// Returns the ids of the keys of the file's certificates that the token has. A token may have set
-    /// another CKA_ID.
+    /// Returns the CKA_IDs that NSS gives the keys of the file's certificates, of those the token
+    /// holds. The token may hold them under other CKA_IDs.
     fn stored_keys(&self, contents: &Contents) -> Result<Vec<Vec<u8>>> {
         let (database, token) = (&self.session.database, &self.session.token);
         let mut stored = Vec::new();
@@ -233,7 +233,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Decrypts the key of a certificate, and checks that it matches.
+    /// Decrypts the key of a certificate and checks that they match.
     fn decrypt(&self, key: &KeyBag, der: &[u8]) -> Result<KeyPair> {
         let subject = subject_of(der);
         let what = format!("the key of {subject} in the {}", self.file);
@@ -241,7 +241,7 @@ impl Planner<'_> {
         let spki = certificate::fields(der)?.spki;
         let key_type = key_type(spki).ok_or_else(|| {
             Error::new(Kind::Refused, format!("cannot import {what}"))
-                .because("NSS takes no keys of this type from a file")
+                .because("NSS imports no keys of this type from a file")
         })?;
         let (algorithm, cipher) = key_algorithm(&key.info.encryption_algorithm)?;
         let encrypted = EncryptedKey {
@@ -301,7 +301,7 @@ impl Planner<'_> {
         Ok(Some(Pair { der, nickname, key, id, certificate_there: there, replaces, trust }))
     }
 
-    /// Returns the nickname that a certificate with a key will have; `None` when it is passed over.
+    /// Returns the nickname that a certificate with a key will have; `None` when it is skipped.
     fn settle(
         &self,
         certificate: &Certificate,
@@ -320,9 +320,9 @@ impl Planner<'_> {
                     Kind::Conflict,
                     format!("the certificate of {subject} is in {database} under another nickname"),
                 )
-                .because(format!("it is {has:?} there, {nickname:?} here"))
+                .because(format!("it is {has:?} in the database, {nickname:?} was requested"))
                 .hint(format!(
-                    "import under the nickname there: --nickname {}",
+                    "use the nickname in the database: --nickname {}",
                     crate::text::quoted(&has)
                 ))),
                 Existing::PassOver | Existing::Replace => {
@@ -339,7 +339,7 @@ impl Planner<'_> {
                     Kind::Conflict,
                     format!("the nickname {nickname:?} belongs to another subject in {database}"),
                 )
-                .because(format!("it is {} there, {subject} here", subject_of(other.der())))
+                .because(format!("it names {}, the file has {subject}", subject_of(other.der())))
                 .hint("choose another one with --nickname"));
             }
             (_, Existing::PassOver) if !named.is_empty() => {
@@ -362,10 +362,10 @@ impl Planner<'_> {
                 format!("the subject {subject} has another nickname in {database}"),
             )
             .because(format!(
-                "it is {has:?} there, {nickname:?} here; NSS gives a subject one nickname"
+                "it is {has:?}, {nickname:?} was requested; NSS gives a subject one nickname"
             ))
             .hint(format!(
-                "import under the nickname there: --nickname {}",
+                "use the nickname in the database: --nickname {}",
                 crate::text::quoted(&has)
             ))),
             Existing::PassOver | Existing::Replace => {
@@ -381,7 +381,7 @@ impl Planner<'_> {
         nickname.strip_prefix(&prefix).map(str::to_owned).unwrap_or(nickname)
     }
 
-    /// Returns the certificates that one under a nickname replaces.
+    /// Returns the certificates (DER) that the new one under a nickname replaces.
     fn replaced(&self, certificate: &Certificate, nickname: &str) -> Result<Vec<Vec<u8>>> {
         if self.spec.existing != Existing::Replace {
             return Ok(Vec::new());
@@ -391,7 +391,7 @@ impl Planner<'_> {
         Ok(others.map(<[u8]>::to_vec).collect())
     }
 
-    /// Plans a certificate without a key; `None` when it is passed over.
+    /// Plans a certificate without a key; `None` when it is skipped.
     pub(super) fn other(
         &self,
         der: &[u8],
@@ -415,7 +415,7 @@ impl Planner<'_> {
         let mut replaces = Vec::new();
         match self.spec.existing {
             Existing::Refuse if is_other => {
-                // NSS numbers a name that is in use.
+                // As NSS does: a number makes a name unique.
                 let free =
                     database.ca_nickname(&certificate).map_or_else(|| made_name(&der), Ok)?;
                 let wanted = std::mem::replace(&mut nickname, free);
@@ -442,7 +442,7 @@ fn is_bad_in_nickname(c: char) -> bool {
     c == ':' || c.is_control()
 }
 
-/// Returns a nickname made of the subject's values, the most specific first.
+/// Returns a nickname made from the subject's values, the most specific first.
 fn made_name(der: &[u8]) -> Result<String> {
     let mut values: Vec<String> = name_attributes(certificate::fields(der)?.subject)?
         .into_iter()

@@ -1,4 +1,4 @@
-//! A file taken apart: its MAC verified, its certificates decrypted, its keys left as they are.
+//! Reads a PKCS #12 file: verifies its MAC and decrypts its certificates; keys stay encrypted.
 
 use std::fmt;
 use std::path::Path;
@@ -19,27 +19,27 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Database, KeyCipher, MacDigest, Pbe};
 use crate::secret::Secret;
 
-/// Bags of a file that are read at most.
+/// The most bags read from one file.
 const MOST_BAGS: usize = 1000;
-/// Iterations of key derivations that are worked off for one file at most: a minute or two.
+/// The most iterations of key derivations computed for one file: a minute or two.
 pub(super) const MOST_ITERATIONS: u64 = 100_000_000;
-/// SafeContents in one another.
+/// The deepest nesting of SafeContents.
 const DEEPEST: usize = 8;
 
-/// What is in a file.
+/// The contents of a file.
 #[derive(Debug)]
 pub struct Contents {
-    /// What protects the whole.
+    /// Its MAC, which was verified.
     pub mac: Mac,
-    /// Its certificates, in their order.
+    /// Its certificates, in the order of the file.
     pub certificates: Vec<CertificateBag>,
-    /// Its encrypted private keys, in their order.
+    /// Its encrypted private keys, in the order of the file.
     pub keys: Vec<KeyBag>,
-    /// The kinds of bags that nothing is done with: keys that aren't encrypted by themselves, CRLs.
+    /// The names of ignored bags: keys without encryption of their own, CRLs, secrets.
     pub ignored: Vec<String>,
 }
 
-/// The MAC of a file, which was verified.
+/// The algorithm of a verified MAC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mac(pub Protection);
 
@@ -50,9 +50,9 @@ pub struct CertificateBag {
     pub der: Vec<u8>,
     /// SHA-256 of the certificate.
     pub fingerprint: Fingerprint,
-    /// Name, id and trust flags.
+    /// Friendly name, localKeyId and trust flags.
     pub attributes: BagAttributes,
-    /// How it is encrypted, if it is.
+    /// The algorithm that encrypts it; `None` if it isn't encrypted.
     pub protection: Option<Protection>,
 }
 
@@ -61,24 +61,24 @@ pub struct CertificateBag {
 pub struct KeyBag {
     /// The encrypted key.
     pub(super) info: EncryptedPrivateKeyInfo,
-    /// Name and id.
+    /// Friendly name and localKeyId.
     pub attributes: BagAttributes,
-    /// How it is encrypted.
+    /// The algorithm that encrypts it.
     pub protection: Protection,
 }
 
 impl Contents {
-    /// The certificate with a key's local key id, by its number.
+    /// Returns the index of the certificate that has the key's localKeyId.
     pub fn certificate_of(&self, key: &KeyBag) -> Option<usize> {
         let id = key.attributes.local_key_id.as_ref()?;
         self.certificates.iter().position(|c| c.attributes.local_key_id.as_ref() == Some(id))
     }
 }
 
-/// Reads what is in the file at `path`, without a database.
+/// Reads the file at `path` without a database.
 ///
 /// # Errors
-/// As [`open`]; [`Kind::Database`] when one is open in this process.
+/// As [`open`]; [`Kind::Database`] when a database is open in this process.
 pub fn show(path: &Path, password: &Secret) -> Result<Contents> {
     let database = Database::without_files()?;
     let contents = open(&database, path, &Password::new(password)?);
@@ -87,18 +87,18 @@ pub fn show(path: &Path, password: &Secret) -> Result<Contents> {
     contents
 }
 
-/// Reads what is in the file at `path`, having verified its MAC.
+/// Reads the file at `path` and verifies its MAC.
 ///
 /// # Errors
 /// [`Kind::Input`]: not a PKCS #12 file, wrong password, damage, an unknown algorithm;
-/// [`Kind::Refused`] for one that NSS or its policy doesn't allow.
+/// [`Kind::Refused`] for an algorithm that NSS or its policy forbids.
 pub fn open(database: &Database, path: &Path, password: &Password) -> Result<Contents> {
     let name = format!("PKCS #12 file {}", path.display());
     let bytes = input::read("PKCS #12 file", path)?;
     let read = |bytes: &[u8]| decode_ber::<Pfx>(&name, bytes);
     let pfx = match read(&bytes) {
         Ok(pfx) => pfx,
-        // Some mail it about as PEM or base64.
+        // Files sent by mail may be in PEM or base64.
         Err(e) => match pem::to_der(&name, &bytes).and_then(|der| read(&der)) {
             Ok(pfx) => pfx,
             Err(_) => return Err(input::mistaken(&name, WANTED, &bytes, e)),
@@ -107,7 +107,7 @@ pub fn open(database: &Database, path: &Path, password: &Password) -> Result<Con
     Reader { database, password, name: &name, spent: 0 }.contents(&pfx)
 }
 
-/// The cause of an error: the MAC is not the one that the password gives.
+/// The reason of an error: the MAC doesn't match the password.
 #[derive(Debug)]
 struct MacMismatch;
 
@@ -133,11 +133,11 @@ struct Reader<'a> {
     spent: u64,
 }
 
-/// A protected part's algorithm as NSS takes it.
+/// A password-based algorithm in the form that NSS takes.
 pub(super) struct Algorithm {
     id: Vec<u8>,
     parameters: Vec<u8>,
-    /// Whether it is PKCS #5's, whose password is UTF-8.
+    /// Whether it is an algorithm of PKCS #5, whose password is UTF-8.
     pub(super) pkcs5: bool,
 }
 
@@ -156,9 +156,9 @@ impl Algorithm {
     }
 }
 
-/// Returns the algorithm of an encrypted key as NSS takes it. NSS before 3.90 has no identifier for
-/// AES key wrap with padding in PBES2. The key that PBES2 derives depends only on its length, so the
-/// key for a cipher that NSS knows is the same.
+/// Returns the algorithm of an encrypted key in the form that NSS takes. NSS before 3.90 has no
+/// identifier for AES key wrap with padding in PBES2: it is replaced by a cipher with the same key
+/// length, for which PBES2 derives the same key.
 pub(super) fn key_algorithm(identifier: &AlgorithmIdentifier) -> Result<(Algorithm, KeyCipher)> {
     let Some(mut derived) = derived_key(identifier)? else {
         return Ok((Algorithm::of(identifier)?, KeyCipher::Own));
@@ -230,11 +230,11 @@ impl Reader<'_> {
         Ok(contents)
     }
 
-    /// Counts a key derivation about to be done.
+    /// Counts the iterations of a key derivation that follows.
     fn spend(&mut self, protection: &Protection) -> Result<()> {
         self.spent += u64::from(protection.iterations);
         match self.spent > MOST_ITERATIONS {
-            true => Err(self.damaged("its passwords take more than 100,000,000 iterations")),
+            true => Err(self.damaged("its key derivations take more than 100,000,000 iterations")),
             false => Ok(()),
         }
     }
@@ -247,7 +247,7 @@ impl Reader<'_> {
     fn verify(&mut self, mac: &MacData, data: &[u8]) -> Result<Mac> {
         let algorithm = &mac.mac.digest_algorithm;
         let name = oid::text(&algorithm.algorithm);
-        let unknown = || self.damaged(&format!("its MAC has the unknown algorithm {name}"));
+        let unknown = || self.damaged(&format!("unknown MAC algorithm {name}"));
         self.permit(algorithm)?;
         let pbmac1 = derived_key(algorithm)?;
         let (digest, protection) = match &pbmac1 {
@@ -281,7 +281,7 @@ impl Reader<'_> {
         let what = format!("cannot read the {}", self.name);
         Err(Error::new(Kind::Input, what)
             .because(MacMismatch)
-            .hint("check the password, and the file's checksum at its source"))
+            .hint("check the password; if it is right, copy the file again"))
     }
 
     fn safe(&mut self, safe: &ContentInfo, into: &mut Contents) -> Result<()> {
@@ -292,7 +292,8 @@ impl Reader<'_> {
         }
         if *safe.content_type != *oid::ID_ENCRYPTED_DATA {
             let kind = oid::text(&safe.content_type);
-            return Err(self.damaged(&format!("a part of it is {kind}, which no password opens")));
+            return Err(self
+                .damaged(&format!("it contains {kind}, which is not encrypted with a password")));
         }
         let encrypted: EncryptedData = decode_ber(self.name, safe.content.as_bytes())?;
         let info = encrypted.encrypted_content_info;
@@ -376,7 +377,7 @@ fn algorithm_of(mac: &MacData) -> &AlgorithmIdentifier {
     &mac.mac.digest_algorithm
 }
 
-/// The digest that an identifier of a digest or of an HMAC names.
+/// Returns the digest that an identifier of a digest or of an HMAC names.
 fn digest_of(id: &rasn::types::Oid) -> Option<MacDigest> {
     if *id == *oid::SHA224 {
         return Some(MacDigest::Sha224);

@@ -1,4 +1,4 @@
-//! Writes to a database, and undoes what was written when a later step fails.
+//! Writes to a database, and rolls back the changes when a later step fails.
 
 use crate::asn1::certificate;
 use crate::client::session::Session;
@@ -7,7 +7,7 @@ use crate::interrupt::Watch;
 use crate::keyid;
 use crate::nss::{Certificate, KeyPair, Token, Trust, TrustFlags};
 
-/// Writes objects and remembers them for an undo.
+/// Writes objects and records each change for a rollback.
 pub(super) struct Writer<'a> {
     session: &'a Session,
     watch: Watch,
@@ -23,7 +23,7 @@ enum Step {
 }
 
 impl<'a> Writer<'a> {
-    /// Defers signals from here on.
+    /// Returns a writer; signals are deferred from here on.
     pub(super) fn new(session: &'a Session) -> Writer<'a> {
         Writer { session, watch: Watch::begin(), done: Vec::new() }
     }
@@ -37,13 +37,13 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Stores the public key of a key in the token if it is missing there, as after a kill.
+    /// Stores the public half of a key in the token if it is missing, as after a kill.
     pub(super) fn complete(&mut self, der: &[u8], id: &[u8]) -> Result<()> {
         self.watch.check()?;
         let (database, token) = (&self.session.database, &self.session.token);
         if let Some(private) = token.find_key(id) {
             let public = database.public_key(certificate::fields(der)?.spki)?;
-            // Without it the key can still be used after a login.
+            // A failure is harmless: after a login the key works without its public half.
             token.complete(&KeyPair { private, public }).ok();
         }
         Ok(())
@@ -72,7 +72,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Sets trust flags; returns whether the certificate had others before.
+    /// Sets trust flags; returns whether they were different before.
     pub(super) fn trust(&mut self, der: &[u8], trust: &Trust) -> Result<bool> {
         self.watch.check()?;
         let database = &self.session.database;
@@ -86,7 +86,7 @@ impl<'a> Writer<'a> {
         Ok(true)
     }
 
-    /// Returns a successful outcome; after a failure, undoes every change, the last one first.
+    /// Returns a successful outcome; after a failure, rolls back every change, the last one first.
     ///
     /// # Errors
     /// The outcome's, with a note for each change that could not be undone.
@@ -108,8 +108,9 @@ impl<'a> Writer<'a> {
                 let Err(f) = pair.discard() else { return error };
                 let hex = keyid::to_hex(&id);
                 let key = Some(LeftKey { id, label: Some(label.clone()) });
-                let note =
-                    format!("the key {label:?} could not be deleted ({f}): certutil -F -k {hex}");
+                let note = format!(
+                    "cannot delete the key {label:?} ({f}); delete it with: nss-cmc key remove {hex}"
+                );
                 return error.note(note).leftover(Leftover { key, ..Leftover::default() });
             }
             Step::Certificate { der } => {
@@ -117,10 +118,7 @@ impl<'a> Writer<'a> {
                     .decoded(&der)
                     .and_then(|certificate| certificate.delete().map_err(|f| f.to_string()));
                 (
-                    format!(
-                        "the certificate of {} could not be deleted again",
-                        super::plan::subject_of(&der)
-                    ),
+                    format!("cannot delete the certificate of {}", super::plan::subject_of(&der)),
                     deleted,
                 )
             }
@@ -136,7 +134,7 @@ impl<'a> Writer<'a> {
                     let flags = flags.map(|flags| database.set_trust_flags(&certificate, &flags));
                     flags.unwrap_or(Ok(())).map_err(|f| f.to_string())
                 });
-                (format!("the certificate {nickname:?} could not be restored"), back)
+                (format!("cannot restore the certificate {nickname:?}"), back)
             }
             Step::Trust { der, flags } => {
                 let back = self.decoded(&der).and_then(|certificate| {
@@ -145,7 +143,7 @@ impl<'a> Writer<'a> {
                         .map_err(|f| f.to_string())
                 });
                 (
-                    format!("the trust of {} could not be restored", super::plan::subject_of(&der)),
+                    format!("cannot restore the trust flags of {}", super::plan::subject_of(&der)),
                     back,
                 )
             }

@@ -1,4 +1,4 @@
-//! Certificates: listed with their keys and chains, exported, their trust set, removed.
+//! Lists certificates with their keys and chains, sets their trust flags, removes them.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::keyid::to_hex;
 use crate::nss::{Access, Certificate, Token, Trust, is_internal_name};
 use crate::trust::Paths;
 
-/// Whether the database holds a certificate's private key.
+/// Whether the database has a certificate's private key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// It does; in a token without login this is seen by the key's public half.
+    /// It has; in a token that is not logged in, the public half of the key shows this.
     Here,
-    /// It does not.
+    /// It has not.
     Missing,
     /// The key may be in a token that is not logged in.
     Unknown,
@@ -25,21 +25,21 @@ pub enum KeyState {
 /// A stored certificate.
 #[derive(Debug)]
 pub struct CertEntry {
-    /// Its nickname, with `TOKEN:` in front unless it is in the database's own token.
+    /// Its nickname, prefixed by `TOKEN:` unless it is in the database's own token.
     pub nickname: Option<String>,
     /// Its token; `internal` for the database's own.
     pub token: String,
     /// Trust flags, as certutil prints them.
     pub trust: String,
-    /// Whether its key is here.
+    /// Whether the database has its key.
     pub key: KeyState,
-    /// CKA_ID of its key, if the key is here and its token is logged in.
+    /// CKA_ID of its key, if the database has the key and the key's token is logged in.
     pub key_id: Option<Vec<u8>>,
     /// SHA-256 of the DER.
     pub fingerprint: Vec<u8>,
     /// DER of its issuers, nearest first, as far as the database has them.
     pub issuers: Vec<Vec<u8>>,
-    /// Why no path leads to a CA that the database trusts.
+    /// Why its chain is not trusted; `None` if it leads to a CA that the database trusts.
     pub not_trusted: Option<Error>,
     /// Its fields; `None` for a certificate that can't be decoded.
     pub summary: Option<Summary>,
@@ -50,15 +50,15 @@ pub struct CertEntry {
 /// The certificates of a database.
 #[derive(Debug)]
 pub struct CertsListed {
-    /// By token, then by nickname; of one nickname the newest first.
+    /// The certificates, sorted by token, then by nickname, the newest first.
     pub certificates: Vec<CertEntry>,
-    /// Tokens that are not logged in: their keys are not known, nor certificates that they hide.
+    /// Tokens that are not logged in: their keys, and certificates they hide, are missing.
     pub closed: Vec<String>,
     /// Why NSS could not be shut down.
     pub not_closed: Option<Error>,
 }
 
-/// Which certificates are meant; every part that is given must match.
+/// Selects certificates; every given part must match.
 #[derive(Debug, Clone, Default)]
 pub struct Which {
     /// Nickname, or `TOKEN:NICKNAME`.
@@ -97,8 +97,8 @@ fn plain<'n>(nickname: &'n str, token: &str) -> Option<&'n str> {
     Some(rest.unwrap_or(nickname)).filter(|name| !name.is_empty())
 }
 
-/// Returns the plain nickname that `wanted` means in `token`: with the token's name in front, or bare
-/// in the chosen token, which is the database's own if none is chosen.
+/// Returns the plain nickname that `wanted` means in `token`: prefixed by the token's name, or
+/// without prefix in the chosen token (the database's own if none is chosen).
 fn plain_of<'n>(wanted: &'n str, token: &str, chosen: Option<&str>) -> Option<&'n str> {
     let is_own = token == "internal";
     if let Some((prefix, rest)) = wanted.split_once(':')
@@ -122,7 +122,7 @@ pub fn list(spec: &StoreSpec<'_>) -> Result<CertsListed> {
     listed(store, Ok)
 }
 
-/// Returns the certificates that `which` means, at least one. Nothing is written.
+/// Returns the certificates that `which` selects, at least one. Nothing is written.
 ///
 /// # Errors
 /// As [`list`]; [`Kind::NotFound`].
@@ -136,17 +136,17 @@ pub fn find(spec: &StoreSpec<'_>, which: &Which) -> Result<CertsListed> {
     })
 }
 
-/// Returns the one certificate that `which` means. Nothing is written.
+/// Returns the one certificate that `which` selects. Nothing is written.
 ///
 /// # Errors
-/// As [`find`]; [`Kind::Usage`] when several certificates are meant.
+/// As [`find`]; [`Kind::Usage`] when several certificates match.
 pub fn find_one(spec: &StoreSpec<'_>, which: &Which) -> Result<(CertEntry, Option<Error>)> {
     let found = find(spec, which)?;
     Ok((single(which, found.certificates, |entry| entry)?, found.not_closed))
 }
 
-/// Returns the one certificate of a list that isn't empty. A certificate in several tokens is one;
-/// the last token, where its key is, is that of the entry.
+/// Returns the one certificate of a list that isn't empty. Copies of a certificate in several tokens
+/// count once; the entry is that of the last token, which has the key.
 fn single<T>(which: &Which, mut found: Vec<T>, entry: impl Fn(&T) -> &CertEntry) -> Result<T> {
     let last = found.pop();
     match last {
@@ -169,7 +169,7 @@ fn listed(
     Ok(CertsListed { certificates, closed, not_closed })
 }
 
-/// Returns the number of certificates in the tokens that are looked at.
+/// Returns the number of certificates in the selected tokens.
 pub(super) fn count(store: &Store<'_>) -> Result<usize> {
     Ok(all(store, false)?.len())
 }
@@ -177,7 +177,7 @@ pub(super) fn count(store: &Store<'_>) -> Result<usize> {
 /// A certificate, its token's name, and its nickname.
 pub(super) type Listed = (Certificate, String, Option<String>);
 
-/// Returns the certificates of the tokens that are looked at, or of `every` token.
+/// Returns the certificates of the selected tokens, or of `every` token.
 pub(super) fn all(store: &Store<'_>, every: bool) -> Result<Vec<Listed>> {
     let tokens = if every { store.database.tokens()? } else { store.tokens()? };
     let mut found = Vec::new();
@@ -240,7 +240,7 @@ fn entry(
     })
 }
 
-/// The keys of all tokens, by what tells whose they are.
+/// The keys of all tokens, for finding the key of a certificate.
 struct Keys {
     /// SubjectPublicKeyInfo and CKA_ID of private keys.
     private: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -248,7 +248,7 @@ struct Keys {
     unreadable: Vec<(String, Vec<u8>)>,
     /// SubjectPublicKeyInfos of public keys in tokens that are not logged in.
     public: Vec<Vec<u8>>,
-    /// Whether there are such tokens.
+    /// Whether a token is not logged in.
     closed: bool,
 }
 
@@ -287,7 +287,7 @@ fn missing(store: &Store<'_>, which: &Which) -> Error {
     Error::new(Kind::NotFound, what).hint(format!("list the certificates with: {list}"))
 }
 
-/// Returns the error for several certificates where one is needed, with what tells them apart.
+/// Returns the error for several certificates where one is needed, with a note for each.
 fn several(which: &Which, entries: &[&CertEntry]) -> Error {
     let hint = entries.first().and_then(|entry| entry.summary.as_ref()).map(Summary::serial_hex);
     let what = match &which.nickname {
@@ -308,12 +308,12 @@ fn several(which: &Which, entries: &[&CertEntry]) -> Error {
     })
 }
 
-/// A certificate whose trust was set.
+/// A certificate whose trust flags were set.
 #[derive(Debug)]
 pub struct CertChanged {
     /// The certificate as it was.
     pub certificate: CertEntry,
-    /// Whether anything was changed.
+    /// Whether the trust flags were changed.
     pub changed: bool,
     /// Its trust flags now.
     pub trust: String,
@@ -332,7 +332,7 @@ pub struct CertRemoved {
     pub not_closed: Option<Error>,
 }
 
-/// Sets the trust flags of the certificate that `which` means.
+/// Sets the trust flags of the certificate that `which` selects.
 ///
 /// # Errors
 /// As [`find_one`]; [`Kind::Refused`] when NSS doesn't set them.
@@ -341,12 +341,12 @@ pub fn set_trust(mut spec: ChangeSpec<'_>, which: &Which, trust: &Trust) -> Resu
     let (entry, certificate) = one(&store, which, spec.store.token)?;
     let changed = !certificate.has_trust(trust)?;
     if changed {
-        // Trust is stored in the database's own token.
+        // NSS stores trust flags in the database's own token.
         store.log_in(&store.database.token("internal")?)?;
         store.database.set_trust(&certificate, trust)?;
         if !certificate.has_trust(trust)? {
             let what = format!("cannot set the trust {:?} of {}", trust.as_str(), which.text());
-            let why = format!("NSS reports success, and has {:?}", certificate.trust_text());
+            let why = format!("NSS reports success, but has {:?}", certificate.trust_text());
             return Err(Error::new(Kind::Refused, what).because(why));
         }
     }
@@ -357,12 +357,12 @@ pub fn set_trust(mut spec: ChangeSpec<'_>, which: &Which, trust: &Trust) -> Resu
     Ok(CertChanged { certificate: entry, changed, trust, not_closed })
 }
 
-/// Deletes the certificate that `which` means from every token that holds it, with its trust flags;
+/// Deletes the certificate that `which` selects from every token that has it, with its trust flags;
 /// its key stays. (NSS copies a certificate to the database's own token when its trust is set.)
 /// `confirm` is called before, with the tokens.
 ///
 /// # Errors
-/// As [`find_one`]; [`Kind::Refused`] when it stays; that of `confirm`.
+/// As [`find_one`]; [`Kind::Refused`] when the certificate is still there; that of `confirm`.
 pub fn remove(
     mut spec: ChangeSpec<'_>,
     which: &Which,
@@ -384,14 +384,14 @@ pub fn remove(
         || Error::new(Kind::Refused, format!("cannot remove the certificate {}", which.text()));
     certificate.delete().map_err(|f| refused().because(f))?;
     if all(&store, true)?.iter().any(|(other, ..)| other.der() == entry.der) {
-        return Err(refused().because("NSS reports success, and it stays"));
+        return Err(refused().because("NSS reports success, but the certificate is still there"));
     }
     let not_closed = store.close().err();
     drop(lock);
     Ok(CertRemoved { certificate: entry, tokens, not_closed })
 }
 
-/// Returns the one certificate that `which` means, with its handle.
+/// Returns the one certificate that `which` selects, with its handle.
 fn one(store: &Store<'_>, which: &Which, token: Option<&str>) -> Result<(CertEntry, Certificate)> {
     let mut found = entries(store)?;
     found.retain(|(entry, _)| which.means(entry, token));

@@ -1,5 +1,5 @@
-//! What a token can do of what the operations of this program need, tried on session keys: mechanism
-//! lists promise more than tokens do.
+//! Tests what a token can do of what this program needs, with session keys: tokens list mechanisms
+//! that they don't support.
 
 use super::tokens::TokenEntry;
 use super::{Store, StoreSpec};
@@ -11,29 +11,29 @@ use crate::cmc::crmf::ArchiveWrap;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, KeyFlags, KeyPair, KeyTransport, SessionKind, Signature, Token};
 
-/// What is tried.
+/// An ability to test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ability {
-    /// Generating a key pair.
+    /// Generates a key pair.
     Generate(KeySpec),
-    /// Signing with such a key; NSS's software verifies the signature.
+    /// Signs with such a key; NSS's software verifies the signature.
     Sign(KeySpec, Scheme),
-    /// Wrapping such a key for archival.
+    /// Wraps such a key for archival.
     Wrap(KeySpec, ArchiveWrap),
-    /// Encrypting a session key for an RSA key's holder, for archival.
+    /// Encrypts a session key with an RSA public key, for archival.
     EncryptSessionKey(KeyTransport),
-    /// Decrypting a session key with an RSA key, for the challenge of an EncryptedPOP control.
+    /// Decrypts a session key with an RSA private key, for an EncryptedPOP control (RFC 5272 §6.7).
     DecryptSessionKey(KeyTransport),
 }
 
-/// What came of a try.
+/// The result of a test.
 #[derive(Debug)]
 pub enum Outcome {
-    /// The token does it.
+    /// The token can do it.
     Works,
-    /// The token or a policy refuses.
+    /// The token or a policy refuses it.
     Fails(Error),
-    /// It needs a key that the token doesn't generate.
+    /// It requires a key that the token can't generate.
     NoKey,
 }
 
@@ -42,13 +42,13 @@ pub enum Outcome {
 pub struct TokenChecked {
     /// The token.
     pub token: TokenEntry,
-    /// What was tried, and what came of it.
+    /// Each ability that was tested, with the result.
     pub abilities: Vec<(Ability, Outcome)>,
     /// Why NSS could not be shut down.
     pub not_closed: Option<Error>,
 }
 
-/// The keys that are tried.
+/// The keys to test with.
 const KEYS: [KeySpec; 8] = [
     KeySpec::Rsa(2048),
     KeySpec::Rsa(3072),
@@ -62,15 +62,15 @@ const KEYS: [KeySpec; 8] = [
 
 const DIGESTS: [Digest; 3] = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
 
-/// What is signed.
+/// The text to sign.
 const MESSAGE: &[u8] = b"a message of some length, to be signed";
 
-/// Tries what the chosen token can do. All keys are session objects: nothing stays in the token.
+/// Tests what the chosen token can do. All keys are session objects: nothing stays in the token.
 ///
 /// # Errors
 /// As [`crate::nss::Database::open`]; those of a login.
 pub fn check(spec: &StoreSpec<'_>) -> Result<TokenChecked> {
-    // Some tokens make session keys in writable sessions only; NSS's own writes nothing for them.
+    // Some tokens generate session keys in writable sessions only; NSS's own writes nothing for them.
     let store = Store::open(spec, Access::ReadOnly)?;
     let name = spec.token.unwrap_or_default();
     let token = store.database.token(name)?;
@@ -137,7 +137,7 @@ impl Trial<'_> {
         let (id, parameters) = algorithm(&identifier).ok_or_else(unread)?;
         let signature = Signature { data: MESSAGE, algorithm: id, parameters, value: &value };
         let verified = self.store.database.verify_signature(&pair.public.spki()?, &signature);
-        verified.map_err(|f| Error::new(Kind::Refused, "the signature is wrong").because(f))
+        verified.map_err(|f| Error::new(Kind::Refused, "the signature is invalid").because(f))
     }
 
     fn wrap(&self, pair: &KeyPair, wrap: ArchiveWrap) -> Result<()> {
@@ -152,13 +152,13 @@ impl Trial<'_> {
     }
 
     fn encrypt(&self, pair: &KeyPair, how: KeyTransport) -> Result<Vec<u8>> {
-        // As archival does it: the recipient's key is known by its SubjectPublicKeyInfo only.
+        // As in archival, only the SubjectPublicKeyInfo of the recipient's key is known.
         let recipient = self.store.database.public_key(&pair.public.spki()?)?;
         self.token.session_key(SessionKind::Aes128)?.wrap_for(&recipient, how)
     }
 
     fn decrypt(&self, pair: &KeyPair, how: KeyTransport) -> Result<()> {
-        // Encrypted in software: the CA makes the challenge, not the token.
+        // Encrypted in software: in an enrollment the CA makes the challenge, not the token.
         let internal = self.store.database.token("internal")?;
         let recipient = self.store.database.public_key(&pair.public.spki()?)?;
         let key = internal.session_key(SessionKind::Aes128)?;
@@ -168,7 +168,7 @@ impl Trial<'_> {
         let plain = unwrapped.decrypt_cbc(&[0; 16], &challenge).map_err(cannot_decrypt)?;
         match plain.starts_with(MESSAGE) {
             true => Ok(()),
-            false => Err(Error::new(Kind::Refused, "the token decrypted it to something else")),
+            false => Err(Error::new(Kind::Refused, "the token returned another session key")),
         }
     }
 }
@@ -185,7 +185,7 @@ fn outcome(pair: Option<&KeyPair>, attempt: impl FnOnce(&KeyPair) -> Result<()>)
     }
 }
 
-/// Returns the signature schemes to try with a key.
+/// Returns the signature schemes to test with a key.
 fn schemes(spec: KeySpec) -> Vec<Scheme> {
     match spec {
         KeySpec::Rsa(2048) => {

@@ -1,4 +1,4 @@
-//! A database as a whole: described, and its password changed.
+//! Creates and describes a database, and changes the password of a token.
 
 use std::cell::RefCell;
 
@@ -12,14 +12,14 @@ use crate::secret::Secret;
 /// The files of the format before NSS 3.12.
 const OLD_FILES: [&str; 3] = ["cert8.db", "key3.db", "secmod.db"];
 
-/// A database in short.
+/// The description of a database.
 #[derive(Debug)]
 pub struct DatabaseShown {
     /// Whether NSS runs in FIPS mode.
     pub is_fips: bool,
     /// Every token, the database's own first.
     pub tokens: Vec<TokenEntry>,
-    /// Number of certificates in all tokens.
+    /// Number of certificates in the selected tokens.
     pub certificates: usize,
     /// Numbers of keys; `None` when a token that may hold keys is not logged in.
     pub keys: Option<KeyCounts>,
@@ -34,11 +34,11 @@ pub struct DatabaseShown {
 /// Numbers of private keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyCounts {
-    /// All.
+    /// All private keys.
     pub all: usize,
-    /// Those without certificate, of unfinished requests too.
+    /// Private keys without certificate, including those of unfinished requests.
     pub without_certificate: usize,
-    /// Those of unfinished requests.
+    /// Private keys of unfinished requests.
     pub unfinished: usize,
 }
 
@@ -73,17 +73,17 @@ pub struct PasswordChanged {
     pub not_closed: Option<Error>,
 }
 
-/// Changes the password of a token, of the database's own if none is chosen; an empty new one means
-/// no password. The old one is tried once; it is not asked for where there is none.
+/// Changes the password of a token, the database's own if none is chosen; an empty new one means no
+/// password. The old password is tried once; `passwords` isn't asked for it if there is none.
 ///
 /// # Errors
 /// As [`Database::open`]; [`crate::error::Kind::Login`] for a wrong old password;
-/// [`crate::error::Kind::Refused`] when the token doesn't take the new one.
+/// [`crate::error::Kind::Refused`] when the token refuses the new one.
 pub fn change_password(
     spec: ChangeSpec<'_>,
     new: impl FnOnce(&str) -> Result<Secret>,
 ) -> Result<PasswordChanged> {
-    // In FIPS mode it is needed twice: for the login, and as the old one.
+    // FIPS mode needs the old password twice: for the login and for the change.
     let kept: RefCell<Option<(String, Secret)>> = RefCell::new(None);
     let ask = spec.store.passwords;
     let passwords: Passwords<'_> = Box::new(|wanted| {

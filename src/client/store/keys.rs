@@ -1,4 +1,4 @@
-//! Private keys: listed with the certificates they belong to, renamed, removed.
+//! Lists private keys with their certificates, renames and removes them.
 
 use super::certificates::all as all_certificates;
 use super::database::KeyCounts;
@@ -11,29 +11,29 @@ use crate::keyid;
 use crate::nss::{Access, Certificate, Fault, PrivateKey};
 use crate::text::quoted;
 
-/// A private key in short.
+/// The description of a private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyEntry {
-    /// CKA_ID.
+    /// Its CKA_ID.
     pub id: Vec<u8>,
     /// Its token; `internal` for the database's own.
     pub token: String,
-    /// Type.
+    /// Its type.
     pub kind: KeyType,
-    /// Type and size, when the token reveals the public key.
+    /// Its type and size, if the token reveals the public key.
     pub spec: Option<KeySpec>,
-    /// CKA_LABEL.
+    /// Its CKA_LABEL.
     pub label: Option<String>,
-    /// Nicknames of the certificates for it, in any token.
+    /// Nicknames of its certificates, in any token.
     pub certificates: Vec<String>,
-    /// Whether a request for a certificate for it isn't finished.
+    /// Whether it is the key of an unfinished request.
     pub unfinished: bool,
 }
 
 /// The keys of a database.
 #[derive(Debug)]
 pub struct KeysListed {
-    /// By token, then by label and id.
+    /// The keys, sorted by token, label and CKA_ID.
     pub keys: Vec<KeyEntry>,
     /// Tokens that are not logged in: their keys are not listed.
     pub closed: Vec<String>,
@@ -63,14 +63,14 @@ pub(super) fn counts(store: &Store<'_>) -> Result<KeyCounts> {
     })
 }
 
-/// Returns every key of the tokens that are looked at, with its handle.
+/// Returns every key of the selected tokens, with its handle.
 pub(super) fn all(store: &Store<'_>) -> Result<Vec<(KeyEntry, PrivateKey)>> {
     // A key's certificate may be in another token.
     let certificates = all_certificates(store, true)?;
     let mut found = Vec::new();
     for token in store.tokens()? {
         for key in token.keys() {
-            // NSS sets CKA_ID last: such a key is being generated, by another process.
+            // NSS sets CKA_ID last: another process is generating a key without one.
             let Ok(id) = key.id() else { continue };
             let spki = key.public().and_then(|public| public.spki()).ok();
             let label = key.label();
@@ -103,8 +103,8 @@ pub(super) fn all(store: &Store<'_>) -> Result<Vec<(KeyEntry, PrivateKey)>> {
     Ok(found)
 }
 
-/// Returns whether two SubjectPublicKeyInfos hold one key: their algorithm parameters may be encoded
-/// differently.
+/// Returns whether two SubjectPublicKeyInfos (DER) contain the same key: the algorithm parameters
+/// may be encoded differently.
 fn is_same_key(one: &[u8], other: &[u8]) -> bool {
     one == other
         || match (public_key_bits(one), public_key_bits(other)) {
@@ -124,11 +124,11 @@ pub struct KeyChanged {
     pub not_closed: Option<Error>,
 }
 
-/// Deletes the key that `name` names: its id in any form, or its label. `confirm` is called before.
+/// Deletes the key `name`: its CKA_ID in any form, or its label. `confirm` is called before.
 ///
 /// # Errors
-/// [`Kind::NotFound`]; [`Kind::Usage`] when several keys have that label; [`Kind::Conflict`] without
-/// `force` when a certificate needs it, or a request for it isn't finished; that of `confirm`.
+/// [`Kind::NotFound`]; [`Kind::Usage`] when several keys have that label; without `force`
+/// [`Kind::Conflict`] when the key has a certificate or an unfinished request; that of `confirm`.
 pub fn remove(
     mut spec: ChangeSpec<'_>,
     name: &str,
@@ -145,17 +145,17 @@ pub fn remove(
     let gone = store.database.token(&entry.token)?.find_key(&entry.id).is_none();
     if !gone {
         return Err(Error::new(Kind::Refused, cannot("remove", &entry))
-            .because("the token reports success, and still holds it"));
+            .because("the token reports success, but still has the key"));
     }
     let not_closed = store.close().err();
     drop(lock);
     Ok(KeyChanged { key: entry, public_stays, not_closed })
 }
 
-/// Sets the label of the key that `name` names.
+/// Sets the label of the key `name`, which is as for [`remove`].
 ///
 /// # Errors
-/// As [`remove`]; [`Kind::Usage`] for a label that `enroll` gives to keys of unfinished requests;
+/// As [`remove`]; [`Kind::Usage`] for a label of the form that marks keys of unfinished requests;
 /// [`Kind::Refused`] when the token keeps the old label.
 pub fn rename(
     mut spec: ChangeSpec<'_>,
@@ -164,8 +164,9 @@ pub fn rename(
     force: bool,
 ) -> Result<KeyChanged> {
     if is_unfinished(label) || label.chars().any(char::is_control) {
-        return Err(Error::new(Kind::Usage, format!("invalid label {label:?}"))
-            .because("it marks the key of an unfinished request, or holds a control character"));
+        return Err(Error::new(Kind::Usage, format!("invalid label {label:?}")).because(
+            "it marks the key of an unfinished request, or contains a control character",
+        ));
     }
     let (store, lock) = spec.open()?;
     let (entry, key) = one(&store, name)?;
@@ -177,7 +178,7 @@ pub fn rename(
     drop(key);
     let key = store.database.token(&entry.token)?.find_key(&entry.id);
     if key.and_then(|key| key.label()).unwrap_or_default() != label {
-        return Err(refused().because("the token reports success, and keeps the old label"));
+        return Err(refused().because("the token reports success, but keeps the old label"));
     }
     let not_closed = store.close().err();
     drop(lock);
@@ -193,19 +194,19 @@ fn refuse_used(action: &str, key: &KeyEntry) -> Result<()> {
     if key.unfinished {
         let label = key.label.as_deref().unwrap_or_default();
         return Err(error()
-            .because(format!("it is the key of an {label}; the CA may yet certify it"))
-            .hint("enroll with the same nickname goes on with it; --force gives it up"));
+            .because(format!("it is the key of an {label}; the CA may still issue its certificate"))
+            .hint("run enroll again with the same nickname to complete it, or use --force"));
     }
     if key.certificates.is_empty() {
         return Ok(());
     }
     let names: Vec<String> = key.certificates.iter().map(|n| format!("{n:?}")).collect();
     Err(error()
-        .because(format!("certificates need it: {}", names.join(", ")))
-        .hint("remove the certificates first, or use --force"))
+        .because(format!("it has certificates: {}", names.join(", ")))
+        .hint("remove them first (nss-cmc cert remove), or use --force"))
 }
 
-/// Returns the key that `name` names.
+/// Returns the key `name`, which is as for [`remove`], with its handle.
 fn one(store: &Store<'_>, name: &str) -> Result<(KeyEntry, PrivateKey)> {
     let id = keyid::parse(name).ok();
     let is_meant = |entry: &KeyEntry| {
@@ -220,13 +221,13 @@ fn one(store: &Store<'_>, name: &str) -> Result<(KeyEntry, PrivateKey)> {
             let what = format!("private key {name:?} not found in NSS database {database}");
             let error = store
                 .database
-                .key_missing(Error::new(Kind::NotFound, what), "no key has this id or this label");
+                .key_missing(Error::new(Kind::NotFound, what), "no key has this id or label");
             Err(error.hint(format!("list the keys with: nss-cmc key list -d {}", quoted(database))))
         }
         (Some(last), false) => {
             found.push(last);
             let error = Error::new(Kind::Usage, format!("several keys match {name:?}"))
-                .hint("use the id of one of them, and --token TOKEN");
+                .hint("give the id of one of them, with --token TOKEN");
             Err(found.iter().fold(error, |error, (entry, _)| {
                 let id = keyid::to_hex(&entry.id);
                 error.note(format!("{id} in token {:?}", entry.token))

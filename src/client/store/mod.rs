@@ -1,4 +1,4 @@
-//! What a database stores: certificates, keys, tokens; listed, described and changed one by one.
+//! Lists, describes and changes what a database stores: certificates, keys and tokens.
 
 pub mod certificates;
 pub mod check;
@@ -16,33 +16,33 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Database, Token};
 use crate::secret::Secret;
 
-/// Which tokens are logged in to.
+/// The tokens to log in to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Logins {
-    /// None, but in FIPS mode the database's own, which shows nothing before its login.
+    /// None; in FIPS mode the database's own, which lists nothing without a login.
     Fewest,
-    /// The chosen token, else the database's own.
+    /// The chosen token, or the database's own if none is chosen.
     Chosen,
-    /// Every token (or the chosen one) for which `passwords` has a password.
+    /// The chosen token, or every token if none is chosen, for which `passwords` has a password.
     Known,
 }
 
-/// Which database is looked at, and how.
+/// A database, and the tokens to use in it.
 pub struct StoreSpec<'a> {
     /// NSS database directory.
     pub database: &'a str,
-    /// The only token to look at; all tokens without it.
+    /// The chosen token; `None` for all tokens.
     pub token: Option<&'a str>,
     /// Gives a token's password when it is needed.
     pub passwords: &'a Passwords<'a>,
-    /// Which tokens are logged in to.
+    /// The tokens to log in to.
     pub logins: Logins,
 }
 
 /// An open database.
 struct Store<'a> {
     database: Database,
-    /// The only token to look at.
+    /// The chosen token; `None` for all tokens.
     token: Option<Token>,
     passwords: &'a Passwords<'a>,
 }
@@ -62,7 +62,7 @@ impl<'a> Store<'a> {
         if spec.logins == Logins::Known && store.token.is_none() {
             for token in store.database.tokens()? {
                 match store.log_in(&token) {
-                    // No password was tried: there is none for this token.
+                    // There is no password for this token, and none was tried.
                     Err(e) if e.kind() == Kind::Usage => {}
                     outcome => outcome?,
                 }
@@ -71,7 +71,7 @@ impl<'a> Store<'a> {
         Ok(store)
     }
 
-    /// Logs in to a token that needs it.
+    /// Logs in to a token if it requires a login.
     fn log_in(&self, token: &Token) -> Result<()> {
         if !token.needs_login() {
             return Ok(());
@@ -79,7 +79,7 @@ impl<'a> Store<'a> {
         self.wanted(token, |wanted| log_in(&self.database, token, wanted, self.passwords))
     }
 
-    /// Returns the password of a token, which isn't tried here.
+    /// Returns the password of a token without trying it.
     fn password(&self, token: &Token) -> Result<Secret> {
         let password = self.wanted(token, self.passwords)?;
         password.ok_or_else(|| Error::new(Kind::Login, "no password given"))
@@ -94,7 +94,7 @@ impl<'a> Store<'a> {
         ask(Wanted { token: &name, bare: only || name == chosen, known: &known })
     }
 
-    /// Returns the tokens to look at.
+    /// Returns the selected tokens.
     fn tokens(&self) -> Result<Vec<Token>> {
         match &self.token {
             Some(token) => Ok(vec![self.database.token(&token.user_name())?]),
@@ -102,8 +102,8 @@ impl<'a> Store<'a> {
         }
     }
 
-    /// Returns the names of those that are not logged in, sorted: NSS lists slots in no fixed
-    /// order.
+    /// Returns the names of the selected tokens that are not logged in, sorted: NSS lists slots in
+    /// no fixed order.
     fn closed(&self) -> Result<Vec<String>> {
         let tokens = self.tokens()?;
         let closed = tokens.iter().filter(|t| t.needs_login());
@@ -119,11 +119,11 @@ impl<'a> Store<'a> {
     }
 }
 
-/// How a database is changed.
+/// A database to change.
 pub struct ChangeSpec<'a> {
-    /// Which database, and its tokens.
+    /// The database and its tokens.
     pub store: StoreSpec<'a>,
-    /// How long to wait for another run on the same database.
+    /// How long to wait until another run releases the database.
     pub lock_timeout: Duration,
     /// Called with events during the run.
     pub tell: &'a mut dyn FnMut(Event),

@@ -1,28 +1,28 @@
-//! Tokens, described.
+//! Lists the tokens of a database.
 
 use super::{Logins, Store, StoreSpec};
 use crate::error::{Error, Result};
 use crate::nss::{Access, PinState, Token, TokenInfo};
 
-/// A token's password.
+/// Whether a token has a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Password {
     /// It has one.
     Set,
-    /// It has none, and needs none.
+    /// It has none, and requires none.
     None,
     /// It has none yet, and cannot be used before one is set.
     NotInitialised,
 }
 
-/// A token in short.
+/// The description of a token.
 #[derive(Debug, Clone)]
 pub struct TokenEntry {
     /// The name for `--token`: `internal` for the database's own, else the label.
     pub name: String,
     /// The token's label.
     pub label: String,
-    /// Whether it is the database's own key storage.
+    /// Whether it is the database's own token, which stores its keys.
     pub is_internal: bool,
     /// Whether it runs in FIPS mode (the database's own only).
     pub is_fips: bool,
@@ -30,17 +30,17 @@ pub struct TokenEntry {
     pub password: Password,
     /// Whether this run is logged in; `false` for a token without password.
     pub logged_in: bool,
-    /// Whether it cannot be written.
+    /// Whether it is write-protected.
     pub read_only: bool,
-    /// Whether it takes its password by its own keypad.
+    /// Whether its password is entered on its own keypad.
     pub has_keypad: bool,
-    /// Slot.
+    /// Name of its slot.
     pub slot: String,
     /// Name of the PKCS #11 module.
     pub module: String,
     /// The module's library file; empty for NSS's own.
     pub library: String,
-    /// What the token says of itself.
+    /// The token's own description.
     pub info: TokenInfo,
 }
 
@@ -69,7 +69,7 @@ impl TokenEntry {
         }
     }
 
-    /// Returns whether the next failed login, or the last one, locks the token.
+    /// Returns whether the next failed login locks the token, or the last one did.
     pub fn is_in_danger(&self) -> bool {
         matches!(self.info.pin, PinState::FinalTry | PinState::Locked)
     }
@@ -78,7 +78,7 @@ impl TokenEntry {
 /// The tokens of a database.
 #[derive(Debug)]
 pub struct TokensListed {
-    /// The database's own first, then by name.
+    /// The tokens, the database's own first, then sorted by name.
     pub tokens: Vec<TokenEntry>,
     /// Why NSS could not be shut down.
     pub not_closed: Option<Error>,

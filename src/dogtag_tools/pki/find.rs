@@ -77,7 +77,7 @@ const OPTIONS: &[Known] = &[
     ("--help", Takes::Nothing),
 ];
 
-/// The options whose value is the condition.
+/// The options whose value is used as the condition.
 const TEXTS: [(&str, Field); 10] = [
     ("--name", Field::CommonName),
     ("--email", Field::Email),
@@ -186,7 +186,7 @@ fn filter(options: &Options) -> Result<Filter> {
     Ok(filter)
 }
 
-/// Returns the code of a reason: a number, or a name in which underscores and case don't count.
+/// Returns the code of a reason: a number, or a name; underscores and case are ignored.
 fn reason(word: &str) -> Option<i64> {
     let plain = word.replace('_', "");
     let known = REASONS.iter().map(|(name, reason)| (*name, *reason as i64));
@@ -215,7 +215,7 @@ fn validity(options: &Options, filter: &mut Filter) -> Result<()> {
     Ok(())
 }
 
-/// Reads a CertSearchRequest in XML; elements that are empty don't count.
+/// Reads a CertSearchRequest in XML; empty elements are ignored.
 fn file_s_filter(file: &Path) -> Result<Filter> {
     let bytes = input::read("the search constraints", file)?;
     let wrong = |why: String| {
@@ -238,7 +238,7 @@ fn file_s_filter(file: &Path) -> Result<Filter> {
     Ok(filter)
 }
 
-/// Returns text between two lines of its length.
+/// Returns the text between two lines of hyphens of its length.
 fn boxed(text: &str) -> String {
     let line = "-".repeat(text.len());
     format!("{line}\n{text}\n{line}\n")

@@ -1,4 +1,4 @@
-//! pki's global options, which stand before the command.
+//! pki's global options, which precede the command.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -76,12 +76,11 @@ pub struct Global {
 }
 
 impl Global {
-    /// Reads the global options; returns the words from the command on. Those of the environment's
-    /// PKI_CLI_OPTIONS come first.
+    /// Reads the global options, first those of PKI_CLI_OPTIONS in the environment; also returns the
+    /// words from the command on.
     ///
     /// # Errors
-    /// [`Kind::Usage`](nss_cmc::error::Kind::Usage) for unknown options, and for those that exclude
-    /// each other.
+    /// [`Kind::Usage`](nss_cmc::error::Kind::Usage) for unknown and mutually exclusive options.
     pub fn read(args: &[OsString]) -> Result<(Global, Vec<OsString>)> {
         let mut all = Vec::new();
         if let Ok(usual) = std::env::var("PKI_CLI_OPTIONS") {
@@ -111,15 +110,15 @@ impl Global {
         self.options.has("--version")
     }
 
-    /// Whether more is to be said on stderr.
+    /// Returns whether to print more on standard error.
     pub fn verbose(&self) -> bool {
         ["-v", "--verbose", "--debug"].iter().any(|name| self.options.has(name))
     }
 
-    /// Returns the database's directory: as given, or the user's. Warns when others can write it.
+    /// Returns the database's directory: the given one, or the user's. Warns if others can write it.
     ///
     /// # Errors
-    /// [`Kind::Usage`](nss_cmc::error::Kind::Usage) when neither it nor the user's home is known.
+    /// [`Kind::Usage`](nss_cmc::error::Kind::Usage) without a directory and a home directory.
     pub fn database(&self, streams: &mut Streams<'_>) -> Result<String> {
         let dir = match self.options.text("-d") {
             Some(dir) => dir.to_owned(),
@@ -147,8 +146,8 @@ impl Global {
         self.options.text("-n")
     }
 
-    /// Where the tokens' passwords come from: `-c` and the first line of `-C` are that of the token
-    /// named, `-f` has a line for each.
+    /// Returns the source of the tokens' passwords: `-c` and the first line of `-C` are the password
+    /// of the chosen token, `-f` has a line for each token.
     pub fn passwords(&self, streams: &mut Streams<'_>) -> Passwords<'_> {
         if let Some(text) = self.options.octets("-c") {
             streams.tell("WARNING: everybody on this machine can see the password after -c");
@@ -167,10 +166,10 @@ impl Global {
         super::super::passwords(None, file)
     }
 
-    /// Returns the password of the database's token, for a database that is to be made.
+    /// Returns the password of the database's own token, for a new database.
     ///
     /// # Errors
-    /// As those of [`Global::passwords`].
+    /// As for those of [`Global::passwords`].
     pub fn new_password(&self, streams: &mut Streams<'_>) -> Result<Option<Secret>> {
         let given = ["-c", "-C", "-f"].iter().any(|name| self.options.has(name));
         if !given {
@@ -194,7 +193,7 @@ impl Global {
         self.options.octets(name)
     }
 
-    /// Returns the folder that takes the HTTP messages.
+    /// Returns the directory for copies of the HTTP messages.
     pub fn http_output(&self) -> Option<PathBuf> {
         let given = self.path("--http-output").or_else(|| self.path("--output"));
         given.map(Path::to_owned)

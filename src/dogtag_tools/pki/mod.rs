@@ -1,4 +1,4 @@
-//! `pki`: the commands for certificates and PKCS #12 files, behind pki's global options.
+//! `pki`: its commands for certificates and PKCS #12 files, with its global options.
 
 mod find;
 mod global;
@@ -17,11 +17,11 @@ use nss_cmc::error::{Error, Kind, Result};
 /// Exit status of any error, as pki's.
 const FAILED: u8 = 255;
 
-/// One command.
+/// A command.
 struct Command {
     name: &'static str,
     about: &'static str,
-    /// Takes the words after the command's name.
+    /// Runs the command with the words after its name.
     run: fn(&Global, &[OsString], &mut Streams<'_>) -> Result<()>,
 }
 
@@ -68,8 +68,8 @@ pub fn run(args: &[OsString], streams: &mut Streams<'_>) -> u8 {
     }
 }
 
-/// Returns the line for an error: the server's exception, and what commons-cli says of options, stand
-/// there as they are.
+/// Returns the line for an error; the server's exception, and commons-cli's message about an unknown
+/// option, have no prefix.
 fn line(error: &Error) -> String {
     let text = error.to_string();
     match Exception::of(error) {
@@ -114,7 +114,7 @@ fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
 }
 
-/// Returns the error that Java makes of a text that is no number.
+/// Returns Java's error for a text that isn't a number.
 fn not_a_number(text: &str) -> Error {
     let class = "NumberFormatException".to_owned();
     let message = format!("For input string: {text:?}");

@@ -51,7 +51,7 @@ const OPTIONS: &[Known] = &[
 /// Imports a PKCS #12 file; prints nothing on success.
 ///
 /// # Errors
-/// As [`import`], in pki's words where scripts look for them.
+/// As [`import`], in pki's words where scripts search them.
 pub fn run(global: &Global, args: &[OsString], streams: &mut Streams<'_>) -> Result<()> {
     let mut options = Options::new(Dialect::Clustered, OPTIONS);
     options.read(args)?;
@@ -113,7 +113,7 @@ fn in_words_of_pki(e: Error, token: &str) -> Error {
     hint.into_iter().fold(Error::new(e.kind(), words), Error::hint)
 }
 
-/// Prints warnings: pki's for a CA certificate whose nickname exists, and what pki does not say.
+/// Prints warnings: pki's own about a CA certificate whose nickname exists, and ours.
 fn say(imported: &Imported, streams: &mut Streams<'_>) {
     for entry in imported.entries.iter().filter(|e| e.key.is_none()) {
         if entry.certificate == Become::Present {

@@ -1,4 +1,4 @@
-//! The server as pki's global options name it, and a run of look-ups there.
+//! The server that pki's global options name, and requests to it.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Access;
 use nss_cmc::secret::Secret;
 
-/// Opens the database, asks the server, and closes the database.
+/// Opens the database, queries the server by `ask`, and closes the database.
 ///
 /// # Errors
 /// As [`Session::open`], [`Certificates::log_in`], and those of `ask`.
@@ -33,7 +33,7 @@ pub fn with<T>(
     }
     let plain_http = ca.as_str().starts_with("http:");
     if plain_http {
-        streams.tell("WARNING: http: anybody on the way can read and change everything");
+        streams.tell("WARNING: http: others on the network can read and change everything");
     }
     let dir = global.database(streams)?;
     let passwords = global.passwords(streams);
@@ -86,7 +86,7 @@ fn asked<'t, 'db, T>(
     ask(&mut certificates)
 }
 
-/// `-U`, else what `-P`, `-h` and `-p` say.
+/// Returns the URL of `-U`, or one made from `-P`, `-h` and `-p`.
 fn url(global: &Global) -> Result<Url> {
     if let Some(url) = global.text("-U") {
         return ca_url(url);
@@ -102,7 +102,7 @@ fn url(global: &Global) -> Result<Url> {
     ca_url(&format!("{protocol}://{host}:{port}"))
 }
 
-/// The kernel's name for this machine; whether that is the one in the server's certificate, TLS shows.
+/// Returns the kernel's name for this machine. TLS compares it with the server's certificate.
 fn this_host() -> Result<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").map_err(|e| {
         usage("no server given, and this machine's name is unknown").because(e).hint("use -U URL")
@@ -110,7 +110,7 @@ fn this_host() -> Result<String> {
     Ok(name.trim().to_owned())
 }
 
-/// The problems named by `--ignore-cert-status` and not by `--reject-cert-status`.
+/// Returns the problems in `--ignore-cert-status` that are not in `--reject-cert-status`.
 fn overlooked_problems(global: &Global) -> Result<Vec<Problem>> {
     let words = |name| {
         let list = global.text(name).unwrap_or_default();
@@ -163,7 +163,7 @@ fn tell(overlooked: &Overlooked, streams: &mut Streams<'_>) {
 /// Stores the exchanges as `http-request-N` and `http-response-N`, from 1 on.
 fn keep(folder: &Path, exchanges: &[Exchange]) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| {
-        Error::new(Kind::Output, format!("cannot make the folder {}", folder.display())).because(e)
+        Error::new(Kind::Output, format!("cannot create directory {}", folder.display())).because(e)
     })?;
     for (exchange, n) in exchanges.iter().zip(1..) {
         let write = |name: &str, content: &[u8]| {

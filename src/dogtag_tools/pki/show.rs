@@ -138,7 +138,7 @@ pub fn export_own(
     hand_out(&found, form, options.path("--output-file"), streams)
 }
 
-/// Reads a command's options; `None` when its help was asked for, and printed.
+/// Reads a command's options; `None` after printing the help on request.
 fn read(
     known: &'static [Known],
     help: &str,
@@ -168,7 +168,7 @@ fn serial(options: &Options, missing: &str) -> Result<Number> {
     Number::parse(&word).map_err(|_| not_a_number(&word))
 }
 
-/// What is exported.
+/// The form of an exported certificate.
 #[derive(Clone, Copy)]
 enum Form {
     Pem,

@@ -9,7 +9,7 @@ pub(super) fn full(time: DateTime<Utc>) -> String {
     time.format("%A, %B %-d, %Y at %-I:%M:%S %p Coordinated Universal Time Etc/UTC").to_string()
 }
 
-/// Returns the form of pki's lists: `Mon Nov 23 20:37:35 UTC 2026`.
+/// Returns a date in the form of pki's lists: `Mon Nov 23 20:37:35 UTC 2026`.
 pub fn unix(time: DateTime<Utc>) -> String {
     time.format("%a %b %d %H:%M:%S UTC %Y").to_string()
 }

@@ -40,7 +40,7 @@ pub(crate) use verify::Distrust;
 pub(crate) struct Seen {
     /// Whether the `SSL_CTX` for the server was prepared; before that, the only peer is a proxy.
     pub(crate) attached: bool,
-    /// Whether NSS verified the server, or its problems were to be overlooked.
+    /// Whether NSS accepted the server, possibly with problems that are overlooked.
     pub(crate) verified: bool,
     /// Why NSS doesn't trust the server, or the proxy before it.
     pub(crate) distrust: Option<Distrust>,
@@ -77,8 +77,8 @@ pub(crate) struct Bridge<'db> {
 }
 
 impl<'db> Bridge<'db> {
-    /// Prepares for a database's trust, a client's identity, and what is to be overlooked of servers;
-    /// nothing is sent.
+    /// Prepares a bridge with a database's trust flags, a client's identity, and the problems of
+    /// servers to overlook; nothing is sent.
     ///
     /// # Errors
     /// [`Kind::Refused`] for a key that can't be used in TLS, [`Kind::Tls`] without OpenSSL 3.

@@ -37,7 +37,7 @@ pub(super) unsafe extern "C" fn server(
         let verdict = match bridge.database {
             _ if bridge.trust == ServerTrust::Anybody && at == Hop::Server => Ok(Ok(Vec::new())),
             Some(database) => {
-                // A proxy has nothing to be forgiven.
+                // Problems are overlooked for the server only, not for a proxy.
                 let usual = ServerTrust::default();
                 let trust = if at == Hop::Server { &bridge.trust } else { &usual };
                 judge(database, trust, &presented, bridge.route.borrow().name())
@@ -99,7 +99,7 @@ unsafe fn presented(ctx: *mut sys::X509_STORE_CTX) -> Vec<Vec<u8>> {
     all
 }
 
-/// NSS's verdict: the problems that are overlooked, or the one that isn't.
+/// Returns NSS's verdict: the problems that are overlooked, or the error for the one that isn't.
 fn judge(
     database: &Database,
     trust: &ServerTrust,
@@ -128,8 +128,8 @@ fn judge(
         if overlook(fault)? != Problem::ExpiredCertificate {
             return Ok(());
         }
-        // NSS looks at the dates first and at nothing more when they are wrong: all the rest is
-        // judged as of the last day on which they were right.
+        // NSS checks the dates first and stops when they are invalid: the rest is verified as of the
+        // last moment at which they were valid.
         let until = certificate::read(leaf.der()).map(|c| c.not_after).unwrap_or_default();
         let then = database.verify_at(&leaf, Usage::SslServer, until);
         then.or_else(|fault| overlook(fault).map(drop))
