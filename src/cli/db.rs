@@ -12,6 +12,7 @@ use nss_cmc::client::store::tokens::{Password, TokenEntry};
 use nss_cmc::error::Result;
 use nss_cmc::nss::{exposed, version};
 use nss_cmc::secret::Secret;
+use nss_cmc::text::printable;
 
 /// Commands of `db`.
 #[derive(Subcommand)]
@@ -143,8 +144,11 @@ fn show(args: &StoreArgs) -> Result<Report> {
         .line(format!("NSS: {}", version()));
     for token in &shown.tokens {
         let own = if token.is_internal { " (the database's own)" } else { "" };
-        report =
-            report.line(format!("token: {}{own}, password {}", token.label, password_word(token)));
+        report = report.line(format!(
+            "token: {}{own}, password {}",
+            printable(&token.label),
+            password_word(token)
+        ));
     }
     report = report.line(format!("certificates: {}", shown.certificates)).line(keys_line(&shown));
     for name in &shown.old_files {

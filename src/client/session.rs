@@ -178,8 +178,8 @@ impl Session {
     /// front.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for an empty one, and for a colon: NSS reads the text before it as a token's
-    /// name.
+    /// [`Kind::Usage`] for an empty one, for a control character, which would act on the terminals of
+    /// all who list it, and for a colon: NSS reads the text before it as a token's name.
     pub fn new_nickname(&self, nickname: &str) -> Result<String> {
         let usage = |what| Err(Error::new(Kind::Usage, what).hint("choose another --nickname"));
         let own = match nickname.split_once(':') {
@@ -189,6 +189,9 @@ impl Session {
         };
         if own.trim().is_empty() {
             return usage("invalid nickname: it is empty".to_owned());
+        }
+        if own.contains(char::is_control) {
+            return usage(format!("invalid nickname {nickname:?}: it holds a control character"));
         }
         if own.contains(':') {
             return usage(format!(

@@ -297,6 +297,13 @@ pub(super) fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> 
             .because(format!("{}: {e}", file.display()))
             .hint(hint)
     };
+    // NSS would wait for a pipe, and reads a directory without end. It writes a missing pkcs11.txt.
+    for name in ["cert9.db", "key4.db", "pkcs11.txt"] {
+        let file = path.join(name);
+        if std::fs::metadata(&file).is_ok_and(|found| !found.is_file()) {
+            return Err(failed(&file, std::io::Error::other("not a regular file")));
+        }
+    }
     for name in ["cert9.db", "key4.db"] {
         let file = path.join(name);
         std::fs::OpenOptions::new()

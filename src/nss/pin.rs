@@ -4,6 +4,7 @@ use std::ffi::{CStr, CString};
 
 use nss_sys as sys;
 
+use super::database::{disk_full, not_written};
 use super::fault::{self, Fault};
 use super::token::Token;
 use crate::error::{Error, Kind, Result};
@@ -87,6 +88,9 @@ impl Token {
 
     fn not_set(&self, f: Fault) -> Error {
         let what = format!("cannot set the password of token {:?}", self.name());
+        if self.is_internal() && disk_full(self.guard()).is_some() {
+            return not_written(self.guard(), what, f);
+        }
         let error = Error::new(Kind::Refused, what).because(f);
         if self.is_fips() {
             return error.hint(

@@ -154,3 +154,22 @@ fn what_a_database_holds_is_counted() {
     f.write_secret("pw", "wrong\n");
     on_db(&f, &["db", "show"]).exits(11);
 }
+
+/// NSS would read a directory without end, and wait for the writer of a pipe.
+#[test]
+fn files_that_are_none_are_refused() {
+    for name in FILES {
+        let f = Folder::new();
+        std::fs::remove_file(f.file("db").join(name)).unwrap();
+        std::fs::create_dir(f.file("db").join(name)).unwrap();
+        let refused = || {
+            let said = f.nss_cmc(&["cert", "list", "-d", "db"]).exits(10);
+            assert!(said.err.contains(&format!("db/{name}: not a regular file")), "{}", said.err);
+        };
+        refused();
+        std::fs::remove_dir(f.file("db").join(name)).unwrap();
+        let fifo = f.file("db").join(name);
+        run(Command::new("mkfifo").arg(&fifo)).exits(0);
+        refused();
+    }
+}

@@ -87,3 +87,22 @@ fn what_is_refused_writes_no_file() {
     f.write_secret("p12pw", FILE_PASSWORD);
     assert!(!f.file("no.p12").exists());
 }
+
+/// As after a renewal with a new key: one nickname, two certificates.
+#[test]
+fn all_certificates_of_a_nickname_are_exported() {
+    let f = usual();
+    import(&f, "srv.p12", &[]).exits(0);
+    certificate(&f, "ec", &["-newkey", "rsa:2048"]);
+    by_openssl(&f, "new.p12", "ec", &["-certfile", "ca.pem"]);
+    import(&f, "new.p12", &[]).exits(0);
+    export(&f, &["all.p12", "srv"]).exits(0);
+    let read = ["pkcs12", "-in", "all.p12", "-passin", "file:p12pw", "-nodes"];
+    let text = openssl(&f, &read);
+    assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 3, "{text}");
+    assert_eq!(text.matches("BEGIN PRIVATE KEY").count(), 2, "{text}");
+    let before = f.state();
+    anew(&f);
+    import(&f, "all.p12", &[]).exits(0);
+    assert_eq!(f.state(), before);
+}

@@ -203,3 +203,32 @@ fn a_number_of_iterations_that_is_none() {
     f.write("srv.p12", file);
     refused(&f, "srv.p12", &[], 20, "number of iterations");
 }
+
+/// A link is followed, so the file behind it counts: it may be the only copy of a key.
+#[test]
+fn a_file_behind_a_link_is_not_replaced() {
+    let f = usual();
+    import(&f, "srv.p12", &[]).exits(0);
+    let before = f.read("srv.p12");
+    std::os::unix::fs::symlink("srv.p12", f.file("link.p12")).unwrap();
+    export(&f, &["link.p12", "srv"]).exits(15);
+    assert_eq!(f.read("srv.p12"), before);
+    export(&f, &["link.p12", "srv", "--overwrite"]).exits(0);
+    assert_ne!(f.read("srv.p12"), before);
+    assert!(f.file("link.p12").is_symlink());
+}
+
+#[test]
+fn control_characters_reach_no_database_and_no_terminal() {
+    let f = material();
+    by_openssl(&f, "evil.p12", "ec", &["-name", "a\u{1b}[2Jb"]);
+    refused(&f, "evil.p12", &[], 2, "it holds a control character");
+    let show = ["pkcs12", "show", "evil.p12", "--pkcs12-password-file", "p12pw"];
+    let said = f.nss_cmc(&show).exits(0);
+    assert!(said.out.contains(r"a\u{1b}[2Jb") && !said.out.contains('\u{1b}'), "{}", said.out);
+    let text = ["pkcs12", "import", "evil.p12", "--nickname", "a\u{202e}b"];
+    let said = f.nss_cmc(&[&text[..], &WITH].concat()).exits(0);
+    assert!(said.out.contains(r"a\u{202e}b: key added"), "{}", said.out);
+    let said = f.nss_cmc(&[&["pkcs12", "export", "x.p12", "a\u{202e}b"], &WITH[..]].concat());
+    assert!(said.exits(0).out.contains(r"a\u{202e}b: key and"));
+}

@@ -12,6 +12,7 @@ use nss_cmc::certificate::summary;
 use nss_cmc::client::pkcs12::{self, ExportSpec, ExportedEntry};
 use nss_cmc::error::Result;
 use nss_cmc::keyid;
+use nss_cmc::text::printable;
 
 const FILE: &str = "PKCS #12 file";
 
@@ -117,7 +118,7 @@ pub fn run(args: ExportArgs) -> Result<Report> {
                 "entries": all.iter().map(entry_json).collect::<Vec<Value>>(),
             }));
     for entry in all {
-        let name = entry.nickname.as_deref().unwrap_or("(no nickname)");
+        let name = printable(entry.nickname.as_deref().unwrap_or("(no nickname)"));
         let key = if entry.key_id.is_some() { "key and certificate" } else { "certificate" };
         report.lines.push(format!("  {name}: {key}"));
     }

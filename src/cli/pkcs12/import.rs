@@ -17,6 +17,7 @@ use nss_cmc::client::pkcs12::{
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
 use nss_cmc::nss::Trust;
+use nss_cmc::text::printable;
 
 const FILE: &str = "PKCS #12 file";
 const TRUST: &str = "Trust";
@@ -192,7 +193,8 @@ fn entry_line(entry: &Entry) -> String {
         0 => String::new(),
         n => format!(", {} deleted", count(n, "other certificate")),
     };
-    format!("  {}: {key}certificate {certificate}{trust}{replaced}", entry.nickname)
+    let name = printable(&entry.nickname);
+    format!("  {name}: {key}certificate {certificate}{trust}{replaced}")
 }
 
 fn entry_json(entry: &Entry) -> Value {

@@ -1,5 +1,6 @@
 //! `nss-cmc pkcs12 show`.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -9,9 +10,10 @@ use super::count;
 use crate::cli::args::{Pkcs12PasswordArgs, warnings};
 use crate::cli::report::{Report, certificate_json};
 use nss_cmc::certificate::{Summary, summary};
-use nss_cmc::client::pkcs12::{CertificateBag, Contents, KeyBag, Protection, show};
+use nss_cmc::client::pkcs12::{BagAttributes, CertificateBag, Contents, KeyBag, Protection, show};
 use nss_cmc::error::Result;
 use nss_cmc::keyid;
+use nss_cmc::text::printable;
 
 /// Arguments of `pkcs12 show`.
 #[derive(Args)]
@@ -57,7 +59,7 @@ pub fn run(args: ShowArgs) -> Result<Report> {
     let alone: Vec<&KeyBag> =
         keys.iter().filter(|key| contents.certificate_of(key).is_none()).collect();
     for key in &alone {
-        let name = key.attributes.friendly_name.as_deref().unwrap_or("(no friendly name)");
+        let name = name_of(&key.attributes);
         report.lines.push(format!("\n{name}"));
         report.lines.push(field("key", &protection_text(&key.protection)));
         report.lines.push(field("certificate", "none (no certificate has the key's localKeyId)"));
@@ -76,7 +78,7 @@ fn result(contents: &Contents, entries: Vec<Value>, alone: &[&KeyBag]) -> Value 
 }
 
 fn lines(bag: &CertificateBag, read: &Summary, key: Option<&KeyBag>) -> Vec<String> {
-    let name = bag.attributes.friendly_name.as_deref().unwrap_or("(no friendly name)");
+    let name = name_of(&bag.attributes);
     let mut lines = vec![
         format!("\n{name}"),
         field("subject", &read.subject),
@@ -85,7 +87,7 @@ fn lines(bag: &CertificateBag, read: &Summary, key: Option<&KeyBag>) -> Vec<Stri
         field("valid until", &read.until()),
         field("SHA-256", &bag.fingerprint.to_string()),
     ];
-    lines.extend(bag.attributes.trust.as_ref().map(|flags| field("trust", flags)));
+    lines.extend(bag.attributes.trust.as_ref().map(|flags| field("trust", &printable(flags))));
     let plain = || "not encrypted".to_owned();
     let protection = bag.protection.as_ref().map_or_else(plain, protection_text);
     lines.push(field("certificate", &protection));
@@ -94,6 +96,10 @@ fn lines(bag: &CertificateBag, read: &Summary, key: Option<&KeyBag>) -> Vec<Stri
         None => field("key", "none"),
     });
     lines
+}
+
+fn name_of(attributes: &BagAttributes) -> Cow<'_, str> {
+    printable(attributes.friendly_name.as_deref().unwrap_or("(no friendly name)"))
 }
 
 fn field(name: &str, value: &str) -> String {

@@ -29,6 +29,15 @@ pub fn write(path: &Path, content: &[u8], mode: Mode) -> Result<()> {
     stage(path, content, mode)?.place()
 }
 
+/// Returns whether writing to `path` replaces a file, also one behind symbolic links.
+///
+/// # Errors
+/// [`Kind::Output`].
+pub fn replaces(path: &Path, mode: Mode) -> Result<bool> {
+    let place = Place::find(path, mode)?;
+    Ok(place.is_file() && place.path().symlink_metadata().is_ok())
+}
+
 /// Octets of disk space reserved for a file whose content is not known yet.
 const ROOM: usize = 64 * 1024;
 

@@ -96,7 +96,7 @@ pub struct Exported {
 /// [`Kind::Usage`] for an empty password with keys; [`Kind::Output`].
 pub fn export(spec: &ExportSpec<'_>) -> Result<Exported> {
     let file = spec.file.display();
-    if !spec.overwrite && spec.file.symlink_metadata().is_ok_and(|found| found.is_file()) {
+    if !spec.overwrite && output::replaces(&spec.file, Mode::Private)? {
         let what = format!("the file {file} exists");
         return Err(Error::new(Kind::Conflict, what)
             .because("it may contain the only copy of a key")
@@ -139,12 +139,14 @@ fn collect(session: &Session, spec: &ExportSpec<'_>) -> Result<Vec<Entry>> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut issuers = Vec::new();
     for nickname in &spec.nicknames {
-        let certificate = session.certificate(nickname)?;
-        if spec.chain {
-            issuers.extend(session.issuers(certificate.der())?);
-        }
-        if !entries.iter().any(|e| e.der == certificate.der()) {
-            entries.push(entry(session, spec, certificate, spec.keys)?);
+        // After a renewal a nickname has several: a backup needs the key of each.
+        for certificate in session.certificates(nickname)? {
+            if spec.chain {
+                issuers.extend(session.issuers(certificate.der())?);
+            }
+            if !entries.iter().any(|e| e.der == certificate.der()) {
+                entries.push(entry(session, spec, certificate, spec.keys)?);
+            }
         }
     }
     for der in issuers {

@@ -3,7 +3,7 @@
 
 use super::import::{ImportSpec, Notice};
 use super::password::Password;
-use super::read::{CertificateBag, Contents, KeyBag, key_algorithm};
+use super::read::{CertificateBag, Contents, KeyBag, MOST_ITERATIONS, key_algorithm};
 use crate::algorithm::{Crypto, Digest, KeySpec, KeyType, Signer};
 use crate::asn1::name::{dn_string, name_attributes};
 use crate::asn1::{certificate, encode, oid, x509};
@@ -106,8 +106,9 @@ impl Planner<'_> {
         }
         // Before any key is decrypted: afterwards NSS would find the decrypted one.
         let stored = self.stored_keys(contents)?;
+        let mut spent = 0;
         for key in &contents.keys {
-            let Some((at, pair)) = self.matching(key, contents, &taken)? else {
+            let Some((at, pair)) = self.matching(key, contents, &taken, &mut spent)? else {
                 plan.notices.push(Notice::KeyWithoutCertificate(
                     key.attributes.friendly_name.clone().unwrap_or_default(),
                 ));
@@ -203,6 +204,7 @@ impl Planner<'_> {
         key: &KeyBag,
         contents: &Contents,
         taken: &[usize],
+        spent: &mut u64,
     ) -> Result<Option<(usize, KeyPair)>> {
         let named = contents.certificate_of(key);
         let all = 0..contents.certificates.len();
@@ -213,6 +215,13 @@ impl Planner<'_> {
         let mut why = None;
         for at in candidates {
             let Some(bag) = contents.certificates.get(at) else { continue };
+            // Each attempt derives a key, and a hostile file may have many candidates.
+            *spent += u64::from(key.protection.iterations);
+            if *spent > MOST_ITERATIONS {
+                let why = "to match its keys takes more than 100,000,000 iterations";
+                let what = format!("cannot import the {}", self.file);
+                return Err(Error::new(Kind::Input, what).because(why));
+            }
             match self.decrypt(key, &bag.der) {
                 Ok(pair) => return Ok(Some((at, pair))),
                 Err(e) => why = why.or(Some(e)),
@@ -398,7 +407,8 @@ impl Planner<'_> {
             let nickname = certificate.nickname().unwrap_or_default();
             return Ok(Some(Other { der, nickname, there: true, replaces: Vec::new(), trust }));
         }
-        let friendly = friendly.filter(|name| !name.contains(':') && !name.trim().is_empty());
+        let is_good = |name: &str| !name.contains(is_bad_in_nickname) && !name.trim().is_empty();
+        let friendly = friendly.filter(|name| is_good(name));
         let mut nickname = friendly.map_or_else(|| made_name(&der), |name| Ok(name.clone()))?;
         let named = database.find_certificates(&nickname)?;
         let is_other = named.iter().any(|c| c.subject() != certificate.subject());
@@ -427,11 +437,16 @@ fn key_id(database: &Database, spki: &[u8]) -> Result<Vec<u8>> {
     database.hash(Digest::Sha1, &x509::public_value(spki)?)
 }
 
+/// NSS reads the part before a colon as a token's name; control characters act on terminals.
+fn is_bad_in_nickname(c: char) -> bool {
+    c == ':' || c.is_control()
+}
+
 /// Returns a nickname made from the subject's values, the most specific first.
 fn made_name(der: &[u8]) -> Result<String> {
     let mut values: Vec<String> = name_attributes(certificate::fields(der)?.subject)?
         .into_iter()
-        .map(|(_, value)| value.replace(':', " "))
+        .map(|(_, value)| value.replace(is_bad_in_nickname, " "))
         .collect();
     values.reverse();
     if values.is_empty() { Ok("certificate".into()) } else { Ok(values.join(" - ")) }

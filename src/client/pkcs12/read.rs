@@ -22,7 +22,7 @@ use crate::secret::Secret;
 /// The most bags read from one file.
 const MOST_BAGS: usize = 1000;
 /// The most iterations of key derivations computed for one file: a minute or two.
-const MOST_ITERATIONS: u64 = 100_000_000;
+pub(super) const MOST_ITERATIONS: u64 = 100_000_000;
 /// The deepest nesting of SafeContents.
 const DEEPEST: usize = 8;
 
