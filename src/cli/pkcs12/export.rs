@@ -50,7 +50,7 @@ pub struct ExportArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Nicknames of the certificates
+    /// Nicknames of the certificates; of several with one nickname, all are exported
     #[arg(value_name = "NICKNAME", required = true)]
     nicknames: Vec<String>,
 

@@ -218,7 +218,7 @@ impl Planner<'_> {
             // Each attempt derives a key, and a hostile file may have many candidates.
             *spent += u64::from(key.protection.iterations);
             if *spent > MOST_ITERATIONS {
-                let why = "to match its keys takes more than 100,000,000 iterations";
+                let why = "to match its keys takes more than 20,000,000 iterations";
                 let what = format!("cannot import the {}", self.file);
                 return Err(Error::new(Kind::Input, what).because(why));
             }
