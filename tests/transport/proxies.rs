@@ -190,7 +190,7 @@ fn what_a_proxy_refuses_is_said_of_the_proxy() {
             &error,
             Kind::Tls,
             &format!("certificate of localhost:{} is", stranger.port),
-            "certutil",
+            "nss-cmc cert import",
         );
     });
 }
