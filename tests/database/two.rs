@@ -86,7 +86,7 @@ fn what_is_wrong_with_the_second_database_is_said_and_nothing_stays() {
         ("agents", "nobody", "both", 12, "nobody"),
         ("agents", "HSM:agent", "both", 2, "are not loaded"),
         ("gone", "agent", "both", 10, "cannot open NSS database gone"),
-        ("db", "agent", "both", 2, "db is the database itself"),
+        ("db", "agent", "both", 2, "db is the first database"),
     ] {
         let more = ["--signer", signer, "--signer-db", directory, "--password-file", file];
         let report = enroll(&f, &ca, &more).exits(code).json();
