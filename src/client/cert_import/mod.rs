@@ -136,7 +136,7 @@ pub enum Notice {
 /// [`Kind::Untrusted`] with a note for each certificate that isn't valid; [`Kind::Conflict`] when the
 /// database has the certificate under another nickname, or the nickname belongs to another subject;
 /// [`Kind::Input`] for a file that can't be read; [`Kind::Usage`] when the usage, or the trust of a
-/// CA, must be given; as [`Session::open`] and [`Lock::take`].
+/// CA, must be given; as [`Session::open`] and when another run holds the lock.
 pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<CertImported> {
     let needs = Needs { token: &spec.token, key: true, trust: true, ..Needs::default() };
     let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
