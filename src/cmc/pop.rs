@@ -274,7 +274,7 @@ mod tests {
         );
         let witness = "fdeab9acf3710362bd2658cdc9a29e8f9c757fcf9811603a8c447cd1d9151108";
         assert_eq!(hex(&OpenSsl.hash(Digest::Sha256, &secret).unwrap()), witness);
-        challenge.pop.witness = OpenSsl.hash(Digest::Sha256, &secret).unwrap().into();
+        challenge.pop.witness = OpenSsl.hash(Digest::Sha256, &secret).unwrap();
         assert!(challenge.is_witnessed(&secret, &OpenSsl).unwrap());
     }
 
