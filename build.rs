@@ -75,7 +75,7 @@ mod regen {
         "PK11_(ConvertSessionPrivKeyToTokenPrivKey|CopyTokenPrivKeyToSessionPrivKey|ImportPublicKey)",
         "PK11_(SetPrivateKeyNickname|GetPrivateKeyNickname|SignatureLen|SignWithMechanism)",
         "PK11_Pub(Unwrap|Wrap)SymKey(WithMechanism)?",
-        "PK11_(Decrypt|Encrypt|TokenKeyGenWithFlags|WrapPrivKey|FreeSymKey|HashBuf)",
+        "PK11_(Decrypt|Encrypt|TokenKeyGenWithFlags|WrapPrivKey|WrapSymKey|FreeSymKey|HashBuf)",
         "PK11_(CreateDigestContext|DigestBegin|DigestOp|DigestFinal|DestroyContext)",
         // pk11pub.h: certificates
         "PK11_(FindCertFromNickname|FindCertsFromNickname|ListCertsInSlot|ImportCert)",

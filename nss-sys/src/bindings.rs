@@ -2133,6 +2133,13 @@ unsafe extern "C" {
         symKey: *mut PK11SymKey,
         wrappedKey: *mut SECItem,
     ) -> SECStatus;
+    pub fn PK11_WrapSymKey(
+        type_: CK_MECHANISM_TYPE,
+        params: *mut SECItem,
+        wrappingKey: *mut PK11SymKey,
+        symKey: *mut PK11SymKey,
+        wrappedKey: *mut SECItem,
+    ) -> SECStatus;
     pub fn PK11_PubUnwrapSymKey(
         key: *mut SECKEYPrivateKey,
         wrapppedKey: *mut SECItem,

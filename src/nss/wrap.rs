@@ -166,7 +166,12 @@ impl SymKey {
         iv: &[u8],
     ) -> Result<Vec<u8>> {
         let known = how.mechanisms(token.is_internal());
-        let Some(mechanism) = known.iter().copied().find(|m| token.offers(*m)) else {
+        let mut offered = known.iter().copied().filter(|m| token.offers(*m));
+        let is_meant = |m: &sys::CK_MECHANISM_TYPE| {
+            *m != sys::CKM_AES_KEY_WRAP_PAD
+                || self.pads_like_pkcs7(token) == Some(how == PrivateWrap::AesKeyWrapPkcs7)
+        };
+        let Some(mechanism) = offered.find(is_meant) else {
             return Err(Error::new(
                 Kind::Refused,
                 format!("token {:?} does not support this key wrap algorithm", token.name()),
@@ -200,6 +205,35 @@ impl SymKey {
         })?;
         out.truncate(item.len as usize);
         Ok(out)
+    }
+
+    /// Returns whether CKM_AES_KEY_WRAP_PAD in the token is PKCS #7 padding, which adds 8 octets to
+    /// the 16 of a key, or RFC 5649, which adds none; `None` if it can't be told. C:
+    /// `PK11_WrapSymKey`.
+    fn pads_like_pkcs7(&self, token: &Token) -> Option<bool> {
+        let key = token.session_key(SessionKind::Aes128).ok()?;
+        let mut out = vec![0u8; LONGEST_SESSION];
+        let mut item = room(&mut out);
+        fault::status("PK11_WrapSymKey", || {
+            // SAFETY: both keys are live; the mechanism takes no parameter; `item` has `len` octets
+            // of room and its length is updated (pk11pub.h).
+            unsafe {
+                sys::PK11_WrapSymKey(
+                    sys::CKM_AES_KEY_WRAP_PAD,
+                    std::ptr::null_mut(),
+                    self.as_ptr(),
+                    key.as_ptr(),
+                    &mut item,
+                )
+            }
+        })
+        .ok()?;
+        // The key wrap itself adds 8.
+        match item.len {
+            32 => Some(true),
+            24 => Some(false),
+            _ => None,
+        }
     }
 
     /// Returns this session key encrypted for the holder of an RSA key. C: `PK11_PubWrapSymKey`,
