@@ -186,6 +186,7 @@ impl<'a> Connection<'a> {
         })?;
         let response = &received.response;
         verify_response::verify(database, response, self.allow_unsigned_response)
+            .and_then(|()| response.undecodable_status().map_or(Ok(()), Err))
             .and_then(|()| nonce::check(sent, response))
             .map_err(Error::sent)
     }
@@ -211,14 +212,10 @@ impl Answer {
     /// [`Kind::Http`] when it isn't a CMC message, or not one of a CA.
     pub fn read(self) -> Result<Received> {
         // A server that replies has received the request.
-        read(&self.endpoint, self.reply).map_err(Error::sent)
+        let der = self.endpoint.message(self.reply).map_err(Error::sent)?;
+        let response = decode(&der).map_err(Error::sent)?;
+        Ok(Received { der, response })
     }
-}
-
-fn read(endpoint: &Endpoint, reply: Reply) -> Result<Received> {
-    let der = endpoint.message(reply)?;
-    let response = decode(&der)?;
-    Ok(Received { der, response })
 }
 
 /// A received response; nothing is verified.

@@ -15,9 +15,6 @@ pub(crate) fn check(sent: &Sent, response: &Response) -> Result<()> {
         // A Simple PKI Response has no controls.
         return Ok(());
     }
-    if let Some(e) = response.undecodable_status() {
-        return Err(e);
-    }
     let refused = response.statuses().iter().any(|s| s.status == CmcStatus::Failed);
     for (what, echo) in echoes(sent, response) {
         match echo {

@@ -123,7 +123,7 @@ impl DecryptedPop {
 }
 
 impl LraPopWitness {
-    /// About requests of the message it is in.
+    /// Returns the value for requests of the message it is in.
     pub fn of(requests: &[u32]) -> LraPopWitness {
         LraPopWitness {
             pki_data_body_id: Number::from(0u32),
@@ -147,7 +147,7 @@ impl LraPopWitness {
     }
 }
 
-/// DER of a value.
+/// Returns the DER of a value.
 pub(super) fn write<T: rasn::Encode>(value: &T) -> Result<Zeroizing<Vec<u8>>> {
     encode("a control", value).map(Zeroizing::new)
 }
