@@ -297,7 +297,7 @@ fn responses_are_current_and_about_this_certificate() {
     for (forged, why) in [
         (Forged { from: -9, to: Some(-1), ..forged() }, "it is too old: it ended on"),
         (Forged { from: -2, to: None, ..forged() }, "it is too old: it is only of"),
-        (Forged { from: 1, to: Some(2), ..forged() }, "it holds only from"),
+        (Forged { from: 1, to: Some(2), ..forged() }, "it is valid only from"),
         (Forged { serial: [0x20, 2], ..forged() }, "it is about another certificate"),
         (Forged { other_issuer: true, ..forged() }, "it is about another certificate"),
         (Forged { nonce: Some(vec![7; 16]), ..forged() }, "its nonce is not the one sent"),
@@ -358,10 +358,10 @@ fn a_responder_out_of_reach_is_a_warning() {
     }
     let said = f.nss_cmc(&["status", "-d", "db"]).exits(0);
     assert!(said.out.starts_with("one\tvalid\t"), "{}", said.out);
-    assert!(said.err.contains("warning: OCSP gives no answer about one: "), "{}", said.err);
+    assert!(said.err.contains("warning: no OCSP response for one: "), "{}", said.err);
     assert_eq!(said.err.matches("could not be reached before").count(), 1, "{}", said.err);
     let said = status(&f, "one", &[]).exits(0);
-    assert!(said.out.ends_with("\nstate by OCSP: no answer\n"), "{}", said.out);
+    assert!(said.out.ends_with("\nstate by OCSP: no response\n"), "{}", said.out);
 }
 
 /// Puts root.pem and root.key where they are looked for, and a certificate into the CA's records.
@@ -406,7 +406,7 @@ fn records_and_ocsp_are_put_together() {
     // One source is enough.
     let (one, warnings) = asked(&f, "first", &["--ca", &ca.url], 0);
     assert_eq!((&one["ca_record"], &one["ocsp"]), (&"found".into(), &"unknown".into()));
-    assert!(warnings.contains("OCSP gives no answer"), "{warnings}");
+    assert!(warnings.contains("no OCSP response"), "{warnings}");
 }
 
 #[test]
@@ -414,8 +414,11 @@ fn with_neither_source_it_fails() {
     let (f, ca) = start("none");
     book(&f, "first", 0x4001, closed(), "VALID");
     let said = status(&f, "first", &["--ca", &ca.url]).exits(32);
-    assert!(said.err.contains("cannot find out whether certificate 0x4001 is revoked"), "{said:?}");
-    assert!(said.err.contains("OCSP gave no answer either: "), "{}", said.err);
+    assert!(
+        said.err.contains("cannot determine whether certificate 0x4001 is revoked"),
+        "{said:?}"
+    );
+    assert!(said.err.contains("no OCSP response either: "), "{}", said.err);
     status(&f, "first", &["--ca", &ca.url, "--no-ocsp"]).exits(0);
     let responder = Responder::start(&f, "root", &[]);
     book(&f, "good", 0x2001, responder.port, "VALID");
