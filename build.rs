@@ -88,6 +88,7 @@ mod regen {
         "CERT_(NewTempCertificate|DupCertificate|DestroyCertificate|DestroyCertList)",
         "CERT_(GetDefaultCertDB|FindCertIssuer|CreateSubjectCertList|DestroyCertificateList)",
         "CERT_(VerifyCert|VerifyCertificate|VerifyCertName|VerifySignedDataWithPublicKeyInfo)",
+        "CERT_(Get|Set)UsePKIXForValidation",
         "CERT_(ChangeCertTrust|GetCertTrust|DecodeTrustString|MakeCANickname)",
         "SEC_(DeletePermCertificate|CertNicknameConflict)",
         // secmod.h

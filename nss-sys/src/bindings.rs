@@ -2434,6 +2434,8 @@ unsafe extern "C" {
         sorttime: PRTime,
         validOnly: PRBool,
     ) -> *mut CERTCertList;
+    pub fn CERT_SetUsePKIXForValidation(enable: PRBool) -> SECStatus;
+    pub fn CERT_GetUsePKIXForValidation() -> PRBool;
     pub fn SEC_CertNicknameConflict(
         nickname: *const ::core::ffi::c_char,
         derSubject: *const SECItem,
