@@ -94,7 +94,19 @@ impl Session {
         needs: Needs<'_>,
         passwords: &Passwords<'_>,
     ) -> Result<Session> {
-        let mut database = Database::open(dir, access)?;
+        Session::with(Database::open(dir, access)?, needs, passwords)
+    }
+
+    /// Logs in to the tokens of `needs`, as [`Session::open`] does, in an open database; what is
+    /// needed may depend on what the database holds.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub fn with(
+        mut database: Database,
+        needs: Needs<'_>,
+        passwords: &Passwords<'_>,
+    ) -> Result<Session> {
         if let Some(dir) = needs.signer_database {
             database.open_beside(dir, SIGNER_DATABASE)?;
         }

@@ -177,7 +177,13 @@ impl Imported {
 /// As [`read::open`]; [`Kind::Conflict`] for a nickname in use, [`Kind::Untrusted`] for a CA that
 /// isn't the one named by the user, [`Kind::Refused`] when NSS can't store an object.
 pub fn import(spec: &ImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<Imported> {
-    let needs = Needs { token: &spec.token, key: true, trust: true, ..Needs::default() };
+    // A certificate that is deleted may be stored again, with its trust flags.
+    let trust = spec.ca.trust
+        || spec.trust_from_file
+        || spec.trust.is_some()
+        || spec.chain_trust.is_some()
+        || spec.existing == Existing::Replace;
+    let needs = Needs { token: &spec.token, key: true, trust, ..Needs::default() };
     let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
     let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
     let mut imported = import_into(&session, spec)?;
