@@ -7,7 +7,7 @@ mod write;
 
 use std::time::Duration;
 
-use super::lock::{Event, Lock};
+use super::lock::Event;
 use super::passwords::Passwords;
 use super::session::{Needs, Session};
 use crate::error::{Error, Kind, Result};
@@ -144,8 +144,8 @@ pub enum Notice {
 pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<CertImported> {
     let database = Database::open(&spec.database, Access::ReadWrite)?;
     let needs = needs(&database, &spec)?;
-    let session = Session::with(database, needs, &spec.passwords)?;
-    let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
+    let (session, lock) =
+        Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
     let watch = Watch::begin();
     let all = match &spec.certificates.source {
         Source::Certificates(all) => all.clone(),
