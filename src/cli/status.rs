@@ -17,44 +17,44 @@ use nss_cmc::error::{Kind, Result};
 use nss_cmc::text::printable;
 
 const EXAMPLES: &str = "\
-The CA's records are not signed: they are as good as the TLS connection. OCSP responses are signed,
-by the CA or a responder that it named, and verified. A certificate is revoked if either says so.
-The exit code is 0 when all serve; 13 when one is due, expired, not yet valid, revoked, on hold, or
-without its key; then the JSON's failed is still false.
+The CA's records are not signed: only the TLS connection protects them. OCSP responses are signed by
+the CA, or by a responder that the CA authorized, and verified. A certificate is reported as revoked
+if either says so. The exit code is 0 if all certificates are valid, and 13 if one is due, expired,
+not yet valid, revoked, on hold, or without its key (in JSON, failed is false in both cases).
 
 Examples:
   nss-cmc status -d /etc/httpd/alias                         (all with a key)
-  nss-cmc status -d DIR Server-Cert --ca https://ca:8443     (is it revoked?)
-  nss-cmc status -d DIR Server-Cert --due 14d || renew-it";
+  nss-cmc status -d DIR Server-Cert --ca https://ca:8443     (also in the CA's records)
+  nss-cmc status -d DIR Server-Cert --due 14d || echo 'renew it'";
 
 /// Arguments of `status`.
 #[derive(Args)]
 #[command(group(ArgGroup::new("which").args(["nickname", "serial", "file"])), after_help = EXAMPLES)]
 pub struct StatusArgs {
-    /// The certificate with this nickname (or TOKEN:NICKNAME); all certificates with a key when nothing is given
+    /// Nickname, or TOKEN:NICKNAME. Default: all certificates with a key
     #[arg(value_name = "NICKNAME")]
     nickname: Option<String>,
 
-    /// The certificate with this serial number in the CA's records
+    /// Serial number of a certificate in the CA's records
     #[arg(long, value_name = "NUMBER", requires = "ca")]
     serial: Option<String>,
 
-    /// The certificate in this file
+    /// File with a certificate (PEM or DER)
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 
-    /// How long before its end a certificate is due for renewal: 30d, 12h
+    /// Time before its end from which a certificate is due for renewal (30d, 12h…)
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     due: Duration,
 
     #[command(flatten)]
     database: TrustArgs,
 
-    /// The CA whose records are asked, as https://host:port; only OCSP is asked without it
+    /// URL of the CA whose records are read (https://host:port). Default: only OCSP is queried
     #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
     ca: Option<String>,
 
-    /// Do not ask the OCSP responders that the certificates name
+    /// Do not query the OCSP responders that the certificates name
     #[arg(long, help_heading = "CA")]
     no_ocsp: bool,
 
@@ -63,7 +63,7 @@ pub struct StatusArgs {
 }
 
 impl StatusArgs {
-    /// Returns warnings about the database and files it names.
+    /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         self.database.warnings()
     }
@@ -97,13 +97,13 @@ pub fn run(args: StatusArgs) -> Result<Report> {
     Ok(report.closed(not_closed.map_or(Ok(()), Err)))
 }
 
-/// A name for people: the nickname, else the serial number.
+/// Returns a name for people: the nickname, else the serial number.
 fn name(of: &Standing) -> String {
     let nickname = of.nickname.as_deref().map(|name| printable(name).into_owned());
     nickname.unwrap_or_else(|| of.certificate.serial_hex())
 }
 
-/// The verdict in words: `revoked (keyCompromise)`, `valid, without key`.
+/// Returns the verdict in words: `revoked (keyCompromise)`, `valid, without key`.
 fn words(of: &Standing) -> String {
     let verdict = match of.revocation() {
         Some(state) => state.to_string(),
@@ -118,7 +118,7 @@ fn one(all: &[Standing]) -> Report {
     let recorded = match &of.recorded {
         Recorded::NotAsked => "not asked".to_owned(),
         Recorded::As(state) => state.to_string(),
-        Recorded::Absent => "not there".to_owned(),
+        Recorded::Absent => "not found".to_owned(),
         Recorded::Silent(_) => "unknown".to_owned(),
     };
     let key = match of.has_key {
@@ -142,7 +142,7 @@ fn by_ocsp(responded: &Responded) -> String {
     let (url, answer) = match responded {
         Responded::NotAsked => return "not asked".to_owned(),
         Responded::Nobody => return "the certificate names no responder".to_owned(),
-        Responded::Silent(_) => return "no answer".to_owned(),
+        Responded::Silent(_) => return "no response".to_owned(),
         Responded::Answer(url, answer) => (printable(url), answer),
     };
     let state = match (&answer.status, responded.state()) {
@@ -160,7 +160,7 @@ fn list(all: &[Standing]) -> Report {
     let bad = all.iter().filter(|of| !of.serves()).count();
     let msg = match (all.len(), bad) {
         (0, _) => "the database has no certificate with a key".to_owned(),
-        (n, bad) => format!("{} of {n} certificates serve", n - bad),
+        (n, bad) => format!("{} of {n} certificates are valid", n - bad),
     };
     let mut table = Table::new(&["NICKNAME", "STATUS", "VALID UNTIL", "SERIAL", "SUBJECT"]);
     for of in all {
@@ -185,14 +185,14 @@ fn list(all: &[Standing]) -> Report {
 fn warnings(of: &Standing) -> Vec<String> {
     let name = name(of);
     let recorded = match &of.recorded {
-        Recorded::Silent(e) => Some(format!("the CA's record of {name} cannot be read: {e}")),
+        Recorded::Silent(e) => Some(format!("cannot read the CA's record of {name}: {e}")),
         Recorded::Absent => Some(format!(
             "the CA has no record of {name}: another CA issued it, or the record was removed"
         )),
         Recorded::NotAsked | Recorded::As(_) => None,
     };
     let responded = match &of.responded {
-        Responded::Silent(e) => Some(format!("OCSP gives no answer about {name}: {e}")),
+        Responded::Silent(e) => Some(format!("no OCSP response for {name}: {e}")),
         Responded::Answer(url, answer) if answer.status == OcspStatus::Unknown => {
             Some(format!("the OCSP responder {} does not know {name}", printable(url)))
         }

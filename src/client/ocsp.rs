@@ -1,4 +1,4 @@
-//! Asks the OCSP responders that certificates name.
+//! Queries the OCSP responders that certificates name.
 
 use std::time::Duration;
 
@@ -12,32 +12,32 @@ use crate::nss::Database;
 pub use crate::trust::ocsp::{OcspAnswer, OcspStatus};
 use crate::trust::ocsp::{OcspQuestion, responders};
 
-/// How to reach OCSP responders. It has no `Debug`, because the proxy's URL may contain a password.
+/// How to connect to OCSP responders. It has no `Debug`, because the proxy's URL may contain a password.
 #[derive(Clone)]
 pub struct OcspConfig {
     /// Limit for name lookup and connection together.
     pub connect_timeout: Duration,
-    /// Limit for one question and its answer.
+    /// Limit for one request and its response.
     pub timeout: Duration,
     /// A proxy's URL; empty for no proxy, `None` for the environment's (`http_proxy`…).
     pub proxy: Option<String>,
 }
 
-/// What OCSP says about a certificate.
+/// The result of an OCSP query for a certificate.
 #[derive(Debug)]
 pub enum Responded {
-    /// It was not asked.
+    /// No query was made.
     NotAsked,
     /// The certificate names no responder with an http URL.
     Nobody,
-    /// The responder with this URL answered, and the answer is proven.
+    /// A verified response of the responder with this URL.
     Answer(String, OcspAnswer),
-    /// There is no answer that can be believed.
+    /// No response, or one that can't be verified.
     Silent(Error),
 }
 
 impl Responded {
-    /// Returns the certificate's state by OCSP, if the responder knows it.
+    /// Returns the certificate's state by OCSP, if the responder reports one.
     pub fn state(&self) -> Option<State> {
         let Responded::Answer(_, answer) = self else { return None };
         match answer.status {
@@ -55,7 +55,7 @@ impl Responded {
 pub(super) struct Responders<'db> {
     config: OcspConfig,
     database: &'db Database,
-    /// Made for the first question.
+    /// Created for the first request.
     transport: Option<Transport<'db>>,
     /// URLs of those that can't be reached; each would cost every certificate a time-out.
     lost: Vec<String>,
@@ -66,8 +66,9 @@ impl<'db> Responders<'db> {
         Responders { config, database, transport: None, lost: Vec::new() }
     }
 
-    /// Asks the first responder that a certificate (DER) names. Whatever is wrong with its answer is
-    /// [`Responded::Silent`]: over plain http, who can forge an answer can as well suppress it.
+    /// Queries the first responder that a certificate (DER) names. Any fault of the response is
+    /// [`Responded::Silent`]: over plain http, an attacker can suppress a response as easily as
+    /// forge one.
     ///
     /// # Errors
     /// [`Kind::Interrupted`].
@@ -118,7 +119,7 @@ impl<'db> Responders<'db> {
                 connect_timeout: self.config.connect_timeout,
                 timeout: self.config.timeout,
                 proxy: self.config.proxy.clone(),
-                // The answers are signed.
+                // The responses are signed.
                 plain_http: true,
                 ..TransportOptions::default()
             })?,

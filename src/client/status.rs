@@ -1,5 +1,5 @@
-//! Whether a certificate still serves: its dates, its key, and its state in the CA's records and by
-//! OCSP.
+//! The status of certificates: validity period, private key, and revocation by the CA's records and
+//! by OCSP.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,16 +19,16 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Transport, Url};
 use crate::nss::{Access, Certificate};
 
-/// A certificate's dates at a moment.
+/// A certificate's validity period compared with a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
-    /// It has not begun.
+    /// Before notBefore.
     NotYet,
-    /// It holds for longer than the threshold.
+    /// Valid for longer than the threshold.
     Valid,
-    /// It holds, but ends within the threshold.
+    /// Valid, but ends within the threshold.
     Due,
-    /// It has ended.
+    /// After notAfter.
     Expired,
 }
 
@@ -47,12 +47,12 @@ impl Validity {
     }
 }
 
-/// The certificates that are looked at.
+/// The certificates to check.
 #[derive(Debug, Clone)]
 pub enum Which {
     /// All certificates of the database that have a key.
     All,
-    /// The one that NSS takes for this nickname.
+    /// The one that NSS selects for this nickname.
     Nickname(String),
     /// The one with this serial number in the CA's records.
     Serial(Number),
@@ -68,41 +68,41 @@ pub struct StatusSpec {
     pub passwords: Passwords<'static>,
     /// The certificates.
     pub which: Which,
-    /// The CA whose records are asked; `None` asks nobody.
+    /// The CA whose records are read; `None` reads none.
     pub connection: Option<Config>,
-    /// How to reach the OCSP responders that certificates name; `None` asks none.
+    /// How to connect to the OCSP responders that certificates name; `None` queries none.
     pub ocsp: Option<OcspConfig>,
     /// The time before its end from which a certificate should be replaced.
     pub due: Duration,
 }
 
-/// What the CA's records say.
+/// The result of a look-up in the CA's records.
 #[derive(Debug)]
 pub enum Recorded {
-    /// The CA was not asked.
+    /// Not looked up.
     NotAsked,
-    /// It has this certificate, in this state.
+    /// The records have this certificate, in this state.
     As(State),
-    /// It has no such certificate, or another one with the same serial number.
+    /// The records have no such certificate, or another one with this serial number.
     Absent,
-    /// Its records can't be read.
+    /// The records can't be read.
     Silent(Error),
 }
 
-/// The verdict on a certificate.
+/// The status of a certificate in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It serves.
+    /// Valid.
     Valid,
-    /// It serves, and should be replaced soon.
+    /// Valid, and due for renewal.
     Due,
-    /// Its validity has ended.
+    /// Expired.
     Expired,
-    /// Its validity has not begun.
+    /// Not valid yet.
     NotYetValid,
-    /// It is revoked.
+    /// Revoked.
     Revoked,
-    /// It is on hold.
+    /// On hold.
     OnHold,
 }
 
@@ -133,12 +133,12 @@ pub struct Standing {
     pub validity: Validity,
     /// Its state in the CA's records.
     pub recorded: Recorded,
-    /// What OCSP says.
+    /// The result of the OCSP query.
     pub responded: Responded,
 }
 
 impl Standing {
-    /// Returns the verdict: what the CA says weighs more than the dates.
+    /// Returns the verdict: revocation takes precedence over the validity period.
     pub fn verdict(&self) -> Verdict {
         match (self.revocation(), self.validity) {
             (Some(State::OnHold), _) => Verdict::OnHold,
@@ -150,9 +150,9 @@ impl Standing {
         }
     }
 
-    /// Returns the revoked state, if the CA's records or OCSP say so. A revocation counts more than
-    /// a hold; if both say the same, the answer of OCSP, which is signed, unless it has no reason.
-    /// Dogtag's has none.
+    /// Returns the revoked state, if the CA's records or OCSP report one. Revoked takes precedence
+    /// over on hold. If both report the same, the state is OCSP's, which is signed, unless it has no
+    /// reason, as Dogtag's.
     pub fn revocation(&self) -> Option<State> {
         let by_ocsp = self.responded.state();
         let recorded = match &self.recorded {
@@ -180,7 +180,7 @@ impl Standing {
         }
     }
 
-    /// Returns whether it serves: it is valid, not due, and its key isn't missing.
+    /// Returns whether nothing has to be done: it is valid, not due, and its key isn't missing.
     pub fn serves(&self) -> bool {
         self.verdict() == Verdict::Valid && self.has_key != Some(false)
     }
@@ -195,12 +195,12 @@ fn severity(state: &State) -> u8 {
     }
 }
 
-/// Looks at certificates. Nothing is changed, and no private key is used.
+/// Returns the status of certificates. Changes nothing and uses no private key.
 ///
 /// # Errors
 /// [`Kind::NotFound`] for a nickname or serial number; those of [`Session::open`] and of reading the
-/// file. A CA that can't be reached is an error only with [`Which::Serial`], or when it was to be
-/// asked and a certificate's OCSP responder gives no answer either.
+/// file. A CA that can't be reached is an error only with [`Which::Serial`], or if a certificate's
+/// OCSP responder can't be reached either.
 pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
     let nickname = match &spec.which {
         Which::Nickname(nickname) => Some(nickname.as_str()),
@@ -244,14 +244,14 @@ pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
     Ok((all, session.close().err()))
 }
 
-/// The error when neither the CA's records nor OCSP can be asked.
+/// Returns the error when neither the CA's records nor an OCSP response can be read.
 fn nobody(certificate: &Summary, records: Error, ocsp: Error) -> Error {
     let serial = certificate.serial_hex();
-    let what = format!("cannot find out whether certificate {serial} is revoked");
+    let what = format!("cannot determine whether certificate {serial} is revoked");
     Error::new(records.kind(), what)
         .because(records)
-        .note(format!("OCSP gave no answer either: {ocsp}"))
-        .hint("without --ca and with --no-ocsp only dates and key are looked at")
+        .note(format!("no OCSP response either: {ocsp}"))
+        .hint("to check validity period and key only, omit --ca and add --no-ocsp")
 }
 
 type Asked<'db, 'c> = (Transport<'db>, &'c Config);

@@ -1,6 +1,6 @@
-//! OCSP (RFC 6960): a question about one certificate, and the proof of what is answered.
+//! OCSP (RFC 6960): a request about one certificate, and the verification of the response.
 //!
-//! A response is believed when it is signed with SHA-2 or ML-DSA by the certificate's issuer, or by
+//! A response is accepted if it is signed with SHA-2 or ML-DSA by the certificate's issuer, or by
 //! a responder whose certificate this issuer signed, is valid now, has a path to a trusted CA, and
 //! has id-kp-OCSPSigning (§4.2.2.2). It must be about this certificate, and be current: its nonce,
 //! if it has one, is the one sent; without nonce and nextUpdate it is at most a day old. The
@@ -28,7 +28,7 @@ const OLDEST: TimeDelta = TimeDelta::days(1);
 /// Octets of a nonce: at most 32 are allowed (RFC 8954), and 16 are accepted everywhere.
 const NONCE: usize = 16;
 
-/// A proven answer.
+/// A verified response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OcspAnswer {
     /// The certificate's status.
@@ -37,7 +37,7 @@ pub struct OcspAnswer {
     pub this_update: DateTime<Utc>,
     /// The time by which there will be newer information.
     pub next_update: Option<DateTime<Utc>>,
-    /// Whether it has the nonce that was sent: it was made for this question.
+    /// Whether it has the nonce that was sent: it was made for this request.
     pub has_nonce: bool,
 }
 
@@ -49,7 +49,7 @@ pub fn responders(der: &[u8]) -> Result<Vec<String>> {
     ocsp::responders(&Certificate::decode(der)?)
 }
 
-/// A question about one certificate.
+/// A request about one certificate.
 pub struct OcspQuestion<'db> {
     database: &'db Database,
     paths: Paths<'db>,
@@ -59,7 +59,7 @@ pub struct OcspQuestion<'db> {
 }
 
 impl<'db> OcspQuestion<'db> {
-    /// Prepares a question about a certificate (DER), whose issuer the database must have and trust.
+    /// Prepares a request about a certificate (DER), whose issuer the database must have and trust.
     ///
     /// # Errors
     /// [`Kind::Untrusted`] without such an issuer; [`Kind::Refused`] when NSS can't compute SHA-1.
@@ -91,7 +91,7 @@ impl<'db> OcspQuestion<'db> {
     /// Verifies a response (DER) by the [rules of this module](self).
     ///
     /// # Errors
-    /// [`Kind::Http`] when it isn't an OCSP response, or refuses to answer; [`Kind::BadReply`] when
+    /// [`Kind::Http`] when it isn't an OCSP response, or reports an error; [`Kind::BadReply`] when
     /// it isn't proven, not about this certificate, or not current.
     pub fn answer(&self, response: &[u8], now: DateTime<Utc>) -> Result<OcspAnswer> {
         let basic = ocsp::response(response)?;
@@ -117,7 +117,7 @@ impl<'db> OcspQuestion<'db> {
         })
     }
 
-    /// Verifies the signature, and that the signer may answer for the issuer.
+    /// Verifies the signature, and that the signer is authorized by the issuer.
     fn signed(&self, basic: &Basic) -> Result<()> {
         let (id, parameters) =
             algorithm(&basic.algorithm).ok_or_else(|| refused("its signature is malformed"))?;
@@ -177,12 +177,12 @@ fn refused(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new(Kind::BadReply, "the OCSP response is not accepted").because(why)
 }
 
-/// Checks that an answer holds now (RFC 6960 §3.2, §4.2.2.1).
+/// Checks that a response is current (RFC 6960 §3.2, §4.2.2.1).
 fn current(single: &Single, has_nonce: bool, now: DateTime<Utc>) -> Result<()> {
     let date = |time: DateTime<Utc>| time.format("%Y-%m-%d %H:%M:%S UTC").to_string();
     let (from, to) = (single.this_update, single.next_update);
     if from.signed_duration_since(now) > CLOCKS {
-        return Err(refused(format!("it holds only from {}", date(from)))
+        return Err(refused(format!("it is valid only from {}", date(from)))
             .hint("compare this machine's clock with the responder's"));
     }
     let ended = match to {

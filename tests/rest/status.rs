@@ -71,7 +71,7 @@ fn dates_and_keys() {
     let said = status(&f, &[]).exits(13);
     assert_eq!(said.out.lines().count(), 2, "{}", said.out);
 
-    // A certificate without its key doesn't serve.
+    // A certificate without its key is reported.
     let said = status(&f, &["ca_signing", "--output", "json"]).exits(13);
     assert_eq!(word(&said), ("valid".to_owned(), false));
     assert_eq!(said.json()["result"]["certificates"][0]["has_key"], false);
@@ -86,7 +86,7 @@ fn a_ca_that_says_nothing_is_a_warning() {
         let said = status(&f, &["agent", "--ca", &ca.url]).exits(0);
         assert!(said.out.contains("state at the CA: unknown\n"), "{}", said.out);
         assert!(
-            said.err.contains("warning: the CA's record of agent cannot be read"),
+            said.err.contains("warning: cannot read the CA's record of agent: "),
             "{}",
             said.err
         );
