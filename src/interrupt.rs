@@ -9,7 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 use crate::error::{Error, Kind, Result};
@@ -45,6 +45,13 @@ fn flags() -> &'static Flags {
         }
         flags
     })
+}
+
+/// Makes a write beyond the process's limit for a file's size (`ulimit -f`) fail, as on a full disk;
+/// otherwise its signal would end the process within the write.
+pub fn survive_file_limit() {
+    // If the handler can't be installed, the signal keeps its default effect.
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
 }
 
 /// Defers signals while it exists. Watches may overlap; they share one flag.

@@ -347,7 +347,7 @@ pub fn set_trust(mut spec: ChangeSpec<'_>, which: &Which, trust: &Trust) -> Resu
         if !certificate.has_trust(trust)? {
             let what = format!("cannot set the trust {:?} of {}", trust.as_str(), which.text());
             let why = format!("NSS reports success, but has {:?}", certificate.trust_text());
-            return Err(Error::new(Kind::Refused, what).because(why));
+            return Err(store.database.not_written(what, why));
         }
     }
     let trust = certificate.trust_text();
@@ -380,11 +380,13 @@ pub fn remove(
     }
     tokens.sort();
     confirm(&entry, &tokens)?;
-    let refused =
-        || Error::new(Kind::Refused, format!("cannot remove the certificate {}", which.text()));
-    certificate.delete().map_err(|f| refused().because(f))?;
+    let what = format!("cannot remove the certificate {}", which.text());
+    if let Err(fault) = certificate.delete() {
+        return Err(store.database.not_written(what, fault));
+    }
     if all(&store, true)?.iter().any(|(other, ..)| other.der() == entry.der) {
-        return Err(refused().because("NSS reports success, but the certificate is still there"));
+        let why = "NSS reports success, but the certificate is still there";
+        return Err(store.database.not_written(what, why));
     }
     let not_closed = store.close().err();
     drop(lock);

@@ -144,8 +144,8 @@ pub fn remove(
     let public_stays = key.delete_pair()?;
     let gone = store.database.token(&entry.token)?.find_key(&entry.id).is_none();
     if !gone {
-        return Err(Error::new(Kind::Refused, cannot("remove", &entry))
-            .because("the token reports success, but still has the key"));
+        let why = "the token reports success, but still has the key";
+        return Err(refused(&store, "remove", &entry, why));
     }
     let not_closed = store.close().err();
     drop(lock);
@@ -173,16 +173,30 @@ pub fn rename(
     if entry.unfinished && !force {
         refuse_used("rename", &entry)?;
     }
-    let refused = || Error::new(Kind::Refused, cannot("rename", &entry));
-    key.set_label(label).map_err(|f| refused().because(f))?;
+    key.set_label(label).map_err(|f| refused(&store, "rename", &entry, f))?;
     drop(key);
     let key = store.database.token(&entry.token)?.find_key(&entry.id);
     if key.and_then(|key| key.label()).unwrap_or_default() != label {
-        return Err(refused().because("the token reports success, but keeps the old label"));
+        let why = "the token reports success, but keeps the old label";
+        return Err(refused(&store, "rename", &entry, why));
     }
     let not_closed = store.close().err();
     drop(lock);
     Ok(KeyChanged { key: entry, public_stays: None, not_closed })
+}
+
+/// Returns the error for a change that the key's token did not make.
+fn refused(
+    store: &Store<'_>,
+    action: &str,
+    key: &KeyEntry,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    let what = cannot(action, key);
+    match key.token == "internal" {
+        true => store.database.not_written(what, why),
+        false => Error::new(Kind::Refused, what).because(why),
+    }
 }
 
 fn cannot(action: &str, key: &KeyEntry) -> String {
