@@ -326,11 +326,18 @@ pub(super) fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> 
     }
     for name in ["cert9.db", "key4.db"] {
         let file = path.join(name);
-        std::fs::OpenOptions::new()
+        let opened = std::fs::OpenOptions::new()
             .read(true)
             .write(access == Access::ReadWrite)
             .open(&file)
+            .and_then(|opened| opened.metadata())
             .map_err(|e| failed(&file, e))?;
+        // For writing, NSS would take it for a new database: all keys and certificates are gone.
+        if opened.len() == 0 {
+            return Err(Error::new(Kind::Database, format!("cannot open NSS database {dir}"))
+                .because(format!("{}: the file is empty", file.display()))
+                .hint("restore the files from a backup; to create a new database, remove them"));
+        }
     }
     // SQLite creates its journal beside the files.
     if access == Access::ReadWrite {
