@@ -86,7 +86,11 @@ impl Drop for Watch {
     }
 }
 
-fn check() -> Result<()> {
+/// As [`Watch::check`]; without a [`Watch`] a signal ends the process anyway.
+///
+/// # Errors
+/// As [`Watch::check`].
+pub(crate) fn check() -> Result<()> {
     if pending() || flags().deferred.load(Ordering::SeqCst) {
         return Err(Error::new(Kind::Interrupted, "interrupted by a signal"));
     }
