@@ -289,13 +289,18 @@ fn missing(store: &Store<'_>, which: &Which) -> Error {
 
 /// Returns the error for several certificates where one is needed, with a note for each.
 fn several(which: &Which, entries: &[&CertEntry]) -> Error {
-    let hint = entries.first().and_then(|entry| entry.summary.as_ref()).map(Summary::serial_hex);
+    let serials: Vec<_> = entries.iter().map(|e| e.summary.as_ref().map(Summary::number)).collect();
+    let serial = entries.first().and_then(|entry| entry.summary.as_ref()).map(Summary::serial_hex);
+    // A serial number helps only where it tells them apart.
+    let hint = match serial.filter(|_| serials.iter().any(|s| Some(s) != serials.first())) {
+        Some(serial) => format!("select one with --serial {serial} or --fingerprint"),
+        None => "select one with --fingerprint".into(),
+    };
     let what = match &which.nickname {
         Some(nickname) => format!("several certificates are named {nickname:?}"),
         None => format!("several certificates match: {}", which.text()),
     };
-    let error = Error::new(Kind::Usage, what)
-        .hint(format!("select one with --serial {} or --fingerprint", hint.unwrap_or_default()));
+    let error = Error::new(Kind::Usage, what).hint(hint);
     entries.iter().fold(error, |error, entry| {
         let of = entry.summary.as_ref();
         error.note(format!(

@@ -155,7 +155,8 @@ pub fn remove(
 /// Sets the label of the key `name`, which is as for [`remove`].
 ///
 /// # Errors
-/// As [`remove`]; [`Kind::Usage`] for a label of the form that marks keys of unfinished requests;
+/// As [`remove`]; [`Kind::Usage`] for a label of the form that marks keys of unfinished requests,
+/// or that is another key's CKA_ID;
 /// [`Kind::Refused`] when the token keeps the old label.
 pub fn rename(
     mut spec: ChangeSpec<'_>,
@@ -170,6 +171,14 @@ pub fn rename(
     }
     let (store, lock) = spec.open()?;
     let (entry, key) = one(&store, name)?;
+    // The other key could no longer be named by its id.
+    let as_id = keyid::parse(label).ok().filter(|id| *id != entry.id);
+    if let Some(id) = as_id
+        && all(&store)?.iter().any(|(other, _)| other.id == id)
+    {
+        let what = format!("invalid label {label:?}");
+        return Err(Error::new(Kind::Usage, what).because("it is the id of another key"));
+    }
     if entry.unfinished && !force {
         refuse_used("rename", &entry)?;
     }
