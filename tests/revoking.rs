@@ -222,6 +222,10 @@ fn what_is_revoked_is_shown_and_can_be_looked_at_first() {
     let dry = [&by_agent[..], &["--dry-run"]].concat();
     let report = revoke(&f, &ca, &dry).exits(0).json();
     assert_eq!((&report["status"], &report["changed"]), (&"dry_run".into(), &false.into()));
+    let check = [&by_agent[..], &["--check"]].concat();
+    let checked = revoke(&f, &ca, &check).exits(0).json();
+    assert_eq!((&checked["status"], &checked["changed"]), (&"would_revoke".into(), &true.into()));
+    assert_eq!(checked["result"], report["result"]);
     assert_eq!(report["result"]["subject"], "CN=alice,O=STAND-IN");
     assert_eq!(report["result"]["issuer"], ISSUER);
     assert_eq!(report["result"]["state"], "valid");

@@ -73,6 +73,11 @@ pub struct RevokeArgs {
     #[arg(long)]
     dry_run: bool,
 
+    /// As --dry-run; in JSON, `changed` and `status` (`would_revoke`, `would_hold`, `would_release`)
+    /// are the prediction
+    #[arg(long)]
+    check: bool,
+
     /// Allow the revocation of a certificate of a CA or of its subsystems (OCSP, audit, KRA, server)
     #[arg(long)]
     allow_ca: bool,
@@ -162,12 +167,12 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         authority,
         action,
         allow,
-        dry_run: args.dry_run,
+        dry_run: args.dry_run || args.check,
         invalidity: args.invalidity_now.then(|| chrono::Utc::now().timestamp()),
         comment: args.comment,
         connection: Config { profile: args.profile, ..args.connect.config()? },
     })?;
-    Ok(report(revoked))
+    Ok(report(revoked, args.check))
 }
 
 fn reason_help() -> String {
@@ -199,7 +204,7 @@ fn notice(notice: &Notice, revoked: &Revoked) -> String {
     }
 }
 
-fn report(revoked: Revoked) -> Report {
+fn report(revoked: Revoked, check: bool) -> Report {
     let title = revoked.title();
     let reason = revoked.reason.map(reason_name);
     let because = reason.map_or(String::new(), |reason| format!(", reason {reason}"));
@@ -219,10 +224,20 @@ fn report(revoked: Revoked) -> Report {
                 Some(CrlReason::CertificateHold) => format!("put {title} on hold"),
                 Some(_) => format!("revoke {title}{because}"),
             };
-            ("dry_run", format!("dry run: would {what}"))
+            let status = match revoked.reason {
+                _ if !check => "dry_run",
+                None => "would_release",
+                Some(CrlReason::CertificateHold) => "would_hold",
+                Some(_) => "would_revoke",
+            };
+            (status, format!("dry run: would {what}"))
         }
     };
-    let changed = matches!(revoked.outcome, Outcome::Revoked | Outcome::Held | Outcome::Released);
+    let changed = match revoked.outcome {
+        Outcome::Revoked | Outcome::Held | Outcome::Released => true,
+        Outcome::Unchanged => false,
+        Outcome::DryRun => check,
+    };
     let shown = |name: &Option<String>| name.clone().unwrap_or_else(|| "unknown".into());
     let mut report = Report::done("revoke", status, changed, msg)
         .line(format!("subject: {}", shown(&revoked.subject)))

@@ -226,6 +226,7 @@ fn import(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
                 .transpose()?,
             order,
         },
+        check: false,
         lock_timeout: LOCK_TIMEOUT,
     };
     let imported = cert_import(spec, &mut |event| streams.tell(event_text(&event)))?;

@@ -180,3 +180,35 @@ fn a_certificate_finds_its_key() {
     let json = ["cert", "verify", "-d", "db", "www", "--output", "json"];
     assert_eq!(f.nss_cmc(&json).exits(0).json()["result"]["usage"], "server");
 }
+
+#[test]
+fn a_check_predicts_an_import_and_writes_nothing() {
+    let Chain { root, sub, leaf } = &chain();
+    let f = database(&[("root", "CT,C,C", root)]);
+    f.write("chain", bundle(&[leaf, sub]));
+    let run = |more: &[&str]| {
+        let said = import(&f, "chain", &[&WWW[..], &["--output", "json"], more].concat());
+        let report = said.exits(0).json();
+        let word = report["status"].as_str().unwrap().to_owned();
+        (word, report["changed"] == true, report["result"].clone())
+    };
+    let is = |word: &str, changed| move |said: &(String, bool, _)| (&*said.0, said.1) == (word, changed);
+    for (more, added) in [(&[][..], true), (&["--trust", "u,u,Pu"], false)] {
+        let would = run(&[more, &["--check"]].concat());
+        assert!(is(if added { "would_import" } else { "would_complete" }, true)(&would), "{would:?}");
+        if added {
+            assert_untouched(&f, "--check");
+        }
+        let did = run(more);
+        assert!(is(if added { "imported" } else { "completed" }, true)(&did), "{did:?}");
+        assert_eq!(would.2, did.2, "the prediction is the result");
+        assert!(is("unchanged", false)(&run(&[more, &["--check"]].concat())));
+        assert!(is("unchanged", false)(&run(more)));
+    }
+    // What would be refused is refused.
+    restore(&f);
+    f.write("other", pem(&make("other").usage(&[0]).purposes(&[CLIENT]).by(sub)));
+    import(&f, "other", &["--nickname", "other", "--usage", "server", "--check"]).exits(13);
+    import(&f, "chain", &[&WWW[..], &["--check", "--unsafe-trust-then-verify"]].concat()).exits(2);
+    assert_untouched(&f, "--check");
+}

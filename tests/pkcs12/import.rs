@@ -270,3 +270,28 @@ fn a_key_twice_in_a_file_is_one() {
     assert_eq!(report["result"]["entries"].as_array().unwrap().len(), 2, "{report}");
     assert!(report["msg"].as_str().unwrap().contains("1 key and 2 certificates"), "{report}");
 }
+
+#[test]
+fn a_check_predicts_an_import_and_writes_nothing() {
+    let f = usual();
+    let trusts = ["--trust-ca", "--ca-file", "ca.pem", "--nickname", "web"];
+    let run = |more: &[&str]| {
+        let report = import(&f, "srv.p12", &[&trusts[..], more].concat()).exits(0).json();
+        let word = report["status"].as_str().unwrap().to_owned();
+        (word, report["changed"] == true, report["result"].clone())
+    };
+    let before = dump(&f);
+    let would = run(&["--check"]);
+    assert_eq!((&*would.0, would.1), ("would_import", true));
+    assert_eq!(dump(&f), before);
+    let did = run(&[]);
+    assert_eq!((&*did.0, did.1), ("imported", true));
+    assert_eq!(would.2, did.2, "the prediction is the result");
+    for more in [&["--check"][..], &[]] {
+        let again = run(more);
+        assert_eq!((&*again.0, again.1), ("unchanged", false));
+    }
+    // What would be refused is refused.
+    f.write_secret("p12pw", "another\n");
+    import(&f, "srv.p12", &["--check"]).exits(20);
+}

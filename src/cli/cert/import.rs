@@ -89,6 +89,10 @@ pub struct ImportArgs {
     #[command(flatten, next_help_heading = DATABASE)]
     password: PasswordArgs,
 
+    /// Verify the certificates and report what would be done; write nothing
+    #[arg(long, conflicts_with = "unsafe_trust_then_verify")]
+    check: bool,
+
     /// Timeout for another run on the same database, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = DATABASE)]
     lock_timeout: u64,
@@ -141,15 +145,23 @@ pub fn run(args: ImportArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             chain_trust: args.chain_trust,
             order,
         },
+        check: args.check,
         lock_timeout: Duration::from_secs(args.lock_timeout),
     };
-    report(cert_import(spec, &mut |event| tell(&event_text(&event)))?)
+    report(cert_import(spec, &mut |event| tell(&event_text(&event)))?, args.check)
 }
 
-fn report(imported: CertImported) -> Result<Report> {
+fn report(imported: CertImported, check: bool) -> Result<Report> {
     let (nickname, usage) = (&imported.nickname, imported.usage.name());
     let changed = imported.is_changed();
     let (status, msg) = match (imported.added, changed) {
+        (true, _) if check => {
+            ("would_import", format!("would import {nickname:?}, valid for {usage}"))
+        }
+        (false, true) if check => (
+            "would_complete",
+            format!("would complete the import of {nickname:?}, valid for {usage}"),
+        ),
         (true, _) => ("imported", format!("imported {nickname:?}, valid for {usage}")),
         (false, true) => {
             ("completed", format!("completed the import of {nickname:?}, valid for {usage}"))

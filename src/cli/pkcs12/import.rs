@@ -91,6 +91,10 @@ pub struct ImportArgs {
     #[arg(long, help_heading = TRUST)]
     trust_from_file: bool,
 
+    /// Verify the file and report what would be done; write nothing
+    #[arg(long)]
+    check: bool,
+
     /// Timeout for another run on the same database, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = "Database")]
     lock_timeout: u64,
@@ -122,6 +126,7 @@ pub fn run(args: ImportArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         trust_from_file: args.trust_from_file,
         trust: args.trust,
         chain_trust: None,
+        check: args.check,
         lock_timeout: Duration::from_secs(args.lock_timeout),
     };
     let imported = import(&spec, &mut |event| tell(&event_text(&event)))?;
@@ -142,6 +147,11 @@ fn report(imported: &Imported, spec: &ImportSpec<'_>) -> Report {
     let keys = all.iter().filter(|e| matches!(e.key, Some((_, Become::Added)))).count();
     let (status, msg) = match (imported.changed(), keys + added) {
         (false, _) => ("unchanged", format!("nothing to do: all of {file} is in {database}")),
+        (true, 0) if spec.check => ("would_import", format!("would set trust in {database}")),
+        (true, _) if spec.check => {
+            let what = format!("{} and {}", count(keys, "key"), count(added, "certificate"));
+            ("would_import", format!("would import {what} from {file} into {database}"))
+        }
         (true, 0) => ("imported", format!("set trust in {database}")),
         (true, _) => {
             let what = format!("{} and {}", count(keys, "key"), count(added, "certificate"));

@@ -70,11 +70,13 @@ pub struct CertImportSpec<'a> {
     pub passwords: Passwords<'a>,
     /// The certificates to import.
     pub certificates: Certificates,
+    /// Whether to verify only, and write nothing. Not possible with [`Order::TrustFirst`].
+    pub check: bool,
     /// How long to wait until another run releases the database.
     pub lock_timeout: Duration,
 }
 
-/// The result of an import.
+/// The result of an import; of a check, what an import would do.
 #[derive(Debug)]
 pub struct CertImported {
     /// DER of the certificate.
@@ -142,7 +144,11 @@ pub enum Notice {
 /// [`Kind::Input`] for a file that can't be read; [`Kind::Usage`] when the usage, or the trust of a
 /// CA, must be given; as [`Session::open`] and when another run holds the lock.
 pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<CertImported> {
-    let database = Database::open(&spec.database, Access::ReadWrite)?;
+    if spec.check && spec.certificates.order == Order::TrustFirst {
+        return Err(Error::new(Kind::Usage, "cannot check an import that sets the trust first"));
+    }
+    let access = if spec.check { Access::ReadOnly } else { Access::ReadWrite };
+    let database = Database::open(&spec.database, access)?;
     let needs = needs(&database, &spec)?;
     let (session, lock) =
         Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
@@ -155,7 +161,7 @@ pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Res
     plan.verify()?;
     // The last check: writing takes milliseconds and must not stop halfway.
     watch.check()?;
-    let mut imported = plan.write()?;
+    let mut imported = if spec.check { plan.predict()? } else { plan.write()? };
     drop(plan);
     imported.notices.extend(session.close().err().map(Notice::NotClosed));
     drop(lock);
@@ -167,7 +173,8 @@ pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Res
 fn needs<'a>(database: &Database, spec: &'a CertImportSpec<'_>) -> Result<Needs<'a>> {
     let what = &spec.certificates;
     let Source::Certificates(all) = &what.source else {
-        return Ok(Needs { token: &spec.token, key: true, trust: true, ..Needs::default() });
+        let trust = !spec.check;
+        return Ok(Needs { token: &spec.token, key: true, trust, ..Needs::default() });
     };
     let mut trust = false;
     for (at, der) in all.iter().enumerate() {
@@ -178,6 +185,7 @@ fn needs<'a>(database: &Database, spec: &'a CertImportSpec<'_>) -> Result<Needs<
     }
     let reads_keys = what.usage.is_none() && !all.first().is_some_and(|der| is_ca(der));
     let key = reads_keys || !database.token(&spec.token)?.is_internal();
+    let trust = trust && !spec.check;
     Ok(Needs { token: &spec.token, key, trust, ..Needs::default() })
 }
 

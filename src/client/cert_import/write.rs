@@ -134,28 +134,49 @@ impl Plan<'_> {
         }
         let mut chain = Vec::new();
         for member in &self.chain {
-            chain.push(ChainMember {
-                certificate: member.certificate.der().to_vec(),
-                nickname: member.nickname.clone(),
-                added: !member.held,
-                trust_set: set(member, undo)?,
-            });
+            chain.push(member.reported(set(member, undo)?));
         }
         let trust_set = set(&self.leaf, undo)?;
         if self.order == Order::TrustFirst {
             self.judge(&Vec::new())?;
         }
+        Ok(self.imported(chain, trust_set, has_key(&self.leaf)))
+    }
+
+    /// Returns the result that [`write`](Self::write) would have; writes nothing.
+    ///
+    /// # Errors
+    /// Those of reading trust flags.
+    pub(super) fn predict(&self) -> Result<CertImported> {
+        let would_set = |member: &Member| match &member.trust {
+            Some(trust) if !member.certificate.has_trust(trust)? => Ok(Some(trust.clone())),
+            _ => Ok(None),
+        };
+        let mut chain = Vec::new();
+        for member in &self.chain {
+            chain.push(member.reported(would_set(member)?));
+        }
+        let trust_set = would_set(&self.leaf)?;
+        Ok(self.imported(chain, trust_set, self.key.is_some() || has_key(&self.leaf)))
+    }
+
+    fn imported(
+        &self,
+        chain: Vec<ChainMember>,
+        trust_set: Option<Trust>,
+        has_key: bool,
+    ) -> CertImported {
         let leaf = &self.leaf;
-        Ok(CertImported {
+        CertImported {
             certificate: leaf.certificate.der().to_vec(),
             nickname: shown(&leaf.token, &leaf.nickname),
             usage: self.usage,
-            has_key: has_key(leaf),
+            has_key,
             added: !leaf.held,
             trust_set,
             chain,
             notices: self.notices(),
-        })
+        }
     }
 
     fn add(&self, member: &Member, undo: &mut Undo<'_>) -> Result<()> {
@@ -170,6 +191,18 @@ impl Plan<'_> {
         }
         let what = format!("NSS did not store the nickname {:?}", member.nickname);
         Err(Error::new(Kind::Conflict, what).hint("choose another nickname"))
+    }
+}
+
+impl Member {
+    /// Returns the member for the result.
+    fn reported(&self, trust_set: Option<Trust>) -> ChainMember {
+        ChainMember {
+            certificate: self.certificate.der().to_vec(),
+            nickname: self.nickname.clone(),
+            added: !self.held,
+            trust_set,
+        }
     }
 }
 

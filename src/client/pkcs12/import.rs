@@ -62,6 +62,8 @@ pub struct ImportSpec<'a> {
     pub trust: Option<Trust>,
     /// Trust flags for the certificates without keys.
     pub chain_trust: Option<Trust>,
+    /// Whether to verify only, and write nothing.
+    pub check: bool,
     /// How long to wait until another run releases the database.
     pub lock_timeout: Duration,
 }
@@ -88,6 +90,7 @@ impl<'a> ImportSpec<'a> {
             trust_from_file: false,
             trust: None,
             chain_trust: None,
+            check: false,
             lock_timeout: Duration::from_secs(300),
         }
     }
@@ -144,7 +147,7 @@ pub enum Notice {
     NotClosed(Error),
 }
 
-/// The result of an import.
+/// The result of an import; of a check, what an import would do.
 #[derive(Debug)]
 pub struct Imported {
     /// The certificates of the file that were selected: those with keys first.
@@ -183,8 +186,10 @@ pub fn import(spec: &ImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<Impo
         || spec.trust.is_some()
         || spec.chain_trust.is_some()
         || spec.existing == Existing::Replace;
+    let trust = trust && !spec.check;
     let needs = Needs { token: &spec.token, key: true, trust, ..Needs::default() };
-    let database = Database::open(&spec.database, Access::ReadWrite)?;
+    let access = if spec.check { Access::ReadOnly } else { Access::ReadWrite };
+    let database = Database::open(&spec.database, access)?;
     let (session, lock) =
         Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
     let mut imported = import_into(&session, spec)?;
@@ -206,7 +211,7 @@ pub fn import_into(session: &Session, spec: &ImportSpec<'_>) -> Result<Imported>
     let mut plan = planner.plan(&contents)?;
     let anchors = anchor::find(session, spec, &contents, &plan)?;
     let roots = add_anchors(&planner, &mut plan, anchors)?;
-    let mut writer = Writer::new(session);
+    let mut writer = Writer::new(session, spec.check);
     let entries = write(session, &mut writer, plan.pairs, plan.others);
     let entries = writer.settle(entries)?;
     Ok(Imported { entries, roots, notices: plan.notices })

@@ -12,6 +12,8 @@ pub(super) struct Writer<'a> {
     session: &'a Session,
     watch: Watch,
     done: Vec<Step>,
+    /// Whether nothing is written.
+    check: bool,
 }
 
 /// One change that was made.
@@ -23,14 +25,17 @@ enum Step {
 }
 
 impl<'a> Writer<'a> {
-    /// Returns a writer; signals are deferred from here on.
-    pub(super) fn new(session: &'a Session) -> Writer<'a> {
-        Writer { session, watch: Watch::begin(), done: Vec::new() }
+    /// Returns a writer; signals are deferred from here on. With `check` it writes nothing.
+    pub(super) fn new(session: &'a Session, check: bool) -> Writer<'a> {
+        Writer { session, watch: Watch::begin(), done: Vec::new(), check }
     }
 
     /// Stores a key with its label, in one transaction.
     pub(super) fn key(&mut self, pair: KeyPair, id: &[u8], label: &str) -> Result<()> {
         self.watch.check()?;
+        if self.check {
+            return Ok(());
+        }
         let pair = self.session.token.store(pair, label)?;
         let (id, label) = (id.to_vec(), label.to_owned());
         self.done.push(Step::Key { pair, id, label });
@@ -40,6 +45,9 @@ impl<'a> Writer<'a> {
     /// Stores the public half of a key in the token if it is missing, as after a kill.
     pub(super) fn complete(&mut self, der: &[u8], id: &[u8]) -> Result<()> {
         self.watch.check()?;
+        if self.check {
+            return Ok(());
+        }
         let (database, token) = (&self.session.database, &self.session.token);
         if let Some(private) = token.find_key(id) {
             let public = database.public_key(certificate::fields(der)?.spki)?;
@@ -52,6 +60,9 @@ impl<'a> Writer<'a> {
     /// Stores a certificate.
     pub(super) fn certificate(&mut self, token: &Token, der: &[u8], nickname: &str) -> Result<()> {
         self.watch.check()?;
+        if self.check {
+            return Ok(());
+        }
         let certificate = self.session.database.decode_certificate(der)?;
         token.import(&certificate, nickname)?;
         self.done.push(Step::Certificate { der: der.to_vec() });
@@ -61,6 +72,9 @@ impl<'a> Writer<'a> {
     /// Deletes a certificate; its key stays.
     pub(super) fn remove(&mut self, der: &[u8]) -> Result<()> {
         self.watch.check()?;
+        if self.check {
+            return Ok(());
+        }
         let certificate = self.session.database.decode_certificate(der)?;
         let nickname = certificate.nickname().unwrap_or_default();
         let flags = certificate.trust_flags();
@@ -79,6 +93,9 @@ impl<'a> Writer<'a> {
         let certificate = database.decode_certificate(der)?;
         if certificate.has_trust(trust)? {
             return Ok(false);
+        }
+        if self.check {
+            return Ok(true);
         }
         let flags = certificate.trust_flags();
         database.set_trust(&certificate, trust)?;
