@@ -88,6 +88,7 @@ mod regen {
         "CERT_(NewTempCertificate|DupCertificate|DestroyCertificate|DestroyCertList)",
         "CERT_(GetDefaultCertDB|FindCertIssuer|CreateSubjectCertList|DestroyCertificateList)",
         "CERT_(VerifyCert|VerifyCertificate|VerifyCertName|VerifySignedDataWithPublicKeyInfo)",
+        "CERT_(Get|Set)UsePKIXForValidation",
         "CERT_(ChangeCertTrust|GetCertTrust|DecodeTrustString|MakeCANickname)",
         "SEC_(DeletePermCertificate|CertNicknameConflict)",
         // secmod.h
@@ -123,7 +124,7 @@ mod regen {
         "certificateUsage(StatusResponder|IPsec)",
         "NSS_USE_ALG_IN_PKCS12",
         "CERTDB_(TERMINAL_RECORD|TRUSTED|SEND_WARN|VALID_CA|TRUSTED_CA|TRUSTED_CLIENT_CA|USER)",
-        "CERTDB_(INVISIBLE_CA|GOVT_APPROVED_CA)",
+        "CERTDB_(NS_TRUSTED_CA|INVISIBLE_CA|GOVT_APPROVED_CA)",
         "CKM_RSA_PKCS(_KEY_PAIR_GEN|_OAEP|_PSS)?",
         "CKM_(EC_KEY_PAIR_GEN|SHA_1|SHA256|SHA384|SHA512|INVALID_MECHANISM)",
         "CKM_AES_(KEY_GEN|CBC|CBC_PAD|KEY_WRAP|KEY_WRAP_PAD|KEY_WRAP_KWP)",

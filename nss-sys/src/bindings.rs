@@ -551,6 +551,7 @@ pub const CERTDB_TRUSTED: u32 = 2;
 pub const CERTDB_SEND_WARN: u32 = 4;
 pub const CERTDB_VALID_CA: u32 = 8;
 pub const CERTDB_TRUSTED_CA: u32 = 16;
+pub const CERTDB_NS_TRUSTED_CA: u32 = 32;
 pub const CERTDB_USER: u32 = 64;
 pub const CERTDB_TRUSTED_CLIENT_CA: u32 = 128;
 pub const CERTDB_INVISIBLE_CA: u32 = 256;
@@ -2433,6 +2434,8 @@ unsafe extern "C" {
         sorttime: PRTime,
         validOnly: PRBool,
     ) -> *mut CERTCertList;
+    pub fn CERT_SetUsePKIXForValidation(enable: PRBool) -> SECStatus;
+    pub fn CERT_GetUsePKIXForValidation() -> PRBool;
     pub fn SEC_CertNicknameConflict(
         nickname: *const ::core::ffi::c_char,
         derSubject: *const SECItem,

@@ -1,13 +1,16 @@
 //! An open database, logged in to each token that a run needs, with the signer's certificates.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use super::lock::{Event, Lock};
 use super::token_nickname::{find_certificate, find_certificates, places, qualified};
 use crate::client::passwords::{Passwords, Wanted};
 use crate::cmc::message::Signatory;
 use crate::error::{Error, Kind, Result};
 pub use crate::nss::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
+use crate::secret::Secret;
 
 use crate::trust::Paths;
 
@@ -94,7 +97,35 @@ impl Session {
         needs: Needs<'_>,
         passwords: &Passwords<'_>,
     ) -> Result<Session> {
-        let mut database = Database::open(dir, access)?;
+        let database = Database::open(dir, access)?;
+        Ok(Session::begin(database, needs, passwords, |_| Ok(()))?.0)
+    }
+
+    /// Logs in to the tokens of `needs`, as [`Session::open`] does, in an open database that is
+    /// locked against other runs. Passwords are asked for before the lock is taken, so that nobody
+    /// waits for a prompt, and used after that: with a login from before another run changed the
+    /// password, NSS would store keys that nobody can decrypt.
+    ///
+    /// # Errors
+    /// As [`Session::open`] and [`Lock::take`].
+    pub(super) fn locked(
+        database: Database,
+        needs: Needs<'_>,
+        passwords: &Passwords<'_>,
+        limit: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(Session, Lock)> {
+        Session::begin(database, needs, passwords, |database| {
+            Lock::take(&database.path(), limit, tell)
+        })
+    }
+
+    fn begin<L>(
+        mut database: Database,
+        needs: Needs<'_>,
+        passwords: &Passwords<'_>,
+        lock: impl FnOnce(&Database) -> Result<L>,
+    ) -> Result<(Session, L)> {
         if let Some(dir) = needs.signer_database {
             database.open_beside(dir, SIGNER_DATABASE)?;
         }
@@ -124,6 +155,8 @@ impl Session {
         if needs.trust || internal.is_fips() {
             logins.want(&internal);
         }
+        logins.ask()?;
+        let lock = lock(&database)?;
         logins.run()?;
         let holds = |place: &&(String, Token)| {
             !database.find_certificates(&place.0).unwrap_or_default().is_empty()
@@ -132,7 +165,7 @@ impl Session {
             logins.want(other);
             logins.run()?;
         }
-        Ok(Session { database, token, held })
+        Ok((Session { database, token, held }, lock))
     }
 
     /// Returns the certificate called `nickname`: from the token in the nickname
@@ -247,12 +280,14 @@ struct Logins<'a> {
     named: String,
     passwords: &'a Passwords<'a>,
     wanted: Vec<String>,
+    /// The passwords of the first tokens of `wanted`.
+    asked: Vec<Option<Secret>>,
     done: usize,
 }
 
 impl<'a> Logins<'a> {
     fn new(database: &'a Database, named: String, passwords: &'a Passwords<'a>) -> Logins<'a> {
-        Logins { database, named, passwords, wanted: Vec::new(), done: 0 }
+        Logins { database, named, passwords, wanted: Vec::new(), asked: Vec::new(), done: 0 }
     }
 
     fn want(&mut self, token: &Token) {
@@ -262,9 +297,9 @@ impl<'a> Logins<'a> {
         }
     }
 
-    /// Logs in to the tokens that were added since the last call.
-    fn run(&mut self) -> Result<()> {
-        let tokens = self.wanted.get(self.done..).unwrap_or_default();
+    /// Asks for the passwords of the tokens that were added since the last call.
+    fn ask(&mut self) -> Result<()> {
+        let tokens = self.wanted.get(self.asked.len()..).unwrap_or_default();
         if tokens.is_empty() {
             return Ok(());
         }
@@ -273,11 +308,30 @@ impl<'a> Logins<'a> {
         for name in tokens {
             let token = self.database.token(name)?;
             let wanted = Wanted { token: name, bare: only || *name == self.named, known: &known };
-            log_in(self.database, &token, wanted, self.passwords)?;
+            self.asked.push(ask(self.database, &token, wanted, self.passwords)?);
+        }
+        Ok(())
+    }
+
+    /// Logs in to the tokens that were added since the last call.
+    fn run(&mut self) -> Result<()> {
+        self.ask()?;
+        for (name, password) in self.wanted.iter().zip(&self.asked).skip(self.done) {
+            self.database.token(name)?.login(password.as_ref())?;
         }
         self.done = self.wanted.len();
         Ok(())
     }
+}
+
+/// Returns a token's password from `passwords`.
+fn ask(
+    database: &Database,
+    token: &Token,
+    wanted: Wanted<'_>,
+    passwords: &Passwords<'_>,
+) -> Result<Option<Secret>> {
+    passwords(wanted).map_err(|e| needed_for(database, token, e))
 }
 
 /// Logs in to a token with its password from `passwords`, which is tried once.
@@ -290,8 +344,7 @@ pub(super) fn log_in(
     wanted: Wanted<'_>,
     passwords: &Passwords<'_>,
 ) -> Result<()> {
-    let password = passwords(wanted).map_err(|e| needed_for(database, token, e))?;
-    token.login(password.as_ref())
+    token.login(ask(database, token, wanted, passwords)?.as_ref())
 }
 
 /// Adds to a missing password's error why the password is needed.

@@ -392,14 +392,16 @@ impl Certificate {
     }
 
     /// Returns whether it has these trust flags. `u` is ignored: NSS sets it where there is a key.
-    /// C: `CERT_GetCertTrust`.
+    /// So is CERTDB_NS_TRUSTED_CA, which has no letter: newer NSS (3.132) sets it beside `C`. C:
+    /// `CERT_GetCertTrust`.
     ///
     /// # Errors
     /// [`Kind::Usage`] when NSS can't read the flags.
     pub fn has_trust(&self, trust: &Trust) -> Result<bool> {
         let wanted = trust.flags()?;
         let known = |t: &sys::CERTCertTrust| {
-            [t.sslFlags, t.emailFlags, t.objectSigningFlags].map(|f| f & !sys::CERTDB_USER)
+            let ignored = sys::CERTDB_USER | sys::CERTDB_NS_TRUSTED_CA;
+            [t.sslFlags, t.emailFlags, t.objectSigningFlags].map(|flags| flags & !ignored)
         };
         Ok(known(&self.trust()) == known(&wanted))
     }

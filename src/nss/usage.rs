@@ -8,7 +8,7 @@ use super::cert::{Certificate, now};
 use super::database::{Database, not_written};
 use super::fault::{self, Fault};
 use super::token::Token;
-use super::verify::Log;
+use super::verify::engine;
 use crate::error::Result;
 
 /// The usage that a certificate is verified for (`certutil -V -u`).
@@ -183,6 +183,7 @@ impl Database {
         usage: Usage,
         time: sys::PRTime,
     ) -> std::result::Result<(), Fault> {
+        let _engine = engine();
         match usage.bits() {
             Some(bits) => fault::status("CERT_VerifyCertificate", || {
                 // SAFETY: the certificate is live; no log, no returned usages are asked (cert.h).
@@ -216,23 +217,11 @@ impl Database {
         }
     }
 
-    /// Returns every objection of NSS to `certificate` and its issuers for a usage, those to the
-    /// certificate first; [`Database::verify`] stops at the first one. C: `CERT_VerifyCert`.
+    /// Returns every objection of NSS's classic engine to `certificate` and its issuers for a usage,
+    /// those to the certificate first; empty if NSS can't list them. [`Database::verify`] stops at
+    /// the first one, and uses the engine that is NSS's default. C: `CERT_VerifyCert`.
     pub fn problems(&self, certificate: &Certificate, usage: Usage) -> Vec<Problem> {
-        let Some(mut log) = Log::new() else { return Vec::new() };
-        // SAFETY: the certificate is live; the log has an arena (cert.h). The status is not needed:
-        // the log has every objection.
-        unsafe {
-            sys::CERT_VerifyCert(
-                self.cert_db(),
-                certificate.as_ptr(),
-                super::pr_bool(true),
-                usage.number(),
-                now(),
-                std::ptr::null_mut(),
-                &mut log.0,
-            )
-        };
+        let Ok(log) = self.objections(certificate, usage.number()) else { return Vec::new() };
         let problem = |node: &sys::CERTVerifyLogNode| {
             let code = i32::try_from(node.error).unwrap_or_default();
             let raw = std::ptr::NonNull::new(node.cert)?;

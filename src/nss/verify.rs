@@ -1,6 +1,8 @@
 //! The parts of verification: one signature, the CA certificates with a subject name, their trust,
 //! and NSS's objections to a chain. The rules are in [`crate::trust`].
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use nss_sys as sys;
 
 use super::cert::{Certificate, now};
@@ -117,47 +119,105 @@ impl Database {
             }
         }
         let certificate = alive.first()?;
+        let found = match self.objections(certificate, sys::certUsageSSLServer) {
+            Ok(log) => log.codes(),
+            Err(fault) => return Some(fault),
+        };
+        let counts = |code: &i32| {
+            *code == sys::SEC_ERROR_REVOKED_CERTIFICATE
+                || constrains_names && *code == sys::SEC_ERROR_CERT_NOT_IN_NAME_SPACE
+        };
+        let code = found.into_iter().find(counts)?;
+        Some(Fault::from_code("CERT_VerifyCert", code))
+    }
+
+    /// Returns every objection of NSS's classic engine to a certificate and its issuers.
+    /// CERT_VerifyCertificate stops at a certificate that isn't valid for the usage; with a log,
+    /// this function continues up the path. C: `CERT_VerifyCert`.
+    ///
+    /// # Errors
+    /// The NSS fault when no log can be kept, or the engine can't be chosen.
+    pub(super) fn objections(
+        &self,
+        certificate: &Certificate,
+        usage: sys::SECCertUsage,
+    ) -> Result<Log, Fault> {
         let mut log = Log::new()?;
-        // CERT_VerifyCertificate stops at a certificate that isn't valid for the usage; with a log,
-        // this function continues up the chain. SAFETY: the certificate is live; the log has an
-        // arena (cert.h). The result is in the log.
+        let classic = Classic::choose()?;
+        // SAFETY: the certificate is live; the log has an arena (cert.h). The status is not needed:
+        // the log has every objection.
         unsafe {
             sys::CERT_VerifyCert(
                 self.cert_db(),
                 certificate.as_ptr(),
                 super::pr_bool(true),
-                sys::certUsageSSLServer,
+                usage,
                 now(),
                 std::ptr::null_mut(),
                 &mut log.0,
             )
         };
-        let found = log.codes();
-        // NSS 3.132 returns the general code for such a name.
-        let names = [sys::SEC_ERROR_CERT_NOT_IN_NAME_SPACE, sys::SEC_ERROR_INVALID_ARGS];
-        let counts = |code: &i32| {
-            *code == sys::SEC_ERROR_REVOKED_CERTIFICATE || constrains_names && names.contains(code)
-        };
-        let code = found.into_iter().find(counts)?;
-        Some(Fault::from_code("CERT_VerifyCert", code))
+        drop(classic);
+        Ok(log)
+    }
+}
+
+/// Held by every call that verifies a path: which engine NSS uses is one setting for the process,
+/// without a lock of its own (cert.h).
+static ENGINE: Mutex<()> = Mutex::new(());
+
+/// Waits until no other thread has chosen an engine.
+pub(super) fn engine() -> MutexGuard<'static, ()> {
+    ENGINE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// NSS's classic engine, in use until this is dropped.
+///
+/// libpkix, the default of newer NSS (3.132), keeps no complete log. Of a path to a root that isn't
+/// trusted it reports the root only: it looks at signatures, CRLs and the certificate's critical
+/// extensions after it has found a trusted root. And to an issuer that it rejects it logs whatever
+/// error the last call left behind.
+struct Classic {
+    before: sys::PRBool,
+    _engine: MutexGuard<'static, ()>,
+}
+
+impl Classic {
+    fn choose() -> Result<Classic, Fault> {
+        const CALL: &str = "CERT_SetUsePKIXForValidation";
+        let engine = engine();
+        // SAFETY: no precondition; the lock keeps other threads away (cert.h).
+        let before = unsafe { sys::CERT_GetUsePKIXForValidation() };
+        // SAFETY: as above.
+        fault::status(CALL, || unsafe {
+            sys::CERT_SetUsePKIXForValidation(super::pr_bool(false))
+        })?;
+        let classic = Classic { before, _engine: engine };
+        // SAFETY: as above. NSS without the classic engine would ignore the choice.
+        match unsafe { sys::CERT_GetUsePKIXForValidation() } {
+            0 => Ok(classic),
+            _ => Err(Fault::from_code(CALL, 0)),
+        }
+    }
+}
+
+impl Drop for Classic {
+    fn drop(&mut self) {
+        // SAFETY: as in `choose`. It can't fail where the choice succeeded.
+        unsafe { sys::CERT_SetUsePKIXForValidation(self.before) };
     }
 }
 
 /// The errors that NSS finds in a chain. C: `CERTVerifyLog`; its arena is released by
 /// `PORT_FreeArena`, each certificate in it by `CERT_DestroyCertificate`.
-pub(super) struct Log(pub(super) sys::CERTVerifyLog);
+pub(super) struct Log(sys::CERTVerifyLog);
 
 impl Log {
-    pub(super) fn new() -> Option<Log> {
+    fn new() -> Result<Log, Fault> {
         // SAFETY: no precondition; an arena or null is handed over (secport.h).
-        let arena = unsafe { sys::PORT_NewArena(1024) };
+        let arena = fault::pointer("PORT_NewArena", || unsafe { sys::PORT_NewArena(1024) })?;
         let none = std::ptr::null_mut();
-        (!arena.is_null()).then_some(Log(sys::CERTVerifyLog {
-            arena,
-            count: 0,
-            head: none,
-            tail: none,
-        }))
+        Ok(Log(sys::CERTVerifyLog { arena: arena.as_ptr(), count: 0, head: none, tail: none }))
     }
 
     /// Returns every node, in NSS's order.

@@ -162,7 +162,7 @@ impl<'a> Paths<'a> {
             && (held || !issuer.is_self_issued() || self.is_self_signed(issuer))
     }
 
-    fn is_self_signed(&self, certificate: &Certificate<'_>) -> bool {
+    pub(super) fn is_self_signed(&self, certificate: &Certificate<'_>) -> bool {
         certificate.is_self_issued() && self.link(certificate, certificate).is_ok()
     }
 

@@ -12,7 +12,7 @@ use crate::asn1::certificate;
 use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::oid;
 use crate::error::{Error, Kind, Result};
-use crate::nss::{CaTrust, Certificate, Database, Fault, Trust, Usage};
+use crate::nss::{Certificate, Database, Fault, Trust, Usage};
 
 /// An objection to one certificate of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,8 @@ pub fn objections(
     let all = problems.len();
     problems.retain(|p| {
         let anchor = anchors.iter().find(|(der, _)| *der == p.certificate);
-        !(p.is_untrusted_root() && anchor.is_some_and(|(_, trust)| covers(trust, usage)))
+        let vouched_for = anchor.is_some_and(|(_, trust)| covers(trust, usage));
+        !(fault.is_about_issuer() && p.is_untrusted_root() && vouched_for)
     });
     let vouched_for = problems.len() < all;
     for p in problems {
@@ -154,15 +155,15 @@ pub fn issuers_among(database: &Database, der: &[u8], others: &[Vec<u8>]) -> Vec
     }
 }
 
-/// Returns whether a certificate to be imported with these trust flags is a self-signed CA that the
-/// flags make trusted, and that the database doesn't distrust.
+/// Returns whether a certificate to be imported with these trust flags is a self-signed CA, by its
+/// signature, that the flags make trusted, and that the database doesn't distrust for any usage.
 pub fn is_anchor(database: &Database, certificate: &Certificate, trust: &Trust) -> bool {
     let der = certificate.der();
     let held = database.certificates_named(certificate.subject());
-    let distrusted = held.iter().any(|c| c.der() == der && c.ca_trust() == CaTrust::Distrusted);
+    let distrusted = held.iter().any(|c| c.der() == der && c.trust_text().contains('p'));
     !distrusted
-        && certificate.is_self_issued()
         && is_ca(der)
+        && certificate::read(der).is_ok_and(|c| Paths::new(database, &[]).is_self_signed(&c))
         && Usage::ALL.into_iter().any(|usage| covers(trust, usage))
 }
 

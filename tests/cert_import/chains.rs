@@ -1,7 +1,8 @@
 //! Files with more than one certificate.
 
+use crate::common::der::tlv;
 use crate::common::{Folder, tool};
-use crate::maker::{CLIENT, Pair, SERVER, ca, make};
+use crate::maker::{CLIENT, Pair, SERVER, ca, make, seq};
 use crate::{
     DATABASE, assert_untouched, bundle, certutil_takes, database, import, pem, pki_cert_import,
     restore, stored,
@@ -80,6 +81,57 @@ fn a_chain_is_trusted_as_asked_for() {
     let args = ["-c", "-r", "CT,C,C", "-s", "V", "-n", "www", "-t", ",,"];
     pki_cert_import(&f, "chain", "V", &args).exits(1);
     assert_untouched(&f, "-s V");
+}
+
+/// Newer NSS looks at most of this only when the root is trusted already.
+#[test]
+fn a_root_that_becomes_trusted_excuses_nothing() {
+    let f = database(&[]);
+    let refused = |pairs: &[&Pair], why: &str| {
+        f.write("chain", bundle(pairs));
+        let said = import(&f, "chain", &[&WWW[..], &["--chain-trust", "CT,C,C"]].concat());
+        let said = said.exits(13);
+        assert!(said.err.contains(why), "{why}: {}", said.err);
+        assert_untouched(&f, why);
+    };
+    let www = || make("www").usage(&[0, 4]).purposes(&[SERVER]);
+    let Chain { root, sub, leaf } = &chain();
+    let odd = www().extension("1.3.6.1.4.1.99999.1", true, vec![5, 0]).by(sub);
+    refused(&[&odd, sub, root], "SEC_ERROR_UNKNOWN_CRITICAL_EXTENSION");
+    let short = ca("Short").path_length(0).itself();
+    let below = ca("Sub").by(&short);
+    refused(&[&www().by(&below), &below, &short], "SEC_ERROR_PATH_LEN_CONSTRAINT_INVALID");
+    let named = ca("Named").extension("2.5.29.30", true, permitted("example.com")).itself();
+    let other = www().extension("2.5.29.17", false, dns_name("www.test")).by(&named);
+    refused(&[&other, &named], "SEC_ERROR_CERT_NOT_IN_NAME_SPACE");
+    let name = ca("Root").itself().certificate.subject_name().to_owned().unwrap();
+    let forged = ca("Root").usage(&[5, 6]).without_key_ids().signed(&root.key, &name);
+    refused(&[&www().without_key_ids().by(&forged), &forged], "SEC_ERROR_BAD_SIGNATURE");
+
+    // Revoked by its issuer, whose CRL is in the database.
+    f.write("root.key", root.key.private_key_to_pem_pkcs8().unwrap());
+    f.write("root.pem", root.pem());
+    let serial = sub.certificate.serial_number().to_bn().unwrap().to_hex_str().unwrap();
+    f.write(
+        "index.txt",
+        format!("R\t20990101000000Z\t250101000000Z\t{serial}\tunknown\t/CN=Sub\n"),
+    );
+    f.write("ca.cnf", "[ca]\ndefault_ca=x\n[x]\ndatabase=index.txt\ndefault_md=sha256\n");
+    let crl = "openssl ca -config ca.cnf -keyfile root.key -cert root.pem -gencrl -crldays 30 | \
+               openssl crl -outform DER -out crl.der && crlutil -I -i crl.der -d sql:db -f pw -B";
+    tool("sh", f.path(), &["-c", crl]);
+    tool("sh", f.path(), &["-c", "rm -r pristine; cp -r db pristine"]);
+    refused(&[leaf, sub, root], "SEC_ERROR_REVOKED_CERTIFICATE");
+}
+
+/// NameConstraints that permit the names below a domain (RFC 5280 §4.2.1.10).
+fn permitted(domain: &str) -> Vec<u8> {
+    seq(&[&tlv(0xa0, &seq(&[&tlv(0x82, domain.as_bytes())]))])
+}
+
+/// A SubjectAltName with a dNSName (RFC 5280 §4.2.1.6).
+fn dns_name(name: &str) -> Vec<u8> {
+    seq(&[&tlv(0x82, name.as_bytes())])
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::common::{Folder, PASSWORD, Said, run, tool};
 use crate::maker::{CLIENT, PAST, Pair, ca, make};
-use crate::{assert_untouched, certutil_takes, database, pki_cert_import};
+use crate::{assert_untouched, certutil_takes, database, pki_cert_import, restore};
 
 const LIBRARY: &str = "/usr/lib/softhsm/libsofthsm2.so";
 
@@ -63,6 +63,71 @@ fn a_certificate_goes_where_it_is_told_and_its_trust_into_the_database() {
     let verify = ["cert", "verify", "HSM:admin", "-d", "db", "--password-file", "pins"];
     let verify = [&verify[..], &["--usage", "client"]].concat();
     command(&f, env!("CARGO_BIN_EXE_nss-cmc"), &verify).exits(0);
+}
+
+#[test]
+fn the_password_is_asked_for_only_when_it_is_needed() {
+    let root = ca("Root").usage(&[5, 6]).itself();
+    let f = database(&[("root", "CT,C,C", &root)]);
+    let without = |file: &str, nickname: &str, more: &[&str]| {
+        let args = ["cert", "import", file, "-d", "db", "--nickname", nickname];
+        f.nss_cmc(&[&args[..], more, &["--output", "json"]].concat())
+    };
+    let needed = |file: &str, nickname: &str, more: &[&str]| {
+        restore(&f);
+        let said = without(file, nickname, more).exits(2);
+        assert!(said.out.contains("password of token internal"), "{more:?}: {}", said.out);
+        assert_untouched(&f, &format!("{more:?}"));
+    };
+    f.write("admin.pem", admin(&root).pem());
+    f.write("root.pem", root.pem());
+    let client = ["--usage", "client"];
+    let report = without("admin.pem", "admin", &client).exits(0).json();
+    assert_eq!(
+        (&report["status"], &report["result"]["has_key"]),
+        (&"imported".into(), &false.into())
+    );
+    assert_eq!(f.certificates(), ["admin ,,", "root CT,C,C"]);
+    // The same trust again needs none, another does; so does the usage of a key.
+    for (file, nickname, more) in [
+        ("admin.pem", "admin", &["--usage", "client", "--trust", ",,"][..]),
+        ("root.pem", "root", &["--trust", "CT,C,C"]),
+    ] {
+        let report = without(file, nickname, more).exits(0).json();
+        assert_eq!(report["changed"], false, "{more:?}");
+    }
+    needed("admin.pem", "admin", &["--usage", "client", "--trust", "P,,"]);
+    needed("root.pem", "root", &["--trust", ",,"]);
+    needed("admin.pem", "admin", &[]);
+    restore(&f);
+    f.write("chain.pem", crate::bundle(&[&admin(&root), &root]));
+    let chain = ["--usage", "client", "--chain-trust"];
+    without("chain.pem", "admin", &[&chain[..], &["CT,C,C"]].concat()).exits(0);
+    needed("chain.pem", "admin", &[&chain[..], &["C,C,C"]].concat());
+    // A wrong one isn't tried where none is needed.
+    restore(&f);
+    f.write_secret("wrong", "wrong\n");
+    without("admin.pem", "admin", &[&client[..], &["--password-file", "wrong"]].concat()).exits(0);
+    let trust = ["--trust", "P,,", "--password-file", "wrong"];
+    without("admin.pem", "admin", &[&client[..], &trust].concat()).exits(11);
+
+    // The public half shows that the key is there.
+    f.write("root.key", root.key.private_key_to_pem_pkcs8().unwrap());
+    let create = ["csr", "create", "-d", "db", "--password-file", "pw", "--key-type", "ec"];
+    f.nss_cmc(&[&create[..], &["--subject", "CN=own", "--out", "own.csr"]].concat()).exits(0);
+    let sign = "openssl x509 -req -in own.csr -CA root.pem -CAkey root.key -set_serial 7 \
+                -days 30 -out own.pem";
+    tool("sh", f.path(), &["-c", sign]);
+    let report = without("own.pem", "own", &client).exits(0).json();
+    assert_eq!(report["result"]["has_key"], true, "{report}");
+    assert!(f.certificates().contains(&"own u,u,u".to_owned()));
+
+    let f = database(&[("root", "CT,C,C", &root)]);
+    tool("modutil", f.path(), &["-fips", "true", "-dbdir", "sql:db", "-force"]);
+    f.write("admin.pem", admin(&root).pem());
+    let args = ["cert", "import", "admin.pem", "-d", "db", "--nickname", "admin"];
+    let said = f.nss_cmc(&[&args[..], &client].concat()).exits(11);
+    assert!(said.err.contains("FIPS mode: its password is required"), "{}", said.err);
 }
 
 #[test]

@@ -118,7 +118,8 @@ fn mistakes_are_said_in_the_tool_s_words() {
         assert!(said.out.contains("--unsafe-trust-then-verify"), "{}", said.out);
     }
     // No terminal to ask at.
-    let said = f.nss_cmc(&[&["PKICertImport"], &without("-f")[..]].concat()).exits(1);
+    let trusting = ["PKICertImport", "-d", "db", "-i", "admin.crt", "-n", "admin", "-t", "P,,"];
+    let said = f.nss_cmc(&[&trusting[..], &["-u", "C"]].concat()).exits(1);
     assert!(said.err.contains("password"), "{}", said.err);
     assert_untouched(&f, "no password");
 }

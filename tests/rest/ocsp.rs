@@ -36,11 +36,26 @@ fn root(f: &Folder, name: &str) {
 }
 
 /// Makes a certificate in NAME.pem and its key in NAME.key.
-fn issue(f: &Folder, name: &str, by: &str, serial: u32, extensions: &str, days: i32) {
+fn issue(f: &Folder, name: &str, by: &str, serial: u32, extensions: &str) {
     f.write("ext", format!("{extensions}subjectKeyIdentifier=hash\n"));
     openssl(f, &format!("req -new {NEW_KEY} {name}.key -out {name}.csr -subj /CN={name}"));
-    let how = format!("-CA {by}.pem -CAkey {by}.key -set_serial 0x{serial:x} -days {days}");
+    let how = format!("-CA {by}.pem -CAkey {by}.key -set_serial 0x{serial:x} -days 90");
     openssl(f, &format!("x509 -req -in {name}.csr {how} -extfile ext -out {name}.pem"));
+}
+
+/// Makes an expired certificate in NAME.pem and its key in NAME.key. `openssl x509 -req` of OpenSSL 3.6
+/// doesn't.
+fn expired(f: &Folder, name: &str, by: &str, extensions: &str) {
+    issue(f, name, by, 1, extensions);
+    f.write("issued", "");
+    f.write(
+        "ca.cnf",
+        "[ca]\ndefault_ca=x\n[x]\ndatabase=issued\nnew_certs_dir=.\nrand_serial=yes\npolicy=any\n\
+         default_md=sha256\n[any]\ncommonName=supplied\n",
+    );
+    let ca = format!("ca -config ca.cnf -batch -notext -cert {by}.pem -keyfile {by}.key");
+    let dates = "-startdate 20200101000000Z -enddate 20210101000000Z";
+    openssl(f, &format!("{ca} -in {name}.csr -extfile ext {dates} -out {name}.pem"));
 }
 
 /// Makes a certificate that names a responder.
@@ -49,7 +64,7 @@ fn leaf(f: &Folder, name: &str, serial: u32, port: u16) {
         "authorityInfoAccess=caIssuers;URI:http://127.0.0.1:1/,OCSP;URI:ldap://127.0.0.1:1/,\
          OCSP;URI:http://127.0.0.1:{port}/ca/ocsp\n"
     );
-    issue(f, name, "root", serial, &names, 90);
+    issue(f, name, "root", serial, &names);
 }
 
 /// A database that trusts the CA in root.pem.
@@ -115,7 +130,7 @@ fn asked(f: &Folder, name: &str, more: &[&str], exit: i32) -> (serde_json::Value
 #[test]
 fn the_responder_s_word_counts() {
     let f = folder();
-    issue(&f, "helper", "root", 0x3001, OCSP_SIGNING, 90);
+    issue(&f, "helper", "root", 0x3001, OCSP_SIGNING);
     for signer in ["root", "helper"] {
         let responder = Responder::start(&f, signer, &["-ndays", "1"]);
         let url = format!("http://127.0.0.1:{}/ca/ocsp", responder.port);
@@ -151,11 +166,11 @@ fn the_responder_s_word_counts() {
 fn only_the_issuer_and_whom_it_named_are_believed() {
     let f = folder();
     root(&f, "other");
-    issue(&f, "server", "root", 0x3002, "extendedKeyUsage=serverAuth\n", 90);
-    issue(&f, "plain", "root", 0x3003, "", 90);
-    issue(&f, "encipher", "root", 0x3004, &format!("{OCSP_SIGNING}keyUsage=keyEncipherment\n"), 90);
-    issue(&f, "stranger", "other", 0x3005, OCSP_SIGNING, 90);
-    issue(&f, "expired", "root", 0x3006, OCSP_SIGNING, -1);
+    issue(&f, "server", "root", 0x3002, "extendedKeyUsage=serverAuth\n");
+    issue(&f, "plain", "root", 0x3003, "");
+    issue(&f, "encipher", "root", 0x3004, &format!("{OCSP_SIGNING}keyUsage=keyEncipherment\n"));
+    issue(&f, "stranger", "other", 0x3005, OCSP_SIGNING);
+    expired(&f, "expired", "root", OCSP_SIGNING);
     // A CA of the same name.
     let twin = Folder::bare();
     root(&twin, "root");

@@ -7,12 +7,13 @@ mod write;
 
 use std::time::Duration;
 
-use super::lock::{Event, Lock};
+use super::lock::Event;
 use super::passwords::Passwords;
 use super::session::{Needs, Session};
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::Watch;
-use crate::nss::{Access, Trust, Usage};
+use crate::nss::{Access, Database, Trust, Usage};
+use crate::trust::usage::is_ca;
 pub use pkcs12::Pkcs12;
 use plan::Plan;
 
@@ -82,7 +83,7 @@ pub struct CertImported {
     pub nickname: String,
     /// The usage it was verified for.
     pub usage: Usage,
-    /// Whether its private key is in the token.
+    /// Whether its private key is in the token. Without a login, its public half shows that.
     pub has_key: bool,
     /// Whether this run added it to the token.
     pub added: bool,
@@ -132,15 +133,19 @@ pub enum Notice {
 /// except for a self-signed CA ([`crate::trust::usage`]). A failure changes nothing. A run that is
 /// killed leaves certificates without trust; the next run completes the import.
 ///
+/// The password of the database's own token is needed only to change trust flags, to look for the
+/// certificate's key where that decides its usage, for a PKCS #12 file, and in FIPS mode.
+///
 /// # Errors
 /// [`Kind::Untrusted`] with a note for each certificate that isn't valid; [`Kind::Conflict`] when the
 /// database has the certificate under another nickname, or the nickname belongs to another subject;
 /// [`Kind::Input`] for a file that can't be read; [`Kind::Usage`] when the usage, or the trust of a
 /// CA, must be given; as [`Session::open`] and when another run holds the lock.
 pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<CertImported> {
-    let needs = Needs { token: &spec.token, key: true, trust: true, ..Needs::default() };
-    let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
-    let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
+    let database = Database::open(&spec.database, Access::ReadWrite)?;
+    let needs = needs(&database, &spec)?;
+    let (session, lock) =
+        Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
     let watch = Watch::begin();
     let all = match &spec.certificates.source {
         Source::Certificates(all) => all.clone(),
@@ -155,6 +160,25 @@ pub fn cert_import(spec: CertImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Res
     imported.notices.extend(session.close().err().map(Notice::NotClosed));
     drop(lock);
     Ok(imported)
+}
+
+/// Returns what the import needs. NSS stores a certificate without a login; trust flags it signs with
+/// the password.
+fn needs<'a>(database: &Database, spec: &'a CertImportSpec<'_>) -> Result<Needs<'a>> {
+    let what = &spec.certificates;
+    let Source::Certificates(all) = &what.source else {
+        return Ok(Needs { token: &spec.token, key: true, trust: true, ..Needs::default() });
+    };
+    let mut trust = false;
+    for (at, der) in all.iter().enumerate() {
+        let wanted = if at == 0 { &what.trust } else { &what.chain_trust };
+        if let Some(wanted) = wanted {
+            trust |= !database.decode_certificate(der)?.has_trust(wanted)?;
+        }
+    }
+    let reads_keys = what.usage.is_none() && !all.first().is_some_and(|der| is_ca(der));
+    let key = reads_keys || !database.token(&spec.token)?.is_internal();
+    Ok(Needs { token: &spec.token, key, trust, ..Needs::default() })
 }
 
 /// Returns the usage that a letter stands for in `certutil -V -u`.

@@ -150,7 +150,7 @@ impl Plan<'_> {
             certificate: leaf.certificate.der().to_vec(),
             nickname: shown(&leaf.token, &leaf.nickname),
             usage: self.usage,
-            has_key: leaf.certificate.private_key().is_ok(),
+            has_key: has_key(leaf),
             added: !leaf.held,
             trust_set,
             chain,
@@ -170,6 +170,16 @@ impl Plan<'_> {
         }
         let what = format!("NSS did not store the nickname {:?}", member.nickname);
         Err(Error::new(Kind::Conflict, what).hint("choose another nickname"))
+    }
+}
+
+/// Returns whether the token has the certificate's key: its public half, if the session is not logged
+/// in.
+fn has_key(member: &Member) -> bool {
+    let certificate = &member.certificate;
+    match member.token.needs_login() {
+        true => member.token.public_keys().iter().any(|spki| spki == certificate.spki()),
+        false => certificate.private_key().is_ok(),
     }
 }
 

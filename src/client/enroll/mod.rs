@@ -15,7 +15,6 @@ use super::archive::Archive;
 use super::connection::{Config, Connection};
 use super::csr::{self, AltNames, CsrSpec, Extensions, Format, Requested};
 pub use super::lock::Event;
-use super::lock::Lock;
 use super::passwords::Passwords;
 use super::request_key::RequestKey;
 use super::session::{Needs, Session, in_signer_database};
@@ -27,7 +26,7 @@ use crate::cmc::crmf::Pop;
 use crate::cmc::request::Request;
 use crate::error::{Error, Leftover, Result};
 use crate::keyid;
-use crate::nss::{Access, KeyFlags, Trust};
+use crate::nss::{Access, Database, KeyFlags, Trust};
 use asked::Asked;
 pub use enrolled::{Enrolled, Issued, IssuedKey, Mended, Notice, Outcome};
 use existing::Existing;
@@ -168,10 +167,11 @@ pub fn enroll(mut spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrol
         trust: spec.trust.is_some(),
         ..Needs::default()
     };
-    let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
+    let database = Database::open(&spec.database, Access::ReadWrite)?;
+    // Locked from the look at existing certificates to the import, so that no other run interferes.
+    let (session, lock) =
+        Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
     let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
-    // Held from the look at existing certificates to the import, so that no other run interferes.
-    let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
     let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
     let mut enrolled = match &spec.key {
         KeySource::Csr(path) => job.with_csr(path)?,

@@ -8,11 +8,11 @@ use super::password::Password;
 use super::plan::{Existing, Other, Pair, Plan, PlannedKey, Planner};
 use super::read;
 use super::undo::Writer;
-use crate::client::lock::{Event, Lock};
+use crate::client::lock::Event;
 use crate::client::passwords::Passwords;
 use crate::client::session::{Needs, Session};
 use crate::error::{Error, Kind, Result};
-use crate::nss::{Access, Trust};
+use crate::nss::{Access, Database, Trust};
 use crate::secret::Secret;
 
 /// Trust flags of a CA for TLS servers and clients, e-mail and code.
@@ -177,9 +177,16 @@ impl Imported {
 /// As [`read::open`]; [`Kind::Conflict`] for a nickname in use, [`Kind::Untrusted`] for a CA that
 /// isn't the one named by the user, [`Kind::Refused`] when NSS can't store an object.
 pub fn import(spec: &ImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<Imported> {
-    let needs = Needs { token: &spec.token, key: true, trust: true, ..Needs::default() };
-    let session = Session::open(&spec.database, Access::ReadWrite, needs, &spec.passwords)?;
-    let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
+    // A certificate that is deleted may be stored again, with its trust flags.
+    let trust = spec.ca.trust
+        || spec.trust_from_file
+        || spec.trust.is_some()
+        || spec.chain_trust.is_some()
+        || spec.existing == Existing::Replace;
+    let needs = Needs { token: &spec.token, key: true, trust, ..Needs::default() };
+    let database = Database::open(&spec.database, Access::ReadWrite)?;
+    let (session, lock) =
+        Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
     let mut imported = import_into(&session, spec)?;
     imported.notices.extend(session.close().err().map(Notice::NotClosed));
     drop(lock);

@@ -49,26 +49,36 @@ struct Store<'a> {
 
 impl<'a> Store<'a> {
     fn open(spec: &StoreSpec<'a>, access: Access) -> Result<Store<'a>> {
+        let store = Store::new(spec, access)?;
+        store.begin(spec.logins)?;
+        Ok(store)
+    }
+
+    fn new(spec: &StoreSpec<'a>, access: Access) -> Result<Store<'a>> {
         let database = Database::open(spec.database, access)?;
         let token = spec.token.map(|name| database.token(name)).transpose()?;
-        let store = Store { database, token, passwords: spec.passwords };
-        let internal = store.database.token("internal")?;
+        Ok(Store { database, token, passwords: spec.passwords })
+    }
+
+    /// Logs in to the tokens.
+    fn begin(&self, logins: Logins) -> Result<()> {
+        let internal = self.database.token("internal")?;
         if internal.is_fips() {
-            store.log_in(&internal)?;
+            self.log_in(&internal)?;
         }
-        if spec.logins != Logins::Fewest {
-            store.log_in(store.token.as_ref().unwrap_or(&internal))?;
+        if logins != Logins::Fewest {
+            self.log_in(self.token.as_ref().unwrap_or(&internal))?;
         }
-        if spec.logins == Logins::Known && store.token.is_none() {
-            for token in store.database.tokens()? {
-                match store.log_in(&token) {
+        if logins == Logins::Known && self.token.is_none() {
+            for token in self.database.tokens()? {
+                match self.log_in(&token) {
                     // There is no password for this token, and none was tried.
                     Err(e) if e.kind() == Kind::Usage => {}
                     outcome => outcome?,
                 }
             }
         }
-        Ok(store)
+        Ok(())
     }
 
     /// Logs in to a token if it requires a login.
@@ -130,10 +140,12 @@ pub struct ChangeSpec<'a> {
 }
 
 impl<'a> ChangeSpec<'a> {
-    /// Opens the database for writing, and locks it against other runs of this program.
+    /// Opens the database for writing, locks it against other runs of this program, and logs in; a
+    /// login from before another run changed the password would be one with the old one.
     fn open(&mut self) -> Result<(Store<'a>, Lock)> {
-        let store = Store::open(&self.store, Access::ReadWrite)?;
+        let store = Store::new(&self.store, Access::ReadWrite)?;
         let lock = Lock::take(&store.database.path(), self.lock_timeout, self.tell)?;
+        store.begin(self.store.logins)?;
         Ok((store, lock))
     }
 }
