@@ -121,13 +121,3 @@ fn enroll_replaces_a_revoked_one_when_told() {
     assert_eq!(enroll(&revoked)["status"], "unchanged");
     assert_eq!(f.keys().len(), 3);
 }
-
-#[test]
-fn a_state_that_is_unknown_is_a_warning() {
-    let (f, ca) = start("both");
-    book(&f, "SHREDDED");
-    let said = status(&f, &["agent", "--ca", &ca.url]).exits(0);
-    assert!(said.err.contains("in the CA's records is unknown: \"shredded\""), "{}", said.err);
-    book(&f, "revoked");
-    status(&f, &["agent", "--ca", &ca.url]).exits(13);
-}
