@@ -9,7 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
 
 use crate::error::{Error, Kind, Result};
@@ -47,6 +47,13 @@ fn flags() -> &'static Flags {
     })
 }
 
+/// Makes a write beyond the process's limit for a file's size (`ulimit -f`) fail, as on a full disk;
+/// otherwise its signal would end the process within the write.
+pub fn survive_file_limit() {
+    // If the handler can't be installed, the signal keeps its default effect.
+    flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).ok();
+}
+
 /// Defers signals while it exists. Watches may overlap; they share one flag.
 #[derive(Debug)]
 pub struct Watch(());
@@ -79,7 +86,11 @@ impl Drop for Watch {
     }
 }
 
-fn check() -> Result<()> {
+/// As [`Watch::check`]; without a [`Watch`] a signal ends the process anyway.
+///
+/// # Errors
+/// As [`Watch::check`].
+pub(crate) fn check() -> Result<()> {
     if pending() || flags().deferred.load(Ordering::SeqCst) {
         return Err(Error::new(Kind::Interrupted, "interrupted by a signal"));
     }

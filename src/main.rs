@@ -12,6 +12,7 @@ use streams::{Streams, standard_output};
 
 fn main() -> ExitCode {
     nss_cmc::secret::forbid_core_dumps();
+    nss_cmc::interrupt::survive_file_limit();
     let code = std::panic::catch_unwind(|| {
         nss_cmc::interrupt::announce_with(|line| eprintln!("nss-cmc: {line}"));
         let mut out = standard_output();

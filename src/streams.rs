@@ -1,7 +1,9 @@
 //! Standard output and standard error, and whether writing to the former failed.
 
 use std::io::Write;
+use std::path::Path;
 
+use nss_cmc::client::output::is_standard_output;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::was_closed;
 
@@ -30,12 +32,20 @@ pub struct Streams<'a> {
     lost: Option<String>,
     /// Whether [`Streams::print`] has returned that as an error.
     told: bool,
+    /// Whether a file is written to stdout, so that text goes to stderr.
+    taken: bool,
 }
 
 impl<'a> Streams<'a> {
     /// Returns the streams; `out` is standard output, `err` standard error.
     pub fn new(out: &'a mut dyn Write, err: &'a mut dyn Write) -> Streams<'a> {
-        Streams { out, err, lost: None, told: false }
+        Streams { out, err, lost: None, told: false, taken: false }
+    }
+
+    /// Prints everything on stderr from now on if the output file `path` is standard output, where
+    /// text would damage it.
+    pub fn make_way_for(&mut self, path: &Path) {
+        self.taken |= is_standard_output(path);
     }
 
     /// Writes to stdout, for callers that must know whether it succeeded.
@@ -69,6 +79,10 @@ impl<'a> Streams<'a> {
     }
 
     fn put_octets(&mut self, octets: &[u8]) {
+        if self.taken {
+            self.err.write_all(octets).ok();
+            return;
+        }
         if self.lost.is_none() {
             let written = self.out.write_all(octets).and_then(|()| self.out.flush());
             self.lost = written.err().map(|e| e.to_string());

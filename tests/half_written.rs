@@ -307,3 +307,48 @@ fn no_kill_leaves_a_key_without_a_name() {
     }
     assert!(killed > 10 && named > 0, "{killed} {named}");
 }
+
+/// A limit for the size of files is as a full disk: nothing is changed, nothing is left behind, and no
+/// message names a temporary path.
+#[test]
+fn a_limit_for_files_is_named_and_changes_nothing() {
+    let (f, id) = database();
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(f.file(folder)).unwrap();
+        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let limited = |blocks: u32, args: &[&str]| {
+        let script = format!("ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let program = env!("CARGO_BIN_EXE_nss-cmc");
+        run(Command::new("sh").current_dir(f.path()).args(["-c", &script, program]).args(args))
+    };
+    let (before, there) = (f.state(), (names("."), names("db")));
+    let on_db = ["-d", "db", "--password-file", "pw", "--output", "json"];
+    for (code, verb) in [
+        (14, &["cert", "remove", "ca", "--yes"][..]),
+        (14, &["cert", "trust", "ca", "--flags", ",,"]),
+        (14, &["key", "remove", &id, "--yes", "--force"]),
+        (14, &["key", "rename", &id, "other"]),
+        (14, &["db", "password", "--new-password-file", "pw"]),
+        (14, &["csr", "create", "--key-type", "ec", "--subject", "CN=b"]),
+    ] {
+        let report = limited(0, &[verb, &on_db].concat()).exits(code).json();
+        let said = report.to_string();
+        assert!(said.contains("File too large"), "{verb:?} {said}");
+        assert!(said.contains("ulimit -f unlimited"), "{verb:?} {said}");
+        assert!(!said.contains(".nss-cmc-"), "{verb:?} {said}");
+        // What NSS began is rolled back by the next that opens the database.
+        assert_eq!(f.state(), before, "{verb:?} {said}");
+    }
+    for blocks in [0, 20, 40, 60] {
+        let create = ["db", "create", "-d", "new", "--password-file", "pw", "--output", "json"];
+        let said = limited(blocks, &create).exits(10).json().to_string();
+        assert!(said.contains("NSS database new: .: File too large"), "{said}");
+        assert!(!said.contains(".nss-cmc-"), "{said}");
+    }
+    let listed = limited(0, &["cert", "export", "ca", "-d", "db", "--out", "ca.pem"]).exits(21);
+    assert!(listed.err.contains("File too large"), "{listed:?}");
+    assert_eq!((names("."), names("db")), there);
+}

@@ -314,8 +314,9 @@ impl Pkcs12PasswordArgs {
         if let Some(file) = &self.pkcs12_password_file {
             return Source::File(file.clone()).read_shared(WHAT);
         }
-        let secret = Source::Prompt.read_shared(WHAT).map_err(|e| {
-            e.hint("give --pkcs12-password-file FILE, --pkcs12-password-fd N or --pkcs12-password-env VAR")
+        let secret = Source::Prompt.read_shared(WHAT).map_err(|e| match e.kind() {
+            Kind::Interrupted => e,
+            _ => e.hint("give --pkcs12-password-file FILE, --pkcs12-password-fd N or --pkcs12-password-env VAR"),
         })?;
         if new && Source::Prompt.read_shared("PKCS #12 password again")?.bytes() != secret.bytes() {
             return Err(Error::new(Kind::Usage, "the two PKCS #12 passwords differ"));

@@ -4,6 +4,8 @@ mod chain;
 mod find;
 mod show;
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 
 use super::args::{ReachArgs, TrustArgs};
@@ -86,6 +88,16 @@ impl CaCommand {
             CaCommand::Show(args) => args.reads(),
             CaCommand::Chain(args) => args.reads(),
             CaCommand::Transport(args) => args.reads(),
+        }
+    }
+
+    /// Returns the file that the command writes.
+    pub fn output_file(&self) -> Option<&Path> {
+        match self {
+            CaCommand::Find(_) => None,
+            CaCommand::Show(args) => args.out.as_deref(),
+            CaCommand::Chain(args) => args.out.as_deref(),
+            CaCommand::Transport(args) => args.out.as_deref(),
         }
     }
 

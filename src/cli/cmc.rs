@@ -1,6 +1,6 @@
 //! `nss-cmc cmc`: shows and sends CMC messages from files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -88,6 +88,14 @@ impl CmcCommand {
     /// Returns whether the command only reads files and sends nothing.
     pub fn reads(&self) -> bool {
         matches!(self, CmcCommand::Show(_))
+    }
+
+    /// Returns the file that the command writes.
+    pub fn output_file(&self) -> Option<&Path> {
+        match self {
+            CmcCommand::Show(_) => None,
+            CmcCommand::Send(args) => Some(&args.out),
+        }
     }
 
     /// Returns warnings about the database and the files that the options name.

@@ -1,6 +1,6 @@
 //! `nss-cmc csr create`: makes a certificate request.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -162,6 +162,12 @@ pub struct CreateArgs {
 }
 
 impl CsrArgs {
+    /// Returns the file that the command writes.
+    pub fn output_file(&self) -> Option<&Path> {
+        let CsrCommand::Create(args) = &self.command;
+        args.out.as_deref()
+    }
+
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         let CsrCommand::Create(args) = &self.command;

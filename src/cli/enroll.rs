@@ -209,6 +209,11 @@ pub struct EnrollArgs {
 }
 
 impl EnrollArgs {
+    /// Returns the file that the command writes.
+    pub fn output_file(&self) -> Option<&Path> {
+        self.chain_out.as_deref()
+    }
+
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         let mut said = self.database.warnings(self.shared_secret.shared_secret_file.as_deref());

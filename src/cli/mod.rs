@@ -19,6 +19,7 @@ mod table;
 mod token;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -185,6 +186,9 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     let watch = (!reads).then(Watch::begin);
     let mut warnings = cli.command.warnings();
     let output = cli.output;
+    if let Some(file) = cli.command.output_file() {
+        streams.make_way_for(file);
+    }
     let (name, outcome) = match cli.command {
         Command::Enroll(args) => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -232,6 +236,25 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
 }
 
 impl Command {
+    /// Returns the file that the command writes.
+    fn output_file(&self) -> Option<&Path> {
+        match self {
+            Command::Enroll(args) => args.output_file(),
+            Command::Cert { command } => command.output_file(),
+            Command::Cmc { command } => command.output_file(),
+            Command::Csr(args) => args.output_file(),
+            Command::Pkcs12 { command } => command.output_file(),
+            Command::Ca { command } => command.output_file(),
+            Command::Db { .. }
+            | Command::Key { .. }
+            | Command::Token { .. }
+            | Command::Revoke(_)
+            | Command::Status(_)
+            | Command::SharedToken(_)
+            | Command::Help { .. } => None,
+        }
+    }
+
     /// Returns warnings about the files that the command names; they are printed whether it
     /// succeeds or fails.
     fn warnings(&self) -> Vec<String> {

@@ -189,6 +189,9 @@ fn warnings(of: &Standing) -> Vec<String> {
         Recorded::Absent => Some(format!(
             "the CA has no record of {name}: another CA issued it, or the record was removed"
         )),
+        Recorded::As(State::Other(word)) => {
+            Some(format!("the state of {name} in the CA's records is unknown: {word:?}"))
+        }
         Recorded::NotAsked | Recorded::As(_) => None,
     };
     let responded = match &of.responded {

@@ -149,7 +149,10 @@ pub fn transport_certificate(database: &Database, config: &Config) -> Result<Tra
     let mut transport = config.transport(Some(database), None)?;
     let details = Certificates::new(&mut transport, &config.ca)
         .subsystem(Subsystem::Transport)
-        .map_err(|e| e.hint("only a CA that has a KRA has a transport certificate"))?;
+        .map_err(|e| match e.http_status() {
+            Some(_) => e.hint("only a CA that has a KRA has a transport certificate"),
+            None => e,
+        })?;
     let what = "the transport certificate of the CA";
     Paths::new(database, &bag(&details))
         .to_trusted(&details.der)

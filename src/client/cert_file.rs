@@ -42,7 +42,11 @@ fn all(what: &str, bytes: &[u8]) -> Result<Vec<Vec<u8>>> {
         return Err(Error::new(Kind::Input, what));
     }
     // Fail before anything is changed.
-    found.iter().try_for_each(|der| certificate::read(der).map(drop))?;
+    for der in &found {
+        certificate::read(der).map_err(|e| {
+            Error::new(e.kind(), format!("cannot read a certificate in {what}")).because(e)
+        })?;
+    }
     Ok(found)
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::passwords::Passwords;
 use super::session::{Needs, Session};
 use super::{cert_file, input};
+use crate::asn1::summary::summary;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Access, Usage};
 use crate::trust::Paths;
@@ -70,7 +71,14 @@ pub fn cert_verify(spec: CertVerifySpec<'_>) -> Result<CertVerified> {
     let database = &session.database;
     let (certificate, others) = match (nickname, all.split_first()) {
         (Some(nickname), _) => (session.certificate(nickname)?, Vec::new()),
-        (None, Some((leaf, others))) => (database.decode_certificate(leaf)?, others.to_vec()),
+        (None, Some((leaf, others))) => {
+            let certificate = database.decode_certificate(leaf).map_err(|e| {
+                let subject = summary(leaf).map(|of| of.subject).unwrap_or_default();
+                let what = format!("cannot verify the certificate of {subject:?}");
+                Error::new(e.kind(), what).because(e)
+            })?;
+            (certificate, others.to_vec())
+        }
         (None, None) => return Err(Error::new(Kind::Input, "no certificate to verify")),
     };
     let usage = spec.usage.map_or_else(|| purpose(certificate.der()), |usage| Ok(Some(usage)))?;

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 pub use crate::nss::Identity;
 use crate::nss::{Access, Certificate, Database, Token, is_internal_name};
 use crate::secret::Secret;
-
+use crate::text::shortened;
 use crate::trust::Paths;
 
 /// What a run needs of a database; this decides which tokens it logs in to.
@@ -32,6 +32,9 @@ pub struct Needs<'a> {
     /// the certificate.
     pub trust: bool,
 }
+
+/// The most characters of a new nickname: as many as a friendlyName may have (RFC 2985 appendix A).
+pub(crate) const LONGEST_NICKNAME: usize = 255;
 
 /// The token name of the signer's own database, in nicknames and password files.
 pub const SIGNER_DATABASE: &str = "signer-db";
@@ -211,7 +214,7 @@ impl Session {
     /// front.
     ///
     /// # Errors
-    /// [`Kind::Usage`] for an empty one, for a control character, which would act on the terminals of
+    /// [`Kind::Usage`] for an empty or very long one, for a control character, which would act on the terminals of
     /// all who list it, and for a colon: NSS reads the text before it as a token's name.
     pub fn new_nickname(&self, nickname: &str) -> Result<String> {
         let usage = |what| Err(Error::new(Kind::Usage, what).hint("choose another --nickname"));
@@ -222,6 +225,13 @@ impl Session {
         };
         if own.trim().is_empty() {
             return usage("invalid nickname: it is empty".to_owned());
+        }
+        let length = own.chars().count();
+        if length > LONGEST_NICKNAME {
+            let start = shortened(own, 32);
+            return usage(format!(
+                "invalid nickname {start:?}: it has {length} characters, more than {LONGEST_NICKNAME}"
+            ));
         }
         if own.contains(char::is_control) {
             return usage(format!("invalid nickname {nickname:?}: it holds a control character"));

@@ -83,6 +83,9 @@ fn show(options: &Options, streams: &mut Streams<'_>) -> Result<u8> {
     let what = format!("CMC response {}", file.display());
     let (der, response) = input::parsed(&what, "a CMC response", &bytes, response::parse)?;
     let rendered = render_response(&response, options.verbose);
+    if let Some(output) = &options.output {
+        streams.make_way_for(output);
+    }
     streams.put(&rendered.stdout);
     if !rendered.stderr.is_empty() {
         streams.tell(rendered.stderr.trim_end());

@@ -106,6 +106,8 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let needs = Needs { token, signer: Some(nickname), ..Needs::default() };
     let session = Session::open(dir, Access::ReadOnly, needs, &passwords)?;
     let database = &session.database;
+    let output = options.path("--output").unwrap_or(Path::new("CMCRevoke.out"));
+    streams.make_way_for(output);
     streams.say("cert/key prefix = ");
     streams.say(format!("path = {dir}"));
     streams.say(format!("CMCRevoke: searching for certificate nickname:{nickname}"));
@@ -127,7 +129,6 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     streams.say("-----BEGIN CERTIFICATE REQUEST-----");
     streams.say(pem::base64(&message.der));
     streams.say("-----END CERTIFICATE REQUEST-----");
-    let output = options.path("--output").unwrap_or(Path::new("CMCRevoke.out"));
     let mode = if message.holds_secret { Mode::Private } else { Mode::Default };
     output::write(output, &message.der, mode)?;
     streams.say(format!("\nCMC revocation binary blob written to {}\n", output.display()));

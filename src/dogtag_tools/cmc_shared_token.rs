@@ -140,6 +140,9 @@ fn encrypt(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         true => format!("{}\n", pem::base64(&der)),
         false => pem::lines(&der, 76, "\r\n"),
     };
+    if let Some(path) = options.output.first() {
+        streams.make_way_for(path);
+    }
     streams.say("\nEncrypted Secret Data:");
     streams.say(&text);
     if let Some(path) = options.output.first() {

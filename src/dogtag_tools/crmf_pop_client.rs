@@ -214,6 +214,9 @@ fn base_url(host: Option<&str>) -> String {
 
 /// Makes the request; returns `false` when the CA refused it, or the result is unknown.
 fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
+    if let Some(output) = options.path("-o") {
+        streams.make_way_for(output);
+    }
     let base = base_url(options.text("-m"));
     let plan = plan(options, &base, streams)?;
     if plan.submission.is_some() && base.starts_with("http://") {

@@ -148,6 +148,7 @@ fn exchange(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
             job.input.display()
         ));
     }
+    streams.make_way_for(&job.output);
     let place = Reserved::take(&job.output)?;
     streams.say(format!("\nTotal number of bytes read = {}", message.len()));
     let opened = if job.secure { Some(open(settings, streams)?) } else { None };

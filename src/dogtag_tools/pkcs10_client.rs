@@ -124,6 +124,7 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     let (Some(output), Some(subject)) = (options.path("-o"), options.text("-n")) else {
         return Err(usage("Illegal input parameters.").hint("add -o FILE and -n DN"));
     };
+    streams.make_way_for(output);
     let algorithm = options.text("-a").unwrap_or("rsa");
     let length = match algorithm {
         "ec" => {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Access;
 use super::beside::escaped;
-use super::database::{DBM, Database, PROBE, directory};
+use super::database::{DBM, Database, PROBE, bare, directory, full, space_hint};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 use crate::text::quoted;
@@ -89,31 +89,44 @@ impl Database {
 
 /// Creates the database in a temporary directory below `parent`; its files name the directory `place`.
 fn make(parent: &Path, place: &Path, password: &Secret) -> Result<tempfile::TempDir> {
+    // The temporary directory's name doesn't help the user, who named another one.
+    let there = |e: io::Error| failed(parent, e);
     let made = tempfile::Builder::new()
         .prefix(PROBE)
         .permissions(Permissions::from_mode(0o700))
         .tempdir_in(parent)
-        .map_err(|e| failed(parent, e))?;
+        .map_err(there)?;
     let Some(name) = made.path().to_str() else {
         return Err(Error::new(Kind::Usage, "the name of the directory is not UTF-8"));
     };
-    let database = Database::initialise(name, Access::ReadWrite)?;
+    let database = Database::initialise(name, Access::ReadWrite).map_err(|e| {
+        let what = "NSS could not write its files";
+        let why = e.nss().cloned();
+        explained(parent, why.map_or(e, |f| Error::new(Kind::Database, what).because(f)))
+    })?;
     let token = database.token("internal")?;
-    token.set_first_password(password)?;
+    token.set_first_password(password).map_err(|e| explained(parent, e))?;
     drop(token);
     database.close()?;
     for file in FILES {
         let file = made.path().join(file);
-        std::fs::set_permissions(&file, Permissions::from_mode(0o600))
-            .map_err(|e| failed(&file, e))?;
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).map_err(there)?;
     }
     // NSS ignores the directory that this file names; it is set for people and other tools.
     let modules = made.path().join("pkcs11.txt");
     let place = place.display().to_string();
     std::fs::read_to_string(&modules)
         .and_then(|text| std::fs::write(&modules, text.replace(name, &escaped(&place))))
-        .map_err(|e| failed(&modules, e))?;
+        .map_err(there)?;
     Ok(made)
+}
+
+/// Returns `error`, or the disk's reason with NSS's if the disk is full.
+fn explained(parent: &Path, error: Error) -> Error {
+    let Some(e) = full(parent) else { return error };
+    let why = error.nss().cloned();
+    let full = Error::new(Kind::Database, format!("{}: {}", parent.display(), bare(&e)));
+    why.into_iter().fold(full, Error::because).hint(space_hint(parent, &e))
 }
 
 /// Renames a file without replacing an existing one. C: renameat2(2).
@@ -151,5 +164,5 @@ fn failed(path: &Path, e: io::Error) -> Error {
         io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => Kind::Conflict,
         _ => Kind::Database,
     };
-    Error::new(kind, path.display().to_string()).because(e)
+    Error::new(kind, path.display().to_string()).because(bare(&e))
 }

@@ -162,6 +162,15 @@ impl Database {
         closed.map_err(|f| Error::new(Kind::Internal, "cannot shut down NSS").because(f))
     }
 
+    /// Returns the error for a failed change, of [`Kind::Refused`]; if the disk is full, it says so.
+    pub fn not_written(
+        &self,
+        what: String,
+        why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Error {
+        not_written(&self.guard, what, why)
+    }
+
     /// Returns the directory as it was given.
     pub fn name(&self) -> &str {
         &self.name
@@ -238,39 +247,50 @@ fn roll_back(dir: &str, path: &Path, journal: &Path) -> Result<()> {
 }
 
 /// Returns the reason when nothing can be written to the database's directory: the disk is full, or
-/// a quota is reached. NSS itself only returns `SEC_ERROR_IO`, `SEC_ERROR_PKCS11_GENERAL_ERROR` or
-/// no code.
+/// a quota or the process's limit for a file's size is reached. NSS itself only returns
+/// `SEC_ERROR_IO`, `SEC_ERROR_PKCS11_GENERAL_ERROR`, no code, or success.
 pub(super) fn disk_full(guard: &Guard) -> Option<std::io::Error> {
-    let folder = guard.directory.as_ref()?;
+    full(guard.directory.as_ref()?)
+}
+
+/// As [`disk_full`], for a directory.
+pub(super) fn full(folder: &Path) -> Option<std::io::Error> {
+    use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     // Larger than a transaction.
     let written = tempfile::Builder::new()
         .prefix(PROBE)
         .tempfile_in(folder)
         .and_then(|mut file| std::io::Write::write_all(file.as_file_mut(), &[0u8; 256 * 1024]));
-    let full = [std::io::ErrorKind::StorageFull, std::io::ErrorKind::QuotaExceeded];
-    written.err().filter(|e| full.contains(&e.kind()))
+    written.err().filter(|e| [StorageFull, QuotaExceeded, FileTooLarge].contains(&e.kind()))
 }
 
 /// Returns the error for a failed write into the database, with the disk's reason if the disk is
 /// full.
-pub(super) fn not_written(guard: &Guard, what: String, fault: Fault) -> Error {
+pub(super) fn not_written(
+    guard: &Guard,
+    what: String,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
     match (disk_full(guard), &guard.directory) {
         (Some(e), Some(folder)) => {
             let what = format!("{what}: {}: {}", folder.display(), bare(&e));
-            Error::new(Kind::Refused, what)
-                .because(fault)
-                .hint(format!("free space on the file system: df -h {}", quoted(folder)))
+            Error::new(Kind::Refused, what).because(why).hint(space_hint(folder, &e))
         }
-        _ => Error::new(Kind::Refused, what).because(fault),
+        _ => Error::new(Kind::Refused, what).because(why),
     }
 }
 
-/// Returns the reason without the path that tempfile adds.
-fn bare(error: &std::io::Error) -> std::io::Error {
-    match error.raw_os_error() {
-        Some(code) => std::io::Error::from_raw_os_error(code),
-        None => error.kind().into(),
+pub(super) fn space_hint(folder: &Path, e: &std::io::Error) -> String {
+    match e.kind() {
+        std::io::ErrorKind::FileTooLarge => "raise the limit: ulimit -f unlimited".into(),
+        _ => format!("free space on the file system: df -h {}", quoted(folder)),
     }
+}
+
+/// Returns the reason without the temporary path that tempfile adds.
+pub(super) fn bare(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" at path \"").next().unwrap_or_default().to_owned()
 }
 
 /// Prefix of temporary files and directories beside the database.
@@ -306,11 +326,18 @@ pub(super) fn check_files(dir: &str, path: &Path, access: Access) -> Result<()> 
     }
     for name in ["cert9.db", "key4.db"] {
         let file = path.join(name);
-        std::fs::OpenOptions::new()
+        let opened = std::fs::OpenOptions::new()
             .read(true)
             .write(access == Access::ReadWrite)
             .open(&file)
+            .and_then(|opened| opened.metadata())
             .map_err(|e| failed(&file, e))?;
+        // For writing, NSS would take it for a new database: all keys and certificates are gone.
+        if opened.len() == 0 {
+            return Err(Error::new(Kind::Database, format!("cannot open NSS database {dir}"))
+                .because(format!("{}: the file is empty", file.display()))
+                .hint("restore the files from a backup; to create a new database, remove them"));
+        }
     }
     // SQLite creates its journal beside the files.
     if access == Access::ReadWrite {

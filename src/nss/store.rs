@@ -3,7 +3,7 @@
 use nss_sys as sys;
 
 use super::cert::Certificate;
-use super::database::Database;
+use super::database::{Database, not_written};
 use super::fault::{self, Fault};
 use super::handle::CertList;
 use super::key::PrivateKey;
@@ -95,8 +95,15 @@ impl PrivateKey {
     pub fn delete_pair(self) -> Result<Option<Fault>> {
         let spki = self.public().and_then(|public| public.spki()).ok();
         let token = self.token();
-        self.delete()
-            .map_err(|f| Error::new(Kind::Refused, "cannot delete the private key").because(f))?;
+        let guard = self.guard().clone();
+        let is_internal = token.as_ref().is_some_and(Token::is_internal);
+        self.delete().map_err(|f| {
+            let what = "cannot delete the private key";
+            match is_internal {
+                true => not_written(&guard, what.into(), f),
+                false => Error::new(Kind::Refused, what).because(f),
+            }
+        })?;
         let deleted = token.zip(spki).map_or(Ok(()), |(token, spki)| token.delete_public(&spki));
         Ok(deleted.err())
     }

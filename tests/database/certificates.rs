@@ -225,3 +225,20 @@ fn what_is_exported_is_the_certificate_and_its_chain() {
     export(&["--format", "der"]).exits(2);
     assert!(!f.file("x").exists());
 }
+
+/// The hint to an ambiguous choice is one that ends it.
+#[test]
+fn the_serial_that_several_have_is_no_hint() {
+    let f = Folder::new();
+    for name in ["a", "b"] {
+        let subject = format!("/CN={name}");
+        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "k"];
+        let make = ["req", "-x509", "-nodes", "-set_serial", "7", "-subj", &subject, "-out", "c"];
+        tool("openssl", f.path(), &[&make[..], &key].concat());
+        f.certutil(&["-A", "-n", name, "-t", ",,", "-a", "-i", "c", "-f", "pw"]);
+    }
+    let before = f.state();
+    let said = on_db(&f, &["cert", "remove", "--serial", "7", "--yes"]).exits(2).err;
+    assert!(said.contains("hint: select one with --fingerprint\n"), "{said}");
+    assert_eq!(f.state(), before);
+}

@@ -173,3 +173,16 @@ fn files_that_are_none_are_refused() {
         refused();
     }
 }
+
+#[test]
+fn a_message_names_the_directory_that_the_user_named() {
+    let f = Folder::bare();
+    for (args, text) in [
+        (&["-d", "/proc/x", "--no-password"][..], "NSS database /proc/x: /proc: No such file"),
+        (&["-d", "/proc", "--no-password"], "NSS database /proc: /proc: No such file"),
+    ] {
+        let said = f.nss_cmc(&[&["db", "create"], args].concat()).exits(10);
+        assert!(said.err.contains(text), "{}", said.err);
+        assert!(!said.err.contains(".nss-cmc-"), "{}", said.err);
+    }
+}

@@ -111,3 +111,19 @@ fn the_key_of_a_pending_request_is_shown_and_used() {
     let later = list["keys"].as_array().unwrap().iter();
     assert_eq!(later.filter(|key| key["certificates"] == json!(["later"])).count(), 1);
 }
+
+/// Otherwise the other key could no longer be named: its id would match both.
+#[test]
+fn a_label_is_no_id_of_another_key() {
+    let f = Folder::new();
+    let (one, two) = (new_key(&f, "one"), new_key(&f, "two"));
+    for id in [two.clone(), two.to_uppercase(), format!("0x{two}")] {
+        let said = on_db(&f, &["key", "rename", &one, &id, "--force"]).exits(2);
+        assert!(said.err.contains("it is the id of another key"), "{}", said.err);
+    }
+    for label in [one.as_str(), "free"] {
+        on_db(&f, &["key", "rename", &one, label]).exits(0);
+    }
+    on_db(&f, &["key", "remove", &two, "--yes"]).exits(0);
+    assert_eq!(f.keys(), [one]);
+}

@@ -106,3 +106,18 @@ fn in_fips_mode_the_login_comes_first_and_the_password_is_strong() {
     assert_eq!(code, 0, "{said}");
     assert_eq!((keys(&f, "pw"), keys(&f, "new")), (None, Some(1)));
 }
+
+/// NSS takes an empty file for a new database: a changed password would hide that all keys are gone.
+#[test]
+fn an_empty_file_is_no_database() {
+    for name in ["db/cert9.db", "db/key4.db"] {
+        let f = Folder::new();
+        f.write_secret("new", "New.Password1\n");
+        f.write(name, "");
+        let (code, said) = change(&f, &["--password-file", "pw", "--new-password-file", "new"]);
+        assert_eq!(code, 10, "{said}");
+        assert!(said.contains(&format!("{name}: the file is empty")), "{said}");
+        assert_eq!(f.read(name), b"");
+        on_db(&f, &["cert", "list"]).exits(10);
+    }
+}

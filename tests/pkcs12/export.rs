@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use super::refused::element;
 use super::*;
 
 #[test]
@@ -105,4 +106,39 @@ fn all_certificates_of_a_nickname_are_exported() {
     anew(&f);
     import(&f, "all.p12", &[]).exits(0);
     assert_eq!(f.state(), before);
+}
+
+/// A report behind the file's octets would damage it.
+#[test]
+fn a_file_on_standard_output_is_alone_there() {
+    let f = usual();
+    import(&f, "srv.p12", &[]).exits(0);
+    let to = |args: &[&str], judge: &str| {
+        let script = format!("\"$0\" \"$@\" 2>err | {judge}");
+        let program = env!("CARGO_BIN_EXE_nss-cmc");
+        run(Command::new("sh").current_dir(f.path()).args(["-c", &script, program]).args(args))
+            .exits(0)
+    };
+    let err = || String::from_utf8(f.read("err")).unwrap();
+    for (path, format) in [("/dev/stdout", "text"), ("/proc/self/fd/1", "json")] {
+        let args = ["pkcs12", "export", path, "srv", "--output", format];
+        to(&[&args[..], &WITH].concat(), "cat >out.p12");
+        let der = f.read("out.p12");
+        let (_, rest) = element(&der);
+        assert!(rest.is_empty(), "{} octets follow", rest.len());
+        openssl(&f, &["pkcs12", "-in", "out.p12", "-passin", "file:p12pw", "-noout"]);
+        assert!(err().contains(&format!("to {path}")), "{}", err());
+    }
+    let der = ["cert", "export", "srv", "-d", "db", "--format", "der", "--out", "/dev/fd/1"];
+    to(&der, "cat >out.der");
+    assert!(element(&f.read("out.der")).1.is_empty());
+    let with = ["-d", "db", "--password-file", "pw", "--key-type", "ec", "--subject", "CN=x"];
+    to(&[&["csr", "create"], &with[..], &["--out", "/dev/stdout"]].concat(), "cat >out.csr");
+    let csr = String::from_utf8(f.read("out.csr")).unwrap();
+    assert!(csr.starts_with("-----BEGIN ") && csr.ends_with("REQUEST-----\n"), "{csr}");
+    // An old tool, too: its lines go to standard error.
+    let token = ["CMCSharedToken", "-b", "rsa.pem", "-s", "secret", "-o", "/dev/stdout"];
+    let said = to(&token, "base64 -di | openssl asn1parse -inform DER");
+    assert!(said.out.contains("SEQUENCE"), "{}", said.out);
+    assert!(err().contains("Storing Base64 secret data into /dev/stdout"), "{}", err());
 }

@@ -1,6 +1,8 @@
 //! Files of each writer, and what is imported of them.
 
+use super::refused::{element, mac_of, replaced};
 use super::*;
+use crate::common::der::tlv;
 
 const JAVA_PASSWORD: &str = "Secret 1";
 
@@ -243,4 +245,28 @@ fn other_certificates_of_a_nickname_are_replaced_if_asked() {
     assert_eq!(report["result"]["entries"][0]["replaced"], 1);
     assert_eq!(f.certificates(), ["Test CA - LAB ,,", "srv u,u,u"]);
     assert!(f.certutil(&["-L", "-n", "srv"]).contains("CN=ec,O=LAB"));
+}
+
+/// A file with every bag of another one twice.
+fn twice(file: &[u8]) -> Vec<u8> {
+    let (pfx, _) = element(file);
+    let (version, rest) = pfx.split_at(3);
+    let (info, mac) = element(rest);
+    let (data, explicit) = info.split_at(11);
+    let (safes, _) = element(element(element(explicit).0).0);
+    let safes = tlv(0x30, &[safes, safes].concat());
+    let content = tlv(0xa0, &tlv(0x04, &safes));
+    let info = tlv(0x30, &[data, &content].concat());
+    let twice = tlv(0x30, &[version, &info, mac].concat());
+    replaced(&twice, &mac_of(file), &mac_of(&twice))
+}
+
+/// The second copy of a key is no second certificate.
+#[test]
+fn a_key_twice_in_a_file_is_one() {
+    let f = usual();
+    f.write("twice.p12", twice(&f.read("srv.p12")));
+    let report = import(&f, "twice.p12", &[]).exits(0).json();
+    assert_eq!(report["result"]["entries"].as_array().unwrap().len(), 2, "{report}");
+    assert!(report["msg"].as_str().unwrap().contains("1 key and 2 certificates"), "{report}");
 }

@@ -81,7 +81,7 @@ fn nicknames_of_others() {
 }
 
 /// Content of the first element, and what follows it.
-fn element(der: &[u8]) -> (&[u8], &[u8]) {
+pub fn element(der: &[u8]) -> (&[u8], &[u8]) {
     let (start, length) = match der[1] {
         short @ ..0x80 => (2, usize::from(short)),
         long => {
@@ -93,7 +93,7 @@ fn element(der: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The MAC that a file of 2048 iterations and SHA-256 should have, by NSS.
-fn mac_of(file: &[u8]) -> Vec<u8> {
+pub fn mac_of(file: &[u8]) -> Vec<u8> {
     let (pfx, _) = element(file);
     let (safe, mac) = element(element(pfx).1);
     let (safes, _) = element(element(element(safe).1).0);
@@ -107,7 +107,7 @@ fn mac_of(file: &[u8]) -> Vec<u8> {
     mac
 }
 
-fn replaced(all: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+pub fn replaced(all: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let at = all.windows(from.len()).position(|w| w == from).unwrap();
     [&all[..at], to, &all[at + from.len()..]].concat()
@@ -231,4 +231,50 @@ fn control_characters_reach_no_database_and_no_terminal() {
     assert!(said.out.contains(r"a\u{202e}b: key added"), "{}", said.out);
     let said = f.nss_cmc(&[&["pkcs12", "export", "x.p12", "a\u{202e}b"], &WITH[..]].concat());
     assert!(said.exits(0).out.contains(r"a\u{202e}b: key and"));
+}
+
+#[test]
+fn a_part_that_can_t_be_read_is_told_with_the_file_s_name() {
+    let f = material();
+    let show = ["pkcs12", "show", "bad.p12", "--pkcs12-password-file", "p12pw"];
+    let der = openssl::x509::X509::from_pem(&f.read("rsa.pem")).unwrap().to_der().unwrap();
+    let pack = || by_openssl(&f, "bad.p12", "rsa", &["-certpbe", "NONE"]);
+    pack();
+    // The version becomes a part of nothing.
+    let mut bad = der.clone();
+    bad[8] = 0x1f;
+    swap(&f, "bad.p12", &der, &bad);
+    refused(&f, "bad.p12", &[], 20, "cannot read the PKCS #12 file bad.p12");
+    let said = f.nss_cmc(&show).exits(20);
+    assert!(said.err.contains("PKCS #12 file bad.p12: "), "{}", said.err);
+    // A NUL in the friendly name.
+    pack();
+    swap(&f, "bad.p12", b"\0s\0r\0v", b"\0s\0\0\0v");
+    refused(&f, "bad.p12", &[], 2, "cannot use a friendly name in the PKCS #12 file bad.p12");
+    // Another name helps.
+    import(&f, "bad.p12", &["--nickname", "srv"]).exits(0);
+}
+
+#[test]
+fn a_friendly_name_of_any_length_is_told_in_short() {
+    let f = material();
+    let long = "n".repeat(3000);
+    by_openssl(&f, "long.p12", "ec", &["-name", &long]);
+    refused(&f, "long.p12", &[], 2, "it has 3000 characters, more than 255");
+    let said = import(&f, "long.p12", &[]).exits(2);
+    assert!(!said.out.contains(&long[..300]), "{}", said.out);
+    let show = ["pkcs12", "show", "long.p12", "--pkcs12-password-file", "p12pw"];
+    let said = f.nss_cmc(&show).exits(0);
+    assert!(said.out.contains("nnn…") && !said.out.contains(&long[..300]), "{}", said.out);
+    import(&f, "long.p12", &["--nickname", "srv"]).exits(0);
+    assert_eq!(f.certificates(), ["srv u,u,u"]);
+}
+
+#[test]
+fn a_key_derivation_without_end_is_not_begun() {
+    let f = material();
+    let more = ["-certpbe", "NONE", "-nomaciter", "-iter", "2000001"];
+    by_openssl(&f, "slow.p12", "ec", &more);
+    refused(&f, "slow.p12", &[], 20, "must be between 1 and 2000000");
+    refused(&f, "slow.p12", &[], 20, "slow.p12");
 }

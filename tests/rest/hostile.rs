@@ -153,3 +153,25 @@ fn another_certificate_than_asked_for() {
     let written = String::from_utf8(f.read("c.pem")).unwrap();
     assert_eq!(written.matches("BEGIN").count(), 1, "{written}");
 }
+
+/// A count and the entries that belie it; pages of one entry.
+#[test]
+fn fewer_than_counted_or_one_by_one() {
+    let f = Folder::new();
+    let said = find(&f, r#"{"total":7,"entries":[]}"#, &["--size", "5"]).exits(255);
+    assert!(said.err.contains("incomplete: 0 of 7 certificates"), "{}", said.err);
+    find(&f, r#"{"total":7,"entries":[]}"#, &["--size", "0"]).exits(0);
+    find(&f, r#"{"total":7,"entries":[]}"#, &["--start", "7", "--size", "5"]).exits(0);
+    let make = |head: &str| {
+        let start = head.split_once("start=").unwrap().1;
+        let start: String = start.chars().take_while(char::is_ascii_digit).collect();
+        let entry = format!(
+            r#"{{"entries":[{{"id":"1{start}","SubjectDN":"a","IssuerDN":"b","Status":"VALID"}}]}}"#
+        );
+        // So that no request meets the end of the connection.
+        http("200 \r\nConnection: close", &entry)
+    };
+    let server = Server::start(None, Answer::Made(Arc::new(make)));
+    let said = pki(&f, server.port, &["ca-cert-find", "--size", "4000000000"]).exits(255);
+    assert!(said.err.contains("more than 5000 pages"), "{}", said.err);
+}

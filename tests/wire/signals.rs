@@ -245,3 +245,28 @@ fn a_pipe_whose_reader_comes_late() {
     assert!(text.starts_with("-----BEGIN CERTIFICATE REQUEST-----"), "{text}");
     assert_eq!(f.keys().len(), 1);
 }
+
+/// A signal ends an import between two key derivations, not after the last one.
+#[test]
+fn key_derivations_of_a_pkcs12_file() {
+    let f = Folder::new();
+    f.write_secret("p12pw", "filepw\n");
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-keyout", "k"];
+    let make = ["req", "-x509", "-nodes", "-days", "9", "-subj", "/CN=x", "-out", "c"];
+    tool("openssl", f.path(), &[&make[..], &key].concat());
+    let pack = ["pkcs12", "-export", "-in", "c", "-inkey", "k", "-out", "slow.p12"];
+    let slow = ["-passout", "file:p12pw", "-iter", "2000000"];
+    tool("openssl", f.path(), &[&pack[..], &slow].concat());
+    let import = ["pkcs12", "import", "slow.p12", "-d", "db", "--password-file", "pw"];
+    // After the last derivation the nickname is refused.
+    let import = [&import[..], &["--pkcs12-password-file", "p12pw", "--nickname", "a:b"]].concat();
+    let before = f.state();
+    for name in ["INT", "TERM"] {
+        let child = start(&f, &import);
+        until("the handlers", || catches_signals(child.id()));
+        signal(name, child.id());
+        let said = ended(child);
+        assert_eq!(said.code, 130, "{said:?}");
+        assert_eq!(f.state(), before);
+    }
+}

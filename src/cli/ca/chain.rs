@@ -60,7 +60,7 @@ pub struct ChainArgs {
     /// File for the chain (PEM), the CA's own certificate first. Default: standard output, without
     /// --trust
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
 }
 
 const DATABASE: &str = "Database";

@@ -26,7 +26,7 @@ pub struct ShowArgs {
 
     /// File for the certificate (PEM)
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
 }
 
 impl ShowArgs {
@@ -99,7 +99,7 @@ pub struct TransportArgs {
 
     /// File for the certificate (PEM). Default: standard output
     #[arg(long, value_name = "FILE", help_heading = "Output")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
 }
 
 impl TransportArgs {

@@ -33,7 +33,7 @@ pub struct ExportArgs {
 
     /// File for the certificate. Default: standard output
     #[arg(long, value_name = "FILE", required_if_eq("format", "der"))]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
 
     #[command(flatten)]
     pub(super) store: StoreArgs,

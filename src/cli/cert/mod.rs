@@ -7,6 +7,8 @@ mod remove;
 mod trust;
 mod verify;
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 
 pub use super::enroll::event_text;
@@ -54,6 +56,14 @@ impl CertCommand {
     /// Returns whether the command only reads.
     pub fn reads(&self) -> bool {
         matches!(self, CertCommand::List(_) | CertCommand::Show(_) | CertCommand::Verify(_))
+    }
+
+    /// Returns the file that the command writes.
+    pub fn output_file(&self) -> Option<&Path> {
+        match self {
+            CertCommand::Export(args) => args.out.as_deref(),
+            _ => None,
+        }
     }
 
     /// Returns warnings about the database and the files that the options name.

@@ -48,7 +48,7 @@ impl From<Encryption> for pkcs12::Encryption {
 pub struct ExportArgs {
     /// File for keys and certificates
     #[arg(value_name = "FILE")]
-    file: PathBuf,
+    pub(super) file: PathBuf,
 
     /// Nicknames of the certificates; of several with one nickname, all are exported
     #[arg(value_name = "NICKNAME", required = true)]

@@ -4,6 +4,8 @@ mod export;
 mod import;
 mod show;
 
+use std::path::Path;
+
 use clap::Subcommand;
 
 use crate::cli::report::Report;
@@ -33,6 +35,14 @@ impl Pkcs12Command {
     /// Returns whether the command only reads.
     pub fn reads(&self) -> bool {
         matches!(self, Pkcs12Command::Show(_))
+    }
+
+    /// Returns the file that the command writes.
+    pub fn output_file(&self) -> Option<&Path> {
+        match self {
+            Pkcs12Command::Export(args) => Some(&args.file),
+            Pkcs12Command::Import(_) | Pkcs12Command::Show(_) => None,
+        }
     }
 
     /// Returns warnings about the database and files it names.

@@ -1,6 +1,5 @@
 //! `nss-cmc pkcs12 show`.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,9 +10,12 @@ use crate::cli::args::{Pkcs12PasswordArgs, warnings};
 use crate::cli::report::{Report, certificate_json};
 use nss_cmc::certificate::{Summary, summary};
 use nss_cmc::client::pkcs12::{BagAttributes, CertificateBag, Contents, KeyBag, Protection, show};
-use nss_cmc::error::Result;
+use nss_cmc::error::{Error, Result};
 use nss_cmc::keyid;
-use nss_cmc::text::printable;
+use nss_cmc::text::{printable, shortened};
+
+/// The most characters of a friendly name in text; JSON has all.
+const MOST_OF_NAME: usize = 255;
 
 /// Arguments of `pkcs12 show`.
 #[derive(Args)]
@@ -42,7 +44,8 @@ impl ShowArgs {
 /// # Errors
 /// As [`show`].
 pub fn run(args: ShowArgs) -> Result<Report> {
-    let contents = show(&args.file, &args.pkcs12.read(false)?)?;
+    let file = &args.file;
+    let contents = show(file, &args.pkcs12.read(false)?)?;
     let (keys, certificates) = (&contents.keys, &contents.certificates);
     let what =
         format!("{} and {}", count(keys.len(), "key"), count(certificates.len(), "certificate"));
@@ -52,7 +55,10 @@ pub fn run(args: ShowArgs) -> Result<Report> {
     let mut entries = Vec::new();
     for (at, bag) in certificates.iter().enumerate() {
         let key = keys.iter().find(|key| contents.certificate_of(key) == Some(at));
-        let read = summary(&bag.der)?;
+        let read = summary(&bag.der).map_err(|e| {
+            let what = format!("cannot show a certificate in the PKCS #12 file {}", file.display());
+            Error::new(e.kind(), what).because(e)
+        })?;
         report.lines.extend(lines(bag, &read, key));
         entries.push(entry_json(bag, &read, key));
     }
@@ -87,7 +93,12 @@ fn lines(bag: &CertificateBag, read: &Summary, key: Option<&KeyBag>) -> Vec<Stri
         field("valid until", &read.until()),
         field("SHA-256", &bag.fingerprint.to_string()),
     ];
-    lines.extend(bag.attributes.trust.as_ref().map(|flags| field("trust", &printable(flags))));
+    lines.extend(
+        bag.attributes
+            .trust
+            .as_ref()
+            .map(|flags| field("trust", &printable(&shortened(flags, MOST_OF_NAME)))),
+    );
     let plain = || "not encrypted".to_owned();
     let protection = bag.protection.as_ref().map_or_else(plain, protection_text);
     lines.push(field("certificate", &protection));
@@ -98,8 +109,9 @@ fn lines(bag: &CertificateBag, read: &Summary, key: Option<&KeyBag>) -> Vec<Stri
     lines
 }
 
-fn name_of(attributes: &BagAttributes) -> Cow<'_, str> {
-    printable(attributes.friendly_name.as_deref().unwrap_or("(no friendly name)"))
+fn name_of(attributes: &BagAttributes) -> String {
+    let name = attributes.friendly_name.as_deref().unwrap_or("(no friendly name)");
+    printable(&shortened(name, MOST_OF_NAME)).into_owned()
 }
 
 fn field(name: &str, value: &str) -> String {

@@ -2,6 +2,7 @@
 
 use super::{Certificates, Notice, Order, Pkcs12, Source};
 use crate::asn1::name::dn_string;
+use crate::asn1::summary::summary;
 use crate::client::find_key::key_for;
 use crate::client::session::Session;
 use crate::error::{Error, Kind, Result};
@@ -55,7 +56,11 @@ impl<'a> Plan<'a> {
             Source::Certificates(_) => None,
             Source::Pkcs12(file) => Some(file),
         };
-        let certificate = database.decode_certificate(leaf)?;
+        let certificate = database.decode_certificate(leaf).map_err(|e| {
+            let subject = summary(leaf).map(|of| of.subject).unwrap_or_default();
+            let what = format!("cannot import the certificate of {subject:?}");
+            Error::new(e.kind(), what).because(e)
+        })?;
         let token = database.token(&session.token.user_name())?;
         let usage = usage_of(database, &token, &certificate, what)?;
         let held = is_held(database, &token, &certificate, &nickname)?;

@@ -17,6 +17,8 @@ use crate::text::printable;
 const PAGE: usize = 1000;
 /// The most entries collected: a server that never stops must not fill the memory.
 const MOST: usize = 200_000;
+/// The most pages of one search: a server may send less than requested, but not one by one.
+const MOST_PAGES: usize = 5_000;
 
 /// A certificate in the result of a search.
 #[derive(Debug, Clone)]
@@ -208,7 +210,7 @@ impl<'t, 'db> Certificates<'t, 'db> {
         let wanted = limit.saturating_add(usize::from(one_more)).min(MOST + 1);
         let mut entries: Vec<Entry> = Vec::new();
         let mut seen = HashSet::new();
-        loop {
+        for _ in 0..MOST_PAGES {
             let size = (wanted - entries.len()).min(PAGE);
             let query = format!("start={}&size={size}", start.saturating_add(entries.len()));
             let (page, total) = self.page(filter, &query)?;
@@ -231,8 +233,15 @@ impl<'t, 'db> Certificates<'t, 'db> {
                 let what = format!("the CA has more than {MOST} certificates that match");
                 return Err(Error::new(Kind::Http, what).hint("search for fewer"));
             }
+            let end = (start + entries.len()) as u64;
+            if let Some(total) = total.filter(|total| last && size > 0 && *total > end) {
+                let what = format!("the CA's result is incomplete: {end} of {total} certificates");
+                return Err(Error::new(Kind::Http, what)
+                    .hint("certificates may have been removed meanwhile: try again")
+                    .retry(true));
+            }
             last |= entries.len() >= wanted;
-            last |= total.is_some_and(|total| (start + entries.len()) as u64 >= total);
+            last |= total.is_some_and(|total| end >= total);
             if last {
                 let beyond = entries.len() > limit;
                 entries.truncate(limit);
@@ -241,6 +250,8 @@ impl<'t, 'db> Certificates<'t, 'db> {
                 return Ok(found);
             }
         }
+        let what = format!("the CA's result has more than {MOST_PAGES} pages");
+        Err(Error::new(Kind::Http, what).hint("search for fewer"))
     }
 
     fn page(&mut self, filter: &Filter, query: &str) -> Result<(Vec<Entry>, Option<u64>)> {

@@ -298,13 +298,13 @@ pub(super) fn state_of(value: &Value, status: &str) -> State {
     let reason = member(value, "RevocationReason")
         .and_then(|r| r.as_i64().or_else(|| r.as_str()?.trim().parse().ok()));
     let date = || member(value, "RevokedOn").and_then(moment);
-    match status {
+    match status.to_ascii_uppercase().as_str() {
         "VALID" => State::Valid,
         "REVOKED" | "REVOKED_EXPIRED" if reason == Some(6) => State::OnHold,
         "REVOKED" | "REVOKED_EXPIRED" => State::Revoked { reason, date: date() },
         "EXPIRED" => State::Expired,
         "INVALID" => State::NotYetValid,
-        other => State::Other(printable(other).to_lowercase()),
+        _ => State::Other(printable(status).to_lowercase()),
     }
 }
 
@@ -376,9 +376,13 @@ mod tests {
         );
         assert_eq!(held.state, State::OnHold);
         assert_eq!(held.serial.hex(), "0x35b836b7ff5b0510a8828f8671746850");
-        for (word, state) in
-            [("VALID", State::Valid), ("EXPIRED", State::Expired), ("INVALID", State::NotYetValid)]
-        {
+        for (word, state) in [
+            ("VALID", State::Valid),
+            ("EXPIRED", State::Expired),
+            ("INVALID", State::NotYetValid),
+            ("Revoked", State::Revoked { reason: None, date: None }),
+            ("SHREDDED", State::Other("shredded".into())),
+        ] {
             let body = format!(r#"{{"id":"1","IssuerDN":"","SubjectDN":"","Status":"{word}"}}"#);
             assert_eq!(record(&body).state, state);
         }

@@ -38,6 +38,12 @@ pub fn replaces(path: &Path, mode: Mode) -> Result<bool> {
     Ok(place.is_file() && place.path().symlink_metadata().is_ok())
 }
 
+/// Returns whether a file written to `path` goes to standard output, as `/dev/stdout` does: nothing
+/// else should be printed there.
+pub fn is_standard_output(path: &Path) -> bool {
+    Place::find(path, Mode::Default).is_ok_and(|place| place.is_standard_output())
+}
+
 /// Octets of disk space reserved for a file whose content is not known yet.
 const ROOM: usize = 64 * 1024;
 

@@ -96,6 +96,22 @@ impl Place {
         self.kind == Kind::File
     }
 
+    /// Returns whether what is written there goes to standard output.
+    pub(super) fn is_standard_output(&self) -> bool {
+        let Ok(own) = duplicate(1).and_then(|file| file.metadata()) else { return false };
+        let is_own = |of: std::io::Result<Metadata>| {
+            of.is_ok_and(|of| (of.dev(), of.ino()) == (own.dev(), own.ino()))
+        };
+        match self.kind {
+            Kind::Descriptor(n) => n == 1 || is_own(duplicate(n).and_then(|file| file.metadata())),
+            // A device such as /dev/null may be written by several.
+            Kind::Special(..) | Kind::Foreign => {
+                !own.file_type().is_char_device() && is_own(self.path.metadata())
+            }
+            Kind::File => false,
+        }
+    }
+
     pub(super) fn asked(&self) -> &Path {
         &self.asked
     }

@@ -3,11 +3,11 @@
 
 use super::import::{ImportSpec, Notice};
 use super::password::Password;
-use super::read::{CertificateBag, Contents, KeyBag, MOST_ITERATIONS, key_algorithm};
+use super::read::{CertificateBag, Contents, KeyBag, Work, key_algorithm};
 use crate::algorithm::{Crypto, Digest, KeySpec, KeyType, Signer};
 use crate::asn1::name::{dn_string, name_attributes};
 use crate::asn1::{certificate, encode, oid, x509};
-use crate::client::session::Session;
+use crate::client::session::{LONGEST_NICKNAME, Session};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, Database, EncryptedKey, KeyPair, Signature, Trust};
 
@@ -108,16 +108,20 @@ impl Planner<'_> {
         }
         // Before any key is decrypted: afterwards NSS would find the decrypted one.
         let stored = self.stored_keys(contents)?;
-        let mut spent = 0;
+        let mut work = contents.work.clone();
         for key in &contents.keys {
-            let Some((at, pair)) = self.matching(key, contents, &taken, &mut spent)? else {
+            let Some((at, pair)) = self.matching(key, contents, &taken, &mut work)? else {
                 plan.notices.push(Notice::KeyWithoutCertificate(
                     key.attributes.friendly_name.clone().unwrap_or_default(),
                 ));
                 continue;
             };
-            taken.push(at);
             let Some(bag) = contents.certificates.get(at) else { continue };
+            taken.push(at);
+            // The file may contain a key twice.
+            if plan.pairs.iter().any(|pair| pair.der == bag.der) {
+                continue;
+            }
             let friendly = bag.attributes.friendly_name.as_ref();
             let friendly = friendly.or(key.attributes.friendly_name.as_ref());
             if !self.spec.select.keys || !self.is_chosen(friendly) {
@@ -206,27 +210,26 @@ impl Planner<'_> {
         key: &KeyBag,
         contents: &Contents,
         taken: &[usize],
-        spent: &mut u64,
+        work: &mut Work,
     ) -> Result<Option<(usize, KeyPair)>> {
         let named = contents.certificate_of(key);
         let all = 0..contents.certificates.len();
         let candidates: Vec<usize> = match named {
             Some(at) => vec![at],
-            None => all.filter(|at| !taken.contains(at)).collect(),
+            None => {
+                let (others, free): (Vec<_>, Vec<_>) = all.partition(|at| taken.contains(at));
+                [free, others].concat()
+            }
         };
         let mut why = None;
         for at in candidates {
             let Some(bag) = contents.certificates.get(at) else { continue };
-            // Each attempt derives a key, and a hostile file may have many candidates.
-            *spent += u64::from(key.protection.iterations);
-            if *spent > MOST_ITERATIONS {
-                let why = "to match its keys takes more than 20,000,000 iterations";
-                let what = format!("cannot import the {}", self.file);
-                return Err(Error::new(Kind::Input, what).because(why));
-            }
-            match self.decrypt(key, &bag.der) {
+            match self.decrypt(key, &bag.der, work) {
                 Ok(pair) => return Ok(Some((at, pair))),
-                Err(e) => why = why.or(Some(e)),
+                Err(e) => {
+                    work.check(&self.file)?;
+                    why = why.or(Some(e));
+                }
             }
         }
         match why {
@@ -236,7 +239,7 @@ impl Planner<'_> {
     }
 
     /// Decrypts the key of a certificate and checks that they match.
-    fn decrypt(&self, key: &KeyBag, der: &[u8]) -> Result<KeyPair> {
+    fn decrypt(&self, key: &KeyBag, der: &[u8], work: &mut Work) -> Result<KeyPair> {
         let subject = subject_of(der);
         let what = format!("the key of {subject} in the {}", self.file);
         let database = &self.session.database;
@@ -256,6 +259,7 @@ impl Planner<'_> {
         let public = database.public_key(spki)?;
         let mut why = None;
         for form in self.password.forms(algorithm.pkcs5) {
+            work.add(&self.file, &key.protection)?;
             match self.session.token.unwrap_private(&encrypted, form, "") {
                 Ok(private) => {
                     let pair = KeyPair { private, public };
@@ -290,7 +294,7 @@ impl Planner<'_> {
             (None, Some(name)) => name.clone(),
             (None, None) => made_name(&der)?,
         };
-        let nickname = session.new_nickname(&wanted)?;
+        let nickname = self.nickname(&wanted)?;
         let certificate = session.database.decode_certificate(&der)?;
         let there = token.holds(&certificate);
         let Some(nickname) = self.settle(&certificate, nickname, there, notices)? else {
@@ -311,6 +315,18 @@ impl Planner<'_> {
             replaces,
             trust,
         }))
+    }
+
+    /// Returns the nickname that the user or the file names, if it can be one.
+    fn nickname(&self, wanted: &str) -> Result<String> {
+        self.session.new_nickname(wanted).map_err(|e| match self.spec.nickname {
+            Some(_) => e,
+            None => {
+                let hint = "import its keys under another name with --nickname";
+                let what = format!("cannot use a friendly name in the {}", self.file);
+                Error::new(e.kind(), what).because(e).hint(hint)
+            }
+        })
     }
 
     /// Returns the nickname that a certificate with a key will have; `None` when it is skipped.
@@ -433,7 +449,10 @@ impl Planner<'_> {
             let nickname = certificate.nickname().unwrap_or_default();
             return Ok(Some(Other { der, nickname, there: true, replaces: Vec::new(), trust }));
         }
-        let is_good = |name: &str| !name.contains(is_bad_in_nickname) && !name.trim().is_empty();
+        let is_good = |name: &str| {
+            let fits = name.chars().count() <= LONGEST_NICKNAME;
+            fits && !name.contains(is_bad_in_nickname) && !name.trim().is_empty()
+        };
         let friendly = friendly.filter(|name| is_good(name));
         let mut nickname = friendly.map_or_else(|| made_name(&der), |name| Ok(name.clone()))?;
         let named = database.find_certificates(&nickname)?;
@@ -475,7 +494,10 @@ fn made_name(der: &[u8]) -> Result<String> {
         .map(|(_, value)| value.replace(is_bad_in_nickname, " "))
         .collect();
     values.reverse();
-    if values.is_empty() { Ok("certificate".into()) } else { Ok(values.join(" - ")) }
+    if values.is_empty() {
+        return Ok("certificate".into());
+    }
+    Ok(values.join(" - ").chars().take(LONGEST_NICKNAME).collect())
 }
 
 /// Returns the key type of a SubjectPublicKeyInfo.

@@ -9,6 +9,7 @@ use rasn_cms::{AlgorithmIdentifier, ContentInfo, EncryptedData};
 use super::anchor::Fingerprint;
 use super::password::Password;
 use crate::algorithm::Digest;
+use crate::asn1::certificate::fields;
 use crate::asn1::pkcs12::{
     BagAttributes, EncryptedPrivateKeyInfo, MacData, Pfx, Protection, SafeBag, certificate,
     derived_key, iterations, pbe_cipher, pbkdf2,
@@ -16,14 +17,16 @@ use crate::asn1::pkcs12::{
 use crate::asn1::{any, any_of, decode_ber, encode, oid, pem, split_tlv, tlv, x509};
 use crate::client::input;
 use crate::error::{Error, Kind, Result};
+use crate::interrupt;
 use crate::nss::{Database, KeyCipher, MacDigest, Pbe};
 use crate::secret::Secret;
 
 /// The most bags read from one file.
 const MOST_BAGS: usize = 1000;
-/// The most iterations of key derivations computed for one file: some 30 times what pk12util uses
-/// for a key, and half a minute of PBKDF2.
-pub(super) const MOST_ITERATIONS: u64 = 20_000_000;
+/// The most iterations of all key derivations computed for one file, with every form of the password
+/// and every candidate for a key's certificate: enough for a dozen keys of pk12util, and some 15
+/// seconds of PBKDF2.
+const MOST_ITERATIONS: u64 = 10_000_000;
 /// The deepest nesting of SafeContents.
 const DEEPEST: usize = 8;
 
@@ -38,6 +41,37 @@ pub struct Contents {
     pub keys: Vec<KeyBag>,
     /// The names of ignored bags: keys without encryption of their own, CRLs, secrets.
     pub ignored: Vec<String>,
+    /// The iterations computed so far.
+    pub(super) work: Work,
+}
+
+/// Counts the iterations of key derivations, each before it is computed.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Work(u64);
+
+impl Work {
+    /// Counts one key derivation for the file `name`.
+    ///
+    /// # Errors
+    /// [`Kind::Input`] when the file takes too many; [`Kind::Interrupted`].
+    pub(super) fn add(&mut self, name: &str, protection: &Protection) -> Result<()> {
+        self.0 += u64::from(protection.iterations);
+        self.check(name)
+    }
+
+    /// Returns whether the work may go on.
+    ///
+    /// # Errors
+    /// As [`Work::add`].
+    pub(super) fn check(&self, name: &str) -> Result<()> {
+        interrupt::check()?;
+        if self.0 > MOST_ITERATIONS {
+            return Err(Error::new(Kind::Input, format!("cannot read the {name}"))
+                .because("its key derivations take more than 10,000,000 iterations")
+                .hint("write it again with fewer: openssl pkcs12 -export -iter 100000"));
+        }
+        Ok(())
+    }
 }
 
 /// The algorithm of a verified MAC.
@@ -105,7 +139,7 @@ pub fn open(database: &Database, path: &Path, password: &Password) -> Result<Con
             Err(_) => return Err(input::mistaken(&name, WANTED, &bytes, e)),
         },
     };
-    Reader { database, password, name: &name, spent: 0 }.contents(&pfx)
+    Reader { database, password, name: &name, work: Work::default() }.contents(&pfx)
 }
 
 /// The reason of an error: the MAC doesn't match the password.
@@ -131,7 +165,7 @@ struct Reader<'a> {
     database: &'a Database,
     password: &'a Password,
     name: &'a str,
-    spent: u64,
+    work: Work,
 }
 
 /// A password-based algorithm in the form that NSS takes.
@@ -223,21 +257,22 @@ impl Reader<'_> {
                 .hint("write it again with a password and a MAC: openssl pkcs12 -export"));
         };
         let mac = self.verify(mac, &safes)?;
-        let mut contents =
-            Contents { mac, certificates: Vec::new(), keys: Vec::new(), ignored: Vec::new() };
+        let (certificates, keys, ignored) = (Vec::new(), Vec::new(), Vec::new());
+        let mut contents = Contents { mac, certificates, keys, ignored, work: Work::default() };
         for safe in decode_ber::<Vec<ContentInfo>>(self.name, &safes)? {
             self.safe(&safe, &mut contents)?;
         }
+        contents.work = self.work;
         Ok(contents)
     }
 
-    /// Counts the iterations of a key derivation that follows.
-    fn spend(&mut self, protection: &Protection) -> Result<()> {
-        self.spent += u64::from(protection.iterations);
-        match self.spent > MOST_ITERATIONS {
-            true => Err(self.damaged("its key derivations take more than 20,000,000 iterations")),
-            false => Ok(()),
-        }
+    /// Adds the file's name to the error of a part of it.
+    fn of_file(&self, e: Error) -> Error {
+        Error::new(e.kind(), format!("cannot read the {}", self.name)).because(e)
+    }
+
+    fn protection(&self, algorithm: &AlgorithmIdentifier) -> Result<Protection> {
+        Protection::of(algorithm).map_err(|e| self.of_file(e))
     }
 
     /// Refuses an algorithm that NSS's policy forbids in PKCS #12 files.
@@ -252,9 +287,10 @@ impl Reader<'_> {
         self.permit(algorithm)?;
         let pbmac1 = derived_key(algorithm)?;
         let (digest, protection) = match &pbmac1 {
-            Some(derived) => (&derived.scheme.algorithm, Protection::of(algorithm)?),
+            Some(derived) => (&derived.scheme.algorithm, self.protection(algorithm)?),
             None => {
-                let iterations = mac.iterations.as_ref().map_or(Ok(1), iterations)?;
+                let iterations = mac.iterations.as_ref().map_or(Ok(1), iterations);
+                let iterations = iterations.map_err(|e| self.of_file(e))?;
                 let algorithm = name.clone();
                 let protection = Protection { algorithm, scheme: None, prf: None, iterations };
                 (&algorithm_of(mac).algorithm, protection)
@@ -262,8 +298,8 @@ impl Reader<'_> {
         };
         let digest = digest_of(digest).ok_or_else(unknown)?;
         let algorithm = Algorithm::of(algorithm)?;
-        self.spend(&protection)?;
         for form in self.password.forms(pbmac1.is_some()) {
+            self.work.add(self.name, &protection)?;
             let computed = match &pbmac1 {
                 Some(_) => self.database.pbmac1(algorithm.pbe(), form, digest, data),
                 None => {
@@ -300,7 +336,7 @@ impl Reader<'_> {
         let info = encrypted.encrypted_content_info;
         let content = info.encrypted_content.unwrap_or_default();
         let algorithm = &info.content_encryption_algorithm;
-        let protection = Protection::of(algorithm)?;
+        let protection = self.protection(algorithm)?;
         let bags = self.decrypt(algorithm, &protection, &content)?;
         self.bags(&bags, Some(&protection), into, 0)
     }
@@ -311,11 +347,11 @@ impl Reader<'_> {
         protection: &Protection,
         content: &[u8],
     ) -> Result<Vec<SafeBag>> {
-        self.spend(protection)?;
         self.permit(algorithm)?;
         let algorithm = Algorithm::of(algorithm)?;
         let mut why = None;
         for form in self.password.forms(algorithm.pkcs5) {
+            self.work.add(self.name, protection)?;
             match self.database.pbe_decrypt(algorithm.pbe(), form, content) {
                 Ok(plain) => match decode_ber(self.name, &plain) {
                     Ok(bags) => return Ok(bags),
@@ -355,14 +391,15 @@ impl Reader<'_> {
                 let inner: Vec<SafeBag> = decode_ber(self.name, value)?;
                 self.bags(&inner, protection, into, depth + 1)?;
             } else if **id == *oid::SHROUDED_KEY_BAG {
-                let info: EncryptedPrivateKeyInfo = decode_ber("an encrypted private key", value)?;
-                let protection = Protection::of(&info.encryption_algorithm)?;
-                self.spend(&protection)?;
+                let info: EncryptedPrivateKeyInfo =
+                    decode_ber("an encrypted private key", value).map_err(|e| self.of_file(e))?;
+                let protection = self.protection(&info.encryption_algorithm)?;
                 self.permit(&info.encryption_algorithm)?;
                 into.keys.push(KeyBag { info, attributes, protection });
             } else if **id == *oid::CERT_BAG
-                && let Some(der) = certificate(bag)?
+                && let Some(der) = certificate(bag).map_err(|e| self.of_file(e))?
             {
+                fields(&der).map_err(|e| self.of_file(e))?;
                 let protection = protection.cloned();
                 let fingerprint = Fingerprint::of(self.database, &der)?;
                 into.certificates.push(CertificateBag { der, fingerprint, attributes, protection });

@@ -289,13 +289,18 @@ fn missing(store: &Store<'_>, which: &Which) -> Error {
 
 /// Returns the error for several certificates where one is needed, with a note for each.
 fn several(which: &Which, entries: &[&CertEntry]) -> Error {
-    let hint = entries.first().and_then(|entry| entry.summary.as_ref()).map(Summary::serial_hex);
+    let serials: Vec<_> = entries.iter().map(|e| e.summary.as_ref().map(Summary::number)).collect();
+    let serial = entries.first().and_then(|entry| entry.summary.as_ref()).map(Summary::serial_hex);
+    // A serial number helps only where it tells them apart.
+    let hint = match serial.filter(|_| serials.iter().any(|s| Some(s) != serials.first())) {
+        Some(serial) => format!("select one with --serial {serial} or --fingerprint"),
+        None => "select one with --fingerprint".into(),
+    };
     let what = match &which.nickname {
         Some(nickname) => format!("several certificates are named {nickname:?}"),
         None => format!("several certificates match: {}", which.text()),
     };
-    let error = Error::new(Kind::Usage, what)
-        .hint(format!("select one with --serial {} or --fingerprint", hint.unwrap_or_default()));
+    let error = Error::new(Kind::Usage, what).hint(hint);
     entries.iter().fold(error, |error, entry| {
         let of = entry.summary.as_ref();
         error.note(format!(
@@ -347,7 +352,7 @@ pub fn set_trust(mut spec: ChangeSpec<'_>, which: &Which, trust: &Trust) -> Resu
         if !certificate.has_trust(trust)? {
             let what = format!("cannot set the trust {:?} of {}", trust.as_str(), which.text());
             let why = format!("NSS reports success, but has {:?}", certificate.trust_text());
-            return Err(Error::new(Kind::Refused, what).because(why));
+            return Err(store.database.not_written(what, why));
         }
     }
     let trust = certificate.trust_text();
@@ -380,11 +385,13 @@ pub fn remove(
     }
     tokens.sort();
     confirm(&entry, &tokens)?;
-    let refused =
-        || Error::new(Kind::Refused, format!("cannot remove the certificate {}", which.text()));
-    certificate.delete().map_err(|f| refused().because(f))?;
+    let what = format!("cannot remove the certificate {}", which.text());
+    if let Err(fault) = certificate.delete() {
+        return Err(store.database.not_written(what, fault));
+    }
     if all(&store, true)?.iter().any(|(other, ..)| other.der() == entry.der) {
-        return Err(refused().because("NSS reports success, but the certificate is still there"));
+        let why = "NSS reports success, but the certificate is still there";
+        return Err(store.database.not_written(what, why));
     }
     let not_closed = store.close().err();
     drop(lock);

@@ -144,8 +144,8 @@ pub fn remove(
     let public_stays = key.delete_pair()?;
     let gone = store.database.token(&entry.token)?.find_key(&entry.id).is_none();
     if !gone {
-        return Err(Error::new(Kind::Refused, cannot("remove", &entry))
-            .because("the token reports success, but still has the key"));
+        let why = "the token reports success, but still has the key";
+        return Err(refused(&store, "remove", &entry, why));
     }
     let not_closed = store.close().err();
     drop(lock);
@@ -155,7 +155,8 @@ pub fn remove(
 /// Sets the label of the key `name`, which is as for [`remove`].
 ///
 /// # Errors
-/// As [`remove`]; [`Kind::Usage`] for a label of the form that marks keys of unfinished requests;
+/// As [`remove`]; [`Kind::Usage`] for a label of the form that marks keys of unfinished requests,
+/// or that is another key's CKA_ID;
 /// [`Kind::Refused`] when the token keeps the old label.
 pub fn rename(
     mut spec: ChangeSpec<'_>,
@@ -170,19 +171,41 @@ pub fn rename(
     }
     let (store, lock) = spec.open()?;
     let (entry, key) = one(&store, name)?;
+    // The other key could no longer be named by its id.
+    let as_id = keyid::parse(label).ok().filter(|id| *id != entry.id);
+    if let Some(id) = as_id
+        && all(&store)?.iter().any(|(other, _)| other.id == id)
+    {
+        let what = format!("invalid label {label:?}");
+        return Err(Error::new(Kind::Usage, what).because("it is the id of another key"));
+    }
     if entry.unfinished && !force {
         refuse_used("rename", &entry)?;
     }
-    let refused = || Error::new(Kind::Refused, cannot("rename", &entry));
-    key.set_label(label).map_err(|f| refused().because(f))?;
+    key.set_label(label).map_err(|f| refused(&store, "rename", &entry, f))?;
     drop(key);
     let key = store.database.token(&entry.token)?.find_key(&entry.id);
     if key.and_then(|key| key.label()).unwrap_or_default() != label {
-        return Err(refused().because("the token reports success, but keeps the old label"));
+        let why = "the token reports success, but keeps the old label";
+        return Err(refused(&store, "rename", &entry, why));
     }
     let not_closed = store.close().err();
     drop(lock);
     Ok(KeyChanged { key: entry, public_stays: None, not_closed })
+}
+
+/// Returns the error for a change that the key's token did not make.
+fn refused(
+    store: &Store<'_>,
+    action: &str,
+    key: &KeyEntry,
+    why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Error {
+    let what = cannot(action, key);
+    match key.token == "internal" {
+        true => store.database.not_written(what, why),
+        false => Error::new(Kind::Refused, what).because(why),
+    }
 }
 
 fn cannot(action: &str, key: &KeyEntry) -> String {

@@ -63,6 +63,7 @@ fn request(path: &Path, streams: &mut Streams<'_>) -> Result<()> {
     let output = settings
         .required("output", "Missing output filename for the CMC request.")
         .map(PathBuf::from)?;
+    streams.make_way_for(&output);
     let message = match spec::revocation_secret(&settings)? {
         Some(secret) => unsigned(&settings, secret)?,
         None => signed(&settings, streams)?,
@@ -147,6 +148,7 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let needed = |key: &str| settings.required(key, &format!("Missing {key}."));
     let response = needed("encryptedPopResponseFile")?;
     let output = needed("decryptedPopRequestFile").map(PathBuf::from)?;
+    streams.make_way_for(&output);
     let nickname = settings.required("nickname", "Missing nickname.")?;
     let id = key_id(settings)?;
     let what = "response of the first round trip";
@@ -188,6 +190,7 @@ fn sign_again(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     let output = settings
         .required("output", "Missing output filename for the CMC request.")
         .map(PathBuf::from)?;
+    streams.make_way_for(&output);
     let what = "CMC request";
     let der = pem::to_der(what, &input::read(what, Path::new(input))?)?;
     let nickname = settings.non_empty("nickname");

@@ -75,6 +75,7 @@ pub fn show(global: &Global, args: &[OsString], streams: &mut Streams<'_>) -> Re
     }
     let found = server::with(global, streams, |ca| ca.show(&serial))?;
     if let Some(file) = options.path("--output") {
+        streams.make_way_for(file);
         output::write(file, found.pem.as_bytes(), output::Mode::Default)?;
     }
     let mut text = summary(&found);
