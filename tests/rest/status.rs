@@ -80,16 +80,13 @@ fn dates_and_keys() {
 }
 
 #[test]
-fn a_ca_that_says_nothing_is_a_warning() {
+fn a_ca_without_records_is_a_failure() {
     for offer in ["none", "html", "shape", "down"] {
         let (f, ca) = start(offer);
-        let said = status(&f, &["agent", "--ca", &ca.url]).exits(0);
-        assert!(said.out.contains("state at the CA: unknown\n"), "{}", said.out);
-        assert!(
-            said.err.contains("warning: cannot read the CA's record of agent: "),
-            "{}",
-            said.err
-        );
+        let said = status(&f, &["agent", "--ca", &ca.url]).exits(32);
+        assert!(said.err.contains("cannot determine whether certificate "), "{}", said.err);
+        assert_eq!(said.out, "");
+        status(&f, &["agent"]).exits(0);
         status(&f, &["--serial", "1", "--ca", &ca.url]).exits(32);
     }
 }
