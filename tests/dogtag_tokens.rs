@@ -162,7 +162,19 @@ impl Setting {
         report
     }
 
-    /// The ids of a owner's keys in the KRA.
+    /// Removes the key that stays, labelled, after a refusal: Dogtag's don't name the request.
+    #[track_caller]
+    fn forget_unfinished(&self, before: &[String], nickname: &str) {
+        let new: Vec<String> = self.keys().into_iter().filter(|k| !before.contains(k)).collect();
+        let [id] = &new[..] else { panic!("{new:?}") };
+        let list = self.certutil(&["-K", "-h", "HSM"]);
+        let label = format!("unfinished request for {nickname}");
+        assert!(list.lines().any(|l| l.contains(id) && l.contains(&label)), "{list}");
+        let remove = ["key", "remove", id, "--yes", "--force", "-d", "db", "--token", "HSM"];
+        self.ours(&[&remove[..], &["--password-file", "pins"]].concat()).exits(0);
+    }
+
+    /// The ids of an owner's keys in the KRA.
     fn archived(&self, owner: &str) -> Vec<String> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dogtag/kra.sh");
         let said = self.command(script, &["find", owner]);
@@ -242,7 +254,7 @@ fn a_hardware_token_s_keys_by_shared_secret_and_in_two_trips() {
 }
 
 /// None of SoftHSM's wrappings is one that this KRA reads: the token refuses, or the KRA. The
-/// agent's key and those made before stay.
+/// agent's key stays; so does, after the KRA's refusal, the new one.
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn a_hardware_token_s_keys_are_not_archived() {
@@ -274,6 +286,9 @@ fn a_hardware_token_s_keys_are_not_archived() {
         let report = s.try_enroll(&owner, profile, &[&who[..], &archive].concat()).exits(code);
         let report = report.json();
         assert!(report["msg"].as_str().unwrap().contains(words), "{key} {wrap}: {report}");
+        if code == 40 {
+            s.forget_unfinished(&before.0, &owner);
+        }
         assert_eq!((s.keys(), s.certificates()), before, "{key} {wrap}");
         assert_eq!(s.archived(&owner), [""; 0], "{key} {wrap}");
     }

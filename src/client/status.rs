@@ -199,8 +199,7 @@ fn severity(state: &State) -> u8 {
 ///
 /// # Errors
 /// [`Kind::NotFound`] for a nickname or serial number; those of [`Session::open`] and of reading the
-/// file. A CA that can't be reached is an error only with [`Which::Serial`], or if a certificate's
-/// OCSP responder can't be reached either.
+/// file. CA records that can't be read are an error, unless OCSP has the status of the certificate.
 pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
     let nickname = match &spec.which {
         Which::Nickname(nickname) => Some(nickname.as_str()),
@@ -226,8 +225,8 @@ pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
             None => Responded::NotAsked,
         };
         let (recorded, responded) = match (recorded, responded) {
-            (Recorded::Silent(records), Responded::Silent(ocsp)) => {
-                return Err(nobody(&certificate, records, ocsp));
+            (Recorded::Silent(records), responded) if responded.state().is_none() => {
+                return Err(undetermined(&certificate, records, responded));
             }
             some => some,
         };
@@ -244,14 +243,17 @@ pub fn status(spec: StatusSpec) -> Result<(Vec<Standing>, Option<Error>)> {
     Ok((all, session.close().err()))
 }
 
-/// Returns the error when neither the CA's records nor an OCSP response can be read.
-fn nobody(certificate: &Summary, records: Error, ocsp: Error) -> Error {
+/// Returns the error when neither the CA's records nor OCSP have the revocation status.
+fn undetermined(certificate: &Summary, records: Error, responded: Responded) -> Error {
     let serial = certificate.serial_hex();
     let what = format!("cannot determine whether certificate {serial} is revoked");
-    Error::new(records.kind(), what)
+    let error = Error::new(records.kind(), what)
         .because(records)
-        .note(format!("no OCSP response either: {ocsp}"))
-        .hint("to check validity period and key only, omit --ca and add --no-ocsp")
+        .hint("to check validity period and key only, omit --ca and add --no-ocsp");
+    match responded {
+        Responded::Silent(ocsp) => error.note(format!("no OCSP response either: {ocsp}")),
+        _ => error,
+    }
 }
 
 type Asked<'db, 'c> = (Transport<'db>, &'c Config);

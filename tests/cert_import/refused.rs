@@ -153,3 +153,20 @@ fn nicknames_are_not_mixed_up() {
     assert_eq!((&report["status"], &report["changed"]), (&"unchanged".into(), &false.into()));
     assert_eq!(f.read("db/cert9.db"), bytes);
 }
+
+#[test]
+fn a_certificate_that_can_t_be_decoded_is_told_with_its_file() {
+    let root = ca("Root").itself();
+    let f = database(&[("root", "CT,C,C", &root)]);
+    let more = [&["--nickname", "www"], &SERVER_USAGE[..]].concat();
+    let mut der = openssl::x509::X509::from_pem(&server(&root).pem()).unwrap().to_der().unwrap();
+    // A day that is none, in either form of a time.
+    let at = der.windows(2).position(|w| w == [0x17, 0x0d]).unwrap();
+    der[at + 4..at + 8].copy_from_slice(b"9999");
+    f.write("odd.der", der);
+    let said = refused(&f, "odd.der", 20, &more);
+    assert!(said.contains("odd.der: "), "{said}");
+    let verify = ["cert", "verify", "-d", "db", "--file", "odd.der"];
+    let said = f.nss_cmc(&[&verify[..], &SERVER_USAGE].concat()).exits(20);
+    assert!(said.err.contains("odd.der: "), "{}", said.err);
+}

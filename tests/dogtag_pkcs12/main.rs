@@ -87,8 +87,13 @@ fn the_same_file_gives_the_same_database() {
     let ours = ["pkcs12", "export", "ours.p12", "caadmin", "-d", "agent", "--password-file", "pw"];
     let how = ["--pkcs12-password-file", "p12pw", "--encryption", "legacy", "--with-trust"];
     f.nss_cmc(&[&ours[..], &how].concat()).exits(0);
-    for file in ["admin.p12", "java.p12", "openssl.p12", "ours.p12"] {
-        for more in [&[][..], &["--no-ca-certs"], &["--no-user-certs"]] {
+    for (file, parts) in [
+        ("admin.p12", &[&[][..]][..]),
+        ("java.p12", &[&[], &["--no-ca-certs"], &["--no-user-certs"]]),
+        ("openssl.p12", &[&[]]),
+        ("ours.p12", &[&[]]),
+    ] {
+        for more in parts.iter().copied() {
             anew(&f);
             let with = ["--pkcs12-file", file, "--pkcs12-password-file", "p12pw"];
             let (we, they) = both(&f, &[&with[..], more].concat());

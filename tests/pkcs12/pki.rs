@@ -41,6 +41,27 @@ fn nicknames_that_exist_are_passed_over() {
     assert_eq!(f.certificates(), ["Test CA - LAB C,,", "srv u,u,u"]);
 }
 
+/// As Java does; a nickname that another certificate has is not taken.
+#[test]
+fn a_certificate_that_is_there_gets_the_nickname_of_the_file() {
+    let f = usual();
+    for overwrite in [&[][..], &["--overwrite"]] {
+        anew(&f);
+        f.certutil(&["-A", "-n", "My admin", "-t", ",,p", "-a", "-i", "ec.pem", "-f", "pw"]);
+        for _ in 0..2 {
+            pki(&f, &[&FROM[..], overwrite].concat()).exits(0);
+            assert_eq!(f.certificates(), ["Test CA - LAB ,,", "srv u,u,pu"]);
+            assert_eq!(f.keys(), [cka_id(&f, "ec.pem")]);
+            signs(&f, "srv");
+        }
+    }
+    anew(&f);
+    f.certutil(&["-A", "-n", "My admin", "-t", ",,", "-a", "-i", "ec.pem", "-f", "pw"]);
+    f.certutil(&["-A", "-n", "srv", "-t", "P,,", "-a", "-i", "rsa.pem", "-f", "pw"]);
+    pki(&f, &FROM).exits(0);
+    assert_eq!(f.certificates(), ["My admin u,u,u", "Test CA - LAB ,,", "srv P,,"]);
+}
+
 #[test]
 fn parts_and_trust_flags() {
     let f = usual();

@@ -168,7 +168,8 @@ fn fewer_than_counted_or_one_by_one() {
         let entry = format!(
             r#"{{"entries":[{{"id":"1{start}","SubjectDN":"a","IssuerDN":"b","Status":"VALID"}}]}}"#
         );
-        http("200 ", &entry)
+        // So that no request meets the end of the connection.
+        http("200 \r\nConnection: close", &entry)
     };
     let server = Server::start(None, Answer::Made(Arc::new(make)));
     let said = pki(&f, server.port, &["ca-cert-find", "--size", "4000000000"]).exits(255);

@@ -80,16 +80,13 @@ fn dates_and_keys() {
 }
 
 #[test]
-fn a_ca_that_says_nothing_is_a_warning() {
+fn a_ca_without_records_is_a_failure() {
     for offer in ["none", "html", "shape", "down"] {
         let (f, ca) = start(offer);
-        let said = status(&f, &["agent", "--ca", &ca.url]).exits(0);
-        assert!(said.out.contains("state at the CA: unknown\n"), "{}", said.out);
-        assert!(
-            said.err.contains("warning: cannot read the CA's record of agent: "),
-            "{}",
-            said.err
-        );
+        let said = status(&f, &["agent", "--ca", &ca.url]).exits(32);
+        assert!(said.err.contains("cannot determine whether certificate "), "{}", said.err);
+        assert_eq!(said.out, "");
+        status(&f, &["agent"]).exits(0);
         status(&f, &["--serial", "1", "--ca", &ca.url]).exits(32);
     }
 }
@@ -120,14 +117,4 @@ fn enroll_replaces_a_revoked_one_when_told() {
     assert_eq!(enroll(&revoked)["status"], "issued");
     assert_eq!(enroll(&revoked)["status"], "unchanged");
     assert_eq!(f.keys().len(), 3);
-}
-
-#[test]
-fn a_state_that_is_unknown_is_a_warning() {
-    let (f, ca) = start("both");
-    book(&f, "SHREDDED");
-    let said = status(&f, &["agent", "--ca", &ca.url]).exits(0);
-    assert!(said.err.contains("in the CA's records is unknown: \"shredded\""), "{}", said.err);
-    book(&f, "revoked");
-    status(&f, &["agent", "--ca", &ca.url]).exits(13);
 }

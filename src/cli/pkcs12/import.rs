@@ -121,6 +121,7 @@ pub fn run(args: ImportArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         file: args.file,
         select: Select { keys: !args.no_keys, certificates: !args.no_chain, names: args.only },
         existing: if args.replace { Existing::Replace } else { Existing::Refuse },
+        rename: false,
         nickname: args.nickname,
         ca: CaTrust { trust: args.trust_ca, file: args.ca_file, fingerprint },
         trust_from_file: args.trust_from_file,

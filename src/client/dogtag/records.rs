@@ -376,9 +376,13 @@ mod tests {
         );
         assert_eq!(held.state, State::OnHold);
         assert_eq!(held.serial.hex(), "0x35b836b7ff5b0510a8828f8671746850");
-        for (word, state) in
-            [("VALID", State::Valid), ("EXPIRED", State::Expired), ("INVALID", State::NotYetValid)]
-        {
+        for (word, state) in [
+            ("VALID", State::Valid),
+            ("EXPIRED", State::Expired),
+            ("INVALID", State::NotYetValid),
+            ("Revoked", State::Revoked { reason: None, date: None }),
+            ("SHREDDED", State::Other("shredded".into())),
+        ] {
             let body = format!(r#"{{"id":"1","IssuerDN":"","SubjectDN":"","Status":"{word}"}}"#);
             assert_eq!(record(&body).state, state);
         }

@@ -52,6 +52,9 @@ pub struct ImportSpec<'a> {
     pub select: Select,
     /// What to do when a nickname is in use.
     pub existing: Existing,
+    /// Whether a present certificate with a key in the file gets the file's nickname, if that is free
+    /// and the database has no other certificate of the subject.
+    pub rename: bool,
     /// The nickname for the file's one key; `None` for its friendly name.
     pub nickname: Option<String>,
     /// Whether the CA of the certificates becomes trusted.
@@ -85,6 +88,7 @@ impl<'a> ImportSpec<'a> {
             password,
             select: Select::default(),
             existing: Existing::Refuse,
+            rename: false,
             nickname: None,
             ca: CaTrust::default(),
             trust_from_file: false,
@@ -271,6 +275,9 @@ fn write(
         let certificate = present(pair.certificate_there);
         if certificate == Become::Added {
             writer.certificate(&session.token, &pair.der, &pair.nickname)?;
+        }
+        if pair.renamed {
+            writer.rename(&pair.der, &pair.nickname)?;
         }
         trusts.push(pair.trust);
         entries.push(Entry {

@@ -16,8 +16,8 @@ use crate::nss::{Certificate, Database, EncryptedKey, KeyPair, Signature, Trust}
 pub enum Existing {
     /// Refuse the import if a certificate with a key can't have its nickname.
     Refuse,
-    /// Skip an entry if another certificate has its nickname; a certificate that is present keeps its
-    /// nickname, and its missing key is added.
+    /// Skip an entry if another certificate has its nickname. A certificate that is present gets its
+    /// missing key, and keeps its nickname unless [`ImportSpec::rename`] is set.
     PassOver,
     /// Delete the other certificates under that nickname; their keys stay.
     Replace,
@@ -39,6 +39,8 @@ pub(super) struct Pair {
     pub(super) key: PlannedKey,
     pub(super) id: Vec<u8>,
     pub(super) certificate_there: bool,
+    /// Whether the present certificate gets a new nickname.
+    pub(super) renamed: bool,
     /// Certificates to delete.
     pub(super) replaces: Vec<Vec<u8>>,
     pub(super) trust: Option<Trust>,
@@ -298,11 +300,21 @@ impl Planner<'_> {
         let Some(nickname) = self.settle(&certificate, nickname, there, notices)? else {
             return Ok(None);
         };
+        let renamed = there && self.own(certificate.nickname().unwrap_or_default()) != nickname;
         let replaces = self.replaced(&certificate, &nickname)?;
         let id = key_id(&session.database, certificate.spki())?;
         let key = PlannedKey::Decrypted(key);
         let trust = self.trust(bag, self.spec.trust.as_ref())?;
-        Ok(Some(Pair { der, nickname, key, id, certificate_there: there, replaces, trust }))
+        Ok(Some(Pair {
+            der,
+            nickname,
+            key,
+            id,
+            certificate_there: there,
+            renamed,
+            replaces,
+            trust,
+        }))
     }
 
     /// Returns the nickname that the user or the file names, if it can be one.
@@ -332,6 +344,9 @@ impl Planner<'_> {
             let has = self.own(certificate.nickname().unwrap_or_default());
             return match self.spec.existing {
                 _ if has == nickname => Ok(Some(has)),
+                _ if self.spec.rename && self.renames(certificate, &nickname)? => {
+                    Ok(Some(nickname))
+                }
                 Existing::Refuse => Err(Error::new(
                     Kind::Conflict,
                     format!("the certificate of {subject} is in {database} under another nickname"),
@@ -364,11 +379,9 @@ impl Planner<'_> {
             }
             _ => {}
         }
-        // NSS gives all certificates of a subject one nickname.
-        let token = &session.token;
-        let same = session.database.certificates_named(certificate.subject());
-        let same = same.iter().find(|c| c.der() != certificate.der() && token.holds(c));
-        let Some(has) = same.and_then(Certificate::nickname).map(|name| self.own(name)) else {
+        let same = self.others_of_subject(certificate);
+        let Some(has) = same.first().and_then(Certificate::nickname).map(|name| self.own(name))
+        else {
             return Ok(Some(nickname));
         };
         match self.spec.existing {
@@ -389,6 +402,19 @@ impl Planner<'_> {
                 Ok(Some(has))
             }
         }
+    }
+
+    /// Returns whether a present certificate can get this nickname.
+    fn renames(&self, certificate: &Certificate, nickname: &str) -> Result<bool> {
+        let is_free = self.session.named(nickname)?.is_empty();
+        Ok(is_free && self.others_of_subject(certificate).is_empty())
+    }
+
+    /// Returns the token's other certificates of the subject: NSS gives them all one nickname.
+    fn others_of_subject(&self, certificate: &Certificate) -> Vec<Certificate> {
+        let mut all = self.session.database.certificates_named(certificate.subject());
+        all.retain(|c| c.der() != certificate.der() && self.session.token.holds(c));
+        all
     }
 
     /// Returns a nickname without its token's name.

@@ -69,6 +69,20 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// Gives a certificate of the token a new nickname; its trust flags stay. NSS keeps the nickname
+    /// of a certificate that is imported again, so it is deleted before.
+    pub(super) fn rename(&mut self, der: &[u8], nickname: &str) -> Result<()> {
+        let database = &self.session.database;
+        let flags = database.decode_certificate(der)?.trust_flags();
+        self.remove(der)?;
+        self.certificate(&self.session.token, der, nickname)?;
+        let certificate = database.decode_certificate(der)?;
+        flags.map_or(Ok(()), |flags| database.set_trust_flags(&certificate, &flags)).map_err(|f| {
+            Error::new(crate::error::Kind::Refused, format!("cannot set the trust of {nickname:?}"))
+                .because(f)
+        })
+    }
+
     /// Deletes a certificate; its key stays.
     pub(super) fn remove(&mut self, der: &[u8]) -> Result<()> {
         self.watch.check()?;

@@ -81,6 +81,7 @@ pub fn run(global: &Global, args: &[OsString], streams: &mut Streams<'_>) -> Res
     let spec = ImportSpec {
         select,
         existing: if options.has("--overwrite") { Existing::Replace } else { Existing::PassOver },
+        rename: true,
         trust_from_file: !options.has("--no-trust-flags"),
         ..ImportSpec::new(database, global.passwords(streams), file, password)
     };
