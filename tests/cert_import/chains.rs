@@ -192,18 +192,19 @@ fn a_check_predicts_an_import_and_writes_nothing() {
         let word = report["status"].as_str().unwrap().to_owned();
         (word, report["changed"] == true, report["result"].clone())
     };
-    let is = |word: &str, changed| move |said: &(String, bool, _)| (&*said.0, said.1) == (word, changed);
-    for (more, added) in [(&[][..], true), (&["--trust", "u,u,Pu"], false)] {
-        let would = run(&[more, &["--check"]].concat());
-        assert!(is(if added { "would_import" } else { "would_complete" }, true)(&would), "{would:?}");
-        if added {
+    for (more, word) in [(&[][..], "import"), (&["--trust", "u,u,Pu"], "complete")] {
+        let (status, changed, result) = run(&[more, &["--check"]].concat());
+        assert_eq!((status, changed), (format!("would_{word}"), true));
+        if word == "import" {
             assert_untouched(&f, "--check");
         }
         let did = run(more);
-        assert!(is(if added { "imported" } else { "completed" }, true)(&did), "{did:?}");
-        assert_eq!(would.2, did.2, "the prediction is the result");
-        assert!(is("unchanged", false)(&run(&[more, &["--check"]].concat())));
-        assert!(is("unchanged", false)(&run(more)));
+        let past = if word == "import" { "imported" } else { "completed" };
+        assert_eq!(did, (past.to_owned(), true, result), "the prediction is the result");
+        for more in [&[more, &["--check"]].concat(), more] {
+            let again = run(more);
+            assert_eq!((&*again.0, again.1), ("unchanged", false));
+        }
     }
     // What would be refused is refused.
     restore(&f);

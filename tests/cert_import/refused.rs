@@ -160,9 +160,9 @@ fn a_certificate_that_can_t_be_decoded_is_told_with_its_file() {
     let f = database(&[("root", "CT,C,C", &root)]);
     let more = [&["--nickname", "www"], &SERVER_USAGE[..]].concat();
     let mut der = openssl::x509::X509::from_pem(&server(&root).pem()).unwrap().to_der().unwrap();
-    // A day that is none, in either form of a time.
-    let at = der.windows(2).position(|w| w == [0x17, 0x0d]).unwrap();
-    der[at + 4..at + 8].copy_from_slice(b"9999");
+    // A month that is none, in a GeneralizedTime.
+    let at = der.windows(2).position(|w| w == [0x18, 0x0f]).unwrap();
+    der[at + 6..at + 8].copy_from_slice(b"99");
     f.write("odd.der", der);
     let said = refused(&f, "odd.der", 20, &more);
     assert!(said.contains("odd.der: "), "{said}");
