@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
-use crate::cli::report::{Report, certificate_json, chain_json};
+use crate::cli::report::{Certificate, Report, certificate_json, chain_json};
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
@@ -217,6 +218,60 @@ impl EnrollArgs {
     }
 }
 
+/// Result of `enroll`.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum EnrollResult {
+    /// A certificate was issued, now or to an earlier run.
+    Issued(Box<CertificateIssued>),
+    /// The existing certificate matches.
+    Existing(Box<ExistingCertificate>),
+}
+
+/// A certificate that was issued.
+#[derive(Serialize, JsonSchema)]
+pub struct CertificateIssued {
+    /// Null if it was not imported.
+    nickname: Option<String>,
+    token: String,
+    /// Whether its key is in the database.
+    has_key: bool,
+    certificate: Certificate,
+    /// Its issuers as PEM, nearest first.
+    chain: Vec<String>,
+    imported_ca_nicknames: Vec<String>,
+    /// Requested names that it lacks.
+    missing_names: Vec<String>,
+    /// Whether the CA changed the subject.
+    subject_replaced: bool,
+    /// Whether its key is archived in the KRA; null if that is unknown.
+    archived: Option<bool>,
+    #[serde(flatten)]
+    key: Option<RequestKey>,
+}
+
+/// The key of the request; absent for a request from a file.
+#[derive(Serialize, JsonSchema)]
+struct RequestKey {
+    /// Key id as certutil prints it.
+    key_id: String,
+    /// Key id as Dogtag's tools print it.
+    key_id_signed: String,
+    /// Whether it is the key of an unfinished request.
+    key_resumed: bool,
+}
+
+/// A certificate that was there.
+#[derive(Serialize, JsonSchema)]
+pub struct ExistingCertificate {
+    nickname: Option<String>,
+    token: String,
+    has_key: bool,
+    certificate: Certificate,
+    /// Names that were not requested.
+    extra_names: Vec<String>,
+}
+
 /// Parses trust flags.
 ///
 /// # Errors
@@ -358,13 +413,13 @@ fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> 
             extra_names.join(", ")
         ));
     }
-    report.result(json!({
-        "nickname": enrolled.nickname,
-        "token": enrolled.token,
-        "has_key": enrolled.has_key,
-        "certificate": certificate_json(certificate),
-        "extra_names": extra_names,
-    }))
+    report.result(EnrollResult::Existing(Box::new(ExistingCertificate {
+        nickname: enrolled.nickname.clone(),
+        token: enrolled.token.clone(),
+        has_key: enrolled.has_key,
+        certificate: certificate_json(certificate),
+        extra_names: extra_names.to_vec(),
+    })))
 }
 
 fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -> Report {
@@ -380,17 +435,22 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
         certificate.until()
     );
     let mut report = Report::done("enroll", status, true, msg);
-    let mut result = json!({
-        "nickname": enrolled.nickname,
-        "token": token,
-        "has_key": enrolled.has_key,
-        "certificate": certificate_json(certificate),
-        "chain": chain_json(&issued.chain),
-        "imported_ca_nicknames": issued.imported_cas,
-        "missing_names": issued.missing_names,
-        "subject_replaced": issued.replaced_subject.is_some(),
-        "archived": enrolled.archived,
-    });
+    let result = CertificateIssued {
+        nickname: enrolled.nickname.clone(),
+        token: token.clone(),
+        has_key: enrolled.has_key,
+        certificate: certificate_json(certificate),
+        chain: chain_json(&issued.chain),
+        imported_ca_nicknames: issued.imported_cas.clone(),
+        missing_names: issued.missing_names.clone(),
+        subject_replaced: issued.replaced_subject.is_some(),
+        archived: enrolled.archived,
+        key: issued.key.as_ref().map(|key| RequestKey {
+            key_id: keyid::to_hex(&key.id),
+            key_id_signed: keyid::to_dogtag(&key.id),
+            key_resumed: key.resumed,
+        }),
+    };
     if let Some(nickname) = &enrolled.nickname {
         let beside = if enrolled.has_key { "with its key" } else { "without a key" };
         report = report.line(format!("imported as {nickname:?} {beside} in token {token}"));
@@ -409,12 +469,8 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
         ),
     }
     if let Some(key) = &issued.key {
-        let (id, resumed) = (keyid::to_hex(&key.id), key.resumed);
-        let of = if resumed { ", from an unfinished request" } else { "" };
-        report = report.line(format!("key id {id}{of}"));
-        result["key_id"] = json!(id);
-        result["key_id_signed"] = json!(keyid::to_dogtag(&key.id));
-        result["key_resumed"] = json!(resumed);
+        let of = if key.resumed { ", from an unfinished request" } else { "" };
+        report = report.line(format!("key id {}{of}", keyid::to_hex(&key.id)));
     }
     if enrolled.nickname.is_none() && issued.chain_file.is_none() {
         // The report is the only copy of this certificate.
@@ -432,7 +488,7 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
             .push(format!("the CA changed the subject {subject} to {}", certificate.subject));
     }
     report.warnings.extend(about_archive);
-    report.result(result)
+    report.result(EnrollResult::Issued(Box::new(result)))
 }
 
 fn chain_written(path: &Path) -> String {

@@ -6,6 +6,10 @@ mod show;
 
 use clap::Subcommand;
 
+pub use export::FileExported;
+pub use import::FileImported;
+pub use show::FileShown;
+
 use crate::cli::report::Report;
 use nss_cmc::error::Result;
 
