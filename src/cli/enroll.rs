@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
-use crate::cli::report::{Certificate, Report, certificate_json, chain_json};
+use super::enroll_result::{CertificateIssued, EnrollResult, ExistingCertificate, RequestKey};
+use crate::cli::report::{Report, certificate_json, chain_json};
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
@@ -216,60 +215,6 @@ impl EnrollArgs {
         said.extend(self.signer_db.as_deref().and_then(exposed));
         said
     }
-}
-
-/// Result of `enroll`.
-#[derive(Serialize, JsonSchema)]
-#[serde(untagged)]
-pub enum EnrollResult {
-    /// A certificate was issued, now or to an earlier run.
-    Issued(Box<CertificateIssued>),
-    /// The existing certificate matches.
-    Existing(Box<ExistingCertificate>),
-}
-
-/// A certificate that was issued.
-#[derive(Serialize, JsonSchema)]
-pub struct CertificateIssued {
-    /// Null if it was not imported.
-    nickname: Option<String>,
-    token: String,
-    /// Whether its key is in the database.
-    has_key: bool,
-    certificate: Certificate,
-    /// Its issuers as PEM, nearest first.
-    chain: Vec<String>,
-    imported_ca_nicknames: Vec<String>,
-    /// Requested names that it lacks.
-    missing_names: Vec<String>,
-    /// Whether the CA changed the subject.
-    subject_replaced: bool,
-    /// Whether its key is archived in the KRA; null if that is unknown.
-    archived: Option<bool>,
-    #[serde(flatten)]
-    key: Option<RequestKey>,
-}
-
-/// The key of the request; absent for a request from a file.
-#[derive(Serialize, JsonSchema)]
-struct RequestKey {
-    /// Key id as certutil prints it.
-    key_id: String,
-    /// Key id as Dogtag's tools print it.
-    key_id_signed: String,
-    /// Whether it is the key of an unfinished request.
-    key_resumed: bool,
-}
-
-/// A certificate that was there.
-#[derive(Serialize, JsonSchema)]
-pub struct ExistingCertificate {
-    nickname: Option<String>,
-    token: String,
-    has_key: bool,
-    certificate: Certificate,
-    /// Names that were not requested.
-    extra_names: Vec<String>,
 }
 
 /// Parses trust flags.

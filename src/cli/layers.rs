@@ -205,6 +205,10 @@ impl Run<'_> {
         self.given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
     }
 
+    fn arg(&self, id: &Id) -> Option<&Arg> {
+        self.leaf.get_arguments().find(|arg| arg.get_id() == id)
+    }
+
     fn option(&self, name: &str) -> Option<&Arg> {
         self.leaf.get_arguments().find(|arg| arg.get_long() == Some(name))
     }
@@ -246,8 +250,9 @@ impl Run<'_> {
         for layer in layers {
             let higher = present.clone();
             for item in layer {
-                let arg = self.leaf.get_arguments().find(|arg| *arg.get_id() == item.id);
-                let Some(arg) = arg.filter(|_| !decided.contains(&item.id)) else { continue };
+                let Some(arg) = self.arg(&item.id).filter(|_| !decided.contains(&item.id)) else {
+                    continue;
+                };
                 decided.push(item.id.clone());
                 // clap refuses a request that contradicts the command line.
                 let is_excluded = item.setting.is_some_and(|setting| {
@@ -290,8 +295,7 @@ impl Run<'_> {
     ) -> Vec<(String, Origin)> {
         let (mut options, mut values, mut origins) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
-            let arg = self.leaf.get_arguments().find(|arg| *arg.get_id() == item.id);
-            let Some(arg) = arg else { continue };
+            let Some(arg) = self.arg(&item.id) else { continue };
             let words = item.words.unwrap_or_default();
             match arg.get_long() {
                 Some(long) if matches!(arg.get_action(), ArgAction::SetTrue) => {
@@ -352,6 +356,7 @@ fn replace(args: &mut [OsString], after: usize, name: &str, url: &str) {
 impl Filled {
     /// Returns a line for each option that an error of clap names and the command line lacks.
     pub fn notes(&self, error: &str) -> Vec<String> {
+        let error = error.split("Usage:").next().unwrap_or_default();
         let named = |option: &str| {
             error.match_indices(option).any(|(at, _)| {
                 let next = error[at + option.len()..].chars().next();

@@ -9,6 +9,7 @@ mod confirm;
 mod csr;
 mod db;
 mod enroll;
+mod enroll_result;
 mod key;
 mod layers;
 pub mod message;

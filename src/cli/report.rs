@@ -303,9 +303,9 @@ pub struct Certificate {
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum AnyCertificate {
-    /// It is decoded.
+    /// Its fields.
     Decoded(Certificate),
-    /// It can't be.
+    /// Only its PEM: it can't be decoded.
     Undecoded {
         /// Its PEM.
         pem: String,

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::report::{LeftBehind, Report, SCHEMA};
 use super::{
-    HelpShown, ca, cert, cmc, config, csr, db, enroll, key, pkcs12, revoke, shared_token, status,
-    token, version,
+    HelpShown, ca, cert, cmc, config, csr, db, enroll_result, key, pkcs12, revoke, shared_token,
+    status, token, version,
 };
 use nss_cmc::error::{Error, Kind, Result};
 
@@ -52,7 +52,7 @@ const RESULTS: &[(&str, Make)] = &[
     ("db create", of::<db::DatabaseCreated>),
     ("db password", of::<db::PasswordChanged>),
     ("db show", of::<db::Database>),
-    ("enroll", of::<enroll::EnrollResult>),
+    ("enroll", of::<enroll_result::EnrollResult>),
     ("help", of::<HelpShown>),
     ("key list", of::<key::Keys>),
     ("key remove", of::<key::KeyRemoved>),

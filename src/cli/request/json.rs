@@ -27,6 +27,9 @@ impl Json {
         if std::str::from_utf8(content).is_err() {
             return Err("it is not UTF-8".into());
         }
+        if content.iter().all(u8::is_ascii_whitespace) {
+            return Err("it is empty".into());
+        }
         // serde_json decodes a string with escapes in a buffer of its own, which isn't wiped. A
         // string as long as the whole request makes that buffer large enough, so that it never
         // moves, and another one afterwards overwrites it.
@@ -149,7 +152,7 @@ mod tests {
     #[test]
     fn errors_have_the_line_and_no_value() {
         for (text, want) in [
-            ("", "line 2: expected value"),
+            (" \n", "empty"),
             ("{\n\"a\": \"s3cr3t\" x}", "line 2: expected"),
             (r#"{"a": "s3cr3t"} "s3cr3t""#, "follows"),
             (r#"{"a": "s3cr3t"}}"#, "follows"),
