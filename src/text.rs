@@ -32,7 +32,7 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// Returns a path or name as one shell word, quoted where necessary.
-pub(crate) fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
+pub fn quoted(word: impl AsRef<std::ffi::OsStr>) -> String {
     let word = word.as_ref().to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "_-./:@%+,=".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -32,7 +32,7 @@ fn program_says(f: &Folder, args: &[&str]) -> Said {
             command.env_remove(name);
         }
     }
-    run(command.current_dir(f.path()).args(args))
+    run(command.current_dir(f.path()).env("NSS_CMC_CONFIG", "/dev/null").args(args))
 }
 
 /// Returns a command line with its whole output and exit code.
@@ -136,6 +136,10 @@ fn help() {
         "pkcs12 export",
         "pkcs12 show",
         "db",
+        "config",
+        "config show",
+        "schema",
+        "version",
         "db create",
         "db show",
         "db password",
@@ -172,7 +176,7 @@ fn help() {
         let name = if verb.is_empty() { "nss-cmc".to_owned() } else { verb.replace(' ', "-") };
         text(&f, &format!("help/{name}"), &words);
     }
-    text(&f, "help/exit-codes", &["help", "exit-codes"]);
+    both(&f, "help/exit-codes", &["help", "exit-codes"]);
 }
 
 #[test]

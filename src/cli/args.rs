@@ -1,15 +1,17 @@
 //! Arguments several commands share, so that they mean the same everywhere.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
 
+use super::request::given;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::connection::Encoding;
 use nss_cmc::client::dogtag::ca_url;
 use nss_cmc::client::ocsp::OcspConfig;
-use nss_cmc::client::passwords::{Passwords, SHARED_SECRET, Source, Wanted, others_read};
+use nss_cmc::client::passwords::{Known, Passwords, SHARED_SECRET, Source, Wanted, others_read};
 use nss_cmc::client::store::{ChangeSpec, Event, Logins, StoreSpec};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::exposed;
@@ -20,7 +22,7 @@ use nss_cmc::secret::Secret;
 #[command(next_help_heading = "Database")]
 pub struct DatabaseArgs {
     /// NSS database directory (cert9.db, key4.db)
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    #[arg(short = 'd', long, value_name = "DIR")]
     pub database: String,
 
     /// PKCS #11 token for the new key, and the first that is searched for the signer; `internal` is
@@ -51,7 +53,7 @@ impl DatabaseArgs {
 #[command(next_help_heading = "Database")]
 pub struct TrustArgs {
     /// NSS database directory (cert9.db, key4.db); its trust flags decide whether the CA is trusted
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    #[arg(short = 'd', long, value_name = "DIR")]
     pub database: String,
 
     #[command(flatten)]
@@ -66,10 +68,10 @@ impl TrustArgs {
 }
 
 /// Options for the source of the tokens' passwords.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct PasswordArgs {
     /// File with the token password: its first line, or one line `token:password` for each token;
-    /// `-` is standard input. Default: the file named by NSS_CMC_PASSWORD_FILE, else the terminal
+    /// `-` is standard input. Default: the terminal
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 
@@ -81,6 +83,9 @@ pub struct PasswordArgs {
     /// Environment variable with the token password
     #[arg(long, value_name = "VAR", conflicts_with_all = ["password_file", "password_fd"])]
     pub password_env: Option<String>,
+
+    #[arg(skip = given().passwords)]
+    in_request: Option<Rc<Known>>,
 }
 
 /// Returns a warning for a database that other users can write, and for a file with a secret that
@@ -92,16 +97,15 @@ pub fn warnings(database: Option<&str>, secret: Option<&Path>) -> Vec<String> {
 impl PasswordArgs {
     /// Returns warnings about the file with the password, and about the database.
     pub fn warnings(&self, database: Option<&str>) -> Vec<String> {
-        let file = match self.source() {
-            Source::File(file) => Some(file),
-            _ => None,
-        };
-        warnings(database, file.as_deref())
+        warnings(database, self.password_file.as_deref())
     }
 
     /// Returns the sources of the tokens' passwords; a terminal prompt by default.
     pub fn passwords(&self) -> Passwords<'static> {
-        self.source().passwords()
+        match self.in_request.clone() {
+            Some(known) => Box::new(move |wanted| known.password(wanted).map(Some)),
+            None => self.source().passwords(),
+        }
     }
 
     /// Reads the password of a new database; without a source, prompts twice on the terminal.
@@ -109,7 +113,11 @@ impl PasswordArgs {
     /// # Errors
     /// As [`Source::read_new`].
     pub fn read_new(&self) -> Result<Secret> {
-        self.source().read_new(Wanted::from("internal"), "--password-file FILE")
+        let wanted = Wanted::from("internal");
+        match &self.in_request {
+            Some(known) => known.password(wanted),
+            None => self.source().read_new(wanted, "--password-file FILE"),
+        }
     }
 
     fn source(&self) -> Source {
@@ -119,10 +127,6 @@ impl PasswordArgs {
             Source::Env(name.clone())
         } else if let Some(file) = &self.password_file {
             Source::File(file.clone())
-        } else if let Some(file) =
-            std::env::var_os("NSS_CMC_PASSWORD_FILE").filter(|f| !f.is_empty())
-        {
-            Source::File(file.into())
         } else {
             Source::Prompt
         }
@@ -134,7 +138,7 @@ impl PasswordArgs {
 #[command(next_help_heading = "Database")]
 pub struct StoreArgs {
     /// NSS database directory (cert9.db, key4.db)
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    #[arg(short = 'd', long, value_name = "DIR")]
     pub database: String,
 
     /// Use only this PKCS #11 token; `internal` is the database's own
@@ -154,6 +158,7 @@ impl StoreArgs {
     /// Returns the database. If no source of a password is given, `asks` says whether to prompt.
     pub fn spec<'a>(&'a self, passwords: &'a Passwords<'a>, asks: bool) -> StoreSpec<'a> {
         let logins = match self.password.source() {
+            _ if self.password.in_request.is_some() => Logins::Known,
             Source::Prompt if asks => Logins::Chosen,
             Source::Prompt => Logins::Fewest,
             // A password read from a stream would be tried on an arbitrary token.
@@ -209,6 +214,9 @@ pub struct NewPasswordArgs {
     /// Remove the password: whoever can read the files has the keys
     #[arg(long)]
     no_password: bool,
+
+    #[arg(skip = given().new_password)]
+    in_request: Option<Rc<Secret>>,
 }
 
 impl NewPasswordArgs {
@@ -222,6 +230,13 @@ impl NewPasswordArgs {
     /// # Errors
     /// As [`Source::read_new`].
     pub fn read(&self, token: &str) -> Result<Secret> {
+        if let Some(secret) = &self.in_request {
+            return match secret.bytes().is_empty() {
+                true => Err(Error::new(Kind::Usage, "the new password in the request is empty")
+                    .hint("for no password, use --no-password")),
+                false => Ok(secret.duplicate()),
+            };
+        }
         let source = if self.no_password {
             return Ok(Secret::new(Vec::new()));
         } else if let Some(n) = self.new_password_fd {
@@ -252,11 +267,19 @@ pub struct SharedSecretArgs {
     #[arg(long, value_name = "VAR",
           conflicts_with_all = ["shared_secret_file", "shared_secret_fd"])]
     pub shared_secret_env: Option<String>,
+
+    #[arg(skip = given().shared_secret)]
+    in_request: Option<Rc<Secret>>,
 }
 
 impl SharedSecretArgs {
+    /// Returns whether the options or the request have the secret.
+    pub fn is_given(&self) -> bool {
+        self.in_request.is_some() || self.source().is_some()
+    }
+
     /// Returns the source that the options name; `None` without an option.
-    pub fn source(&self) -> Option<Source> {
+    fn source(&self) -> Option<Source> {
         if let Some(n) = self.shared_secret_fd {
             return Some(Source::Fd(n));
         }
@@ -271,8 +294,10 @@ impl SharedSecretArgs {
     /// # Errors
     /// As [`Source::read_shared`]; [`Kind::Usage`] for an empty secret.
     pub fn read(&self) -> Result<Secret> {
-        let source = self.source().unwrap_or(Source::Prompt);
-        let secret = source.read_shared(SHARED_SECRET)?;
+        let secret = match &self.in_request {
+            Some(secret) => secret.duplicate(),
+            None => self.source().unwrap_or(Source::Prompt).read_shared(SHARED_SECRET)?,
+        };
         if secret.bytes().is_empty() {
             return Err(Error::new(Kind::Usage, "the shared secret is empty"));
         }
@@ -296,6 +321,9 @@ pub struct Pkcs12PasswordArgs {
     #[arg(long, value_name = "VAR",
           conflicts_with_all = ["pkcs12_password_file", "pkcs12_password_fd"])]
     pub pkcs12_password_env: Option<String>,
+
+    #[arg(skip = given().pkcs12_password)]
+    in_request: Option<Rc<Secret>>,
 }
 
 impl Pkcs12PasswordArgs {
@@ -305,6 +333,9 @@ impl Pkcs12PasswordArgs {
     /// As [`Source::read_shared`]; [`Kind::Usage`] when the two differ.
     pub fn read(&self, new: bool) -> Result<Secret> {
         const WHAT: &str = "PKCS #12 password";
+        if let Some(secret) = &self.in_request {
+            return Ok(secret.duplicate());
+        }
         if let Some(n) = self.pkcs12_password_fd {
             return Source::Fd(n).read_shared(WHAT);
         }
@@ -361,8 +392,8 @@ impl CaArgs {
 #[command(next_help_heading = "CA")]
 pub struct ConnectArgs {
     /// URL of the CA (https://host:port) or of an EST server
-    /// (https://host/.well-known/est/fullcmc)
-    #[arg(long, value_name = "URL", env = "NSS_CMC_CA")]
+    /// (https://host/.well-known/est/fullcmc), or its name in the configuration file
+    #[arg(long, value_name = "URL")]
     pub ca: String,
 
     /// Encoding of requests to an EST server, `der` or `base64`. Default: DER, and base64 if the

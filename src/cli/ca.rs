@@ -8,6 +8,10 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
+pub use chain::ChainFetched;
+pub use find::RecordsFound;
+pub use show::{Recorded, TransportFetched};
+
 use super::args::{ReachArgs, TrustArgs};
 use crate::cli::report::Report;
 use crate::streams::Streams;
@@ -36,8 +40,8 @@ struct RecordsArgs {
     #[command(flatten)]
     database: TrustArgs,
 
-    /// URL of the CA (https://host:port)
-    #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
+    /// URL of the CA (https://host:port), or its name in the configuration file
+    #[arg(long, value_name = "URL", help_heading = "CA")]
     ca: String,
 
     #[command(flatten)]

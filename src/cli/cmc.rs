@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
 use crate::cli::message::{message_json, message_lines};
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{Certificate, Report, certificate_json};
 use crate::streams::Streams;
 use nss_cmc::client::send::{SendSpec, send};
 use nss_cmc::client::show::{ShowSpec, Shown, Verification, show};
@@ -40,7 +42,7 @@ pub struct ShowArgs {
     file: PathBuf,
 
     /// NSS database directory; its trust flags decide whether a response is trusted
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    #[arg(short = 'd', long, value_name = "DIR")]
     database: Option<String>,
 
     #[command(flatten)]
@@ -107,6 +109,51 @@ impl CmcCommand {
     }
 }
 
+/// Result of `cmc send`.
+#[derive(Serialize, JsonSchema)]
+pub struct Sent {
+    /// The file with the response.
+    output: String,
+    /// The URL that the request was sent to.
+    url: String,
+    certificates: Vec<Certificate>,
+    /// The response taken apart, as in the result of `cmc show`.
+    response: Value,
+}
+
+/// Result of `cmc show`; what else it has depends on the kind of message.
+#[derive(Serialize, JsonSchema)]
+pub struct MessageShown {
+    /// The kind of message.
+    kind: &'static str,
+    /// Null if it was not asked for, or the message is no response.
+    signature: Option<Signature>,
+    /// Null as `signature` is.
+    certificates_proven: Option<Vec<Proven>>,
+    #[serde(flatten)]
+    parts: Map<String, Value>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Signature {
+    #[schemars(extend("enum" = ["good", "unsigned", "not_trusted", "bad", "not_checked"]))]
+    result: &'static str,
+    reason: Option<String>,
+    /// The database that decides.
+    database: Option<String>,
+}
+
+/// A certificate in a response.
+#[derive(Serialize, JsonSchema)]
+struct Proven {
+    subject: String,
+    serial: String,
+    /// Whether its chain leads to a CA that the database trusts.
+    proven: bool,
+    /// Why it doesn't.
+    reason: Option<String>,
+}
+
 /// Runs a command of `cmc`.
 ///
 /// # Errors
@@ -139,14 +186,13 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
         rescue: &mut |answer| streams.tell(answer.trim_end()),
     })?;
     let shown = inspect::read(&submitted.response)?;
-    let summaries: Vec<Value> = submitted.certificates.iter().map(certificate_json).collect();
     let text = format!("status success; response written to {output}");
-    let report = Report::done("cmc send", "success", true, text).result(json!({
-        "output": output,
-        "url": submitted.url.as_str(),
-        "certificates": summaries,
-        "response": message_json(&shown.parts),
-    }));
+    let report = Report::done("cmc send", "success", true, text).result(Sent {
+        output,
+        url: submitted.url.as_str().to_owned(),
+        certificates: submitted.certificates.iter().map(certificate_json).collect(),
+        response: message_json(&shown.parts),
+    });
     Ok(report.closed(submitted.closed))
 }
 
@@ -154,12 +200,14 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
 fn shown(shown: Shown, database: Option<&str>) -> Report {
     let Shown { message, verification } = shown;
     let (signature, certificates, lines) = verified(&verification, database);
-    let mut result = message_json(&message.parts);
-    if let Some(result) = result.as_object_mut() {
-        result.insert("kind".into(), json!(message.form.name()));
-        result.insert("signature".into(), signature);
-        result.insert("certificates_proven".into(), certificates);
-    }
+    let mut parts = match message_json(&message.parts) {
+        Value::Object(parts) => parts,
+        _ => Map::new(),
+    };
+    // The message's own word for its kind.
+    parts.remove("kind");
+    let kind = message.form.name();
+    let result = MessageShown { kind, signature, certificates_proven: certificates, parts };
     let title = format!("{}, {} octets", message.form.title(), message.der.len());
     let mut report = Report::done("cmc show", "shown", false, title).result(result);
     report.lines = message_lines(&message.parts);
@@ -168,21 +216,22 @@ fn shown(shown: Shown, database: Option<&str>) -> Report {
     report
 }
 
-/// Returns the result of verification: signature and certificates as JSON, and lines of text.
-fn verified(found: &Verification, database: Option<&str>) -> (Value, Value, Vec<String>) {
+/// Returns the result of verification: signature and certificates for JSON, and lines of text.
+fn verified(
+    found: &Verification,
+    database: Option<&str>,
+) -> (Option<Signature>, Option<Vec<Proven>>, Vec<String>) {
+    let database = database.map(ToOwned::to_owned);
     let (check, proofs) = match found {
-        Verification::NotAsked => return (Value::Null, Value::Null, Vec::new()),
+        Verification::NotAsked => return (None, None, Vec::new()),
         Verification::NoResponse => {
             let lines = vec!["signature: not checked (not a response)".into()];
-            return (Value::Null, Value::Null, lines);
+            return (None, None, lines);
         }
         Verification::NotChecked(e) => {
-            let signature = json!({
-                "result": "not_checked",
-                "reason": e.to_string(),
-                "database": database,
-            });
-            return (signature, Value::Null, vec![format!("signature: not checked: {e}")]);
+            let (result, reason) = ("not_checked", Some(e.to_string()));
+            let lines = vec![format!("signature: not checked: {e}")];
+            return (Some(Signature { result, reason, database }), None, lines);
         }
         Verification::Checked(check, proofs) => (check, proofs),
     };
@@ -199,15 +248,15 @@ fn verified(found: &Verification, database: Option<&str>) -> (Value, Value, Vec<
         None => format!("signature: {words}"),
     };
     let lines = std::iter::once(line).chain(proofs.iter().map(Proof::line)).collect();
-    let certificates = proofs.iter().map(proof_json).collect();
-    (json!({ "result": result, "reason": fault, "database": database }), certificates, lines)
+    let certificates = proofs.iter().map(proven).collect();
+    (Some(Signature { result, reason: fault, database }), Some(certificates), lines)
 }
 
-fn proof_json(proof: &Proof) -> Value {
-    json!({
-        "subject": proof.subject,
-        "serial": proof.serial,
-        "proven": proof.why_not.is_none(),
-        "reason": proof.why_not.as_ref().map(ToString::to_string),
-    })
+fn proven(proof: &Proof) -> Proven {
+    Proven {
+        subject: proof.subject.clone(),
+        serial: proof.serial.clone(),
+        proven: proof.why_not.is_none(),
+        reason: proof.why_not.as_ref().map(ToString::to_string),
+    }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::DatabaseArgs;
 use crate::cli::report::Report;
@@ -175,6 +176,30 @@ impl CsrArgs {
     }
 }
 
+/// Result of `csr create`.
+#[derive(Serialize, JsonSchema)]
+pub struct Created {
+    #[schemars(extend("enum" = ["pkcs10", "crmf"]))]
+    format: &'static str,
+    /// The request as PEM.
+    request: String,
+    /// The file that was written.
+    file: Option<String>,
+    subject: String,
+    /// Key id as certutil prints it.
+    key_id: String,
+    /// Key id as Dogtag's tools print it.
+    key_id_signed: String,
+    /// Type of a new key.
+    key_type: Option<String>,
+    new_key: bool,
+    /// Whether the key was deleted at the end.
+    temporary: bool,
+    token: String,
+    /// Algorithm that wraps an archived key.
+    archive_wrap: Option<String>,
+}
+
 /// Runs `csr`. A request for stdout is printed before its key is kept.
 ///
 /// # Errors
@@ -277,19 +302,19 @@ fn report(args: &CreateArgs, made: &Made, archived: Option<&str>, token: &str) -
     };
     let mut report = Report::done("csr create", "created", is_new, msg)
         .line(format!("key id {}", keyid::to_hex(id)))
-        .result(json!({
-            "format": format,
-            "request": request,
-            "file": args.out.as_ref().map(|path| path.display().to_string()),
-            "subject": args.subject,
-            "key_id": keyid::to_hex(id),
-            "key_id_signed": keyid::to_dogtag(id),
-            "key_type": is_new.then(|| args.key_type.to_string()),
-            "new_key": is_new,
-            "temporary": args.temporary,
-            "token": token,
-            "archive_wrap": archived,
-        }));
+        .result(Created {
+            format,
+            request: request.clone(),
+            file: args.out.as_ref().map(|path| path.display().to_string()),
+            subject: args.subject.clone(),
+            key_id: keyid::to_hex(id),
+            key_id_signed: keyid::to_dogtag(id),
+            key_type: is_new.then(|| args.key_type.to_string()),
+            new_key: is_new,
+            temporary: args.temporary,
+            token: token.to_owned(),
+            archive_wrap: archived.map(ToOwned::to_owned),
+        });
     if args.out.is_none() {
         report = report.line(request.trim_end());
     }

@@ -1,10 +1,11 @@
 //! `nss-cmc db`: creates a database, shows it, changes its password.
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::{ChangeArgs, NewPasswordArgs, PasswordArgs, StoreArgs};
-use super::token::token_json;
+use super::token::{Token, token_json};
 use crate::cli::enroll::event_text;
 use crate::cli::report::Report;
 use nss_cmc::client::store::database::{self, DatabaseShown};
@@ -35,7 +36,7 @@ pub enum DbCommand {
 )]
 pub struct CreateArgs {
     /// Directory of the new NSS database
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    #[arg(short = 'd', long, value_name = "DIR")]
     #[arg(help_heading = "Database")]
     database: String,
 
@@ -105,6 +106,51 @@ impl DbCommand {
     }
 }
 
+/// Result of `db create`.
+#[derive(Serialize, JsonSchema)]
+pub struct DatabaseCreated {
+    database: String,
+    /// Whether it has a password.
+    password: bool,
+}
+
+/// Result of `db show`.
+#[derive(Serialize, JsonSchema)]
+pub struct Database {
+    database: String,
+    #[schemars(extend("const" = "sql"))]
+    format: &'static str,
+    /// Password of its own token.
+    #[schemars(extend("enum" = ["set", "none", "not initialised", null]))]
+    password: Option<&'static str>,
+    fips: bool,
+    /// Version of NSS.
+    nss: String,
+    tokens: Vec<Token>,
+    /// Number of certificates.
+    certificates: usize,
+    /// Numbers of keys; null if a token is not logged in.
+    keys: Option<KeyCounts>,
+    not_logged_in: Vec<String>,
+    /// Files in the old dbm format, which are ignored.
+    old_files: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct KeyCounts {
+    all: usize,
+    without_certificate: usize,
+    unfinished_requests: usize,
+}
+
+/// Result of `db password`.
+#[derive(Serialize, JsonSchema)]
+pub struct PasswordChanged {
+    token: String,
+    /// Whether it has a password now.
+    password: bool,
+}
+
 /// Runs a command of `db`. `tell` prints messages while the run waits.
 ///
 /// # Errors
@@ -126,7 +172,7 @@ fn create(args: &CreateArgs) -> Result<Report> {
     let with = if args.no_password { "without a password" } else { "with a password" };
     let msg = format!("created NSS database {} {with}", args.database);
     let mut report = Report::done("db create", "created", true, msg)
-        .result(json!({ "database": args.database, "password": !args.no_password }));
+        .result(DatabaseCreated { database: args.database.clone(), password: !args.no_password });
     // An existing directory may be accessible to others.
     report.warnings.extend(exposed(&args.database));
     Ok(report)
@@ -154,22 +200,22 @@ fn show(args: &StoreArgs) -> Result<Report> {
     for name in &shown.old_files {
         report.warnings.push(format!("{name} has the old dbm format and is ignored"));
     }
-    let result = json!({
-        "database": args.database,
-        "format": "sql",
-        "password": password,
-        "fips": shown.is_fips,
-        "nss": version(),
-        "tokens": shown.tokens.iter().map(token_json).collect::<Vec<_>>(),
-        "certificates": shown.certificates,
-        "keys": shown.keys.map(|keys| json!({
-            "all": keys.all,
-            "without_certificate": keys.without_certificate,
-            "unfinished_requests": keys.unfinished,
-        })),
-        "not_logged_in": shown.closed,
-        "old_files": shown.old_files,
-    });
+    let result = Database {
+        database: args.database.clone(),
+        format: "sql",
+        password,
+        fips: shown.is_fips,
+        nss: version(),
+        tokens: shown.tokens.iter().map(token_json).collect(),
+        certificates: shown.certificates,
+        keys: shown.keys.map(|keys| KeyCounts {
+            all: keys.all,
+            without_certificate: keys.without_certificate,
+            unfinished_requests: keys.unfinished,
+        }),
+        not_logged_in: shown.closed.clone(),
+        old_files: shown.old_files.iter().map(ToString::to_string).collect(),
+    };
     Ok(report.result(result).closed(shown.not_closed.map_or(Ok(()), Err)))
 }
 
@@ -206,6 +252,6 @@ fn password(args: &PasswordChangeArgs, tell: &mut dyn FnMut(&str)) -> Result<Rep
     let changes = changed.had_password || changed.has_password;
     let msg = format!("{what} of token {:?}", changed.token);
     let report = Report::done("db password", status, changes, msg)
-        .result(json!({ "token": changed.token, "password": changed.has_password }));
+        .result(PasswordChanged { token: changed.token, password: changed.has_password });
     Ok(report.closed(changed.not_closed.map_or(Ok(()), Err)))
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use serde_json::json;
 
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
+use super::enroll_result::{CertificateIssued, EnrollResult, ExistingCertificate, RequestKey};
 use crate::cli::report::{Report, certificate_json, chain_json};
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::archive::Archive;
@@ -363,13 +363,13 @@ fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> 
             extra_names.join(", ")
         ));
     }
-    report.result(json!({
-        "nickname": enrolled.nickname,
-        "token": enrolled.token,
-        "has_key": enrolled.has_key,
-        "certificate": certificate_json(certificate),
-        "extra_names": extra_names,
-    }))
+    report.result(EnrollResult::Existing(Box::new(ExistingCertificate {
+        nickname: enrolled.nickname.clone(),
+        token: enrolled.token.clone(),
+        has_key: enrolled.has_key,
+        certificate: certificate_json(certificate),
+        extra_names: extra_names.to_vec(),
+    })))
 }
 
 fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -> Report {
@@ -385,17 +385,22 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
         certificate.until()
     );
     let mut report = Report::done("enroll", status, true, msg);
-    let mut result = json!({
-        "nickname": enrolled.nickname,
-        "token": token,
-        "has_key": enrolled.has_key,
-        "certificate": certificate_json(certificate),
-        "chain": chain_json(&issued.chain),
-        "imported_ca_nicknames": issued.imported_cas,
-        "missing_names": issued.missing_names,
-        "subject_replaced": issued.replaced_subject.is_some(),
-        "archived": enrolled.archived,
-    });
+    let result = CertificateIssued {
+        nickname: enrolled.nickname.clone(),
+        token: token.clone(),
+        has_key: enrolled.has_key,
+        certificate: certificate_json(certificate),
+        chain: chain_json(&issued.chain),
+        imported_ca_nicknames: issued.imported_cas.clone(),
+        missing_names: issued.missing_names.clone(),
+        subject_replaced: issued.replaced_subject.is_some(),
+        archived: enrolled.archived,
+        key: issued.key.as_ref().map(|key| RequestKey {
+            key_id: keyid::to_hex(&key.id),
+            key_id_signed: keyid::to_dogtag(&key.id),
+            key_resumed: key.resumed,
+        }),
+    };
     if let Some(nickname) = &enrolled.nickname {
         let beside = if enrolled.has_key { "with its key" } else { "without a key" };
         report = report.line(format!("imported as {nickname:?} {beside} in token {token}"));
@@ -414,12 +419,8 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
         ),
     }
     if let Some(key) = &issued.key {
-        let (id, resumed) = (keyid::to_hex(&key.id), key.resumed);
-        let of = if resumed { ", from an unfinished request" } else { "" };
-        report = report.line(format!("key id {id}{of}"));
-        result["key_id"] = json!(id);
-        result["key_id_signed"] = json!(keyid::to_dogtag(&key.id));
-        result["key_resumed"] = json!(resumed);
+        let of = if key.resumed { ", from an unfinished request" } else { "" };
+        report = report.line(format!("key id {}{of}", keyid::to_hex(&key.id)));
     }
     if enrolled.nickname.is_none() && issued.chain_file.is_none() {
         // The report is the only copy of this certificate.
@@ -437,7 +438,7 @@ fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -
             .push(format!("the CA changed the subject {subject} to {}", certificate.subject));
     }
     report.warnings.extend(about_archive);
-    report.result(result)
+    report.result(EnrollResult::Issued(Box::new(result)))
 }
 
 fn chain_written(path: &Path) -> String {

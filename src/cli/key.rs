@@ -1,7 +1,8 @@
 //! `nss-cmc key`: lists, removes and renames private keys.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::{ChangeArgs, StoreArgs};
 use super::confirm::confirm;
@@ -107,6 +108,44 @@ impl KeyCommand {
     }
 }
 
+/// Result of `key list`.
+#[derive(Serialize, JsonSchema)]
+pub struct Keys {
+    keys: Vec<Key>,
+    /// Tokens that are not logged in: their keys are not listed.
+    not_logged_in: Vec<String>,
+}
+
+/// A private key.
+#[derive(Serialize, JsonSchema)]
+struct Key {
+    /// Key id as certutil prints it.
+    key_id: String,
+    /// Key id as Dogtag's tools print it.
+    key_id_signed: String,
+    token: String,
+    /// `rsa:2048`…
+    r#type: String,
+    label: Option<String>,
+    /// Nicknames of its certificates.
+    certificates: Vec<String>,
+    /// Whether it is the key of an unfinished request.
+    unfinished_request: bool,
+}
+
+/// Result of `key remove`.
+#[derive(Serialize, JsonSchema)]
+pub struct KeyRemoved {
+    key: Key,
+}
+
+/// Result of `key rename`.
+#[derive(Serialize, JsonSchema)]
+pub struct KeyRenamed {
+    key: Key,
+    label_before: Option<String>,
+}
+
 /// Runs a command of `key`. `tell` prints messages while the run waits.
 ///
 /// # Errors
@@ -138,10 +177,8 @@ fn list(args: &StoreArgs) -> Result<Report> {
             plain(key.certificates.join(", ")),
         ]);
     }
-    let result = json!({
-        "keys": listed.keys.iter().map(key_json).collect::<Vec<_>>(),
-        "not_logged_in": listed.closed,
-    });
+    let keys = listed.keys.iter().map(key_json).collect();
+    let result = Keys { keys, not_logged_in: listed.closed.clone() };
     let msg = format!("{} private keys in NSS database {}", listed.keys.len(), args.database);
     let mut report = table.add_to(Report::done("key list", "listed", false, msg)).result(result);
     report.warnings.extend(not_logged_in(&listed.closed, "their keys are not listed"));
@@ -157,16 +194,16 @@ fn kind(key: &KeyEntry) -> String {
     key.spec.map_or_else(|| key.kind.to_string(), |spec| spec.to_string())
 }
 
-fn key_json(key: &KeyEntry) -> Value {
-    json!({
-        "key_id": keyid::to_hex(&key.id),
-        "key_id_signed": keyid::to_dogtag(&key.id),
-        "token": key.token,
-        "type": kind(key),
-        "label": key.label,
-        "certificates": key.certificates,
-        "unfinished_request": key.unfinished,
-    })
+fn key_json(key: &KeyEntry) -> Key {
+    Key {
+        key_id: keyid::to_hex(&key.id),
+        key_id_signed: keyid::to_dogtag(&key.id),
+        token: key.token.clone(),
+        r#type: kind(key),
+        label: key.label.clone(),
+        certificates: key.certificates.clone(),
+        unfinished_request: key.unfinished,
+    }
 }
 
 fn remove(args: &RemoveArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
@@ -187,7 +224,7 @@ fn remove(args: &RemoveArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     let (id, token) = (keyid::to_hex(&key.id), &key.token);
     let msg = format!("removed the {} key {id} from token {token}", kind(key));
     let mut report =
-        Report::done("key remove", "removed", true, msg).result(json!({ "key": key_json(key) }));
+        Report::done("key remove", "removed", true, msg).result(KeyRemoved { key: key_json(key) });
     report
         .warnings
         .extend(changed.public_stays.map(|f| format!("cannot remove its public half: {f}")));
@@ -205,9 +242,9 @@ fn rename(args: &RenameArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         true => format!("removed the label of key {id}"),
         false => format!("label of key {id} set to {label:?}"),
     };
-    let mut result = key_json(key);
-    result["label"] = json!(Some(label).filter(|label| !label.is_empty()));
+    let new = Some(label.clone()).filter(|label| !label.is_empty());
+    let result = Key { label: new, ..key_json(key) };
     let report = Report::done("key rename", "renamed", key.label.as_deref() != Some(label), msg);
-    let report = report.result(json!({ "key": result, "label_before": key.label }));
+    let report = report.result(KeyRenamed { key: result, label_before: key.label.clone() });
     Ok(report.closed(changed.not_closed.map_or(Ok(()), Err)))
 }

@@ -4,25 +4,34 @@ pub(crate) mod args;
 mod ca;
 pub mod cert;
 mod cmc;
+mod config;
 mod confirm;
 mod csr;
 mod db;
 mod enroll;
+mod enroll_result;
 mod key;
+mod layers;
 pub mod message;
 mod pkcs12;
 pub mod report;
+mod request;
 mod revoke;
+mod schema;
 mod shared_token;
 mod status;
 mod table;
 mod token;
+mod version;
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::cli::layers::Filled;
 use crate::cli::report::{Report, error_text, issued_pem};
 use crate::streams::Streams;
 use nss_cmc::error::{Error, Kind, Result};
@@ -42,7 +51,7 @@ use nss_cmc::text::without_userinfo;
 )]
 struct Cli {
     /// Output format
-    #[arg(long, global = true, value_enum, default_value = "text", env = "NSS_CMC_OUTPUT")]
+    #[arg(long, global = true, value_enum, default_value = "text")]
     output: Output,
 
     #[command(subcommand)]
@@ -104,6 +113,15 @@ enum Command {
         #[command(subcommand)]
         command: token::TokenCommand,
     },
+    /// Show the settings of the configuration files and the environment
+    Config {
+        #[command(subcommand)]
+        command: config::ConfigCommand,
+    },
+    /// Print the JSON Schema of the output of --output json
+    Schema(schema::SchemaArgs),
+    /// Show the versions of nss-cmc, NSS, OpenSSL and curl
+    Version,
     /// Show help on a command, a tool or the exit codes
     Help {
         /// `exit-codes`, a command (`enroll`, `csr create`) or a tool (`CMCRequest`)
@@ -115,36 +133,84 @@ enum Command {
 /// Prints the help of a name that isn't a command here; returns `false` for an unknown name.
 pub type OtherHelp = fn(&str, &mut Streams<'_>) -> bool;
 
+/// Returns the command tree, with the options that name the layers.
+fn command() -> clap::Command {
+    layers::with_layers(Cli::command())
+}
+
 /// Runs a command; `args` begin with the program's name. Returns the exit code.
 pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
-    let word = args.get(1).map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
     // Usage lines name the program, whatever link it was started by.
     if let Some(called) = args.first_mut() {
         *called = "nss-cmc".into();
     }
-    // An invalid option is reported in JSON, too, if `--output json` is among the arguments.
-    let wants_json = args.windows(2).any(|w| w[0] == "--output" && w[1] == "json")
-        || args.iter().any(|a| a == "--output=json")
-        || std::env::var_os("NSS_CMC_OUTPUT").is_some_and(|v| v == "json");
-    match Cli::try_parse_from(&args).map_err(|e| with_profile(e, &args)) {
-        Ok(cli) => modern(cli, streams, other_help),
-        Err(e) if !e.use_stderr() => match streams.print(&e.to_string()) {
-            Ok(()) => 0,
-            Err(e) => failed(&e, streams),
-        },
-        Err(e) if wants_json => {
-            let text = e.to_string();
-            let about = text.lines().take_while(|l| !l.starts_with("Usage:")).map(str::trim);
-            let line = about.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
-            let error = Error::new(Kind::Usage, line.trim_start_matches("error: "))
-                .hint("list the commands: nss-cmc --help");
-            fail(&word, &error, Vec::new(), Output::Json, streams)
+    let command = command();
+    let filled = match layers::fill(&command, &args) {
+        Ok(filled) => filled,
+        Err(e) => return fail(&verb(&command, &args), &e, Vec::new(), output(&args), streams),
+    };
+    let args = filled.as_ref().map_or(args, |filled| filled.args.clone());
+    let parsed = command.clone().try_get_matches_from(&args).and_then(|matches| {
+        let secrets = filled.as_ref().map(|filled| filled.secrets.clone()).unwrap_or_default();
+        let cli = request::hand_over(secrets, || Cli::from_arg_matches(&matches))?;
+        Ok((matches, cli))
+    });
+    let (cli, filled) = match (parsed, filled) {
+        (Ok((matches, cli)), Some(filled)) => {
+            if let Err(e) = filled.check_stdin(&command, &matches) {
+                return fail(&filled.verb, &e, Vec::new(), cli.output, streams);
+            }
+            (cli, filled)
         }
-        Err(e) => {
-            streams.tell(without_userinfo(e.to_string().trim_end()));
-            Kind::Usage.exit()
+        (Ok((_, cli)), None) => (cli, Filled::default()),
+        (Err(e), filled) => {
+            return refused(&with_profile(e, &args), &args, filled, &command, streams);
         }
+    };
+    modern(cli, filled, streams, other_help)
+}
+
+/// Prints what clap refuses, or its help. Returns the exit code.
+fn refused(
+    e: &clap::Error,
+    args: &[OsString],
+    filled: Option<Filled>,
+    command: &clap::Command,
+    streams: &mut Streams<'_>,
+) -> u8 {
+    let text = e.to_string();
+    if !e.use_stderr() {
+        return streams.print(&text).map_or_else(|e| failed(&e, streams), |()| 0);
     }
+    let notes = filled.map(|filled| filled.notes(&text)).unwrap_or_default();
+    if output(args) == Output::Json {
+        let error = Error::new(Kind::Usage, layers::one_line(&text))
+            .hint("list the commands: nss-cmc --help");
+        let error = notes.into_iter().fold(error, Error::note);
+        return fail(&verb(command, args), &error, Vec::new(), Output::Json, streams);
+    }
+    streams.tell(without_userinfo(text.trim_end()));
+    notes.iter().for_each(|note| streams.tell(without_userinfo(&format!("note: {note}"))));
+    Kind::Usage.exit()
+}
+
+/// Returns the verb that the arguments name; the first argument if they name none.
+fn verb(command: &clap::Command, args: &[OsString]) -> String {
+    let mut built = command.clone();
+    built.build();
+    let words = layers::verb(&built, args).1;
+    match words.is_empty() {
+        true => args.get(1).map(|arg| arg.to_string_lossy().into_owned()).unwrap_or_default(),
+        false => words.join(" "),
+    }
+}
+
+/// Returns the format of the output, for arguments that clap refuses.
+fn output(args: &[OsString]) -> Output {
+    let asked = args.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
+        || args.iter().any(|arg| arg == "--output=json")
+        || std::env::var_os("NSS_CMC_OUTPUT").is_some_and(|value| value == "json");
+    if asked { Output::Json } else { Output::Text }
 }
 
 /// Adds --profile to the missing arguments of `enroll`: clap can't express that an EST server needs
@@ -169,7 +235,7 @@ fn with_profile(mut e: clap::Error, args: &[OsString]) -> clap::Error {
     e
 }
 
-fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
+fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
     // A command that only reads has nothing to roll back: a signal may end it at any time.
     let reads = match &cli.command {
         Command::Cmc { command } => command.reads(),
@@ -180,11 +246,13 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
         Command::Db { command } => command.reads(),
         Command::Key { command } => command.reads(),
         Command::Token { .. } => true,
+        Command::Config { .. } | Command::Schema(_) | Command::Version => true,
         Command::Help { .. } => true,
         _ => false,
     };
     let watch = (!reads).then(Watch::begin);
-    let mut warnings = cli.command.warnings();
+    let mut warnings = filled.config.warnings.clone();
+    warnings.extend(cli.command.warnings());
     let output = cli.output;
     if let Some(file) = cli.command.output_file() {
         streams.make_way_for(file);
@@ -223,6 +291,11 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
         Command::Status(args) => ("status", status::run(*args)),
         Command::Ca { command } => (command.name(), ca::run(command, streams)),
         Command::SharedToken(args) => ("shared-token", shared_token::run(*args)),
+        Command::Config { command } => {
+            ("config show", config::run(&command, &filled.config, &self::command()))
+        }
+        Command::Schema(args) => ("schema", schema::run(&args)),
+        Command::Version => ("version", Ok(version::run())),
         Command::Help { topic } => ("help", help(&topic, streams, other_help)),
     };
     drop(watch);
@@ -271,7 +344,8 @@ impl Command {
             Command::Status(args) => args.warnings(),
             Command::Ca { command } => command.warnings(),
             Command::SharedToken(args) => args.warnings(),
-            Command::Help { .. } => Vec::new(),
+            Command::Config { .. } | Command::Schema(_) => Vec::new(),
+            Command::Version | Command::Help { .. } => Vec::new(),
         }
     }
 }
@@ -346,15 +420,38 @@ fn warn(warnings: impl IntoIterator<Item = String>, streams: &mut Streams<'_>) {
     }
 }
 
+/// Result of `help`.
+#[derive(Default, Serialize, JsonSchema)]
+pub struct HelpShown {
+    /// The exit codes, if they are the topic.
+    exit_codes: Vec<ExitCode>,
+}
+
+/// An exit code other than 0.
+#[derive(Serialize, JsonSchema)]
+struct ExitCode {
+    exit: u8,
+    kind: &'static str,
+    /// Whether trying again later may help.
+    retryable: bool,
+    meaning: &'static str,
+}
+
 fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> Result<Report> {
-    use clap::CommandFactory;
     if topic == ["exit-codes"] {
         let mut report = Report::done("help", "found", false, "exit  kind          meaning");
         report.lines.push("   0                success, or nothing to do".into());
+        let mut exit_codes = Vec::new();
         for row in Kind::ALL {
             report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
+            exit_codes.push(ExitCode {
+                exit: row.exit,
+                kind: row.name,
+                retryable: row.retryable,
+                meaning: row.meaning,
+            });
         }
-        return Ok(report);
+        return Ok(report.result(HelpShown { exit_codes }));
     }
     if let [tool] = topic
         && other_help(tool, streams)
@@ -362,7 +459,7 @@ fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> R
         streams.print("")?;
         return Ok(Report { shown: true, ..Report::done("help", "found", false, "") });
     }
-    let mut command = Cli::command();
+    let mut command = command();
     // Usage lines of subcommands get the program's name.
     command.build();
     let mut at = &mut command;
@@ -379,10 +476,9 @@ fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_tree_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -1,9 +1,11 @@
 //! The result of a command as one object, printed as text or as JSON.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
+use nss_cmc::Number;
 use nss_cmc::certificate::{Summary, summary};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
@@ -13,9 +15,10 @@ use nss_cmc::pem;
 pub const SCHEMA: &str = "nss-cmc/1";
 
 /// The result of a command. Its JSON has the keys that Ansible expects of a module.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// Version of the shape. Additions don't change it.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: &'static str,
     /// The command (`enroll`).
     pub command: String,
@@ -25,13 +28,15 @@ pub struct Report {
     pub failed: bool,
     /// One lower_snake word (`issued`).
     pub status: String,
-    /// The result in one line.
+    /// The result for people; in one line, unless it is a PEM.
     pub msg: String,
     /// The details. Lists are always arrays, absent values are null, times are RFC 3339 in UTC.
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     pub result: Value,
     /// Warnings of a run that succeeded or failed.
     pub warnings: Vec<String>,
-    /// The error of a failed run; `None` on success.
+    /// The error of a failed run, or of one whose certificate isn't issued yet; null on success.
+    #[schemars(with = "Option<Failure>")]
     pub error: Option<Value>,
     /// Further lines of the text form.
     #[serde(skip)]
@@ -68,8 +73,8 @@ impl Report {
     }
 
     /// Sets the details.
-    pub fn result(mut self, result: Value) -> Report {
-        self.result = result;
+    pub fn result(mut self, result: impl Serialize) -> Report {
+        self.result = value(result);
         self
     }
 
@@ -95,28 +100,12 @@ impl Report {
         } else {
             "failed"
         };
-        let nss = e
-            .nss()
-            .map(|f| json!({ "call": f.call, "code": f.code, "name": f.name, "text": f.text }));
         let mut report = Report::done(command, status, false, e.to_string());
         report.failed = !pending;
         report.changed = e.left_behind().is_some();
-        report.result = facts(e);
+        report.result = facts(e).map_or(Value::Null, value);
         report.exit = e.kind().exit();
-        report.error = Some(json!({
-            "kind": e.kind().name(),
-            "exit": e.kind().exit(),
-            "retryable": e.is_retryable(),
-            "nss": nss,
-            "cmc": e.cmc_detail().map(|c| json!({
-                "status": c.status,
-                "fail_info": c.fail_info,
-                "text": c.text,
-            })),
-            "http": e.http_status().map(|s| json!({ "status": s })),
-            "hint": e.hint_text(),
-            "notes": e.notes(),
-        }));
+        report.error = Some(value(Failure::of(e)));
         report
     }
 
@@ -138,57 +127,214 @@ impl Report {
     }
 }
 
-/// Returns the details of a failure: keys and files that remain, missing names.
-fn facts(e: &Error) -> Value {
-    let mut facts = Map::new();
-    let mut add = |name: &str, value: Value| facts.insert(name.to_owned(), value);
-    let left = e.left_behind();
-    if let Some(key) = left.and_then(|l| l.key.as_ref()) {
-        add("key_id", json!(keyid::to_hex(&key.id)));
-        add("key_id_signed", json!(keyid::to_dogtag(&key.id)));
-        key.label.as_ref().map(|label| add("key_label", json!(label)));
-    }
-    if let Some(der) = left.and_then(|l| l.certificate.as_deref()) {
-        // The only copy, even if it can't be decoded.
-        let unread = || json!({ "pem": pem::encode("CERTIFICATE", der) });
-        add("certificate", summary(der).map_or_else(|_| unread(), |s| certificate_json(&s)));
-    }
-    let chain = left.and_then(|l| l.chain.as_deref());
-    if let Some(chain) = chain {
-        add("chain", chain_json(chain));
-    }
-    if e.nickname().is_some() || chain.is_some() {
-        add("nickname", json!(e.nickname()));
-    }
-    if !e.differences().is_empty() {
-        add("differences", json!(e.differences()));
-    }
-    if !e.missing_names().is_empty() {
-        add("missing_names", json!(e.missing_names()));
-    }
-    if facts.is_empty() { Value::Null } else { facts.into() }
+/// Why a run failed.
+#[derive(Serialize, JsonSchema)]
+struct Failure {
+    /// The kind, as in the table of exit codes.
+    #[schemars(extend("enum" = Kind::ALL.iter().map(|row| row.name).collect::<Vec<_>>()))]
+    kind: &'static str,
+    /// Exit code.
+    #[schemars(extend("enum" = Kind::ALL.iter().map(|row| row.exit).collect::<Vec<_>>()))]
+    exit: u8,
+    /// Whether trying again later may help.
+    retryable: bool,
+    /// The call of NSS that failed.
+    nss: Option<NssFault>,
+    /// The CMC status of the CA.
+    cmc: Option<CmcStatus>,
+    /// The HTTP status of the server.
+    http: Option<HttpStatus>,
+    /// One thing to try.
+    hint: Option<String>,
+    /// Facts about the state after the failure.
+    notes: Vec<String>,
 }
 
-/// Returns a time for JSON (RFC 3339).
-pub fn time(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+/// A failed call of NSS.
+#[derive(Serialize, JsonSchema)]
+struct NssFault {
+    /// The C function.
+    call: &'static str,
+    /// NSPR's error code; 0 if NSS gave none.
+    code: i32,
+    /// Its name (`SEC_ERROR_BAD_PASSWORD`).
+    name: String,
+    /// NSS's sentence for it.
+    text: String,
+}
+
+/// The CMC status of the CA.
+#[derive(Serialize, JsonSchema)]
+struct CmcStatus {
+    /// CMCStatus by name (`failed`).
+    status: String,
+    /// CMCFailInfo by name (`badRequest`), or its number.
+    fail_info: Option<String>,
+    /// statusString.
+    text: Option<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct HttpStatus {
+    status: u32,
+}
+
+impl Failure {
+    fn of(e: &Error) -> Failure {
+        Failure {
+            kind: e.kind().name(),
+            exit: e.kind().exit(),
+            retryable: e.is_retryable(),
+            nss: e.nss().map(|fault| NssFault {
+                call: fault.call,
+                code: fault.code,
+                name: fault.name.clone(),
+                text: fault.text.clone(),
+            }),
+            cmc: e.cmc_detail().map(|detail| CmcStatus {
+                status: detail.status.clone(),
+                fail_info: detail.fail_info.clone(),
+                text: detail.text.clone(),
+            }),
+            http: e.http_status().map(|status| HttpStatus { status }),
+            hint: e.hint_text().map(ToOwned::to_owned),
+            notes: e.notes().to_vec(),
+        }
+    }
+}
+
+/// What a failed run leaves behind, or found. Only the keys that apply are there.
+#[derive(Default, Serialize, JsonSchema)]
+pub struct LeftBehind {
+    /// Id of a key that stays in its token, as certutil prints it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id: Option<String>,
+    /// The same id as Dogtag's tools print it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_id_signed: Option<String>,
+    /// Label of the key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_label: Option<String>,
+    /// The certificate, if one was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<AnyCertificate>,
+    /// Its issuers as PEM, nearest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<Vec<String>>,
+    /// The nickname that the run is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nickname: Option<Option<String>>,
+    /// Differences between the existing certificate and the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    differences: Vec<String>,
+    /// Requested names that the certificate lacks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    missing_names: Vec<String>,
+}
+
+/// Returns what the JSON of a failure says about its consequences; `None` if there is nothing.
+fn facts(e: &Error) -> Option<LeftBehind> {
+    let left = e.left_behind();
+    let key = left.and_then(|l| l.key.as_ref());
+    let chain = left.and_then(|l| l.chain.as_deref()).map(chain_json);
+    let named = e.nickname().is_some() || chain.is_some();
+    let facts = LeftBehind {
+        key_id: key.map(|key| keyid::to_hex(&key.id)),
+        key_id_signed: key.map(|key| keyid::to_dogtag(&key.id)),
+        key_label: key.and_then(|key| key.label.clone()),
+        certificate: left.and_then(|l| l.certificate.as_deref()).map(any_certificate),
+        nickname: named.then(|| e.nickname().map(ToOwned::to_owned)),
+        chain,
+        differences: e.differences().to_vec(),
+        missing_names: e.missing_names().to_vec(),
+    };
+    let is_empty = key.is_none()
+        && facts.certificate.is_none()
+        && !named
+        && facts.differences.is_empty()
+        && facts.missing_names.is_empty();
+    (!is_empty).then_some(facts)
+}
+
+/// Returns a result as a JSON value; its keys are sorted.
+pub fn value(of: impl Serialize) -> Value {
+    // These types have string keys only, so that it can't fail.
+    serde_json::to_value(of).unwrap_or_default()
+}
+
+/// A time in UTC (RFC 3339).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(inline, extend("format" = "date-time"))]
+pub struct Time(String);
+
+/// Returns a time for JSON.
+pub fn time(time: DateTime<Utc>) -> Time {
+    Time(time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
+/// A serial number.
+#[derive(Serialize, JsonSchema)]
+pub struct Serial {
+    /// `0x` and hexadecimal digits.
+    pub hex: String,
+    /// Decimal digits; null beyond 320 bits.
+    pub dec: Option<String>,
+}
+
+/// Returns a serial number for JSON.
+pub fn serial_json(number: &Number) -> Serial {
+    Serial { hex: number.hex(), dec: number.decimal() }
+}
+
+/// A certificate.
+#[derive(Serialize, JsonSchema)]
+pub struct Certificate {
+    pem: String,
+    subject: String,
+    issuer: String,
+    serial: Serial,
+    not_before: Time,
+    not_after: Time,
+    /// subjectAltName: `DNS:www.example.com`…
+    sans: Vec<String>,
+}
+
+/// A certificate that perhaps can't be decoded.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AnyCertificate {
+    /// Its fields.
+    Decoded(Certificate),
+    /// Only its PEM: it can't be decoded.
+    Undecoded {
+        /// Its PEM.
+        pem: String,
+    },
 }
 
 /// Returns a summary of a certificate, with its PEM.
-pub fn certificate_json(of: &Summary) -> Value {
-    json!({
-        "pem": pem::encode("CERTIFICATE", &of.der),
-        "subject": of.subject,
-        "issuer": of.issuer,
-        "serial": { "hex": of.serial_hex(), "dec": of.number().decimal() },
-        "not_before": time(of.not_before),
-        "not_after": time(of.not_after),
-        "sans": of.sans,
-    })
+pub fn certificate_json(of: &Summary) -> Certificate {
+    Certificate {
+        pem: pem::encode("CERTIFICATE", &of.der),
+        subject: of.subject.clone(),
+        issuer: of.issuer.clone(),
+        serial: Serial { hex: of.serial_hex(), dec: of.number().decimal() },
+        not_before: time(of.not_before),
+        not_after: time(of.not_after),
+        sans: of.sans.clone(),
+    }
 }
 
-/// Returns DER certificates as an array of PEM strings.
-pub fn chain_json(chain: &[Vec<u8>]) -> Value {
+/// As [`certificate_json`], for DER; only the PEM if it can't be decoded.
+pub fn any_certificate(der: &[u8]) -> AnyCertificate {
+    match summary(der) {
+        Ok(of) => AnyCertificate::Decoded(certificate_json(&of)),
+        Err(_) => AnyCertificate::Undecoded { pem: pem::encode("CERTIFICATE", der) },
+    }
+}
+
+/// Returns DER certificates as PEM.
+pub fn chain_json(chain: &[Vec<u8>]) -> Vec<String> {
     chain.iter().map(|der| pem::encode("CERTIFICATE", der)).collect()
 }
 

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{ArgGroup, Args};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs};
-use crate::cli::report::Report;
+use crate::cli::report::{Report, Serial, Time, serial_json, time};
 use nss_cmc::Number;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::dogtag::records::State;
@@ -121,12 +121,36 @@ impl RevokeArgs {
     }
 }
 
+/// Result of `revoke`.
+#[derive(Serialize, JsonSchema)]
+pub struct Revocation {
+    serial: Serial,
+    issuer: Option<String>,
+    subject: Option<String>,
+    not_before: Option<Time>,
+    not_after: Option<Time>,
+    /// Where the certificate was found.
+    #[schemars(extend("enum" = ["ca", "database", "file", null]))]
+    seen_in: Option<&'static str>,
+    /// The requested reason; null for a release.
+    reason: Option<String>,
+    /// Who authenticates the request.
+    #[schemars(extend("enum" = ["owner", "agent", "shared_secret"]))]
+    by: &'static str,
+    profile: Option<String>,
+    /// The last state in the CA's records.
+    state: Option<String>,
+    recorded_reason: Option<String>,
+    /// Whether the records show the requested state; null if they were not read again.
+    verified: Option<bool>,
+}
+
 /// Runs `revoke`.
 ///
 /// # Errors
 /// As [`revoke`].
 pub fn run(args: RevokeArgs) -> Result<Report> {
-    let by_secret = args.ask_shared_secret || args.shared_secret.source().is_some();
+    let by_secret = args.ask_shared_secret || args.shared_secret.is_given();
     if by_secret && args.signer.is_some() {
         return Err(Error::new(Kind::Usage, "--signer cannot be used with a shared secret")
             .because("the CA refuses a signed request with a shared secret"));
@@ -249,7 +273,6 @@ fn report(revoked: Revoked, check: bool) -> Report {
     if let (Some(state), None | Some(true)) = (state, revoked.verified) {
         report = report.line(format!("state at the CA: {state}"));
     }
-    let moment = |t: DateTime<Utc>| t.to_rfc3339_opts(SecondsFormat::Secs, true);
     let seen_in = revoked.seen_in.map(|source| match source {
         Source::Database => "database",
         Source::File => "file",
@@ -261,18 +284,18 @@ fn report(revoked: Revoked, check: bool) -> Report {
         By::SharedSecret => "shared_secret",
     };
     report.warnings = revoked.notices.iter().map(|n| notice(n, &revoked)).collect();
-    report.result(json!({
-        "serial": { "hex": revoked.serial.hex(), "dec": revoked.serial.to_string() },
-        "issuer": revoked.issuer,
-        "subject": revoked.subject,
-        "not_before": revoked.validity.map(|(begin, _)| moment(begin)),
-        "not_after": revoked.validity.map(|(_, end)| moment(end)),
-        "seen_in": seen_in,
-        "reason": reason,
-        "by": by,
-        "profile": revoked.profile,
-        "state": state.map(State::word),
-        "recorded_reason": state.and_then(State::reason),
-        "verified": revoked.verified,
-    }))
+    report.result(Revocation {
+        serial: serial_json(&revoked.serial),
+        issuer: revoked.issuer.clone(),
+        subject: revoked.subject.clone(),
+        not_before: revoked.validity.map(|(begin, _)| time(begin)),
+        not_after: revoked.validity.map(|(_, end)| time(end)),
+        seen_in,
+        reason: reason.map(|reason| reason.to_string()),
+        by,
+        profile: revoked.profile.clone(),
+        state: state.map(|state| state.word().to_owned()),
+        recorded_reason: state.and_then(State::reason),
+        verified: revoked.verified,
+    })
 }

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::{PasswordArgs, SharedSecretArgs, warnings};
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{Certificate, Report, certificate_json};
 use nss_cmc::client::shared_token::{Entry, Recipient, SharedTokenSpec, encrypt, ldif};
 use nss_cmc::cmc::control::check_identification;
 use nss_cmc::error::{Error, Kind, Result};
@@ -30,7 +31,7 @@ pub struct SharedTokenArgs {
     nickname: Option<String>,
 
     /// NSS database directory, for --nickname
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    #[arg(short = 'd', long, value_name = "DIR")]
     database: Option<String>,
 
     #[command(flatten)]
@@ -76,6 +77,17 @@ impl SharedTokenArgs {
     }
 }
 
+/// Result of `shared-token`.
+#[derive(Serialize, JsonSchema)]
+pub struct SharedToken {
+    /// The encrypted secret in base64.
+    token: String,
+    /// LDIF for the entry, if one is named.
+    ldif: Option<String>,
+    /// The certificate that it is encrypted for.
+    recipient: Certificate,
+}
+
 /// Runs `shared-token`.
 ///
 /// # Errors
@@ -103,8 +115,11 @@ pub fn run(args: SharedTokenArgs) -> Result<Report> {
         recipient.subject,
         recipient.serial_hex()
     );
-    let mut report = Report::done("shared-token", "encrypted", false, msg)
-        .result(json!({ "token": text, "ldif": ldif, "recipient": certificate_json(recipient) }));
+    let mut report = Report::done("shared-token", "encrypted", false, msg).result(SharedToken {
+        token: text.clone(),
+        ldif: ldif.clone(),
+        recipient: certificate_json(recipient),
+    });
     report.lines.push(String::new());
     report.lines.push(ldif.unwrap_or(text).trim_end().to_owned());
     report.warnings = warnings;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::{ReachArgs, TrustArgs, duration};
-use super::report::{Report, certificate_json, time};
+use super::report::{Certificate, Report, Time, certificate_json, time};
 use super::table::{Look, Table, plain};
 use nss_cmc::Number;
 use nss_cmc::client::dogtag::records::State;
@@ -51,7 +52,7 @@ pub struct StatusArgs {
     database: TrustArgs,
 
     /// URL of the CA whose records are read (https://host:port). Default: only OCSP is queried
-    #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
+    #[arg(long, value_name = "URL", help_heading = "CA")]
     ca: Option<String>,
 
     /// Do not query the OCSP responders that the certificates name
@@ -67,6 +68,41 @@ impl StatusArgs {
     pub fn warnings(&self) -> Vec<String> {
         self.database.warnings()
     }
+}
+
+/// Result of `status`.
+#[derive(Serialize, JsonSchema)]
+pub struct Statuses {
+    certificates: Vec<CertificateStatus>,
+}
+
+/// The status of a certificate.
+#[derive(Serialize, JsonSchema)]
+struct CertificateStatus {
+    nickname: Option<String>,
+    #[schemars(extend("enum" = [
+        "valid", "due", "expired", "not_yet_valid", "revoked", "on_hold"
+    ]))]
+    status: String,
+    /// Whether it is valid, not due, and its key is not missing.
+    serves: bool,
+    /// Null if the certificate is not in the database.
+    has_key: Option<bool>,
+    certificate: Certificate,
+    #[schemars(extend("enum" = ["not_asked", "found", "absent", "unknown"]))]
+    ca_record: &'static str,
+    /// State in the CA's records.
+    ca_state: Option<String>,
+    #[schemars(extend("enum" = ["not_asked", "no_responder", "answered", "unknown"]))]
+    ocsp: &'static str,
+    #[schemars(extend("enum" = ["good", "revoked", "on_hold", "unknown", null]))]
+    ocsp_state: Option<&'static str>,
+    /// URL of the responder.
+    ocsp_responder: Option<String>,
+    /// Whether the response repeats the nonce.
+    ocsp_nonce: Option<bool>,
+    revocation_reason: Option<String>,
+    revocation_date: Option<Time>,
 }
 
 /// Runs `status`.
@@ -92,8 +128,7 @@ pub fn run(args: StatusArgs) -> Result<Report> {
     let mut report = if lists { list(&all) } else { one(&all) };
     report.warnings = all.iter().flat_map(warnings).collect();
     report.exit = if all.iter().all(Standing::serves) { 0 } else { Kind::Untrusted.exit() };
-    let certificates: Vec<Value> = all.iter().map(standing_json).collect();
-    let report = report.result(json!({ "certificates": certificates }));
+    let report = report.result(Statuses { certificates: all.iter().map(standing_json).collect() });
     Ok(report.closed(not_closed.map_or(Ok(()), Err)))
 }
 
@@ -210,7 +245,7 @@ fn warnings(of: &Standing) -> Vec<String> {
     [recorded, responded, differ].into_iter().flatten().collect()
 }
 
-fn standing_json(of: &Standing) -> Value {
+fn standing_json(of: &Standing) -> CertificateStatus {
     let (asked, state) = match &of.recorded {
         Recorded::NotAsked => ("not_asked", None),
         Recorded::As(state) => ("found", Some(state)),
@@ -229,24 +264,24 @@ fn standing_json(of: &Standing) -> Value {
         (_, Some(State::Revoked { date, .. })) => *date,
         _ => None,
     };
-    json!({
-        "nickname": of.nickname,
-        "status": of.verdict().word(),
-        "serves": of.serves(),
-        "has_key": of.has_key,
-        "certificate": certificate_json(&of.certificate),
-        "ca_record": asked,
-        "ca_state": state.map(|state| state.word()),
-        "ocsp": ocsp,
-        "ocsp_state": answer.map(|(_, answer)| match &answer.status {
+    CertificateStatus {
+        nickname: of.nickname.clone(),
+        status: of.verdict().word().to_owned(),
+        serves: of.serves(),
+        has_key: of.has_key,
+        certificate: certificate_json(&of.certificate),
+        ca_record: asked,
+        ca_state: state.map(|state| state.word().to_owned()),
+        ocsp,
+        ocsp_state: answer.map(|(_, answer)| match &answer.status {
             OcspStatus::Good => "good",
             OcspStatus::Revoked { reason: Some(6), .. } => "on_hold",
             OcspStatus::Revoked { .. } => "revoked",
             OcspStatus::Unknown => "unknown",
         }),
-        "ocsp_responder": answer.map(|(url, _)| url),
-        "ocsp_nonce": answer.map(|(_, answer)| answer.has_nonce),
-        "revocation_reason": revocation.as_ref().and_then(State::reason),
-        "revocation_date": date.map(time),
-    })
+        ocsp_responder: answer.map(|(url, _)| url.clone()),
+        ocsp_nonce: answer.map(|(_, answer)| answer.has_nonce),
+        revocation_reason: revocation.as_ref().and_then(State::reason),
+        revocation_date: date.map(time),
+    }
 }

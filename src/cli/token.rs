@@ -1,7 +1,8 @@
 //! `nss-cmc token`: lists and tests the PKCS #11 tokens of a database.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::args::{PasswordArgs, StoreArgs};
 use super::db::password_word;
@@ -32,7 +33,7 @@ pub enum TokenCommand {
 )]
 pub struct ListArgs {
     /// NSS database directory (cert9.db, key4.db)
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    #[arg(short = 'd', long, value_name = "DIR")]
     #[arg(help_heading = "Database")]
     database: String,
 }
@@ -51,7 +52,7 @@ pub struct CheckArgs {
     token: String,
 
     /// NSS database directory (cert9.db, key4.db)
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE")]
+    #[arg(short = 'd', long, value_name = "DIR")]
     #[arg(help_heading = "Database")]
     database: String,
 
@@ -77,6 +78,57 @@ impl TokenCommand {
     }
 }
 
+/// Result of `token list`.
+#[derive(Serialize, JsonSchema)]
+pub struct Tokens {
+    tokens: Vec<Token>,
+}
+
+/// A PKCS #11 token.
+#[derive(Serialize, JsonSchema)]
+pub struct Token {
+    name: String,
+    label: String,
+    /// Whether it is the database's own.
+    internal: bool,
+    fips: bool,
+    #[schemars(extend("enum" = ["set", "none", "not_initialised"]))]
+    password: String,
+    #[schemars(extend("enum" = ["good", "failed", "final_try", "locked"]))]
+    pin_state: &'static str,
+    logged_in: bool,
+    read_only: bool,
+    keypad: bool,
+    slot: String,
+    module: String,
+    library: Option<String>,
+    manufacturer: String,
+    model: String,
+    serial: String,
+}
+
+/// Result of `token check`.
+#[derive(Serialize, JsonSchema)]
+pub struct Checked {
+    token: Token,
+    abilities: Vec<Tested>,
+}
+
+/// What a token was tested for.
+#[derive(Serialize, JsonSchema)]
+struct Tested {
+    what: String,
+    #[schemars(extend("enum" = [
+        "generate", "sign", "wrap", "encrypt_session_key", "decrypt_session_key"
+    ]))]
+    kind: &'static str,
+    works: bool,
+    /// Why it doesn't.
+    reason: Option<String>,
+    /// Name of NSS's error.
+    nss: Option<String>,
+}
+
 /// Runs a command of `token`.
 ///
 /// # Errors
@@ -89,7 +141,7 @@ pub fn run(command: TokenCommand) -> Result<Report> {
 }
 
 fn list(args: ListArgs) -> Result<Report> {
-    let password = PasswordArgs { password_file: None, password_fd: None, password_env: None };
+    let password = PasswordArgs::default();
     let store = StoreArgs { database: args.database, token: None, password };
     let passwords = store.password.passwords();
     let listed =
@@ -118,7 +170,7 @@ fn list(args: ListArgs) -> Result<Report> {
             plain(&token.info.serial),
         ]);
     }
-    let result = json!({ "tokens": listed.tokens.iter().map(token_json).collect::<Vec<_>>() });
+    let result = Tokens { tokens: listed.tokens.iter().map(token_json).collect() };
     let msg = format!("{} tokens in NSS database {}", listed.tokens.len(), store.database);
     let report = table.add_to(Report::done("token list", "listed", false, msg)).result(result);
     Ok(report.closed(listed.not_closed.map_or(Ok(()), Err)))
@@ -141,31 +193,31 @@ fn mode(token: &TokenEntry) -> String {
     words.collect::<Vec<_>>().join(",")
 }
 
-/// Returns the JSON of a token.
-pub fn token_json(token: &TokenEntry) -> Value {
+/// Returns a token for JSON.
+pub fn token_json(token: &TokenEntry) -> Token {
     let pin = match token.info.pin {
         PinState::Good => "good",
         PinState::Failed => "failed",
         PinState::FinalTry => "final_try",
         PinState::Locked => "locked",
     };
-    json!({
-        "name": token.name,
-        "label": token.label,
-        "internal": token.is_internal,
-        "fips": token.is_fips,
-        "password": password_word(token).replace(' ', "_"),
-        "pin_state": pin,
-        "logged_in": token.logged_in,
-        "read_only": token.read_only,
-        "keypad": token.has_keypad,
-        "slot": token.slot,
-        "module": token.module,
-        "library": Some(&token.library).filter(|library| !library.is_empty()),
-        "manufacturer": token.info.manufacturer,
-        "model": token.info.model,
-        "serial": token.info.serial,
-    })
+    Token {
+        name: token.name.clone(),
+        label: token.label.clone(),
+        internal: token.is_internal,
+        fips: token.is_fips,
+        password: password_word(token).replace(' ', "_"),
+        pin_state: pin,
+        logged_in: token.logged_in,
+        read_only: token.read_only,
+        keypad: token.has_keypad,
+        slot: token.slot.clone(),
+        module: token.module.clone(),
+        library: Some(token.library.clone()).filter(|library| !library.is_empty()),
+        manufacturer: token.info.manufacturer.clone(),
+        model: token.info.model.clone(),
+        serial: token.info.serial.clone(),
+    }
 }
 
 fn checked(args: CheckArgs) -> Result<Report> {
@@ -185,19 +237,19 @@ fn checked(args: CheckArgs) -> Result<Report> {
             Outcome::Fails(e) => e.nss().map(|f| f.name.clone()),
             _ => None,
         };
-        list.push(json!({
-            "what": ability_text(ability),
-            "kind": kind(ability),
-            "works": word == "yes",
-            "reason": Some(&reason).filter(|reason| !reason.is_empty()),
-            "nss": nss,
-        }));
+        list.push(Tested {
+            what: ability_text(ability),
+            kind: kind(ability),
+            works: word == "yes",
+            reason: Some(reason.clone()).filter(|reason| !reason.is_empty()),
+            nss,
+        });
         table.row([plain(ability_text(ability)), (word.into(), look), plain(reason)]);
     }
     let works = abilities.iter().filter(|(_, o)| matches!(o, Outcome::Works)).count();
     let msg = format!("token {:?} supports {works} of {}", token.name, abilities.len());
     let report = Report::done("token check", "checked", false, msg)
-        .result(json!({ "token": token_json(&token), "abilities": list }));
+        .result(Checked { token: token_json(&token), abilities: list });
     Ok(table.add_to(report).closed(not_closed.map_or(Ok(()), Err)))
 }
 

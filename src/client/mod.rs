@@ -29,3 +29,4 @@ pub mod status;
 pub mod store;
 mod token_nickname;
 pub mod verify_response;
+pub mod versions;

@@ -9,6 +9,7 @@ mod bridge;
 pub(crate) mod endpoint;
 pub(crate) mod est;
 mod failure;
+pub(crate) mod libraries;
 mod proxy;
 mod server;
 pub(crate) mod url;

@@ -62,6 +62,7 @@ pub fn nss_cmc<S: AsRef<std::ffi::OsStr>>(dir: &Path, args: &[S]) -> Said {
         .current_dir(dir)
         .env_remove("NSS_CMC_LEGACY_EXIT")
         .env_remove("NSS_CMC_OUTPUT")
+        .env("NSS_CMC_CONFIG", "/dev/null")
         .args(args));
     // NSS shuts down only when every handle was released, so every run also checks for leaks.
     assert!(!said.err.contains("cannot shut down NSS"), "{}", said.err);

@@ -4,13 +4,14 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::show::handed_out;
 use crate::cli::args::{PasswordArgs, ReachArgs};
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{Certificate, Report, certificate_json};
 use crate::streams::Streams;
-use nss_cmc::certificate::summary;
+use nss_cmc::certificate::{Summary, summary};
 use nss_cmc::client::ca::{Chain, Fingerprint, Trusted, Vouched, chain, trust};
 use nss_cmc::client::input;
 use nss_cmc::client::session::{Needs, Session};
@@ -31,14 +32,14 @@ Examples:
   nss-cmc ca chain -d DIR --ca https://ca.example.com:8443 --out chain.pem    (CA already trusted)")]
 pub struct ChainArgs {
     /// NSS database directory; not needed with --fingerprint, unless for --trust
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE", help_heading = DATABASE)]
+    #[arg(short = 'd', long, value_name = "DIR", help_heading = DATABASE)]
     database: Option<String>,
 
     #[command(flatten, next_help_heading = DATABASE)]
     password: PasswordArgs,
 
-    /// URL of the CA (https://host:port)
-    #[arg(long, value_name = "URL", env = "NSS_CMC_CA", help_heading = "CA")]
+    /// URL of the CA (https://host:port), or its name in the configuration file
+    #[arg(long, value_name = "URL", help_heading = "CA")]
     ca: String,
 
     #[command(flatten)]
@@ -80,6 +81,35 @@ impl ChainArgs {
     pub fn warnings(&self) -> Vec<String> {
         self.password.warnings(self.database.as_deref())
     }
+}
+
+/// Result of `ca chain`.
+#[derive(Serialize, JsonSchema)]
+pub struct ChainFetched {
+    /// The CA's own certificate first.
+    certificates: Vec<ChainCertificate>,
+    /// Who vouches for the chain.
+    #[schemars(extend("enum" = ["database", "fingerprint", "user"]))]
+    vouched_by: &'static str,
+    /// The file that was written.
+    file: Option<String>,
+    /// What --trust stored.
+    trusted: Option<ChainTrusted>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ChainCertificate {
+    certificate: Certificate,
+    /// SHA-256 fingerprint.
+    sha256: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ChainTrusted {
+    /// Nickname of the trusted certificate.
+    nickname: String,
+    /// The nicknames that were added.
+    added: Vec<String>,
 }
 
 /// Runs `ca chain`.
@@ -165,19 +195,14 @@ fn report(
         Vouched::Fingerprint => "fingerprint",
         Vouched::User => "user",
     };
-    let certificates: Vec<Value> = summaries
-        .iter()
-        .map(|(summary, print)| {
-            json!({
-                "certificate": certificate_json(summary),
-                "sha256": print.to_string(),
-            })
-        })
-        .collect();
-    Ok(report.result(json!({
-        "certificates": certificates,
-        "vouched_by": vouched,
-        "file": args.out.as_deref().map(|file| file.display().to_string()),
-        "trusted": trusted.map(|t| json!({ "nickname": t.nickname, "added": t.added })),
-    })))
+    let member = |(summary, print): &(Summary, Fingerprint)| ChainCertificate {
+        certificate: certificate_json(summary),
+        sha256: print.to_string(),
+    };
+    Ok(report.result(ChainFetched {
+        certificates: summaries.iter().map(member).collect(),
+        vouched_by: vouched,
+        file: args.out.as_deref().map(|file| file.display().to_string()),
+        trusted: trusted.map(|t| ChainTrusted { nickname: t.nickname, added: t.added }),
+    }))
 }

@@ -1,11 +1,12 @@
 //! `nss-cmc ca find`.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::NaiveDate;
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::RecordsArgs;
-use crate::cli::report::Report;
+use crate::cli::report::{Report, Serial, Time, serial_json, time};
 use crate::cli::table::{Look, Table, plain};
 use nss_cmc::Number;
 use nss_cmc::client::dogtag::certificates::{Entry, Found, Page};
@@ -151,6 +152,34 @@ pub struct FindArgs {
     limit: Option<usize>,
 }
 
+/// Result of `ca find`.
+#[derive(Serialize, JsonSchema)]
+pub struct RecordsFound {
+    /// The number of matches, if the CA gives it.
+    total: Option<u64>,
+    /// Whether there are more than the listed ones.
+    more: bool,
+    certificates: Vec<Record>,
+}
+
+/// A certificate in the CA's records.
+#[derive(Serialize, JsonSchema)]
+struct Record {
+    serial: Serial,
+    subject: String,
+    issuer: String,
+    /// A search reports a certificate on hold as revoked.
+    state: String,
+    not_before: Option<Time>,
+    not_after: Option<Time>,
+    issued_on: Option<Time>,
+    issued_by: Option<String>,
+    revoked_on: Option<Time>,
+    revoked_by: Option<String>,
+    key_algorithm: Option<String>,
+    key_bits: Option<i64>,
+}
+
 /// Runs `ca find`.
 ///
 /// # Errors
@@ -237,30 +266,27 @@ fn report(found: &Found) -> Report {
         let (serial, state) = (plain(entry.serial.hex()), (entry.state.to_string(), look));
         table.row([serial, state, plain(until), plain(entry.subject.as_str())]);
     }
-    let entries: Vec<Value> = found.entries.iter().map(entry_json).collect();
-    let report = Report::done("ca find", "found", false, msg).result(json!({
-        "total": found.total,
-        "more": found.more,
-        "certificates": entries,
-    }));
+    let report = Report::done("ca find", "found", false, msg).result(RecordsFound {
+        total: found.total,
+        more: found.more,
+        certificates: found.entries.iter().map(entry_json).collect(),
+    });
     table.add_to(report)
 }
 
-fn entry_json(of: &Entry) -> Value {
-    let moment =
-        |t: &Option<DateTime<Utc>>| t.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true));
-    json!({
-        "serial": { "hex": of.serial.hex(), "dec": of.serial.decimal() },
-        "subject": of.subject,
-        "issuer": of.issuer,
-        "state": of.state.word(),
-        "not_before": moment(&of.not_before),
-        "not_after": moment(&of.not_after),
-        "issued_on": moment(&of.issued_on),
-        "issued_by": of.issued_by,
-        "revoked_on": moment(&of.revoked_on),
-        "revoked_by": of.revoked_by,
-        "key_algorithm": of.key_algorithm,
-        "key_bits": of.key_bits,
-    })
+fn entry_json(of: &Entry) -> Record {
+    Record {
+        serial: serial_json(&of.serial),
+        subject: of.subject.clone(),
+        issuer: of.issuer.clone(),
+        state: of.state.word().to_string(),
+        not_before: of.not_before.map(time),
+        not_after: of.not_after.map(time),
+        issued_on: of.issued_on.map(time),
+        issued_by: of.issued_by.clone(),
+        revoked_on: of.revoked_on.map(time),
+        revoked_by: of.revoked_by.clone(),
+        key_algorithm: of.key_algorithm.clone(),
+        key_bits: of.key_bits,
+    }
 }

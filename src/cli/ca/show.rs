@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use chrono::SecondsFormat;
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::RecordsArgs;
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{Certificate, Report, Time, certificate_json, time};
 use nss_cmc::certificate::summary;
 use nss_cmc::client::ca::transport_certificate;
 use nss_cmc::client::output;
@@ -34,6 +34,19 @@ impl ShowArgs {
     pub fn reads(&self) -> bool {
         self.out.is_none()
     }
+}
+
+/// Result of `ca show`.
+#[derive(Serialize, JsonSchema)]
+pub struct Recorded {
+    certificate: Certificate,
+    /// State in the CA's records.
+    state: Option<String>,
+    revocation_reason: Option<String>,
+    revoked_on: Option<Time>,
+    revoked_by: Option<String>,
+    /// The file that was written.
+    file: Option<String>,
 }
 
 /// Runs `ca show`.
@@ -72,14 +85,14 @@ pub fn run(args: &ShowArgs) -> Result<Report> {
         report = report.line(format!("certificate written to {}", file.display()));
     }
     let state = found.state.as_ref();
-    Ok(report.closed(closed).result(json!({
-        "certificate": certificate_json(&certificate),
-        "state": state.map(|state| state.word()),
-        "revocation_reason": state.and_then(|state| state.reason()),
-        "revoked_on": found.revoked_on.map(|t| t.to_rfc3339_opts(SecondsFormat::Secs, true)),
-        "revoked_by": found.revoked_by,
-        "file": args.out.as_deref().map(|file| file.display().to_string()),
-    })))
+    Ok(report.closed(closed).result(Recorded {
+        certificate: certificate_json(&certificate),
+        state: state.map(|state| state.word().to_string()),
+        revocation_reason: state.and_then(|state| state.reason()),
+        revoked_on: found.revoked_on.map(time),
+        revoked_by: found.revoked_by.clone(),
+        file: args.out.as_deref().map(|file| file.display().to_string()),
+    }))
 }
 
 const DEFAULT: output::Mode = output::Mode::Default;
@@ -109,6 +122,14 @@ impl TransportArgs {
     }
 }
 
+/// Result of `ca transport`.
+#[derive(Serialize, JsonSchema)]
+pub struct TransportFetched {
+    certificate: Certificate,
+    /// The file that was written.
+    file: Option<String>,
+}
+
 /// Runs `ca transport`.
 ///
 /// # Errors
@@ -120,10 +141,10 @@ pub fn transport(args: &TransportArgs) -> Result<Report> {
     let pem = pem::encode("CERTIFICATE", &found.certificate);
     let title = format!("transport certificate {}", certificate.subject);
     let report = handed_out("ca transport", title, &pem, args.out.as_deref())?;
-    let mut report = report.closed(closed).result(json!({
-        "certificate": certificate_json(&certificate),
-        "file": args.out.as_deref().map(|file| file.display().to_string()),
-    }));
+    let mut report = report.closed(closed).result(TransportFetched {
+        certificate: certificate_json(&certificate),
+        file: args.out.as_deref().map(|file| file.display().to_string()),
+    });
     report.warnings.extend(found.warnings);
     Ok(report)
 }

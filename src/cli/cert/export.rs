@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::WhichArgs;
 use crate::cli::args::StoreArgs;
@@ -47,6 +48,20 @@ enum Format {
     Der,
 }
 
+/// Result of `cert export`.
+#[derive(Serialize, JsonSchema)]
+pub struct Exported {
+    nickname: Option<String>,
+    token: String,
+    /// SHA-256 of the certificate in hexadecimal.
+    sha256: String,
+    pem: String,
+    /// With --chain: its issuers as PEM, nearest first.
+    chain: Vec<String>,
+    /// The file that was written.
+    out: Option<String>,
+}
+
 /// Runs `cert export`.
 ///
 /// # Errors
@@ -73,13 +88,13 @@ pub fn run(args: &ExportArgs) -> Result<Report> {
         }
     };
     let mut report = Report::done("cert export", "exported", args.out.is_some(), msg);
-    report = report.result(json!({
-        "nickname": entry.nickname,
-        "token": entry.token,
-        "sha256": keyid::to_hex(&entry.fingerprint),
-        "pem": pem::encode("CERTIFICATE", &entry.der),
-        "chain": chain_json(chain),
-        "out": args.out.as_ref().map(|path| path.display().to_string()),
-    }));
+    report = report.result(Exported {
+        nickname: entry.nickname.clone(),
+        token: entry.token.clone(),
+        sha256: keyid::to_hex(&entry.fingerprint),
+        pem: pem::encode("CERTIFICATE", &entry.der),
+        chain: chain_json(chain),
+        out: args.out.as_ref().map(|path| path.display().to_string()),
+    });
     Ok(report.closed(not_closed.map_or(Ok(()), Err)))
 }

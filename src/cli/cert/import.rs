@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::cli::args::PasswordArgs;
 use crate::cli::enroll::{event_text, trust};
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{Certificate, Report, certificate_json};
 use nss_cmc::certificate::summary;
 use nss_cmc::client::cert_file::{certificates, leaf_first};
 use nss_cmc::client::cert_import::{
@@ -79,7 +80,7 @@ pub struct ImportArgs {
     unsafe_trust_then_verify: bool,
 
     /// NSS database directory (cert9.db, key4.db)
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE", help_heading = DATABASE)]
+    #[arg(short = 'd', long, value_name = "DIR", help_heading = DATABASE)]
     database: String,
 
     /// PKCS #11 token for the certificate; chain and trust flags go to the database's own token
@@ -118,6 +119,31 @@ pub fn usage(text: &str) -> std::result::Result<Usage, String> {
         let names = Usage::ALL.map(Usage::name).join(", ");
         format!("the usages are {names}, or certutil's letters C V L A S R O J I")
     })
+}
+
+/// Result of `cert import`.
+#[derive(Serialize, JsonSchema)]
+pub struct CertificateImported {
+    nickname: String,
+    /// The usage that it is valid for.
+    usage: &'static str,
+    /// Whether its key is in the database.
+    has_key: bool,
+    /// Whether it was added; otherwise it was there.
+    added: bool,
+    /// The trust flags that were set.
+    trust_set: Option<String>,
+    certificate: Certificate,
+    /// Its issuers in the file.
+    chain: Vec<ChainMember>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct ChainMember {
+    nickname: String,
+    added: bool,
+    trust_set: Option<String>,
+    certificate: Certificate,
 }
 
 /// Runs `cert import`.
@@ -194,22 +220,22 @@ fn report(imported: CertImported, check: bool) -> Result<Report> {
             (false, Some(trust)) => format!("already present, trust {trust} set"),
         };
         report = report.line(format!("chain: {:?} {what}", member.nickname));
-        chain.push(json!({
-            "nickname": member.nickname,
-            "added": member.added,
-            "trust_set": trust,
-            "certificate": certificate_json(&summary(&member.certificate)?),
-        }));
+        chain.push(ChainMember {
+            nickname: member.nickname.clone(),
+            added: member.added,
+            trust_set: trust.map(ToOwned::to_owned),
+            certificate: certificate_json(&summary(&member.certificate)?),
+        });
     }
-    let result = json!({
-        "nickname": imported.nickname,
-        "usage": usage,
-        "has_key": imported.has_key,
-        "added": imported.added,
-        "trust_set": imported.trust_set.as_ref().map(Trust::as_str),
-        "certificate": certificate_json(&of),
-        "chain": chain,
-    });
+    let result = CertificateImported {
+        nickname: imported.nickname.clone(),
+        usage,
+        has_key: imported.has_key,
+        added: imported.added,
+        trust_set: imported.trust_set.as_ref().map(|trust| trust.as_str().to_owned()),
+        certificate: certificate_json(&of),
+        chain,
+    };
     let mut report = report.result(result);
     for notice in imported.notices {
         match notice {

@@ -2,18 +2,19 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::WhichArgs;
 use crate::cli::args::StoreArgs;
 use crate::cli::key::not_logged_in;
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{AnyCertificate, Report, any_certificate, certificate_json};
 use crate::cli::table::{Look, Table, plain};
 use nss_cmc::certificate::{Summary, summary};
 use nss_cmc::client::store::certificates::{self, CertEntry, KeyState};
 use nss_cmc::error::Result;
+use nss_cmc::keyid;
 use nss_cmc::text::printable;
-use nss_cmc::{keyid, pem};
 
 /// Certificates that end within this number of days are marked.
 const SOON: i64 = 30;
@@ -46,6 +47,50 @@ pub struct ShowArgs {
 
     #[command(flatten)]
     pub(super) store: StoreArgs,
+}
+
+/// Result of `cert list` and `cert show`.
+#[derive(Serialize, JsonSchema)]
+pub struct Certificates {
+    certificates: Vec<Stored>,
+    /// Tokens that are not logged in: keys in them are not seen.
+    not_logged_in: Vec<String>,
+}
+
+/// A certificate of the database.
+#[derive(Serialize, JsonSchema)]
+pub struct Stored {
+    nickname: Option<String>,
+    token: String,
+    /// `yes`, `no`, or `unknown` if a token that may have the key is not logged in.
+    #[schemars(extend("enum" = ["yes", "no", "unknown"]))]
+    key: &'static str,
+    /// Key id as certutil prints it.
+    key_id: Option<String>,
+    /// Key id as Dogtag's tools print it.
+    key_id_signed: Option<String>,
+    /// Trust flags, as for certutil.
+    trust: String,
+    /// `ends_soon`: within 30 days.
+    #[schemars(extend("enum" = ["valid", "ends_soon", "expired", "not_yet_valid", "unreadable"]))]
+    status: String,
+    days_left: Option<i64>,
+    /// Whether the chain leads to a CA that the database trusts.
+    chain_trusted: bool,
+    /// Why it doesn't.
+    chain_reason: Option<String>,
+    /// The issuers, nearest first; null for one that can't be decoded.
+    issuers: Vec<Option<Issuer>>,
+    /// SHA-256 of the certificate in hexadecimal.
+    sha256: String,
+    certificate: AnyCertificate,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Issuer {
+    subject: String,
+    /// `0x` and hexadecimal digits.
+    serial: String,
 }
 
 /// Runs `cert list`.
@@ -96,10 +141,8 @@ pub fn list(args: &ListArgs) -> Result<Report> {
     }
     let count = listed.certificates.len();
     let msg = format!("{count} certificates in NSS database {}", args.store.database);
-    let result = json!({
-        "certificates": listed.certificates.iter().map(|e| entry_json(e, now)).collect::<Vec<_>>(),
-        "not_logged_in": listed.closed,
-    });
+    let certificates = listed.certificates.iter().map(|e| entry_json(e, now)).collect();
+    let result = Certificates { certificates, not_logged_in: listed.closed };
     let report = table.add_to(Report::done("cert list", "listed", false, msg)).result(result);
     Ok(report.closed(listed.not_closed.map_or(Ok(()), Err)))
 }
@@ -120,8 +163,8 @@ pub fn show(args: &ShowArgs) -> Result<Report> {
     for entry in &found.certificates {
         report = lines(entry, now).into_iter().fold(report.line(""), Report::line);
     }
-    let list: Vec<Value> = found.certificates.iter().map(|e| entry_json(e, now)).collect();
-    let result = json!({ "certificates": list, "not_logged_in": found.closed });
+    let certificates = found.certificates.iter().map(|e| entry_json(e, now)).collect();
+    let result = Certificates { certificates, not_logged_in: found.closed.clone() };
     let mut report = report.result(result);
     if found.certificates.iter().any(|entry| entry.key == KeyState::Unknown) {
         report.warnings.extend(not_logged_in(&found.closed, "a key may be there"));
@@ -166,31 +209,31 @@ fn lines(entry: &CertEntry, now: DateTime<Utc>) -> Vec<String> {
     lines
 }
 
-/// Returns the JSON of a stored certificate.
-pub fn entry_json(entry: &CertEntry, now: DateTime<Utc>) -> Value {
-    let issuer = |der: &Vec<u8>| match summary(der) {
-        Ok(of) => json!({ "subject": of.subject, "serial": of.serial_hex() }),
-        Err(_) => Value::Null,
+/// Returns a stored certificate for JSON.
+pub fn entry_json(entry: &CertEntry, now: DateTime<Utc>) -> Stored {
+    let issuer = |der: &Vec<u8>| {
+        let of = summary(der).ok()?;
+        Some(Issuer { serial: of.serial_hex(), subject: of.subject })
     };
     let of = entry.summary.as_ref();
-    json!({
-        "nickname": entry.nickname,
-        "token": entry.token,
-        "key": key_word(entry),
-        "key_id": entry.key_id.as_deref().map(keyid::to_hex),
-        "key_id_signed": entry.key_id.as_deref().map(keyid::to_dogtag),
-        "trust": entry.trust,
-        "status": status(of, now).0.replace(' ', "_"),
-        "days_left": of.map(|of| (of.not_after - now).num_days()),
-        "chain_trusted": entry.not_trusted.is_none(),
-        "chain_reason": entry.not_trusted.as_ref().map(ToString::to_string),
-        "issuers": entry.issuers.iter().map(issuer).collect::<Vec<_>>(),
-        "sha256": keyid::to_hex(&entry.fingerprint),
-        "certificate": match of {
-            Some(of) => certificate_json(of),
-            None => json!({ "pem": pem::encode("CERTIFICATE", &entry.der) }),
+    Stored {
+        nickname: entry.nickname.clone(),
+        token: entry.token.clone(),
+        key: key_word(entry),
+        key_id: entry.key_id.as_deref().map(keyid::to_hex),
+        key_id_signed: entry.key_id.as_deref().map(keyid::to_dogtag),
+        trust: entry.trust.clone(),
+        status: status(of, now).0.replace(' ', "_"),
+        days_left: of.map(|of| (of.not_after - now).num_days()),
+        chain_trusted: entry.not_trusted.is_none(),
+        chain_reason: entry.not_trusted.as_ref().map(ToString::to_string),
+        issuers: entry.issuers.iter().map(issuer).collect(),
+        sha256: keyid::to_hex(&entry.fingerprint),
+        certificate: match of {
+            Some(of) => AnyCertificate::Decoded(certificate_json(of)),
+            None => any_certificate(&entry.der),
         },
-    })
+    }
 }
 
 fn key_word(entry: &CertEntry) -> &'static str {

@@ -12,7 +12,12 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 pub use super::enroll::event_text;
-pub use import::notice_text;
+pub use export::Exported;
+pub use import::{CertificateImported, notice_text};
+pub use list::Certificates;
+pub use remove::CertificateRemoved;
+pub use trust::TrustChanged;
+pub use verify::CertificateVerified;
 
 use crate::cli::report::Report;
 use nss_cmc::Number;

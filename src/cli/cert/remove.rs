@@ -2,10 +2,11 @@
 
 use chrono::Utc;
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::WhichArgs;
-use super::list::entry_json;
+use super::list::{Stored, entry_json};
 use crate::cli::args::ChangeArgs;
 use crate::cli::confirm::confirm;
 use crate::cli::enroll::event_text;
@@ -34,6 +35,14 @@ pub struct RemoveArgs {
     pub(super) change: ChangeArgs,
 }
 
+/// Result of `cert remove`.
+#[derive(Serialize, JsonSchema)]
+pub struct CertificateRemoved {
+    certificate: Stored,
+    /// The tokens that had it.
+    tokens: Vec<String>,
+}
+
 /// Runs `cert remove`.
 ///
 /// # Errors
@@ -47,8 +56,10 @@ pub fn run(args: &RemoveArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     })?;
     let entry = &removed.certificate;
     let msg = format!("removed {} {}", described(entry), from(&removed.tokens));
-    let mut report = Report::done("cert remove", "removed", true, msg)
-        .result(json!({ "certificate": entry_json(entry, Utc::now()), "tokens": removed.tokens }));
+    let mut report = Report::done("cert remove", "removed", true, msg).result(CertificateRemoved {
+        certificate: entry_json(entry, Utc::now()),
+        tokens: removed.tokens.clone(),
+    });
     if let Some(id) = &entry.key_id {
         report = report.line(format!("its private key stays, id {}", keyid::to_hex(id)));
     }

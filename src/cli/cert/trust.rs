@@ -1,7 +1,8 @@
 //! `nss-cmc cert trust`.
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::WhichArgs;
 use crate::cli::args::ChangeArgs;
@@ -33,6 +34,19 @@ pub struct TrustArgs {
     pub(super) change: ChangeArgs,
 }
 
+/// Result of `cert trust`.
+#[derive(Serialize, JsonSchema)]
+pub struct TrustChanged {
+    nickname: Option<String>,
+    token: String,
+    /// SHA-256 of the certificate in hexadecimal.
+    sha256: String,
+    /// The trust flags now.
+    trust: String,
+    /// The trust flags before.
+    trust_before: String,
+}
+
 /// Runs `cert trust`.
 ///
 /// # Errors
@@ -57,12 +71,12 @@ pub fn run(args: &TrustArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
             format!("nothing to do: {nickname:?} has the trust flags {}", changed.trust),
         ),
     };
-    let report = Report::done("cert trust", status, changed.changed, msg).result(json!({
-        "nickname": entry.nickname,
-        "token": entry.token,
-        "sha256": keyid::to_hex(&entry.fingerprint),
-        "trust": changed.trust,
-        "trust_before": entry.trust,
-    }));
+    let report = Report::done("cert trust", status, changed.changed, msg).result(TrustChanged {
+        nickname: entry.nickname.clone(),
+        token: entry.token.clone(),
+        sha256: keyid::to_hex(&entry.fingerprint),
+        trust: changed.trust.to_string(),
+        trust_before: entry.trust.clone(),
+    });
     Ok(report.closed(changed.not_closed.map_or(Ok(()), Err)))
 }

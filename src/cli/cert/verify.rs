@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::import::usage;
 use crate::cli::args::PasswordArgs;
-use crate::cli::report::{Report, certificate_json, chain_json};
+use crate::cli::report::{Certificate, Report, certificate_json, chain_json};
 use nss_cmc::certificate::summary;
 use nss_cmc::client::cert_verify::{CertVerified, CertVerifySpec, Subject, cert_verify};
 use nss_cmc::error::Result;
@@ -40,7 +41,7 @@ pub struct VerifyArgs {
     usage: Option<Usage>,
 
     /// NSS database directory (cert9.db, key4.db); its trust flags decide
-    #[arg(short = 'd', long, value_name = "DIR", env = "NSS_CMC_DATABASE", help_heading = DATABASE)]
+    #[arg(short = 'd', long, value_name = "DIR", help_heading = DATABASE)]
     database: String,
 
     /// PKCS #11 token that is searched first for the nickname
@@ -56,6 +57,18 @@ impl VerifyArgs {
     pub fn warnings(&self) -> Vec<String> {
         self.password.warnings(Some(&self.database))
     }
+}
+
+/// Result of `cert verify`.
+#[derive(Serialize, JsonSchema)]
+pub struct CertificateVerified {
+    /// Null for a file.
+    nickname: Option<String>,
+    /// The usage that it is valid for.
+    usage: &'static str,
+    certificate: Certificate,
+    /// Its issuers as PEM, nearest first.
+    chain: Vec<String>,
 }
 
 /// Runs `cert verify`.
@@ -86,11 +99,11 @@ fn report(verified: CertVerified) -> Result<Report> {
     for der in &verified.issuers {
         report = report.line(format!("chain: {}", summary(der)?.subject));
     }
-    let result = json!({
-        "nickname": verified.nickname,
-        "usage": verified.usage.name(),
-        "certificate": certificate_json(&of),
-        "chain": chain_json(&verified.issuers),
-    });
+    let result = CertificateVerified {
+        nickname: verified.nickname.clone(),
+        usage: verified.usage.name(),
+        certificate: certificate_json(&of),
+        chain: chain_json(&verified.issuers),
+    };
     Ok(report.result(result).closed(verified.not_closed.map_or(Ok(()), Err)))
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::count;
 use crate::cli::args::{DatabaseArgs, Pkcs12PasswordArgs};
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{Certificate, Report, certificate_json};
 use nss_cmc::certificate::summary;
 use nss_cmc::client::pkcs12::{self, ExportSpec, ExportedEntry};
 use nss_cmc::error::Result;
@@ -88,6 +89,22 @@ impl ExportArgs {
     }
 }
 
+/// Result of `pkcs12 export`.
+#[derive(Serialize, JsonSchema)]
+pub struct FileExported {
+    file: String,
+    entries: Vec<EntryExported>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct EntryExported {
+    nickname: Option<String>,
+    /// Null if it can't be decoded.
+    certificate: Option<Certificate>,
+    /// Id of its key, if that was exported.
+    key_id: Option<String>,
+}
+
 /// Runs `pkcs12 export`.
 ///
 /// # Errors
@@ -113,10 +130,10 @@ pub fn run(args: ExportArgs) -> Result<Report> {
     let what = format!("{} and {}", count(keys, "key"), count(all.len(), "certificate"));
     let mut report =
         Report::done("pkcs12 export", "exported", true, format!("exported {what} to {file}"))
-            .result(json!({
-                "file": file.to_string(),
-                "entries": all.iter().map(entry_json).collect::<Vec<Value>>(),
-            }));
+            .result(FileExported {
+                file: file.to_string(),
+                entries: all.iter().map(entry_json).collect(),
+            });
     for entry in all {
         let name = printable(entry.nickname.as_deref().unwrap_or("(no nickname)"));
         let key = if entry.key_id.is_some() { "key and certificate" } else { "certificate" };
@@ -125,10 +142,10 @@ pub fn run(args: ExportArgs) -> Result<Report> {
     Ok(report.closed(exported.not_closed.map_or(Ok(()), Err)))
 }
 
-fn entry_json(entry: &ExportedEntry) -> Value {
-    json!({
-        "nickname": entry.nickname,
-        "certificate": summary(&entry.der).map(|s| certificate_json(&s)).ok(),
-        "key_id": entry.key_id.as_deref().map(keyid::to_hex),
-    })
+fn entry_json(entry: &ExportedEntry) -> EntryExported {
+    EntryExported {
+        nickname: entry.nickname.clone(),
+        certificate: summary(&entry.der).map(|s| certificate_json(&s)).ok(),
+        key_id: entry.key_id.as_deref().map(keyid::to_hex),
+    }
 }

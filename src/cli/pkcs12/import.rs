@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::count;
 use crate::cli::args::{DatabaseArgs, Pkcs12PasswordArgs};
 use crate::cli::enroll::{event_text, trust};
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{Certificate, Report, certificate_json};
 use nss_cmc::certificate::summary;
 use nss_cmc::client::pkcs12::{
     Become, CaTrust, Entry, Existing, Fingerprint, ImportSpec, Imported, Notice, Select, import,
@@ -107,6 +108,40 @@ impl ImportArgs {
     }
 }
 
+/// Result of `pkcs12 import`.
+#[derive(Serialize, JsonSchema)]
+pub struct FileImported {
+    file: String,
+    entries: Vec<EntryImported>,
+    /// The CAs that the run trusts.
+    trusted_cas: Vec<TrustedCa>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct EntryImported {
+    nickname: String,
+    /// Null if it can't be decoded.
+    certificate: Option<Certificate>,
+    #[schemars(extend("enum" = ["added", "present"]))]
+    certificate_status: &'static str,
+    key_id: Option<String>,
+    #[schemars(extend("enum" = ["added", "present", null]))]
+    key_status: Option<&'static str>,
+    /// The trust flags that were set.
+    trust: Option<String>,
+    /// Number of certificates that --replace deleted.
+    replaced: usize,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TrustedCa {
+    subject: Option<String>,
+    /// SHA-256 fingerprint.
+    fingerprint: String,
+    /// Whether --ca-file or --ca-fingerprint names it.
+    named_by_user: bool,
+}
+
 /// Runs `pkcs12 import`.
 ///
 /// # Errors
@@ -159,22 +194,17 @@ fn report(imported: &Imported, spec: &ImportSpec<'_>) -> Report {
             ("imported", format!("imported {what} from {file} into {database}"))
         }
     };
-    let cas: Vec<Value> = imported
-        .roots
-        .iter()
-        .map(|root| {
-            json!({
-                "subject": summary(&root.der).map(|s| s.subject).ok(),
-                "fingerprint": root.fingerprint.to_string(),
-                "named_by_user": root.named_by_user,
-            })
-        })
-        .collect();
-    let mut report = Report::done("pkcs12 import", status, imported.changed(), msg).result(json!({
-        "file": spec.file.display().to_string(),
-        "entries": all.iter().map(entry_json).collect::<Vec<Value>>(),
-        "trusted_cas": cas,
-    }));
+    let cas = imported.roots.iter().map(|root| TrustedCa {
+        subject: summary(&root.der).map(|s| s.subject).ok(),
+        fingerprint: root.fingerprint.to_string(),
+        named_by_user: root.named_by_user,
+    });
+    let result = FileImported {
+        file: spec.file.display().to_string(),
+        entries: all.iter().map(entry_json).collect(),
+        trusted_cas: cas.collect(),
+    };
+    let mut report = Report::done("pkcs12 import", status, imported.changed(), msg).result(result);
     report.lines.extend(all.iter().map(entry_line));
     for root in &imported.roots {
         let subject = summary(&root.der).map(|s| s.subject).unwrap_or_default();
@@ -208,16 +238,16 @@ fn entry_line(entry: &Entry) -> String {
     format!("  {name}: {key}certificate {certificate}{trust}{replaced}")
 }
 
-fn entry_json(entry: &Entry) -> Value {
-    json!({
-        "nickname": entry.nickname,
-        "certificate": summary(&entry.der).map(|s| certificate_json(&s)).ok(),
-        "certificate_status": word(entry.certificate),
-        "key_id": entry.key.as_ref().map(|(id, _)| keyid::to_hex(id)),
-        "key_status": entry.key.as_ref().map(|(_, key)| word(*key)),
-        "trust": entry.trust,
-        "replaced": entry.replaced,
-    })
+fn entry_json(entry: &Entry) -> EntryImported {
+    EntryImported {
+        nickname: entry.nickname.clone(),
+        certificate: summary(&entry.der).map(|s| certificate_json(&s)).ok(),
+        certificate_status: word(entry.certificate),
+        key_id: entry.key.as_ref().map(|(id, _)| keyid::to_hex(id)),
+        key_status: entry.key.as_ref().map(|(_, key)| word(*key)),
+        trust: entry.trust.clone(),
+        replaced: entry.replaced,
+    }
 }
 
 fn word(what: Become) -> &'static str {

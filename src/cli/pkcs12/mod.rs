@@ -8,6 +8,10 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+pub use export::FileExported;
+pub use import::FileImported;
+pub use show::FileShown;
+
 use crate::cli::report::Report;
 use nss_cmc::error::Result;
 

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::count;
 use crate::cli::args::{Pkcs12PasswordArgs, warnings};
-use crate::cli::report::{Report, certificate_json};
+use crate::cli::report::{Certificate, Report, certificate_json};
 use nss_cmc::certificate::{Summary, summary};
 use nss_cmc::client::pkcs12::{BagAttributes, CertificateBag, Contents, KeyBag, Protection, show};
 use nss_cmc::error::{Error, Result};
@@ -37,6 +38,48 @@ impl ShowArgs {
     pub fn warnings(&self) -> Vec<String> {
         warnings(None, self.pkcs12.pkcs12_password_file.as_deref())
     }
+}
+
+/// Result of `pkcs12 show`.
+#[derive(Serialize, JsonSchema)]
+pub struct FileShown {
+    mac: ProtectionShown,
+    /// The certificates, each with its key.
+    entries: Vec<EntryShown>,
+    /// Keys without a certificate.
+    other_keys: Vec<KeyShown>,
+    /// Kinds of other contents.
+    ignored: Vec<String>,
+}
+
+/// How a part of the file is encrypted or authenticated.
+#[derive(Serialize, JsonSchema)]
+struct ProtectionShown {
+    algorithm: String,
+    scheme: Option<String>,
+    prf: Option<String>,
+    iterations: u32,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct EntryShown {
+    friendly_name: Option<String>,
+    local_key_id: Option<String>,
+    /// Trust flags that Dogtag stores.
+    trust: Option<String>,
+    certificate: Certificate,
+    /// SHA-256 fingerprint.
+    fingerprint: String,
+    /// Null if it is not encrypted.
+    protection: Option<ProtectionShown>,
+    key: Option<KeyShown>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct KeyShown {
+    friendly_name: Option<String>,
+    local_key_id: Option<String>,
+    protection: ProtectionShown,
 }
 
 /// Runs `pkcs12 show`.
@@ -74,13 +117,13 @@ pub fn run(args: ShowArgs) -> Result<Report> {
     Ok(report.result(result(&contents, entries, &alone)))
 }
 
-fn result(contents: &Contents, entries: Vec<Value>, alone: &[&KeyBag]) -> Value {
-    json!({
-        "mac": protection_json(&contents.mac.0),
-        "entries": entries,
-        "other_keys": alone.iter().map(|key| key_json(key)).collect::<Vec<Value>>(),
-        "ignored": contents.ignored,
-    })
+fn result(contents: &Contents, entries: Vec<EntryShown>, alone: &[&KeyBag]) -> FileShown {
+    FileShown {
+        mac: protection_json(&contents.mac.0),
+        entries,
+        other_keys: alone.iter().map(|key| key_json(key)).collect(),
+        ignored: contents.ignored.clone(),
+    }
 }
 
 fn lines(bag: &CertificateBag, read: &Summary, key: Option<&KeyBag>) -> Vec<String> {
@@ -126,31 +169,31 @@ fn protection_text(protection: &Protection) -> String {
     format!("{algorithm}{inner}, {iterations}")
 }
 
-fn protection_json(protection: &Protection) -> Value {
-    json!({
-        "algorithm": protection.algorithm,
-        "scheme": protection.scheme,
-        "prf": protection.prf,
-        "iterations": protection.iterations,
-    })
+fn protection_json(protection: &Protection) -> ProtectionShown {
+    ProtectionShown {
+        algorithm: protection.algorithm.clone(),
+        scheme: protection.scheme.clone(),
+        prf: protection.prf.clone(),
+        iterations: protection.iterations,
+    }
 }
 
-fn entry_json(bag: &CertificateBag, read: &Summary, key: Option<&KeyBag>) -> Value {
-    json!({
-        "friendly_name": bag.attributes.friendly_name,
-        "local_key_id": bag.attributes.local_key_id.as_deref().map(keyid::to_hex),
-        "trust": bag.attributes.trust,
-        "certificate": certificate_json(read),
-        "fingerprint": bag.fingerprint.to_string(),
-        "protection": bag.protection.as_ref().map(protection_json),
-        "key": key.map(key_json),
-    })
+fn entry_json(bag: &CertificateBag, read: &Summary, key: Option<&KeyBag>) -> EntryShown {
+    EntryShown {
+        friendly_name: bag.attributes.friendly_name.clone(),
+        local_key_id: bag.attributes.local_key_id.as_deref().map(keyid::to_hex),
+        trust: bag.attributes.trust.clone(),
+        certificate: certificate_json(read),
+        fingerprint: bag.fingerprint.to_string(),
+        protection: bag.protection.as_ref().map(protection_json),
+        key: key.map(key_json),
+    }
 }
 
-fn key_json(key: &KeyBag) -> Value {
-    json!({
-        "friendly_name": key.attributes.friendly_name,
-        "local_key_id": key.attributes.local_key_id.as_deref().map(keyid::to_hex),
-        "protection": protection_json(&key.protection),
-    })
+fn key_json(key: &KeyBag) -> KeyShown {
+    KeyShown {
+        friendly_name: key.attributes.friendly_name.clone(),
+        local_key_id: key.attributes.local_key_id.as_deref().map(keyid::to_hex),
+        protection: protection_json(&key.protection),
+    }
 }

@@ -1,5 +1,6 @@
 //! Reads passwords and shared secrets: from files, descriptors, the environment or a prompt.
 
+mod known;
 mod prompt;
 
 use std::fs::File;
@@ -14,6 +15,8 @@ use crate::interrupt;
 use crate::nss::{duplicate, is_fips_name, is_internal_name};
 use crate::secret::Secret;
 use crate::text::quoted;
+
+pub use known::Known;
 
 /// The name in messages of a secret shared with the CA.
 pub const SHARED_SECRET: &str = "shared secret";

@@ -338,12 +338,16 @@ pub(crate) fn leave_lookups_of_all(multi: &Multi) {
 /// # Errors
 /// [`Kind::Tls`].
 pub(crate) fn require_openssl() -> Result<()> {
+    let version = curl::Version::get();
+    fitting(version.ssl_version().unwrap_or("no TLS"), &openssl_version())
+}
+
+/// Returns the version of this process's OpenSSL, such as `3.0.22`.
+pub(crate) fn openssl_version() -> String {
     // SAFETY: returns a static string for this number (OpenSSL_version(3)).
     let ours = unsafe { sys::OpenSSL_version(OPENSSL_VERSION_STRING) };
     // SAFETY: static and NUL-terminated.
-    let ours = unsafe { CStr::from_ptr(ours) }.to_string_lossy();
-    let version = curl::Version::get();
-    fitting(version.ssl_version().unwrap_or("no TLS"), &ours)
+    unsafe { CStr::from_ptr(ours) }.to_string_lossy().into_owned()
 }
 
 const OPENSSL_VERSION_STRING: c_int = 6;

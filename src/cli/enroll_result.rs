@@ -1,0 +1,60 @@
+//! The JSON of the result of `enroll`.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::report::Certificate;
+
+/// Result of `enroll`.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum EnrollResult {
+    /// A certificate was issued, now or to an earlier run.
+    Issued(Box<CertificateIssued>),
+    /// The existing certificate matches.
+    Existing(Box<ExistingCertificate>),
+}
+
+/// A certificate that was issued.
+#[derive(Serialize, JsonSchema)]
+pub struct CertificateIssued {
+    /// Null if it was not imported.
+    pub nickname: Option<String>,
+    pub token: String,
+    /// Whether its key is in the database.
+    pub has_key: bool,
+    pub certificate: Certificate,
+    /// Its issuers as PEM, nearest first.
+    pub chain: Vec<String>,
+    pub imported_ca_nicknames: Vec<String>,
+    /// Requested names that it lacks.
+    pub missing_names: Vec<String>,
+    /// Whether the CA changed the subject.
+    pub subject_replaced: bool,
+    /// Whether its key is archived in the KRA; null if that is unknown.
+    pub archived: Option<bool>,
+    #[serde(flatten)]
+    pub key: Option<RequestKey>,
+}
+
+/// The key of the request; absent for a request from a file.
+#[derive(Serialize, JsonSchema)]
+pub struct RequestKey {
+    /// Key id as certutil prints it.
+    pub key_id: String,
+    /// Key id as Dogtag's tools print it.
+    pub key_id_signed: String,
+    /// Whether it is the key of an unfinished request.
+    pub key_resumed: bool,
+}
+
+/// A certificate that was there.
+#[derive(Serialize, JsonSchema)]
+pub struct ExistingCertificate {
+    pub nickname: Option<String>,
+    pub token: String,
+    pub has_key: bool,
+    pub certificate: Certificate,
+    /// Names that were not requested.
+    pub extra_names: Vec<String>,
+}

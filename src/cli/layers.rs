@@ -1,0 +1,404 @@
+//! Fills in the options that the command line lacks, before clap parses it: from `--request`, the
+//! environment, the section of the CA, and the defaults of the configuration files.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, Id};
+
+use super::config::{Config, DEFAULTS, Origin, SETTINGS, Setting, is_url};
+use super::request::{self, Request, Secrets};
+use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::text::printable;
+
+/// Verbs that read no configuration file, so that an invalid one doesn't stop them.
+const WITHOUT_FILES: [&str; 3] = ["help", "schema", "version"];
+
+const REQUEST: &str = "request";
+const CONFIG: &str = "config";
+const NO_CONFIG: &str = "no_config";
+
+/// Adds the options that name the layers, and the environment variables to the help.
+pub fn with_layers(command: Command) -> Command {
+    let file = || clap::value_parser!(PathBuf);
+    let config = Arg::new(CONFIG).long("config").value_name("FILE").value_parser(file());
+    let request = Arg::new(REQUEST).long("request").value_name("FILE").value_parser(file());
+    let no_config = Arg::new(NO_CONFIG).long("no-config").action(ArgAction::SetTrue);
+    let command = command
+        .arg(config.global(true).conflicts_with(NO_CONFIG).help(
+            "Configuration file, instead of the user's and /etc/nss-cmc.ini \
+                 [env: NSS_CMC_CONFIG]",
+        ))
+        .arg(no_config.global(true).help("Read no configuration file"))
+        .arg(request.global(true).help(
+            "File with a JSON object of options and secrets; `-` is standard input. Options on the \
+             command line take precedence",
+        ));
+    with_variables(command, "")
+}
+
+fn with_variables(command: Command, verb: &str) -> Command {
+    let about = |arg: Arg| {
+        let mut settings = SETTINGS.iter().filter(|setting| setting.is_for(verb));
+        let setting = settings.find(|setting| arg.get_long() == Some(setting.option));
+        let (Some(setting), Some(help)) = (setting, arg.get_help()) else { return arg };
+        let help = format!("{help} [env: {}]", setting.variable());
+        arg.help(help)
+    };
+    command.mut_args(about).mut_subcommands(|inner| {
+        let verb = format!("{verb} {}", inner.get_name());
+        with_variables(inner, verb.trim_start())
+    })
+}
+
+/// A command line with the options of all layers.
+#[derive(Default)]
+pub struct Filled {
+    /// The verb (`cert import`).
+    pub verb: String,
+    /// The arguments, beginning with the program's name.
+    pub args: Vec<OsString>,
+    /// Secrets, which are not among the arguments.
+    pub secrets: Secrets,
+    /// The configuration files.
+    pub config: Config,
+    /// Where the options come from that the command line lacks, by their names.
+    pub origins: Vec<(String, Origin)>,
+}
+
+/// An option of a layer.
+struct Item {
+    id: Id,
+    /// The words of its value; empty for a switch. `None` for a switch that is false.
+    words: Option<Vec<OsString>>,
+    origin: Origin,
+    setting: Option<&'static Setting>,
+}
+
+/// Returns the command line with the options of all layers; `None` if clap refuses it in any case,
+/// or prints help.
+///
+/// # Errors
+/// [`Kind::Usage`] for an invalid request, configuration file or environment variable.
+pub fn fill(command: &Command, args: &[OsString]) -> Result<Option<Filled>> {
+    if let Err(e) = command.clone().try_get_matches_from(args)
+        && e.kind() != ErrorKind::MissingRequiredArgument
+    {
+        return Ok(None);
+    }
+    let matches = command.clone().ignore_errors(true).try_get_matches_from(args);
+    let Ok(matches) = matches else { return Ok(None) };
+    let mut built = command.clone();
+    built.build();
+    let (leaf, words, after) = verb(&built, args);
+    let run = Run { leaf, verb: words.join(" "), given: innermost(&matches) };
+    run.fill(args, after).map(Some)
+}
+
+/// Returns the command that the arguments name, its words, and the number of arguments up to them.
+pub fn verb<'a>(command: &'a Command, args: &[OsString]) -> (&'a Command, Vec<String>, usize) {
+    let (mut at, mut words, mut next) = (command, Vec::new(), 1);
+    while at.has_subcommands()
+        && let Some(word) = args.get(next).and_then(|arg| arg.to_str())
+    {
+        if let Some(option) = word.strip_prefix("--") {
+            let has_value = at
+                .get_arguments()
+                .any(|arg| arg.get_long() == Some(option) && arg.get_action().takes_values());
+            next += if has_value { 2 } else { 1 };
+            continue;
+        }
+        let Some(inner) = at.find_subcommand(word) else { break };
+        words.push(inner.get_name().to_owned());
+        (at, next) = (inner, next + 1);
+    }
+    (at, words, next.min(args.len()))
+}
+
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
+}
+
+/// A run of one verb.
+struct Run<'a> {
+    leaf: &'a Command,
+    verb: String,
+    /// The arguments of the command line.
+    given: &'a ArgMatches,
+}
+
+impl Run<'_> {
+    fn fill(&self, args: &[OsString], after: usize) -> Result<Filled> {
+        let config = self.config()?;
+        let request = match self.path(REQUEST) {
+            Some(path) => request::read(path, self.leaf, &|arg| self.is_given(arg))?,
+            None => Request::default(),
+        };
+        let instead_of = request.instead_of;
+        let from_request = request.options.into_iter().map(|(id, words)| Item {
+            id,
+            words,
+            origin: Origin::Request,
+            setting: None,
+        });
+        let mut layers: Vec<Vec<Item>> = vec![from_request.collect(), self.environment()?];
+        let defaults = self.section(&config, DEFAULTS)?;
+        let (ca, explicit) = match self.value("ca") {
+            Some(ca) => (Some(ca.to_owned()), true),
+            None => {
+                let mut all = layers.iter().flatten().chain(&defaults);
+                let item = all.find(|item| item.id == "ca");
+                (item.and_then(|i| i.words.as_ref()?.first().cloned()), false)
+            }
+        };
+        let name = ca.as_ref().and_then(|ca| ca.to_str()).filter(|ca| !is_url(ca));
+        let shows = self.verb == "config show";
+        let name = name.filter(|_| !shows);
+        let mut url = None;
+        if let Some(name) = name {
+            url = Some(config.url(name)?.0.to_owned());
+            layers.push(self.section(&config, name)?);
+        }
+        layers.push(defaults);
+        let mut items = self.chosen(layers, &instead_of);
+        items.retain(|item| !shows || item.id != "ca");
+        for item in items.iter_mut().filter(|item| item.id == "ca") {
+            if let Some(url) = &url {
+                item.words = Some(vec![url.into()]);
+            }
+        }
+        let mut args = args.to_vec();
+        if let (Some(url), Some(name), true) = (&url, name, explicit) {
+            replace(&mut args, after, name, url);
+        }
+        let origins = self.insert(&mut args, after, items);
+        let filled =
+            Filled { verb: self.verb.clone(), args, secrets: request.secrets, config, origins };
+        Ok(filled)
+    }
+
+    /// Reads the configuration files.
+    fn config(&self) -> Result<Config> {
+        let none = self.leaf.get_arguments().any(|arg| arg.get_id() == NO_CONFIG)
+            && self.given.get_flag(NO_CONFIG);
+        match none || WITHOUT_FILES.contains(&self.verb.as_str()) {
+            true => Ok(Config { is_explicit: true, ..Config::default() }),
+            false => Config::read(self.path(CONFIG)),
+        }
+    }
+
+    fn path(&self, id: &str) -> Option<&Path> {
+        let known = self.leaf.get_arguments().any(|arg| arg.get_id() == id);
+        let path = known.then(|| self.given.get_one::<PathBuf>(id)).flatten();
+        path.map(PathBuf::as_path)
+    }
+
+    /// Returns the value of an option on the command line.
+    fn value(&self, id: &str) -> Option<&OsStr> {
+        let arg = self.leaf.get_arguments().find(|arg| arg.get_id() == id)?;
+        self.given.get_raw(id).filter(|_| self.is_given(arg))?.next()
+    }
+
+    fn is_given(&self, arg: &Arg) -> bool {
+        self.given.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+    }
+
+    fn arg(&self, id: &Id) -> Option<&Arg> {
+        self.leaf.get_arguments().find(|arg| arg.get_id() == id)
+    }
+
+    fn option(&self, name: &str) -> Option<&Arg> {
+        self.leaf.get_arguments().find(|arg| arg.get_long() == Some(name))
+    }
+
+    /// Returns the options that the environment sets.
+    fn environment(&self) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for setting in SETTINGS.iter().filter(|setting| setting.is_for(&self.verb)) {
+            if let Some(arg) = self.option(setting.option)
+                && let Some(value) = setting.from_environment()
+            {
+                items.push(item(arg, setting, value, Origin::Environment(setting.variable()))?);
+            }
+        }
+        Ok(items)
+    }
+
+    /// Returns the options that a section of the configuration files sets.
+    fn section(&self, config: &Config, name: &str) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for setting in SETTINGS.iter().filter(|setting| setting.is_for(&self.verb)) {
+            if let Some(arg) = self.option(setting.option)
+                && let Some((value, origin)) = config.value(name, setting.key)
+            {
+                items.push(item(arg, setting, value.into(), origin)?);
+            }
+        }
+        Ok(items)
+    }
+
+    /// Returns the options that hold, from layers of which the first counts most: an option is left
+    /// out if a higher layer has it or one that excludes it, or if one that it needs is missing.
+    fn chosen(&self, layers: Vec<Vec<Item>>, instead_of: &[&str]) -> Vec<Item> {
+        let given = self.leaf.get_arguments().filter(|arg| self.is_given(arg));
+        let stands_for = instead_of.iter().filter_map(|option| self.option(option));
+        let mut present: Vec<&Arg> = given.chain(stands_for).collect();
+        let mut decided: Vec<Id> = present.iter().map(|arg| arg.get_id().clone()).collect();
+        let mut chosen = Vec::new();
+        for layer in layers {
+            let higher = present.clone();
+            for item in layer {
+                let Some(arg) = self.arg(&item.id).filter(|_| !decided.contains(&item.id)) else {
+                    continue;
+                };
+                decided.push(item.id.clone());
+                // clap refuses a request that contradicts the command line.
+                let is_excluded = item.setting.is_some_and(|setting| {
+                    higher.iter().any(|other| {
+                        let long = other.get_long();
+                        long.is_some_and(|long| setting.unless.contains(&long))
+                            || self.exclude(arg, other)
+                    })
+                });
+                if !is_excluded && item.words.is_some() {
+                    present.push(arg);
+                    chosen.push(item);
+                }
+            }
+        }
+        let has = |name: &str| present.iter().any(|arg| arg.get_long() == Some(name));
+        chosen.retain(|item| item.setting.and_then(|s| s.needs).is_none_or(has));
+        chosen
+    }
+
+    /// Returns whether two options cannot be used together.
+    fn exclude(&self, a: &Arg, b: &Arg) -> bool {
+        let conflict = |a: &Arg, b: &Arg| {
+            self.leaf.get_arg_conflicts_with(a).iter().any(|other| other.get_id() == b.get_id())
+        };
+        let alternatives = self.leaf.get_groups().any(|group| {
+            let members: Vec<&Id> = group.get_args().collect();
+            let both = members.contains(&a.get_id()) && members.contains(&b.get_id());
+            both && !group.clone().is_multiple()
+        });
+        conflict(a, b) || conflict(b, a) || alternatives
+    }
+
+    /// Adds the options to the command line, after the verb; values without an option at its end.
+    fn insert(
+        &self,
+        args: &mut Vec<OsString>,
+        after: usize,
+        items: Vec<Item>,
+    ) -> Vec<(String, Origin)> {
+        let (mut options, mut values, mut origins) = (Vec::new(), Vec::new(), Vec::new());
+        for item in items {
+            let Some(arg) = self.arg(&item.id) else { continue };
+            let words = item.words.unwrap_or_default();
+            match arg.get_long() {
+                Some(long) if matches!(arg.get_action(), ArgAction::SetTrue) => {
+                    options.push(format!("--{long}").into());
+                    origins.push((format!("--{long}"), item.origin));
+                }
+                Some(long) => {
+                    for word in words {
+                        let mut option = OsString::from(format!("--{long}="));
+                        option.push(word);
+                        options.push(option);
+                    }
+                    origins.push((format!("--{long}"), item.origin));
+                }
+                None => values.push((arg.get_index(), words)),
+            }
+        }
+        values.sort_by_key(|(index, _)| *index);
+        args.splice(after..after, options);
+        if !values.is_empty() && !args.iter().skip(after).any(|arg| arg == "--") {
+            args.push("--".into());
+        }
+        args.extend(values.into_iter().flat_map(|(_, words)| words));
+        origins
+    }
+}
+
+/// Returns a setting as an option.
+///
+/// # Errors
+/// [`Kind::Usage`] for a switch that is neither true nor false.
+fn item(arg: &Arg, setting: &'static Setting, value: OsString, origin: Origin) -> Result<Item> {
+    let words = match (arg.get_action(), value.to_str()) {
+        (ArgAction::SetTrue, Some("true" | "yes" | "1")) => Some(Vec::new()),
+        (ArgAction::SetTrue, Some("false" | "no" | "0")) => None,
+        (ArgAction::SetTrue, _) => {
+            let what = format!("invalid value of {}: expected true or false", setting.key);
+            return Err(Error::new(Kind::Usage, what).because(origin.to_string()));
+        }
+        _ => Some(vec![value]),
+    };
+    Ok(Item { id: arg.get_id().clone(), words, origin, setting: Some(setting) })
+}
+
+/// Replaces the name of a CA by its URL.
+fn replace(args: &mut [OsString], after: usize, name: &str, url: &str) {
+    let mut is_value = false;
+    for arg in args.iter_mut().skip(after).take_while(|arg| *arg != "--") {
+        if is_value && arg == name {
+            *arg = url.into();
+        } else if arg.to_str() == Some(&format!("--ca={name}")) {
+            *arg = format!("--ca={url}").into();
+        }
+        is_value = arg == "--ca";
+    }
+}
+
+impl Filled {
+    /// Returns a line for each option that an error of clap names and the command line lacks.
+    pub fn notes(&self, error: &str) -> Vec<String> {
+        let error = error.split("Usage:").next().unwrap_or_default();
+        let named = |option: &str| {
+            error.match_indices(option).any(|(at, _)| {
+                let next = error[at + option.len()..].chars().next();
+                next.is_none_or(|c| !c.is_ascii_alphanumeric() && c != '-')
+            })
+        };
+        let origins = self.origins.iter().filter(|(option, _)| named(option));
+        origins.map(|(option, origin)| format!("{option} is set by {origin}")).collect()
+    }
+
+    /// Refuses a second reader of standard input, which the request comes from.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn check_stdin(&self, command: &Command, matches: &ArgMatches) -> Result<()> {
+        let mut built = command.clone();
+        built.build();
+        let (leaf, given) = (verb(&built, &self.args).0, innermost(matches));
+        let is = |arg: &Arg, word: &str| {
+            given.get_raw(arg.get_id().as_str()).is_some_and(|mut raw| raw.any(|w| w == word))
+        };
+        if !leaf.get_arguments().any(|arg| arg.get_id() == REQUEST && is(arg, "-")) {
+            return Ok(());
+        }
+        let file = std::any::TypeId::of::<PathBuf>();
+        let reads = |arg: &&Arg| match arg.get_id().as_str() {
+            REQUEST => false,
+            id if id.ends_with("_fd") => is(arg, "0"),
+            _ => arg.get_value_parser().type_id() == file && is(arg, "-"),
+        };
+        let Some(other) = leaf.get_arguments().find(reads) else { return Ok(()) };
+        let name =
+            other.get_long().map_or_else(|| other.get_id().to_string(), |l| format!("--{l}"));
+        Err(Error::new(Kind::Usage, format!("{name} cannot read standard input"))
+            .because("the request is read from it (--request -)")
+            .hint("write the request to a file, or the secret into the request"))
+    }
+}
+
+/// Returns the text of an error of clap on one line.
+pub fn one_line(text: &str) -> String {
+    let about = text.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim);
+    let line = about.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    printable(line.trim_start_matches("error: ")).into_owned()
+}
