@@ -8,6 +8,7 @@ mod confirm;
 mod csr;
 mod db;
 mod enroll;
+mod enroll_report;
 mod key;
 pub mod message;
 mod pkcs12;
@@ -24,7 +25,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::cli::report::{Report, error_text, issued_pem};
 use crate::streams::Streams;
-use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::error::{Error, Kind, NOT_FAILED, Result};
 use nss_cmc::interrupt::Watch;
 use nss_cmc::text::without_userinfo;
 
@@ -327,7 +328,9 @@ fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> R
     use clap::CommandFactory;
     if topic == ["exit-codes"] {
         let mut report = Report::done("help", "found", false, "exit  kind          meaning");
-        report.lines.push("   0                success, or nothing to do".into());
+        for (exit, meaning) in NOT_FAILED {
+            report.lines.push(format!("{exit:4}  {:12}  {meaning}", ""));
+        }
         for row in Kind::ALL {
             report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
         }

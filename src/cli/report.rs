@@ -31,6 +31,8 @@ pub struct Report {
     pub result: Value,
     /// Warnings of a run that succeeded or failed.
     pub warnings: Vec<String>,
+    /// With --diff: what the run changes, as objects `before` and `after`.
+    pub diff: Option<Value>,
     /// The error of a failed run; `None` on success.
     pub error: Option<Value>,
     /// Further lines of the text form.
@@ -59,6 +61,7 @@ impl Report {
             msg: msg.into(),
             result: Value::Null,
             warnings: Vec::new(),
+            diff: None,
             error: None,
             lines: Vec::new(),
             lines_only: false,
@@ -100,7 +103,7 @@ impl Report {
             .map(|f| json!({ "call": f.call, "code": f.code, "name": f.name, "text": f.text }));
         let mut report = Report::done(command, status, false, e.to_string());
         report.failed = !pending;
-        report.changed = e.left_behind().is_some();
+        report.changed = e.changed_something();
         report.result = facts(e);
         report.exit = e.kind().exit();
         report.error = Some(json!({
@@ -159,6 +162,11 @@ fn facts(e: &Error) -> Value {
     }
     if e.nickname().is_some() || chain.is_some() {
         add("nickname", json!(e.nickname()));
+    }
+    if let Some(pending) = e.pend_info() {
+        let at = DateTime::from_timestamp(pending.time, 0).map(time);
+        add("request", json!(pending.token_text()));
+        add("retry_at", json!(at));
     }
     if !e.differences().is_empty() {
         add("differences", json!(e.differences()));

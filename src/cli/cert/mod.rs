@@ -10,7 +10,7 @@ mod verify;
 use clap::{Args, Subcommand};
 
 pub use super::enroll::event_text;
-pub use import::notice_text;
+pub use import::{notice_text, usage};
 
 use crate::cli::report::Report;
 use nss_cmc::Number;

@@ -74,7 +74,7 @@ impl HeldBack {
         data: &PkiData<'_>,
     ) -> Controls {
         let (questions, end) = how.split_once('-').unwrap_or((how, ""));
-        let token = format!("request {}", self.0.len() + 1).into_bytes();
+        let token = (self.0.len() + 1).to_string().into_bytes();
         let mut controls = vec![(25, pending(&asked.id, &token, now()))];
         controls.extend(echoes(data));
         let held = Held {

@@ -132,8 +132,12 @@ pub fn find(id: &str) -> Option<&'static Profile> {
     if id == "standin-names" {
         return Some(&NAMES);
     }
-    const SHARED: Profile =
-        Profile { authenticator: Authenticator::User, subject: Subject::Directory, ..ON_DEMAND };
+    const SHARED: Profile = Profile {
+        authenticator: Authenticator::User,
+        subject: Subject::Directory,
+        kind: Kind::Plain,
+        ..ON_DEMAND
+    };
     if id.starts_with("standin-shared-") {
         return Some(&SHARED);
     }
