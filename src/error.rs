@@ -48,6 +48,15 @@ pub enum Kind {
     Interrupted,
 }
 
+/// The exit code of `enroll --check --detailed-exitcode` when the run would change something.
+pub const WOULD_CHANGE: u8 = 4;
+
+/// Exit codes that are no failure, with their meanings.
+pub const NOT_FAILED: [(u8, &str); 2] = [
+    (0, "success, or nothing to do"),
+    (WOULD_CHANGE, "enroll would change something (--check --detailed-exitcode)"),
+];
+
 /// One row of [`Kind::ALL`].
 pub struct KindRow {
     /// The kind.
@@ -147,6 +156,8 @@ struct Parts {
     leftover: Option<Leftover>,
     cmc: Option<CmcDetail>,
     http: Option<u32>,
+    pending: Option<PendInfo>,
+    changed_nothing: bool,
 }
 
 /// A failed NSS call: the C function, NSPR's error code, its symbolic name and NSS's sentence for
@@ -189,6 +200,27 @@ pub struct CmcDetail {
     pub fail_info: Option<String>,
     /// statusString, made printable.
     pub text: Option<String>,
+}
+
+/// What the CA says of a request that it holds back (PendInfo, RFC 5272 §6.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendInfo {
+    /// pendToken.
+    pub token: Vec<u8>,
+    /// pendTime in seconds since 1970: not to be asked before.
+    pub time: i64,
+}
+
+impl PendInfo {
+    /// Returns the token for people: as text, if it is printable, else in hexadecimal.
+    pub fn token_text(&self) -> String {
+        match std::str::from_utf8(&self.token) {
+            Ok(text) if !text.is_empty() && !text.contains(char::is_control) => {
+                printable(text).into_owned()
+            }
+            _ => self.token.iter().map(|octet| format!("{octet:02x}")).collect(),
+        }
+    }
 }
 
 /// What a failed run leaves behind.
@@ -237,6 +269,8 @@ impl Error {
             leftover: None,
             cmc: None,
             http: None,
+            pending: None,
+            changed_nothing: false,
         }))
     }
 
@@ -313,6 +347,18 @@ impl Error {
         self
     }
 
+    /// Adds when and how to ask for the result of a request that the CA holds back.
+    pub fn pending(mut self, info: PendInfo) -> Error {
+        self.0.pending = Some(info);
+        self
+    }
+
+    /// Marks that what is left behind was there before: this run changed nothing.
+    pub fn nothing_changed(mut self) -> Error {
+        self.0.changed_nothing = true;
+        self
+    }
+
     /// Returns the kind.
     pub fn kind(&self) -> Kind {
         self.0.kind
@@ -382,6 +428,17 @@ impl Error {
         self.0.cmc.as_ref()
     }
 
+    /// Returns when and how to ask for the result of a request that the CA holds back.
+    pub fn pend_info(&self) -> Option<&PendInfo> {
+        self.0.pending.as_ref()
+    }
+
+    /// Returns whether the failed run left something behind that was not there before: here, or a
+    /// request that the CA holds back.
+    pub fn changed_something(&self) -> bool {
+        (self.0.leftover.is_some() || self.0.pending.is_some()) && !self.0.changed_nothing
+    }
+
     /// Returns the HTTP status, if that is what failed.
     pub fn http_status(&self) -> Option<u32> {
         self.0.http
@@ -428,6 +485,7 @@ mod tests {
                 assert!(a.exit < b.exit, "{} {}", a.name, b.name);
                 assert_ne!(a.name, b.name);
             }
+            assert!(NOT_FAILED.iter().all(|(exit, _)| *exit != a.exit), "{}", a.name);
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::{flag, low_level};
@@ -142,6 +142,22 @@ pub fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
                 return Err(Error::new(Kind::Internal, "a thread ended without a result"));
             }
         }
+    }
+}
+
+/// Waits; a signal ends the wait.
+///
+/// # Errors
+/// [`Kind::Interrupted`].
+pub(crate) fn pause(length: Duration) -> Result<()> {
+    let watch = Watch::begin();
+    let start = Instant::now();
+    loop {
+        watch.check()?;
+        let Some(left) = length.checked_sub(start.elapsed()).filter(|left| !left.is_zero()) else {
+            return Ok(());
+        };
+        std::thread::sleep(left.min(INTERVAL));
     }
 }
 

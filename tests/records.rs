@@ -73,9 +73,9 @@ fn by_serial_subject_and_key() {
             let part = der::name(&[(COMMON_NAME, "agent")]);
             let Lookup::Found(none) = records.by_subject(&part).unwrap() else { panic!() };
             assert!(none.is_empty(), "{none:?}");
-            let by_key = records.by_key(fields.subject, fields.spki).unwrap();
+            let by_key = records.by_key(fields.subject, fields.spki, &|_| true).unwrap();
             assert!(matches!(by_key, Lookup::Found(r) if r.serial == serial));
-            let other = records.by_key(fields.subject, &fields.spki[1..]).unwrap();
+            let other = records.by_key(fields.subject, &fields.spki[1..], &|_| true).unwrap();
             assert!(matches!(other, Lookup::Absent), "{other:?}");
             assert_eq!(records.issued_by(&serial).unwrap().as_deref(), Some("agent"));
             assert_eq!(records.issued_by(&parsed("1")).unwrap().as_deref(), Some("system"));

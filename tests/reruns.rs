@@ -76,7 +76,7 @@ fn a_rerun_that_asks_for_something_else_says_so() {
 
     let more = with(&["--dns", "b.example.com", "--renew-on-change", "--output", "json"]);
     let report = enroll(&f, &ca.url, "standin-names", &more).exits(0).json();
-    assert_eq!(report["status"], "issued");
+    assert_eq!(report["status"], "renewed");
     assert!(report["result"]["certificate"]["sans"].to_string().contains("b.example.com"));
     let report = enroll(&f, &ca.url, "standin-names", &more).exits(0).json();
     assert_eq!(report["status"], "unchanged");

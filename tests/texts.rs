@@ -210,7 +210,20 @@ fn enroll() {
     let args = enrollment(&ca.url, profile, "www");
     text(&f, "enroll/issued", &args);
     both(&f, "enroll/there-already", &args);
-    json(&f, "enroll/issued", &[&args[..], &["--force"]].concat());
+    json(&f, "enroll/issued", &enrollment(&ca.url, profile, "first"));
+    let check = |name: &str, more: &[&str]| {
+        both(&f, name, &[&args[..], &["--check", "--detailed-exitcode", "--diff"], more].concat());
+    };
+    check("enroll/check-unchanged", &[]);
+    check("enroll/check-trust", &["--trust", "u,u,Pu"]);
+    check("enroll/check-renewal", &["--force"]);
+    check("enroll/check-another-usage", &["--usage", "client"]);
+    let renew = ["--force", "--diff", "--remove-old", "cert-and-key", "--trust", "u,u,Pu"];
+    both(&f, "enroll/renewed", &[&args[..], &renew].concat());
+    both(&f, "enroll/renewed-with-its-key", &[&args[..], &["--force", "--reuse-key"]].concat());
+    let held_back = enrollment(&ca.url, "standin-pending-9", "held");
+    text(&f, "enroll/held-back", &held_back);
+    both(&f, "enroll/still-held-back", &held_back);
     let pending = enrollment(&ca.url, "standin-pending", "later");
     text(&f, "enroll/pending", &pending);
     both(&f, "enroll/there-by-the-next-run", &pending);

@@ -249,6 +249,8 @@ oids! {
     KP_TIME_STAMPING "timeStamping" = [1, 3, 6, 1, 5, 5, 7, 3, 8];
     /// id-kp-OCSPSigning.
     KP_OCSP_SIGNING "OCSPSigning" = [1, 3, 6, 1, 5, 5, 7, 3, 9];
+    /// id-kp-ipsecIKE (RFC 4945 §5.1.3.12).
+    KP_IPSEC_IKE "ipsecIKE" = [1, 3, 6, 1, 5, 5, 7, 3, 17];
     /// id-kp-cmcCA (RFC 6402 §2.10).
     KP_CMC_CA "cmcCA" = [1, 3, 6, 1, 5, 5, 7, 3, 27];
 }

@@ -3,25 +3,24 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
-use super::enroll_result::{CertificateIssued, EnrollResult, ExistingCertificate, RequestKey};
-use crate::cli::report::{Report, certificate_json, chain_json};
+use super::cert::usage;
+use super::enroll_report as report;
+use crate::cli::report::Report;
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
 use nss_cmc::client::enroll::{
-    DEFAULT_KEY, EnrollSpec, Enrolled, Event, Issued, KeySource, Mended, Outcome, Requester,
-    Shared, enroll,
+    DEFAULT_KEY, EnrollSpec, Event, KeySource, RemoveOld, Requester, Shared, check, enroll,
 };
 use nss_cmc::cmc::control::check_identification;
 use nss_cmc::cmc::crmf::ArchiveWrap;
 use nss_cmc::cmc::proof::WitnessAlgorithms;
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::keyid;
-use nss_cmc::nss::{Trust, exposed};
-use nss_cmc::{name, pem};
+use nss_cmc::name;
+use nss_cmc::nss::{Trust, Usage, exposed};
 
 /// Headings of the options.
 const ASKER: &str = "Authentication";
@@ -164,7 +163,8 @@ pub struct EnrollArgs {
     #[arg(help_heading = KEY)]
     csr: Option<PathBuf>,
 
-    /// Trust flags for the new certificate, as certutil writes them (audit signing: u,u,Pu)
+    /// Trust flags for the new certificate, as certutil writes them (audit signing: u,u,Pu). Default:
+    /// those of the certificate that it replaces
     #[arg(long, value_name = "FLAGS", requires = "nickname", value_parser = trust)]
     #[arg(help_heading = OUTPUT)]
     trust: Option<Trust>,
@@ -179,8 +179,8 @@ pub struct EnrollArgs {
     #[arg(help_heading = RENEWAL)]
     force: bool,
 
-    /// Request a new certificate if the existing one lacks a requested name or has another key type
-    /// than --key-type; if the new one lacks a name too, it is not imported
+    /// Request a new certificate if the existing one lacks a requested name or usage, or has another
+    /// issuer or key type; if the new one lacks the same, it is not imported
     #[arg(long)]
     #[arg(help_heading = RENEWAL)]
     renew_on_change: bool,
@@ -191,21 +191,73 @@ pub struct EnrollArgs {
     #[arg(help_heading = RENEWAL)]
     renew_revoked: bool,
 
-    /// Fail if the certificate lacks a requested name: it is printed but not imported, and its key is
-    /// kept
+    /// Fail if the certificate lacks a requested name or usage, or has another issuer: it is printed
+    /// but not imported, and its key is kept
     #[arg(long)]
     #[arg(help_heading = NAMES)]
     require_names: bool,
+
+    /// Issuer that the certificate must have
+    #[arg(long, value_name = "DN")]
+    #[arg(help_heading = NAMES)]
+    issuer: Option<String>,
+
+    /// Usage that keyUsage and extKeyUsage of the certificate must permit (repeatable): server, client,
+    /// email-signer, email-recipient, ocsp-responder, object-signer, ipsec, ca, any-ca
+    #[arg(long, value_name = "USAGE", value_parser = usage)]
+    #[arg(help_heading = NAMES)]
+    usage: Vec<Usage>,
 
     /// Renew a certificate that expires within this time (30d, 12h…)
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
     #[arg(help_heading = RENEWAL)]
     renew_before: Duration,
 
+    /// Renew with the key of the existing certificate; without one, a key is generated
+    #[arg(long, conflicts_with = "csr")]
+    #[arg(help_heading = RENEWAL)]
+    reuse_key: bool,
+
+    /// Remove the certificate that the new one replaces, or also its key, after the new one is imported
+    #[arg(long, value_name = "WHAT", value_enum, requires = "nickname")]
+    #[arg(help_heading = RENEWAL)]
+    remove_old: Option<Remove>,
+
+    /// Wait this long for a certificate that the CA does not issue at once (10m, 1h…), asking for it
+    /// again; the database stays locked
+    #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true,
+          value_parser = duration)]
+    #[arg(help_heading = OUTPUT)]
+    wait: Duration,
+
+    /// Print what a run would do; create, change and send nothing
+    #[arg(long, conflicts_with = "wait")]
+    #[arg(help_heading = OUTPUT)]
+    check: bool,
+
+    /// Exit with 4 if a run would change something
+    #[arg(long, requires = "check")]
+    #[arg(help_heading = OUTPUT)]
+    detailed_exitcode: bool,
+
+    /// Print the certificate before and after the run
+    #[arg(long)]
+    #[arg(help_heading = OUTPUT)]
+    diff: bool,
+
     /// Timeout for another run of enroll on the same database, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     #[arg(help_heading = "Database")]
     lock_timeout: u64,
+}
+
+/// What to remove of a replaced certificate.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Remove {
+    /// The certificate; its key is kept
+    Cert,
+    /// The certificate and its key
+    CertAndKey,
 }
 
 impl EnrollArgs {
@@ -245,6 +297,9 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     if let Some(text) = &args.subject {
         name::subject(text, name::Prefixes::Text)?;
     }
+    if let Some(text) = &args.issuer {
+        name::parse(text)?;
+    }
     let requester = requester(&args)?;
     if args.encryption_only && !matches!(args.key_type.unwrap_or(DEFAULT_KEY), KeySpec::Rsa(_)) {
         return Err(Error::new(Kind::Usage, "--encryption-only needs an RSA key")
@@ -268,13 +323,25 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         renew_on_change: args.renew_on_change,
         renew_revoked: args.renew_revoked,
         require_names: args.require_names,
+        issuer: args.issuer,
+        usages: args.usage,
+        reuse_key: args.reuse_key,
+        remove_old: args.remove_old.map(|what| match what {
+            Remove::Cert => RemoveOld::Certificate,
+            Remove::CertAndKey => RemoveOld::CertificateAndKey,
+        }),
+        wait: args.wait,
         lock_timeout: Duration::from_secs(args.lock_timeout),
         renew_before: args.renew_before,
         trust: args.trust,
         chain_file: args.chain_out,
     };
+    if args.check {
+        let predicted = check(spec)?;
+        return Ok(report::predicted(&predicted, args.diff, args.detailed_exitcode));
+    }
     let enrolled = enroll(spec, &mut |event| tell(&event_text(&event)))?;
-    Ok(report(&enrolled, about_archive))
+    Ok(report::enrolled(&enrolled, about_archive, args.diff))
 }
 
 fn key(args: &EnrollArgs) -> KeySource {
@@ -321,126 +388,9 @@ pub fn event_text(event: &Event) -> String {
             "cannot lock NSS database {}: {why}; do not start another run",
             folder.display()
         ),
-    }
-}
-
-fn report(enrolled: &Enrolled, about_archive: Vec<String>) -> Report {
-    let mut report = match &enrolled.outcome {
-        Outcome::Unchanged { extra_names, mended } => unchanged(enrolled, extra_names, mended),
-        Outcome::Issued(issued) => certified(enrolled, issued, about_archive),
-    };
-    report.warnings.extend(enrolled.notices.iter().map(ToString::to_string));
-    report
-}
-
-fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> Report {
-    let certificate = &enrolled.certificate;
-    let msg = format!(
-        "certificate {:?} exists already, serial {}, valid until {}",
-        enrolled.nickname.as_deref().unwrap_or_default(),
-        certificate.serial_hex(),
-        certificate.until()
-    );
-    let mut report = if mended.is_empty() {
-        Report::done("enroll", "unchanged", false, msg)
-            .line("nothing to do; use --force to request a new certificate")
-    } else {
-        let lines = mended.iter().map(|mended| match mended {
-            Mended::Label(label) => format!("removed label {label:?} from its key"),
-            Mended::Trust(trust) => format!("set trust flags {}", trust.as_str()),
-            Mended::ChainFile(path) => chain_written(path),
-        });
-        lines.fold(Report::done("enroll", "updated", true, msg), Report::line)
-    };
-    if enrolled.archived.is_none() {
-        report.warnings.push(
-            "unknown whether its private key is archived; use --force to archive a new key".into(),
-        );
-    }
-    if !extra_names.is_empty() {
-        report.warnings.push(format!(
-            "the certificate has names that were not requested: {}; use --force to replace it",
-            extra_names.join(", ")
-        ));
-    }
-    report.result(EnrollResult::Existing(Box::new(ExistingCertificate {
-        nickname: enrolled.nickname.clone(),
-        token: enrolled.token.clone(),
-        has_key: enrolled.has_key,
-        certificate: certificate_json(certificate),
-        extra_names: extra_names.to_vec(),
-    })))
-}
-
-fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -> Report {
-    let (certificate, token) = (&enrolled.certificate, &enrolled.token);
-    let (status, verb) = match issued.recovered {
-        true => ("recovered", "recovered the certificate of an earlier run:"),
-        false => ("issued", "issued"),
-    };
-    let msg = format!(
-        "{verb} {}, serial {}, valid until {}",
-        certificate.subject,
-        certificate.serial_hex(),
-        certificate.until()
-    );
-    let mut report = Report::done("enroll", status, true, msg);
-    let result = CertificateIssued {
-        nickname: enrolled.nickname.clone(),
-        token: token.clone(),
-        has_key: enrolled.has_key,
-        certificate: certificate_json(certificate),
-        chain: chain_json(&issued.chain),
-        imported_ca_nicknames: issued.imported_cas.clone(),
-        missing_names: issued.missing_names.clone(),
-        subject_replaced: issued.replaced_subject.is_some(),
-        archived: enrolled.archived,
-        key: issued.key.as_ref().map(|key| RequestKey {
-            key_id: keyid::to_hex(&key.id),
-            key_id_signed: keyid::to_dogtag(&key.id),
-            key_resumed: key.resumed,
-        }),
-    };
-    if let Some(nickname) = &enrolled.nickname {
-        let beside = if enrolled.has_key { "with its key" } else { "without a key" };
-        report = report.line(format!("imported as {nickname:?} {beside} in token {token}"));
-    }
-    for name in &issued.imported_cas {
-        report = report.line(format!("imported CA certificate {name:?} without trust flags"));
-    }
-    if let Some(path) = &issued.chain_file {
-        report = report.line(chain_written(path));
-    }
-    match enrolled.archived {
-        Some(true) => report = report.line("the private key is archived in the KRA"),
-        Some(false) => {}
-        None => report.warnings.push(
-            "unknown whether the private key is archived: an earlier run sent the request".into(),
+        Event::Pending(request, until) => format!(
+            "the CA holds back the request {request}; asking again at {}",
+            until.format("%Y-%m-%d %H:%M:%S UTC")
         ),
     }
-    if let Some(key) = &issued.key {
-        let of = if key.resumed { ", from an unfinished request" } else { "" };
-        report = report.line(format!("key id {}{of}", keyid::to_hex(&key.id)));
-    }
-    if enrolled.nickname.is_none() && issued.chain_file.is_none() {
-        // The report is the only copy of this certificate.
-        report = report.line(pem::certificates(&certificate.der, &issued.chain).trim_end());
-    }
-    if !issued.missing_names.is_empty() {
-        report.warnings.push(format!(
-            "the certificate lacks requested names: {}; the profile decides which names it gets",
-            issued.missing_names.join(", ")
-        ));
-    }
-    if let Some(subject) = &issued.replaced_subject {
-        report
-            .warnings
-            .push(format!("the CA changed the subject {subject} to {}", certificate.subject));
-    }
-    report.warnings.extend(about_archive);
-    report.result(EnrollResult::Issued(Box::new(result)))
-}
-
-fn chain_written(path: &Path) -> String {
-    format!("certificate chain written to {}", path.display())
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::report::Certificate;
+use super::report::{Certificate, Serial};
 
 /// Result of `enroll`.
 #[derive(Serialize, JsonSchema)]
@@ -13,6 +13,8 @@ pub enum EnrollResult {
     Issued(Box<CertificateIssued>),
     /// The existing certificate matches.
     Existing(Box<ExistingCertificate>),
+    /// With --check.
+    Predicted(EnrollPredicted),
 }
 
 /// A certificate that was issued.
@@ -29,6 +31,14 @@ pub struct CertificateIssued {
     pub imported_ca_nicknames: Vec<String>,
     /// Requested names that it lacks.
     pub missing_names: Vec<String>,
+    /// Requested usages that it does not permit.
+    pub missing_usages: Vec<&'static str>,
+    /// Serial number of the certificate that it replaces.
+    pub replaced_serial: Option<String>,
+    /// What was removed of that certificate: `cert` or `cert_and_key`.
+    pub old_removed: Option<&'static str>,
+    /// Trust flags that it has from that certificate.
+    pub trust_kept: Option<String>,
     /// Whether the CA changed the subject.
     pub subject_replaced: bool,
     /// Whether its key is archived in the KRA; null if that is unknown.
@@ -46,6 +56,8 @@ pub struct RequestKey {
     pub key_id_signed: String,
     /// Whether it is the key of an unfinished request.
     pub key_resumed: bool,
+    /// Whether it is the key of the certificate that was replaced.
+    pub key_reused: bool,
 }
 
 /// A certificate that was there.
@@ -57,4 +69,13 @@ pub struct ExistingCertificate {
     pub certificate: Certificate,
     /// Names that were not requested.
     pub extra_names: Vec<String>,
+}
+
+/// What a run would do.
+#[derive(Serialize, JsonSchema)]
+pub struct EnrollPredicted {
+    pub nickname: Option<String>,
+    pub token: String,
+    /// Serial number of the existing certificate.
+    pub serial: Option<Serial>,
 }

@@ -9,6 +9,7 @@ mod confirm;
 mod csr;
 mod db;
 mod enroll;
+mod enroll_report;
 mod enroll_result;
 mod key;
 mod layers;
@@ -34,7 +35,7 @@ use serde::Serialize;
 use crate::cli::layers::Filled;
 use crate::cli::report::{Report, error_text, issued_pem};
 use crate::streams::Streams;
-use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::error::{Error, Kind, NOT_FAILED, Result};
 use nss_cmc::interrupt::Watch;
 use nss_cmc::text::without_userinfo;
 
@@ -440,8 +441,10 @@ struct ExitCode {
 fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> Result<Report> {
     if topic == ["exit-codes"] {
         let mut report = Report::done("help", "found", false, "exit  kind          meaning");
-        report.lines.push("   0                success, or nothing to do".into());
         let mut exit_codes = Vec::new();
+        for (exit, meaning) in NOT_FAILED {
+            report.lines.push(format!("{exit:4}  {:12}  {meaning}", ""));
+        }
         for row in Kind::ALL {
             report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
             exit_codes.push(ExitCode {

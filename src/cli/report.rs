@@ -35,6 +35,9 @@ pub struct Report {
     pub result: Value,
     /// Warnings of a run that succeeded or failed.
     pub warnings: Vec<String>,
+    /// With --diff: what the run changes, as objects `before` and `after`.
+    #[schemars(with = "Option<Diff>")]
+    pub diff: Option<Value>,
     /// The error of a failed run, or of one whose certificate isn't issued yet; null on success.
     #[schemars(with = "Option<Failure>")]
     pub error: Option<Value>,
@@ -64,6 +67,7 @@ impl Report {
             msg: msg.into(),
             result: Value::Null,
             warnings: Vec::new(),
+            diff: None,
             error: None,
             lines: Vec::new(),
             lines_only: false,
@@ -102,7 +106,7 @@ impl Report {
         };
         let mut report = Report::done(command, status, false, e.to_string());
         report.failed = !pending;
-        report.changed = e.left_behind().is_some();
+        report.changed = e.changed_something();
         report.result = facts(e).map_or(Value::Null, value);
         report.exit = e.kind().exit();
         report.error = Some(value(Failure::of(e)));
@@ -125,6 +129,28 @@ impl Report {
         }
         text
     }
+}
+
+/// A certificate before and after a run.
+#[derive(Serialize, JsonSchema)]
+pub struct Diff {
+    /// Null if there was none.
+    pub before: Option<Described>,
+    /// What isn't known yet is null.
+    pub after: Option<Described>,
+}
+
+/// A certificate in a diff.
+#[derive(PartialEq, Serialize, JsonSchema)]
+pub struct Described {
+    pub subject: Option<String>,
+    pub sans: Option<Vec<String>>,
+    pub serial: Option<String>,
+    pub issuer: Option<String>,
+    pub not_before: Option<Time>,
+    pub not_after: Option<Time>,
+    pub key_type: Option<String>,
+    pub trust: Option<String>,
 }
 
 /// Why a run failed.
@@ -224,6 +250,12 @@ pub struct LeftBehind {
     /// The nickname that the run is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     nickname: Option<Option<String>>,
+    /// What a request that isn't decided is called at the CA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
+    /// When to ask for its decision.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_at: Option<Time>,
     /// Differences between the existing certificate and the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     differences: Vec<String>,
@@ -245,12 +277,15 @@ fn facts(e: &Error) -> Option<LeftBehind> {
         certificate: left.and_then(|l| l.certificate.as_deref()).map(any_certificate),
         nickname: named.then(|| e.nickname().map(ToOwned::to_owned)),
         chain,
+        request: e.pend_info().map(|pending| pending.token_text()),
+        retry_at: e.pend_info().and_then(|p| DateTime::from_timestamp(p.time, 0)).map(time),
         differences: e.differences().to_vec(),
         missing_names: e.missing_names().to_vec(),
     };
     let is_empty = key.is_none()
         && facts.certificate.is_none()
         && !named
+        && facts.request.is_none()
         && facts.differences.is_empty()
         && facts.missing_names.is_empty();
     (!is_empty).then_some(facts)

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
@@ -20,6 +21,8 @@ pub enum Event {
     Waiting(PathBuf, Duration),
     /// The database's file system has no locks: other runs may interfere.
     NotLocked(PathBuf, std::io::Error),
+    /// The CA holds back this request; this run asks for the result again at this time.
+    Pending(String, DateTime<Utc>),
 }
 
 /// A lock on a directory, held until drop. It is on the directory itself (flock(2)): a killed

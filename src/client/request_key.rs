@@ -6,7 +6,7 @@ use crate::algorithm::KeySpec;
 use crate::error::{Error, Kind, LeftKey, Leftover, Result};
 use crate::interrupt::Watch;
 use crate::keyid;
-use crate::nss::{Fault, KeyFlags, KeyPair, PrivateKey, Token};
+use crate::nss::{Certificate, Fault, KeyFlags, KeyPair, PrivateKey, Token};
 
 /// The key of a certificate request.
 ///
@@ -22,6 +22,8 @@ pub struct RequestKey {
     /// Subject or nickname of the certificate, for the label.
     purpose: String,
     resumed: bool,
+    /// Whether one request at most was sent for it, so that the CA's refusal ends its use.
+    only_request: bool,
     committed: bool,
     /// DER of the SubjectPublicKeyInfo.
     pub spki: Vec<u8>,
@@ -70,6 +72,7 @@ impl RequestKey {
                 watch: Some(watch),
                 purpose: purpose.to_owned(),
                 resumed: false,
+                only_request: true,
                 committed: false,
                 spki,
                 id,
@@ -92,7 +95,44 @@ impl RequestKey {
         token.complete(&pair).ok();
         let (spki, id) = (pair.public.spki()?, pair.private.id()?);
         let (halves, purpose) = (Some(Halves::Pair(pair)), purpose.to_owned());
-        Ok(RequestKey { halves, watch, purpose, resumed: true, committed: true, spki, id })
+        Ok(RequestKey {
+            halves,
+            watch,
+            purpose,
+            resumed: true,
+            only_request: false,
+            committed: true,
+            spki,
+            id,
+        })
+    }
+
+    /// Returns the key of a certificate, for another request.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`]; those of a token that doesn't reveal the key's identifier.
+    pub(super) fn of(certificate: &Certificate) -> Result<RequestKey> {
+        let private = certificate.private_key()?;
+        let id = private.id()?;
+        Ok(RequestKey::in_use(private, certificate.spki().to_vec(), id))
+    }
+
+    /// Returns a key that a certificate has already, for another request.
+    pub(super) fn in_use(private: PrivateKey, spki: Vec<u8>, id: Vec<u8>) -> RequestKey {
+        RequestKey::found(private, Some(Watch::begin()), spki, id)
+    }
+
+    fn found(private: PrivateKey, watch: Option<Watch>, spki: Vec<u8>, id: Vec<u8>) -> RequestKey {
+        RequestKey {
+            halves: Some(Halves::Found(private)),
+            watch,
+            purpose: String::new(),
+            resumed: false,
+            only_request: false,
+            committed: true,
+            spki,
+            id,
+        }
     }
 
     /// Finds an existing key by its identifier in any form, or by the nickname of its certificate.
@@ -102,15 +142,7 @@ impl RequestKey {
     pub fn find(session: &Session, name: &str) -> Result<RequestKey> {
         let (private, spki) = find_key::find(session, name)?;
         let id = private.id()?;
-        Ok(RequestKey {
-            halves: Some(Halves::Found(private)),
-            watch: None,
-            purpose: String::new(),
-            resumed: false,
-            committed: true,
-            spki,
-            id,
-        })
+        Ok(RequestKey::found(private, None, spki, id))
     }
 
     /// Returns whether this run generated it.
@@ -121,6 +153,16 @@ impl RequestKey {
     /// Returns whether an earlier run generated it.
     pub fn is_resumed(&self) -> bool {
         self.resumed
+    }
+
+    /// Returns whether one request at most was sent for it.
+    pub(super) fn has_only_request(&self) -> bool {
+        self.only_request
+    }
+
+    /// Marks that the request that the CA holds back is the only one that was ever sent for it.
+    pub(super) fn only_request(&mut self) {
+        self.only_request = true;
     }
 
     /// Returns the private key.
@@ -171,7 +213,10 @@ impl RequestKey {
     /// exist or be issued; otherwise it is deleted.
     pub fn end(self, error: Error) -> Error {
         let may_be_certified = error.was_sent() && !error.is_settled();
-        if may_be_certified || self.resumed { self.leave(error) } else { self.discard_after(error) }
+        match may_be_certified || self.resumed && !self.only_request {
+            true => self.leave(error),
+            false => self.discard_after(error),
+        }
     }
 
     /// Ends a run: the key is kept after success and deleted after a failure.
@@ -223,10 +268,15 @@ impl RequestKey {
     /// Deletes the key after `error`, and adds to it if that fails.
     fn discard_after(mut self, error: Error) -> Error {
         let Some(Halves::Pair(pair)) = self.halves.take() else { return error };
-        let Err(f) = pair.discard() else { return error };
+        let deleted = match self.resumed {
+            // The public half that was found with it is no object in the token.
+            true => pair.private.delete_pair().map(drop).map_err(|e| e.to_string()),
+            false => pair.discard().map_err(|f| f.to_string()),
+        };
+        let Err(why) = deleted else { return error };
         let id = keyid::to_hex(&self.id);
         let note = format!(
-            "cannot delete the key of this request ({f}): delete it with certutil -F -k {id}"
+            "cannot delete the key of this request ({why}): delete it with certutil -F -k {id}"
         );
         let key = Some(LeftKey { id: self.id.clone(), label: None });
         error.note(note).leftover(Leftover { key, ..Leftover::default() })

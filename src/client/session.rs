@@ -3,8 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use chrono::Utc;
+
 use super::lock::{Event, Lock};
+use super::status::Validity;
 use super::token_nickname::{find_certificate, find_certificates, places, qualified};
+use crate::asn1::summary::summary;
 use crate::client::passwords::{Passwords, Wanted};
 use crate::cmc::message::Signatory;
 use crate::error::{Error, Kind, Result};
@@ -189,13 +193,24 @@ impl Session {
         find_certificates(&self.database, &self.token, nickname)
     }
 
-    /// Returns the certificate called `nickname`, as [`Session::certificate`] finds it, its issuers
-    /// and its key.
+    /// Returns the certificate called `nickname`, its issuers and its key. Of several certificates, as
+    /// after a renewal, it is the newest that is valid now and has its key; if none is, the one that
+    /// [`Session::certificate`] finds.
     ///
     /// # Errors
     /// [`Kind::NotFound`] for certificate or key.
     pub fn identity(&self, nickname: &str) -> Result<Identity> {
-        let (certificate, token) = find_certificate(&self.database, &self.token, nickname)?;
+        let (mut certificate, token) = find_certificate(&self.database, &self.token, nickname)?;
+        let mut newest = None;
+        for found in self.certificates(nickname)? {
+            let Ok(summary) = summary(found.der()) else { continue };
+            let (since, now) = (summary.not_before, Utc::now());
+            let valid = Validity::of(&summary, Duration::ZERO, now) == Validity::Valid;
+            if valid && newest.is_none_or(|newest| since > newest) && found.private_key().is_ok() {
+                newest = Some(since);
+                certificate = found;
+            }
+        }
         let key = Rc::new(certificate.private_key()?);
         let issuers = held_issuers(&self.database, &token, certificate.der())?;
         Ok(Identity { certificate: Rc::new(certificate), issuers, key })

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use super::session::Session;
 use crate::asn1::certificate;
 use crate::cmc::response::{Outcome, Response};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, PendInfo, Result};
 use crate::nss::{Certificate, Database};
-use crate::text::{printable, trust_command};
+use crate::text::trust_command;
 use crate::trust::{self, Paths, SignatureCheck, prove};
 
 /// Verifies the response's signature against the database's trust; nothing in it may be used
@@ -55,16 +55,17 @@ pub fn issued(outcome: Outcome) -> Result<Vec<Vec<u8>>> {
         Outcome::Invalid(e) => Err(e),
         Outcome::Pending { token, time } => {
             let when = chrono::DateTime::from_timestamp(time, 0).map(|t| t.to_rfc3339());
-            let token = String::from_utf8_lossy(&token);
-            let token = printable(&token);
+            let info = PendInfo { token, time };
             Err(Error::new(
                 Kind::Pending,
                 format!(
-                    "the CA accepted the request but has not issued the certificate (request {token}, try \
+                    "the CA accepted the request but has not issued the certificate (request {}, try \
                      again at {})",
+                    info.token_text(),
                     when.unwrap_or_else(|| "an unreadable time".into())
                 ),
-            ))
+            )
+            .pending(info))
         }
         Outcome::ConfirmRequired { .. } => Err(Error::new(
             Kind::Pending,

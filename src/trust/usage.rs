@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use rasn::types::{ObjectIdentifier, Oid};
+
 use super::path::{Paths, who};
 use crate::asn1::certificate;
 use crate::asn1::key_usage::KeyUsage;
@@ -211,6 +213,49 @@ pub fn purpose(der: &[u8]) -> Result<Option<Usage>> {
         }
     }
     Ok(None)
+}
+
+/// Returns whether basicConstraints, keyUsage and extKeyUsage of a certificate (DER) permit a usage.
+/// An absent extension permits every usage except a CA's and an OCSP responder's (RFC 6960
+/// §4.2.2.2). Neither its validity nor its chain is looked at.
+///
+/// # Errors
+/// [`Kind::Input`] for a certificate that can't be decoded.
+pub fn permits(der: &[u8], usage: Usage) -> Result<bool> {
+    use KeyUsage::{DigitalSignature, KeyAgreement, KeyCertSign, KeyEncipherment, NonRepudiation};
+    let read = certificate::read(der)?;
+    let purpose = |ids: &[&Oid]| -> Result<bool> {
+        let named = |all: Vec<ObjectIdentifier>| all.iter().any(|id| ids.contains(&&**id));
+        Ok(read.purposes()?.is_none_or(named))
+    };
+    let any = oid::ANY_EXTENDED_KEY_USAGE;
+    Ok(match usage {
+        Usage::SslClient => {
+            purpose(&[oid::KP_CLIENT_AUTH, any])? && read.may(&[DigitalSignature, KeyAgreement])?
+        }
+        Usage::SslServer => {
+            purpose(&[oid::KP_SERVER_AUTH, any])?
+                && read.may(&[DigitalSignature, KeyEncipherment, KeyAgreement])?
+        }
+        Usage::SslCa | Usage::AnyCa => read.ca()?.0 && read.may(&[KeyCertSign])?,
+        Usage::EmailSigner => {
+            purpose(&[oid::KP_EMAIL_PROTECTION, any])?
+                && read.may(&[DigitalSignature, NonRepudiation])?
+        }
+        Usage::EmailRecipient => {
+            purpose(&[oid::KP_EMAIL_PROTECTION, any])?
+                && read.may(&[KeyEncipherment, KeyAgreement])?
+        }
+        Usage::StatusResponder => {
+            read.has_purpose(oid::KP_OCSP_SIGNING)? && read.may(&[DigitalSignature])?
+        }
+        Usage::ObjectSigner => {
+            purpose(&[oid::KP_CODE_SIGNING, any])? && read.may(&[DigitalSignature])?
+        }
+        Usage::Ipsec => {
+            purpose(&[oid::KP_IPSEC_IKE, any])? && read.may(&[DigitalSignature, NonRepudiation])?
+        }
+    })
 }
 
 #[cfg(test)]

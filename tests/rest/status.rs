@@ -114,7 +114,7 @@ fn enroll_replaces_a_revoked_one_when_told() {
     assert_eq!(held["warnings"], serde_json::json!(["the certificate is on hold"]));
     book("REVOKED 1");
     assert_eq!(enroll(&[])["status"], "unchanged");
-    assert_eq!(enroll(&revoked)["status"], "issued");
+    assert_eq!(enroll(&revoked)["status"], "renewed");
     assert_eq!(enroll(&revoked)["status"], "unchanged");
     assert_eq!(f.keys().len(), 3);
 }

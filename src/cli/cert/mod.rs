@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 
 pub use super::enroll::event_text;
 pub use export::Exported;
-pub use import::{CertificateImported, notice_text};
+pub use import::{CertificateImported, notice_text, usage};
 pub use list::Certificates;
 pub use remove::CertificateRemoved;
 pub use trust::TrustChanged;

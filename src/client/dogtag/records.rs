@@ -173,11 +173,16 @@ impl<'t, 'db> Records<'t, 'db> {
     }
 
     /// Returns the newest record of a subject (DER) whose certificate has this SubjectPublicKeyInfo
-    /// (DER).
+    /// (DER), and is `wanted` (DER).
     ///
     /// # Errors
     /// As [`Records::by_serial`].
-    pub fn by_key(&mut self, subject: &[u8], spki: &[u8]) -> Result<Lookup<Record>> {
+    pub fn by_key(
+        &mut self,
+        subject: &[u8],
+        spki: &[u8],
+        wanted: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<Lookup<Record>> {
         let records = match self.by_subject(subject)? {
             Lookup::Found(records) => records,
             Lookup::Absent => return Ok(Lookup::Absent),
@@ -185,8 +190,8 @@ impl<'t, 'db> Records<'t, 'db> {
         };
         for record in records.iter().take(CANDIDATES) {
             let Lookup::Found(record) = self.by_serial(&record.serial)? else { continue };
-            let der = record.certificate.as_deref();
-            if der.and_then(|d| certificate::fields(d).ok()).is_some_and(|f| f.spki == spki) {
+            let is_ours = |der: &[u8]| certificate::fields(der).is_ok_and(|f| f.spki == spki);
+            if record.certificate.as_deref().is_some_and(|der| is_ours(der) && wanted(der)) {
                 return Ok(Lookup::Found(record));
             }
         }

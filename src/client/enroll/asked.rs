@@ -1,4 +1,4 @@
-//! Compares the names in a request with those in a certificate.
+//! Compares what is requested (names, issuer, usages) with a certificate.
 
 use rasn::types::Any;
 
@@ -10,13 +10,54 @@ use crate::asn1::summary::alternative_names;
 use crate::asn1::{decode, oid};
 use crate::cmc::request::Request;
 use crate::error::Result;
+use crate::nss::Usage;
+use crate::trust::usage::permits;
 
-/// The requested subject and alternative names.
+/// The requested names, and what else the certificate must fulfil.
 #[derive(Debug)]
 pub(super) struct Asked {
     /// DER of the Name; `None` leaves it to the CA.
     pub(super) subject: Option<Vec<u8>>,
     names: Vec<Name>,
+    /// DER of the issuer's Name, if it matters.
+    issuer: Option<Vec<u8>>,
+    usages: Vec<Usage>,
+}
+
+/// What a certificate lacks.
+#[derive(Debug, Default)]
+pub(super) struct Lacking {
+    /// The requested alternative names that it doesn't have.
+    pub(super) names: Vec<String>,
+    /// The usages that its extensions don't permit.
+    pub(super) usages: Vec<Usage>,
+    /// Its issuer, if it is another one than requested.
+    pub(super) other_issuer: Option<String>,
+}
+
+impl Lacking {
+    /// Returns whether it lacks nothing.
+    pub(super) fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.usages.is_empty() && self.other_issuer.is_none()
+    }
+
+    /// Returns one text for each kind of difference, about `it`.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        if !self.names.is_empty() {
+            all.push(format!("it lacks {}", self.names.join(", ")));
+        }
+        if !self.usages.is_empty() {
+            all.push(format!("it is not for the usage {}", self.usage_names().join(", ")));
+        }
+        all.extend(self.other_issuer.as_ref().map(|issuer| format!("its issuer is {issuer}")));
+        all
+    }
+
+    /// Returns the names of the usages that aren't permitted.
+    pub(super) fn usage_names(&self) -> Vec<&'static str> {
+        self.usages.iter().map(|usage| usage.name()).collect()
+    }
 }
 
 /// One alternative name.
@@ -35,7 +76,8 @@ impl Asked {
     /// [`crate::error::Kind::Input`] for names that can't be decoded.
     pub(super) fn new(subject: Option<Vec<u8>>, extensions: &[Extension]) -> Result<Asked> {
         let wanted = extensions.iter().find(|e| e.is(oid::CE_SUBJECT_ALT_NAME));
-        Ok(Asked { subject, names: names(wanted.map(|e| &e.value[..]))? })
+        let names = names(wanted.map(|e| &e.value[..]))?;
+        Ok(Asked { subject, names, issuer: None, usages: Vec::new() })
     }
 
     /// Returns the names in a request.
@@ -46,19 +88,47 @@ impl Asked {
         Asked::new(request.subject().map(<[u8]>::to_vec), request.extensions())
     }
 
-    /// Returns the requested alternative names that a certificate (DER) lacks.
+    /// Adds the issuer (DER of its Name) and the usages that the certificate must have.
+    pub(super) fn by(self, issuer: Option<Vec<u8>>, usages: &[Usage]) -> Asked {
+        Asked { issuer, usages: usages.to_vec(), ..self }
+    }
+
+    /// Returns the octets of the requested names, to tell requests apart.
+    pub(super) fn octets(&self) -> Vec<u8> {
+        let mut octets = self.subject.clone().unwrap_or_default();
+        self.names.iter().for_each(|name| octets.extend(&name.der));
+        octets
+    }
+
+    /// Returns the requested alternative names as text.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.names.iter().map(|name| name.text.clone()).collect()
+    }
+
+    /// Returns what a certificate (DER) lacks.
     ///
     /// # Errors
     /// [`crate::error::Kind::Input`] when the certificate can't be decoded.
-    pub(super) fn missing(&self, certificate: &[u8]) -> Result<Vec<String>> {
-        Ok(without(&self.names, &granted(certificate)?))
+    pub(super) fn lacking(&self, certificate: &[u8]) -> Result<Lacking> {
+        let issuer = certificate::fields(certificate)?.issuer;
+        let mut lacking =
+            Lacking { names: without(&self.names, &granted(certificate)?), ..Lacking::default() };
+        for usage in &self.usages {
+            if !permits(certificate, *usage)? {
+                lacking.usages.push(*usage);
+            }
+        }
+        if self.issuer.as_ref().is_some_and(|wanted| !same_name(wanted, issuer)) {
+            lacking.other_issuer = Some(dn_string(issuer)?);
+        }
+        Ok(lacking)
     }
 
     /// Returns the alternative names of a certificate that were neither requested nor are its
     /// subject's common name; none if no alternative names were requested.
     ///
     /// # Errors
-    /// As [`Asked::missing`].
+    /// As [`Asked::lacking`].
     pub(super) fn extra(&self, certificate: &[u8]) -> Result<Vec<String>> {
         if self.names.is_empty() {
             return Ok(Vec::new());
@@ -76,7 +146,7 @@ impl Asked {
     /// Returns the requested subject as text if a certificate (DER) has a different one.
     ///
     /// # Errors
-    /// As [`Asked::missing`].
+    /// As [`Asked::lacking`].
     pub(super) fn replaced(&self, certificate: &[u8]) -> Result<Option<String>> {
         let theirs = certificate::fields(certificate)?.subject;
         match &self.subject {

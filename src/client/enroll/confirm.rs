@@ -1,16 +1,12 @@
 //! Confirms receipt of a certificate if the CA requires it (confirmCertAcceptance, RFC 5272 §6.14).
 
-use super::round_trips::{Asker, RoundTrips};
+use super::round_trips::RoundTrips;
 use crate::asn1::certificate;
 use crate::asn1::{Number, decode, tlv};
-use crate::client::find_key::key_for;
 use crate::client::pop;
-use crate::client::session::Session;
 use crate::client::verify_response::{self, Proven};
 use crate::cmc::control::{CertificateId, Control};
-use crate::cmc::message::{Signatory, seal};
-use crate::cmc::proof::SharedSecret;
-use crate::cmc::request::{PkiDataBuilder, Request, Sent};
+use crate::cmc::request::{Request, Sent};
 use crate::cmc::response::{CmcStatus, Outcome, Response};
 use crate::error::{Error, Kind, Leftover, Result};
 use crate::nss::{Certificate, PrivateKey};
@@ -53,39 +49,13 @@ impl RoundTrips<'_> {
         key: Option<&PrivateKey>,
         ours: &Certificate,
     ) -> Result<()> {
-        let Session { database, token, .. } = self.session;
         let fields = certificate::fields(ours.der())?;
         let serial = Number::of(&decode("a serial number", &tlv(0x02, fields.serial))?);
         let id = CertificateId { issuer: fields.issuer.to_vec(), serial };
         let mut controls = vec![Control::ConfirmCertAcceptance(id)];
-        let (more, sent) = pop::go_on(sent, response, database)?;
+        let (more, sent) = pop::go_on(sent, response, &self.session.database)?;
         controls.extend(more);
-        let mut builder = PkiDataBuilder::default();
-        for control in &controls {
-            builder.add(control)?;
-        }
-        let message = match &self.asker {
-            Asker::Holder(identity) => seal(builder, Signatory::from(identity), &[], database)?,
-            Asker::SharedSecret(shared) => {
-                builder.add(&Control::Identification(shared.identification.clone()))?;
-                let known = SharedSecret {
-                    secret: shared.secret.bytes(),
-                    identification: Some(&shared.identification),
-                };
-                let over = builder.request_sequence()?;
-                let witness = known.witness(shared.algorithms, &over, database)?;
-                builder.add(&Control::IdentityProofV2(Box::new(witness)))?;
-                let found = match key {
-                    Some(_) => None,
-                    None => Some(key_for(database, token, request.spki())?),
-                };
-                let Some(key) = key.or(found.as_ref()) else {
-                    return Err(Error::new(Kind::NotFound, "private key of the request not found"));
-                };
-                let requests = std::slice::from_ref(request);
-                seal(builder, Signatory::RequestKey(key), requests, database)?
-            }
-        };
+        let message = self.controls_only(&controls, request, key)?;
         let response = self.connection.send(&message, &sent)?;
         verify_response::issued(response.outcome())?;
         // Elsewhere a missing status means success, but here the status is the only content.

@@ -1,13 +1,17 @@
-//! The result of an enrollment.
+//! The result of an enrollment, or of its prediction.
 
 use std::fmt;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
+
+use super::RemoveOld;
 use crate::algorithm::KeySpec;
+use crate::asn1::Number;
 use crate::asn1::summary::Summary;
 use crate::error::{Error, Fault};
 use crate::keyid;
-use crate::nss::Trust;
+use crate::nss::{Trust, Usage};
 
 /// The result of [`enroll`](super::enroll).
 #[derive(Debug)]
@@ -25,8 +29,62 @@ pub struct Enrolled {
     pub archived: Option<bool>,
     /// What was done.
     pub outcome: Outcome,
+    /// The certificate in use under the nickname before the run.
+    pub before: Option<Described>,
+    /// The certificate under the nickname after the run.
+    pub after: Option<Described>,
     /// Remarks.
     pub notices: Vec<Notice>,
+}
+
+/// A certificate as it is compared before and after a run. What isn't known of a predicted one is
+/// `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its subject.
+    pub subject: Option<String>,
+    /// Its alternative names.
+    pub sans: Option<Vec<String>>,
+    /// Its serial number.
+    pub serial: Option<Number>,
+    /// Its issuer.
+    pub issuer: Option<String>,
+    /// Start and end of its validity.
+    pub validity: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// Type and size of its key.
+    pub key: Option<KeySpec>,
+    /// Its trust flags, as certutil prints them.
+    pub trust: Option<String>,
+}
+
+/// What [`check`](super::check) predicts.
+#[derive(Debug)]
+pub struct Predicted {
+    /// The nickname of the certificate.
+    pub nickname: Option<String>,
+    /// The token's label; `internal` for the database's own.
+    pub token: String,
+    /// What a run would do.
+    pub what: Prediction,
+    /// The certificate in use under the nickname.
+    pub before: Option<Described>,
+    /// The certificate under the nickname after a run.
+    pub after: Option<Described>,
+    /// Remarks.
+    pub notices: Vec<Notice>,
+}
+
+/// What a run would do.
+#[derive(Debug)]
+pub enum Prediction {
+    /// Nothing: the certificate in use matches the request.
+    Unchanged,
+    /// Do this for the certificate in use, which matches the request.
+    Update(Vec<Mended>),
+    /// Request a certificate where there is none.
+    Issue,
+    /// Request a certificate that replaces the one in use.
+    Renew,
 }
 
 /// What the run did.
@@ -56,6 +114,14 @@ pub struct Issued {
     pub imported_cas: Vec<String>,
     /// The requested alternative names that it lacks.
     pub missing_names: Vec<String>,
+    /// The requested usages that it doesn't permit.
+    pub missing_usages: Vec<Usage>,
+    /// Its issuer, if it is another one than requested.
+    pub other_issuer: Option<String>,
+    /// The trust flags of the certificate that it replaces, which it has now.
+    pub kept_trust: Option<Trust>,
+    /// What was removed of the certificate that it replaces.
+    pub removed: Option<RemoveOld>,
     /// The requested subject, if the CA replaced it.
     pub replaced_subject: Option<String>,
     /// The file with the certificate and its chain.
@@ -69,6 +135,8 @@ pub struct IssuedKey {
     pub id: Vec<u8>,
     /// Whether an earlier run generated it.
     pub resumed: bool,
+    /// Whether it is the key of the certificate that is replaced.
+    pub reused: bool,
 }
 
 /// What was missing for a certificate, and has been done.
@@ -103,6 +171,13 @@ pub enum Notice {
     StateUnknown(Option<Error>),
     /// A CA certificate could not be imported.
     CaNotImported(Error),
+    /// The earlier request with this pendToken, which the CA holds back, can't be continued; with the
+    /// reason. A new request is sent.
+    PendingUnusable(String, String),
+    /// The new certificate doesn't have the trust flags of the one that it replaces.
+    TrustNotKept(Error),
+    /// The replaced certificate, or its key, was not removed.
+    NotRemoved(Error),
     /// The label could not be removed from the key of an existing certificate.
     LabelStays(Error),
     /// The label could not be removed from the key of the new certificate.
@@ -128,7 +203,14 @@ impl fmt::Display for Notice {
                 write!(f, "cannot look up at the CA whether the certificate is revoked: {why}")
             }
             Notice::StateUnknown(None) => f.write_str("the CA has no record of the certificate"),
-            Notice::CaNotImported(e) | Notice::LabelStays(e) | Notice::NotClosed(e) => e.fmt(f),
+            Notice::PendingUnusable(request, why) => {
+                write!(f, "cannot continue the pending request {request}: {why}; a new one is sent")
+            }
+            Notice::CaNotImported(e)
+            | Notice::TrustNotKept(e)
+            | Notice::NotRemoved(e)
+            | Notice::LabelStays(e)
+            | Notice::NotClosed(e) => e.fmt(f),
             Notice::NewLabelStays(fault) => {
                 write!(f, "cannot remove the key's label: {fault}")
             }

@@ -4,7 +4,8 @@
 use chrono::Utc;
 
 use super::asked::Asked;
-use super::{Enrolled, Job, Mended, Notice, Outcome, Requester};
+use super::previous::Previous;
+use super::{Described, Enrolled, Job, Mended, Notice, Outcome, Requester};
 use crate::algorithm::KeySpec;
 use crate::asn1::certificate;
 use crate::asn1::name::{dn_string, same_name};
@@ -19,38 +20,45 @@ use crate::error::{Error, Kind, Result};
 use crate::nss::Certificate;
 
 /// What to do, given the existing certificates.
-pub(super) enum Existing {
-    /// Nothing: a certificate matches the request.
-    Fits(Box<Enrolled>),
-    /// Request a certificate. With `strict` it must not lack a name: the existing one lacks one,
-    /// and every run would request another.
-    Ask { strict: bool },
+pub(super) enum Existing<'c> {
+    /// Request no certificate: this one matches the request.
+    Fits(&'c Certificate, Vec<Notice>),
+    /// Request a certificate that replaces the one in use, if there is one. With `strict` it must not
+    /// lack anything: the existing one lacks the same, and every run would request another.
+    Ask { strict: bool, replaces: Option<Previous> },
 }
 
 impl Job<'_> {
     /// Examines the certificates under the nickname, which [`Job::named`] found. One that matches ends
     /// the run without a request. One that differs from the request is an error, unless it is to be
     /// replaced.
-    pub(super) fn existing(
+    pub(super) fn existing<'c>(
         &self,
-        found: &[Certificate],
+        found: &'c [Certificate],
         asked: &Asked,
         key: Option<KeySpec>,
-    ) -> Result<Existing> {
-        let ask = Existing::Ask { strict: self.spec.require_names };
-        let Some(nickname) = self.nickname.filter(|_| !self.spec.force) else { return Ok(ask) };
-        let Some((certificate, differences)) = self.in_use(found, asked, key)? else {
-            return Ok(ask);
+    ) -> Result<Existing<'c>> {
+        let strict = self.spec.require_names;
+        let in_use = self.in_use(found, asked, key)?;
+        let ask = |strict, compared| {
+            let replaces = self.previous(found, compared)?;
+            Ok(Existing::Ask { strict, replaces })
         };
+        let (Some(nickname), Some((certificate, differences)), false) =
+            (self.nickname, &in_use, self.spec.force)
+        else {
+            return ask(strict, in_use.as_ref().map(|(certificate, _)| *certificate));
+        };
+        let certificate = *certificate;
         if differences.all.is_empty() {
             let mut notices = Vec::new();
             if self.spec.renew_revoked && self.is_revoked(certificate, &mut notices)? {
-                return Ok(ask);
+                return ask(strict, Some(certificate));
             }
-            return self.fits(certificate, asked, notices).map(|e| Existing::Fits(Box::new(e)));
+            return Ok(Existing::Fits(certificate, notices));
         }
         if self.spec.renew_on_change {
-            return Ok(Existing::Ask { strict: self.spec.require_names || differences.names });
+            return ask(strict || differences.lacks, Some(certificate));
         }
         let serial = summary(certificate.der())?.serial_hex();
         let said = differences.all.join("; ");
@@ -61,7 +69,7 @@ impl Job<'_> {
             ),
         )
         .hint("add --renew-on-change to replace it")
-        .differing(nickname, differences.all))
+        .differing(nickname, differences.all.clone()))
     }
 
     /// Returns the certificates under the nickname. All must have the subject (DER): NSS allows one
@@ -133,14 +141,17 @@ impl Job<'_> {
         Ok(false)
     }
 
-    fn fits(
+    /// Returns the result of a run that requests nothing, because a certificate matches.
+    pub(super) fn fits(
         &self,
         certificate: &Certificate,
         asked: &Asked,
         mut notices: Vec<Notice>,
     ) -> Result<Enrolled> {
         let extra_names = asked.extra(certificate.der())?;
+        let before = Described::of(certificate)?;
         let mended = self.mend(certificate, &mut notices)?;
+        let after = after_mending(&before, &mended);
         Ok(Enrolled {
             certificate: summary(certificate.der())?,
             nickname: self.nickname.map(str::to_owned),
@@ -148,6 +159,8 @@ impl Job<'_> {
             has_key: true,
             archived: if self.spec.archive.is_some() { None } else { Some(false) },
             outcome: Outcome::Unchanged { extra_names, mended },
+            before: Some(before),
+            after: Some(after),
             notices,
         })
     }
@@ -182,41 +195,63 @@ impl Job<'_> {
         profile.is_some_and(|profile| profile.contains("UserSigned"))
     }
 
-    /// Does for the certificate what an earlier run should have done: sets its trust, writes the
-    /// chain file, removes the label of its key. Returns what was missing; a label that can't be
-    /// removed is a notice.
-    fn mend(&self, of: &Certificate, notices: &mut Vec<Notice>) -> Result<Vec<Mended>> {
-        let mut mended = Vec::new();
-        match self.mend_label(of) {
-            Ok(label) => mended.extend(label.map(Mended::Label)),
-            Err(e) => notices.push(Notice::LabelStays(e)),
-        }
+    /// Returns what an earlier run should have done for the certificate: its trust, the chain file, the
+    /// label of its key.
+    pub(super) fn unmended(&self, of: &Certificate) -> Result<Vec<Mended>> {
+        let mut missing: Vec<Mended> =
+            self.stale_label(of)?.map(Mended::Label).into_iter().collect();
         if let Some(trust) = &self.spec.trust
             && !of.has_trust(trust)?
         {
-            self.session.database.set_trust(of, trust)?;
-            mended.push(Mended::Trust(trust.clone()));
+            missing.push(Mended::Trust(trust.clone()));
         }
-        if let Some(path) = &self.spec.chain_file {
-            let issuers = self.session.issuers(of.der())?;
-            let pem = pem::certificates(of.der(), &issuers);
-            if std::fs::read(path).ok().as_deref() != Some(pem.as_bytes()) {
-                output::write(path, pem.as_bytes(), output::Mode::Default)?;
-                mended.push(Mended::ChainFile(path.clone()));
+        if let Some(path) = &self.spec.chain_file
+            && std::fs::read(path).ok().as_deref() != Some(self.chain(of)?.as_bytes())
+        {
+            missing.push(Mended::ChainFile(path.clone()));
+        }
+        Ok(missing)
+    }
+
+    /// Does what is missing for the certificate, and returns it; a label that can't be removed is a
+    /// notice.
+    fn mend(&self, of: &Certificate, notices: &mut Vec<Notice>) -> Result<Vec<Mended>> {
+        let mut mended = Vec::new();
+        for missing in self.unmended(of)? {
+            match &missing {
+                Mended::Label(_) => {
+                    if let Err(e) = self.mend_label(of) {
+                        notices.push(Notice::LabelStays(e));
+                        continue;
+                    }
+                }
+                Mended::Trust(trust) => self.session.database.set_trust(of, trust)?,
+                Mended::ChainFile(path) => {
+                    output::write(path, self.chain(of)?.as_bytes(), output::Mode::Default)?;
+                }
             }
+            mended.push(missing);
         }
         Ok(mended)
     }
 
-    /// Removes, and returns, the label that a run left on the key when it was killed during the
-    /// import: certutil would show that instead of the nickname.
+    /// Returns the PEM of a certificate and its issuers.
+    fn chain(&self, of: &Certificate) -> Result<String> {
+        Ok(pem::certificates(of.der(), &self.session.issuers(of.der())?))
+    }
+
+    /// Returns the label that a run left on the key when it was killed during the import: certutil
+    /// would show that instead of the nickname.
+    fn stale_label(&self, certificate: &Certificate) -> Result<Option<String>> {
+        let label = certificate.private_key()?.label();
+        let stale = |label: &String| is_unfinished(label) || Some(label.as_str()) == self.nickname;
+        Ok(label.filter(stale))
+    }
+
+    /// Removes, and returns, the label that a killed run left on the key.
     pub(super) fn mend_label(&self, certificate: &Certificate) -> Result<Option<String>> {
-        let key = certificate.private_key()?;
-        let Some(label) = key.label() else { return Ok(None) };
-        if !is_unfinished(&label) && Some(label.as_str()) != self.nickname {
-            return Ok(None);
-        }
-        key.set_label("").map_err(|f| {
+        let Some(label) = self.stale_label(certificate)? else { return Ok(None) };
+        certificate.private_key()?.set_label("").map_err(|f| {
             let what = format!("cannot remove label {label:?} from the certificate's key");
             Error::new(Kind::Refused, what).because(f)
         })?;
@@ -224,11 +259,29 @@ impl Job<'_> {
     }
 }
 
+/// Returns the description of a certificate after something was done for it.
+pub(super) fn after_mending(before: &Described, mended: &[Mended]) -> Described {
+    let mut after = before.clone();
+    for done in mended {
+        if let Mended::Trust(trust) = done {
+            after.trust = Some(with_user(trust.as_str()));
+        }
+    }
+    after
+}
+
+/// Returns trust flags as certutil prints them for a certificate with a key: with `u` in each field.
+pub(super) fn with_user(trust: &str) -> String {
+    let field =
+        |field: &str| if field.contains('u') { field.to_owned() } else { format!("{field}u") };
+    trust.split(',').map(field).collect::<Vec<_>>().join(",")
+}
+
 /// The differences between a certificate and the request.
 struct Differences {
     all: Vec<String>,
-    /// Whether names are missing.
-    names: bool,
+    /// Whether names or usages are missing, or the issuer is another one: what the CA decides.
+    lacks: bool,
 }
 
 fn differences(
@@ -236,11 +289,8 @@ fn differences(
     asked: &Asked,
     key: Option<KeySpec>,
 ) -> Result<Differences> {
-    let mut all = Vec::new();
-    let missing = asked.missing(certificate.der())?;
-    if !missing.is_empty() {
-        all.push(format!("it lacks {}", missing.join(", ")));
-    }
+    let lacking = asked.lacking(certificate.der())?;
+    let mut all = lacking.texts();
     let theirs = spki_key_spec(certificate::fields(certificate.der())?.spki);
     if let Some(key) = key
         && theirs != Some(key)
@@ -248,5 +298,5 @@ fn differences(
         let theirs = theirs.map_or_else(|| "of another type".to_owned(), |k| k.to_string());
         all.push(format!("its key is {theirs}, not {key}"));
     }
-    Ok(Differences { all, names: !missing.is_empty() })
+    Ok(Differences { all, lacks: !lacking.is_empty() })
 }

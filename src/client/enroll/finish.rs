@@ -1,8 +1,10 @@
-//! Completes a run with an issued certificate: import and chain file. If a step fails, the error
-//! contains the certificate.
+//! Completes a run with an issued certificate: import, chain file, and what becomes of the one that
+//! it replaces. If a step fails, the error contains the certificate.
 
-use super::asked::Asked;
-use super::{Enrolled, Issued, IssuedKey, Job, Notice, Outcome};
+use super::asked::{Asked, Lacking};
+use super::pending::Slip;
+use super::previous::Previous;
+use super::{Described, Enrolled, Issued, IssuedKey, Job, Notice, Outcome, RemoveOld};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::client::import::{self, Stored};
@@ -11,14 +13,22 @@ use crate::client::request_key::RequestKey;
 use crate::client::verify_response::Proven;
 use crate::error::{Error, Kind, Leftover, Result};
 use crate::keyid;
-use crate::nss::Certificate;
+use crate::nss::{Certificate, Trust};
 
 /// The options for completing the run.
 pub(super) struct Ending {
     /// The reserved chain file.
     pub(super) place: Option<output::Reserved>,
-    /// Whether a missing name is an error.
+    /// Whether it is an error if the certificate lacks something.
     pub(super) strict: bool,
+    /// The certificate that is replaced.
+    pub(super) replaces: Option<Previous>,
+    /// Its trust flags, for the new certificate.
+    pub(super) kept_trust: Option<Trust>,
+    /// Where the request was remembered while the CA held it back.
+    pub(super) slip: Option<Slip>,
+    /// Whether the key is that of the replaced certificate.
+    pub(super) reused: bool,
     /// Whether the CA had issued the certificate to an earlier run.
     pub(super) recovered: bool,
     /// Notices about keys of other runs.
@@ -36,7 +46,7 @@ impl Job<'_> {
         proven: Proven,
         key: Option<RequestKey>,
         asked: &Asked,
-        ending: Ending,
+        mut ending: Ending,
     ) -> Result<Enrolled> {
         let Proven { certificate, issuers: chain, others } = proven;
         let der = certificate.der();
@@ -57,10 +67,20 @@ impl Job<'_> {
                 return Err(self.issued_but(e, der, &chain, key.as_ref()));
             }
         };
+        if let Some(slip) = &ending.slip {
+            slip.forget();
+        }
         let mut notices: Vec<Notice> =
             stored.failed.into_iter().map(Notice::CaNotImported).chain(ending.notices).collect();
+        if let Some(trust) = &ending.kept_trust
+            && let Err(e) = self.session.database.set_trust(&certificate, trust)
+        {
+            notices.push(Notice::TrustNotKept(e));
+            ending.kept_trust = None;
+        }
+        let reused = ending.reused;
         let issued_key =
-            key.as_ref().map(|k| IssuedKey { id: k.id.clone(), resumed: k.is_resumed() });
+            key.as_ref().map(|k| IssuedKey { id: k.id.clone(), resumed: k.is_resumed(), reused });
         // First, before any other step can fail: the key is in use now.
         notices.extend(key.and_then(|key| key.keep().err()).map(Notice::NewLabelStays));
         if let Some(place) = ending.place
@@ -72,10 +92,17 @@ impl Job<'_> {
             };
             return Err(self.issued_but(e, der, &chain, None));
         }
-        let read = || Ok((summary(der)?, asked.missing(der)?, asked.replaced(der)?));
-        let (summary, missing_names, replaced_subject) = match read() {
+        let read = || Ok((summary(der)?, asked.lacking(der)?, asked.replaced(der)?));
+        let (summary, lacking, replaced_subject) = match read() {
             Ok(read) => read,
             Err(e) => return Err(self.issued_but(e, der, &chain, None)),
+        };
+        let removed = match self.remove_replaced(ending.replaces.as_ref(), der, &lacking) {
+            Ok(removed) => removed,
+            Err(e) => {
+                notices.push(Notice::NotRemoved(e));
+                None
+            }
         };
         Ok(Enrolled {
             certificate: summary,
@@ -92,12 +119,43 @@ impl Job<'_> {
                 chain,
                 key: issued_key,
                 imported_cas: stored.added,
-                missing_names,
+                missing_names: lacking.names,
+                missing_usages: lacking.usages,
+                other_issuer: lacking.other_issuer,
+                kept_trust: ending.kept_trust,
+                removed,
                 replaced_subject,
                 chain_file: self.spec.chain_file.clone(),
             })),
+            before: ending.replaces.map(|previous| previous.described),
+            after: self.stored(der),
             notices,
         })
+    }
+
+    /// Removes the certificate that was replaced, if the caller wants that; returns what was removed.
+    /// One whose successor lacks something stays.
+    fn remove_replaced(
+        &self,
+        previous: Option<&Previous>,
+        new: &[u8],
+        lacking: &Lacking,
+    ) -> Result<Option<RemoveOld>> {
+        let (Some(what), Some(previous)) = (self.spec.remove_old, previous) else {
+            return Ok(None);
+        };
+        if !lacking.is_empty() {
+            return Err(Error::new(Kind::Differs, "the old certificate is not removed").because(
+                format!("the new one does not replace it: {}", lacking.texts().join("; ")),
+            ));
+        }
+        self.remove(previous, new, what).map(|()| Some(what))
+    }
+
+    /// Returns the description of a certificate (DER) as the database has it.
+    fn stored(&self, der: &[u8]) -> Option<Described> {
+        let found = self.session.named(self.nickname?).ok()?;
+        found.iter().find(|c| c.der() == der).and_then(|c| Described::of(c).ok())
     }
 
     /// Checks before anything is imported.
@@ -116,15 +174,28 @@ impl Job<'_> {
                 .because("it was deleted while the CA processed the request")
                 .hint("revoke the certificate, and enroll again"));
         }
-        let missing = asked.missing(der)?;
-        if strict && !missing.is_empty() {
-            let what = format!("the certificate lacks requested names: {}", missing.join(", "));
+        let lacking = asked.lacking(der)?;
+        if !strict || lacking.is_empty() {
+            return Ok(());
+        }
+        if lacking.usages.is_empty() && lacking.other_issuer.is_none() {
+            let names = lacking.names;
+            let what = format!("the certificate lacks requested names: {}", names.join(", "));
             return Err(Error::new(Kind::Differs, what)
                 .because("the profile decides which names it gets")
                 .hint("remove these names, or change the profile and use --force")
-                .lacking(missing));
+                .lacking(names));
         }
-        Ok(())
+        let differences = lacking.texts();
+        let what = "the issued certificate does not match the request".to_owned();
+        let error = Error::new(Kind::Differs, what)
+            .because(differences.join("; "))
+            .hint("change the options or the profile, and use --force")
+            .lacking(lacking.names);
+        Err(match self.nickname {
+            Some(nickname) => error.differing(nickname, differences),
+            None => error,
+        })
     }
 
     fn store(

@@ -1,10 +1,14 @@
 //! Enrollment in one run: key, request, signature, submission, checks, import.
 
 mod asked;
+mod check;
 mod confirm;
 mod enrolled;
 mod existing;
 mod finish;
+mod grant;
+mod pending;
+mod previous;
 mod resume;
 mod round_trips;
 
@@ -20,17 +24,24 @@ use super::request_key::RequestKey;
 use super::session::{Needs, Session, in_signer_database};
 use super::verify_response::Proven;
 use super::{output, signer};
-use crate::algorithm::KeySpec;
+use crate::algorithm::{Crypto, Digest, KeySpec};
 use crate::asn1::name;
+use crate::asn1::x509::public_value;
 use crate::cmc::crmf::Pop;
 use crate::cmc::request::Request;
-use crate::error::{Error, Leftover, Result};
+use crate::error::{Error, Kind, Leftover, Result};
 use crate::keyid;
-use crate::nss::{Access, Database, KeyFlags, Trust};
+use crate::nss::{Access, Database, KeyFlags, Trust, Usage};
 use asked::Asked;
-pub use enrolled::{Enrolled, Issued, IssuedKey, Mended, Notice, Outcome};
+pub use check::check;
+pub use enrolled::{
+    Described, Enrolled, Issued, IssuedKey, Mended, Notice, Outcome, Predicted, Prediction,
+};
 use existing::Existing;
 use finish::Ending;
+use grant::Wanted;
+use pending::Slip;
+use previous::Previous;
 use round_trips::{Asker, RoundTrips};
 pub use round_trips::{Requester, Shared};
 
@@ -51,6 +62,15 @@ pub enum KeySource {
     },
     /// An existing request (PKCS #10 or CRMF; DER, PEM or base64).
     Csr(PathBuf),
+}
+
+/// What to remove of a certificate that was replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoveOld {
+    /// The certificate; its key stays.
+    Certificate,
+    /// The certificate and its key.
+    CertificateAndKey,
 }
 
 /// The arguments of [`enroll`].
@@ -84,11 +104,23 @@ pub struct EnrollSpec {
     /// Whether to look up an existing certificate that matches in the CA's records, and to request a
     /// new one if it is revoked.
     pub renew_revoked: bool,
-    /// Whether it is an error if the certificate lacks a requested name.
+    /// Whether it is an error if the certificate lacks a requested name or usage, or has another
+    /// issuer.
     pub require_names: bool,
+    /// The issuer of the certificate as text; `None` for any.
+    pub issuer: Option<String>,
+    /// The usages that the certificate must permit.
+    pub usages: Vec<Usage>,
+    /// Whether a certificate that replaces another one gets its key.
+    pub reuse_key: bool,
+    /// What to remove of a certificate, once its successor is stored.
+    pub remove_old: Option<RemoveOld>,
+    /// How long to wait for a certificate that the CA doesn't issue at once.
+    pub wait: Duration,
     /// The time before its end from which a matching certificate is replaced.
     pub renew_before: Duration,
-    /// Trust flags for the new certificate; `None` keeps NSS's default.
+    /// Trust flags for the new certificate; `None` takes over those of the certificate that it
+    /// replaces.
     pub trust: Option<Trust>,
     /// The PEM file for the certificate and its chain.
     pub chain_file: Option<PathBuf>,
@@ -121,6 +153,11 @@ impl EnrollSpec {
             renew_on_change: false,
             renew_revoked: false,
             require_names: false,
+            issuer: None,
+            usages: Vec::new(),
+            reuse_key: false,
+            remove_old: None,
+            wait: Duration::ZERO,
             renew_before: Duration::from_secs(30 * 24 * 3600),
             trust: None,
             chain_file: None,
@@ -151,12 +188,42 @@ impl EnrollSpec {
 /// Of every kind. A run that fails before its request is sent keeps no key. After that the key
 /// stays, and the error identifies it, unless the CA verifiably refused this very request. A
 /// certificate that was issued is in the error's [leftover](Error::left_behind).
-pub fn enroll(mut spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled> {
+pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled> {
+    let spec = prepared(spec)?;
+    let database = Database::open(&spec.database, Access::ReadWrite)?;
+    // Locked from the look at existing certificates to the import, so that no other run interferes.
+    let (session, lock) =
+        Session::locked(database, needs(&spec), &spec.passwords, spec.lock_timeout, tell)?;
+    let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
+    let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
+    let mut enrolled = match &spec.key {
+        KeySource::Csr(path) => job.with_csr(path, tell)?,
+        KeySource::New { spec: key, subject, names } => job.with_key(*key, subject, names, tell)?,
+    };
+    enrolled.notices.extend(session.close().err().map(Notice::NotClosed));
+    drop(lock);
+    Ok(enrolled)
+}
+
+/// Returns the arguments with the signer's nickname as that of its database, if it has one.
+///
+/// # Errors
+/// [`Kind::Usage`] for arguments that contradict each other.
+fn prepared(mut spec: EnrollSpec) -> Result<EnrollSpec> {
     if let (Some(_), Requester::Certificate(signer)) = (&spec.signer_database, &mut spec.requester)
     {
         *signer = in_signer_database(signer)?;
     }
-    let needs = Needs {
+    if spec.reuse_key && spec.remove_old == Some(RemoveOld::CertificateAndKey) {
+        return Err(Error::new(Kind::Usage, "cannot remove the key of the old certificate")
+            .because("the new one has the same key (--reuse-key)"));
+    }
+    Ok(spec)
+}
+
+/// Returns what a run needs of the database.
+fn needs(spec: &EnrollSpec) -> Needs<'_> {
+    Needs {
         token: &spec.token,
         key: true,
         signer: match &spec.requester {
@@ -164,22 +231,9 @@ pub fn enroll(mut spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrol
             Requester::SharedSecret(_) => None,
         },
         signer_database: spec.signer_database.as_deref(),
-        trust: spec.trust.is_some(),
+        trust: spec.trust.is_some() || spec.remove_old.is_some(),
         ..Needs::default()
-    };
-    let database = Database::open(&spec.database, Access::ReadWrite)?;
-    // Locked from the look at existing certificates to the import, so that no other run interferes.
-    let (session, lock) =
-        Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
-    let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
-    let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
-    let mut enrolled = match &spec.key {
-        KeySource::Csr(path) => job.with_csr(path)?,
-        KeySource::New { spec: key, subject, names } => job.with_key(*key, subject, names)?,
-    };
-    enrolled.notices.extend(session.close().err().map(Notice::NotClosed));
-    drop(lock);
-    Ok(enrolled)
+    }
 }
 
 struct Job<'a> {
@@ -189,61 +243,145 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// Adds to the requested names what else the certificate must fulfil.
+    fn asked(&self, asked: Asked) -> Result<Asked> {
+        let issuer = self.spec.issuer.as_deref().map(name::parse).transpose()?;
+        Ok(asked.by(issuer, &self.spec.usages))
+    }
+
+    /// Returns the trust flags that the new certificate takes over; if that isn't possible, it is a
+    /// notice.
+    fn kept_trust(&self, replaces: Option<&Previous>, notices: &mut Vec<Notice>) -> Option<Trust> {
+        self.trust_to_keep(replaces?).unwrap_or_else(|e| {
+            notices.push(Notice::TrustNotKept(e));
+            None
+        })
+    }
+
     /// Enrolls with an existing request.
-    fn with_csr(&self, path: &Path) -> Result<Enrolled> {
+    fn with_csr(&self, path: &Path, tell: &mut dyn FnMut(Event)) -> Result<Enrolled> {
         let request = csr::read(path, None)?;
-        let asked = Asked::of(&request)?;
-        if let Some(subject) = &asked.subject {
-            self.named(subject)?;
-        }
+        let asked = self.asked(Asked::of(&request)?)?;
+        let replaces = match &asked.subject {
+            Some(subject) => self.previous(&self.named(subject)?, None)?,
+            None => None,
+        };
         let mut round_trips = self.round_trips()?;
         // Reserved before the request is sent: the certificate could not be written otherwise.
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
-        let proven = round_trips.run(&request, None)?;
-        let strict = self.spec.require_names;
-        let ending = Ending { place, strict, recovered: false, notices: Vec::new() };
+        let mut notices = Vec::new();
+        let kept_trust = self.kept_trust(replaces.as_ref(), &mut notices);
+        let public = public_value(request.spki())?;
+        let slip = self.slip(&self.session.database.hash(Digest::Sha1, &public)?, &asked)?;
+        let pended = slip.recall(&mut notices);
+        let only_request = false;
+        let wanted = Wanted { request: &request, key: None, slip: &slip, pended, only_request };
+        let proven = noted(self.grant(wanted, &mut round_trips, tell), &notices)?;
+        let ending = Ending {
+            place,
+            strict: self.spec.require_names,
+            replaces,
+            kept_trust,
+            slip: Some(slip),
+            reused: false,
+            recovered: false,
+            notices,
+        };
         self.finish(proven, None, &asked, ending)
     }
 
-    /// Enrolls with a new key, or with the key of an earlier run that was not completed.
-    fn with_key(&self, key: Option<KeySpec>, subject: &str, names: &AltNames) -> Result<Enrolled> {
+    /// Enrolls with a new key, with the key of an earlier run that was not completed, or with that of
+    /// the certificate that is replaced.
+    fn with_key(
+        &self,
+        key: Option<KeySpec>,
+        subject: &str,
+        names: &AltNames,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Enrolled> {
         let text = subject;
-        let subject = name::parse(text)?;
-        let requested = Requested { names: names.clone(), ..Requested::default() };
-        let extensions = Extensions::read(&requested)?;
-        let asked = Asked::new(Some(subject.clone()), extensions.list())?;
+        let (subject, extensions, asked) = self.requested(subject, names)?;
+        let named = self.named(&subject)?;
         let kind = key.unwrap_or(DEFAULT_KEY);
-        let (existing, mut unfinished) = {
-            let named = self.named(&subject)?;
-            (self.existing(&named, &asked, key)?, self.unfinished(&named, kind))
-        };
-        let strict = match existing {
-            Existing::Fits(mut enrolled) => {
+        let (strict, replaces) = match self.existing(&named, &asked, key)? {
+            Existing::Fits(certificate, notices) => {
+                let mut enrolled = self.fits(certificate, &asked, notices)?;
+                let unfinished = self.unfinished(&named, kind);
                 enrolled.notices.extend(unfinished.all(self.nickname.unwrap_or_default()));
-                return Ok(*enrolled);
+                return Ok(enrolled);
             }
-            Existing::Ask { strict } => strict,
+            Existing::Ask { strict, replaces } => (strict, replaces),
         };
-        let round_trips = self.round_trips()?;
+        let mut unfinished = self.unfinished(&named, kind);
+        drop(named);
+        let mut round_trips = self.round_trips()?;
+        let same_key = self.key_to_reuse(replaces.as_ref(), key)?;
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
+        if let Some(key) = &same_key {
+            self.with_same_key(key, &mut unfinished);
+        }
+        let kept_trust = self.kept_trust(replaces.as_ref(), &mut unfinished.notices);
+        let old_id = same_key.as_ref().map(|key| key.id.clone());
         let purpose = self.nickname.unwrap_or(text);
         let recovered = self.recover(&subject, &asked, &mut unfinished)?;
         let is_recovered = recovered.is_some();
-        let (key, proven) = match recovered {
-            Some(found) => found,
+        let (key, slip, proven) = match recovered {
+            Some((key, proven)) => (key, None, proven),
             None => {
-                let key = match unfinished.go_on(&self.session.token, purpose)? {
-                    Some(key) => key,
-                    None => self.new_key(kind, purpose)?,
+                let is_pending = |id: &[u8]| self.slip(id, &asked).is_ok_and(|slip| slip.exists());
+                let key = match same_key {
+                    Some(key) => {
+                        unfinished.pass_over(purpose);
+                        key
+                    }
+                    None => match unfinished.go_on(&self.session.token, purpose, is_pending)? {
+                        Some(key) => key,
+                        None => self.new_key(kind, purpose)?,
+                    },
                 };
-                let notices = &unfinished.notices;
-                self.certify(key, subject, extensions, round_trips)
-                    .map_err(|e| notices.iter().fold(e, |e, notice| e.note(notice.to_string())))?
+                unfinished.notices.extend(self.orphans(true));
+                let request = Certifiable { subject, extensions, asked: &asked };
+                self.certify(key, request, &mut round_trips, &mut unfinished.notices, tell)?
             }
         };
-        let notices = unfinished.notices;
-        let ending = Ending { place, strict, recovered: is_recovered, notices };
+        let slip = slip.or_else(|| self.slip(&key.id, &asked).ok());
+        let ending = Ending {
+            place,
+            strict,
+            replaces,
+            kept_trust,
+            slip,
+            reused: old_id.as_ref() == Some(&key.id),
+            recovered: is_recovered,
+            notices: unfinished.notices,
+        };
         self.finish(proven, Some(key), &asked, ending)
+    }
+
+    /// Returns the requested subject (DER), the requested extensions, and both for comparisons.
+    fn requested(&self, subject: &str, names: &AltNames) -> Result<(Vec<u8>, Extensions, Asked)> {
+        let subject = name::parse(subject)?;
+        let requested = Requested { names: names.clone(), ..Requested::default() };
+        let extensions = Extensions::read(&requested)?;
+        let asked = self.asked(Asked::new(Some(subject.clone()), extensions.list())?)?;
+        Ok((subject, extensions, asked))
+    }
+
+    /// Returns the key of the certificate that is replaced, if its successor shall have it. Without
+    /// a certificate to replace, a new key is generated.
+    fn key_to_reuse(
+        &self,
+        replaces: Option<&Previous>,
+        wanted: Option<KeySpec>,
+    ) -> Result<Option<RequestKey>> {
+        let Some(previous) = replaces.filter(|_| self.spec.reuse_key) else { return Ok(None) };
+        let theirs = previous.described.key;
+        if let Some(wanted) = wanted.filter(|wanted| theirs != Some(*wanted)) {
+            let theirs = theirs.map_or_else(|| "of another type".to_owned(), |k| k.to_string());
+            let what = format!("cannot use the same key for {wanted}: it is {theirs}");
+            return Err(Error::new(Kind::Usage, what).hint("leave out --reuse-key"));
+        }
+        self.same_key(previous).map(Some)
     }
 
     /// Finds the requester, checks that the CA can accept the signer, and prepares the connection,
@@ -261,7 +399,7 @@ impl Job<'_> {
             Requester::SharedSecret(shared) => (Asker::SharedSecret(shared), None),
         };
         let connection = Connection::open(&spec.connection, &session.database, client)?;
-        Ok(RoundTrips { session, asker, connection })
+        Ok(RoundTrips { session, asker, connection, open: (None, None) })
     }
 
     fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<RequestKey> {
@@ -272,22 +410,36 @@ impl Job<'_> {
         RequestKey::generate(&self.session.token, kind, flags, purpose)
     }
 
-    /// Has a key certified; returns it and its certificate.
+    /// Has a key certified; returns it, the place where the request was remembered, and the
+    /// certificate.
     fn certify(
         &self,
         mut key: RequestKey,
-        subject: Vec<u8>,
-        extensions: Extensions,
-        mut round_trips: RoundTrips<'_>,
-    ) -> Result<(RequestKey, Proven)> {
-        let request = match self.request_for(subject, extensions, &key) {
-            Ok(request) => request,
+        Certifiable { subject, extensions, asked }: Certifiable<'_>,
+        round_trips: &mut RoundTrips<'_>,
+        notices: &mut Vec<Notice>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<(RequestKey, Option<Slip>, Proven)> {
+        let prepared = self.request_for(subject, extensions, &key);
+        let prepared = prepared.and_then(|request| Ok((request, self.slip(&key.id, asked)?)));
+        let (request, slip) = match prepared {
+            Ok(prepared) => prepared,
             Err(e) => return Err(self.failed(e, key)),
         };
+        let pended = slip.recall(notices);
+        if pended.as_ref().is_some_and(|pended| pended.only_request) {
+            key.only_request();
+        }
+        let only_request = key.has_only_request();
         // From here on the CA may issue: after a signal the run waits for its response.
         key.commit();
-        match key.private().and_then(|private| round_trips.run(&request, Some(private))) {
-            Ok(proven) => Ok((key, proven)),
+        let granted = key.private().and_then(|private| {
+            let key = Some(private);
+            let wanted = Wanted { request: &request, key, slip: &slip, pended, only_request };
+            self.grant(wanted, round_trips, tell)
+        });
+        match noted(granted, notices) {
+            Ok(proven) => Ok((key, Some(slip), proven)),
             Err(e) => Err(self.failed(e, key)),
         }
     }
@@ -295,6 +447,11 @@ impl Job<'_> {
     /// Completes an error of a run without a verified certificate.
     fn failed(&self, error: Error, key: RequestKey) -> Error {
         let (resumed, id) = (key.is_resumed(), keyid::to_hex(&key.id));
+        let refused = error.cmc_detail().and_then(|cmc| cmc.fail_info.as_deref());
+        let error = match refused == Some("noKeyReuse") && !key.is_new() {
+            true => error.hint("the CA certifies a key only once: leave out --reuse-key"),
+            false => error,
+        };
         let error = key.end(error);
         if error.left_behind().is_none() {
             return error;
@@ -338,4 +495,17 @@ impl Job<'_> {
         let der = csr::encode(self.session, &spec, key)?;
         if is_crmf { Request::crmf(&der) } else { Request::from_pkcs10(&der) }
     }
+}
+
+/// What a key is certified for.
+struct Certifiable<'a> {
+    /// DER of the subject.
+    subject: Vec<u8>,
+    extensions: Extensions,
+    asked: &'a Asked,
+}
+
+/// Adds the notices of a run to its error.
+fn noted<T>(outcome: Result<T>, notices: &[Notice]) -> Result<T> {
+    outcome.map_err(|e| notices.iter().fold(e, |e, notice| e.note(notice.to_string())))
 }

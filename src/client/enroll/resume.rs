@@ -29,6 +29,8 @@ struct OldKey {
     /// Whether its label is that of an unfinished request for the nickname. A key labelled with the
     /// nickname itself may be the user's own: only a certificate for it proves otherwise.
     labelled: bool,
+    /// Whether it is the key of the certificate in use, which the new one shall have, too.
+    in_use: bool,
 }
 
 impl Job<'_> {
@@ -53,13 +55,22 @@ impl Job<'_> {
                 }
                 if spki_key_spec(&spki) == Some(wanted) {
                     let pair = KeyPair { private, public };
-                    found.keys.push(OldKey { pair, spki, id, labelled });
+                    found.keys.push(OldKey { pair, spki, id, labelled, in_use: false });
                 } else if labelled {
                     found.notices.push(notice(nickname, id, &spki));
                 }
             }
         }
         found
+    }
+
+    /// Adds the key of the certificate in use: an earlier run may have requested a certificate for it.
+    pub(super) fn with_same_key(&self, key: &RequestKey, unfinished: &mut Unfinished) {
+        let Some(private) = self.session.token.find_key(&key.id) else { return };
+        let Ok(public) = private.public() else { return };
+        let (spki, id) = (key.spki.clone(), key.id.clone());
+        let pair = KeyPair { private, public };
+        unfinished.keys.push(OldKey { pair, spki, id, labelled: false, in_use: true });
     }
 
     /// Returns a certificate that, by its records, the CA has issued for the key of an earlier run,
@@ -80,10 +91,15 @@ impl Job<'_> {
         let subjects = self.subjects(subject);
         let mut transport = self.spec.connection.transport(Some(&self.session.database), None)?;
         let mut records = Records::new(&mut transport, &self.spec.connection.ca);
+        // A certificate for the key of the one in use may be here already.
+        let is_new = |der: &[u8]| {
+            let found = self.session.database.decode_certificate(der);
+            !found.is_ok_and(|certificate| self.session.token.holds(&certificate))
+        };
         for at in 0..unfinished.keys.len() {
             let Some(key) = unfinished.keys.get(at) else { break };
             for subject in &subjects {
-                let record = match records.by_key(subject, &key.spki) {
+                let record = match records.by_key(subject, &key.spki, &is_new) {
                     Ok(Lookup::Found(record)) => record,
                     Ok(Lookup::Absent) => continue,
                     Err(e) if e.kind() == Kind::Interrupted => return Err(e),
@@ -95,19 +111,19 @@ impl Job<'_> {
                 let Some(der) = record.certificate.filter(|_| record.state == State::Valid) else {
                     continue;
                 };
-                let passed_over = self.spec.force && !asked.missing(&der)?.is_empty();
+                let passed_over = self.spec.force && !asked.lacking(&der)?.is_empty();
                 if passed_over || !self.lasts(&der) {
                     continue;
                 }
                 // A certificate that isn't proven is ignored.
                 let proven = verify_response::ours(self.session, vec![der], &key.spki);
                 let Ok(proven) = proven else { continue };
-                let OldKey { pair, .. } = unfinished.keys.swap_remove(at);
-                let key = RequestKey::resume(
-                    &self.session.token,
-                    pair,
-                    self.nickname.unwrap_or_default(),
-                )?;
+                let OldKey { pair, spki, id, in_use, .. } = unfinished.keys.swap_remove(at);
+                let nickname = self.nickname.unwrap_or_default();
+                let key = match in_use {
+                    true => RequestKey::in_use(pair.private, spki, id),
+                    false => RequestKey::resume(&self.session.token, pair, nickname)?,
+                };
                 return Ok(Some((key, proven)));
             }
         }
@@ -127,21 +143,36 @@ impl Job<'_> {
 }
 
 impl Unfinished {
-    /// Returns the key to continue with, if there is one; the other keys become notices.
+    /// Returns the key to continue with, if there is one: first that of a pending request. The other
+    /// keys become notices.
     ///
     /// # Errors
     /// As [`RequestKey::resume`].
-    pub(super) fn go_on(&mut self, token: &Token, nickname: &str) -> Result<Option<RequestKey>> {
-        let mut keys = std::mem::take(&mut self.keys).into_iter().filter(|k| k.labelled);
+    pub(super) fn go_on(
+        &mut self,
+        token: &Token,
+        nickname: &str,
+        is_pending: impl Fn(&[u8]) -> bool,
+    ) -> Result<Option<RequestKey>> {
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.retain(|k| k.labelled);
+        keys.sort_by_key(|k| !is_pending(&k.id));
+        let mut keys = keys.into_iter();
         let Some(first) = keys.next() else { return Ok(None) };
         self.notices.extend(keys.map(|k| k.notice(nickname)));
         RequestKey::resume(token, first.pair, nickname).map(Some)
     }
 
+    /// Makes notices of all keys, for a run that uses another one.
+    pub(super) fn pass_over(&mut self, nickname: &str) {
+        let keys = std::mem::take(&mut self.keys).into_iter().filter(|k| k.labelled);
+        self.notices.extend(keys.map(|k| k.notice(nickname)));
+    }
+
     /// Returns notices about all keys, for a run that needs none.
-    pub(super) fn all(self, nickname: &str) -> Vec<Notice> {
-        let keys = self.keys.into_iter().filter(|k| k.labelled);
-        self.notices.into_iter().chain(keys.map(|k| k.notice(nickname))).collect()
+    pub(super) fn all(mut self, nickname: &str) -> Vec<Notice> {
+        self.pass_over(nickname);
+        self.notices
     }
 }
 

@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::pending::Pended;
 use crate::algorithm::Crypto;
 use crate::asn1::Number;
 use crate::asn1::certificate;
@@ -11,11 +12,11 @@ use crate::client::pop;
 use crate::client::session::{Identity, Session};
 use crate::client::verify_response::Proven;
 use crate::cmc::control::Control;
-use crate::cmc::message::{CmcSpec, Message, Signatory, build};
+use crate::cmc::message::{CmcSpec, Message, Signatory, build, seal};
 use crate::cmc::nonce;
 use crate::cmc::pop::Challenge;
-use crate::cmc::proof::WitnessAlgorithms;
-use crate::cmc::request::{Request, Sent};
+use crate::cmc::proof::{SharedSecret, WitnessAlgorithms};
+use crate::cmc::request::{PkiDataBuilder, Request, Sent};
 use crate::cmc::response::{CmcStatus, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{KeyTransport, PrivateKey};
@@ -57,6 +58,8 @@ pub(super) struct RoundTrips<'a> {
     pub(super) asker: Asker<'a>,
     /// The connection to the CA.
     pub(super) connection: Connection<'a>,
+    /// The transactionId and the CA's senderNonce of the last response that left the request open.
+    pub(super) open: (Option<Number>, Option<Vec<u8>>),
 }
 
 impl RoundTrips<'_> {
@@ -91,8 +94,82 @@ impl RoundTrips<'_> {
             sent = now;
             outcome = response.outcome();
         }
-        let issued = self.issued(outcome, &response, &sent, request, key);
-        issued.map_err(|e| settled(e, &response, &sent, request))
+        self.conclude(outcome, &response, &sent, request, key)
+    }
+
+    /// Asks for the result of a request that the CA holds back (queryPending, RFC 5272 §6.13). `key`
+    /// is as for [`RoundTrips::run`].
+    ///
+    /// # Errors
+    /// As [`RoundTrips::run`].
+    pub(super) fn poll(
+        &mut self,
+        pended: &Pended,
+        request: &Request,
+        key: Option<&PrivateKey>,
+    ) -> Result<Proven> {
+        let nonce = self.session.database.random(16)?;
+        let mut controls = vec![Control::QueryPending(pended.info.token.clone())];
+        controls.push(Control::SenderNonce(nonce.clone()));
+        controls.extend(pended.nonce.clone().map(Control::RecipientNonce));
+        controls.extend(pended.transaction_id.clone().map(Control::TransactionId));
+        let message = self.controls_only(&controls, request, key)?;
+        let sent = Sent { nonce: Some(nonce), transaction_id: pended.transaction_id.clone() };
+        let response = self.connection.send(&message, &sent)?;
+        self.conclude(response.outcome(), &response, &sent, request, key)
+    }
+
+    /// Returns the certificate of the last response.
+    fn conclude(
+        &mut self,
+        outcome: Outcome,
+        response: &Response,
+        sent: &Sent,
+        request: &Request,
+        key: Option<&PrivateKey>,
+    ) -> Result<Proven> {
+        // One that can't be decoded can't be repeated either.
+        let nonce = response.sender_nonce().unwrap_or_default().map(<[u8]>::to_vec);
+        self.open = (sent.transaction_id.clone(), nonce);
+        let issued = self.issued(outcome, response, sent, request, key);
+        issued.map_err(|e| settled(e, response, sent, request))
+    }
+
+    /// Returns a message with controls only, authenticated as the request was.
+    pub(super) fn controls_only(
+        &self,
+        controls: &[Control],
+        request: &Request,
+        key: Option<&PrivateKey>,
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        let Session { database, token, .. } = self.session;
+        let mut builder = PkiDataBuilder::default();
+        for control in controls {
+            builder.add(control)?;
+        }
+        let shared = match &self.asker {
+            Asker::Holder(identity) => {
+                return seal(builder, Signatory::from(identity), &[], database);
+            }
+            Asker::SharedSecret(shared) => shared,
+        };
+        builder.add(&Control::Identification(shared.identification.clone()))?;
+        let known = SharedSecret {
+            secret: shared.secret.bytes(),
+            identification: Some(&shared.identification),
+        };
+        let over = builder.request_sequence()?;
+        let witness = known.witness(shared.algorithms, &over, database)?;
+        builder.add(&Control::IdentityProofV2(Box::new(witness)))?;
+        let found = match key {
+            Some(_) => None,
+            None => Some(key_for(database, token, request.spki())?),
+        };
+        let Some(key) = key.or(found.as_ref()) else {
+            return Err(Error::new(Kind::NotFound, "private key of the request not found"));
+        };
+        let requests = std::slice::from_ref(request);
+        seal(builder, Signatory::RequestKey(key), requests, database)
     }
 
     /// Returns the message of the second round trip, which proves that the key can decrypt.

@@ -46,9 +46,9 @@ pub fn status_info(status: u8, body_part: &[u8], text: Option<&str>, fail: Optio
     set(vec![sequence(&[&integer(&[status]), &parts, &text, &fail])])
 }
 
-/// Returns the SET with a pending status.
-pub fn pending(body_part: &[u8]) -> Vec<u8> {
-    let info = sequence(&[&octets(b"17"), &certs::generalized(4_000_000_000)]);
+/// Returns the SET with a pending status: pendToken, and pendTime in seconds since 1970.
+pub fn pending(body_part: &[u8], token: &[u8], time: u64) -> Vec<u8> {
+    let info = sequence(&[&octets(token), &certs::generalized(time)]);
     let parts = sequence(&[body_part]);
     set(vec![sequence(&[&integer(&[3]), &parts, &info])])
 }

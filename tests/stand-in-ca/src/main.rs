@@ -11,6 +11,7 @@ mod confirm;
 mod damage;
 mod element;
 mod est;
+mod held;
 mod http;
 mod keys;
 mod pop;

@@ -132,6 +132,15 @@ pub fn find(id: &str) -> Option<&'static Profile> {
     if id == "standin-names" {
         return Some(&NAMES);
     }
+    const SHARED: Profile = Profile {
+        authenticator: Authenticator::User,
+        subject: Subject::Directory,
+        kind: Kind::Plain,
+        ..ON_DEMAND
+    };
+    if id.starts_with("standin-shared-") {
+        return Some(&SHARED);
+    }
     if id.starts_with("standin-") {
         return Some(&ON_DEMAND);
     }

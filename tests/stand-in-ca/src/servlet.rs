@@ -12,6 +12,7 @@ use crate::cms::{self, Flaw};
 use crate::confirm::{CONFIRM_CERT_ACCEPTANCE, confirm};
 use crate::damage::damaged;
 use crate::element::{Refused, integer, octets, set};
+use crate::held::{Answered, HeldBack, QUERY_PENDING, sender};
 use crate::keys::{Key, KeyKind, kind};
 use crate::pop::Waiting;
 use crate::profile::{self, Authenticator, Profile, Subject};
@@ -81,6 +82,7 @@ pub struct Settings {
 pub struct Servlets {
     store: Store,
     waiting: Mutex<Waiting>,
+    held: Mutex<HeldBack>,
     settings: Settings,
     stranger: Pair,
 }
@@ -114,7 +116,8 @@ impl Servlets {
         };
         let certificate = certs::issue(&template, &key)?;
         let waiting = Mutex::new(Waiting::default());
-        Ok(Servlets { store, waiting, settings, stranger: Pair { key, certificate } })
+        let (held, stranger) = (Mutex::default(), Pair { key, certificate });
+        Ok(Servlets { store, waiting, held, settings, stranger })
     }
 
     /// Returns the response on a REST path; `None` for other paths.
@@ -232,6 +235,14 @@ impl Servlets {
             log.push("confirmed".into());
             return Ok(Outcome::Said(said));
         }
+        if let (true, Some(control)) = (requests.is_empty(), data.last(QUERY_PENDING)) {
+            log.push("asked for a pending request".into());
+            let mut held = self.held.lock().unwrap_or_else(|e| e.into_inner());
+            return match held.ask(control, sender(&who, proved.as_ref()), &data)? {
+                Answered::Said(controls) => Ok(Outcome::Said(controls)),
+                Answered::Granted(asked, subject) => self.issue(rules, &asked, &subject, &data),
+            };
+        }
         let request = match &requests[..] {
             [one] => one,
             [] => return self.without_requests(&data, revocation, &who),
@@ -240,6 +251,7 @@ impl Servlets {
         if self.settings.pop_link && request.proved {
             proof::link(&data, request, store)?;
         }
+        let name = proved.clone();
         let subject = match (rules.subject, &who, proved) {
             // Dogtag accepts an unsigned request with a valid proof.
             (_, Who::Nobody, _) => return Err(invalid_credential()),
@@ -264,6 +276,13 @@ impl Servlets {
             let mut controls = controls.map_err(|e| Failure(11, e))?;
             controls.extend(echoes(&data));
             return Ok(Outcome::Said(controls));
+        }
+        let wish = wish.strip_prefix("shared-").unwrap_or(wish);
+        if let Some(how) = wish.strip_prefix("pending-") {
+            log.push("held back".into());
+            let by = sender(&who, name.as_ref());
+            let mut held = self.held.lock().unwrap_or_else(|e| e.into_inner());
+            return Ok(Outcome::Said(held.hold(request, &subject, by, how, &data)));
         }
         self.issue(rules, request, &subject, &data)
     }
@@ -410,7 +429,7 @@ impl Servlets {
             "wrong-nonce" => replace(&mut controls, 7, octets(b"another nonce")),
             "wrong-transaction" => replace(&mut controls, 5, integer(&[1, 2, 3])),
             "no-echoes" => controls.truncate(1),
-            "pending" => controls[0].1 = pending(id),
+            "pending" => controls[0].1 = pending(id, b"17", 4_000_000_000),
             "deferred" => {
                 let text = "Request Deferred - defer request";
                 controls = vec![(25, status_info(2, &integer(&[0]), Some(text), Some(11)))];
