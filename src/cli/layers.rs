@@ -213,12 +213,20 @@ impl Run<'_> {
         self.leaf.get_arguments().find(|arg| arg.get_long() == Some(name))
     }
 
+    /// Returns whether the verb has the option of the setting that this one belongs to, if that is
+    /// set.
+    fn can_use(&self, setting: &Setting, is_set: &dyn Fn(&str) -> bool) -> bool {
+        setting.of.is_none_or(|other| self.option(other).is_some() || !is_set(other))
+    }
+
     /// Returns the options that the environment sets.
     fn environment(&self) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         for setting in SETTINGS.iter().filter(|setting| setting.is_for(&self.verb)) {
+            let is_set = |key: &str| Setting::find(key)?.in_environment();
             if let Some(arg) = self.option(setting.option)
-                && let Some(value) = setting.from_environment()
+                && let Some(value) = setting.in_environment()
+                && self.can_use(setting, &|key| is_set(key).is_some())
             {
                 items.push(item(arg, setting, value, Origin::Environment(setting.variable()))?);
             }
@@ -230,8 +238,12 @@ impl Run<'_> {
     fn section(&self, config: &Config, name: &str) -> Result<Vec<Item>> {
         let mut items = Vec::new();
         for setting in SETTINGS.iter().filter(|setting| setting.is_for(&self.verb)) {
+            let is_set = |key: &str| {
+                [name, DEFAULTS].iter().any(|section| config.value(section, key).is_some())
+            };
             if let Some(arg) = self.option(setting.option)
                 && let Some((value, origin)) = config.value(name, setting.key)
+                && self.can_use(setting, &is_set)
             {
                 items.push(item(arg, setting, value.into(), origin)?);
             }

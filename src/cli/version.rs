@@ -29,20 +29,20 @@ pub struct Version {
 pub fn run() -> Report {
     let found = versions();
     let own = env!("CARGO_PKG_VERSION");
-    let tls = found.curl_tls.as_deref().unwrap_or("none");
+    let tls = found.libcurl_tls.as_deref().unwrap_or("none");
     Report::done("version", "shown", false, format!("nss-cmc {own}"))
         .line(format!("JSON schema: {SCHEMA}"))
         .line(format!("NSS: {}", found.nss))
         .line(format!("OpenSSL: {}", found.openssl))
-        .line(format!("libcurl: {} (TLS: {tls})", found.curl))
+        .line(format!("libcurl: {} (TLS: {tls})", found.libcurl))
         .line(format!("system in FIPS mode: {}", if found.system_fips { "yes" } else { "no" }))
         .result(Version {
             version: own.to_owned(),
             json_schema: SCHEMA.to_owned(),
             nss: found.nss,
             openssl: found.openssl,
-            curl: found.curl,
-            curl_tls: found.curl_tls,
+            curl: found.libcurl,
+            curl_tls: found.libcurl_tls,
             system_fips: found.system_fips,
         })
 }

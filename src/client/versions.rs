@@ -11,22 +11,22 @@ pub struct Versions {
     /// OpenSSL.
     pub openssl: String,
     /// libcurl.
-    pub curl: String,
+    pub libcurl: String,
     /// The TLS library that libcurl is built on.
-    pub curl_tls: Option<String>,
+    pub libcurl_tls: Option<String>,
     /// Whether the system is in FIPS mode; NSS and OpenSSL follow it.
     pub system_fips: bool,
 }
 
 /// Returns the versions; nothing is opened but the kernel's FIPS flag.
 pub fn versions() -> Versions {
-    let (curl, curl_tls) = libraries::curl_version();
+    let (libcurl, libcurl_tls) = libraries::curl_version();
     let fips = std::fs::read_to_string("/proc/sys/crypto/fips_enabled");
     Versions {
         nss: nss::version(),
         openssl: libraries::openssl_version(),
-        curl,
-        curl_tls,
+        libcurl,
+        libcurl_tls,
         system_fips: fips.is_ok_and(|flag| flag.trim() == "1"),
     }
 }

@@ -71,7 +71,7 @@ impl ConfigFile {
         };
         let file = match File::open(path) {
             Ok(file) => file,
-            Err(e) if chosen == Chosen::Usual && is_absent(&e) => return Ok(None),
+            Err(e) if chosen == Chosen::Usual && is_absent(path, &e) => return Ok(None),
             Err(e) => return Err(failed().because(e)),
         };
         let found = file.metadata().map_err(|e| failed().because(e))?;
@@ -128,9 +128,15 @@ impl ConfigFile {
     }
 }
 
-fn is_absent(e: &std::io::Error) -> bool {
+/// Returns whether there is no file at its usual place. A folder that can't be entered is another
+/// user's: `HOME` may still be that of the user who started sudo or setpriv.
+fn is_absent(path: &Path, e: &std::io::Error) -> bool {
     use std::io::ErrorKind;
-    matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+    match e.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => true,
+        ErrorKind::PermissionDenied => std::fs::metadata(path).is_err(),
+        _ => false,
+    }
 }
 
 /// Refuses a file that another user can change: it chooses the CA, and directories whose libraries

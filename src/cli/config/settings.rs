@@ -15,6 +15,8 @@ pub struct Setting {
     pub unless: &'static [&'static str],
     /// The option without which it has no meaning, and is left out.
     pub needs: Option<&'static str>,
+    /// The setting that its value belongs to: a verb without the option of that one cannot use it.
+    pub of: Option<&'static str>,
     /// Whether it is a path: absolute in a file, which is read from any directory.
     pub is_path: bool,
     /// Whether the section of a CA may have it.
@@ -27,6 +29,7 @@ const PLAIN: Setting = Setting {
     verbs: &[],
     unless: &[],
     needs: None,
+    of: None,
     is_path: false,
     of_ca: true,
 };
@@ -59,6 +62,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting { key: "revoke-profile", verbs: &["revoke"], ..same("profile") },
     Setting {
         unless: &["shared-secret-file", "shared-secret-fd", "shared-secret-env"],
+        of: Some("signer-db"),
         ..same("signer")
     },
     Setting { is_path: true, needs: Some("signer"), ..same("signer-db") },
@@ -93,7 +97,7 @@ impl Setting {
     }
 
     /// Returns the value of its environment variable; an empty one counts as none.
-    pub fn from_environment(&self) -> Option<OsString> {
+    pub fn in_environment(&self) -> Option<OsString> {
         std::env::var_os(self.variable()).filter(|value| !value.is_empty())
     }
 

@@ -140,7 +140,7 @@ fn value(
     ca: Option<&str>,
     verbs: &Command,
 ) -> Option<(String, Origin)> {
-    if let Some(value) = setting.from_environment() {
+    if let Some(value) = setting.in_environment() {
         let text = value.to_string_lossy().into_owned();
         return Some((text, Origin::Environment(setting.variable())));
     }

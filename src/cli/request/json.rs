@@ -156,7 +156,7 @@ mod tests {
             ("{\n\"a\": \"s3cr3t\" x}", "line 2: expected"),
             (r#"{"a": "s3cr3t"} "s3cr3t""#, "follows"),
             (r#"{"a": "s3cr3t"}}"#, "follows"),
-            (r#"{"a": "s3cr3t"#, "line 1: control character"),
+            (r#"{"a": "s3cr3t"#, "control character"),
             (r#"{"a": "s3cr3t\x"}"#, "line 1: invalid escape"),
             (r#"{"a": s3cr3t}"#, "line 1: expected"),
             (r#"{"a": 1e999}"#, "line 1: number out of range"),
