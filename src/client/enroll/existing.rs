@@ -40,25 +40,24 @@ impl Job<'_> {
     ) -> Result<Existing<'c>> {
         let strict = self.spec.require_names;
         let in_use = self.in_use(found, asked, key)?;
-        let ask = |strict, compared| {
-            let replaces = self.previous(found, compared)?;
-            Ok(Existing::Ask { strict, replaces })
-        };
+        let first = in_use.first().map(|(certificate, _)| *certificate);
+        let ask = |strict| Ok(Existing::Ask { strict, replaces: self.previous(found, first)? });
         let (Some(nickname), Some((certificate, differences)), false) =
-            (self.nickname, &in_use, self.spec.force)
+            (self.nickname, in_use.first(), self.spec.force)
         else {
-            return ask(strict, in_use.as_ref().map(|(certificate, _)| *certificate));
+            return ask(strict);
         };
-        let certificate = *certificate;
         if differences.all.is_empty() {
-            let mut notices = Vec::new();
-            if self.spec.renew_revoked && self.is_revoked(certificate, &mut notices)? {
-                return ask(strict, Some(certificate));
+            for (certificate, _) in in_use.iter().filter(|(_, d)| d.all.is_empty()) {
+                let mut notices = Vec::new();
+                if !self.spec.renew_revoked || !self.is_revoked(certificate, &mut notices)? {
+                    return Ok(Existing::Fits(certificate, notices));
+                }
             }
-            return Ok(Existing::Fits(certificate, notices));
+            return ask(strict);
         }
         if self.spec.renew_on_change {
-            return ask(strict || differences.lacks, Some(certificate));
+            return ask(strict || differences.lacks);
         }
         let serial = summary(certificate.der())?.serial_hex();
         let said = differences.all.join("; ");
@@ -92,29 +91,25 @@ impl Job<'_> {
     }
 
     /// Returns the certificate in use and its differences: the newest of those that are valid long
-    /// enough and have a key.
+    /// enough and have a key. Several that began at the same time follow each other, those without
+    /// differences first.
     fn in_use<'c>(
         &self,
         found: &'c [Certificate],
         asked: &Asked,
         key: Option<KeySpec>,
-    ) -> Result<Option<(&'c Certificate, Differences)>> {
-        let mut newest = None;
+    ) -> Result<Vec<(&'c Certificate, Differences)>> {
         let mut usable = Vec::new();
         for certificate in found.iter().filter(|c| self.lasts(c.der()) && c.private_key().is_ok()) {
-            let since = summary(certificate.der())?.not_before;
-            newest = newest.max(Some(since));
-            usable.push((since, certificate));
+            usable.push((summary(certificate.der())?.not_before, certificate));
         }
-        let mut first = None;
+        let newest = usable.iter().map(|(since, _)| *since).max();
+        let mut in_use = Vec::new();
         for (_, certificate) in usable.into_iter().filter(|(since, _)| Some(*since) == newest) {
-            let differences = differences(certificate, asked, key)?;
-            if differences.all.is_empty() {
-                return Ok(Some((certificate, differences)));
-            }
-            first.get_or_insert((certificate, differences));
+            in_use.push((certificate, differences(certificate, asked, key)?));
         }
-        Ok(first)
+        in_use.sort_by_key(|(_, differences)| !differences.all.is_empty());
+        Ok(in_use)
     }
 
     /// Returns whether a certificate is valid for longer than `--renew-before`.

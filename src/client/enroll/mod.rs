@@ -276,7 +276,8 @@ impl Job<'_> {
         let pended = slip.recall(&mut notices);
         let only_request = false;
         let wanted = Wanted { request: &request, key: None, slip: &slip, pended, only_request };
-        let proven = noted(self.grant(wanted, &mut round_trips, tell), &notices)?;
+        let granted = self.grant(wanted, &mut round_trips, tell);
+        let proven = granted.map_err(|e| noted(e, &notices))?;
         let ending = Ending {
             place,
             strict: self.spec.require_names,
@@ -424,7 +425,7 @@ impl Job<'_> {
         let prepared = prepared.and_then(|request| Ok((request, self.slip(&key.id, asked)?)));
         let (request, slip) = match prepared {
             Ok(prepared) => prepared,
-            Err(e) => return Err(self.failed(e, key)),
+            Err(e) => return Err(noted(self.failed(e, key), notices)),
         };
         let pended = slip.recall(notices);
         if pended.as_ref().is_some_and(|pended| pended.only_request) {
@@ -438,9 +439,9 @@ impl Job<'_> {
             let wanted = Wanted { request: &request, key, slip: &slip, pended, only_request };
             self.grant(wanted, round_trips, tell)
         });
-        match noted(granted, notices) {
+        match granted {
             Ok(proven) => Ok((key, Some(slip), proven)),
-            Err(e) => Err(self.failed(e, key)),
+            Err(e) => Err(noted(self.failed(e, key), notices)),
         }
     }
 
@@ -506,6 +507,6 @@ struct Certifiable<'a> {
 }
 
 /// Adds the notices of a run to its error.
-fn noted<T>(outcome: Result<T>, notices: &[Notice]) -> Result<T> {
-    outcome.map_err(|e| notices.iter().fold(e, |e, notice| e.note(notice.to_string())))
+fn noted(error: Error, notices: &[Notice]) -> Error {
+    notices.iter().fold(error, |error, notice| error.note(notice.to_string()))
 }
