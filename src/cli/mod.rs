@@ -325,6 +325,9 @@ impl Command {
             | Command::Revoke(_)
             | Command::Status(_)
             | Command::SharedToken(_)
+            | Command::Config { .. }
+            | Command::Schema(_)
+            | Command::Version
             | Command::Help { .. } => None,
         }
     }
