@@ -147,6 +147,7 @@ struct Parts {
     leftover: Option<Leftover>,
     cmc: Option<CmcDetail>,
     http: Option<u32>,
+    pending: Option<PendInfo>,
 }
 
 /// A failed NSS call: the C function, NSPR's error code, its symbolic name and NSS's sentence for
@@ -189,6 +190,15 @@ pub struct CmcDetail {
     pub fail_info: Option<String>,
     /// statusString, made printable.
     pub text: Option<String>,
+}
+
+/// What the CA says of a request that it holds back (PendInfo, RFC 5272 §6.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendInfo {
+    /// pendToken.
+    pub token: Vec<u8>,
+    /// pendTime in seconds since 1970: not to be asked before.
+    pub time: i64,
 }
 
 /// What a failed run leaves behind.
@@ -237,6 +247,7 @@ impl Error {
             leftover: None,
             cmc: None,
             http: None,
+            pending: None,
         }))
     }
 
@@ -313,6 +324,12 @@ impl Error {
         self
     }
 
+    /// Adds when and how to ask for the result of a request that the CA holds back.
+    pub fn pending(mut self, info: PendInfo) -> Error {
+        self.0.pending = Some(info);
+        self
+    }
+
     /// Returns the kind.
     pub fn kind(&self) -> Kind {
         self.0.kind
@@ -380,6 +397,11 @@ impl Error {
     /// Returns the content of the CA's CMC status.
     pub fn cmc_detail(&self) -> Option<&CmcDetail> {
         self.0.cmc.as_ref()
+    }
+
+    /// Returns when and how to ask for the result of a request that the CA holds back.
+    pub fn pend_info(&self) -> Option<&PendInfo> {
+        self.0.pending.as_ref()
     }
 
     /// Returns the HTTP status, if that is what failed.

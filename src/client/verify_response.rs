@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::session::Session;
 use crate::asn1::certificate;
 use crate::cmc::response::{Outcome, Response};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, PendInfo, Result};
 use crate::nss::{Certificate, Database};
 use crate::text::{printable, trust_command};
 use crate::trust::{self, Paths, SignatureCheck, prove};
@@ -55,8 +55,9 @@ pub fn issued(outcome: Outcome) -> Result<Vec<Vec<u8>>> {
         Outcome::Invalid(e) => Err(e),
         Outcome::Pending { token, time } => {
             let when = chrono::DateTime::from_timestamp(time, 0).map(|t| t.to_rfc3339());
-            let token = String::from_utf8_lossy(&token);
-            let token = printable(&token);
+            let info = PendInfo { token, time };
+            let token = String::from_utf8_lossy(&info.token);
+            let token = printable(&token).into_owned();
             Err(Error::new(
                 Kind::Pending,
                 format!(
@@ -64,7 +65,8 @@ pub fn issued(outcome: Outcome) -> Result<Vec<Vec<u8>>> {
                      again at {})",
                     when.unwrap_or_else(|| "an unreadable time".into())
                 ),
-            ))
+            )
+            .pending(info))
         }
         Outcome::ConfirmRequired { .. } => Err(Error::new(
             Kind::Pending,

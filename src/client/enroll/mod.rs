@@ -5,6 +5,7 @@ mod confirm;
 mod enrolled;
 mod existing;
 mod finish;
+pub mod obtain;
 mod resume;
 mod round_trips;
 
