@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod ca;
 pub mod cert;
+mod certmonger;
 mod cmc;
 mod confirm;
 mod csr;
@@ -22,6 +23,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::cli::certmonger::CertmongerArgs;
 use crate::cli::report::{Report, error_text, issued_pem};
 use crate::streams::Streams;
 use nss_cmc::error::{Error, Kind, Result};
@@ -65,6 +67,8 @@ enum Command {
         #[command(subcommand)]
         command: cert::CertCommand,
     },
+    /// Run as certmonger's helper, or add the helper to certmonger
+    Certmonger(Box<CertmongerArgs>),
     /// Show or send CMC messages
     Cmc {
         #[command(subcommand)]
@@ -131,12 +135,14 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: Other
             Ok(()) => 0,
             Err(e) => failed(&e, streams),
         },
+        // certmonger knows its own exit statuses only.
+        Err(e) if word == "certmonger" && args.get(2).is_none_or(|arg| arg != "install") => {
+            let hint = "list the options: nss-cmc help certmonger";
+            certmonger::give(Err(Error::new(Kind::Usage, one_line(&e)).hint(hint)), streams)
+        }
         Err(e) if wants_json => {
-            let text = e.to_string();
-            let about = text.lines().take_while(|l| !l.starts_with("Usage:")).map(str::trim);
-            let line = about.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
-            let error = Error::new(Kind::Usage, line.trim_start_matches("error: "))
-                .hint("list the commands: nss-cmc --help");
+            let error =
+                Error::new(Kind::Usage, one_line(&e)).hint("list the commands: nss-cmc --help");
             fail(&word, &error, Vec::new(), Output::Json, streams)
         }
         Err(e) => {
@@ -144,6 +150,14 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: Other
             Kind::Usage.exit()
         }
     }
+}
+
+/// Returns the message about invalid arguments in one line.
+fn one_line(e: &clap::Error) -> String {
+    let text = e.to_string();
+    let about = text.lines().take_while(|l| !l.starts_with("Usage:")).map(str::trim);
+    let line = about.filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ");
+    line.trim_start_matches("error: ").to_owned()
 }
 
 /// Adds --profile to the missing arguments of `enroll`: clap can't express that an EST server needs
@@ -194,6 +208,10 @@ fn modern(cli: Cli, streams: &mut Streams<'_>, other_help: OtherHelp) -> u8 {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
             (command.name(), cert::run(command, &mut tell))
         }
+        Command::Certmonger(args) => match *args {
+            CertmongerArgs::Help(helper) => return helper.run(streams),
+            CertmongerArgs::Install(args) => ("certmonger install", certmonger::install(args)),
+        },
         Command::Cmc { command } => (command.name(), cmc::run(command, streams)),
         Command::Db { command } => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -238,6 +256,7 @@ impl Command {
         match self {
             Command::Enroll(args) => args.warnings(),
             Command::Cert { command } => command.warnings(),
+            Command::Certmonger(args) => args.warnings(),
             Command::Cmc { command } => command.warnings(),
             Command::Db { command } => command.warnings(),
             Command::Key { command } => command.warnings(),
