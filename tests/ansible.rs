@@ -173,7 +173,8 @@ fn each_module_is_idempotent_and_predicts() {
 
     // Revocation, by serial number.
     let serial = &info["certificates"][0]["certificate"]["serial"]["hex"];
-    let revoke = json!({ "ca": ca.url, "signer": "agent", "serial": serial, "reason": "superseded" });
+    let revoke =
+        json!({ "ca": ca.url, "signer": "agent", "serial": serial, "reason": "superseded" });
     let (results, more) = play(&f, &four("certificate_revoke", &revoke));
     assert_changed_once(&results, "revoked");
 

@@ -126,6 +126,8 @@ fn help() {
         "cert export",
         "cert trust",
         "cert remove",
+        "certmonger",
+        "certmonger install",
         "cmc",
         "cmc show",
         "cmc send",

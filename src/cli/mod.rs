@@ -3,6 +3,7 @@
 pub(crate) mod args;
 mod ca;
 pub mod cert;
+mod certmonger;
 mod cmc;
 mod config;
 mod confirm;
@@ -32,6 +33,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::cli::certmonger::CertmongerArgs;
 use crate::cli::layers::Filled;
 use crate::cli::report::{Report, error_text, issued_pem};
 use crate::streams::Streams;
@@ -76,6 +78,8 @@ enum Command {
         #[command(subcommand)]
         command: cert::CertCommand,
     },
+    /// Run as certmonger's helper, or add the helper to certmonger
+    Certmonger(Box<CertmongerArgs>),
     /// Show or send CMC messages
     Cmc {
         #[command(subcommand)]
@@ -145,9 +149,13 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: Other
     if let Some(called) = args.first_mut() {
         *called = "nss-cmc".into();
     }
+    let is_helper = args.get(1).is_some_and(|word| word == "certmonger")
+        && args.get(2).is_none_or(|word| word != "install");
     let command = command();
     let filled = match layers::fill(&command, &args) {
         Ok(filled) => filled,
+        // certmonger knows its own exit statuses only.
+        Err(e) if is_helper => return certmonger::give(Err(e), streams),
         Err(e) => return fail(&verb(&command, &args), &e, Vec::new(), output(&args), streams),
     };
     let args = filled.as_ref().map_or(args, |filled| filled.args.clone());
@@ -164,6 +172,11 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: Other
             (cli, filled)
         }
         (Ok((_, cli)), None) => (cli, Filled::default()),
+        (Err(e), _) if is_helper && e.use_stderr() => {
+            let hint = "list the options: nss-cmc help certmonger";
+            let error = Error::new(Kind::Usage, layers::one_line(&e.to_string())).hint(hint);
+            return certmonger::give(Err(error), streams);
+        }
         (Err(e), filled) => {
             return refused(&with_profile(e, &args), &args, filled, &command, streams);
         }
@@ -267,6 +280,10 @@ fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: Other
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
             (command.name(), cert::run(command, &mut tell))
         }
+        Command::Certmonger(args) => match *args {
+            CertmongerArgs::Help(helper) => return helper.run(streams),
+            CertmongerArgs::Install(args) => ("certmonger install", certmonger::install(args)),
+        },
         Command::Cmc { command } => (command.name(), cmc::run(command, streams)),
         Command::Db { command } => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -325,6 +342,7 @@ impl Command {
             | Command::Revoke(_)
             | Command::Status(_)
             | Command::SharedToken(_)
+            | Command::Certmonger(_)
             | Command::Config { .. }
             | Command::Schema(_)
             | Command::Version
@@ -338,6 +356,7 @@ impl Command {
         match self {
             Command::Enroll(args) => args.warnings(),
             Command::Cert { command } => command.warnings(),
+            Command::Certmonger(args) => args.warnings(),
             Command::Cmc { command } => command.warnings(),
             Command::Db { command } => command.warnings(),
             Command::Key { command } => command.warnings(),

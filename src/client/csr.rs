@@ -86,6 +86,11 @@ impl Extensions {
         Ok(Extensions { list, attributes: attributes.collect::<Result<_>>()? })
     }
 
+    /// Returns decoded extensions, without attributes.
+    pub(super) fn of(list: Vec<Extension>) -> Extensions {
+        Extensions { list, attributes: Vec::new() }
+    }
+
     /// Returns the extensions.
     pub(super) fn list(&self) -> &[Extension] {
         &self.list
@@ -232,7 +237,15 @@ fn key_identifier(crypto: &dyn Crypto, spki: &[u8]) -> Result<Vec<u8>> {
 /// [`Kind::Input`].
 pub fn read(path: &Path, crmf: Option<bool>) -> Result<Request> {
     let bytes = input::read("certificate request", path)?;
-    let what = format!("certificate request {}", path.display());
+    decode(&format!("certificate request {}", path.display()), &bytes, crmf)
+}
+
+/// Decodes one PKCS #10 or CRMF request (DER, PEM or base64), as [`read`]; `what` names it in
+/// errors.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub fn decode(what: &str, bytes: &[u8], crmf: Option<bool>) -> Result<Request> {
     let read = |der: &[u8]| match crmf {
         Some(true) => Request::crmf(der).map_err(|e| match Request::pkcs10(der) {
             Ok(_) => Error::new(Kind::Input, format!("{what} is a PKCS #10 request, not CRMF")),
@@ -244,5 +257,5 @@ pub fn read(path: &Path, crmf: Option<bool>) -> Result<Request> {
         }),
         None => Request::pkcs10(der).or_else(|e| Request::crmf(der).map_err(|_| e)),
     };
-    input::parsed(&what, input::CERTIFICATE_REQUEST, &bytes, read).map(|(_, request)| request)
+    input::parsed(what, input::CERTIFICATE_REQUEST, bytes, read).map(|(_, request)| request)
 }

@@ -3,7 +3,7 @@
 use crate::text::nearest;
 
 /// The CMC profiles that Dogtag ships.
-pub(super) const SHIPPED: &[&str] = &[
+pub const SHIPPED: &[&str] = &[
     "caCMCserverCert",
     "caCMCECserverCert",
     "caCMCMLDSAserverCert",

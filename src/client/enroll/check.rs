@@ -40,8 +40,7 @@ use crate::nss::Access;
 /// Those that a run would fail with before it creates or sends anything.
 pub fn check(spec: EnrollSpec) -> Result<Predicted> {
     let spec = prepared(spec)?;
-    let session =
-        Session::open(&spec.database, Access::ReadOnly, needs(&spec), &spec.passwords)?;
+    let session = Session::open(&spec.database, Access::ReadOnly, needs(&spec), &spec.passwords)?;
     let nickname = spec.nickname.as_deref().map(|n| session.new_nickname(n)).transpose()?;
     let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
     let mut predicted = match &spec.key {

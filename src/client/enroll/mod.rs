@@ -7,6 +7,7 @@ mod enrolled;
 mod existing;
 mod finish;
 mod grant;
+pub mod obtain;
 mod pending;
 mod previous;
 mod resume;
