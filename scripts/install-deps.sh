@@ -3,7 +3,7 @@
 # package is missing. --test also installs the packages that only the tests need.
 set -eu
 packages="gcc libc6-dev pkg-config libnss3-dev libnss3-tools libcurl4-openssl-dev libssl-dev ca-certificates openssl"
-[ "${1:-}" = --test ] && packages="$packages certmonger dbus gnutls-bin libclang-dev softhsm2 sqlite3 strace"
+[ "${1:-}" = --test ] && packages="$packages ansible-core certmonger dbus gnutls-bin libclang-dev softhsm2 sqlite3 strace"
 missing=
 for p in $packages; do
   dpkg-query -W -f '${Status}' "$p" 2>/dev/null | grep -q 'ok installed' || missing="$missing $p"
