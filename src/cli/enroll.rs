@@ -11,6 +11,7 @@ use crate::cli::report::{Report, certificate_json, chain_json};
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
+use nss_cmc::client::doctor::{Applicant, DoctorSpec};
 use nss_cmc::client::enroll::{
     DEFAULT_KEY, EnrollSpec, Enrolled, Event, Issued, KeySource, Mended, Outcome, Requester,
     Shared, enroll,
@@ -214,6 +215,37 @@ impl EnrollArgs {
         let mut said = self.database.warnings(self.shared_secret.shared_secret_file.as_deref());
         said.extend(self.signer_db.as_deref().and_then(exposed));
         said
+    }
+}
+
+impl EnrollArgs {
+    /// Returns the enrollment as `doctor` examines it. A shared secret is read only if an option
+    /// says where it is.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn doctor_spec(self) -> Result<DoctorSpec> {
+        let connection = self.ca.config()?;
+        connection.submit_url()?;
+        if let Some(text) = &self.subject {
+            name::subject(text, name::Prefixes::Text)?;
+        }
+        let applicant = match &self.signer {
+            Some(nickname) => Applicant::Certificate(nickname.clone()),
+            None => {
+                let given = self.shared_secret.source().is_some();
+                Applicant::SharedSecret(given.then(|| requester(&self).map(drop)))
+            }
+        };
+        Ok(DoctorSpec {
+            applicant,
+            key: key(&self),
+            passwords: self.database.passwords(),
+            database: self.database.database,
+            token: self.database.token,
+            signer_database: self.signer_db,
+            connection,
+        })
     }
 }
 

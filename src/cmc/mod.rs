@@ -5,7 +5,7 @@ pub mod crmf;
 pub mod message;
 pub(crate) mod nonce;
 pub mod pop;
-mod profile;
+pub(crate) mod profile;
 pub mod proof;
 pub mod request;
 pub mod response;

@@ -109,6 +109,7 @@ pub struct Transport<'db> {
     login: Option<Login>,
     overlooked: Vec<Overlooked>,
     transcript: Option<Vec<Exchange>>,
+    keeps_cookies: bool,
 }
 
 /// A request and its reply, recorded for debugging.
@@ -151,7 +152,14 @@ impl<'db> Transport<'db> {
             login: None,
             overlooked: Vec::new(),
             transcript: None,
+            keeps_cookies: false,
         })
+    }
+
+    /// Returns cookies to the server that set them, from now on and in this transport only: some
+    /// servers need them for a login.
+    pub fn keep_cookies(&mut self) {
+        self.keeps_cookies = true;
     }
 
     /// Sends user and password with every request from now on (RFC 7617). curl keeps copies that
@@ -411,6 +419,10 @@ impl<'db> Transport<'db> {
         // The proxy is already chosen; curl must not choose one from the environment.
         easy.proxy(proxy.map_or("", |p| p.url.as_str()))?;
         easy.noproxy("")?;
+        if self.keeps_cookies {
+            // No file: curl keeps them in memory.
+            easy.cookie_file("")?;
+        }
         if let Some(Login { user, password }) = &self.login {
             // Other options of curl don't take arbitrary octets; RFC 7617 §2 forbids a colon in the
             // user.

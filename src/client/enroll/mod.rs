@@ -4,6 +4,7 @@ mod asked;
 mod confirm;
 mod enrolled;
 mod existing;
+mod explain;
 mod finish;
 mod resume;
 mod round_trips;
@@ -199,7 +200,8 @@ impl Job<'_> {
         let mut round_trips = self.round_trips()?;
         // Reserved before the request is sent: the certificate could not be written otherwise.
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
-        let proven = round_trips.run(&request, None)?;
+        let proven = round_trips.run(&request, None);
+        let proven = proven.map_err(|e| round_trips.explained(e, &self.spec.connection))?;
         let strict = self.spec.require_names;
         let ending = Ending { place, strict, recovered: false, notices: Vec::new() };
         self.finish(proven, None, &asked, ending)
@@ -288,7 +290,7 @@ impl Job<'_> {
         key.commit();
         match key.private().and_then(|private| round_trips.run(&request, Some(private))) {
             Ok(proven) => Ok((key, proven)),
-            Err(e) => Err(self.failed(e, key)),
+            Err(e) => Err(self.failed(round_trips.explained(e, &self.spec.connection), key)),
         }
     }
 
