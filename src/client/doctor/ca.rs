@@ -14,9 +14,14 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Problem, ServerTrust};
 use crate::nss::Database;
 
-/// The checks that need the CA.
-const REMOTE: [Topic; 4] =
-    [Topic::Dogtag, Topic::Profile, Topic::Authentication, Topic::ProfileKey];
+/// The checks for which the server's certificate must be valid.
+const BEHIND_TLS: [Topic; 5] = [
+    Topic::SignerRevocation,
+    Topic::Account,
+    Topic::Profile,
+    Topic::Authentication,
+    Topic::ProfileKey,
+];
 
 /// What is asked, and of whom.
 pub(super) struct Asked<'a> {
@@ -36,7 +41,17 @@ impl Asked<'_> {
         signer: Signer,
         found: &mut Found,
     ) -> Result<()> {
-        let Some(about) = self.reach(database, found)? else { return Ok(()) };
+        let with_signer = signer.is_wanted;
+        // A certificate isn't shown to a server that isn't verified.
+        let behind = BEHIND_TLS.split_at(if with_signer { 0 } else { 2 }).1;
+        let about = match self.reach(database, found)? {
+            Ok(about) => about,
+            Err(first) => {
+                found.after(first, &[Topic::Clock, Topic::Dogtag]);
+                found.after(first, behind);
+                return Ok(());
+            }
+        };
         let is_trusted = about.is_trusted;
         clock(&about.about, found);
         if self.is_est {
@@ -52,13 +67,7 @@ impl Asked<'_> {
         match database.filter(|_| is_trusted) {
             Some(database) => self.profile(database, signer, found),
             None => {
-                // The certificate isn't shown to a server that isn't verified.
-                let topics: &[Topic] = match signer.is_wanted {
-                    true => &[Topic::SignerRevocation, Topic::Account],
-                    false => &[],
-                };
-                found.after(Topic::Tls, topics);
-                found.after(Topic::Tls, &REMOTE[1..]);
+                found.after(Topic::Tls, behind);
                 Ok(())
             }
         }
@@ -82,8 +91,13 @@ impl Asked<'_> {
         (about, problems)
     }
 
-    /// Checks that the server can be reached and is trusted. `None`: nothing more can be asked.
-    fn reach(&self, database: Option<&Database>, found: &mut Found) -> Result<Option<Reached>> {
+    /// Checks that the server can be reached and is trusted. Returns the check with the fault if
+    /// nothing more can be asked.
+    fn reach(
+        &self,
+        database: Option<&Database>,
+        found: &mut Found,
+    ) -> Result<std::result::Result<Reached, Topic>> {
         let trust = match database {
             Some(_) => self.config.server.clone(),
             None => ServerTrust::Anybody,
@@ -99,7 +113,7 @@ impl Asked<'_> {
                     }
                     None => found.after(Topic::Database, &[Topic::Tls]),
                 }
-                return Ok(Some(Reached { about, is_trusted: database.is_some() }));
+                return Ok(Ok(Reached { about, is_trusted: database.is_some() }));
             }
             Err(e) => e,
         };
@@ -108,9 +122,8 @@ impl Asked<'_> {
             Kind::Tls => found.fine(Topic::Ca, Fact::Reached(url)),
             _ => {
                 found.wrong(Topic::Ca, error);
-                found.after(Topic::Ca, &[Topic::Tls, Topic::Clock]);
-                found.after(Topic::Ca, &REMOTE);
-                return Ok(None);
+                found.after(Topic::Ca, &[Topic::Tls]);
+                return Ok(Err(Topic::Ca));
             }
         }
         let first = error.to_string();
@@ -126,13 +139,9 @@ impl Asked<'_> {
             }
         }
         match about {
-            Ok(about) => Ok(Some(Reached { about, is_trusted: false })),
+            Ok(about) => Ok(Ok(Reached { about, is_trusted: false })),
             Err(e) if e.kind() == Kind::Interrupted => Err(e),
-            Err(_) => {
-                found.after(Topic::Tls, &[Topic::Clock]);
-                found.after(Topic::Tls, &REMOTE);
-                Ok(None)
-            }
+            Err(_) => Ok(Err(Topic::Tls)),
         }
     }
 
@@ -149,12 +158,12 @@ impl Asked<'_> {
         };
         let mut known = Known::Unknown;
         if signer.is_wanted {
-            match &signer.certificate {
-                Some(der) => {
+            let certificate = signer.certificate.as_deref().and_then(|der| summary(der).ok());
+            match &certificate {
+                Some(certificate) => {
                     let mut reader = self.config.transport(Some(database), None)?;
-                    let certificate = summary(der)?;
-                    let recorded = recorded(&mut reader, ca, &certificate)?;
-                    found.push(Topic::SignerRevocation, revocation(recorded, der));
+                    let recorded = recorded(&mut reader, ca, certificate)?;
+                    found.push(Topic::SignerRevocation, revocation(recorded, &certificate.der));
                 }
                 None => found.after(Topic::Signer, &[Topic::SignerRevocation]),
             }
