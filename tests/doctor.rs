@@ -218,9 +218,10 @@ fn the_signer() {
 #[test]
 fn the_server() {
     let (f, ca) = start(&[]);
-    let by_address = format!("https://127.0.0.1:{}", ca.port);
+    let other = StandIn::start(&f, &["--server-key-type", "ec", "--server-name", "ca.example"]);
+    let misnamed = format!("https://localhost:{}", other.port);
     let name = ("tls", "does not match the host name", "use a name of the certificate");
-    problems(&doctor(&f, &options(&by_address, &[])), 31, &[name]);
+    problems(&doctor(&f, &options(&misnamed, &[])), 31, &[name]);
     // A port on which nobody listens.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nobody = format!("https://localhost:{free}");
@@ -239,7 +240,7 @@ fn the_server() {
     let issuer = ("tls", "is not trusted", trust);
     problems(&doctor(&f, &options(&ca.url, &[])), 13, &[none, chain, issuer]);
     // Two faults of one certificate.
-    problems(&doctor(&f, &options(&by_address, &[])), 13, &[none, chain, issuer, name]);
+    problems(&doctor(&f, &options(&misnamed, &[])), 13, &[none, chain, issuer, name]);
 }
 
 #[test]

@@ -85,9 +85,8 @@ impl Asked<'_> {
             Err(e) => return (Err(e), Vec::new()),
         };
         let about = Profiles::new(&mut transport, &config.ca).about();
-        let mut problems: Vec<Problem> =
-            transport.overlooked().into_iter().map(|o| o.problem).collect();
-        problems.dedup();
+        let seen: Vec<Problem> = transport.overlooked().iter().map(|o| o.problem).collect();
+        let problems = Problem::ALL.into_iter().filter(|problem| seen.contains(problem)).collect();
         (about, problems)
     }
 

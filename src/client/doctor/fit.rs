@@ -135,9 +135,8 @@ fn own_subject(profile: &Profile, signer: &[u8], subject: Option<&[u8]>) -> Find
 
 /// Returns whether a profile that can't be read fits, by what Dogtag ships under its id.
 pub(super) fn by_name(id: &str, who: Who<'_>, known: &Known, why: Error) -> Finding {
-    let doubt = |what: String, hint: &str| {
-        Finding::Doubtful(Error::new(Kind::Rejected, what).because(why.to_string()).hint(hint))
-    };
+    let doubt =
+        |what: String, hint: &str| Finding::Doubtful(Error::new(Kind::Rejected, what).hint(hint));
     let shipped = profile::shipped(id);
     match (shipped, who, known) {
         (Some(profile::For::Agents), Who::SharedSecret, _) => doubt(
