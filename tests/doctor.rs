@@ -280,7 +280,7 @@ fn the_profile() {
     let right = [&secret[..], &[("--profile", "caECFullCMCSharedTokenCert")]].concat();
     let said = with(&right);
     finds(&said, "warning", 0, &[]);
-    let no_rule = ("authentication", "cannot find out", "");
+    let no_rule = ("authentication", "not known: HTTP status 403", "");
     finds(&said, "unknown", 0, &[("profile", "403", ""), no_rule, ("profile_key", "", "")]);
     f.write_secret("secret", "\n");
     problems(&with(&right), 2, &[("shared_secret", "empty", "")]);

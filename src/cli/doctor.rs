@@ -82,7 +82,7 @@ fn words(check: &Check) -> (String, Option<&str>) {
     match &check.finding {
         Finding::Fine(fact) => (printable(&fact_text(fact)).into_owned(), None),
         Finding::Doubtful(e) | Finding::Wrong(e) => (e.to_string(), e.hint_text()),
-        Finding::Open(Gap::Failed(e)) => (format!("cannot find out: {e}"), e.hint_text()),
+        Finding::Open(Gap::Failed(e)) => (format!("not known: {e}"), e.hint_text()),
         Finding::Open(gap) => (printable(&gap_text(check.topic, gap)).into_owned(), None),
     }
 }

@@ -9,6 +9,7 @@ mod bridge;
 pub(crate) mod endpoint;
 pub(crate) mod est;
 mod failure;
+mod login;
 mod proxy;
 mod server;
 pub(crate) mod url;
@@ -32,7 +33,7 @@ use self::bridge::{
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::nss::{Database, Identity};
-use crate::secret::Secret;
+use login::Login;
 use proxy::Proxy;
 pub use server::{Overlooked, Problem, ServerTrust};
 use url::Target;
@@ -123,12 +124,6 @@ pub struct Exchange {
     pub reply: Option<Reply>,
 }
 
-/// User and password for basic authentication (RFC 7617).
-struct Login {
-    user: String,
-    password: Secret,
-}
-
 impl<'db> Transport<'db> {
     /// Prepares a transport; nothing is sent.
     ///
@@ -154,27 +149,6 @@ impl<'db> Transport<'db> {
             transcript: None,
             keeps_cookies: false,
         })
-    }
-
-    /// Returns cookies to the server that set them, from now on and in this transport only: some
-    /// servers need them for a login.
-    pub fn keep_cookies(&mut self) {
-        self.keeps_cookies = true;
-    }
-
-    /// Sends user and password with every request from now on (RFC 7617). curl keeps copies that
-    /// can't be wiped.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] for a server that isn't verified, or for plain HTTP.
-    pub fn log_in_as(&mut self, user: &str, password: Secret) -> Result<()> {
-        if self.plain_http || self.server == ServerTrust::Anybody {
-            return Err(Error::new(Kind::Usage, "cannot send a password to this server")
-                .because("it is not verified")
-                .hint("use https and a database that trusts the server's CA"));
-        }
-        self.login = Some(Login { user: user.to_owned(), password });
-        Ok(())
     }
 
     /// Records requests and replies from now on; request headers are not recorded.
