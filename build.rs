@@ -58,7 +58,7 @@ mod regen {
         // prerror.h
         "PR_(GetError|SetError|ErrorToName|ErrorToString)",
         // nss.h
-        "NSS_(InitContext|ShutdownContext|IsInitialized|GetVersion)",
+        "NSS_(InitContext|ShutdownContext|IsInitialized|GetVersion|OptionGet)",
         // secitem.h, secoid.h, secport.h
         "SECITEM_ZfreeItem",
         "SECOID_FindOIDTag",
@@ -122,6 +122,7 @@ mod regen {
         "PK11_ATTR_(TOKEN|SESSION|PRIVATE|PUBLIC|SENSITIVE|INSENSITIVE|EXTRACTABLE|UNEXTRACTABLE)",
         "certificateUsage(SSL(Client|Server|CA)|Email(Signer|Recipient)|ObjectSigner)",
         "certificateUsage(StatusResponder|IPsec)",
+        "NSS_RSA_MIN_KEY_SIZE",
         "NSS_USE_ALG_IN_PKCS12",
         "CERTDB_(TERMINAL_RECORD|TRUSTED|SEND_WARN|VALID_CA|TRUSTED_CA|TRUSTED_CLIENT_CA|USER)",
         "CERTDB_(NS_TRUSTED_CA|INVISIBLE_CA|GOVT_APPROVED_CA)",

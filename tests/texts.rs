@@ -118,6 +118,7 @@ fn help() {
     for verb in [
         "",
         "enroll",
+        "doctor",
         "cert",
         "cert import",
         "cert verify",
@@ -179,6 +180,22 @@ fn help() {
         text(&f, &format!("help/{name}"), &words);
     }
     both(&f, "help/exit-codes", &["help", "exit-codes"]);
+}
+
+#[test]
+fn doctor() {
+    let (f, ca) = start();
+    let enrollment = |profile: &'static str, nickname: &'static str| {
+        let mut args = enrollment(&ca.url, profile, nickname);
+        args[0] = "doctor";
+        args
+    };
+    both(&f, "doctor/ready", &enrollment("caCMCECserverCert", "www"));
+    f.write_secret("wrong", "wrong\n");
+    let mut args = enrollment("caCMCserverCert", "www");
+    let at = args.iter().position(|a| *a == "pw").unwrap();
+    args[at] = "wrong";
+    both(&f, "doctor/problems", &args);
 }
 
 #[test]

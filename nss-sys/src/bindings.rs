@@ -477,6 +477,7 @@ pub const NSS_INIT_NOMODDB: u32 = 4;
 pub const NSS_INIT_FORCEOPEN: u32 = 8;
 pub const NSS_INIT_NOROOTINIT: u32 = 16;
 pub const NSS_INIT_OPTIMIZESPACE: u32 = 32;
+pub const NSS_RSA_MIN_KEY_SIZE: u32 = 1;
 pub const NSS_USE_ALG_IN_PKCS12: u32 = 64;
 pub const CKF_USER_PIN_COUNT_LOW: ::core::ffi::c_ulong = 65536;
 pub const CKF_USER_PIN_FINAL_TRY: ::core::ffi::c_ulong = 131072;
@@ -2061,6 +2062,7 @@ unsafe extern "C" {
         flags: PRUint32,
     ) -> *mut NSSInitContext;
     pub fn NSS_ShutdownContext(arg1: *mut NSSInitContext) -> SECStatus;
+    pub fn NSS_OptionGet(which: PRInt32, value: *mut PRInt32) -> SECStatus;
     pub fn SECITEM_ZfreeItem(zap: *mut SECItem, freeit: PRBool);
     pub fn SECOID_FindOIDTag(oid: *const SECItem) -> SECOidTag;
     pub fn NSS_GetAlgorithmPolicy(tag: SECOidTag, pValue: *mut PRUint32) -> SECStatus;

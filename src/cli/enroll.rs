@@ -12,6 +12,7 @@ use crate::cli::report::Report;
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
+use nss_cmc::client::doctor::{Applicant, DoctorSpec};
 use nss_cmc::client::enroll::{
     DEFAULT_KEY, EnrollSpec, Event, KeySource, RemoveOld, Requester, Shared, check, enroll,
 };
@@ -271,6 +272,37 @@ impl EnrollArgs {
         let mut said = self.database.warnings(self.shared_secret.shared_secret_file.as_deref());
         said.extend(self.signer_db.as_deref().and_then(exposed));
         said
+    }
+}
+
+impl EnrollArgs {
+    /// Returns the enrollment as `doctor` examines it. A shared secret is read only if an option
+    /// says where it is.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn doctor_spec(self) -> Result<DoctorSpec> {
+        let connection = self.ca.config()?;
+        connection.submit_url()?;
+        if let Some(text) = &self.subject {
+            name::subject(text, name::Prefixes::Text)?;
+        }
+        let applicant = match &self.signer {
+            Some(nickname) => Applicant::Certificate(nickname.clone()),
+            None => {
+                let given = self.shared_secret.is_given();
+                Applicant::SharedSecret(given.then(|| requester(&self).map(drop)))
+            }
+        };
+        Ok(DoctorSpec {
+            applicant,
+            key: key(&self),
+            passwords: self.database.passwords(),
+            database: self.database.database,
+            token: self.database.token,
+            signer_database: self.signer_db,
+            connection,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ mod config;
 mod confirm;
 mod csr;
 mod db;
+mod doctor;
 mod enroll;
 mod enroll_report;
 mod enroll_result;
@@ -73,6 +74,9 @@ enum Output {
 enum Command {
     /// Generate a key, enroll its certificate, and import it
     Enroll(Box<enroll::EnrollArgs>),
+    /// Check whether an enrollment will work; nothing is changed
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(Box<doctor::DoctorArgs>),
     /// List, import, verify and change the certificates of a database
     Cert {
         #[command(subcommand)]
@@ -227,7 +231,7 @@ fn output(args: &[OsString]) -> Output {
     if asked { Output::Json } else { Output::Text }
 }
 
-/// Adds --profile to the missing arguments of `enroll`: clap can't express that an EST server needs
+/// Adds --profile to the missing arguments of `enroll` and `doctor`: clap can't express that an EST server needs
 /// none.
 fn with_profile(mut e: clap::Error, args: &[OsString]) -> clap::Error {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -235,7 +239,7 @@ fn with_profile(mut e: clap::Error, args: &[OsString]) -> clap::Error {
         let arg = arg.to_string_lossy();
         arg.starts_with("--profile") || arg.contains("/.well-known/est")
     };
-    let lacks = args.iter().any(|a| a == "enroll") && !args.iter().any(given);
+    let lacks = args.iter().any(|a| a == "enroll" || a == "doctor") && !args.iter().any(given);
     let lacking = e.kind() == ErrorKind::MissingRequiredArgument;
     if let Some(ContextValue::Strings(missing)) = e.get(ContextKind::InvalidArg)
         && lacks
@@ -255,7 +259,7 @@ fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: Other
         Command::Cmc { command } => command.reads(),
         Command::Pkcs12 { command } => command.reads(),
         Command::Ca { command } => command.reads(),
-        Command::Status(_) => true,
+        Command::Status(_) | Command::Doctor(_) => true,
         Command::Cert { command } => command.reads(),
         Command::Db { command } => command.reads(),
         Command::Key { command } => command.reads(),
@@ -276,6 +280,7 @@ fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: Other
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
             ("enroll", enroll::run(*args, &mut tell))
         }
+        Command::Doctor(args) => ("doctor", doctor::run(*args)),
         Command::Cert { command } => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
             (command.name(), cert::run(command, &mut tell))
@@ -343,6 +348,7 @@ impl Command {
             | Command::Status(_)
             | Command::SharedToken(_)
             | Command::Certmonger(_)
+            | Command::Doctor(_)
             | Command::Config { .. }
             | Command::Schema(_)
             | Command::Version
@@ -355,6 +361,7 @@ impl Command {
     fn warnings(&self) -> Vec<String> {
         match self {
             Command::Enroll(args) => args.warnings(),
+            Command::Doctor(args) => args.warnings(),
             Command::Cert { command } => command.warnings(),
             Command::Certmonger(args) => args.warnings(),
             Command::Cmc { command } => command.warnings(),

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::report::{LeftBehind, Report, SCHEMA};
 use super::{
-    HelpShown, ca, cert, cmc, config, csr, db, enroll_result, key, pkcs12, revoke, shared_token,
-    status, token, version,
+    HelpShown, ca, cert, certmonger, cmc, config, csr, db, doctor, enroll_result, key, pkcs12,
+    revoke, shared_token, status, token, version,
 };
 use nss_cmc::error::{Error, Kind, Result};
 
@@ -45,6 +45,7 @@ const RESULTS: &[(&str, Make)] = &[
     ("cert show", of::<cert::Certificates>),
     ("cert trust", of::<cert::TrustChanged>),
     ("cert verify", of::<cert::CertificateVerified>),
+    ("certmonger install", of::<certmonger::HelperInstalled>),
     ("cmc send", of::<cmc::Sent>),
     ("cmc show", of::<cmc::MessageShown>),
     ("config show", of::<config::ConfigShown>),
@@ -52,6 +53,7 @@ const RESULTS: &[(&str, Make)] = &[
     ("db create", of::<db::DatabaseCreated>),
     ("db password", of::<db::PasswordChanged>),
     ("db show", of::<db::Database>),
+    ("doctor", of::<doctor::Diagnosis>),
     ("enroll", of::<enroll_result::EnrollResult>),
     ("help", of::<HelpShown>),
     ("key list", of::<key::Keys>),

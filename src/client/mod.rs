@@ -7,6 +7,7 @@ pub mod cert_import;
 pub mod cert_verify;
 pub mod connection;
 pub mod csr;
+pub mod doctor;
 pub mod dogtag;
 pub mod enroll;
 pub mod find_key;

@@ -7,6 +7,7 @@ use crate::asn1::certificate::Certificate;
 use crate::asn1::oid;
 use crate::asn1::summary::summary;
 use crate::error::{Error, Kind, Result};
+use crate::nss;
 
 /// Checks that a signer's certificate is valid now, and permits TLS client authentication.
 ///
@@ -22,8 +23,13 @@ pub fn check(identity: &Identity) -> Result<()> {
 /// # Errors
 /// [`Kind::Untrusted`].
 pub fn valid_now(identity: &Identity) -> Result<()> {
-    let summary = summary(identity.certificate.der())?;
-    let name = title(identity);
+    is_current(&identity.certificate)
+}
+
+/// As [`valid_now`], for a certificate whose key isn't needed.
+pub(super) fn is_current(certificate: &nss::Certificate) -> Result<()> {
+    let summary = summary(certificate.der())?;
+    let name = title(certificate);
     let now = Utc::now();
     let bad = |what: String| {
         Err(Error::new(Kind::Untrusted, what).hint("use another signer: --signer NICKNAME"))
@@ -44,20 +50,25 @@ pub fn valid_now(identity: &Identity) -> Result<()> {
 /// # Errors
 /// [`Kind::Untrusted`].
 pub fn client(identity: &Identity) -> Result<()> {
-    let certificate = Certificate::decode(identity.certificate.der())?;
+    permits_client(&identity.certificate)
+}
+
+/// As [`client`], for a certificate whose key isn't needed.
+pub(super) fn permits_client(signer: &nss::Certificate) -> Result<()> {
+    let certificate = Certificate::decode(signer.der())?;
     let purposes = certificate.purposes()?;
     let client = [oid::KP_CLIENT_AUTH, oid::ANY_EXTENDED_KEY_USAGE];
     if purposes.is_none_or(|all| all.iter().any(|p| client.contains(&&**p))) {
         return Ok(());
     }
-    let name = title(identity);
+    let name = title(signer);
     Err(Error::new(Kind::Untrusted, format!("{name} does not allow TLS client authentication"))
         .because("its extended key usage lacks clientAuth")
         .hint("use another signer: --signer NICKNAME"))
 }
 
-fn title(identity: &Identity) -> String {
-    match identity.certificate.nickname() {
+fn title(certificate: &nss::Certificate) -> String {
+    match certificate.nickname() {
         Some(nickname) => format!("signer certificate {nickname:?}"),
         None => "signer certificate".into(),
     }

@@ -10,6 +10,7 @@ pub(crate) mod endpoint;
 pub(crate) mod est;
 mod failure;
 pub(crate) mod libraries;
+mod login;
 mod proxy;
 mod server;
 pub(crate) mod url;
@@ -33,7 +34,7 @@ use self::bridge::{
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::nss::{Database, Identity};
-use crate::secret::Secret;
+use login::Login;
 use proxy::Proxy;
 pub use server::{Overlooked, Problem, ServerTrust};
 use url::Target;
@@ -110,6 +111,7 @@ pub struct Transport<'db> {
     login: Option<Login>,
     overlooked: Vec<Overlooked>,
     transcript: Option<Vec<Exchange>>,
+    keeps_cookies: bool,
 }
 
 /// A request and its reply, recorded for debugging.
@@ -121,12 +123,6 @@ pub struct Exchange {
     pub sent: Vec<u8>,
     /// The reply, if one was received.
     pub reply: Option<Reply>,
-}
-
-/// User and password for basic authentication (RFC 7617).
-struct Login {
-    user: String,
-    password: Secret,
 }
 
 impl<'db> Transport<'db> {
@@ -152,22 +148,8 @@ impl<'db> Transport<'db> {
             login: None,
             overlooked: Vec::new(),
             transcript: None,
+            keeps_cookies: false,
         })
-    }
-
-    /// Sends user and password with every request from now on (RFC 7617). curl keeps copies that
-    /// can't be wiped.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] for a server that isn't verified, or for plain HTTP.
-    pub fn log_in_as(&mut self, user: &str, password: Secret) -> Result<()> {
-        if self.plain_http || self.server == ServerTrust::Anybody {
-            return Err(Error::new(Kind::Usage, "cannot send a password to this server")
-                .because("it is not verified")
-                .hint("use https and a database that trusts the server's CA"));
-        }
-        self.login = Some(Login { user: user.to_owned(), password });
-        Ok(())
     }
 
     /// Records requests and replies from now on; request headers are not recorded.
@@ -412,6 +394,10 @@ impl<'db> Transport<'db> {
         // The proxy is already chosen; curl must not choose one from the environment.
         easy.proxy(proxy.map_or("", |p| p.url.as_str()))?;
         easy.noproxy("")?;
+        if self.keeps_cookies {
+            // No file: curl keeps them in memory.
+            easy.cookie_file("")?;
+        }
         if let Some(Login { user, password }) = &self.login {
             // Other options of curl don't take arbitrary octets; RFC 7617 §2 forbids a colon in the
             // user.

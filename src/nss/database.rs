@@ -66,6 +66,45 @@ impl Database {
         }
     }
 
+    /// Checks the files of a database without opening it: format, and permissions for `access`.
+    ///
+    /// # Errors
+    /// [`Kind::Database`] as [`Database::open`].
+    pub fn check(dir: &str, access: Access) -> Result<()> {
+        let path = directory(dir);
+        refuse_dbm(dir, &path)?;
+        check_files(dir, &path, access)
+    }
+
+    /// Opens the database in `dir` read-only, and changes nothing for it: an unfinished transaction,
+    /// which [`Database::open`] rolls back, is an error, and so is a missing `pkcs11.txt`, which NSS
+    /// would write.
+    ///
+    /// # Errors
+    /// [`Kind::Database`] as [`Database::open`].
+    pub fn open_untouched(dir: &str) -> Result<Database> {
+        Database::check(dir, Access::ReadOnly)?;
+        let path = directory(dir);
+        let failed = |file: &Path, why: &str, hint: String| {
+            Error::new(Kind::Database, format!("cannot open NSS database {dir} without a change"))
+                .because(format!("{}: {why}", file.display()))
+                .hint(hint)
+        };
+        let modules = path.join("pkcs11.txt");
+        if !modules.exists() {
+            let hint = format!("have NSS write it: {}", certutil("-L", dir));
+            return Err(failed(&modules, "the file does not exist", hint));
+        }
+        Database::initialise(dir, Access::ReadOnly).map_err(|e| match journal(&path) {
+            Some(journal) => {
+                let hint =
+                    format!("repair it as its owner: certutil -L -X -d sql:{}", quoted(&path));
+                failed(&journal, "a process was killed during a write", hint)
+            }
+            None => e,
+        })
+    }
+
     /// Initialises NSS with a database. If `access` permits and it is missing, it is created, with
     /// no password set. C: `NSS_InitContext`.
     pub(super) fn initialise(dir: &str, access: Access) -> Result<Database> {

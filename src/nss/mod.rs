@@ -19,6 +19,7 @@ mod key;
 mod keys_by_label;
 mod pin;
 mod pkcs12;
+mod policy;
 mod store;
 mod token;
 mod unwrap;

@@ -23,6 +23,9 @@ const RULES: &[(&str, &str)] = &[
     (r"[A-Za-z0-9+/]{64,}={0,2}", "[BASE64]"),
     (r"0x[0-9a-f]+(?-u:\b)", "0x[SERIAL]"),
     (r"(?-u:\b)[0-9]+ octets", "[N] octets"),
+    // The clocks' difference, and the limit of the system's crypto policy.
+    (r"(differ by )[0-9]+( s)", "$1[N]$2"),
+    (r"(at least )[0-9]+( bits)", "$1[N]$2"),
 ];
 
 /// Returns a text with variable values, and the path of its folder, replaced.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{HelperArgs, absolute, command_line};
 use crate::cli::report::Report;
@@ -32,6 +33,17 @@ impl InstallArgs {
     pub fn warnings(&self) -> Vec<String> {
         self.helper.warnings()
     }
+}
+
+/// Result of `certmonger install`.
+#[derive(Serialize, JsonSchema)]
+pub struct HelperInstalled {
+    /// Name of the CA in certmonger.
+    name: String,
+    /// The helper's command line.
+    helper: String,
+    /// The command that adds it.
+    command: String,
 }
 
 /// Checks the options, and adds the helper.
@@ -63,7 +75,8 @@ pub fn run(args: InstallArgs) -> Result<Report> {
     let command = command_line::join(
         &["getcert"].iter().chain(&getcert).map(|w| (*w).to_owned()).collect::<Vec<_>>(),
     )?;
-    let result = json!({ "name": name, "helper": line, "command": command });
+    let result =
+        HelperInstalled { name: name.clone(), helper: line.clone(), command: command.clone() };
     if print {
         let mut report = Report::done("certmonger install", "checked", false, "").result(result);
         report.lines_only = true;

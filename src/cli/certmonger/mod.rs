@@ -21,7 +21,7 @@ use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs};
 use super::report::{Report, error_text, issued_pem};
 use crate::streams::Streams;
 use environment::Environment;
-use install::InstallArgs;
+pub use install::{HelperInstalled, InstallArgs};
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::enroll::Shared;
 use nss_cmc::client::enroll::obtain::{Applicant, ObtainSpec};

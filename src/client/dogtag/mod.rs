@@ -4,6 +4,7 @@
 pub mod certificates;
 pub mod filter;
 pub mod profile_submit;
+pub mod profiles;
 pub mod records;
 pub mod rest;
 

@@ -361,7 +361,7 @@ mod tests {
     }
 
     fn record(body: &str) -> Record {
-        meaning("u", &reply(200, body), record_of).unwrap()
+        meaning("u", &reply(200, body), "a record", record_of).unwrap()
     }
 
     /// The records are those of Dogtag 10.10 (v1) and 11.10 (v2).
@@ -397,7 +397,7 @@ mod tests {
     fn no_record_is_not_the_same_as_no_such_certificate() {
         let absent =
             r#"{"ClassName":"com.netscape.certsrv.cert.CertNotFoundException","Code":404}"#;
-        let said = meaning("u", &reply(404, absent), record_of);
+        let said = meaning("u", &reply(404, absent), "a record", record_of);
         assert!(matches!(&said, Err(e) if e.kind() == Kind::NotFound), "{said:?}");
         for (status, body) in [
             (404, "<html>"),
@@ -409,7 +409,7 @@ mod tests {
             (200, r#"{"id":"1","SubjectDN":"","IssuerDN":"","Status":"VALID","Encoded":"x"}"#),
             (500, absent),
         ] {
-            let said = meaning("u", &reply(status, body), record_of);
+            let said = meaning("u", &reply(status, body), "a record", record_of);
             let kind = said.as_ref().map_err(Error::kind);
             assert_eq!(kind.err(), Some(Kind::Http), "{status} {body}: {said:?}");
         }

@@ -60,13 +60,21 @@ pub(super) struct Rest<'t, 'db> {
     ca: &'t Url,
     /// The requested path element, or the one that first gave a usable response.
     api: Option<String>,
+    /// What a resource is, for messages.
+    noun: &'static str,
 }
 
 impl<'t, 'db> Rest<'t, 'db> {
     /// Prepares to query the CA at `ca`; only scheme, host and port of the URL are used. Nothing is
     /// sent yet.
     pub(super) fn new(transport: &'t mut Transport<'db>, ca: &'t Url) -> Rest<'t, 'db> {
-        Rest { transport, ca, api: None }
+        Rest { transport, ca, api: None, noun: "a certificate record" }
+    }
+
+    /// Sets the word for resources in messages.
+    pub(super) fn called(mut self, noun: &'static str) -> Rest<'t, 'db> {
+        self.noun = noun;
+        self
     }
 
     /// Uses only this path element.
@@ -82,6 +90,11 @@ impl<'t, 'db> Rest<'t, 'db> {
     /// Returns the URL of a resource of the CA.
     pub(super) fn url(&self, api: &str, path: &str) -> Url {
         self.ca.with_path(&format!("/ca/{api}/{path}"))
+    }
+
+    /// Returns the URL of a resource of another web application of the same server.
+    pub(super) fn beside(&self, path: &str) -> Url {
+        self.ca.with_path(&format!("/{path}"))
     }
 
     /// Queries under each path element in turn until one gives a usable response, and uses that one
@@ -108,7 +121,7 @@ impl<'t, 'db> Rest<'t, 'db> {
                 None => self.transport.get(url, JSON),
                 Some(body) => self.transport.query(url, body.to_string().as_bytes(), JSON, JSON),
             };
-            let why = match reply.and_then(|reply| meaning(url, &reply, &read)) {
+            let why = match reply.and_then(|reply| meaning(url, &reply, self.noun, &read)) {
                 Ok(answer) => {
                     self.api = Some(api);
                     return Ok(answer);
@@ -136,6 +149,7 @@ impl<'t, 'db> Rest<'t, 'db> {
 pub(super) fn meaning<T>(
     url: &str,
     reply: &Reply,
+    noun: &str,
     read: impl Fn(&Value) -> Option<T>,
 ) -> Result<T> {
     let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
@@ -154,9 +168,9 @@ pub(super) fn meaning<T>(
             _ => error,
         });
     }
-    body.as_ref().and_then(read).ok_or_else(|| {
-        bad_reply(format!("response from {url} is not a certificate record in JSON"), reply)
-    })
+    body.as_ref()
+        .and_then(read)
+        .ok_or_else(|| bad_reply(format!("response from {url} is not {noun} in JSON"), reply))
 }
 
 /// Returns a member by name; case doesn't matter.

@@ -5,6 +5,7 @@ mod check;
 mod confirm;
 mod enrolled;
 mod existing;
+mod explain;
 mod finish;
 mod grant;
 pub mod obtain;
@@ -278,6 +279,7 @@ impl Job<'_> {
         let only_request = false;
         let wanted = Wanted { request: &request, key: None, slip: &slip, pended, only_request };
         let granted = self.grant(wanted, &mut round_trips, tell);
+        let granted = granted.map_err(|e| round_trips.explained(e, &self.spec.connection));
         let proven = granted.map_err(|e| noted(e, &notices))?;
         let ending = Ending {
             place,
@@ -442,7 +444,10 @@ impl Job<'_> {
         });
         match granted {
             Ok(proven) => Ok((key, Some(slip), proven)),
-            Err(e) => Err(noted(self.failed(e, key), notices)),
+            Err(e) => {
+                let e = round_trips.explained(e, &self.spec.connection);
+                Err(noted(self.failed(e, key), notices))
+            }
         }
     }
 

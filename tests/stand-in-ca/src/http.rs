@@ -62,6 +62,8 @@ pub enum Keep {
 pub struct Ways {
     pub keep: Keep,
     pub est: est::Takes,
+    /// Seconds by which the server's clock is ahead.
+    pub clock: i64,
 }
 
 /// Serves one connection. A request is logged before its response is sent, so that a client with
@@ -70,7 +72,7 @@ pub fn serve(
     stream: TcpStream,
     tls: &Arc<ServerConfig>,
     servlets: &Servlets,
-    Ways { keep, est }: Ways,
+    Ways { keep, est, clock }: Ways,
     log: &dyn Fn(&str),
 ) {
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok();
@@ -98,7 +100,7 @@ pub fn serve(
             return log("connection dropped, request carried out");
         }
         let kept = keep != Keep::No && answer.manner == Manner::Plain;
-        if let Err(e) = deliver(&mut stream, &answer, kept) {
+        if let Err(e) = deliver(&mut stream, &answer, (kept, clock)) {
             return log(&format!("{} not delivered: {e}", request.target));
         }
         if !kept {
@@ -112,6 +114,8 @@ struct Request {
     target: String,
     length: Option<usize>,
     media_type: Option<String>,
+    /// Whether it has the cookie of a login.
+    session: bool,
     body: Vec<u8>,
 }
 
@@ -125,7 +129,7 @@ fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
     let mut words = first.split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default().to_owned();
-    let (mut length, mut media_type) = (None, None);
+    let (mut length, mut media_type, mut session) = (None, None, false);
     for _ in 0..100 {
         let header = line(8192)?;
         if header.is_empty() {
@@ -134,13 +138,14 @@ fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
         let Some((name, value)) = header.split_once(':') else { continue };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok().filter(|n| *n <= LARGEST),
+            "cookie" => session = value.contains(rest::SESSION),
             "content-type" => media_type = Some(value.trim().to_owned()),
             _ => {}
         }
     }
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).map_err(|e| e.to_string())?;
-    Ok(Request { method, target, length, media_type, body })
+    Ok(Request { method, target, length, media_type, session, body })
 }
 
 fn respond(
@@ -156,11 +161,17 @@ fn respond(
         let media_type = request.media_type.as_deref();
         return est::post(label, media_type, &request.body, client, est, servlets);
     }
-    if !path.starts_with("/ca/") {
+    if !path.starts_with("/ca/") && !path.starts_with("/pki/") {
         return (not_found(), "no such path".into());
     }
-    let mut asked =
-        rest::Asked { method: &request.method, path, query, body: &request.body, agent: false };
+    let mut asked = rest::Asked {
+        method: &request.method,
+        path,
+        query,
+        body: &request.body,
+        agent: false,
+        session: request.session,
+    };
     if let Some(answer) = servlets.rest(&mut asked, client) {
         return answer;
     }
@@ -172,9 +183,35 @@ fn respond(
     servlets.post(&posted)
 }
 
+/// Returns the time as HTTP writes it, `ahead` seconds from now.
+fn date(ahead: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+    let seconds = now.saturating_add_signed(ahead);
+    let Ok(t) = der::DateTime::from_unix_duration(Duration::from_secs(seconds)) else {
+        return String::new();
+    };
+    format!(
+        "{}, {:02} {} {} {:02}:{:02}:{:02} GMT",
+        DAYS[(seconds / 86400 % 7) as usize],
+        t.day(),
+        MONTHS[usize::from(t.month()) - 1],
+        t.year(),
+        t.hour(),
+        t.minutes(),
+        t.seconds()
+    )
+}
+
 type Stream = BufReader<StreamOwned<ServerConnection, TcpStream>>;
 
-fn deliver(stream: &mut Stream, answer: &Answer, kept: bool) -> std::io::Result<()> {
+fn deliver(
+    stream: &mut Stream,
+    answer: &Answer,
+    (kept, clock): (bool, i64),
+) -> std::io::Result<()> {
     match answer.manner {
         Manner::Reset => return Ok(()),
         Manner::Hang => {
@@ -189,12 +226,19 @@ fn deliver(stream: &mut Stream, answer: &Answer, kept: bool) -> std::io::Result<
         Some(t) => format!("Content-Type: {t}\r\n"),
         None => String::new(),
     };
+    let login = answer.body.windows(8).any(|w| w == b"FullName");
+    let cookie = if login {
+        format!("Set-Cookie: {}; Path=/ca; Secure\r\n", rest::SESSION)
+    } else {
+        String::new()
+    };
     let language = if answer.status == 404 { "Content-Language: en\r\n" } else { "" };
     let close = if kept { "" } else { "Connection: close\r\n" };
     let head = format!(
         "HTTP/1.1 {} \r\n{media_type}{language}Content-Length: {promised}\r\n\
-         Date: Mon, 23 Nov 2026 20:37:35 GMT\r\n{close}\r\n",
-        answer.status
+         Date: {}\r\n{cookie}{close}\r\n",
+        answer.status,
+        date(clock)
     );
     let whole = [head.as_bytes(), &answer.body].concat();
     let out = stream.get_mut();

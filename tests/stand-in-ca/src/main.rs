@@ -135,6 +135,9 @@ enum Command {
         /// says
         #[arg(long, default_value = "der", value_parser = ["der", "dogtag", "base64"])]
         est: String,
+        /// Seconds by which the server's clock is ahead
+        #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+        clock: i64,
         /// File for a line a request; stderr unless given
         #[arg(long)]
         log: Option<PathBuf>,
@@ -220,6 +223,7 @@ fn run(command: Command) -> Result<(), Refused> {
             ignore_revocations,
             keep,
             est,
+            clock,
             log,
         } => {
             let keep = match keep.as_str() {
@@ -233,7 +237,7 @@ fn run(command: Command) -> Result<(), Refused> {
                 "dogtag" => est::Takes::Dogtag,
                 _ => est::Takes::Der,
             };
-            let ways = http::Ways { keep, est };
+            let ways = http::Ways { keep, est, clock };
             let settings = Settings {
                 oaep,
                 pop_link: pop_link_required,

@@ -147,15 +147,36 @@ pub fn find(id: &str) -> Option<&'static Profile> {
     PROFILES.iter().find(|p| p.id == id)
 }
 
+/// A profile that Dogtag ships disabled.
+const DISABLED: Profile = Profile {
+    cn_first: false,
+    ..profile("caCMCserverCertWithCRLDP", Keys::Rsa, &[0, 2, 3], &[SERVER_AUTH], Kind::Server)
+};
+
+/// Returns the profile called `id`, enabled or not.
+pub fn known(id: &str) -> Option<&'static Profile> {
+    if id == DISABLED.id { Some(&DISABLED) } else { find(id) }
+}
+
 impl Profile {
-    /// Returns the constraint that refuses this key or subject, in Dogtag's words.
-    pub fn refuses(&self, key: KeyKind, subject: &str) -> Option<String> {
-        let (kind, list) = match self.keys {
+    /// Returns whether requests are accepted.
+    pub fn is_enabled(&self) -> bool {
+        self.id != DISABLED.id
+    }
+
+    /// Returns the type and the list of its key constraint.
+    pub fn key_rule(&self) -> (&'static str, &'static str) {
+        match self.keys {
             Keys::Rsa => ("RSA", "1024,2048,3072,4096"),
             Keys::Ec => ("EC", "nistp256,nistp384,nistp521"),
             Keys::EcUser => ("EC", "nistp256,nistp521"),
             Keys::Any => ("-", "1024,2048,3072,4096"),
-        };
+        }
+    }
+
+    /// Returns the constraint that refuses this key or subject, in Dogtag's words.
+    pub fn refuses(&self, key: KeyKind, subject: &str) -> Option<String> {
+        let (kind, list) = self.key_rule();
         let actual = if matches!(key, KeyKind::Rsa(_)) { "RSA" } else { "EC" };
         if kind != "-" && kind != actual {
             return Some(format!("Key Type {actual} Not Matched"));

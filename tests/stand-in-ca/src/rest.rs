@@ -8,6 +8,7 @@ use der::{Decode, Tag};
 
 use crate::certs::name_text;
 use crate::element::{Refused, one};
+use crate::profile;
 use crate::servlet::{Answer, Manner, crash_page, not_found};
 use crate::store::{Store, pem};
 
@@ -40,14 +41,23 @@ pub struct Asked<'a> {
     pub body: &'a [u8],
     /// Whether the client's certificate is an agent's.
     pub agent: bool,
+    /// Whether the client sent the cookie of a login.
+    pub session: bool,
 }
+
+/// The cookie of a login.
+pub const SESSION: &str = "JSESSIONID=5E551011";
 
 /// Returns the response for a REST path, and a text for the log; `None` for other paths.
 pub fn answer(asked: &Asked<'_>, offer: Offer, store: &Store) -> Option<(Answer, String)> {
-    let (v2, rest) = match asked.path.strip_prefix("/ca/v2/") {
-        Some(rest) => (true, rest),
-        None => (false, asked.path.strip_prefix("/ca/rest/")?),
-    };
+    let places =
+        [("/ca/v2/", true), ("/ca/rest/", false), ("/pki/v2/", true), ("/pki/rest/", false)];
+    let (rest, v2) =
+        places.iter().find_map(|(start, v2)| Some((asked.path.strip_prefix(start)?, *v2)))?;
+    let version = if v2 { "11.10.1" } else { "10.10.2" };
+    if asked.path.starts_with("/pki/") && rest != "info" {
+        return Some((not_found(), "no such path".into()));
+    }
     let there = match offer {
         Offer::None => false,
         Offer::V1 => !v2,
@@ -64,6 +74,26 @@ pub fn answer(asked: &Asked<'_>, offer: Offer, store: &Store) -> Option<(Answer,
     }
     let parts: Vec<&str> = rest.split('/').collect();
     let answer = match (asked.method, &parts[..]) {
+        ("GET", ["info"]) if asked.path.starts_with("/pki/") => Ok(json(
+            200,
+            format!("{{{EMPTY},\"Name\":\"Dogtag Certificate System\",\"Version\":\"{version}\"}}"),
+        )),
+        ("GET", ["info"]) => {
+            Ok(json(200, format!("{{{EMPTY},\"ArchivalMechanism\":\"keywrap\"}}")))
+        }
+        ("GET", ["account", "login"]) => Ok(login(asked.agent, v2)),
+        ("GET", ["account", "logout"]) => Ok(json(204, String::new())),
+        ("GET", ["profiles", ..]) if !(asked.agent && asked.session) => {
+            let class = "com.netscape.certsrv.base.ForbiddenException";
+            Ok(exception(403, class, "No user principal provided."))
+        }
+        ("GET", ["profiles", id]) => Ok(match profile::known(id) {
+            Some(profile) => json(200, profile_data(profile, v2)),
+            None => {
+                let class = "com.netscape.certsrv.profile.ProfileNotFoundException";
+                exception(404, class, &format!("Profile ID {id} not found"))
+            }
+        }),
         ("GET", ["certs", id]) => certificate(id, v2, store),
         ("GET", ["config", "cert", which]) => own(which, store),
         ("POST", ["certs", "search"]) => search(asked, v2, store),
@@ -75,6 +105,64 @@ pub fn answer(asked: &Asked<'_>, offer: Offer, store: &Store) -> Option<(Answer,
         Ok(answer) => (answer, "REST".into()),
         Err(e) => (crash_page(), format!("REST: crashed: {e}")),
     })
+}
+
+/// The member that every response has.
+const EMPTY: &str = "\"Attributes\":{\"Attribute\":[]}";
+
+/// Returns a PKIException.
+fn exception(status: u16, class: &str, message: &str) -> Answer {
+    let message = quoted(message);
+    json(
+        status,
+        format!("{{{EMPTY},\"ClassName\":\"{class}\",\"Code\":{status},\"Message\":{message}}}"),
+    )
+}
+
+/// Returns the account of an agent; others are unknown.
+fn login(agent: bool, v2: bool) -> Answer {
+    if !agent {
+        return Answer { media_type: Some("text/html"), ..json(401, "<html>".into()) };
+    }
+    let roles = "[\"Certificate Manager Agents\"]";
+    let roles = if v2 { roles.to_owned() } else { format!("{{\"Role\":{roles}}}") };
+    json(200, format!("{{{EMPTY},\"id\":\"agent\",\"FullName\":\"agent\",\"Roles\":{roles}}}"))
+}
+
+/// Returns ProfileData with the policies for subject and key.
+fn profile_data(profile: &profile::Profile, v2: bool) -> String {
+    let (authenticator, subject) = match profile.authenticator {
+        profile::Authenticator::Agent => ("CMCAuth", "subjectNameConstraintImpl"),
+        profile::Authenticator::AgentTls => ("AgentCertAuth", "subjectNameConstraintImpl"),
+        profile::Authenticator::User => (
+            "CMCUserSignedAuth",
+            match profile.subject {
+                profile::Subject::Directory => "cmcSharedTokenSubjectNameConstraintImpl",
+                _ => "cmcUserSignedSubjectNameConstraintImpl",
+            },
+        ),
+    };
+    let (key_type, parameters) = profile.key_rule();
+    let (list, name) = if v2 { ("constraints", "name") } else { ("constraint", "id") };
+    let value = |key: &str, text: &str| format!("{{\"{name}\":\"{key}\",\"value\":\"{text}\"}}");
+    let constraint = |class: &str, values: &[String]| {
+        let values = values.join(",");
+        format!("{{\"constraint\":{{\"classId\":\"{class}\",\"{list}\":[{values}]}}}}")
+    };
+    let keys = [value("keyType", key_type), value("keyParameters", parameters)];
+    let policies =
+        format!("[{},{}]", constraint(subject, &[]), constraint("keyConstraintImpl", &keys));
+    let sets = match v2 {
+        true => format!("\"policySets\":{{\"set1\":{policies}}}"),
+        false => {
+            format!("\"PolicySets\":{{\"PolicySet\":[{{\"value\":{policies},\"id\":\"set1\"}}]}}")
+        }
+    };
+    let (id, enabled) = (profile.id, profile.is_enabled());
+    format!(
+        "{{\"id\":\"{id}\",\"enabled\":{enabled},\"visible\":false,\
+         \"authenticatorId\":\"{authenticator}\",{sets}}}"
+    )
 }
 
 fn json(status: u16, text: String) -> Answer {
