@@ -135,8 +135,11 @@ fn every_verb_fits_when_it_succeeds_and_when_it_fails() {
     let agent = format!("{at} --signer agent --profile caCMCECserverCert");
     let www = "--subject CN=www.example.com,O=EXAMPLE --key-type ec:nistp256";
     for args in [
+        format!("doctor {agent} {www} --nickname www"),
+        format!("enroll {agent} {www} --nickname www --check --diff"),
         format!("enroll {agent} {www} --nickname www"),
         format!("enroll {agent} {www} --nickname www"),
+        format!("certmonger install --name cmc --print {agent}"),
         format!("enroll {at} --signer agent --profile standin-pending {www} --nickname later"),
         format!("csr create {db} {www} --out www.csr"),
         format!("status {at}"),
@@ -186,6 +189,8 @@ fn every_verb_fits_when_it_succeeds_and_when_it_fails() {
         format!("enroll {at} --signer agent --profile standin-wrong-nonce {www} --nickname bad2"),
         format!("enroll {gone} --ca {} --profile p --signer a {www} --nickname a", ca.url),
         "enroll".into(),
+        "doctor".into(),
+        "certmonger install".into(),
         format!("csr create {gone} {www}"),
         format!("status {gone}"),
         format!("ca find {gone} --ca {}", ca.url),
