@@ -38,7 +38,10 @@ fn the_old_certificate_s_holder_renews() {
     let said = said.exits(0);
     certified(f, &said, &new);
     let subject = tool("openssl", f.path(), &["x509", "-in", "chain.pem", "-noout", "-subject"]);
-    assert!(subject.contains("CN = user"), "the CA takes the signer's subject: {subject}");
+    assert!(
+        subject.replace(" = ", "=").contains("CN=user"),
+        "the CA takes the signer's subject: {subject}"
+    );
 
     // A first certificate needs somebody else.
     let said = run(&place, &[RENEWAL, "--profile=caCMCserverCert"], &renew[..2]).exits(4);
