@@ -434,7 +434,8 @@ fn with_neither_source_it_fails() {
         "{said:?}"
     );
     assert!(said.err.contains("no OCSP response either: "), "{}", said.err);
-    status(&f, "first", &["--ca", &ca.url, "--no-ocsp"]).exits(0);
+    status(&f, "first", &["--ca", &ca.url, "--no-ocsp"]).exits(32);
+    status(&f, "first", &["--no-ocsp"]).exits(0);
     let responder = Responder::start(&f, "root", &[]);
     book(&f, "good", 0x2001, responder.port, "VALID");
     let (one, _) = asked(&f, "good", &["--ca", &ca.url], 0);
