@@ -136,7 +136,12 @@ impl Config {
             Some(near) => format!("did you mean {near}?"),
             None => "a URL begins with https://".to_owned(),
         };
-        Err(Error::new(Kind::Usage, format!("unknown CA {name:?}")).because(known).hint(hint))
+        // What is before an `@` may be a password: the value may be a URL without its scheme.
+        let shown = match name.rsplit_once('@') {
+            Some((_, host)) => format!("***@{host}"),
+            None => name.to_owned(),
+        };
+        Err(Error::new(Kind::Usage, format!("unknown CA {shown:?}")).because(known).hint(hint))
     }
 }
 
