@@ -10,9 +10,12 @@ use super::request::given;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::connection::Encoding;
 use nss_cmc::client::dogtag::ca_url;
+use nss_cmc::client::enroll::Shared;
 use nss_cmc::client::ocsp::OcspConfig;
 use nss_cmc::client::passwords::{Known, Passwords, SHARED_SECRET, Source, Wanted, others_read};
 use nss_cmc::client::store::{ChangeSpec, Event, Logins, StoreSpec};
+use nss_cmc::cmc::control::check_identification;
+use nss_cmc::cmc::proof::WitnessAlgorithms;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::exposed;
 use nss_cmc::secret::Secret;
@@ -302,6 +305,26 @@ impl SharedSecretArgs {
             return Err(Error::new(Kind::Usage, "the shared secret is empty"));
         }
         Ok(secret)
+    }
+
+    /// Reads the shared secret for a request of this user.
+    ///
+    /// # Errors
+    /// As [`SharedSecretArgs::read`]; [`Kind::Usage`] for what Dogtag cannot verify.
+    pub fn shared(&self, identification: &str, pop_link: bool, digest: &str) -> Result<Shared> {
+        check_identification(identification)?;
+        let secret = self.read()?;
+        if !secret.bytes().is_ascii() {
+            return Err(Error::new(Kind::Usage, "the shared secret is not ASCII")
+                .because("Dogtag cannot verify a proof made with it")
+                .hint("ask the CA's administrator for another shared secret"));
+        }
+        Ok(Shared {
+            identification: identification.to_owned(),
+            secret,
+            pop_link,
+            algorithms: WitnessAlgorithms::parse(Some(digest), Some(digest))?,
+        })
     }
 }
 

@@ -14,11 +14,9 @@ use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
 use nss_cmc::client::doctor::{Applicant, DoctorSpec};
 use nss_cmc::client::enroll::{
-    DEFAULT_KEY, EnrollSpec, Event, KeySource, RemoveOld, Requester, Shared, check, enroll,
+    DEFAULT_KEY, EnrollSpec, Event, KeySource, RemoveOld, Requester, check, enroll,
 };
-use nss_cmc::cmc::control::check_identification;
 use nss_cmc::cmc::crmf::ArchiveWrap;
-use nss_cmc::cmc::proof::WitnessAlgorithms;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::name;
 use nss_cmc::nss::{Trust, Usage, exposed};
@@ -392,20 +390,8 @@ fn requester(args: &EnrollArgs) -> Result<Requester> {
     let Some(identification) = &args.identification else {
         return Ok(Requester::Certificate(args.signer.clone().unwrap_or_default()));
     };
-    check_identification(identification)?;
-    let secret = args.shared_secret.read()?;
-    if !secret.bytes().is_ascii() {
-        return Err(Error::new(Kind::Usage, "the shared secret is not ASCII")
-            .because("Dogtag cannot verify a proof made with it")
-            .hint("ask the CA's administrator for another shared secret"));
-    }
-    let digest = Some(args.proof_digest.as_str());
-    Ok(Requester::SharedSecret(Shared {
-        identification: identification.clone(),
-        secret,
-        pop_link: args.pop_link,
-        algorithms: WitnessAlgorithms::parse(digest, digest)?,
-    }))
+    let shared = args.shared_secret.shared(identification, args.pop_link, &args.proof_digest)?;
+    Ok(Requester::SharedSecret(shared))
 }
 
 /// Returns the message printed while this run waits for another one.

@@ -231,8 +231,8 @@ fn output(args: &[OsString]) -> Output {
     if asked { Output::Json } else { Output::Text }
 }
 
-/// Adds --profile to the missing arguments of `enroll` and `doctor`: clap can't express that an EST server needs
-/// none.
+/// Adds --profile to the missing arguments of `enroll` and `doctor`: clap can't express that an EST
+/// server needs none.
 fn with_profile(mut e: clap::Error, args: &[OsString]) -> clap::Error {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let given = |arg: &OsString| {

@@ -23,10 +23,7 @@ use crate::streams::Streams;
 use environment::Environment;
 pub use install::{HelperInstalled, InstallArgs};
 use nss_cmc::client::connection::Config;
-use nss_cmc::client::enroll::Shared;
 use nss_cmc::client::enroll::obtain::{Applicant, ObtainSpec};
-use nss_cmc::cmc::control::check_identification;
-use nss_cmc::cmc::proof::WitnessAlgorithms;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::exposed;
 use outcome::Outcome;
@@ -209,23 +206,13 @@ impl HelperArgs {
                 .because("--renewal-profile signs with the key of an existing one")
                 .hint("add --signer NICKNAME or --identification UID to the helper's options"));
         };
-        check_identification(identification)?;
         if !self.shared_secret.is_given() {
             return Err(Error::new(Kind::Usage, "no shared secret given")
                 .hint("add --shared-secret-file FILE to the helper's options"));
         }
-        let secret = self.shared_secret.read()?;
-        if !secret.bytes().is_ascii() {
-            return Err(Error::new(Kind::Usage, "the shared secret is not ASCII")
-                .because("Dogtag cannot verify a proof made with it"));
-        }
-        let digest = Some(self.proof_digest.as_str());
-        Ok(Applicant::SharedSecret(Shared {
-            identification: identification.clone(),
-            secret,
-            pop_link: self.pop_link,
-            algorithms: WitnessAlgorithms::parse(digest, digest)?,
-        }))
+        let digest = &self.proof_digest;
+        let shared = self.shared_secret.shared(identification, self.pop_link, digest)?;
+        Ok(Applicant::SharedSecret(shared))
     }
 
     /// Returns the profile for requests that name none.
