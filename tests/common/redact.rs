@@ -14,6 +14,8 @@ const RULES: &[(&str, &str)] = &[
     (r"(cannot (?:connect to|find) [^ ]+: ).*", "$1[CURL'S REASON]"),
     (r"(localhost|127\.0\.0\.1):[0-9]{4,5}", "$1:[PORT]"),
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00| UTC)", "[DATE]"),
+    // A difference shows a time only if the two certificates weren't issued in the same second.
+    (r"(?m)^[-+] not_(?:before|after): \[DATE\]\n", ""),
     (r"(\t)[0-9]{4}-[0-9]{2}-[0-9]{2}(\t)", "$1[DAY]$2"),
     (r"(?-u:\b)[0-9A-F]{2}(?::[0-9A-F]{2}){31}(?-u:\b)", "[SHA256]"),
     (r#"("dec": )"[0-9]+""#, "$1\"[SERIAL]\""),
