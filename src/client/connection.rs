@@ -9,8 +9,6 @@ pub use crate::http::{Exchange, Overlooked, Problem, Reply, ServerTrust, Transpo
 use super::dogtag::submit_url;
 use super::session::Identity;
 use super::verify_response;
-use crate::asn1::oid;
-use crate::cmc::nonce;
 use crate::cmc::request::Sent;
 use crate::cmc::response::{self, Response};
 use crate::error::{Error, Kind, Result};
@@ -175,8 +173,7 @@ impl<'a> Connection<'a> {
         Ok(Answer { endpoint: self.endpoint.clone(), reply })
     }
 
-    /// Verifies a response as [`verify_response::verify`] does, and compares its nonce and transaction id with
-    /// those sent (RFC 5272 §6.6). A refusal may lack both: Dogtag returns neither in a failure.
+    /// Verifies a response as [`verify_response::verify_for`] does.
     ///
     /// # Errors
     /// [`Kind::BadReply`]; [`Kind::Usage`] without a database.
@@ -184,11 +181,13 @@ impl<'a> Connection<'a> {
         let database = self.database.ok_or_else(|| {
             Error::new(Kind::Usage, "cannot verify a response without an NSS database")
         })?;
-        let response = &received.response;
-        verify_response::verify(database, response, self.allow_unsigned_response)
-            .and_then(|()| response.undecodable_status().map_or(Ok(()), Err))
-            .and_then(|()| nonce::check(sent, response))
-            .map_err(Error::sent)
+        verify_response::verify_for(
+            database,
+            &received.response,
+            sent,
+            self.allow_unsigned_response,
+        )
+        .map_err(Error::sent)
     }
 }
 
@@ -230,10 +229,6 @@ pub struct Received {
 fn decode(der: &[u8]) -> Result<Response> {
     let no_cmc = || Error::new(Kind::Http, "response is not a CMC message").retry(false);
     let response = response::parse(der).map_err(|e| no_cmc().because(e))?;
-    // A message that the CA signed for another purpose isn't its response.
-    if response.controls.is_some() && response.content_type != oid::dotted(oid::ID_CCT_PKI_RESPONSE)
-    {
-        return Err(no_cmc().because(format!("content type is {}", response.content_type)));
-    }
+    verify_response::check_type(&response).map_err(|e| no_cmc().because(e))?;
     Ok(response)
 }

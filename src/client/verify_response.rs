@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::session::Session;
-use crate::asn1::certificate;
+use crate::asn1::{certificate, oid};
+use crate::cmc::nonce;
+use crate::cmc::request::Sent;
 use crate::cmc::response::{Outcome, Response};
 use crate::error::{Error, Kind, PendInfo, Result};
 use crate::nss::{Certificate, Database};
@@ -20,6 +22,34 @@ use crate::trust::{self, Paths, SignatureCheck, prove};
 pub fn verify(database: &Database, response: &Response, allow_unsigned: bool) -> Result<()> {
     let allowed = allow_unsigned && response.controls.is_none();
     accept(database, trust::verify(database, response), allowed)
+}
+
+/// Verifies a response as [`verify`] does, and compares its nonce and transaction id with those sent
+/// (RFC 5272 §6.6). A refusal may lack both: Dogtag returns neither in a failure.
+///
+/// # Errors
+/// [`Kind::BadReply`]; [`Kind::Input`] for a status that can't be decoded.
+pub fn verify_for(
+    database: &Database,
+    response: &Response,
+    sent: &Sent,
+    allow_unsigned: bool,
+) -> Result<()> {
+    verify(database, response, allow_unsigned)?;
+    response.undecodable_status().map_or(Ok(()), Err)?;
+    nonce::check(sent, response)
+}
+
+/// Refuses a message that the CA signed for another purpose: it isn't its response.
+///
+/// # Errors
+/// [`Kind::Input`].
+pub(super) fn check_type(response: &Response) -> Result<()> {
+    let is_response = response.content_type == oid::dotted(oid::ID_CCT_PKI_RESPONSE);
+    match response.controls.is_none() || is_response {
+        true => Ok(()),
+        false => Err(Error::new(Kind::Input, format!("content type is {}", response.content_type))),
+    }
 }
 
 /// Accepts the outcome of a verification, or makes an error of it.

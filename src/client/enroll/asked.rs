@@ -75,9 +75,15 @@ impl Asked {
     /// # Errors
     /// [`crate::error::Kind::Input`] for names that can't be decoded.
     pub(super) fn new(subject: Option<Vec<u8>>, extensions: &[Extension]) -> Result<Asked> {
-        let wanted = extensions.iter().find(|e| e.is(oid::CE_SUBJECT_ALT_NAME));
-        let names = names(wanted.map(|e| &e.value[..]))?;
-        Ok(Asked { subject, names, issuer: None, usages: Vec::new() })
+        Asked::from_parts(subject, alternative_name_value(extensions))
+    }
+
+    /// Returns the names in a subject (DER) and in the value of subjectAltName (DER).
+    ///
+    /// # Errors
+    /// As [`Asked::new`].
+    pub(super) fn from_parts(subject: Option<Vec<u8>>, value: Option<&[u8]>) -> Result<Asked> {
+        Ok(Asked { subject, names: names(value)?, issuer: None, usages: Vec::new() })
     }
 
     /// Returns the names in a request.
@@ -154,6 +160,11 @@ impl Asked {
             _ => Ok(None),
         }
     }
+}
+
+/// Returns the value of subjectAltName (DER), if it is among the extensions.
+pub(super) fn alternative_name_value(extensions: &[Extension]) -> Option<&[u8]> {
+    extensions.iter().find(|e| e.is(oid::CE_SUBJECT_ALT_NAME)).map(|e| &e.value[..])
 }
 
 /// Returns the alternative names of a certificate.

@@ -56,7 +56,7 @@ impl Job<'_> {
         let request = csr::read(path, None)?;
         let asked = self.asked(Asked::of(&request)?)?;
         let replaces = match &asked.subject {
-            Some(subject) => self.previous(&self.named(subject)?, None)?,
+            Some(subject) => Previous::of(&self.maker().named(subject)?, None)?,
             None => None,
         };
         self.round_trips()?;
@@ -70,10 +70,10 @@ impl Job<'_> {
         names: &AltNames,
     ) -> Result<Predicted> {
         let (subject, _, asked) = self.requested(subject, names)?;
-        let named = self.named(&subject)?;
+        let named = self.maker().named(&subject)?;
         let replaces = match self.existing(&named, &asked, key)? {
             Existing::Fits(certificate, notices) => {
-                let missing = self.unmended(certificate)?;
+                let missing = self.destination().unmended(certificate)?;
                 let before = Described::of(certificate)?;
                 let after = after_mending(&before, &missing);
                 let what = match missing.is_empty() {

@@ -29,12 +29,12 @@ impl RoundTrips<'_> {
     ) -> Result<Proven> {
         let Outcome::ConfirmRequired { certificates } = outcome else {
             return verify_response::ours(
-                self.session,
+                self.author.session,
                 verify_response::issued(outcome)?,
                 request.spki(),
             );
         };
-        let ours = verify_response::ours(self.session, certificates, request.spki())?;
+        let ours = verify_response::ours(self.author.session, certificates, request.spki())?;
         match self.confirm(response, sent, request, key, &ours.certificate) {
             Ok(()) => Ok(ours),
             Err(e) => Err(unconfirmed(e, &ours.certificate)),
@@ -53,9 +53,9 @@ impl RoundTrips<'_> {
         let serial = Number::of(&decode("a serial number", &tlv(0x02, fields.serial))?);
         let id = CertificateId { issuer: fields.issuer.to_vec(), serial };
         let mut controls = vec![Control::ConfirmCertAcceptance(id)];
-        let (more, sent) = pop::go_on(sent, response, &self.session.database)?;
+        let (more, sent) = pop::go_on(sent, response, &self.author.session.database)?;
         controls.extend(more);
-        let message = self.controls_only(&controls, request, key)?;
+        let message = self.author.controls_only(&controls, request, key)?;
         let response = self.connection.send(&message, &sent)?;
         verify_response::issued(response.outcome())?;
         // Elsewhere a missing status means success, but here the status is the only content.

@@ -4,11 +4,11 @@
 use chrono::Utc;
 
 use super::asked::Asked;
+use super::finish::Destination;
 use super::previous::Previous;
-use super::{Described, Enrolled, Job, Mended, Notice, Outcome, Requester};
+use super::{Described, Enrolled, Job, Mended, Notice, Outcome};
 use crate::algorithm::KeySpec;
 use crate::asn1::certificate;
-use crate::asn1::name::{dn_string, same_name};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::spki_key_spec;
@@ -29,7 +29,7 @@ pub(super) enum Existing<'c> {
 }
 
 impl Job<'_> {
-    /// Examines the certificates under the nickname, which [`Job::named`] found. One that matches ends
+    /// Examines the certificates under the nickname, which [`Maker::named`](super::maker::Maker::named) found. One that matches ends
     /// the run without a request. One that differs from the request is an error, unless it is to be
     /// replaced.
     pub(super) fn existing<'c>(
@@ -41,7 +41,7 @@ impl Job<'_> {
         let strict = self.spec.require_names;
         let in_use = self.in_use(found, asked, key)?;
         let first = in_use.first().map(|(certificate, _)| *certificate);
-        let ask = |strict| Ok(Existing::Ask { strict, replaces: self.previous(found, first)? });
+        let ask = |strict| Ok(Existing::Ask { strict, replaces: Previous::of(found, first)? });
         let (Some(nickname), Some((certificate, differences)), false) =
             (self.nickname, in_use.first(), self.spec.force)
         else {
@@ -69,25 +69,6 @@ impl Job<'_> {
         )
         .hint("add --renew-on-change to replace it")
         .differing(nickname, differences.all.clone()))
-    }
-
-    /// Returns the certificates under the nickname. All must have the subject (DER): NSS allows one
-    /// subject for a nickname.
-    ///
-    /// # Errors
-    /// [`Kind::Conflict`].
-    pub(super) fn named(&self, subject: &[u8]) -> Result<Vec<Certificate>> {
-        let Some(nickname) = self.nickname else { return Ok(Vec::new()) };
-        let found = self.session.named(nickname)?;
-        let Some(other) = found.iter().find(|c| !self.is_subject(c, subject)) else {
-            return Ok(found);
-        };
-        let theirs = dn_string(other.subject()).unwrap_or_default();
-        Err(Error::new(
-            Kind::Conflict,
-            format!("nickname {nickname:?} belongs to another subject: {theirs}"),
-        )
-        .hint("choose another --nickname"))
     }
 
     /// Returns the certificate in use and its differences: the newest of those that are valid long
@@ -135,12 +116,16 @@ impl Job<'_> {
         }
         Ok(false)
     }
+}
 
-    /// Returns the result of a run that requests nothing, because a certificate matches.
+impl Destination<'_> {
+    /// Returns the result of a run that finds its certificate in the database already, after adding
+    /// what is missing for it.
     pub(super) fn fits(
         &self,
         certificate: &Certificate,
         asked: &Asked,
+        archived: Option<bool>,
         mut notices: Vec<Notice>,
     ) -> Result<Enrolled> {
         let extra_names = asked.extra(certificate.der())?;
@@ -151,8 +136,8 @@ impl Job<'_> {
             certificate: summary(certificate.der())?,
             nickname: self.nickname.map(str::to_owned),
             token: self.session.token.user_name(),
-            has_key: true,
-            archived: if self.spec.archive.is_some() { None } else { Some(false) },
+            has_key: certificate.private_key().is_ok(),
+            archived,
             outcome: Outcome::Unchanged { extra_names, mended },
             before: Some(before),
             after: Some(after),
@@ -160,50 +145,20 @@ impl Job<'_> {
         })
     }
 
-    /// Returns whether a certificate has the requested subject, or the one that the CA sets
-    /// instead: the user's entry in its directory or, in the profiles for users, the signer's
-    /// subject.
-    fn is_subject(&self, certificate: &Certificate, asked: &[u8]) -> bool {
-        if same_name(certificate.subject(), asked) {
-            return true;
-        }
-        match &self.spec.requester {
-            Requester::SharedSecret(shared) => {
-                let name = dn_string(certificate.subject()).unwrap_or_default();
-                let is_user = |part: &str| {
-                    let value = part.split_once('=').map(|(_, value)| value);
-                    value.is_some_and(|v| v.eq_ignore_ascii_case(&shared.identification))
-                };
-                name.split([',', '+']).any(is_user)
-            }
-            Requester::Certificate(signer) if self.takes_signer_s_subject() => {
-                let signer = self.session.certificate(signer);
-                signer.is_ok_and(|s| same_name(s.subject(), certificate.subject()))
-            }
-            Requester::Certificate(_) => false,
-        }
-    }
-
-    /// Returns whether the profile replaces the requested subject by the signer's.
-    pub(super) fn takes_signer_s_subject(&self) -> bool {
-        let profile = self.spec.connection.profile.as_deref();
-        profile.is_some_and(|profile| profile.contains("UserSigned"))
-    }
-
     /// Returns what an earlier run should have done for the certificate: its trust, the chain file, the
     /// label of its key.
     pub(super) fn unmended(&self, of: &Certificate) -> Result<Vec<Mended>> {
-        let mut missing: Vec<Mended> =
-            self.stale_label(of)?.map(Mended::Label).into_iter().collect();
-        if let Some(trust) = &self.spec.trust
+        let label = stale_label(self.nickname, of);
+        let mut missing: Vec<Mended> = label.map(Mended::Label).into_iter().collect();
+        if let Some(trust) = self.trust
             && !of.has_trust(trust)?
         {
             missing.push(Mended::Trust(trust.clone()));
         }
-        if let Some(path) = &self.spec.chain_file
+        if let Some(path) = self.chain_file
             && std::fs::read(path).ok().as_deref() != Some(self.chain(of)?.as_bytes())
         {
-            missing.push(Mended::ChainFile(path.clone()));
+            missing.push(Mended::ChainFile(path.to_owned()));
         }
         Ok(missing)
     }
@@ -215,7 +170,7 @@ impl Job<'_> {
         for missing in self.unmended(of)? {
             match &missing {
                 Mended::Label(_) => {
-                    if let Err(e) = self.mend_label(of) {
+                    if let Err(e) = mend_label(self.nickname, of) {
                         notices.push(Notice::LabelStays(e));
                         continue;
                     }
@@ -234,24 +189,22 @@ impl Job<'_> {
     fn chain(&self, of: &Certificate) -> Result<String> {
         Ok(pem::certificates(of.der(), &self.session.issuers(of.der())?))
     }
+}
 
-    /// Returns the label that a run left on the key when it was killed during the import: certutil
-    /// would show that instead of the nickname.
-    fn stale_label(&self, certificate: &Certificate) -> Result<Option<String>> {
-        let label = certificate.private_key()?.label();
-        let stale = |label: &String| is_unfinished(label) || Some(label.as_str()) == self.nickname;
-        Ok(label.filter(stale))
-    }
+/// Returns the label that a run left on the key when it was killed during the import: certutil
+/// would show that instead of the nickname.
+fn stale_label(nickname: Option<&str>, certificate: &Certificate) -> Option<String> {
+    let label = certificate.private_key().ok()?.label();
+    label.filter(|label| is_unfinished(label) || Some(label.as_str()) == nickname)
+}
 
-    /// Removes, and returns, the label that a killed run left on the key.
-    pub(super) fn mend_label(&self, certificate: &Certificate) -> Result<Option<String>> {
-        let Some(label) = self.stale_label(certificate)? else { return Ok(None) };
-        certificate.private_key()?.set_label("").map_err(|f| {
-            let what = format!("cannot remove label {label:?} from the certificate's key");
-            Error::new(Kind::Refused, what).because(f)
-        })?;
-        Ok(Some(label))
-    }
+/// Removes the label that a killed run left on the key.
+pub(super) fn mend_label(nickname: Option<&str>, certificate: &Certificate) -> Result<()> {
+    let Some(label) = stale_label(nickname, certificate) else { return Ok(()) };
+    certificate.private_key()?.set_label("").map_err(|f| {
+        let what = format!("cannot remove label {label:?} from the certificate's key");
+        Error::new(Kind::Refused, what).because(f)
+    })
 }
 
 /// Returns the description of a certificate after something was done for it.

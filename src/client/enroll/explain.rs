@@ -14,7 +14,7 @@ impl RoundTrips<'_> {
             return error;
         }
         let profile = config.profile.as_deref();
-        let found = match &self.asker {
+        let found = match &self.author.asker {
             Asker::Holder(identity) => {
                 let who = Who::Signer(identity.certificate.der());
                 causes(self.connection.transport(), &config.ca, profile, who)

@@ -1,19 +1,40 @@
 //! Completes a run with an issued certificate: import, chain file, and what becomes of the one that
 //! it replaces. If a step fails, the error contains the certificate.
 
+use std::path::Path;
+
 use super::asked::{Asked, Lacking};
 use super::pending::Slip;
 use super::previous::Previous;
-use super::{Described, Enrolled, Issued, IssuedKey, Job, Notice, Outcome, RemoveOld};
+use super::{Described, Enrolled, Issued, IssuedKey, Notice, Outcome, RemoveOld};
 use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::client::import::{self, Stored};
 use crate::client::output;
+use crate::client::passwords::Passwords;
 use crate::client::request_key::RequestKey;
+use crate::client::session::Session;
 use crate::client::verify_response::Proven;
 use crate::error::{Error, Kind, Leftover, Result};
 use crate::keyid;
 use crate::nss::{Certificate, Trust};
+
+/// Where the certificate of a run goes.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    /// The database, and the token for the certificate.
+    pub(super) session: &'a Session,
+    /// Gives the password of the database's own token, if trust flags are taken over.
+    pub(super) passwords: &'a Passwords<'static>,
+    /// The nickname; without one the certificate is not imported.
+    pub(super) nickname: Option<&'a str>,
+    /// Its trust flags; `None` takes over those of the certificate that it replaces.
+    pub(super) trust: Option<&'a Trust>,
+    /// What to remove of the certificate that it replaces.
+    pub(super) remove_old: Option<RemoveOld>,
+    /// The PEM file for it and its chain.
+    pub(super) chain_file: Option<&'a Path>,
+}
 
 /// The options for completing the run.
 pub(super) struct Ending {
@@ -31,11 +52,13 @@ pub(super) struct Ending {
     pub(super) reused: bool,
     /// Whether the CA had issued the certificate to an earlier run.
     pub(super) recovered: bool,
+    /// Whether its key is archived, as [`Enrolled::archived`].
+    pub(super) archived: Option<bool>,
     /// Notices about keys of other runs.
     pub(super) notices: Vec<Notice>,
 }
 
-impl Job<'_> {
+impl Destination<'_> {
     /// Imports the certificate beside its key, and writes the chain file.
     ///
     /// # Errors
@@ -57,7 +80,7 @@ impl Job<'_> {
             Ok(stored) => stored,
             Err(e) => {
                 let filled = ending.place.map(|place| place.fill(pem.as_bytes()));
-                let e = match (filled, &self.spec.chain_file) {
+                let e = match (filled, self.chain_file) {
                     (Some(Ok(())), Some(path)) => {
                         e.note(format!("certificate chain written to {}", path.display()))
                     }
@@ -109,11 +132,7 @@ impl Job<'_> {
             nickname: self.nickname.map(str::to_owned),
             token: self.session.token.user_name(),
             has_key: stored.has_key,
-            archived: match (&self.spec.archive, ending.recovered) {
-                (None, _) => Some(false),
-                (Some(_), false) => Some(true),
-                (Some(_), true) => None,
-            },
+            archived: ending.archived,
             outcome: Outcome::Issued(Box::new(Issued {
                 recovered: ending.recovered,
                 chain,
@@ -125,7 +144,7 @@ impl Job<'_> {
                 kept_trust: ending.kept_trust,
                 removed,
                 replaced_subject,
-                chain_file: self.spec.chain_file.clone(),
+                chain_file: self.chain_file.map(Path::to_owned),
             })),
             before: ending.replaces.map(|previous| previous.described),
             after: self.stored(der),
@@ -141,7 +160,7 @@ impl Job<'_> {
         new: &[u8],
         lacking: &Lacking,
     ) -> Result<Option<RemoveOld>> {
-        let (Some(what), Some(previous)) = (self.spec.remove_old, previous) else {
+        let (Some(what), Some(previous)) = (self.remove_old, previous) else {
             return Ok(None);
         };
         if !lacking.is_empty() {
@@ -212,8 +231,7 @@ impl Job<'_> {
         if let Some(key) = key {
             key.name(nickname);
         }
-        let trust = self.spec.trust.as_ref();
-        let stored = import::store(self.session, certificate, nickname, trust, chain, others);
+        let stored = import::store(self.session, certificate, nickname, self.trust, chain, others);
         match (stored, key) {
             (Err(e), Some(key)) if !self.session.token.holds(certificate) => {
                 key.unname();

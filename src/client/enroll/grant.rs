@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::Job;
 use super::pending::{Pended, Slip};
 use super::round_trips::RoundTrips;
 use crate::client::lock::Event;
@@ -32,9 +31,11 @@ pub(super) struct Wanted<'a> {
     pub(super) pended: Option<Pended>,
     /// Whether no other request was ever sent for the key.
     pub(super) only_request: bool,
+    /// How long to wait for a certificate that the CA doesn't issue at once.
+    pub(super) wait: Duration,
 }
 
-impl Job<'_> {
+impl RoundTrips<'_> {
     /// Returns the certificate for a request. A request that the CA holds back is remembered, and the
     /// CA is asked for the result until the time that the caller waits is over. What was remembered
     /// is forgotten when the CA refuses.
@@ -42,13 +43,12 @@ impl Job<'_> {
     /// # Errors
     /// As [`RoundTrips::run`]; [`Kind::Interrupted`] during a wait.
     pub(super) fn grant(
-        &self,
+        &mut self,
         wanted: Wanted<'_>,
-        round_trips: &mut RoundTrips<'_>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<Proven> {
         let Wanted { request, key, slip, .. } = &wanted;
-        let end = Instant::now().checked_add(self.spec.wait);
+        let end = Instant::now().checked_add(wanted.wait);
         let was_pending = wanted.pended.is_some();
         let mut known = wanted.pended.clone();
         let mut between = SHORTEST;
@@ -57,8 +57,8 @@ impl Job<'_> {
                 Some(pended) if !pended.is_due(Utc::now()) => still_pending(&pended.info),
                 _ => {
                     let outcome = match &known {
-                        Some(pended) => round_trips.poll(pended, request, *key),
-                        None => round_trips.run(request, *key),
+                        Some(pended) => self.poll(pended, request, *key),
+                        None => self.run(request, *key),
                     };
                     let error = match outcome {
                         Ok(proven) => return Ok(proven),
@@ -70,7 +70,7 @@ impl Job<'_> {
                         }
                         return Err(error);
                     };
-                    let (transaction_id, nonce) = round_trips.open.clone();
+                    let (transaction_id, nonce) = self.open.clone();
                     let only_request = wanted.only_request;
                     let pended = Pended { info, transaction_id, nonce, only_request };
                     if let Err(e) = slip.remember(&pended) {

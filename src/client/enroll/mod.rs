@@ -8,6 +8,7 @@ mod existing;
 mod explain;
 mod finish;
 mod grant;
+mod maker;
 pub mod obtain;
 mod pending;
 mod previous;
@@ -18,33 +19,32 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::archive::Archive;
-use super::connection::{Config, Connection};
-use super::csr::{self, AltNames, CsrSpec, Extensions, Format, Requested};
+use super::connection::Config;
+use super::csr::{self, AltNames, Extensions};
 pub use super::lock::Event;
+use super::output;
 use super::passwords::Passwords;
 use super::request_key::RequestKey;
-use super::session::{Needs, Session, in_signer_database};
+use super::session::{Needs, Session};
 use super::verify_response::Proven;
-use super::{output, signer};
 use crate::algorithm::{Crypto, Digest, KeySpec};
 use crate::asn1::name;
 use crate::asn1::x509::public_value;
-use crate::cmc::crmf::Pop;
-use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Leftover, Result};
 use crate::keyid;
-use crate::nss::{Access, Database, KeyFlags, Trust, Usage};
+use crate::nss::{Access, Database, Trust, Usage};
 use asked::Asked;
 pub use check::check;
 pub use enrolled::{
     Described, Enrolled, Issued, IssuedKey, Mended, Notice, Outcome, Predicted, Prediction,
 };
 use existing::Existing;
-use finish::Ending;
+use finish::{Destination, Ending};
 use grant::Wanted;
+use maker::{Maker, place_signer};
 use pending::Slip;
 use previous::Previous;
-use round_trips::{Asker, RoundTrips};
+use round_trips::RoundTrips;
 pub use round_trips::{Requester, Shared};
 
 /// The key that is generated if the caller specifies none.
@@ -212,10 +212,7 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled>
 /// # Errors
 /// [`Kind::Usage`] for arguments that contradict each other.
 fn prepared(mut spec: EnrollSpec) -> Result<EnrollSpec> {
-    if let (Some(_), Requester::Certificate(signer)) = (&spec.signer_database, &mut spec.requester)
-    {
-        *signer = in_signer_database(signer)?;
-    }
+    place_signer(&mut spec.requester, spec.signer_database.as_deref())?;
     if spec.reuse_key && spec.remove_old == Some(RemoveOld::CertificateAndKey) {
         return Err(Error::new(Kind::Usage, "cannot remove the key of the old certificate")
             .because("the new one has the same key (--reuse-key)"));
@@ -226,15 +223,8 @@ fn prepared(mut spec: EnrollSpec) -> Result<EnrollSpec> {
 /// Returns what a run needs of the database.
 fn needs(spec: &EnrollSpec) -> Needs<'_> {
     Needs {
-        token: &spec.token,
-        key: true,
-        signer: match &spec.requester {
-            Requester::Certificate(signer) => Some(signer),
-            Requester::SharedSecret(_) => None,
-        },
-        signer_database: spec.signer_database.as_deref(),
         trust: spec.trust.is_some() || spec.remove_old.is_some(),
-        ..Needs::default()
+        ..maker::needs(&spec.token, &spec.requester, spec.signer_database.as_deref())
     }
 }
 
@@ -244,20 +234,51 @@ struct Job<'a> {
     spec: &'a EnrollSpec,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    fn maker(&self) -> Maker<'a> {
+        let Job { session, nickname, spec } = *self;
+        Maker {
+            session,
+            nickname,
+            requester: &spec.requester,
+            encryption_only: spec.encryption_only,
+            archive: spec.archive.as_ref(),
+            signer_s_subject: self.takes_signer_s_subject(),
+        }
+    }
+
+    fn destination(&self) -> Destination<'a> {
+        let Job { session, nickname, spec } = *self;
+        Destination {
+            session,
+            passwords: &spec.passwords,
+            nickname,
+            trust: spec.trust.as_ref(),
+            remove_old: spec.remove_old,
+            chain_file: spec.chain_file.as_deref(),
+        }
+    }
+
+    /// Returns whether the key is archived; for that of a request that an `earlier` run sent, it
+    /// isn't known.
+    fn archived(&self, earlier: bool) -> Option<bool> {
+        match (&self.spec.archive, earlier) {
+            (None, _) => Some(false),
+            (Some(_), false) => Some(true),
+            (Some(_), true) => None,
+        }
+    }
+
+    /// Returns whether the profile replaces the requested subject by the signer's.
+    fn takes_signer_s_subject(&self) -> bool {
+        let profile = self.spec.connection.profile.as_deref();
+        profile.is_some_and(|profile| profile.contains("UserSigned"))
+    }
+
     /// Adds to the requested names what else the certificate must fulfil.
     fn asked(&self, asked: Asked) -> Result<Asked> {
         let issuer = self.spec.issuer.as_deref().map(name::parse).transpose()?;
         Ok(asked.by(issuer, &self.spec.usages))
-    }
-
-    /// Returns the trust flags that the new certificate takes over; if that isn't possible, it is a
-    /// notice.
-    fn kept_trust(&self, replaces: Option<&Previous>, notices: &mut Vec<Notice>) -> Option<Trust> {
-        self.trust_to_keep(replaces?).unwrap_or_else(|e| {
-            notices.push(Notice::TrustNotKept(e));
-            None
-        })
     }
 
     /// Enrolls with an existing request.
@@ -265,20 +286,27 @@ impl Job<'_> {
         let request = csr::read(path, None)?;
         let asked = self.asked(Asked::of(&request)?)?;
         let replaces = match &asked.subject {
-            Some(subject) => self.previous(&self.named(subject)?, None)?,
+            Some(subject) => Previous::of(&self.maker().named(subject)?, None)?,
             None => None,
         };
         let mut round_trips = self.round_trips()?;
         // Reserved before the request is sent: the certificate could not be written otherwise.
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
         let mut notices = Vec::new();
-        let kept_trust = self.kept_trust(replaces.as_ref(), &mut notices);
+        let destination = self.destination();
+        let kept_trust = destination.kept_trust(replaces.as_ref(), &mut notices);
         let public = public_value(request.spki())?;
         let slip = self.slip(&self.session.database.hash(Digest::Sha1, &public)?, &asked)?;
         let pended = slip.recall(&mut notices);
-        let only_request = false;
-        let wanted = Wanted { request: &request, key: None, slip: &slip, pended, only_request };
-        let granted = self.grant(wanted, &mut round_trips, tell);
+        let wanted = Wanted {
+            request: &request,
+            key: None,
+            slip: &slip,
+            pended,
+            only_request: false,
+            wait: self.spec.wait,
+        };
+        let granted = round_trips.grant(wanted, tell);
         let granted = granted.map_err(|e| round_trips.explained(e, &self.spec.connection));
         let proven = granted.map_err(|e| noted(e, &notices))?;
         let ending = Ending {
@@ -289,9 +317,10 @@ impl Job<'_> {
             slip: Some(slip),
             reused: false,
             recovered: false,
+            archived: self.archived(false),
             notices,
         };
-        self.finish(proven, None, &asked, ending)
+        destination.finish(proven, None, &asked, ending)
     }
 
     /// Enrolls with a new key, with the key of an earlier run that was not completed, or with that of
@@ -305,18 +334,20 @@ impl Job<'_> {
     ) -> Result<Enrolled> {
         let text = subject;
         let (subject, extensions, asked) = self.requested(subject, names)?;
-        let named = self.named(&subject)?;
+        let (maker, destination) = (self.maker(), self.destination());
+        let named = maker.named(&subject)?;
         let kind = key.unwrap_or(DEFAULT_KEY);
         let (strict, replaces) = match self.existing(&named, &asked, key)? {
             Existing::Fits(certificate, notices) => {
-                let mut enrolled = self.fits(certificate, &asked, notices)?;
-                let unfinished = self.unfinished(&named, kind);
+                let archived = self.archived(true);
+                let mut enrolled = destination.fits(certificate, &asked, archived, notices)?;
+                let unfinished = maker.unfinished(&named, kind);
                 enrolled.notices.extend(unfinished.all(self.nickname.unwrap_or_default()));
                 return Ok(enrolled);
             }
             Existing::Ask { strict, replaces } => (strict, replaces),
         };
-        let mut unfinished = self.unfinished(&named, kind);
+        let mut unfinished = maker.unfinished(&named, kind);
         drop(named);
         let mut round_trips = self.round_trips()?;
         let same_key = self.key_to_reuse(replaces.as_ref(), key)?;
@@ -324,7 +355,7 @@ impl Job<'_> {
         if let Some(key) = &same_key {
             self.with_same_key(key, &mut unfinished);
         }
-        let kept_trust = self.kept_trust(replaces.as_ref(), &mut unfinished.notices);
+        let kept_trust = destination.kept_trust(replaces.as_ref(), &mut unfinished.notices);
         let old_id = same_key.as_ref().map(|key| key.id.clone());
         let purpose = self.nickname.unwrap_or(text);
         let recovered = self.recover(&subject, &asked, &mut unfinished)?;
@@ -340,7 +371,7 @@ impl Job<'_> {
                     }
                     None => match unfinished.go_on(&self.session.token, purpose, is_pending)? {
                         Some(key) => key,
-                        None => self.new_key(kind, purpose)?,
+                        None => maker.new_key(kind, purpose)?,
                     },
                 };
                 unfinished.notices.extend(self.orphans(true));
@@ -357,16 +388,15 @@ impl Job<'_> {
             slip,
             reused: old_id.as_ref() == Some(&key.id),
             recovered: is_recovered,
+            archived: self.archived(is_recovered),
             notices: unfinished.notices,
         };
-        self.finish(proven, Some(key), &asked, ending)
+        destination.finish(proven, Some(key), &asked, ending)
     }
 
     /// Returns the requested subject (DER), the requested extensions, and both for comparisons.
     fn requested(&self, subject: &str, names: &AltNames) -> Result<(Vec<u8>, Extensions, Asked)> {
-        let subject = name::parse(subject)?;
-        let requested = Requested { names: names.clone(), ..Requested::default() };
-        let extensions = Extensions::read(&requested)?;
+        let (subject, extensions) = maker::requested(subject, names)?;
         let asked = self.asked(Asked::new(Some(subject.clone()), extensions.list())?)?;
         Ok((subject, extensions, asked))
     }
@@ -390,28 +420,8 @@ impl Job<'_> {
 
     /// Finds the requester, checks that the CA can accept the signer, and prepares the connection,
     /// before anything is created or sent.
-    fn round_trips(&self) -> Result<RoundTrips<'_>> {
-        let Job { session, spec, .. } = self;
-        let (asker, client) = match &spec.requester {
-            Requester::Certificate(nickname) => {
-                let identity = session.identity(nickname)?;
-                signer::check(&identity)?;
-                // It signs the messages and the TLS handshake.
-                let identity = identity.for_several_signatures();
-                (Asker::Holder(identity.clone()), Some(identity))
-            }
-            Requester::SharedSecret(shared) => (Asker::SharedSecret(shared), None),
-        };
-        let connection = Connection::open(&spec.connection, &session.database, client)?;
-        Ok(RoundTrips { session, asker, connection, open: (None, None) })
-    }
-
-    fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<RequestKey> {
-        let mut flags = KeyFlags::permanent(kind);
-        if self.spec.archive.is_some() {
-            flags.extractable = Some(true);
-        }
-        RequestKey::generate(&self.session.token, kind, flags, purpose)
+    fn round_trips(&self) -> Result<RoundTrips<'a>> {
+        RoundTrips::open(self.maker().author()?, &self.spec.connection)
     }
 
     /// Has a key certified; returns it, the place where the request was remembered, and the
@@ -424,7 +434,7 @@ impl Job<'_> {
         notices: &mut Vec<Notice>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<(RequestKey, Option<Slip>, Proven)> {
-        let prepared = self.request_for(subject, extensions, &key);
+        let prepared = self.maker().request_for(subject, extensions, &key);
         let prepared = prepared.and_then(|request| Ok((request, self.slip(&key.id, asked)?)));
         let (request, slip) = match prepared {
             Ok(prepared) => prepared,
@@ -438,9 +448,9 @@ impl Job<'_> {
         // From here on the CA may issue: after a signal the run waits for its response.
         key.commit();
         let granted = key.private().and_then(|private| {
-            let key = Some(private);
-            let wanted = Wanted { request: &request, key, slip: &slip, pended, only_request };
-            self.grant(wanted, round_trips, tell)
+            let (key, wait) = (Some(private), self.spec.wait);
+            let wanted = Wanted { request: &request, key, slip: &slip, pended, only_request, wait };
+            round_trips.grant(wanted, tell)
         });
         match granted {
             Ok(proven) => Ok((key, Some(slip), proven)),
@@ -476,31 +486,6 @@ impl Job<'_> {
         error.note(format!(
             "each run continues with this key; to use a new key, delete it: certutil -F -d {database}{token} -k {id}"
         ))
-    }
-
-    fn request_for(
-        &self,
-        subject: Vec<u8>,
-        extensions: Extensions,
-        key: &RequestKey,
-    ) -> Result<Request> {
-        let by_secret = matches!(self.spec.requester, Requester::SharedSecret(_));
-        let is_crmf = self.spec.encryption_only || self.spec.archive.is_some();
-        let pop = if self.spec.encryption_only { Pop::None } else { Pop::Success };
-        let spec = CsrSpec {
-            subject,
-            format: match is_crmf {
-                true => Format::Crmf(pop, self.spec.archive.clone()),
-                false => Format::Pkcs10,
-            },
-            // Dogtag up to 10.10 refuses CRMF requests with extensions other than the key
-            // identifier.
-            extensions: if is_crmf { Extensions::default() } else { extensions },
-            // The CA uses it to check that the signer is the key being certified.
-            key_identifier: by_secret,
-        };
-        let der = csr::encode(self.session, &spec, key)?;
-        if is_crmf { Request::crmf(&der) } else { Request::from_pkcs10(&der) }
     }
 }
 

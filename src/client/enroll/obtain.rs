@@ -7,10 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::asked::Asked;
-use super::round_trips::{Asker, RoundTrips, Shared};
+use super::round_trips::{Asker, Author, RoundTrips, Shared};
 use crate::algorithm::{Crypto, Digest};
 use crate::asn1::{certificate, oid, x509};
-use crate::client::connection::{Config, Connection};
+use crate::client::connection::Config;
 use crate::client::csr::{self, CsrSpec, Extensions, Format};
 use crate::client::dogtag::records::{Lookup, Records, State};
 use crate::client::find_key::{check_key, key_for};
@@ -95,15 +95,13 @@ fn request_with(
     applicant: &Applicant,
     request: &Request,
 ) -> Result<Proven> {
-    let (asker, client) = match applicant {
+    let asker = match applicant {
         Applicant::Signer(_) | Applicant::Renewed(_) => {
-            let identity = identity(session, spec, applicant)?;
-            (Asker::Holder(identity.clone()), Some(identity))
+            Asker::Holder(identity(session, spec, applicant)?)
         }
-        Applicant::SharedSecret(shared) => (Asker::SharedSecret(shared), None),
+        Applicant::SharedSecret(shared) => Asker::SharedSecret(shared),
     };
-    let connection = Connection::open(&spec.connection, &session.database, client)?;
-    let mut round_trips = RoundTrips { session, asker, connection, open: (None, None) };
+    let mut round_trips = RoundTrips::open(Author { session, asker }, &spec.connection)?;
     if matches!(applicant, Applicant::SharedSecret(_)) {
         let key = own_key(session, request)?;
         let request = identified(session, request, &key)?;

@@ -9,10 +9,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
-use super::{Job, Notice, Requester};
+use super::{Job, Notice};
 use crate::algorithm::{Crypto, Digest};
 use crate::asn1::Number;
-use crate::asn1::name::dn_string;
 use crate::client::output;
 use crate::error::{Error, Kind, PendInfo, Result};
 use crate::keyid::{from_hex, to_hex};
@@ -78,19 +77,13 @@ impl Job<'_> {
     /// # Errors
     /// [`Kind::Usage`] for a URL that requests can't be sent to; those of the signer's look-up.
     pub(super) fn slip(&self, id: &[u8], asked: &Asked) -> Result<Slip> {
-        let requester = match &self.spec.requester {
-            Requester::Certificate(signer) => {
-                dn_string(self.session.certificate(signer)?.subject())?
-            }
-            Requester::SharedSecret(shared) => shared.identification.clone(),
-        };
         let form = Form {
             version: VERSION,
             key: to_hex(id),
             token: self.session.token.user_name(),
             nickname: self.nickname.unwrap_or_default().to_owned(),
             ca: self.spec.connection.submit_url()?.to_string(),
-            requester,
+            requester: self.maker().requester_name()?,
             request: to_hex(&self.session.database.hash(Digest::Sha256, &asked.octets())?),
             transaction_id: String::new(),
             nonce: String::new(),

@@ -1,6 +1,7 @@
 //! The certificate that a new one replaces: its key, its trust flags, its removal.
 
-use super::{Described, Job, RemoveOld};
+use super::finish::Destination;
+use super::{Described, Job, Notice, RemoveOld};
 use crate::asn1::Number;
 use crate::asn1::certificate;
 use crate::asn1::summary::summary;
@@ -39,17 +40,9 @@ impl Described {
 }
 
 impl Previous {
-    /// Returns its serial number in hexadecimal.
-    fn serial(&self) -> String {
-        self.described.serial.as_ref().map(Number::hex).unwrap_or_default()
-    }
-}
-
-impl Job<'_> {
     /// Returns the certificate under the nickname that a new one would replace: the one that `found`
     /// was compared with, else the newest that has a key.
-    pub(super) fn previous(
-        &self,
+    pub(super) fn of(
         found: &[Certificate],
         compared: Option<&Certificate>,
     ) -> Result<Option<Previous>> {
@@ -67,6 +60,13 @@ impl Job<'_> {
         }))
     }
 
+    /// Returns its serial number in hexadecimal.
+    fn serial(&self) -> String {
+        self.described.serial.as_ref().map(Number::hex).unwrap_or_default()
+    }
+}
+
+impl Job<'_> {
     /// Returns the key of the certificate that is replaced, for its successor.
     ///
     /// # Errors
@@ -82,6 +82,21 @@ impl Job<'_> {
         let what = format!("key of certificate {} is not in token {token}", previous.serial());
         Err(Error::new(Kind::NotFound, what).hint("name its token: --token NAME"))
     }
+}
+
+impl Destination<'_> {
+    /// Returns the trust flags that the new certificate takes over; if that isn't possible, it is a
+    /// notice.
+    pub(super) fn kept_trust(
+        &self,
+        replaces: Option<&Previous>,
+        notices: &mut Vec<Notice>,
+    ) -> Option<Trust> {
+        self.trust_to_keep(replaces?).unwrap_or_else(|e| {
+            notices.push(Notice::TrustNotKept(e));
+            None
+        })
+    }
 
     /// Returns the trust flags that the new certificate takes over; `None` if they are given, or the
     /// replaced one has none. The flags are in the database's own token, which is logged in to for
@@ -89,10 +104,10 @@ impl Job<'_> {
     ///
     /// # Errors
     /// That of the login.
-    pub(super) fn trust_to_keep(&self, previous: &Previous) -> Result<Option<Trust>> {
+    fn trust_to_keep(&self, previous: &Previous) -> Result<Option<Trust>> {
         let text = previous.described.trust.as_deref().unwrap_or_default();
         // NSS sets `u` where there is a key.
-        if self.spec.trust.is_some() || text.chars().all(|c| ",u".contains(c)) {
+        if self.trust.is_some() || text.chars().all(|c| ",u".contains(c)) {
             return Ok(None);
         }
         let trust = Trust::parse(text)?;
@@ -101,7 +116,7 @@ impl Job<'_> {
         if internal.needs_login() {
             let known: Vec<String> = database.tokens()?.iter().map(Token::name).collect();
             let wanted = Wanted { token: "internal", bare: false, known: &known };
-            log_in(database, &internal, wanted, &self.spec.passwords).map_err(|e| {
+            log_in(database, &internal, wanted, self.passwords).map_err(|e| {
                 let what = format!("cannot take over the trust flags {text}");
                 Error::new(e.kind(), what).because(e)
             })?;

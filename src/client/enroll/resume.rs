@@ -2,6 +2,8 @@
 //! certificate that the CA's records have for them, or else in a new request.
 
 use super::asked::Asked;
+use super::existing::mend_label;
+use super::maker::Maker;
 use super::{Job, Notice, Requester};
 use crate::algorithm::KeySpec;
 use crate::asn1::x509::spki_key_spec;
@@ -33,7 +35,7 @@ struct OldKey {
     in_use: bool,
 }
 
-impl Job<'_> {
+impl Maker<'_> {
     /// Returns the keys in the token that earlier runs for the nickname left behind; `named` are the
     /// certificates under it.
     pub(super) fn unfinished(&self, named: &[Certificate], wanted: KeySpec) -> Unfinished {
@@ -49,7 +51,8 @@ impl Job<'_> {
                 };
                 if let Some(certificate) = named.iter().find(|c| c.spki() == spki) {
                     // The key is in use: the run was killed during the import.
-                    let stays = self.mend_label(certificate).err().map(Notice::LabelStays);
+                    let mended = mend_label(self.nickname, certificate);
+                    let stays = mended.err().map(Notice::LabelStays);
                     found.notices.extend(stays);
                     continue;
                 }
@@ -63,7 +66,9 @@ impl Job<'_> {
         }
         found
     }
+}
 
+impl Job<'_> {
     /// Adds the key of the certificate in use: an earlier run may have requested a certificate for it.
     pub(super) fn with_same_key(&self, key: &RequestKey, unfinished: &mut Unfinished) {
         let Some(private) = self.session.token.find_key(&key.id) else { return };

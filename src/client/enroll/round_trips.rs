@@ -6,7 +6,7 @@ use super::pending::Pended;
 use crate::algorithm::Crypto;
 use crate::asn1::Number;
 use crate::asn1::certificate;
-use crate::client::connection::Connection;
+use crate::client::connection::{Config, Connection};
 use crate::client::find_key::key_for;
 use crate::client::pop;
 use crate::client::session::{Identity, Session};
@@ -50,19 +50,38 @@ pub(super) enum Asker<'a> {
     SharedSecret(&'a Shared),
 }
 
-/// The requester of an enrollment and the connection to the CA.
-pub(super) struct RoundTrips<'a> {
+/// The author of the messages of an enrollment.
+pub(super) struct Author<'a> {
     /// The database with keys and trust, and the token that is searched first.
     pub(super) session: &'a Session,
     /// Who requests the certificate.
     pub(super) asker: Asker<'a>,
+}
+
+/// The author of the messages of an enrollment and the connection to the CA.
+pub(super) struct RoundTrips<'a> {
+    /// Who requests the certificate.
+    pub(super) author: Author<'a>,
     /// The connection to the CA.
     pub(super) connection: Connection<'a>,
     /// The transactionId and the CA's senderNonce of the last response that left the request open.
     pub(super) open: (Option<Number>, Option<Vec<u8>>),
 }
 
-impl RoundTrips<'_> {
+impl<'a> RoundTrips<'a> {
+    /// Prepares the connection of an author; nothing is sent.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub(super) fn open(author: Author<'a>, config: &Config) -> Result<RoundTrips<'a>> {
+        let client = match &author.asker {
+            Asker::Holder(identity) => Some(identity.clone()),
+            Asker::SharedSecret(_) => None,
+        };
+        let connection = Connection::open(config, &author.session.database, client)?;
+        Ok(RoundTrips { author, connection, open: (None, None) })
+    }
+
     /// Requests a certificate: in one round trip; in two when the CA requires proof of possession
     /// by decryption (RFC 5272 §6.7); and in a further one when it requires a confirmation. `key`
     /// is the key to be certified; if it isn't given, it is looked up when needed.
@@ -72,23 +91,34 @@ impl RoundTrips<'_> {
     /// [`Kind::Pending`], [`Kind::PopRequired`]. A refusal of this very request is
     /// [settled](Error::is_settled).
     pub(super) fn run(&mut self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
-        let bare = CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() };
-        let mut spec = CmcSpec { requests: bare.requests.clone(), ..CmcSpec::default() };
-        fresh(&mut spec, &self.session.database)?;
-        let Message { der, mut sent, .. } = self.message(spec, request, key)?;
+        let first = self.author.first(request, key)?;
+        self.submit(first, request, key)
+    }
+
+    /// Sends the first message for a request, and what the CA requires after that.
+    ///
+    /// # Errors
+    /// As [`RoundTrips::run`].
+    fn submit(
+        &mut self,
+        first: Message,
+        request: &Request,
+        key: Option<&PrivateKey>,
+    ) -> Result<Proven> {
+        let Message { der, mut sent, .. } = first;
         let mut response = self.connection.send(&der, &sent)?;
         let mut outcome = response.outcome();
-        if matches!(self.asker, Asker::Holder(_))
+        if matches!(self.author.asker, Asker::Holder(_))
             && self.connection.endpoint().takes_no_controls(&outcome)
         {
-            let message = self.message(bare, request, key).map_err(Error::sent)?;
+            let message = self.author.message(bare(request), request, key).map_err(Error::sent)?;
             sent = message.sent;
             response = self.connection.send(&message.der, &sent).map_err(Error::sent)?;
             outcome = response.outcome();
         }
         // The CA has the request and waits for its proof of possession.
-        if let (Outcome::PopRequired, Asker::Holder(signer)) = (&outcome, &self.asker) {
-            let proof = self.prove(&response, &sent, request, key, signer);
+        if let (Outcome::PopRequired, Asker::Holder(signer)) = (&outcome, &self.author.asker) {
+            let proof = self.author.prove(&response, &sent, request, key, signer);
             let (second, now) = proof.map_err(Error::sent)?;
             response = self.connection.send(&second, &now).map_err(Error::sent)?;
             sent = now;
@@ -108,12 +138,12 @@ impl RoundTrips<'_> {
         request: &Request,
         key: Option<&PrivateKey>,
     ) -> Result<Proven> {
-        let nonce = self.session.database.random(16)?;
+        let nonce = self.author.session.database.random(16)?;
         let mut controls = vec![Control::QueryPending(pended.info.token.clone())];
         controls.push(Control::SenderNonce(nonce.clone()));
         controls.extend(pended.nonce.clone().map(Control::RecipientNonce));
         controls.extend(pended.transaction_id.clone().map(Control::TransactionId));
-        let message = self.controls_only(&controls, request, key)?;
+        let message = self.author.controls_only(&controls, request, key)?;
         let sent = Sent { nonce: Some(nonce), transaction_id: pended.transaction_id.clone() };
         let response = self.connection.send(&message, &sent)?;
         self.conclude(response.outcome(), &response, &sent, request, key)
@@ -133,6 +163,19 @@ impl RoundTrips<'_> {
         self.open = (sent.transaction_id.clone(), nonce);
         let issued = self.issued(outcome, response, sent, request, key);
         issued.map_err(|e| settled(e, response, sent, request))
+    }
+}
+
+impl Author<'_> {
+    /// Returns the first message for a request, with a nonce and a transaction id of its own. `key`
+    /// is as in [`RoundTrips::run`].
+    ///
+    /// # Errors
+    /// As [`build`].
+    pub(super) fn first(&self, request: &Request, key: Option<&PrivateKey>) -> Result<Message> {
+        let mut spec = bare(request);
+        fresh(&mut spec, &self.session.database)?;
+        self.message(spec, request, key)
     }
 
     /// Returns a message with controls only, authenticated as the request was.
@@ -206,7 +249,7 @@ impl RoundTrips<'_> {
         Ok((second, sent))
     }
 
-    /// Returns the first message.
+    /// Returns the message of a specification.
     fn message(
         &self,
         mut spec: CmcSpec,
@@ -232,6 +275,11 @@ impl RoundTrips<'_> {
             }
         }
     }
+}
+
+/// Returns the specification of a message with one request and no controls.
+fn bare(request: &Request) -> CmcSpec {
+    CmcSpec { requests: vec![request.clone()], ..CmcSpec::default() }
 }
 
 /// Adds a random senderNonce and a random transactionId (RFC 5272 §6.6), which relate the response
