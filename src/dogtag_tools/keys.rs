@@ -87,5 +87,9 @@ pub fn key_id_file(file: &Path) -> PathBuf {
 pub fn store(output: &Path, der: &[u8], id: &[u8]) -> Result<()> {
     let text = request_text(der);
     let id = keyid::to_dogtag(id);
-    output::write_together(&[(output, text.as_bytes()), (&key_id_file(output), id.as_bytes())])
+    let mode = output::Mode::Default;
+    output::write_together(&[
+        (output, text.as_bytes(), mode),
+        (&key_id_file(output), id.as_bytes(), mode),
+    ])
 }

@@ -121,10 +121,10 @@ fn stage<'a>(path: &Path, content: &'a [u8], mode: Mode) -> Result<Staged<'a>> {
 ///
 /// # Errors
 /// [`Kind::Output`].
-pub fn write_together(files: &[(&Path, &[u8])]) -> Result<()> {
+pub fn write_together(files: &[(&Path, &[u8], Mode)]) -> Result<()> {
     let mut staged = Vec::new();
-    for (path, content) in files {
-        staged.push(stage(path, content, Mode::Default)?);
+    for (path, content, mode) in files {
+        staged.push(stage(path, content, *mode)?);
     }
     let mut done = Vec::new();
     for file in staged {
@@ -188,11 +188,13 @@ mod tests {
         };
         std::fs::write(&a, "old").unwrap();
         std::os::unix::fs::symlink("/dev/full", &c).unwrap();
-        let e = write_together(&[(&a, b"new"), (&b, b"new"), (&c, b"new")]).unwrap_err();
+        let mode = Mode::Default;
+        let e = write_together(&[(&a, b"new", mode), (&b, b"new", mode), (&c, b"new", mode)])
+            .unwrap_err();
         assert!(e.to_string().contains("No space left on device"), "{e}");
         assert_eq!(std::fs::read(&a).unwrap(), b"old");
         assert_eq!(names(), ["a", "c"]);
-        write_together(&[(&a, b"new"), (&b, b"new")]).unwrap();
+        write_together(&[(&a, b"new", mode), (&b, b"new", mode)]).unwrap();
         assert_eq!(std::fs::read(&a).unwrap(), b"new");
         assert_eq!(names(), ["a", "b", "c"]);
     }
