@@ -182,6 +182,12 @@ fn every_verb_fits_when_it_succeeds_and_when_it_fails() {
     f.write("r.cfg", "dbdir=db\npasswordFile=pw\nnickname=agent\ninput=www.csr\noutput=cmc.req\n");
     nss_cmc(f.path(), &["CMCRequest", "r.cfg"]).exits(0);
     run(&format!("cmc send cmc.req --out resp {agent}"), false);
+    let files = "--out built.req --state built.state";
+    run(&format!("cmc build {db} {www} --nickname apart --signer agent {files}"), false);
+    run(&format!("cmc send built.req --out built.resp {agent}"), false);
+    for _ in 0..2 {
+        run(&format!("cmc accept built.resp --state built.state {db} --diff"), false);
+    }
 
     let gone = "-d gone --password-file pw";
     for args in [
@@ -213,6 +219,8 @@ fn every_verb_fits_when_it_succeeds_and_when_it_fails() {
         format!("key remove gone {db} --yes"),
         "cmc show gone".into(),
         format!("cmc send gone --out resp {agent}"),
+        format!("cmc build {db} {www} --nickname other --signer gone {files}"),
+        format!("cmc accept cmc.req --state built.state {db}"),
         "db create -d db --no-password".into(),
         format!("db show {gone}"),
         format!("db password {db} --new-password-file gone"),

@@ -1,4 +1,4 @@
-//! `nss-cmc cmc`: shows and sends CMC messages from files.
+//! `nss-cmc cmc`: shows, builds, sends and accepts CMC messages in files.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
+use super::cmc_apart::{self, AcceptArgs, BuildArgs};
 use crate::cli::message::{message_json, message_lines};
 use crate::cli::report::{Certificate, Report, certificate_json};
 use crate::streams::Streams;
@@ -24,8 +25,12 @@ use nss_cmc::trust::SignatureCheck;
 pub enum CmcCommand {
     /// Show a CMC request or response, a certificate request or a certificate, in full
     Show(ShowArgs),
+    /// Generate a key and write the signed message that requests its certificate, without sending it
+    Build(Box<BuildArgs>),
     /// Send an existing CMC request, and store the response
     Send(Box<SendArgs>),
+    /// Verify the response to a message of `cmc build`, and import the certificate
+    Accept(AcceptArgs),
 }
 
 /// Arguments of `cmc show`.
@@ -83,7 +88,9 @@ impl CmcCommand {
     pub fn name(&self) -> &'static str {
         match self {
             CmcCommand::Show(_) => "cmc show",
+            CmcCommand::Build(_) => "cmc build",
             CmcCommand::Send(_) => "cmc send",
+            CmcCommand::Accept(_) => "cmc accept",
         }
     }
 
@@ -96,7 +103,9 @@ impl CmcCommand {
     pub fn output_file(&self) -> Option<&Path> {
         match self {
             CmcCommand::Show(_) => None,
+            CmcCommand::Build(args) => Some(args.output_file()),
             CmcCommand::Send(args) => Some(&args.out),
+            CmcCommand::Accept(args) => args.output_file(),
         }
     }
 
@@ -104,7 +113,9 @@ impl CmcCommand {
     pub fn warnings(&self) -> Vec<String> {
         match self {
             CmcCommand::Show(args) => args.password.warnings(args.database.as_deref()),
+            CmcCommand::Build(args) => args.warnings(),
             CmcCommand::Send(args) => args.database.warnings(None),
+            CmcCommand::Accept(args) => args.warnings(),
         }
     }
 }
@@ -169,7 +180,9 @@ pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
             };
             Ok(shown(show(&spec)?, spec.database.as_deref()))
         }
+        CmcCommand::Build(args) => cmc_apart::build(*args, streams),
         CmcCommand::Send(args) => submit(*args, streams),
+        CmcCommand::Accept(args) => cmc_apart::accept(args, streams),
     }
 }
 

@@ -3,30 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::Args;
 
-use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs, duration};
-use super::cert::usage;
+use super::args::{CaArgs, DatabaseArgs, duration};
+use super::enroll_args::{ExpectedArgs, KEY, OUTPUT, RENEWAL, Remove, RequestArgs};
 use super::enroll_report as report;
 use crate::cli::report::Report;
 use nss_cmc::algorithm::KeySpec;
-use nss_cmc::client::archive::Archive;
-use nss_cmc::client::csr::AltNames;
-use nss_cmc::client::doctor::{Applicant, DoctorSpec};
-use nss_cmc::client::enroll::{
-    DEFAULT_KEY, EnrollSpec, Event, KeySource, RemoveOld, Requester, check, enroll,
-};
-use nss_cmc::cmc::crmf::ArchiveWrap;
+use nss_cmc::client::doctor::DoctorSpec;
+use nss_cmc::client::enroll::{DEFAULT_KEY, EnrollSpec, Event, check, enroll};
 use nss_cmc::error::{Error, Kind, Result};
-use nss_cmc::name;
-use nss_cmc::nss::{Trust, Usage, exposed};
-
-/// Headings of the options.
-const ASKER: &str = "Authentication";
-const KEY: &str = "Key";
-const NAMES: &str = "Names";
-const OUTPUT: &str = "Output";
-const RENEWAL: &str = "Renewal";
+use nss_cmc::nss::Trust;
 
 const EXAMPLES: &str = "\
 The signature of the response and every certificate in it must lead to a CA that the database trusts.
@@ -54,11 +41,7 @@ Examples:
 
 /// Arguments of `enroll`.
 #[derive(Args)]
-#[command(
-    group(ArgGroup::new("what").required(true).args(["subject", "csr"])),
-    group(ArgGroup::new("who").required(true).args(["signer", "identification"])),
-    after_help = EXAMPLES
-)]
+#[command(after_help = EXAMPLES)]
 pub struct EnrollArgs {
     #[command(flatten)]
     database: DatabaseArgs,
@@ -66,101 +49,14 @@ pub struct EnrollArgs {
     #[command(flatten)]
     ca: CaArgs,
 
-    /// Nickname of the agent's (or user's) certificate that signs the request and authenticates the
-    /// TLS client
-    #[arg(long, value_name = "NICKNAME")]
-    #[arg(help_heading = ASKER)]
-    signer: Option<String>,
-
-    /// NSS database with the signer's certificate and key, if not --database. It is only read. CAs that
-    /// it trusts are trusted, too. Its line in the password file is signer-db:PASSWORD
-    #[arg(long, value_name = "DIR", requires = "signer")]
-    #[arg(help_heading = ASKER)]
-    signer_db: Option<String>,
-
-    /// User id (uid) at the CA, for a request that its own key signs and a shared secret
-    /// authenticates
-    #[arg(long, value_name = "UID", conflicts_with = "signer")]
-    #[arg(help_heading = ASKER)]
-    identification: Option<String>,
-
-    #[command(flatten, next_help_heading = ASKER)]
-    shared_secret: SharedSecretArgs,
-
-    /// Link the request to the shared secret (popLinkWitnessV2), for CAs that require it
-    #[arg(long, requires = "identification")]
-    #[arg(help_heading = ASKER)]
-    pop_link: bool,
-
-    /// Digest of the identity proof and the POP link: SHA-256 or SHA-512 (Dogtag cannot verify
-    /// HMAC-SHA384)
-    #[arg(long, value_name = "DIGEST", default_value = "SHA-256", requires = "identification",
-          value_parser = ["SHA-256", "SHA-512"], ignore_case = true)]
-    #[arg(help_heading = ASKER)]
-    proof_digest: String,
+    #[command(flatten)]
+    request: RequestArgs,
 
     /// Enroll a key that cannot sign: it proves possession by decrypting the CA's challenge (two round
     /// trips)
     #[arg(long, conflicts_with_all = ["csr", "identification", "dns", "ip", "email"])]
     #[arg(help_heading = KEY)]
     encryption_only: bool,
-
-    /// KRA transport certificate (DER or PEM), to archive the private key in the KRA
-    #[arg(long, alias = "transport-cert", value_name = "FILE",
-          conflicts_with_all = ["csr", "dns", "ip", "email"])]
-    #[arg(help_heading = KEY)]
-    archive_to: Option<PathBuf>,
-
-    /// Algorithm that wraps the private key for the KRA
-    #[arg(
-        long,
-        value_name = "ALGORITHM",
-        default_value = "AES KeyWrap/Padding",
-        requires = "archive_to"
-    )]
-    #[arg(help_heading = KEY)]
-    wrap: ArchiveWrap,
-
-    /// Encrypt the session key for the KRA with RSA-OAEP; the KRA must be configured for it
-    #[arg(long, requires = "archive_to")]
-    #[arg(help_heading = KEY)]
-    oaep: bool,
-
-    /// Nickname of the new certificate
-    #[arg(long, value_name = "NICKNAME", required_unless_present = "csr")]
-    #[arg(help_heading = NAMES)]
-    nickname: Option<String>,
-
-    /// Subject of the new certificate, the most specific part first
-    #[arg(long, value_name = "DN")]
-    #[arg(help_heading = NAMES)]
-    subject: Option<String>,
-
-    /// DNS name to request (repeatable)
-    #[arg(long, value_name = "NAME", conflicts_with = "csr")]
-    #[arg(help_heading = NAMES)]
-    dns: Vec<String>,
-
-    /// IP address to request (repeatable)
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
-    #[arg(help_heading = NAMES)]
-    ip: Vec<String>,
-
-    /// E-mail address to request (repeatable)
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
-    #[arg(help_heading = NAMES)]
-    email: Vec<String>,
-
-    /// Type of the new key: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521… [default:
-    /// rsa:2048]
-    #[arg(long, value_name = "TYPE")]
-    #[arg(help_heading = KEY)]
-    key_type: Option<KeySpec>,
-
-    /// Existing PKCS #10 or CRMF request to send; no key is generated
-    #[arg(long, value_name = "FILE")]
-    #[arg(help_heading = KEY)]
-    csr: Option<PathBuf>,
 
     /// Trust flags for the new certificate, as certutil writes them (audit signing: u,u,Pu). Default:
     /// those of the certificate that it replaces
@@ -190,22 +86,8 @@ pub struct EnrollArgs {
     #[arg(help_heading = RENEWAL)]
     renew_revoked: bool,
 
-    /// Fail if the certificate lacks a requested name or usage, or has another issuer: it is printed
-    /// but not imported, and its key is kept
-    #[arg(long)]
-    #[arg(help_heading = NAMES)]
-    require_names: bool,
-
-    /// Issuer that the certificate must have
-    #[arg(long, value_name = "DN")]
-    #[arg(help_heading = NAMES)]
-    issuer: Option<String>,
-
-    /// Usage that keyUsage and extKeyUsage of the certificate must permit (repeatable): server, client,
-    /// email-signer, email-recipient, ocsp-responder, object-signer, ipsec, ca, any-ca
-    #[arg(long, value_name = "USAGE", value_parser = usage)]
-    #[arg(help_heading = NAMES)]
-    usage: Vec<Usage>,
+    #[command(flatten)]
+    expected: ExpectedArgs,
 
     /// Renew a certificate that expires within this time (30d, 12h…)
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
@@ -250,15 +132,6 @@ pub struct EnrollArgs {
     lock_timeout: u64,
 }
 
-/// What to remove of a replaced certificate.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Remove {
-    /// The certificate; its key is kept
-    Cert,
-    /// The certificate and its key
-    CertAndKey,
-}
-
 impl EnrollArgs {
     /// Returns the file that the command writes.
     pub fn output_file(&self) -> Option<&Path> {
@@ -267,13 +140,9 @@ impl EnrollArgs {
 
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        let mut said = self.database.warnings(self.shared_secret.shared_secret_file.as_deref());
-        said.extend(self.signer_db.as_deref().and_then(exposed));
-        said
+        self.request.warnings(&self.database)
     }
-}
 
-impl EnrollArgs {
     /// Returns the enrollment as `doctor` examines it. A shared secret is read only if an option
     /// says where it is.
     ///
@@ -282,23 +151,14 @@ impl EnrollArgs {
     pub fn doctor_spec(self) -> Result<DoctorSpec> {
         let connection = self.ca.config()?;
         connection.submit_url()?;
-        if let Some(text) = &self.subject {
-            name::subject(text, name::Prefixes::Text)?;
-        }
-        let applicant = match &self.signer {
-            Some(nickname) => Applicant::Certificate(nickname.clone()),
-            None => {
-                let given = self.shared_secret.is_given();
-                Applicant::SharedSecret(given.then(|| requester(&self).map(drop)))
-            }
-        };
+        self.request.check_subject()?;
         Ok(DoctorSpec {
-            applicant,
-            key: key(&self),
+            applicant: self.request.applicant(),
+            key: self.request.key(),
             passwords: self.database.passwords(),
             database: self.database.database,
             token: self.database.token,
-            signer_database: self.signer_db,
+            signer_database: self.request.signer_db,
             connection,
         })
     }
@@ -320,46 +180,34 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     // A missing profile is reported before the database is opened.
     let connection = args.ca.config()?;
     connection.submit_url()?;
-    if let Some(name) = args.nickname.as_ref().filter(|n| n.chars().any(char::is_control)) {
-        return Err(Error::new(Kind::Usage, format!("invalid nickname {name:?}"))
-            .because("it contains a control character, such as a line break"));
-    }
-    if let Some(text) = &args.subject {
-        name::subject(text, name::Prefixes::Text)?;
-    }
-    if let Some(text) = &args.issuer {
-        name::parse(text)?;
-    }
-    let requester = requester(&args)?;
-    if args.encryption_only && !matches!(args.key_type.unwrap_or(DEFAULT_KEY), KeySpec::Rsa(_)) {
+    args.expected.check()?;
+    let requester = args.request.checked()?;
+    let key_type = args.request.key_type.unwrap_or(DEFAULT_KEY);
+    if args.encryption_only && !matches!(key_type, KeySpec::Rsa(_)) {
         return Err(Error::new(Kind::Usage, "--encryption-only needs an RSA key")
             .hint("use --key-type rsa:2048"));
     }
-    let archive = args.archive_to.as_deref().map(|file| Archive::read(file, args.wrap, args.oaep));
-    let archive = archive.transpose()?;
+    let archive = args.request.archive()?;
     let about_archive = archive.as_ref().map(|a| a.warnings.clone()).unwrap_or_default();
     let spec = EnrollSpec {
-        key: key(&args),
+        key: args.request.key(),
         passwords: args.database.passwords(),
         database: args.database.database,
         token: args.database.token,
-        nickname: args.nickname,
+        nickname: args.request.nickname,
         requester,
-        signer_database: args.signer_db,
+        signer_database: args.request.signer_db,
         encryption_only: args.encryption_only,
         archive,
         connection,
         force: args.force,
         renew_on_change: args.renew_on_change,
         renew_revoked: args.renew_revoked,
-        require_names: args.require_names,
-        issuer: args.issuer,
-        usages: args.usage,
+        require_names: args.expected.require_names,
+        issuer: args.expected.issuer,
+        usages: args.expected.usage,
         reuse_key: args.reuse_key,
-        remove_old: args.remove_old.map(|what| match what {
-            Remove::Cert => RemoveOld::Certificate,
-            Remove::CertAndKey => RemoveOld::CertificateAndKey,
-        }),
+        remove_old: args.remove_old.map(Into::into),
         wait: args.wait,
         lock_timeout: Duration::from_secs(args.lock_timeout),
         renew_before: args.renew_before,
@@ -371,27 +219,7 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         return Ok(report::predicted(&predicted, args.diff, args.detailed_exitcode));
     }
     let enrolled = enroll(spec, &mut |event| tell(&event_text(&event)))?;
-    Ok(report::enrolled(&enrolled, about_archive, args.diff))
-}
-
-fn key(args: &EnrollArgs) -> KeySource {
-    if let Some(csr) = &args.csr {
-        return KeySource::Csr(csr.clone());
-    }
-    let names = [("dns", &args.dns), ("ip", &args.ip), ("email", &args.email)];
-    KeySource::New {
-        spec: args.key_type,
-        subject: args.subject.clone().unwrap_or_default(),
-        names: AltNames::tagged(&names),
-    }
-}
-
-fn requester(args: &EnrollArgs) -> Result<Requester> {
-    let Some(identification) = &args.identification else {
-        return Ok(Requester::Certificate(args.signer.clone().unwrap_or_default()));
-    };
-    let shared = args.shared_secret.shared(identification, args.pop_link, &args.proof_digest)?;
-    Ok(Requester::SharedSecret(shared))
+    Ok(report::enrolled("enroll", &enrolled, about_archive, args.diff))
 }
 
 /// Returns the message printed while this run waits for another one.

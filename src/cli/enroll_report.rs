@@ -1,4 +1,4 @@
-//! The report of `enroll`: what it did, or would do.
+//! The report of `enroll` and `cmc accept`: what they did, or `enroll` would do.
 
 use std::path::Path;
 
@@ -16,11 +16,13 @@ use nss_cmc::client::enroll::{
 use nss_cmc::error::WOULD_CHANGE;
 use nss_cmc::{Number, keyid, pem};
 
-/// Returns the report of a run; with its `diff`, if wanted.
-pub fn enrolled(enrolled: &Enrolled, about_archive: Vec<String>, diff: bool) -> Report {
+/// Returns the report of a run of `verb`; with its `diff`, if wanted.
+pub fn enrolled(verb: &str, enrolled: &Enrolled, about_archive: Vec<String>, diff: bool) -> Report {
     let mut report = match &enrolled.outcome {
-        Outcome::Unchanged { extra_names, mended } => unchanged(enrolled, extra_names, mended),
-        Outcome::Issued(issued) => certified(enrolled, issued, about_archive),
+        Outcome::Unchanged { extra_names, mended } => {
+            unchanged(verb, enrolled, extra_names, mended)
+        }
+        Outcome::Issued(issued) => certified(verb, enrolled, issued, about_archive),
     };
     report.warnings.extend(enrolled.notices.iter().map(ToString::to_string));
     if diff {
@@ -113,7 +115,8 @@ fn described(of: &Described) -> report::Described {
     }
 }
 
-fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> Report {
+fn unchanged(verb: &str, enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> Report {
+    let can_force = verb == "enroll";
     let certificate = &enrolled.certificate;
     let msg = format!(
         "certificate {:?} exists already, serial {}, valid until {}",
@@ -122,15 +125,17 @@ fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> 
         certificate.until()
     );
     let mut report = if mended.is_empty() {
-        Report::done("enroll", "unchanged", false, msg)
-            .line("nothing to do; use --force to request a new certificate")
+        Report::done(verb, "unchanged", false, msg).line(match can_force {
+            true => "nothing to do; use --force to request a new certificate",
+            false => "nothing to do; the response was accepted before",
+        })
     } else {
         let lines = mended.iter().map(|mended| match mended {
             Mended::Label(label) => format!("removed label {label:?} from its key"),
             Mended::Trust(trust) => format!("set trust flags {}", trust.as_str()),
             Mended::ChainFile(path) => chain_written(path),
         });
-        lines.fold(Report::done("enroll", "updated", true, msg), Report::line)
+        lines.fold(Report::done(verb, "updated", true, msg), Report::line)
     };
     if enrolled.archived.is_none() {
         report.warnings.push(
@@ -139,8 +144,9 @@ fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> 
     }
     if !extra_names.is_empty() {
         report.warnings.push(format!(
-            "the certificate has names that were not requested: {}; use --force to replace it",
-            extra_names.join(", ")
+            "the certificate has names that were not requested: {}{}",
+            extra_names.join(", "),
+            if can_force { "; use --force to replace it" } else { "" }
         ));
     }
     report.result(EnrollResult::Existing(Box::new(ExistingCertificate {
@@ -152,20 +158,25 @@ fn unchanged(enrolled: &Enrolled, extra_names: &[String], mended: &[Mended]) -> 
     })))
 }
 
-fn certified(enrolled: &Enrolled, issued: &Issued, about_archive: Vec<String>) -> Report {
+fn certified(
+    verb: &str,
+    enrolled: &Enrolled,
+    issued: &Issued,
+    about_archive: Vec<String>,
+) -> Report {
     let (certificate, token) = (&enrolled.certificate, &enrolled.token);
-    let (status, verb) = match (issued.recovered, &enrolled.before) {
+    let (status, done) = match (issued.recovered, &enrolled.before) {
         (true, _) => ("recovered", "recovered the certificate of an earlier run:"),
         (false, None) => ("issued", "issued"),
         (false, Some(_)) => ("renewed", "renewed"),
     };
     let msg = format!(
-        "{verb} {}, serial {}, valid until {}",
+        "{done} {}, serial {}, valid until {}",
         certificate.subject,
         certificate.serial_hex(),
         certificate.until()
     );
-    let mut report = Report::done("enroll", status, true, msg);
+    let mut report = Report::done(verb, status, true, msg);
     let result = CertificateIssued {
         nickname: enrolled.nickname.clone(),
         token: token.clone(),

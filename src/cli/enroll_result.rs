@@ -1,11 +1,11 @@
-//! The JSON of the result of `enroll`.
+//! The JSON of the result of `enroll` and `cmc accept`.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::report::{Certificate, Serial};
 
-/// Result of `enroll`.
+/// Result of `enroll` and `cmc accept`.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum EnrollResult {

@@ -5,12 +5,14 @@ mod ca;
 pub mod cert;
 mod certmonger;
 mod cmc;
+mod cmc_apart;
 mod config;
 mod confirm;
 mod csr;
 mod db;
 mod doctor;
 mod enroll;
+mod enroll_args;
 mod enroll_report;
 mod enroll_result;
 mod key;
@@ -84,7 +86,7 @@ enum Command {
     },
     /// Run as certmonger's helper, or add the helper to certmonger
     Certmonger(Box<CertmongerArgs>),
-    /// Show or send CMC messages
+    /// Show, build, send or accept CMC messages
     Cmc {
         #[command(subcommand)]
         command: cmc::CmcCommand,

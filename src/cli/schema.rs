@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::report::{LeftBehind, Report, SCHEMA};
 use super::{
-    HelpShown, ca, cert, certmonger, cmc, config, csr, db, doctor, enroll_result, key, pkcs12,
-    revoke, shared_token, status, token, version,
+    HelpShown, ca, cert, certmonger, cmc, cmc_apart, config, csr, db, doctor, enroll_result, key,
+    pkcs12, revoke, shared_token, status, token, version,
 };
 use nss_cmc::error::{Error, Kind, Result};
 
@@ -46,6 +46,8 @@ const RESULTS: &[(&str, Make)] = &[
     ("cert trust", of::<cert::TrustChanged>),
     ("cert verify", of::<cert::CertificateVerified>),
     ("certmonger install", of::<certmonger::HelperInstalled>),
+    ("cmc accept", of::<enroll_result::EnrollResult>),
+    ("cmc build", of::<cmc_apart::RequestBuilt>),
     ("cmc send", of::<cmc::Sent>),
     ("cmc show", of::<cmc::MessageShown>),
     ("config show", of::<config::ConfigShown>),

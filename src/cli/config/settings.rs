@@ -48,6 +48,7 @@ pub const SETTINGS: &[Setting] = &[
         verbs: &[
             "enroll",
             "csr create",
+            "cmc build",
             "cmc send",
             "revoke",
             "cert import",
@@ -68,7 +69,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting { is_path: true, needs: Some("signer"), ..same("signer-db") },
     Setting { needs: Some("identification"), ..same("pop-link") },
     Setting { needs: Some("identification"), ..same("proof-digest") },
-    Setting { verbs: &["enroll", "csr create"], ..same("key-type") },
+    Setting { verbs: &["enroll", "csr create", "cmc build"], ..same("key-type") },
     Setting { needs: Some("archive-to"), ..same("wrap") },
     Setting { needs: Some("archive-to"), ..same("oaep") },
     same("allow-unsigned-response"),

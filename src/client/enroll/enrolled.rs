@@ -13,7 +13,7 @@ use crate::error::{Error, Fault};
 use crate::keyid;
 use crate::nss::{Trust, Usage};
 
-/// The result of [`enroll`](super::enroll).
+/// The result of [`enroll`](super::enroll()) and [`accept`](super::accept()).
 #[derive(Debug)]
 pub struct Enrolled {
     /// The certificate.
@@ -174,6 +174,8 @@ pub enum Notice {
     /// The earlier request with this pendToken, which the CA holds back, can't be continued; with the
     /// reason. A new request is sent.
     PendingUnusable(String, String),
+    /// The state file of the request could not be marked as accepted.
+    StateNotMarked(Error),
     /// The new certificate doesn't have the trust flags of the one that it replaces.
     TrustNotKept(Error),
     /// The replaced certificate, or its key, was not removed.
@@ -206,6 +208,7 @@ impl fmt::Display for Notice {
             Notice::PendingUnusable(request, why) => {
                 write!(f, "cannot continue the pending request {request}: {why}; a new one is sent")
             }
+            Notice::StateNotMarked(why) => write!(f, "cannot mark the state file: {why}"),
             Notice::CaNotImported(e)
             | Notice::TrustNotKept(e)
             | Notice::NotRemoved(e)

@@ -1,6 +1,8 @@
 //! Enrollment in one run: key, request, signature, submission, checks, import.
 
+mod accept;
 mod asked;
+mod build;
 mod check;
 mod confirm;
 mod enrolled;
@@ -14,6 +16,7 @@ mod pending;
 mod previous;
 mod resume;
 mod round_trips;
+mod state;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,7 +36,9 @@ use crate::asn1::x509::public_value;
 use crate::error::{Error, Kind, Leftover, Result};
 use crate::keyid;
 use crate::nss::{Access, Database, Trust, Usage};
+pub use accept::{AcceptSpec, accept};
 use asked::Asked;
+pub use build::{BuildSpec, Built, build};
 pub use check::check;
 pub use enrolled::{
     Described, Enrolled, Issued, IssuedKey, Mended, Notice, Outcome, Predicted, Prediction,
