@@ -3,6 +3,7 @@
 #![allow(dead_code)] // Each test binary uses a part.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+pub mod ansible;
 pub mod certmonger;
 pub mod der;
 pub mod dogtag;
