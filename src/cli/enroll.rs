@@ -14,7 +14,7 @@ use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::AltNames;
 use nss_cmc::client::doctor::{Applicant, DoctorSpec};
 use nss_cmc::client::enroll::{
-    DEFAULT_KEY, EnrollSpec, Event, KeySource, RemoveOld, Requester, check, enroll,
+    DEFAULT_KEY, EnrollSpec, Event, KeySource, Order, RemoveOld, Requester, check, enroll,
 };
 use nss_cmc::cmc::crmf::ArchiveWrap;
 use nss_cmc::error::{Error, Kind, Result};
@@ -274,6 +274,45 @@ impl EnrollArgs {
 }
 
 impl EnrollArgs {
+    /// Returns what is about the certificate, for `bulk`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn order(self) -> Result<Order> {
+        self.ca.config()?.submit_url()?;
+        self.check_names()?;
+        Ok(Order {
+            names: self.names(),
+            nickname: self.nickname.unwrap_or_default(),
+            key: self.key_type,
+            subject: self.subject.unwrap_or_default(),
+            profile: Some(self.ca.profile),
+            issuer: self.issuer,
+            usages: self.usage,
+            require_names: self.require_names,
+            trust: self.trust,
+            chain_file: self.chain_out,
+        })
+    }
+
+    fn check_names(&self) -> Result<()> {
+        if let Some(name) = self.nickname.as_ref().filter(|n| n.chars().any(char::is_control)) {
+            return Err(Error::new(Kind::Usage, format!("invalid nickname {name:?}"))
+                .because("it contains a control character, such as a line break"));
+        }
+        if let Some(text) = &self.subject {
+            name::subject(text, name::Prefixes::Text)?;
+        }
+        if let Some(text) = &self.issuer {
+            name::parse(text)?;
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> AltNames {
+        AltNames::tagged(&[("dns", &self.dns), ("ip", &self.ip), ("email", &self.email)])
+    }
+
     /// Returns the enrollment as `doctor` examines it. A shared secret is read only if an option
     /// says where it is.
     ///
@@ -320,16 +359,7 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     // A missing profile is reported before the database is opened.
     let connection = args.ca.config()?;
     connection.submit_url()?;
-    if let Some(name) = args.nickname.as_ref().filter(|n| n.chars().any(char::is_control)) {
-        return Err(Error::new(Kind::Usage, format!("invalid nickname {name:?}"))
-            .because("it contains a control character, such as a line break"));
-    }
-    if let Some(text) = &args.subject {
-        name::subject(text, name::Prefixes::Text)?;
-    }
-    if let Some(text) = &args.issuer {
-        name::parse(text)?;
-    }
+    args.check_names()?;
     let requester = requester(&args)?;
     if args.encryption_only && !matches!(args.key_type.unwrap_or(DEFAULT_KEY), KeySpec::Rsa(_)) {
         return Err(Error::new(Kind::Usage, "--encryption-only needs an RSA key")
@@ -378,11 +408,10 @@ fn key(args: &EnrollArgs) -> KeySource {
     if let Some(csr) = &args.csr {
         return KeySource::Csr(csr.clone());
     }
-    let names = [("dns", &args.dns), ("ip", &args.ip), ("email", &args.email)];
     KeySource::New {
         spec: args.key_type,
         subject: args.subject.clone().unwrap_or_default(),
-        names: AltNames::tagged(&names),
+        names: args.names(),
     }
 }
 
