@@ -2,6 +2,7 @@
 //! revocation; with the old tools, the modern commands, and mixed with the Java tools.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bulk;
 mod cmc_revoke;
 #[path = "../common/mod.rs"]
 mod common;
