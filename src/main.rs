@@ -16,7 +16,8 @@ fn main() -> ExitCode {
     let code = std::panic::catch_unwind(|| {
         nss_cmc::interrupt::announce_with(|line| eprintln!("nss-cmc: {line}"));
         let mut out = standard_output();
-        let mut err = std::io::stderr().lock();
+        // Not locked: other threads print what they wait for.
+        let mut err = std::io::stderr();
         run(std::env::args_os().collect(), &mut Streams::new(&mut out, &mut err))
     });
     // The panic hook has already printed the message; a panic is a defect: exit code 1.

@@ -109,6 +109,11 @@ fn every_verb_fits_when_it_succeeds_and_when_it_fails() {
     let vector = root("tests/vectors/01-rsa-server/response.der");
     std::fs::copy(&vector, f.file("response.der")).unwrap();
     f.write_secret("p12", "p12\n");
+    f.write("requests.csv", "nickname,subject\nbulk1,CN=bulk1\nbulk2,CN=bulk2\n");
+    f.write(
+        "refused.csv",
+        "nickname,subject,profile\nbulk3,CN=bulk3,\nbulk4,CN=bulk4,standin-fail-7\n",
+    );
     let make = ["req", "-x509", "-nodes", "-subj", "/CN=protection", "-out", "protection.pem"];
     let key = ["-newkey", "rsa:2048", "-keyout", "key.pem", "-addext", "keyUsage=keyEncipherment"];
     tool("openssl", f.path(), &[&make[..], &key].concat());
@@ -117,7 +122,15 @@ fn every_verb_fits_when_it_succeeds_and_when_it_fails() {
     let (mut good, mut bad) = (BTreeSet::new(), BTreeSet::new());
     let mut run = |args: &str, fails: bool| {
         let words: Vec<&str> = args.split_whitespace().chain(["--output", "json"]).collect();
-        let said = nss_cmc(f.path(), &words);
+        let mut said = nss_cmc(f.path(), &words);
+        if args.starts_with("bulk") {
+            // A line for each request, and one for all.
+            let (requests, all) = said.out.trim_end().rsplit_once('\n').unwrap_or(("", &said.out));
+            for line in requests.lines() {
+                judge.accepts(args, &serde_json::from_str(line).unwrap());
+            }
+            said.out = all.to_owned();
+        }
         let value = said.json();
         assert_eq!(value["failed"], fails, "{args}: {value:#}");
         judge.accepts(args, &value);
@@ -139,6 +152,7 @@ fn every_verb_fits_when_it_succeeds_and_when_it_fails() {
         format!("enroll {agent} {www} --nickname www --check --diff"),
         format!("enroll {agent} {www} --nickname www"),
         format!("enroll {agent} {www} --nickname www"),
+        format!("bulk requests.csv {agent} --key-type ec:nistp256"),
         format!("certmonger install --name cmc --print {agent}"),
         format!("enroll {at} --signer agent --profile standin-pending {www} --nickname later"),
         format!("csr create {db} {www} --out www.csr"),
@@ -195,6 +209,7 @@ fn every_verb_fits_when_it_succeeds_and_when_it_fails() {
         format!("enroll {at} --signer agent --profile standin-wrong-nonce {www} --nickname bad2"),
         format!("enroll {gone} --ca {} --profile p --signer a {www} --nickname a", ca.url),
         "enroll".into(),
+        format!("bulk refused.csv {agent} --key-type ec:nistp256"),
         "doctor".into(),
         "certmonger install".into(),
         format!("csr create {gone} {www}"),

@@ -118,6 +118,7 @@ fn help() {
     for verb in [
         "",
         "enroll",
+        "bulk",
         "doctor",
         "cert",
         "cert import",

@@ -11,7 +11,7 @@ use super::enroll_report as report;
 use crate::cli::report::Report;
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::doctor::DoctorSpec;
-use nss_cmc::client::enroll::{DEFAULT_KEY, EnrollSpec, Event, check, enroll};
+use nss_cmc::client::enroll::{DEFAULT_KEY, EnrollSpec, Event, Order, check, enroll};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Trust;
 
@@ -141,6 +141,28 @@ impl EnrollArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
         self.request.warnings(&self.database)
+    }
+
+    /// Returns what is about the certificate, for `bulk`.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn order(self) -> Result<Order> {
+        self.ca.config()?.submit_url()?;
+        self.expected.check()?;
+        self.request.check_names()?;
+        Ok(Order {
+            names: self.request.names(),
+            key: self.request.key_type,
+            subject: self.request.subject.unwrap_or_default(),
+            nickname: self.request.nickname.unwrap_or_default(),
+            profile: Some(self.ca.profile),
+            issuer: self.expected.issuer,
+            usages: self.expected.usage,
+            require_names: self.expected.require_names,
+            trust: self.trust,
+            chain_file: self.chain_out,
+        })
     }
 
     /// Returns the enrollment as `doctor` examines it. A shared secret is read only if an option

@@ -97,7 +97,7 @@ pub struct RequestArgs {
     /// Subject of the new certificate, the most specific part first
     #[arg(long, value_name = "DN")]
     #[arg(help_heading = NAMES)]
-    subject: Option<String>,
+    pub subject: Option<String>,
 
     /// DNS name to request (repeatable)
     #[arg(long, value_name = "NAME", conflicts_with = "csr")]
@@ -139,12 +139,20 @@ impl RequestArgs {
     /// # Errors
     /// [`Kind::Usage`]; as [`SharedSecretArgs::shared`].
     pub fn checked(&self) -> Result<Requester> {
+        self.check_names()?;
+        self.requester()
+    }
+
+    /// Checks nickname and subject.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`].
+    pub fn check_names(&self) -> Result<()> {
         if let Some(name) = self.nickname.as_ref().filter(|n| n.chars().any(char::is_control)) {
             return Err(Error::new(Kind::Usage, format!("invalid nickname {name:?}"))
                 .because("it contains a control character, such as a line break"));
         }
-        self.check_subject()?;
-        self.requester()
+        self.check_subject()
     }
 
     /// Checks the subject.
@@ -170,12 +178,16 @@ impl RequestArgs {
         if let Some(csr) = &self.csr {
             return KeySource::Csr(csr.clone());
         }
-        let names = [("dns", &self.dns), ("ip", &self.ip), ("email", &self.email)];
         KeySource::New {
             spec: self.key_type,
             subject: self.subject.clone().unwrap_or_default(),
-            names: AltNames::tagged(&names),
+            names: self.names(),
         }
+    }
+
+    /// Returns the alternative names to request.
+    pub fn names(&self) -> AltNames {
+        AltNames::tagged(&[("dns", &self.dns), ("ip", &self.ip), ("email", &self.email)])
     }
 
     /// Returns who requests, for a check without a request. A shared secret is read only if an option

@@ -1,6 +1,7 @@
 //! The commands of nss-cmc: arguments, and reports as text or JSON.
 
 pub(crate) mod args;
+mod bulk;
 mod ca;
 pub mod cert;
 mod certmonger;
@@ -76,6 +77,8 @@ enum Output {
 enum Command {
     /// Generate a key, enroll its certificate, and import it
     Enroll(Box<enroll::EnrollArgs>),
+    /// Enroll the certificates that a file lists, one a line
+    Bulk(Box<bulk::BulkArgs>),
     /// Check whether an enrollment will work; nothing is changed
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(Box<doctor::DoctorArgs>),
@@ -282,6 +285,10 @@ fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: Other
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
             ("enroll", enroll::run(*args, &mut tell))
         }
+        Command::Bulk(args) => {
+            warn(std::mem::take(&mut warnings), streams);
+            ("bulk", bulk::run(*args, output, streams))
+        }
         Command::Doctor(args) => ("doctor", doctor::run(*args)),
         Command::Cert { command } => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -350,6 +357,7 @@ impl Command {
             | Command::Status(_)
             | Command::SharedToken(_)
             | Command::Certmonger(_)
+            | Command::Bulk(_)
             | Command::Doctor(_)
             | Command::Config { .. }
             | Command::Schema(_)
@@ -363,6 +371,7 @@ impl Command {
     fn warnings(&self) -> Vec<String> {
         match self {
             Command::Enroll(args) => args.warnings(),
+            Command::Bulk(args) => args.warnings(),
             Command::Doctor(args) => args.warnings(),
             Command::Cert { command } => command.warnings(),
             Command::Certmonger(args) => args.warnings(),

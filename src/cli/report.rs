@@ -22,6 +22,9 @@ pub struct Report {
     pub schema: &'static str,
     /// The command (`enroll`).
     pub command: String,
+    /// With `bulk`: the line of the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
     /// Whether anything was changed: key, certificate, trust, or the CA's records.
     pub changed: bool,
     /// Whether it failed.
@@ -61,6 +64,7 @@ impl Report {
         Report {
             schema: SCHEMA,
             command: command.to_owned(),
+            line: None,
             changed,
             failed: false,
             status: status.to_owned(),

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::report::{LeftBehind, Report, SCHEMA};
 use super::{
-    HelpShown, ca, cert, certmonger, cmc, cmc_apart, config, csr, db, doctor, enroll_result, key,
-    pkcs12, revoke, shared_token, status, token, version,
+    HelpShown, bulk, ca, cert, certmonger, cmc, cmc_apart, config, csr, db, doctor, enroll_result,
+    key, pkcs12, revoke, shared_token, status, token, version,
 };
 use nss_cmc::error::{Error, Kind, Result};
 
@@ -34,6 +34,7 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 
 /// The result of each verb on success.
 const RESULTS: &[(&str, Make)] = &[
+    ("bulk", of::<bulk::BulkEnrolled>),
     ("ca chain", of::<ca::ChainFetched>),
     ("ca find", of::<ca::RecordsFound>),
     ("ca show", of::<ca::Recorded>),

@@ -88,8 +88,13 @@ impl Config {
     }
 }
 
+/// Sends a message to an endpoint for a [`Connection`]; the endpoint may learn from the reply.
+pub(super) type Poster<'a> = Box<dyn FnMut(&mut Endpoint, &[u8]) -> Result<Reply> + 'a>;
+
 /// A connection to the CA's endpoint for CMC requests.
 pub struct Connection<'a> {
+    /// Sends messages instead of the transport.
+    poster: Option<Poster<'a>>,
     database: Option<&'a Database>,
     transport: Transport<'a>,
     endpoint: Endpoint,
@@ -107,6 +112,7 @@ impl<'a> Connection<'a> {
         identity: Option<Identity>,
     ) -> Result<Connection<'a>> {
         Ok(Connection {
+            poster: None,
             database: Some(database),
             endpoint: Endpoint::new(config.submit_url()?, config.est_encoding),
             transport: config.transport(Some(database), identity)?,
@@ -128,6 +134,7 @@ impl<'a> Connection<'a> {
     ) -> Result<Connection<'a>> {
         let (url, encoding) = (config.ca.clone(), config.est_encoding);
         Ok(Connection {
+            poster: None,
             database,
             endpoint: if est { Endpoint::est(url, encoding) } else { Endpoint::new(url, encoding) },
             transport: config.transport(database, identity)?,
@@ -138,6 +145,23 @@ impl<'a> Connection<'a> {
     /// Returns the transport, for other requests over the same connection.
     pub fn transport(&mut self) -> &mut Transport<'a> {
         &mut self.transport
+    }
+
+    /// Has messages sent by `poster` from now on.
+    pub(super) fn post_by(&mut self, poster: Poster<'a>) {
+        self.poster = Some(poster);
+    }
+
+    /// Sends messages to the endpoint of `config` from now on: another profile of the same CA.
+    ///
+    /// # Errors
+    /// As [`Config::submit_url`].
+    pub(super) fn turn_to(&mut self, config: &Config) -> Result<()> {
+        let url = config.submit_url()?;
+        if self.endpoint.url() != &url {
+            self.endpoint = Endpoint::new(url, config.est_encoding);
+        }
+        Ok(())
     }
 
     /// Returns the endpoint that messages are sent to.
@@ -169,7 +193,10 @@ impl<'a> Connection<'a> {
     /// # Errors
     /// As [`Transport::post`].
     pub fn post(&mut self, message: &[u8]) -> Result<Answer> {
-        let reply = self.endpoint.post(&mut self.transport, message)?;
+        let reply = match &mut self.poster {
+            Some(poster) => poster(&mut self.endpoint, message)?,
+            None => self.endpoint.post(&mut self.transport, message)?,
+        };
         Ok(Answer { endpoint: self.endpoint.clone(), reply })
     }
 

@@ -213,13 +213,14 @@ pub(super) fn encode(session: &Session, spec: &CsrSpec, key: &RequestKey) -> Res
         Format::Pkcs10 => {
             extensions.extend(id.map(|id| x509::subject_key_identifier(&id)));
             let (extensions, attributes) = (&extensions, spec.extensions.attributes.clone());
-            certification_request(CsrParts { subject, spki, extensions, attributes }, private)?
+            let parts = CsrParts { subject, spki, extensions, attributes };
+            key.sign_with(|signer| certification_request(parts, signer))?
         }
         Format::Crmf(pop, archive) => {
             extensions.extend(id.map(|id| crmf::subject_key_identifier(&id)));
             let archive = archive.as_ref().map(|a| a.options(session, private)).transpose()?;
             let parts = CrmfParts { subject, spki, extensions, archive, pop: *pop };
-            cert_req_messages(parts, private)?
+            key.sign_with(|signer| cert_req_messages(parts, signer))?
         }
     };
     key.check()?;

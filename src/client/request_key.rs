@@ -1,5 +1,7 @@
 //! The key of a request, and whether a run keeps or deletes it.
 
+use std::cell::RefCell;
+
 use super::find_key;
 use super::session::Session;
 use crate::algorithm::KeySpec;
@@ -18,6 +20,8 @@ use crate::nss::{Certificate, Fault, KeyFlags, KeyPair, PrivateKey, Token};
 pub struct RequestKey {
     /// `None` once it is deleted.
     halves: Option<Halves>,
+    /// A session copy, which signs faster, for the first signature.
+    session: RefCell<Option<PrivateKey>>,
     watch: Option<Watch>,
     /// Subject or nickname of the certificate, for the label.
     purpose: String,
@@ -65,10 +69,12 @@ impl RequestKey {
         purpose: &str,
     ) -> Result<RequestKey> {
         let watch = Watch::begin();
-        let pair = token.generate(spec, flags, &unfinished_label(purpose))?;
+        let label = unfinished_label(purpose);
+        let (pair, session) = token.generate_for_request(spec, flags, &label)?;
         match pair.public.spki().and_then(|spki| Ok((spki, pair.private.id()?))) {
             Ok((spki, id)) => Ok(RequestKey {
                 halves: Some(Halves::Pair(pair)),
+                session: RefCell::new(session),
                 watch: Some(watch),
                 purpose: purpose.to_owned(),
                 resumed: false,
@@ -97,6 +103,7 @@ impl RequestKey {
         let (halves, purpose) = (Some(Halves::Pair(pair)), purpose.to_owned());
         Ok(RequestKey {
             halves,
+            session: RefCell::default(),
             watch,
             purpose,
             resumed: true,
@@ -125,6 +132,7 @@ impl RequestKey {
     fn found(private: PrivateKey, watch: Option<Watch>, spki: Vec<u8>, id: Vec<u8>) -> RequestKey {
         RequestKey {
             halves: Some(Halves::Found(private)),
+            session: RefCell::default(),
             watch,
             purpose: String::new(),
             resumed: false,
@@ -174,6 +182,17 @@ impl RequestKey {
             Some(Halves::Pair(pair)) => Ok(&pair.private),
             Some(Halves::Found(key)) => Ok(key),
             None => Err(Error::new(Kind::Internal, "generated key pair has no private key")),
+        }
+    }
+
+    /// Signs a request with `sign`: with a session copy, if there is one, which is dropped then.
+    ///
+    /// # Errors
+    /// As [`RequestKey::private`]; those of `sign`.
+    pub(super) fn sign_with<T>(&self, sign: impl FnOnce(&PrivateKey) -> Result<T>) -> Result<T> {
+        match self.session.take() {
+            Some(copy) => sign(&copy),
+            None => sign(self.private()?),
         }
     }
 

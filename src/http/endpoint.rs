@@ -42,6 +42,11 @@ impl Endpoint {
         Endpoint { url, framing: Framing::Est(encoding) }
     }
 
+    /// Returns its URL.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// Sends a message (DER). An EST server of unknown encoding gets DER first, and base64 if it
     /// could not read that.
     ///

@@ -95,8 +95,8 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// Sends requests one after another: each POST once, over a new connection; a GET may reuse an open
-/// connection.
+/// Sends requests one after another: each POST once, over a new connection unless it is
+/// [kept open](Transport::keep_open); a GET may reuse an open connection.
 pub struct Transport<'db> {
     /// Holds the connections, whose `SSL_CTX`s point into `easy`; so it must be dropped first.
     multi: Multi,
@@ -112,6 +112,7 @@ pub struct Transport<'db> {
     overlooked: Vec<Overlooked>,
     transcript: Option<Vec<Exchange>>,
     keeps_cookies: bool,
+    keeps_open: bool,
 }
 
 /// A request and its reply, recorded for debugging.
@@ -149,6 +150,7 @@ impl<'db> Transport<'db> {
             overlooked: Vec::new(),
             transcript: None,
             keeps_cookies: false,
+            keeps_open: false,
         })
     }
 
@@ -167,6 +169,13 @@ impl<'db> Transport<'db> {
         std::mem::take(&mut self.overlooked)
     }
 
+    /// Sends each POST over the connection of the one before from now on, for many requests to one
+    /// server. When the server closes it in the middle of an exchange, the request still is not sent
+    /// again: it can't be rewound, and curl gives up.
+    pub(crate) fn keep_open(&mut self) {
+        self.keeps_open = true;
+    }
+
     /// Sends `body` with the given media type, an exact `Content-Length` and no `Expect`. It is
     /// sent once, over a new connection: on a connection that the server had closed meanwhile, curl
     /// would silently send it again, though the server may have processed it.
@@ -180,8 +189,9 @@ impl<'db> Transport<'db> {
     /// [`Kind::Interrupted`]. [`Error::was_sent`] is set unless it is certain that no part of the
     /// request was sent: the TLS handshake with the server was never finished.
     pub fn post(&mut self, url: &str, body: &[u8], content_type: &str) -> Result<Reply> {
+        let fresh = !self.keeps_open;
         self.exchange(url, true, body, |easy| {
-            easy.fresh_connect(true)?;
+            easy.fresh_connect(fresh)?;
             easy.post(true)?;
             easy.post_field_size(body.len() as u64)?;
             headers(easy, &[&format!("Content-Type: {content_type}"), "Expect:"])

@@ -1,6 +1,7 @@
 //! Certificates: finds, imports and deletes them, sets trust, verifies for a usage.
 
 use std::ffi::{CStr, CString};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use nss_sys as sys;
@@ -231,6 +232,13 @@ impl Certificate {
     }
 }
 
+/// Returns the lock on the nicknames of certificates: an import changes the one of a certificate that
+/// another thread may have, too.
+fn nicknames() -> MutexGuard<'static, ()> {
+    static NICKNAMES: Mutex<()> = Mutex::new(());
+    NICKNAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Token {
     /// Imports a certificate beside its key under `nickname`; NSS sets CKA_ID from the public key.
     /// Trust is not changed. C: `PK11_ImportCert`.
@@ -239,6 +247,7 @@ impl Token {
     /// [`Kind::Refused`] with the NSS fault.
     pub fn import(&self, certificate: &Certificate, nickname: &str) -> Result<()> {
         let c_name = c_text(nickname, nickname)?;
+        let _alone = nicknames();
         fault::status("PK11_ImportCert", || {
             // SAFETY: slot, certificate and string are live; an invalid handle means "find the key
             // by the certificate's public key" (pk11pub.h).
@@ -371,9 +380,10 @@ impl Certificate {
     /// Returns its present nickname, with `token:` in front unless it is in the internal token. A
     /// copy, because an import changes the field.
     pub fn nickname(&self) -> Option<String> {
+        let _unchanged = nicknames();
         // SAFETY: the certificate is live; only the address of its field is taken.
         let field = unsafe { &raw const (*self.as_ptr()).nickname };
-        // SAFETY: the field is a pointer, read once; no other thread runs (handles aren't Send).
+        // SAFETY: the field is a pointer, read once; no other thread imports meanwhile.
         let raw = unsafe { field.read() };
         if raw.is_null() {
             return None;

@@ -34,6 +34,23 @@ pub struct Database {
     pub(super) beside: Vec<Beside>,
 }
 
+/// An open database for other threads. Handles stay in the thread that made them; NSS itself may be
+/// called by any.
+#[derive(Debug, Clone)]
+pub struct SharedDatabase {
+    guard: Guard,
+    name: String,
+    access: Access,
+}
+
+impl SharedDatabase {
+    /// Returns the database for this thread; its tokens are logged in, as they are in the others.
+    pub fn database(&self) -> Database {
+        let SharedDatabase { guard, name, access } = self.clone();
+        Database { guard, name, access, beside: Vec::new() }
+    }
+}
+
 impl std::fmt::Debug for Context {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Context")
@@ -186,6 +203,11 @@ impl Database {
         .map_err(|f| Error::new(Kind::Database, "cannot start NSS").because(f))?;
         let guard = Arc::new(Context { raw: Some(raw), directory: None });
         Ok(Database { guard, name: "(none)".into(), access: Access::ReadOnly, beside: Vec::new() })
+    }
+
+    /// Returns the database for other threads, which must drop it before it is closed.
+    pub fn shared(&self) -> SharedDatabase {
+        SharedDatabase { guard: self.guard.clone(), name: self.name.clone(), access: self.access }
     }
 
     /// Shuts NSS down. C: `NSS_ShutdownContext`.

@@ -27,7 +27,23 @@ impl Token {
     ///
     /// # Errors
     /// [`Kind::Refused`] when the token refuses (size, curve, policy, read-only, disk full).
-    pub fn generate(&self, spec: KeySpec, mut flags: KeyFlags, label: &str) -> Result<KeyPair> {
+    pub fn generate(&self, spec: KeySpec, flags: KeyFlags, label: &str) -> Result<KeyPair> {
+        self.generate_for_request(spec, flags, label).map(|(pair, _)| pair)
+    }
+
+    /// As [`Token::generate`]; also returns the session key that a permanent one was copied from, if
+    /// there is one. It signs without the password key that NSS before 3.90 derives for each use of a
+    /// key in its database: twice for an EC key, twelve times for an RSA key. It must be dropped before
+    /// the key is looked up by its id: NSS could return the session key, and destroy it twice.
+    ///
+    /// # Errors
+    /// As [`Token::generate`].
+    pub fn generate_for_request(
+        &self,
+        spec: KeySpec,
+        mut flags: KeyFlags,
+        label: &str,
+    ) -> Result<(KeyPair, Option<PrivateKey>)> {
         if matches!(spec, KeySpec::MlDsa(_)) && !self.offers(sys::CKM_ML_DSA_KEY_PAIR_GEN) {
             return Err(no_ml_dsa(&self.name()));
         }
@@ -36,16 +52,21 @@ impl Token {
         // SAFETY: the slot is live (pk11pub.h).
         let read_only = unsafe { sys::PK11_IsReadOnly(self.as_ptr()) } != 0;
         if !flags.permanent || read_only {
-            return self.generate_pair(spec, flags).map_err(|f| self.not_generated(spec, f));
+            let made = self.generate_pair(spec, flags).map_err(|f| self.not_generated(spec, f));
+            return made.map(|pair| (pair, None));
         }
         let session = KeyFlags { permanent: false, ..flags };
         let Ok(pair) = self.generate_pair(spec, session) else {
             // The token can't generate session keys.
-            return self.generate_directly(spec, flags, label);
+            return self.generate_directly(spec, flags, label).map(|pair| (pair, None));
         };
         let id = pair.private.id().unwrap_or_default();
-        match self.make_permanent(pair, label) {
-            Ok(pair) => Ok(pair),
+        let KeyPair { private: session, public } = pair;
+        let copied = self.copy_to_token(&session, &public, label);
+        // Only token keys are looked up by id below.
+        let session = copied.is_ok().then_some(session);
+        match copied {
+            Ok(private) => Ok((KeyPair { private, public }, session)),
             Err(f) if !id.is_empty() && self.find_key(&id).is_some() => {
                 let id = to_hex(&id);
                 let left = format!("a key is left in the token, id {id}, label {label:?}");
@@ -54,7 +75,7 @@ impl Token {
             // No key is in the token, and none fits.
             Err(f) if self.disk_is_full() => Err(self.not_generated(spec, f)),
             // The token can't copy session keys.
-            Err(_) => self.generate_directly(spec, flags, label),
+            Err(_) => self.generate_directly(spec, flags, label).map(|pair| (pair, None)),
         }
     }
 
@@ -119,6 +140,17 @@ impl Token {
     /// `PK11_ConvertSessionPrivKeyToTokenPrivKey`.
     pub(super) fn make_permanent(&self, pair: KeyPair, label: &str) -> Made {
         let KeyPair { private, public } = pair;
+        let private = self.copy_to_token(&private, &public, label)?;
+        Ok(KeyPair { private, public })
+    }
+
+    /// Labels a session key and copies it to the token, with its public half.
+    fn copy_to_token(
+        &self,
+        private: &PrivateKey,
+        public: &PublicKey,
+        label: &str,
+    ) -> std::result::Result<PrivateKey, Fault> {
         // Some tokens support no label; the key works without one.
         private.set_label(label).ok();
         let raw = fault::pointer("PK11_ConvertSessionPrivKeyToTokenPrivKey", || {
@@ -131,16 +163,15 @@ impl Token {
                 )
             }
         })?;
-        drop(private);
         // SAFETY: PK11_ConvertSessionPrivKeyToTokenPrivKey handed over a reference.
         let private = unsafe { PrivateKey::from_raw(self.guard(), raw) };
         // Store the public key too, as direct generation does: without a login NSS uses it to
         // detect that a certificate has a key, and not every token reveals the point of an EC key.
-        if let Err(fault) = self.import_public(&public) {
+        if let Err(fault) = self.import_public(public) {
             private.delete()?;
             return Err(fault);
         }
-        Ok(KeyPair { private, public })
+        Ok(private)
     }
 
     /// Stores a public key in the token, beside its private key. C: `PK11_ImportPublicKey`.

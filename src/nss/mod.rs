@@ -33,7 +33,7 @@ use std::ptr::NonNull;
 use nss_sys as sys;
 
 pub use cert::{Certificate, Trust, TrustFlags};
-pub use database::{Access, Database};
+pub use database::{Access, Database, SharedDatabase};
 pub use descriptor::was_closed;
 pub(crate) use descriptor::{duplicate, is_ignored};
 pub use exposed::{current_directory, exposed};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod apart;
+mod bulk;
 mod cmc_revoke;
 #[path = "../common/mod.rs"]
 mod common;

@@ -47,6 +47,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         verbs: &[
             "enroll",
+            "bulk",
             "csr create",
             "cmc build",
             "cmc send",
@@ -59,7 +60,7 @@ pub const SETTINGS: &[Setting] = &[
         ..same("token")
     },
     Setting { is_path: true, ..same("password-file") },
-    Setting { verbs: &["enroll", "cmc send"], ..same("profile") },
+    Setting { verbs: &["enroll", "bulk", "cmc send"], ..same("profile") },
     Setting { key: "revoke-profile", verbs: &["revoke"], ..same("profile") },
     Setting {
         unless: &["shared-secret-file", "shared-secret-fd", "shared-secret-env"],
@@ -69,7 +70,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting { is_path: true, needs: Some("signer"), ..same("signer-db") },
     Setting { needs: Some("identification"), ..same("pop-link") },
     Setting { needs: Some("identification"), ..same("proof-digest") },
-    Setting { verbs: &["enroll", "csr create", "cmc build"], ..same("key-type") },
+    Setting { verbs: &["enroll", "bulk", "csr create", "cmc build"], ..same("key-type") },
     Setting { needs: Some("archive-to"), ..same("wrap") },
     Setting { needs: Some("archive-to"), ..same("oaep") },
     same("allow-unsigned-response"),

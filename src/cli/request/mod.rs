@@ -123,6 +123,38 @@ fn parse(content: &[u8], leaf: &Command, is_given: &dyn Fn(&Arg) -> bool) -> Che
     Ok(request)
 }
 
+/// Returns the options in a JSON object, by their long names, with the words of their values; none of a
+/// switch that is false is returned. Only some `keys` are allowed.
+///
+/// # Errors
+/// The reason.
+pub fn options(
+    content: &[u8],
+    leaf: &Command,
+    keys: &[&str],
+) -> std::result::Result<Vec<(String, Vec<OsString>)>, String> {
+    let members = match Json::parse(content)? {
+        Json::Object(members) => members,
+        other => return Err(format!("expected a JSON object, found {}", other.kind())),
+    };
+    let mut request = Request::default();
+    for (key, value) in members {
+        let key = key.replace('-', "_");
+        if !keys.contains(&key.as_str()) {
+            let near = nearest(&key, keys);
+            let near = near.first().map(|near| format!("; did you mean {near}?"));
+            return Err(format!("unknown key {key:?}{}", near.unwrap_or_default()));
+        }
+        request.option(leaf, &key, &value)?;
+    }
+    let long = |id: &clap::Id| {
+        let arg = leaf.get_arguments().find(|arg| arg.get_id() == id);
+        arg.and_then(Arg::get_long).unwrap_or_default().to_owned()
+    };
+    let given = request.options.iter().filter_map(|(id, words)| Some((long(id), words.clone()?)));
+    Ok(given.collect())
+}
+
 impl Request {
     /// Adds the secret of a key.
     fn secret(

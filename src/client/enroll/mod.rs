@@ -3,6 +3,7 @@
 mod accept;
 mod asked;
 mod build;
+mod bulk;
 mod check;
 mod confirm;
 mod enrolled;
@@ -39,6 +40,7 @@ use crate::nss::{Access, Database, Trust, Usage};
 pub use accept::{AcceptSpec, accept};
 use asked::Asked;
 pub use build::{BuildSpec, Built, build};
+pub use bulk::{BulkSpec, Done, Order, Orders, bulk};
 pub use check::check;
 pub use enrolled::{
     Described, Enrolled, Issued, IssuedKey, Mended, Notice, Outcome, Predicted, Prediction,
@@ -49,6 +51,7 @@ use grant::Wanted;
 use maker::{Maker, place_signer};
 use pending::Slip;
 use previous::Previous;
+use resume::Unfinished;
 use round_trips::RoundTrips;
 pub use round_trips::{Requester, Shared};
 
@@ -205,7 +208,9 @@ pub fn enroll(spec: EnrollSpec, tell: &mut dyn FnMut(Event)) -> Result<Enrolled>
     let job = Job { session: &session, nickname: nickname.as_deref(), spec: &spec };
     let mut enrolled = match &spec.key {
         KeySource::Csr(path) => job.with_csr(path, tell)?,
-        KeySource::New { spec: key, subject, names } => job.with_key(*key, subject, names, tell)?,
+        KeySource::New { spec: key, subject, names } => {
+            job.with_key(*key, subject, names, None, tell)?
+        }
     };
     enrolled.notices.extend(session.close().err().map(Notice::NotClosed));
     drop(lock);
@@ -329,15 +334,16 @@ impl<'a> Job<'a> {
     }
 
     /// Enrolls with a new key, with the key of an earlier run that was not completed, or with that of
-    /// the certificate that is replaced.
+    /// the certificate that is replaced. `prepared` is a connection for several enrollments.
     fn with_key(
         &self,
         key: Option<KeySpec>,
         subject: &str,
         names: &AltNames,
+        prepared: Option<&mut RoundTrips<'_>>,
         tell: &mut dyn FnMut(Event),
     ) -> Result<Enrolled> {
-        let text = subject;
+        let subject_text = subject;
         let (subject, extensions, asked) = self.requested(subject, names)?;
         let (maker, destination) = (self.maker(), self.destination());
         let named = maker.named(&subject)?;
@@ -352,9 +358,27 @@ impl<'a> Job<'a> {
             }
             Existing::Ask { strict, replaces } => (strict, replaces),
         };
-        let mut unfinished = maker.unfinished(&named, kind);
+        let unfinished = maker.unfinished(&named, kind);
         drop(named);
-        let mut round_trips = self.round_trips()?;
+        let purpose = self.nickname.unwrap_or(subject_text);
+        let wish =
+            Wish { key, kind, purpose, subject, extensions, asked, strict, replaces, unfinished };
+        match prepared {
+            Some(round_trips) => self.request(wish, round_trips, tell),
+            None => self.request(wish, &mut self.round_trips()?, tell),
+        }
+    }
+
+    /// Requests the certificate, and stores it.
+    fn request(
+        &self,
+        wish: Wish<'_>,
+        round_trips: &mut RoundTrips<'_>,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Enrolled> {
+        let Wish { key, kind, purpose, subject, extensions, asked, strict, replaces, .. } = wish;
+        let mut unfinished = wish.unfinished;
+        let (maker, destination) = (self.maker(), self.destination());
         let same_key = self.key_to_reuse(replaces.as_ref(), key)?;
         let place = self.spec.chain_file.as_deref().map(output::Reserved::take).transpose()?;
         if let Some(key) = &same_key {
@@ -362,7 +386,6 @@ impl<'a> Job<'a> {
         }
         let kept_trust = destination.kept_trust(replaces.as_ref(), &mut unfinished.notices);
         let old_id = same_key.as_ref().map(|key| key.id.clone());
-        let purpose = self.nickname.unwrap_or(text);
         let recovered = self.recover(&subject, &asked, &mut unfinished)?;
         let is_recovered = recovered.is_some();
         let (key, slip, proven) = match recovered {
@@ -381,7 +404,7 @@ impl<'a> Job<'a> {
                 };
                 unfinished.notices.extend(self.orphans(true));
                 let request = Certifiable { subject, extensions, asked: &asked };
-                self.certify(key, request, &mut round_trips, &mut unfinished.notices, tell)?
+                self.certify(key, request, round_trips, &mut unfinished.notices, tell)?
             }
         };
         let slip = slip.or_else(|| self.slip(&key.id, &asked).ok());
@@ -492,6 +515,23 @@ impl<'a> Job<'a> {
             "each run continues with this key; to use a new key, delete it: certutil -F -d {database}{token} -k {id}"
         ))
     }
+}
+
+/// What a certificate is requested for.
+struct Wish<'a> {
+    /// Type and size of the key, if given.
+    key: Option<KeySpec>,
+    /// Type and size of the key.
+    kind: KeySpec,
+    /// Nickname or subject, for the label of the key.
+    purpose: &'a str,
+    /// DER of the subject.
+    subject: Vec<u8>,
+    extensions: Extensions,
+    asked: Asked,
+    strict: bool,
+    replaces: Option<Previous>,
+    unfinished: Unfinished,
 }
 
 /// What a key is certified for.
