@@ -237,7 +237,9 @@ impl Failure<'_> {
             .hint(hint)
             .retry(true);
         }
-        if error.is_got_nothing() || error.is_send_error() || error.is_recv_error() {
+        // A request that must not be sent again was to be rewound for a new connection.
+        let died = error.code() == curl_sys::CURLE_SEND_FAIL_REWIND;
+        if died || error.is_got_nothing() || error.is_send_error() || error.is_recv_error() {
             let hint = if target.tls && has_client {
                 "see the server's log: it may have refused the client certificate"
             } else {

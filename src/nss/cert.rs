@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nss_sys as sys;
 
+use super::alone::alone;
 use super::database::{Database, c_text, not_written};
 use super::fault::{self, Fault};
 use super::handle::{Borrowed, CertList, Owned, bytes, handle};
@@ -181,6 +182,7 @@ impl Database {
     pub fn set_trust(&self, certificate: &Certificate, trust: &Trust) -> Result<()> {
         let mut flags = trust.flags()?;
         // SAFETY: the certificate is live; the trust is only read (cert.h).
+        let _alone = alone();
         fault::status("CERT_ChangeCertTrust", || unsafe {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
         })
@@ -213,6 +215,7 @@ impl Database {
     ) -> std::result::Result<(), Fault> {
         let mut flags = flags.0;
         // SAFETY: the certificate is live; the trust is only read (cert.h).
+        let _alone = alone();
         fault::status("CERT_ChangeCertTrust", || unsafe {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
         })
@@ -247,7 +250,8 @@ impl Token {
     /// [`Kind::Refused`] with the NSS fault.
     pub fn import(&self, certificate: &Certificate, nickname: &str) -> Result<()> {
         let c_name = c_text(nickname, nickname)?;
-        let _alone = nicknames();
+        let _unchanged = nicknames();
+        let _alone = alone();
         fault::status("PK11_ImportCert", || {
             // SAFETY: slot, certificate and string are live; an invalid handle means "find the key
             // by the certificate's public key" (pk11pub.h).
@@ -499,6 +503,7 @@ impl Certificate {
     pub fn delete(self) -> std::result::Result<(), Fault> {
         // SAFETY: the certificate is live; the call removes the stored object and takes no
         // reference; `self` drops its own afterwards (certdb.h).
+        let _alone = alone();
         fault::status("SEC_DeletePermCertificate", || unsafe {
             sys::SEC_DeletePermCertificate(self.as_ptr())
         })

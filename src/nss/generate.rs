@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 
 use nss_sys as sys;
 
+use super::alone::alone;
 use super::database::{disk_full, not_written};
 use super::fault::{self, Fault};
 use super::handle::Borrowed;
@@ -154,6 +155,7 @@ impl Token {
         // Some tokens support no label; the key works without one.
         private.set_label(label).ok();
         let raw = fault::pointer("PK11_ConvertSessionPrivKeyToTokenPrivKey", || {
+            let _alone = alone();
             // SAFETY: the key is live; a key of its own for the new object is handed over
             // (pk11pub.h).
             unsafe {
@@ -176,6 +178,7 @@ impl Token {
 
     /// Stores a public key in the token, beside its private key. C: `PK11_ImportPublicKey`.
     pub(super) fn import_public(&self, public: &PublicKey) -> std::result::Result<(), Fault> {
+        let _alone = alone();
         fault::clear();
         // SAFETY: slot and key are live; NSS keeps slot and object in the key, which owns both
         // (pk11pub.h).
@@ -226,6 +229,7 @@ impl Token {
         let (on, mask) = flags.uses.flags();
         let mut public = std::ptr::null_mut();
         let private = fault::pointer("PK11_GenerateKeyPairWithOpFlags", || {
+            let _alone = flags.permanent.then(alone);
             // SAFETY: the slot is live; `parameters` is what the mechanism wants (PK11RSAGenParams,
             // a SECItem with ECParameters, or a CK_ML_DSA_PARAMETER_SET_TYPE) and outlives the call.
             unsafe {

@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 
 use nss_sys as sys;
 
+use super::alone::alone;
 use super::database::Database;
 use super::digest::hash;
 use super::fault::{self, Fault};
@@ -157,6 +158,7 @@ impl PublicKey {
         let (raw, _guard) = self.into_raw();
         // SAFETY: the call consumes the reference while the guard keeps NSS initialised; for a
         // session object it only frees it (pk11pub.h).
+        let _alone = alone();
         fault::status("PK11_DeleteTokenPublicKey", || unsafe {
             sys::PK11_DeleteTokenPublicKey(raw)
         })
@@ -238,6 +240,7 @@ impl PrivateKey {
     pub fn set_label(&self, label: &str) -> std::result::Result<(), Fault> {
         let text = CString::new(label.replace('\0', " ")).unwrap_or_default();
         // SAFETY: the key is live; the string is NUL-terminated and only read (pk11pub.h).
+        let _alone = alone();
         fault::status("PK11_SetPrivateKeyNickname", || unsafe {
             sys::PK11_SetPrivateKeyNickname(self.as_ptr(), text.as_ptr())
         })
@@ -252,6 +255,7 @@ impl PrivateKey {
         // SAFETY: the call deletes the object and consumes the reference while the guard keeps NSS
         // initialised. PR_TRUE: even if a certificate for it exists, which is only so when this run
         // imported it (pk11pub.h).
+        let _alone = alone();
         fault::status("PK11_DeleteTokenPrivateKey", || unsafe {
             sys::PK11_DeleteTokenPrivateKey(raw, super::pr_bool(true))
         })

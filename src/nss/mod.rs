@@ -4,6 +4,7 @@
 //! [`PrivateKey`], [`Certificate`]…) holds a guard that keeps NSS initialised; [`Database::close`]
 //! shuts NSS down and fails when a reference was leaked.
 
+mod alone;
 mod beside;
 mod cert;
 mod create;

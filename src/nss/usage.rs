@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use nss_sys as sys;
 
+use super::alone::alone;
 use super::cert::{Certificate, now};
 use super::database::{Database, not_written};
 use super::fault::{self, Fault};
@@ -254,6 +255,7 @@ impl Token {
         if object == sys::CK_INVALID_HANDLE {
             return Ok(());
         }
+        let _alone = alone();
         fault::status("PK11_DestroyTokenObject", || {
             // SAFETY: the slot is live; the handle is that of an object in it (pk11pub.h).
             unsafe { sys::PK11_DestroyTokenObject(self.as_ptr(), object) }

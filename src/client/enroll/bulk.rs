@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::round_trips::RoundTrips;
-use super::{EnrollSpec, Enrolled, Job, KeySource, RemoveOld, Requester, prepared};
+use super::{EnrollSpec, Enrolled, Job, KeySource, Outcome, RemoveOld, Requester, prepared};
 use crate::algorithm::KeySpec;
 use crate::asn1::name;
 use crate::client::connection::{Config, Connection, Reply};
@@ -271,6 +271,8 @@ impl Run<'_, '_> {
             let stop = match message {
                 Message::Post(mut endpoint, message, reply) => {
                     let sent = endpoint.post(connection.transport(), &message);
+                    let answered = sent.as_ref().is_ok_and(|reply| reply.status == 200);
+                    self.reached.fetch_or(answered, Ordering::SeqCst);
                     // A thread waits for its reply.
                     reply.send(sent.map(|sent| (endpoint, sent))).ok();
                     continue;
@@ -364,7 +366,7 @@ impl Run<'_, '_> {
             let tell = &mut |_| {};
             let outcome = job.with_key(*key, subject, names, Some(&mut *round_trips), tell);
             let answered = match &outcome {
-                Ok(_) => true,
+                Ok(enrolled) => matches!(enrolled.outcome, Outcome::Issued(_)),
                 Err(e) => e.cmc_detail().is_some(),
             };
             self.reached.fetch_or(answered, Ordering::SeqCst);
