@@ -155,15 +155,15 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: Other
     }
     let is_helper = args.get(1).is_some_and(|word| word == "certmonger")
         && args.get(2).is_none_or(|word| word != "install");
-    let command = command();
-    let filled = match layers::fill(&command, &args) {
+    let mut command = command();
+    let filled = match layers::fill(&mut command, &args) {
         Ok(filled) => filled,
         // certmonger knows its own exit statuses only.
         Err(e) if is_helper => return certmonger::give(Err(e), streams),
         Err(e) => return fail(&verb(&command, &args), &e, Vec::new(), output(&args), streams),
     };
     let args = filled.as_ref().map_or(args, |filled| filled.args.clone());
-    let parsed = command.clone().try_get_matches_from(&args).and_then(|matches| {
+    let parsed = command.try_get_matches_from_mut(&args).and_then(|matches| {
         let secrets = filled.as_ref().map(|filled| filled.secrets.clone()).unwrap_or_default();
         let cli = request::hand_over(secrets, || Cli::from_arg_matches(&matches))?;
         Ok((matches, cli))
