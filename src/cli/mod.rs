@@ -457,11 +457,12 @@ pub struct HelpShown {
     exit_codes: Vec<ExitCode>,
 }
 
-/// An exit code other than 0.
+/// An exit code.
 #[derive(Serialize, JsonSchema)]
 struct ExitCode {
     exit: u8,
-    kind: &'static str,
+    /// Null for one that is no failure.
+    kind: Option<&'static str>,
     /// Whether trying again later may help.
     retryable: bool,
     meaning: &'static str,
@@ -470,19 +471,22 @@ struct ExitCode {
 fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> Result<Report> {
     if topic == ["exit-codes"] {
         let mut report = Report::done("help", "found", false, "exit  kind          meaning");
-        let mut exit_codes = Vec::new();
-        for (exit, meaning) in NOT_FAILED {
-            report.lines.push(format!("{exit:4}  {:12}  {meaning}", ""));
-        }
-        for row in Kind::ALL {
-            report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
-            exit_codes.push(ExitCode {
-                exit: row.exit,
-                kind: row.name,
-                retryable: row.retryable,
-                meaning: row.meaning,
-            });
-        }
+        let good = NOT_FAILED.map(|(exit, meaning)| ExitCode {
+            exit,
+            kind: None,
+            retryable: false,
+            meaning,
+        });
+        let failures = Kind::ALL.iter().map(|row| ExitCode {
+            exit: row.exit,
+            kind: Some(row.name),
+            retryable: row.retryable,
+            meaning: row.meaning,
+        });
+        let exit_codes: Vec<ExitCode> = good.into_iter().chain(failures).collect();
+        report.lines.extend(exit_codes.iter().map(|code| {
+            format!("{:4}  {:12}  {}", code.exit, code.kind.unwrap_or_default(), code.meaning)
+        }));
         return Ok(report.result(HelpShown { exit_codes }));
     }
     if let [tool] = topic
