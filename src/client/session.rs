@@ -35,6 +35,9 @@ pub struct Needs<'a> {
     /// Whether trust flags are set: they are stored in the database's own token, whichever one has
     /// the certificate.
     pub trust: bool,
+    /// Certificates (DER) that the run looks up: of those in the database's own token, trust is
+    /// read before the login.
+    pub known: &'a [&'a [u8]],
 }
 
 /// The most characters of a new nickname: as many as a friendlyName may have (RFC 2985 appendix A).
@@ -164,6 +167,10 @@ impl Session {
         }
         logins.ask()?;
         let lock = lock(&database)?;
+        // After the lock, so that the trust is no older than the run. What NSS can't decode is
+        // reported where it is needed.
+        let known = needs.known.iter().filter_map(|der| database.decode_certificate(der).ok());
+        held.0.extend(known.filter(|certificate| internal.holds(certificate)));
         logins.run()?;
         let holds = |place: &&(String, Token)| {
             !database.find_certificates(&place.0).unwrap_or_default().is_empty()
@@ -281,6 +288,11 @@ impl Session {
 }
 
 impl Held {
+    /// Releases all: NSS keeps a certificate's nickname and trust flags for as long as it is held.
+    pub(super) fn release(&mut self) {
+        self.0.clear();
+    }
+
     /// Holds the signer's certificates and their issuers, as far as they are visible without a
     /// login.
     fn take(&mut self, database: &Database, token: &Token, nickname: &str) -> Result<()> {
