@@ -300,11 +300,11 @@ fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: Other
         }
         Command::Token { command } => (command.name(), token::run(command)),
         Command::Csr(args) => {
-            let mut print = |report: &mut Report| {
+            let mut print = |report: &mut Report, streams: &mut Streams<'_>| {
                 report.warnings.append(&mut warnings);
                 show(report, output, streams)
             };
-            ("csr create", csr::run(args, &mut print))
+            ("csr create", csr::run(args, streams, &mut print))
         }
         Command::Pkcs12 { command } => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
