@@ -85,8 +85,9 @@ struct Item {
 pub fn fill(command: &mut Command, args: &[OsString]) -> Result<Option<Filled>> {
     // Parsing builds the named command only: to build or to clone them all takes longer.
     let matches = match command.try_get_matches_from_mut(args) {
+        // Not a copy: a command that is built keeps its setting.
         Err(e) if e.kind() == ErrorKind::MissingRequiredArgument => {
-            command.clone().ignore_errors(true).try_get_matches_from(args)
+            super::command().ignore_errors(true).try_get_matches_from(args)
         }
         parsed => parsed,
     };
