@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-COLUMNS = "{:<14} {:<6} {:>24} {:>24} {:>8} {:>12} {:>11}"
+COLUMNS = "{:<14} {:<8} {:>24} {:>24} {:>8} {:>12} {:>11}"
 
 
 def measure(runner, prepare, command, scratch):
@@ -44,12 +44,14 @@ def spread(values, scale):
 
 
 def show(group, runs):
-    """One line for each program; the ratios are medians of those of the single rounds."""
-    floor = runs.get("floor")
+    """One line for each program; the ratios to the floor, or to NSS's tool, are medians of those of the
+    single rounds."""
+    base = next((who for who in ("floor", "pk12util", "certutil") if who in runs), None)
+    floor = runs.get(base)
     for who, values in runs.items():
         wall, cpu, peak = zip(*values)
         ratios = ["", ""]
-        if floor and who != "floor":
+        if floor and who != base:
             for i in range(2):
                 ratio = statistics.median(v[i] / f[i] for v, f in zip(values, floor) if f[i])
                 ratios[i] = "%.2f" % ratio

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Measures time, CPU and memory of the whole process for the client, the Java tools and a minimal C
-# program (the floor), in turn, with the same NSS database. bench-table.py explains the table.
+# Measures time, CPU and memory of the whole process for the client, the Java tools, a minimal C program
+# (the floor) and, for PKCS #12 files, NSS's pk12util, in turn, with the same NSS database.
+# bench-table.py explains the table.
 #
 #   scripts/bench.sh [ROUNDS]      15 rounds by default
 #
@@ -137,11 +138,26 @@ PKICertImport -d fresh -f pw -n bench -t ,, -a -i new.pem -u V
 rm new*
 X
 
+# A PKCS #12 file as the installation of Dogtag stores it: key, certificate, CA. One database has only a
+# password, the other one trusts the CA.
+new_key() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes "$@" 2>/dev/null; }
+new_key -x509 -keyout p12-ca.key -out p12-ca.pem -subj /O=bench/CN=ca -days 365
+new_key -keyout p12.key -out p12.csr -subj /O=bench/CN=user
+openssl x509 -req -in p12.csr -CA p12-ca.pem -CAkey p12-ca.key -days 365 -out p12.pem 2>/dev/null
+openssl pkcs12 -export -inkey p12.key -in p12.pem -certfile p12-ca.pem -name user -out user.p12 \
+  -passout file:pw
+for db in empty trusting; do
+  mkdir $db
+  certutil -N -d sql:$db -f pw
+done
+certutil -A -d sql:trusting -f pw -n ca -t CT,C,C -i p12-ca.pem
+
 # --- the plan: group, program, preparation, command
 plan() { printf '%s\t%s\t%s\t%s\n' "$@" >>plan; }
-java() { # GROUP PREPARATION COMMAND; run without the helper scripts, which would cost time
+# run without the helper scripts, which would cost time, and without the tests' settings of Java
+java() { # GROUP PREPARATION COMMAND
   [ "$ca" = dogtag ] || return 0
-  plan "$1" java "$2" "chroot $DOGTAG_ROOT env -i -C $work HOME=/root LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin $3"
+  plan "$1" java "$2" "chroot $DOGTAG_ROOT env -i -C $work HOME=/ LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin $3"
 }
 fresh="rm -rf fresh; cp -r db fresh; sed -i s#$work/db#$work/fresh# fresh/pkcs11.txt"
 
@@ -176,5 +192,13 @@ if [ "$ca" != none ]; then
     java "enroll $type" "$fresh" "sh enroll-java.sh $type $profile ${old[*]}"
   done
 fi
+plan start ours "" "$client version"
+plan start certutil "" "certutil -L -d sql:empty"
+for db in empty trusting; do
+  again="rm -rf fresh; cp -r $db fresh"
+  plan "p12 $db" ours "$again" "$client pkcs12 import user.p12 -d fresh --password-file pw \
+    --pkcs12-password-file pw"
+  plan "p12 $db" pk12util "$again" "pk12util -i user.p12 -d sql:fresh -k pw -w pw"
+done
 python3 "$repo/scripts/bench-table.py" plan ./run "$rounds"
 [ "$ca" = none ] || echo "HttpClient and enroll: the wall time includes the CA's work, the floor's does not."

@@ -282,6 +282,11 @@ fn the_exit_codes_are_those_of_the_table() {
     let rows = said["result"]["exit_codes"].as_array().unwrap();
     let schema: Value = serde_json::from_str(&printed(&[])).unwrap();
     let error = &schema["$defs"]["Failure"]["properties"];
+    assert_eq!(rows.len(), nss_cmc::error::Kind::ALL.len() + 2);
+    for exit in [0, 4] {
+        let row = rows.iter().find(|row| row["exit"] == exit).unwrap();
+        assert_eq!((&row["kind"], &row["retryable"]), (&Value::Null, &json!(false)), "{row}");
+    }
     for row in nss_cmc::error::Kind::ALL {
         let want = json!({ "exit": row.exit, "kind": row.name, "retryable": row.retryable,
                            "meaning": row.meaning });

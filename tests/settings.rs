@@ -155,10 +155,15 @@ fn a_setting_yields_to_an_option_that_excludes_it() {
     // Without --identification, the signer counts, and pop-link has no meaning.
     let said = says(&f, &enroll);
     assert!(said.err.contains("/gone"), "{}", said.err);
-    // revoke has no --signer-db, so that the signer is the owner.
     let revoke = ["revoke", "-d", "db", "--ca", "lab", "--nickname", "a", "--password-file", "pw"];
     let said = says(&f, &revoke);
-    assert!(said.err.contains("\"a\" not found"), "{}", said.err);
+    assert!(said.err.contains("/gone"), "{}", said.err);
+    // cmc send has no --signer-db, so that it has no signer.
+    f.write("request", "no message");
+    let send = ["cmc", "send", "request", "-d", "db", "--ca", "lab", "--password-file", "pw"];
+    let said = says(&f, &send);
+    assert!(said.code != 0 && !said.err.contains("/gone"), "{}", said.err);
+    assert!(!said.err.contains("agent"), "{}", said.err);
     let db = says(&f, &["db", "create", "-d", "new", "--no-password"]).exits(0);
     assert!(db.out.contains("without a password"), "{}", db.out);
     let list = run(program(&f, &["key", "list", "-d", "db", "--password-file", "pw"])

@@ -1,13 +1,16 @@
 //! `nss-cmc csr create`: makes a certificate request.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::args::DatabaseArgs;
+use crate::cli::enroll::event_text;
 use crate::cli::report::Report;
+use crate::streams::Streams;
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::{
@@ -22,7 +25,10 @@ use nss_cmc::nss::{Access, KeyFlags, KeyUses};
 use nss_cmc::{name, pem};
 
 /// Prints a report; fails when stdout can't be written.
-type Show<'a> = &'a mut dyn FnMut(&mut Report) -> Result<()>;
+type Show<'a> = &'a mut dyn FnMut(&mut Report, &mut Streams<'_>) -> Result<()>;
+
+/// How long to wait until another run releases the database.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Arguments of `csr`.
 #[derive(Args)]
@@ -204,12 +210,12 @@ pub struct Created {
 ///
 /// # Errors
 /// As [`create`]; [`Kind::Output`](nss_cmc::error::Kind::Output).
-pub fn run(args: CsrArgs, show: Show<'_>) -> Result<Report> {
+pub fn run(args: CsrArgs, streams: &mut Streams<'_>, show: Show<'_>) -> Result<Report> {
     let CsrCommand::Create(args) = args.command;
-    run_create(*args, show)
+    run_create(*args, streams, show)
 }
 
-fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
+fn run_create(args: CreateArgs, streams: &mut Streams<'_>, show: Show<'_>) -> Result<Report> {
     let prefixes = if args.subject_types { name::Prefixes::Types } else { name::Prefixes::Text };
     let subject = name::subject(&args.subject, prefixes)?;
     let extensions = extensions(&args)?;
@@ -237,7 +243,6 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
             purpose: args.subject.clone(),
         },
     };
-    let access = if new { Access::ReadWrite } else { Access::ReadOnly };
     let passwords = args.database.passwords();
     // The certificate that names an existing key may be in another token.
     let by_name = args.key.as_deref().filter(|key| keyid::parse(key).is_err());
@@ -247,7 +252,14 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
         signer: by_name,
         ..Needs::default()
     };
-    let session = Session::open(&args.database.database, access, needs, &passwords)?;
+    let database = &args.database.database;
+    let session = match new {
+        true => {
+            let mut tell = |event| streams.tell(format!("nss-cmc: {}", event_text(&event)));
+            Session::open_locked(database, needs, &passwords, LOCK_TIMEOUT, &mut tell)?
+        }
+        false => Session::open(database, Access::ReadOnly, needs, &passwords)?,
+    };
     let made = create(&session, &key, &spec)?;
     let mut report = report(&args, &made, archived, &session.token.user_name());
     report.warnings = warnings;
@@ -256,7 +268,7 @@ fn run_create(args: CreateArgs, show: Show<'_>) -> Result<Report> {
             let pem = pem::encode(LABEL, &made.der);
             output::write(path, pem.as_bytes(), output::Mode::Default)
         }
-        None => show(&mut report),
+        None => show(&mut report, streams),
     });
     made.key.settle(delivered)?;
     Ok(report.closed(session.close()))

@@ -82,17 +82,17 @@ struct Item {
 ///
 /// # Errors
 /// [`Kind::Usage`] for an invalid request, configuration file or environment variable.
-pub fn fill(command: &Command, args: &[OsString]) -> Result<Option<Filled>> {
-    if let Err(e) = command.clone().try_get_matches_from(args)
-        && e.kind() != ErrorKind::MissingRequiredArgument
-    {
-        return Ok(None);
-    }
-    let matches = command.clone().ignore_errors(true).try_get_matches_from(args);
+pub fn fill(command: &mut Command, args: &[OsString]) -> Result<Option<Filled>> {
+    // Parsing builds the named command only: to build or to clone them all takes longer.
+    let matches = match command.try_get_matches_from_mut(args) {
+        // Not a copy: a command that is built keeps its setting.
+        Err(e) if e.kind() == ErrorKind::MissingRequiredArgument => {
+            super::command().ignore_errors(true).try_get_matches_from(args)
+        }
+        parsed => parsed,
+    };
     let Ok(matches) = matches else { return Ok(None) };
-    let mut built = command.clone();
-    built.build();
-    let (leaf, words, after) = verb(&built, args);
+    let (leaf, words, after) = verb(command, args);
     let run = Run { leaf, verb: words.join(" "), given: innermost(&matches) };
     run.fill(args, after).map(Some)
 }
@@ -384,15 +384,17 @@ impl Filled {
     /// # Errors
     /// [`Kind::Usage`].
     pub fn check_stdin(&self, command: &Command, matches: &ArgMatches) -> Result<()> {
+        let given = innermost(matches);
+        if !given.try_get_raw(REQUEST).is_ok_and(|raw| raw.into_iter().flatten().any(|w| w == "-"))
+        {
+            return Ok(());
+        }
         let mut built = command.clone();
         built.build();
-        let (leaf, given) = (verb(&built, &self.args).0, innermost(matches));
+        let leaf = verb(&built, &self.args).0;
         let is = |arg: &Arg, word: &str| {
             given.get_raw(arg.get_id().as_str()).is_some_and(|mut raw| raw.any(|w| w == word))
         };
-        if !leaf.get_arguments().any(|arg| arg.get_id() == REQUEST && is(arg, "-")) {
-            return Ok(());
-        }
         let file = std::any::TypeId::of::<PathBuf>();
         let reads = |arg: &&Arg| match arg.get_id().as_str() {
             REQUEST => false,

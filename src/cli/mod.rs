@@ -160,15 +160,15 @@ pub fn run(mut args: Vec<OsString>, streams: &mut Streams<'_>, other_help: Other
     }
     let is_helper = args.get(1).is_some_and(|word| word == "certmonger")
         && args.get(2).is_none_or(|word| word != "install");
-    let command = command();
-    let filled = match layers::fill(&command, &args) {
+    let mut command = command();
+    let filled = match layers::fill(&mut command, &args) {
         Ok(filled) => filled,
         // certmonger knows its own exit statuses only.
         Err(e) if is_helper => return certmonger::give(Err(e), streams),
         Err(e) => return fail(&verb(&command, &args), &e, Vec::new(), output(&args), streams),
     };
     let args = filled.as_ref().map_or(args, |filled| filled.args.clone());
-    let parsed = command.clone().try_get_matches_from(&args).and_then(|matches| {
+    let parsed = command.try_get_matches_from_mut(&args).and_then(|matches| {
         let secrets = filled.as_ref().map(|filled| filled.secrets.clone()).unwrap_or_default();
         let cli = request::hand_over(secrets, || Cli::from_arg_matches(&matches))?;
         Ok((matches, cli))
@@ -309,11 +309,11 @@ fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: Other
         }
         Command::Token { command } => (command.name(), token::run(command)),
         Command::Csr(args) => {
-            let mut print = |report: &mut Report| {
+            let mut print = |report: &mut Report, streams: &mut Streams<'_>| {
                 report.warnings.append(&mut warnings);
                 show(report, output, streams)
             };
-            ("csr create", csr::run(args, &mut print))
+            ("csr create", csr::run(args, streams, &mut print))
         }
         Command::Pkcs12 { command } => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -468,11 +468,12 @@ pub struct HelpShown {
     exit_codes: Vec<ExitCode>,
 }
 
-/// An exit code other than 0.
+/// An exit code.
 #[derive(Serialize, JsonSchema)]
 struct ExitCode {
     exit: u8,
-    kind: &'static str,
+    /// Null for one that is no failure.
+    kind: Option<&'static str>,
     /// Whether trying again later may help.
     retryable: bool,
     meaning: &'static str,
@@ -481,19 +482,22 @@ struct ExitCode {
 fn help(topic: &[String], streams: &mut Streams<'_>, other_help: OtherHelp) -> Result<Report> {
     if topic == ["exit-codes"] {
         let mut report = Report::done("help", "found", false, "exit  kind          meaning");
-        let mut exit_codes = Vec::new();
-        for (exit, meaning) in NOT_FAILED {
-            report.lines.push(format!("{exit:4}  {:12}  {meaning}", ""));
-        }
-        for row in Kind::ALL {
-            report.lines.push(format!("{:4}  {:12}  {}", row.exit, row.name, row.meaning));
-            exit_codes.push(ExitCode {
-                exit: row.exit,
-                kind: row.name,
-                retryable: row.retryable,
-                meaning: row.meaning,
-            });
-        }
+        let good = NOT_FAILED.map(|(exit, meaning)| ExitCode {
+            exit,
+            kind: None,
+            retryable: false,
+            meaning,
+        });
+        let failures = Kind::ALL.iter().map(|row| ExitCode {
+            exit: row.exit,
+            kind: Some(row.name),
+            retryable: row.retryable,
+            meaning: row.meaning,
+        });
+        let exit_codes: Vec<ExitCode> = good.into_iter().chain(failures).collect();
+        report.lines.extend(exit_codes.iter().map(|code| {
+            format!("{:4}  {:12}  {}", code.exit, code.kind.unwrap_or_default(), code.meaning)
+        }));
         return Ok(report.result(HelpShown { exit_codes }));
     }
     if let [tool] = topic

@@ -17,6 +17,7 @@ use nss_cmc::client::revoke::{
 };
 use nss_cmc::cmc::revocation_reason::{CrlReason, REASONS, reason, reason_name};
 use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::nss::exposed;
 
 /// Arguments of `revoke`.
 #[derive(Args)]
@@ -53,6 +54,11 @@ pub struct RevokeArgs {
     /// Nickname of the agent's or owner's certificate that signs the request
     #[arg(long, value_name = "NICKNAME", help_heading = "Authentication")]
     signer: Option<String>,
+
+    /// NSS database with the signer's certificate and key, if not --database. It is only read. CAs that
+    /// it trusts are trusted, too. Its line in the password file is signer-db:PASSWORD
+    #[arg(long, value_name = "DIR", requires = "signer", help_heading = "Authentication")]
+    signer_db: Option<String>,
 
     /// Ask for the shared secret on the terminal
     #[arg(long, conflicts_with = "signer", help_heading = "Authentication")]
@@ -117,7 +123,9 @@ pub struct RevokeArgs {
 impl RevokeArgs {
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        self.database.warnings(self.shared_secret.shared_secret_file.as_deref())
+        let mut said = self.database.warnings(self.shared_secret.shared_secret_file.as_deref());
+        said.extend(self.signer_db.as_deref().and_then(exposed));
+        said
     }
 }
 
@@ -189,6 +197,7 @@ pub fn run(args: RevokeArgs) -> Result<Report> {
         token: args.database.token,
         target,
         authority,
+        signer_database: args.signer_db,
         action,
         allow,
         dry_run: args.dry_run || args.check,

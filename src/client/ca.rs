@@ -9,7 +9,8 @@ use chrono::Utc;
 use super::archive;
 use super::connection::Config;
 use super::dogtag::certificates::{Certificates, Details, Subsystem};
-use super::lock::Lock;
+use super::lock::Event;
+use super::passwords::Passwords;
 use super::session::Session;
 use crate::algorithm::{Crypto, Digest};
 use crate::asn1::certificate;
@@ -246,13 +247,19 @@ pub struct Trusted {
 
 /// Stores a chain in the database and sets the trust flags `CT,C,C` for its last certificate; the
 /// others get no trust. Without a nickname NSS makes one from the subject. A failure rolls back what
-/// was added.
+/// was added. It logs in to the database's own token; `tell` is called with events.
 ///
 /// # Errors
 /// [`Kind::Conflict`] when the nickname belongs to another subject, or another run doesn't release
-/// the database in time; [`Kind::Refused`].
-pub fn trust(session: &Session, chain: &Chain, nickname: Option<&str>) -> Result<Trusted> {
-    let _lock = Lock::take(&session.database.path(), LOCK_TIMEOUT, &mut |_| {})?;
+/// the database in time; [`Kind::Login`]; [`Kind::Refused`].
+pub fn trust(
+    session: &Session,
+    passwords: &Passwords<'_>,
+    chain: &Chain,
+    nickname: Option<&str>,
+    tell: &mut dyn FnMut(Event),
+) -> Result<Trusted> {
+    let _lock = session.lock_to_trust(passwords, LOCK_TIMEOUT, tell)?;
     let mut added = Vec::new();
     match store(session, chain, nickname, &mut added) {
         Ok((nickname, trust_set)) => {

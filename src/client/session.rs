@@ -35,6 +35,9 @@ pub struct Needs<'a> {
     /// Whether trust flags are set: they are stored in the database's own token, whichever one has
     /// the certificate.
     pub trust: bool,
+    /// Certificates (DER) that the run looks up: of those in the database's own token, trust is
+    /// read before the login.
+    pub known: &'a [&'a [u8]],
 }
 
 /// The most characters of a new nickname: as many as a friendlyName may have (RFC 2985 appendix A).
@@ -72,6 +75,8 @@ pub struct Session {
     pub token: Token,
     /// Must be kept until the last signature.
     pub held: Held,
+    /// The lock of [`Session::open_locked`].
+    lock: Option<Lock>,
 }
 
 impl Session {
@@ -106,6 +111,49 @@ impl Session {
     ) -> Result<Session> {
         let database = Database::open(dir, access)?;
         Ok(Session::begin(database, needs, passwords, |_| Ok(()))?.0)
+    }
+
+    /// Opens a database as [`Session::open`] does, for writing, and locks it against other runs until
+    /// the session ends. `tell` is called with events.
+    ///
+    /// # Errors
+    /// As [`Session::open`]; [`Kind::Conflict`] when another run holds the lock for longer than
+    /// `limit`.
+    pub fn open_locked(
+        dir: &str,
+        needs: Needs<'_>,
+        passwords: &Passwords<'_>,
+        limit: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Session> {
+        let database = Database::open(dir, Access::ReadWrite)?;
+        let (mut session, lock) = Session::locked(database, needs, passwords, limit, tell)?;
+        session.lock = Some(lock);
+        Ok(session)
+    }
+
+    /// Returns the session of an open database, with whatever logins it has.
+    pub(super) fn of(database: Database, token: Token) -> Session {
+        Session { database, token, held: Held::default(), lock: None }
+    }
+
+    /// Locks the database against other runs, and logs in to its own token, with a password that is
+    /// asked for before.
+    ///
+    /// # Errors
+    /// As [`Session::open`] and [`Lock::take`].
+    pub(super) fn lock_to_trust(
+        &self,
+        passwords: &Passwords<'_>,
+        limit: Duration,
+        tell: &mut dyn FnMut(Event),
+    ) -> Result<Lock> {
+        let mut logins = Logins::new(&self.database, self.token.user_name(), passwords);
+        logins.want(&self.database.token("internal")?);
+        logins.ask()?;
+        let lock = Lock::take(&self.database.path(), limit, tell)?;
+        logins.run()?;
+        Ok(lock)
     }
 
     /// Logs in to the tokens of `needs`, as [`Session::open`] does, in an open database that is
@@ -164,6 +212,10 @@ impl Session {
         }
         logins.ask()?;
         let lock = lock(&database)?;
+        // After the lock, so that the trust is no older than the run. What NSS can't decode is
+        // reported where it is needed.
+        let known = needs.known.iter().filter_map(|der| database.decode_certificate(der).ok());
+        held.0.extend(known.filter(|certificate| internal.holds(certificate)));
         logins.run()?;
         let holds = |place: &&(String, Token)| {
             !database.find_certificates(&place.0).unwrap_or_default().is_empty()
@@ -172,7 +224,7 @@ impl Session {
             logins.want(other);
             logins.run()?;
         }
-        Ok((Session { database, token, held }, lock))
+        Ok((Session { database, token, held, lock: None }, lock))
     }
 
     /// Returns the certificate called `nickname`: from the token in the nickname
@@ -276,11 +328,18 @@ impl Session {
     /// [`Kind::Internal`] when a handle is still in use.
     pub fn close(self) -> Result<()> {
         drop((self.token, self.held));
-        self.database.close()
+        let closed = self.database.close();
+        drop(self.lock);
+        closed
     }
 }
 
 impl Held {
+    /// Releases all: NSS keeps a certificate's nickname and trust flags for as long as it is held.
+    pub(super) fn release(&mut self) {
+        self.0.clear();
+    }
+
     /// Holds the signer's certificates and their issuers, as far as they are visible without a
     /// login.
     fn take(&mut self, database: &Database, token: &Token, nickname: &str) -> Result<()> {

@@ -323,9 +323,10 @@ fn keep(
         return made.key.settle(printed);
     };
     let stored = ready.and_then(|()| keys::store(output, &made.der, &made.key.id));
-    made.key.settle(stored)?;
+    let id_file = made.key.settle(stored)?;
     lines.push(format!("Storing CRMF request into {}", output.display()));
-    lines.push(format!("Storing CRMF request key id into {}", keys::key_id_file(output).display()));
+    lines
+        .extend(id_file.map(|file| format!("Storing CRMF request key id into {}", file.display())));
     streams.say(lines.join("\n"));
     Ok(())
 }

@@ -76,20 +76,18 @@ pub fn request_text(der: &[u8]) -> String {
     )
 }
 
-/// Returns `<file>.keyId`.
-pub fn key_id_file(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".keyId");
-    PathBuf::from(name)
-}
-
-/// Writes the request, and the key identifier beside it, without line end.
-pub fn store(output: &Path, der: &[u8], id: &[u8]) -> Result<()> {
+/// Writes the request, and the key identifier, without line end, to `<output>.keyId`, which is
+/// returned. There is no file beside a device, a pipe or standard output (`/dev/stdout`).
+pub fn store(output: &Path, der: &[u8], id: &[u8]) -> Result<Option<PathBuf>> {
     let text = request_text(der);
+    if !output::is_file(output)? {
+        return output::write(output, text.as_bytes(), output::Mode::Default).map(|()| None);
+    }
+    let mut name = output.as_os_str().to_owned();
+    name.push(".keyId");
+    let file = PathBuf::from(name);
     let id = keyid::to_dogtag(id);
     let mode = output::Mode::Default;
-    output::write_together(&[
-        (output, text.as_bytes(), mode),
-        (&key_id_file(output), id.as_bytes(), mode),
-    ])
+    output::write_together(&[(output, text.as_bytes(), mode), (&file, id.as_bytes(), mode)])?;
+    Ok(Some(file))
 }

@@ -182,15 +182,15 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
     verbose(streams, "Certificate request created");
     let id = made.key.id.clone();
     let stored = made.key.check().and_then(|()| keys::store(output, &made.der, &id));
-    made.key.settle(stored)?;
+    let id_file = made.key.settle(stored)?;
     session.close()?;
-    if options.has("-v") {
+    if options.has("-v") || id_file.is_none() {
         streams.say(format!("Keypair private key id: {}\n", keyid::to_dogtag(&id)));
     }
     streams.say(format!("PKCS10Client: Certificate request written into {}", output.display()));
-    streams.say(format!(
-        "PKCS10Client: PKCS#10 request key id written into {}",
-        keys::key_id_file(output).display()
-    ));
+    if let Some(file) = id_file {
+        let file = file.display();
+        streams.say(format!("PKCS10Client: PKCS#10 request key id written into {file}"));
+    }
     Ok(())
 }

@@ -20,6 +20,8 @@ pub(super) struct Failure<'a> {
     pub(super) proxy: Option<&'a Proxy>,
     pub(super) error: curl::Error,
     pub(super) seen: Seen,
+    /// Whether the request changes something on the server.
+    pub(super) post: bool,
     /// How the response is too large, for the message.
     pub(super) too_large: Option<&'static str>,
     /// Whether a status line was received.
@@ -61,9 +63,8 @@ impl Failure<'_> {
             return self.by_proxy(proxy);
         }
         match self.seen.alert {
-            Some(alert) if self.begun => {
-                broken(target).because(format!("TLS alert {} ({alert})", alert_name(alert)))
-            }
+            Some(alert) if self.begun => broken(target, self.post)
+                .because(format!("TLS alert {} ({alert})", alert_name(alert))),
             Some(alert) => self.alerted(alert),
             None => self.by_code(),
         }
@@ -203,8 +204,7 @@ impl Failure<'_> {
             ));
         }
         if error.is_partial_file() {
-            return http("it is shorter than its Content-Length")
-                .hint("check whether the CA processed the request before you send it again");
+            return http("it is shorter than its Content-Length").hint(repeat(self.post));
         }
         if error.is_filesize_exceeded() {
             let what = format!("response from {target} is larger than 16 MiB");
@@ -223,7 +223,7 @@ impl Failure<'_> {
                 .hint("check that this is the server's https port");
         }
         if self.begun {
-            return broken(target).because(text);
+            return broken(target, self.post).because(text);
         }
         if error.is_send_error() && self.seen.wanted {
             let hint = if has_client {
@@ -243,7 +243,7 @@ impl Failure<'_> {
             let hint = if target.tls && has_client {
                 "see the server's log: it may have refused the client certificate"
             } else {
-                "check whether the CA processed the request before you send it again"
+                repeat(self.post)
             };
             return unreachable("connection closed without a response from").hint(hint);
         }
@@ -255,10 +255,17 @@ fn unreadable(target: &Target, what: &str) -> Error {
     Error::new(Kind::Http, format!("cannot read the response from {target}: {what}"))
 }
 
+/// Returns the hint for a request whose response was lost; `post`: it changes something.
+pub(super) fn repeat(post: bool) -> &'static str {
+    match post {
+        true => "check whether the CA processed the request before you send it again",
+        false => "run it again; if it fails again, see the server's log",
+    }
+}
+
 /// Returns the error for a response that was cut off.
-pub(super) fn broken(target: &Target) -> Error {
-    unreadable(target, "the connection was lost")
-        .hint("check whether the CA processed the request before you send it again")
+pub(super) fn broken(target: &Target, post: bool) -> Error {
+    unreadable(target, "the connection was lost").hint(repeat(post))
 }
 
 /// Returns the error for a proxy that responds itself, with a status of 300 or more.
@@ -358,6 +365,7 @@ mod tests {
             proxy: None,
             error,
             seen,
+            post: true,
             too_large: None,
             begun: false,
             interrupted: false,

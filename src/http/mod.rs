@@ -308,9 +308,7 @@ impl<'db> Transport<'db> {
         let answer = std::mem::take(&mut easy.get_mut().inner);
         let sent = |e: Error| match (answer.sent(), e.kind()) {
             (false, _) => e,
-            (true, Kind::Interrupted) => {
-                e.sent().hint("check whether the CA processed the request before you send it again")
-            }
+            (true, Kind::Interrupted) => e.sent().hint(failure::repeat(true)),
             (true, _) => e.sent(),
         };
         if let Err(error) = outcome {
@@ -320,6 +318,7 @@ impl<'db> Transport<'db> {
                 proxy,
                 error,
                 seen,
+                post: answer.post,
                 too_large: answer.too_large,
                 begun: !answer.lines.is_empty(),
                 interrupted: answer.interrupted,
@@ -342,7 +341,9 @@ impl<'db> Transport<'db> {
         }
         // curl accepts the end of the connection as the end of the head.
         if !answer.head_ended {
-            return Err(sent(failure::broken(target).because("its headers are incomplete")));
+            return Err(sent(
+                failure::broken(target, answer.post).because("its headers are incomplete"),
+            ));
         }
         let status = easy.response_code().unwrap_or(0);
         if status == 407

@@ -18,6 +18,7 @@ mod handle;
 mod identity;
 mod key;
 mod keys_by_label;
+mod newer;
 mod pin;
 mod pkcs12;
 mod policy;

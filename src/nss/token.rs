@@ -7,6 +7,7 @@ use nss_sys as sys;
 use super::database::Database;
 use super::fault::{self, Fault};
 use super::handle::{Guard, handle};
+use super::newer::is_newer;
 use super::pin::Pin;
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
@@ -259,7 +260,8 @@ impl Token {
     /// password.
     ///
     /// # Errors
-    /// [`Kind::Login`]: password wrong or missing, token locked or not initialised.
+    /// [`Kind::Login`]: password wrong or missing, token locked or not initialised;
+    /// [`Kind::Database`] for a database that a newer NSS has made.
     pub fn login(&self, password: Option<&Secret>) -> Result<()> {
         if !self.needs_login() {
             return Ok(());
@@ -288,6 +290,20 @@ impl Token {
             sys::PK11_CheckUserPassword(self.as_ptr(), pin.as_c().as_ptr())
         });
         outcome.map_err(|f: Fault| {
+            if f.code == sys::SEC_ERROR_BAD_PASSWORD
+                && self.is_internal()
+                && let Some(dir) = &self.guard().directory
+                && is_newer(dir)
+            {
+                let what = format!("cannot log in to NSS database {}", dir.display());
+                let why = format!(
+                    "NSS 3.118 or later has set its password; NSS {} cannot check that",
+                    super::version()
+                );
+                return Error::new(Kind::Database, what)
+                    .because(why)
+                    .hint("use the NSS that the database was made with, or a later one");
+            }
             Error::new(Kind::Login, format!("cannot log in to token {name:?}"))
                 .because(f)
                 .hint("check the password; some tokens lock after several wrong ones")

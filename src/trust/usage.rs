@@ -121,7 +121,8 @@ pub fn judge(
         Why::Nss(fault) => Error::new(Kind::Untrusted, what).because(fault.clone()),
         Why::NotCa => Error::new(Kind::Untrusted, what).because(first.why.to_string()),
     };
-    let error = if found.iter().any(|o| o.why.is_about_issuer()) {
+    // With any other objection, more trust doesn't help.
+    let error = if found.iter().all(|o| o.why.is_about_issuer()) {
         error.hint("import its issuers first, the root CA with --trust CT,C,C")
     } else {
         error

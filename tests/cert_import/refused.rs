@@ -69,6 +69,14 @@ fn the_trust_asked_for_does_not_count() {
         pki_cert_import(&f, "www.pem", "V", &["-n", "www", "-t", trust]).exits(1);
         assert_untouched(&f, trust);
     }
+    // Of no use, and not offered, when more is wrong than a missing issuer.
+    let (sub, forged) = (ca("Sub").by(&other), ca("Sub").by(&other));
+    let www = make("www").usage(&[0, 4]).purposes(&[SERVER]).without_key_ids().by(&forged);
+    let g = database(&[("sub", ",,", &sub)]);
+    g.write("www.pem", www.pem());
+    let said =
+        refused(&g, "www.pem", 13, &["--nickname", "www", "--trust", "P,,", "--usage", "server"]);
+    assert!(said.contains("BAD_SIGNATURE") && !said.contains("--unsafe"), "{said}");
     // Unless that is asked for.
     let args = ["-n", "www", "-t", "P,,", "--unsafe-trust-then-verify"];
     pki_cert_import(&f, "www.pem", "V", &args).exits(0);

@@ -167,6 +167,21 @@ fn no_proxy_but_the_option_s() {
     submit(&["--proxy=http://127.0.0.1:9"]).exits(3);
 }
 
+/// The helper uses its password when its turn has come.
+#[test]
+fn a_password_changed_while_a_helper_waits_ends_it() {
+    let place = Place::start(&[]);
+    place.f.write_secret("new", "an0ther Password\n");
+    let mut args = place.options.clone();
+    args.extend(["--profile=caCMCserverCert".into(), "--signer=agent".into()]);
+    let variables = [("OPERATION", "SUBMIT"), ("CSR", place.csr.as_str())];
+    let mut command = super::common::certmonger::command("<&-", &args, &variables);
+    let said = super::common::run_while_the_password_changes(&place.f, &mut command);
+    assert_ne!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("cannot log in"), "{said:?}");
+    assert_eq!(place.issued(), 0);
+}
+
 /// Helpers wait for each other: Dogtag mixes up simultaneous requests.
 #[test]
 fn one_helper_at_a_time() {

@@ -11,6 +11,7 @@ pub mod proxy;
 pub mod relay;
 pub mod stand_in;
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -75,6 +76,34 @@ pub fn nss_cmc<S: AsRef<std::ffi::OsStr>>(dir: &Path, args: &[S]) -> Said {
 #[track_caller]
 pub fn tool<S: AsRef<std::ffi::OsStr>>(program: &str, dir: &Path, args: &[S]) -> String {
     run(Command::new(program).current_dir(dir).args(args)).exits(0).out
+}
+
+/// Starts a command while another process holds the lock of the database `db`. When it says that it
+/// waits, changes the database's password to that in the file `new`, and releases the lock. Returns
+/// what the command said then.
+#[track_caller]
+pub fn run_while_the_password_changes(f: &Folder, command: &mut Command) -> Said {
+    let mut holder = Command::new("flock")
+        .current_dir(f.path())
+        .args(["db", "sh", "-c", "echo held; read _"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let pipe = || Stdio::piped();
+    let mut waiting = command.stdin(Stdio::null()).stdout(pipe()).stderr(pipe()).spawn().unwrap();
+    let mut reader = BufReader::new(waiting.stderr.take().unwrap());
+    reader.read_line(&mut line).unwrap();
+    assert!(line.contains("waiting"), "{line}");
+    tool("certutil", f.path(), &["-W", "-d", "sql:db", "-f", "pw", "-@", "new"]);
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    let (mut out, mut err) = (String::new(), String::new());
+    reader.read_to_string(&mut err).unwrap();
+    waiting.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+    Said { code: waiting.wait().unwrap().code().unwrap_or(-1), out, err }
 }
 
 /// A folder with an NSS database `db` and its password in `pw`; removed on drop.

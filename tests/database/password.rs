@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::common::stand_in::folder;
-use crate::common::{Folder, run};
+use crate::common::{Folder, run, tool};
 use crate::{new_key, on_db, result};
 
 /// What certutil lists with the password in a file, `None` when the file has another one.
@@ -120,4 +120,31 @@ fn an_empty_file_is_no_database() {
         assert_eq!(f.read(name), b"");
         on_db(&f, &["cert", "list"]).exits(10);
     }
+}
+
+/// NSS 3.118 hashes the password otherwise, with a longer salt. To older NSS every password is a wrong
+/// one then.
+#[test]
+fn a_database_of_a_newer_nss_is_recognized() {
+    let f = Folder::new();
+    let longer = "UPDATE metaData SET item1 = randomblob(48) WHERE id = 'password'";
+    tool("sqlite3", f.path(), &["db/key4.db", longer]);
+    let version = f.nss_cmc(&["version", "--output", "json"]).exits(0).json();
+    let version = version["result"]["nss"].as_str().unwrap().to_owned();
+    let minor: u32 = version.split('.').nth(1).unwrap().parse().unwrap();
+    let said = f.nss_cmc(&["key", "list", "-d", "db", "--password-file", "pw"]);
+    if minor >= 118 {
+        // Here the password is wrong indeed.
+        let said = said.exits(11);
+        assert!(!said.err.contains("3.118"), "{}", said.err);
+        return;
+    }
+    let said = said.exits(10);
+    let why = format!("NSS 3.118 or later has set its password; NSS {version} cannot check that");
+    assert!(said.err.contains(&why) && !said.err.contains("PASSWORD"), "{}", said.err);
+    // A wrong password of a database that this NSS made is a wrong password.
+    let g = Folder::new();
+    g.write_secret("pw", "wrong\n");
+    let said = g.nss_cmc(&["key", "list", "-d", "db", "--password-file", "pw"]).exits(11);
+    assert!(said.err.contains("BAD_PASSWORD"), "{}", said.err);
 }

@@ -66,6 +66,29 @@ fn the_signer_is_in_a_database_of_its_own() {
     assert_eq!(f.keys().len(), 2);
 }
 
+/// The agent of `revoke` may be in a database of its own, too.
+#[test]
+fn an_agent_in_another_database_revokes() {
+    let (f, ca) = two(true);
+    let signer = ["--signer", "agent", "--signer-db", "agents", "--password-file", "both"];
+    enroll(&f, &ca, &signer).exits(0);
+    let before = agents(&f);
+    let which = ["revoke", "-d", "db", "--ca", &ca.url, "--nickname", "www", "--output", "json"];
+    let hold = [&which[..], &signer, &["--hold"]].concat();
+    let report = f.nss_cmc(&hold).exits(0).json();
+    assert_eq!((&report["status"], &report["result"]["by"]), (&"held".into(), &"agent".into()));
+    // The hint names the agent and its database as they were given.
+    let superseded = [&which[..], &signer, &["--reason", "affiliationChanged"]].concat();
+    let report = f.nss_cmc(&superseded);
+    assert_eq!(agents(&f), before);
+    // Without it, the agent isn't found; without a signer, another database has no meaning.
+    let alone = ["--signer", "agent", "--password-file", "pw", "--reason", "superseded"];
+    f.nss_cmc(&[&which[..], &alone].concat()).exits(12);
+    let owner = ["--signer-db", "agents", "--password-file", "both", "--reason", "superseded"];
+    f.nss_cmc(&[&which[..], &owner].concat()).exits(2);
+    assert!(format!("{report:?}").contains("--signer agent --signer-db agents"), "{report:?}");
+}
+
 /// NSS asks all its tokens for trust, and the second database is one of them.
 #[test]
 fn a_ca_that_the_signer_s_database_trusts_is_trusted() {

@@ -109,5 +109,6 @@ step 80-configure configure "CMC settings and profiles" configure
 say "start"
 start_ca
 step 90-users users "users with shared secrets" dt_script users.sh
+step 95-java java "class data archive of the Java tools" dt_script java.sh
 [ -s "$DOGTAG_CLIENT/caadmin.pem" ] || dt_script agent-pem.sh
 say "up: $DOGTAG_URL/ca database=$DOGTAG_DB nickname=caadmin password-file=$DOGTAG_CLIENT/password.txt"

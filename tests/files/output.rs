@@ -219,6 +219,18 @@ fn open_descriptors_are_written_to_as_they_are() {
         let said = csr(&f, &["--subject", "CN=a", "--out", path]).exits(0);
         assert!(said.out.contains("-----BEGIN CERTIFICATE REQUEST-----"), "{path}: {}", said.out);
     }
+    // Beside /dev/stdout there is no file for the key id: it is printed.
+    for (tool, name, pem) in [
+        ("PKCS10Client", "/dev/stdout", "REQUEST-----"),
+        ("CRMFPopClient", "/proc/self/fd/1", "REQUEST-----"),
+    ] {
+        let args = [tool, "-d", "db", "-p", PASSWORD, "-a", "ec", "-n", "CN=a", "-o", name];
+        let said = f.nss_cmc(&args).exits(0);
+        let key = "Keypair private key id: ";
+        assert!(said.out.contains(pem) && !said.out.contains(key), "{tool}: {said:?}");
+        assert!(said.err.contains(key) && !said.err.contains("keyId"), "{tool}: {said:?}");
+    }
+    assert!(!std::path::Path::new("/dev/stdout.keyId").exists());
     // Appends to a file that the shell has opened.
     let script = format!(
         "echo first > log; {} csr create -d db --password-file pw --key-type ec:nistp256 --subject \

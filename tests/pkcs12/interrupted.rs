@@ -1,8 +1,6 @@
 //! An import killed at any write.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
-
+use super::common::run_while_the_password_changes;
 use super::*;
 
 /// Afterwards the database can be read, a key has its nickname as label, and a second run completes
@@ -64,33 +62,9 @@ fn a_killed_import_is_completed_by_the_next() {
 fn a_password_changed_while_a_run_waits_ends_it() {
     let f = usual();
     f.write_secret("new", "an0ther Password\n");
-    let mut holder = Command::new("flock")
-        .current_dir(f.path())
-        .args(["db", "sh", "-c", "echo held; read _"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let mut waiting = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
-        .current_dir(f.path())
-        .args(["pkcs12", "import", "srv.p12"])
-        .args(WITH)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut err = BufReader::new(waiting.stderr.take().unwrap());
-    err.read_line(&mut line).unwrap();
-    assert!(line.contains("waiting"), "{line}");
-    tool("certutil", f.path(), &["-W", "-d", "sql:db", "-f", "pw", "-@", "new"]);
-    drop(holder.stdin.take());
-    holder.wait().unwrap();
-    let mut said = String::new();
-    err.read_to_string(&mut said).unwrap();
-    assert_eq!(waiting.wait().unwrap().code(), Some(11), "{said}");
+    let mut import_it = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
+    import_it.current_dir(f.path()).args(["pkcs12", "import", "srv.p12"]).args(WITH);
+    run_while_the_password_changes(&f, &mut import_it).exits(11);
     let list = ["-K", "-d", "sql:db", "-f", "new"];
     let list = run(Command::new("certutil").current_dir(f.path()).args(list));
     let list = list.out + &list.err;

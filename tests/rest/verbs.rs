@@ -1,7 +1,7 @@
 //! `ca find`, `ca show`, `ca chain`, `ca transport`.
 
 use super::common::stand_in::StandIn;
-use super::common::{Folder, Said, tool};
+use super::common::{Folder, Said, run_while_the_password_changes, tool};
 use super::{fill, issued, start, subsystems};
 
 #[track_caller]
@@ -110,6 +110,33 @@ fn a_chain_is_trusted_once_it_is_known() {
     assert!(said.out.contains("-----BEGIN CERTIFICATE-----"));
     let database = ca(&f, &server, &["chain", "--output", "json"]).exits(0).json();
     assert_eq!(database["result"]["vouched_by"], "database");
+}
+
+/// With a login from before another run changed the password, NSS would sign trust flags and encrypt keys
+/// for the old one.
+#[test]
+fn a_login_follows_the_wait_for_another_run() {
+    let (f, server) = start("both");
+    let print = fingerprint(&f, "ca/ca.pem");
+    f.certutil(&["-D", "-n", "ca_signing"]);
+    let (old, other) = ("Secret.123\n", "an0ther Password\n");
+    let chain = ["ca", "chain", "--ca", &server.url, "--fingerprint", &print, "--trust"];
+    let create = ["csr", "create", "--key-type", "ec", "--subject", "CN=x", "--out", "x.csr"];
+    for verb in [&chain[..], &create] {
+        f.write_secret("pw", old);
+        f.write_secret("new", other);
+        let before = f.state();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
+        command.current_dir(f.path()).args(verb).args(["-d", "db", "--password-file", "pw"]);
+        run_while_the_password_changes(&f, &mut command).exits(11);
+        assert!(!f.file("x.csr").exists());
+        std::fs::rename(f.file("new"), f.file("pw")).unwrap();
+        assert_eq!(f.state(), before, "{verb:?}");
+        let more = ["-d", "db", "--password-file", "pw"];
+        f.nss_cmc(&[verb, &more].concat()).exits(0);
+        f.write_secret("new", old);
+        f.certutil(&["-W", "-f", "pw", "-@", "new"]);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::show::handed_out;
 use crate::cli::args::{PasswordArgs, ReachArgs};
+use crate::cli::enroll::event_text;
 use crate::cli::report::{Certificate, Report, certificate_json};
 use crate::streams::Streams;
 use nss_cmc::certificate::{Summary, summary};
@@ -126,11 +127,15 @@ pub fn run(args: &ChainArgs, streams: &mut Streams<'_>) -> Result<Report> {
         return Ok(report.closed(database.close()));
     };
     let access = if args.trust { Access::ReadWrite } else { Access::ReadOnly };
-    let needs = Needs { trust: args.trust, ..Needs::default() };
-    let session = Session::open(directory, access, needs, &args.password.passwords())?;
+    let passwords = args.password.passwords();
+    // It logs in when the chain is there, under the lock: somebody may have to confirm it first.
+    let session = Session::open(directory, access, Needs::default(), &passwords)?;
     let found = chain(&session.database, &config, args.fingerprint, &mut ask)?;
     let trusted = match args.trust {
-        true => Some(trust(&session, &found, args.nickname.as_deref())?),
+        true => {
+            let mut tell = |event| streams.tell(format!("nss-cmc: {}", event_text(&event)));
+            Some(trust(&session, &passwords, &found, args.nickname.as_deref(), &mut tell)?)
+        }
         false => None,
     };
     let report = report(args, &session.database, &found, trusted)?;

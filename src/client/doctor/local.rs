@@ -8,7 +8,7 @@ use crate::asn1::x509::spki_key_spec;
 use crate::client::csr;
 use crate::client::enroll::KeySource;
 use crate::client::passwords::Wanted;
-use crate::client::session::{Held, SIGNER_DATABASE, Session, in_signer_database, log_in};
+use crate::client::session::{SIGNER_DATABASE, Session, in_signer_database, log_in};
 use crate::client::signer::{is_current, permits_client};
 use crate::client::token_nickname::{find_certificate, places};
 use crate::error::{Error, Kind, Result};
@@ -73,7 +73,7 @@ pub(super) fn open(spec: &DoctorSpec, found: &mut Found) -> Option<Opened> {
         }
     };
     log_in_to_all(spec, &database, &chosen, is_fips, found);
-    let session = Session { database, token: chosen, held: Held::default() };
+    let session = Session::of(database, chosen);
     Some(Opened { session, is_fips })
 }
 

@@ -14,7 +14,7 @@ use crate::client::connection::Config;
 use crate::client::csr::{self, CsrSpec, Extensions, Format};
 use crate::client::dogtag::records::{Lookup, Records, State};
 use crate::client::find_key::{check_key, key_for};
-use crate::client::lock::{Event, Lock};
+use crate::client::lock::Event;
 use crate::client::passwords::Passwords;
 use crate::client::request_key::RequestKey;
 use crate::client::session::{Identity, Needs, Session, in_signer_database};
@@ -23,7 +23,7 @@ use crate::client::verify_response::{self, Proven};
 use crate::cmc::request::Request;
 use crate::error::{Error, Kind, Leftover, Result};
 use crate::keyid;
-use crate::nss::Access;
+use crate::nss::{Access, Database};
 
 /// Who requests the certificate: whose key signs the CMC message.
 pub enum Applicant {
@@ -81,9 +81,12 @@ pub fn obtain(
     request: &Request,
     tell: &mut dyn FnMut(Event),
 ) -> Result<Obtained> {
-    let session = open(spec, applicant)?;
+    let signer = signer(spec, applicant)?;
+    let database = Database::open(&spec.database, Access::ReadOnly)?;
+    let needs = needs(spec, signer.as_deref());
+    let (session, lock) =
+        Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
     let asked = Asked::of(request)?;
-    let lock = Lock::take(&session.database.path(), spec.lock_timeout, tell)?;
     let proven = request_with(&session, spec, applicant, request)?;
     drop(lock);
     done(session, proven, &asked)
@@ -119,7 +122,9 @@ pub fn check(spec: &ObtainSpec, applicant: &Applicant) -> Result<()> {
     if spec.connection.profile.as_deref().is_some_and(|profile| !profile.is_empty()) {
         spec.connection.submit_url()?;
     }
-    let session = open(spec, applicant)?;
+    let signer = signer(spec, applicant)?;
+    let needs = needs(spec, signer.as_deref());
+    let session = Session::open(&spec.database, Access::ReadOnly, needs, &spec.passwords)?;
     if let Applicant::Signer(_) = applicant {
         let identity = identity(&session, spec, applicant)?;
         spec.connection.transport(Some(&session.database), Some(identity)).map(drop)?;
@@ -175,19 +180,22 @@ fn in_records(
     verify_response::ours(session, vec![der], request.spki()).map(Some)
 }
 
-fn open(spec: &ObtainSpec, applicant: &Applicant) -> Result<Session> {
-    let signer = match applicant {
-        Applicant::Signer(nickname) => Some(qualified(spec, nickname)?),
-        Applicant::Renewed(_) | Applicant::SharedSecret(_) => None,
-    };
-    let needs = Needs {
+/// Returns the nickname of the signer, if one signs, as [`Needs`] takes it.
+fn signer(spec: &ObtainSpec, applicant: &Applicant) -> Result<Option<String>> {
+    match applicant {
+        Applicant::Signer(nickname) => qualified(spec, nickname).map(Some),
+        Applicant::Renewed(_) | Applicant::SharedSecret(_) => Ok(None),
+    }
+}
+
+fn needs<'a>(spec: &'a ObtainSpec, signer: Option<&'a str>) -> Needs<'a> {
+    Needs {
         token: &spec.token,
         key: signer.is_none(),
-        signer: signer.as_deref(),
+        signer,
         signer_database: spec.signer_database.as_deref().filter(|_| signer.is_some()),
         ..Needs::default()
-    };
-    Session::open(&spec.database, Access::ReadOnly, needs, &spec.passwords)
+    }
 }
 
 fn qualified(spec: &ObtainSpec, nickname: &str) -> Result<String> {

@@ -38,6 +38,15 @@ pub fn replaces(path: &Path, mode: Mode) -> Result<bool> {
     Ok(place.is_file() && place.path().symlink_metadata().is_ok())
 }
 
+/// Returns whether `path` names a file, existing or not; otherwise it is a device, a pipe or an open
+/// descriptor.
+///
+/// # Errors
+/// [`Kind::Output`].
+pub fn is_file(path: &Path) -> Result<bool> {
+    Ok(Place::find(path, Mode::Default)?.is_file())
+}
+
 /// Returns whether a file written to `path` goes to standard output, as `/dev/stdout` does: nothing
 /// else should be printed there.
 pub fn is_standard_output(path: &Path) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::anchor::{self, Anchors, CaTrust, Root};
 use super::password::Password;
 use super::plan::{Existing, Other, Pair, Plan, PlannedKey, Planner};
-use super::read;
+use super::read::{self, Contents};
 use super::undo::Writer;
 use crate::client::lock::Event;
 use crate::client::passwords::Passwords;
@@ -191,12 +191,26 @@ pub fn import(spec: &ImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<Impo
         || spec.chain_trust.is_some()
         || spec.existing == Existing::Replace;
     let trust = trust && !spec.check;
-    let needs = Needs { token: &spec.token, key: true, trust, ..Needs::default() };
     let access = if spec.check { Access::ReadOnly } else { Access::ReadWrite };
     let database = Database::open(&spec.database, access)?;
-    let (session, lock) =
+    let password = Password::new(&spec.password)?;
+    // In FIPS mode NSS decrypts nothing before the login.
+    let early = match database.is_fips()? {
+        true => None,
+        false => Some(read::open(&database, &spec.file, &password)?),
+    };
+    let known = early.iter().flat_map(|contents| &contents.certificates);
+    let known: Vec<&[u8]> = known.map(|bag| bag.der.as_slice()).collect();
+    let needs = Needs { token: &spec.token, key: true, trust, known: &known, ..Needs::default() };
+    let (mut session, lock) =
         Session::locked(database, needs, &spec.passwords, spec.lock_timeout, tell)?;
-    let mut imported = import_into(&session, spec)?;
+    let contents = match early {
+        Some(contents) => contents,
+        None => read::open(&session.database, &spec.file, &password)?,
+    };
+    let planned = plan(&session, spec, &password, &contents)?;
+    session.held.release();
+    let mut imported = carry_out(&session, spec, planned)?;
     imported.notices.extend(session.close().err().map(Notice::NotClosed));
     drop(lock);
     Ok(imported)
@@ -210,11 +224,30 @@ pub fn import(spec: &ImportSpec<'_>, tell: &mut dyn FnMut(Event)) -> Result<Impo
 pub fn import_into(session: &Session, spec: &ImportSpec<'_>) -> Result<Imported> {
     let password = Password::new(&spec.password)?;
     let contents = read::open(&session.database, &spec.file, &password)?;
+    carry_out(session, spec, plan(session, spec, &password, &contents)?)
+}
+
+/// Plans the import of a file, and of the CAs that become trusted.
+fn plan(
+    session: &Session,
+    spec: &ImportSpec<'_>,
+    password: &Password,
+    contents: &Contents,
+) -> Result<(Plan, Vec<Root>)> {
     let file = format!("PKCS #12 file {}", spec.file.display());
-    let planner = Planner { session, spec, password: &password, file };
-    let mut plan = planner.plan(&contents)?;
-    let anchors = anchor::find(session, spec, &contents, &plan)?;
+    let planner = Planner { session, spec, password, file };
+    let mut plan = planner.plan(contents)?;
+    let anchors = anchor::find(session, spec, contents, &plan)?;
     let roots = add_anchors(&planner, &mut plan, anchors)?;
+    Ok((plan, roots))
+}
+
+/// Writes what was planned; rolls back the changes if a step fails.
+fn carry_out(
+    session: &Session,
+    spec: &ImportSpec<'_>,
+    (plan, roots): (Plan, Vec<Root>),
+) -> Result<Imported> {
     let mut writer = Writer::new(session, spec.check);
     let entries = write(session, &mut writer, plan.pairs, plan.others);
     let entries = writer.settle(entries)?;

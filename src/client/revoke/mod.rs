@@ -16,7 +16,7 @@ pub use target::{Pick, Source, Target};
 
 use super::connection::{Config, Connection};
 use super::dogtag::records::{Lookup, Records, State};
-use super::session::{Needs, Session};
+use super::session::{Needs, Session, in_signer_database};
 use super::{signer, verify_response};
 use crate::asn1::Number;
 use crate::asn1::name::dn_string;
@@ -63,6 +63,8 @@ pub struct RevokeSpec {
     pub target: Target,
     /// The authority.
     pub authority: Authority,
+    /// Directory of a second database, with the signer's certificate and key.
+    pub signer_database: Option<String>,
     /// The action.
     pub action: Action,
     /// The flags that permit what is refused otherwise.
@@ -93,6 +95,7 @@ impl RevokeSpec {
             passwords,
             target,
             authority,
+            signer_database: None,
             action: Action::Revoke(None),
             allow: Allow::default(),
             dry_run: false,
@@ -215,6 +218,9 @@ pub fn revoke(mut spec: RevokeSpec) -> Result<Revoked> {
         return Err(Error::new(Kind::Usage, "only an agent can release a certificate")
             .hint("add --signer with the nickname of an agent"));
     }
+    if let (Some(_), Authority::Signer(signer)) = (&spec.signer_database, &mut spec.authority) {
+        *signer = in_signer_database(signer)?;
+    }
     let access = Access::ReadOnly;
     let signer = match &spec.authority {
         Authority::Signer(nickname) => Some(nickname.as_str()),
@@ -225,7 +231,9 @@ pub fn revoke(mut spec: RevokeSpec) -> Result<Revoked> {
         Target::Nickname(nickname, _) => Some(nickname.as_str()),
         Target::File(_) | Target::Serial(..) => None,
     };
-    let needs = Needs { token: &spec.token, signer, certificate, ..Needs::default() };
+    let signer_database = spec.signer_database.as_deref().filter(|_| signer.is_some());
+    let needs =
+        Needs { token: &spec.token, signer, signer_database, certificate, ..Needs::default() };
     let session = Session::open(&spec.database, access, needs, &spec.passwords)?;
     let mut revoked = run(&session, &mut spec)?;
     revoked.notices.extend(session.close().err().map(Notice::NotClosed));
@@ -459,12 +467,17 @@ impl Job<'_> {
 
     /// Returns the command that releases the certificate from hold.
     fn release_command(&self) -> String {
-        let agent = match &self.spec.authority {
+        let mut agent = match &self.spec.authority {
             Authority::Signer(nickname) if self.by == By::Agent => nickname,
             _ => "AGENT",
         };
+        let mut beside = String::new();
+        if let Some(dir) = &self.spec.signer_database {
+            agent = agent.split_once(':').map_or(agent, |(_, name)| name);
+            beside = format!(" --signer-db {}", quoted(dir));
+        }
         format!(
-            "nss-cmc revoke -d {} --ca {} --signer {} --serial {} --release",
+            "nss-cmc revoke -d {} --ca {} --signer {}{beside} --serial {} --release",
             quoted(self.session.database.name()),
             quoted(self.spec.connection.ca.as_str()),
             quoted(agent),

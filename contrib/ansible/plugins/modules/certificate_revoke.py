@@ -37,6 +37,9 @@ options:
   signer:
     description: Nickname of the agent's or owner's certificate that signs the request.
     type: str
+  signer_db:
+    description: NSS database with the signer's certificate and key, if it is not O(database).
+    type: path
   shared_secret:
     description: The shared secret of the certificate. It is passed on standard input.
     type: str
@@ -100,6 +103,7 @@ def main():
             serial=dict(type='str'),
             cert=dict(type='path'),
             signer=dict(type='str'),
+            signer_db=dict(type='path'),
             shared_secret=dict(type='str', no_log=True),
             shared_secret_file=dict(type='path', no_log=False),
             reason=dict(type='str'),
