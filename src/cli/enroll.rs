@@ -252,11 +252,21 @@ pub struct EnrollArgs {
 
 /// What to remove of a replaced certificate.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Remove {
+pub enum Remove {
     /// The certificate; its key is kept
     Cert,
     /// The certificate and its key
     CertAndKey,
+}
+
+impl Remove {
+    /// Returns it for the library.
+    pub fn what(self) -> RemoveOld {
+        match self {
+            Remove::Cert => RemoveOld::Certificate,
+            Remove::CertAndKey => RemoveOld::CertificateAndKey,
+        }
+    }
 }
 
 impl EnrollArgs {
@@ -356,10 +366,7 @@ pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
         issuer: args.issuer,
         usages: args.usage,
         reuse_key: args.reuse_key,
-        remove_old: args.remove_old.map(|what| match what {
-            Remove::Cert => RemoveOld::Certificate,
-            Remove::CertAndKey => RemoveOld::CertificateAndKey,
-        }),
+        remove_old: args.remove_old.map(Remove::what),
         wait: args.wait,
         lock_timeout: Duration::from_secs(args.lock_timeout),
         renew_before: args.renew_before,

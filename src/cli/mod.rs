@@ -17,6 +17,7 @@ mod key;
 mod layers;
 pub mod message;
 mod pkcs12;
+mod renew;
 pub mod report;
 mod request;
 mod revoke;
@@ -74,6 +75,8 @@ enum Output {
 enum Command {
     /// Generate a key, enroll its certificate, and import it
     Enroll(Box<enroll::EnrollArgs>),
+    /// Renew the certificates that are due
+    Renew(Box<renew::RenewArgs>),
     /// Check whether an enrollment will work; nothing is changed
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(Box<doctor::DoctorArgs>),
@@ -280,6 +283,11 @@ fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: Other
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
             ("enroll", enroll::run(*args, &mut tell))
         }
+        Command::Renew(args) => {
+            let is_text = output == Output::Text;
+            let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
+            ("renew", renew::run(*args, &filled, is_text, &mut tell))
+        }
         Command::Doctor(args) => ("doctor", doctor::run(*args)),
         Command::Cert { command } => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -341,7 +349,8 @@ impl Command {
             Command::Csr(args) => args.output_file(),
             Command::Pkcs12 { command } => command.output_file(),
             Command::Ca { command } => command.output_file(),
-            Command::Db { .. }
+            Command::Renew(_)
+            | Command::Db { .. }
             | Command::Key { .. }
             | Command::Token { .. }
             | Command::Revoke(_)
@@ -361,6 +370,7 @@ impl Command {
     fn warnings(&self) -> Vec<String> {
         match self {
             Command::Enroll(args) => args.warnings(),
+            Command::Renew(args) => args.warnings(),
             Command::Doctor(args) => args.warnings(),
             Command::Cert { command } => command.warnings(),
             Command::Certmonger(args) => args.warnings(),

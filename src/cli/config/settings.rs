@@ -47,6 +47,7 @@ pub const SETTINGS: &[Setting] = &[
     Setting {
         verbs: &[
             "enroll",
+            "renew",
             "csr create",
             "cmc send",
             "revoke",
@@ -58,7 +59,7 @@ pub const SETTINGS: &[Setting] = &[
         ..same("token")
     },
     Setting { is_path: true, ..same("password-file") },
-    Setting { verbs: &["enroll", "cmc send"], ..same("profile") },
+    Setting { verbs: &["enroll", "renew", "cmc send"], ..same("profile") },
     Setting { key: "revoke-profile", verbs: &["revoke"], ..same("profile") },
     Setting {
         unless: &["shared-secret-file", "shared-secret-fd", "shared-secret-env"],
