@@ -19,6 +19,8 @@ use crate::trust::usage::permits;
 pub(super) struct Current {
     /// Its fields.
     pub(super) certificate: Summary,
+    /// Its subject, as it is requested.
+    pub(super) subject: String,
     /// Its nickname, without a token's name.
     pub(super) nickname: String,
     /// Its token.
@@ -77,8 +79,8 @@ impl Current {
                 usages.push(usage);
             }
         }
-        check_subject(newest.subject(), &certificate.subject)?;
         Ok(Current {
+            subject: exact_subject(newest.subject())?,
             names: alternative_names(newest.der())?,
             key: spki_key_spec(newest.spki()),
             unfinished: remembered.filter(|_| !is_stale),
@@ -118,12 +120,14 @@ fn missing(spec: &RenewSpec, session: &Session) -> Error {
         ))
 }
 
-/// Checks that the subject's text stands for the subject.
-fn check_subject(subject: &[u8], text: &str) -> Result<()> {
-    if name::parse(text).is_ok_and(|parsed| name::same_name(&parsed, subject)) {
-        return Ok(());
+/// Returns the text of a subject (DER) by which the same octets are requested: NSS gives the nickname to
+/// no subject with other string types.
+fn exact_subject(subject: &[u8]) -> Result<String> {
+    let text = name::exact_dn_string(subject)?;
+    match name::parse(&text) {
+        Ok(parsed) if parsed == subject => Ok(text),
+        _ => Err(cannot_request(&format!("its subject {}", name::dn_string(subject)?))),
     }
-    Err(cannot_request(&format!("its subject {text}")))
 }
 
 /// Returns the alternative names of a certificate (DER) as they are requested.

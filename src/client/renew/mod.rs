@@ -291,7 +291,7 @@ fn enrollment(spec: &RenewSpec, current: &Current, what: Plan) -> Result<EnrollS
     let has_names = !spec.encryption_only && spec.archive.is_none();
     let key = KeySource::New {
         spec: kind,
-        subject: current.certificate.subject.clone(),
+        subject: current.subject.clone(),
         names: if has_names { current.names.clone() } else { AltNames::default() },
     };
     let remembered = current.unfinished.as_ref().map(|entry| entry.trust.as_str());
