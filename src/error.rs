@@ -44,17 +44,19 @@ pub enum Kind {
     PopRequired,
     /// Nonce, transaction id, key or signature of the response does not match.
     BadReply,
+    /// The command that a renewal runs after a change failed.
+    Hook,
     /// A signal ended the run between two steps.
     Interrupted,
 }
 
-/// The exit code of `enroll --check --detailed-exitcode` when the run would change something.
+/// The exit code of `--check --detailed-exitcode` when the run would change something.
 pub const WOULD_CHANGE: u8 = 4;
 
 /// Exit codes that are no failure, with their meanings.
 pub const NOT_FAILED: [(u8, &str); 2] = [
     (0, "success, or nothing to do"),
-    (WOULD_CHANGE, "enroll would change something (--check --detailed-exitcode)"),
+    (WOULD_CHANGE, "a run would change something (--check --detailed-exitcode)"),
 ];
 
 /// One row of [`Kind::ALL`].
@@ -117,6 +119,7 @@ kinds! {
     Rejected 40 "rejected" false "the CA's CMC status is a failure, or its records do not match the request";
     PopRequired 41 "pop_required" false "the CA requires proof of possession in another round trip";
     BadReply 42 "bad_reply" false "response signature invalid, or nonce, transaction id or key does not match";
+    Hook 50 "hook" true "the command of --exec failed; the renewed certificate stays";
     Interrupted 130 "interrupted" true "interrupted by a signal; changes were rolled back unless a request was sent";
 }
 

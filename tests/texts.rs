@@ -119,6 +119,7 @@ fn help() {
         "",
         "enroll",
         "bulk",
+        "renew",
         "doctor",
         "cert",
         "cert import",
@@ -252,6 +253,25 @@ fn enroll() {
     json(&f, "enroll/pending", &enrollment(&ca.url, "standin-pending", "another"));
     let chain = enrollment(&ca.url, profile, "chain");
     text(&f, "enroll/with-its-chain", &[&chain[..], &["--chain-out", "chain.pem"]].concat());
+}
+
+#[test]
+fn renew() {
+    let (f, ca) = start();
+    let at = ["--ca", &ca.url, "--profile", "caECFullCMCUserCert", "--signer", "agent"];
+    let renew = [&["renew"], &DATABASE[..], &at].concat();
+    let agent = |more: &[&'static str]| [&renew[..], &["agent"], more].concat();
+    both(&f, "renew/not-due", &agent(&[]));
+    let due = ["--renew-before", "9999d"];
+    both(&f, "renew/check", &agent(&[&due[..], &["--check", "--detailed-exitcode"]].concat()));
+    f.certutil(&["-M", "-n", "agent", "-t", "u,u,Pu"]);
+    text(&f, "renew/renewed", &agent(&[&due[..], &["--exec", "true"]].concat()));
+    json(&f, "renew/renewed", &agent(&due));
+    both(&f, "renew/command-failed", &agent(&[&due[..], &["--exec", "false"]].concat()));
+    text(&f, "renew/finished", &agent(&["--exec", "true"]));
+    both(&f, "renew/no-such-nickname", &[&renew[..], &["agent", "agnet"]].concat());
+    text(&f, "renew/all-of-the-database", &[&renew[..], &due].concat());
+    text(&f, "renew/no-section", &["renew"]);
 }
 
 #[test]

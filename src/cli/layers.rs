@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, Id};
 
-use super::config::{Config, DEFAULTS, Origin, SETTINGS, Setting, is_url};
+use super::config::{Config, DEFAULTS, Origin, SETTINGS, Setting, certificate, is_url};
 use super::request::{self, Request, Secrets};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::text::printable;
@@ -19,6 +19,8 @@ const WITHOUT_FILES: [&str; 3] = ["help", "schema", "version"];
 const REQUEST: &str = "request";
 const CONFIG: &str = "config";
 const NO_CONFIG: &str = "no_config";
+const OUTPUT: &str = "output";
+const DATABASE: &str = "database";
 
 /// Adds the options that name the layers, and the environment variables to the help.
 pub fn with_layers(command: Command) -> Command {
@@ -97,6 +99,26 @@ pub fn fill(command: &mut Command, args: &[OsString]) -> Result<Option<Filled>> 
     run.fill(args, after).map(Some)
 }
 
+/// Returns the command line for the certificate of a section: the options of the run, then those of
+/// the section, of the environment, of the CA's section, and the defaults.
+///
+/// # Errors
+/// As [`fill`].
+pub fn of_certificate(command: &Command, filled: &Filled, name: &str) -> Result<Filled> {
+    let matches = command.clone().ignore_errors(true).try_get_matches_from(&filled.args);
+    let matches = matches.map_err(|e| Error::new(Kind::Usage, one_line(&e.to_string())))?;
+    let mut built = command.clone();
+    built.build();
+    let (leaf, words, after) = verb(&built, &filled.args);
+    let run = Run { leaf, verb: words.join(" "), given: innermost(&matches) };
+    let layers = vec![run.certificate(&filled.config, name)?, run.environment()?];
+    let passwords = filled.secrets.passwords.is_some();
+    let instead_of: &[&str] = if passwords { &["password-file"] } else { &[] };
+    let (args, origins) = run.complete(&filled.config, layers, instead_of, &filled.args, after)?;
+    let (verb, secrets) = (run.verb, filled.secrets.clone());
+    Ok(Filled { verb, args, secrets, config: Config::default(), origins })
+}
+
 /// Returns the command that the arguments name, its words, and the number of arguments up to them.
 pub fn verb<'a>(command: &'a Command, args: &[OsString]) -> (&'a Command, Vec<String>, usize) {
     let (mut at, mut words, mut next) = (command, Vec::new(), 1);
@@ -136,7 +158,6 @@ impl Run<'_> {
             Some(path) => request::read(path, self.leaf, &|arg| self.is_given(arg))?,
             None => Request::default(),
         };
-        let instead_of = request.instead_of;
         let from_request = request.options.into_iter().map(|(id, words)| Item {
             id,
             words,
@@ -144,7 +165,38 @@ impl Run<'_> {
             setting: None,
         });
         let mut layers: Vec<Vec<Item>> = vec![from_request.collect(), self.environment()?];
-        let defaults = self.section(&config, DEFAULTS)?;
+        let (args, origins) = match self.is_for_sections(&layers) {
+            // The other options are those of each section: `of_certificate`.
+            true => {
+                layers.push(self.section(&config, DEFAULTS)?);
+                layers.iter_mut().skip(1).for_each(|layer| layer.retain(|item| item.id == OUTPUT));
+                self.filled(layers, &request.instead_of, args.to_vec(), after)
+            }
+            false => self.complete(&config, layers, &request.instead_of, args, after)?,
+        };
+        let filled =
+            Filled { verb: self.verb.clone(), args, secrets: request.secrets, config, origins };
+        Ok(filled)
+    }
+
+    /// Returns whether the verb is for the sections of certificates, not for one database: neither
+    /// the command line nor the request, which is the first layer, names one.
+    fn is_for_sections(&self, layers: &[Vec<Item>]) -> bool {
+        let requested = layers.first().is_some_and(|items| items.iter().any(|i| i.id == DATABASE));
+        self.verb == certificate::VERB && self.value(DATABASE).is_none() && !requested
+    }
+
+    /// Returns the command line with the options of the layers, of which the first counts most, and
+    /// of the lower ones: the section of the CA, and the defaults.
+    fn complete(
+        &self,
+        config: &Config,
+        mut layers: Vec<Vec<Item>>,
+        instead_of: &[&str],
+        args: &[OsString],
+        after: usize,
+    ) -> Result<(Vec<OsString>, Vec<(String, Origin)>)> {
+        let defaults = self.section(config, DEFAULTS)?;
         let (ca, explicit) = match self.value("ca") {
             Some(ca) => (Some(ca.to_owned()), true),
             None => {
@@ -159,24 +211,47 @@ impl Run<'_> {
         let mut url = None;
         if let Some(name) = name {
             url = Some(config.url(name)?.0.to_owned());
-            layers.push(self.section(&config, name)?);
+            layers.push(self.section(config, name)?);
         }
         layers.push(defaults);
-        let mut items = self.chosen(layers, &instead_of);
-        items.retain(|item| !shows || item.id != "ca");
-        for item in items.iter_mut().filter(|item| item.id == "ca") {
+        layers.iter_mut().flatten().filter(|item| item.id == "ca").for_each(|item| {
             if let Some(url) = &url {
                 item.words = Some(vec![url.into()]);
             }
+        });
+        if shows {
+            layers.iter_mut().for_each(|layer| layer.retain(|item| item.id != "ca"));
         }
         let mut args = args.to_vec();
         if let (Some(url), Some(name), true) = (&url, name, explicit) {
             replace(&mut args, after, name, url);
         }
+        Ok(self.filled(layers, instead_of, args, after))
+    }
+
+    /// Returns the command line with the options of the layers, and where each comes from.
+    fn filled(
+        &self,
+        layers: Vec<Vec<Item>>,
+        instead_of: &[&str],
+        mut args: Vec<OsString>,
+        after: usize,
+    ) -> (Vec<OsString>, Vec<(String, Origin)>) {
+        let items = self.chosen(layers, instead_of);
         let origins = self.insert(&mut args, after, items);
-        let filled =
-            Filled { verb: self.verb.clone(), args, secrets: request.secrets, config, origins };
-        Ok(filled)
+        (args, origins)
+    }
+
+    /// Returns the options in the section of a certificate.
+    fn certificate(&self, config: &Config, name: &str) -> Result<Vec<Item>> {
+        let mut items = Vec::new();
+        for (key, value, origin) in config.section(&certificate::section(name)) {
+            // The nickname is no option.
+            let Some(arg) = self.option(key) else { continue };
+            let words = words(arg, key, value.into(), &origin)?;
+            items.push(Item { id: arg.get_id().clone(), words, origin, setting: None });
+        }
+        Ok(items)
     }
 
     /// Reads the configuration files.
@@ -266,14 +341,13 @@ impl Run<'_> {
                     continue;
                 };
                 decided.push(item.id.clone());
+                let unless = item.setting.map(|setting| setting.unless).unwrap_or_default();
                 // clap refuses a request that contradicts the command line.
-                let is_excluded = item.setting.is_some_and(|setting| {
-                    higher.iter().any(|other| {
+                let is_excluded = item.origin != Origin::Request
+                    && higher.iter().any(|other| {
                         let long = other.get_long();
-                        long.is_some_and(|long| setting.unless.contains(&long))
-                            || self.exclude(arg, other)
-                    })
-                });
+                        long.is_some_and(|long| unless.contains(&long)) || self.exclude(arg, other)
+                    });
                 if !is_excluded && item.words.is_some() {
                     present.push(arg);
                     chosen.push(item);
@@ -340,16 +414,24 @@ impl Run<'_> {
 /// # Errors
 /// [`Kind::Usage`] for a switch that is neither true nor false.
 fn item(arg: &Arg, setting: &'static Setting, value: OsString, origin: Origin) -> Result<Item> {
-    let words = match (arg.get_action(), value.to_str()) {
+    let words = words(arg, setting.key, value, &origin)?;
+    Ok(Item { id: arg.get_id().clone(), words, origin, setting: Some(setting) })
+}
+
+/// Returns the words of an option's value; `None` for a switch that is false.
+///
+/// # Errors
+/// As [`item`].
+fn words(arg: &Arg, key: &str, value: OsString, origin: &Origin) -> Result<Option<Vec<OsString>>> {
+    Ok(match (arg.get_action(), value.to_str()) {
         (ArgAction::SetTrue, Some("true" | "yes" | "1")) => Some(Vec::new()),
         (ArgAction::SetTrue, Some("false" | "no" | "0")) => None,
         (ArgAction::SetTrue, _) => {
-            let what = format!("invalid value of {}: expected true or false", setting.key);
+            let what = format!("invalid value of {key}: expected true or false");
             return Err(Error::new(Kind::Usage, what).because(origin.to_string()));
         }
         _ => Some(vec![value]),
-    };
-    Ok(Item { id: arg.get_id().clone(), words, origin, setting: Some(setting) })
+    })
 }
 
 /// Replaces the name of a CA by its URL.

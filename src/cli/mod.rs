@@ -20,6 +20,7 @@ mod key;
 mod layers;
 pub mod message;
 mod pkcs12;
+mod renew;
 pub mod report;
 mod request;
 mod revoke;
@@ -79,6 +80,8 @@ enum Command {
     Enroll(Box<enroll::EnrollArgs>),
     /// Enroll the certificates that a file lists, one a line
     Bulk(Box<bulk::BulkArgs>),
+    /// Renew the certificates that are due
+    Renew(Box<renew::RenewArgs>),
     /// Check whether an enrollment will work; nothing is changed
     #[command(after_help = doctor::EXAMPLES)]
     Doctor(Box<doctor::DoctorArgs>),
@@ -289,6 +292,11 @@ fn modern(cli: Cli, filled: Filled, streams: &mut Streams<'_>, other_help: Other
             warn(std::mem::take(&mut warnings), streams);
             ("bulk", bulk::run(*args, output, streams))
         }
+        Command::Renew(args) => {
+            let is_text = output == Output::Text;
+            let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
+            ("renew", renew::run(*args, &filled, is_text, &mut tell))
+        }
         Command::Doctor(args) => ("doctor", doctor::run(*args)),
         Command::Cert { command } => {
             let mut tell = |text: &str| streams.tell(format!("nss-cmc: {text}"));
@@ -350,7 +358,8 @@ impl Command {
             Command::Csr(args) => args.output_file(),
             Command::Pkcs12 { command } => command.output_file(),
             Command::Ca { command } => command.output_file(),
-            Command::Db { .. }
+            Command::Renew(_)
+            | Command::Db { .. }
             | Command::Key { .. }
             | Command::Token { .. }
             | Command::Revoke(_)
@@ -372,6 +381,7 @@ impl Command {
         match self {
             Command::Enroll(args) => args.warnings(),
             Command::Bulk(args) => args.warnings(),
+            Command::Renew(args) => args.warnings(),
             Command::Doctor(args) => args.warnings(),
             Command::Cert { command } => command.warnings(),
             Command::Certmonger(args) => args.warnings(),

@@ -159,7 +159,7 @@ pub struct Described {
 
 /// Why a run failed.
 #[derive(Serialize, JsonSchema)]
-struct Failure {
+pub struct Failure {
     /// The kind, as in the table of exit codes.
     #[schemars(extend("enum" = Kind::ALL.iter().map(|row| row.name).collect::<Vec<_>>()))]
     kind: &'static str,
@@ -210,7 +210,8 @@ struct HttpStatus {
 }
 
 impl Failure {
-    fn of(e: &Error) -> Failure {
+    /// Returns the failure for JSON.
+    pub fn of(e: &Error) -> Failure {
         Failure {
             kind: e.kind().name(),
             exit: e.kind().exit(),
@@ -269,7 +270,7 @@ pub struct LeftBehind {
 }
 
 /// Returns what the JSON of a failure says about its consequences; `None` if there is nothing.
-fn facts(e: &Error) -> Option<LeftBehind> {
+pub fn facts(e: &Error) -> Option<LeftBehind> {
     let left = e.left_behind();
     let key = left.and_then(|l| l.key.as_ref());
     let chain = left.and_then(|l| l.chain.as_deref()).map(chain_json);

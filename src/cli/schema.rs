@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::report::{LeftBehind, Report, SCHEMA};
 use super::{
     HelpShown, bulk, ca, cert, certmonger, cmc, cmc_apart, config, csr, db, doctor, enroll_result,
-    key, pkcs12, revoke, shared_token, status, token, version,
+    key, pkcs12, renew, revoke, shared_token, status, token, version,
 };
 use nss_cmc::error::{Error, Kind, Result};
 
@@ -65,6 +65,7 @@ const RESULTS: &[(&str, Make)] = &[
     ("pkcs12 export", of::<pkcs12::FileExported>),
     ("pkcs12 import", of::<pkcs12::FileImported>),
     ("pkcs12 show", of::<pkcs12::FileShown>),
+    ("renew", of::<renew::Renewals>),
     ("revoke", of::<revoke::Revocation>),
     ("schema", of::<SchemaShown>),
     ("shared-token", of::<shared_token::SharedToken>),
@@ -114,10 +115,12 @@ fn document(results: &[(&str, Make)]) -> Value {
     // Reusable types are in `$defs`; the envelope is the document itself.
     let mut envelope = Report::json_schema(&mut generator);
     let left = of::<LeftBehind>(&mut generator);
+    // Some of the certificates may be renewed.
+    let renewals = of::<renew::Renewals>(&mut generator);
     let mut cases = vec![json!({
         "description": "A failed run, or one whose certificate isn't issued yet.",
         "if": { "properties": { "error": { "type": "object" } } },
-        "then": { "properties": { "result": { "anyOf": [left, { "type": "null" }] } } },
+        "then": { "properties": { "result": { "anyOf": [left, renewals, { "type": "null" }] } } },
     })];
     for (verb, make) in results {
         let result = make(&mut generator);

@@ -19,6 +19,7 @@ pub mod output;
 pub mod passwords;
 pub mod pkcs12;
 pub mod pop;
+pub mod renew;
 pub mod request_key;
 pub mod revoke;
 pub mod send;

@@ -13,6 +13,7 @@ mod modern;
 mod refused;
 mod refused_modern;
 mod release;
+mod renew_unit;
 mod renewals;
 mod revoke;
 mod shared_secret;

@@ -9,6 +9,7 @@ use rasn_pkix::AttributeTypeAndValue;
 mod print;
 
 pub use print::characters;
+pub(crate) use print::exact_dn_string;
 pub(crate) use print::{dn, rdn};
 pub use print::{dn_string, name_attributes, same_name};
 
@@ -276,6 +277,17 @@ fn unescape(text: &str) -> std::result::Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_exact_text_gives_the_same_octets() {
+        for text in
+            ["CN=www,O=EXAMPLE,C=DE", "CN=a+UID=b,OU=\\,x", "CN=#1303777777,2.5.4.97=#0c0161"]
+        {
+            let der = parse(text).unwrap();
+            assert_eq!(parse(&exact_dn_string(&der).unwrap()).unwrap(), der, "{text}");
+        }
+    }
+
     use crate::keyid::to_hex as hex;
 
     #[test]

@@ -25,6 +25,21 @@ pub fn dn_string(name_der: &[u8]) -> Result<String> {
     }
 }
 
+/// Returns the text of a DER Name that [`super::parse`] turns into the same octets: each value is
+/// written as `#` and its DER in hexadecimal, so that it keeps its string type.
+///
+/// # Errors
+/// [`Kind::Input`] when it isn't a Name.
+pub(crate) fn exact_dn_string(name_der: &[u8]) -> Result<String> {
+    let Name::RdnSequence(rdns) = decode("a distinguished name", name_der)?;
+    let attribute = |a: &AttributeTypeAndValue| {
+        format!("{}=#{}", oid::dotted(&a.r#type), hex(a.value.as_bytes()))
+    };
+    let rdn =
+        |rdn: &RelativeDistinguishedName| rdn.iter().map(attribute).collect::<Vec<_>>().join("+");
+    Ok(rdns.iter().rev().map(rdn).collect::<Vec<_>>().join(","))
+}
+
 /// Returns keyword and text of each attribute of a DER Name that has both, least specific first.
 ///
 /// # Errors

@@ -36,6 +36,7 @@ pub fn of(e: &Error) -> u8 {
         | Kind::Tls
         | Kind::Http
         | Kind::Output
+        | Kind::Hook
         | Kind::Interrupted => UNREACHABLE,
         Kind::Usage
         | Kind::Database

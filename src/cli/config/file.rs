@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::certificate::{self, Keys};
 use super::settings::{SETTINGS, Setting};
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::text::{nearest, quoted};
@@ -88,6 +89,7 @@ impl ConfigFile {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut file = ConfigFile { path: path.to_owned(), sections: BTreeMap::new() };
         let mut section = None;
+        let keys = std::cell::LazyCell::new(|| Keys::of(&crate::cli::command()));
         for (at, line) in text.lines().enumerate() {
             let line_number = at + 1;
             let wrong = |what: &str| {
@@ -111,7 +113,11 @@ impl ConfigFile {
                         return Err(wrong(&format!("key {key} is not in a section"))
                             .hint("start the file with a line [defaults]"));
                     };
-                    check(name, &key, &value).map_err(|(what, hint)| {
+                    let checked = match certificate::name_of(name) {
+                        Some(_) => check_certificate(&keys, name, &key, &value),
+                        None => check(name, &key, &value),
+                    };
+                    checked.map_err(|(what, hint)| {
                         let e = wrong(&what);
                         if hint.is_empty() { e } else { e.hint(hint) }
                     })?;
@@ -183,17 +189,62 @@ fn section_name(text: &str) -> std::result::Result<String, String> {
     if name == "default" {
         return Err("unknown section [default]; did you mean [defaults]?".into());
     }
-    Ok(name.to_owned())
+    match certificate::name_of(name) {
+        Some("") => Err("section [certificate] has no name: [certificate NAME]".into()),
+        Some(of) => Ok(certificate::section(of)),
+        None => Ok(name.to_owned()),
+    }
+}
+
+/// The reason why a key or its value is invalid, and a hint.
+type Invalid = (String, String);
+
+/// Checks a key of a certificate's section and its value, as [`check`] does.
+fn check_certificate(
+    keys: &Keys,
+    section: &str,
+    key: &str,
+    value: &str,
+) -> std::result::Result<(), Invalid> {
+    not_secret(key)?;
+    if value.is_empty() {
+        return Err((format!("key {key} has no value"), String::new()));
+    }
+    match keys.is_path(key) {
+        Some(true) => absolute(key, value),
+        Some(false) => Ok(()),
+        None => {
+            let (near, known) = (nearest(key, &keys.names()).join(", "), keys.names().join(", "));
+            let hint = match near.is_empty() {
+                true => format!("the keys are {known}"),
+                false => format!("did you mean {near}?"),
+            };
+            Err((format!("unknown key {key} in [{section}]"), hint))
+        }
+    }
+}
+
+fn not_secret(key: &str) -> std::result::Result<(), Invalid> {
+    let Some((_, instead)) = SECRETS.iter().find(|(secret, _)| *secret == key) else {
+        return Ok(());
+    };
+    let what = format!("key {key}: secrets are not allowed in a configuration file");
+    Err((what, format!("use {instead}, a file that only its owner can read")))
+}
+
+fn absolute(key: &str, value: &str) -> std::result::Result<(), Invalid> {
+    let path = value.strip_prefix("sql:").unwrap_or(value);
+    match path.starts_with('/') {
+        true => Ok(()),
+        false => Err((format!("key {key}: the path must be absolute"), String::new())),
+    }
 }
 
 /// Checks a key and its value; returns the reason and a hint for an invalid one. The value is in
 /// neither: it may be a secret.
-fn check(section: &str, key: &str, value: &str) -> std::result::Result<(), (String, String)> {
+fn check(section: &str, key: &str, value: &str) -> std::result::Result<(), Invalid> {
     let no_hint = |what: String| Err((what, String::new()));
-    if let Some((_, instead)) = SECRETS.iter().find(|(secret, _)| *secret == key) {
-        let what = format!("key {key}: secrets are not allowed in a configuration file");
-        return Err((what, format!("use {instead}, a file that only its owner can read")));
-    }
+    not_secret(key)?;
     let of_ca = section != DEFAULTS;
     if value.is_empty() {
         return no_hint(format!("key {key} has no value"));
@@ -222,11 +273,7 @@ fn check(section: &str, key: &str, value: &str) -> std::result::Result<(), (Stri
         };
         return Err((what, hint));
     };
-    let path = value.strip_prefix("sql:").unwrap_or(value);
-    if setting.is_path && !path.starts_with('/') {
-        return no_hint(format!("key {key}: the path must be absolute"));
-    }
-    Ok(())
+    if setting.is_path { absolute(key, value) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -250,12 +297,15 @@ mod tests {
         assert_eq!(get("lab", "signer-db"), ("sql:/agent".into(), 8));
         assert_eq!(get("lab", "profile"), ("a = b".into(), 9));
         assert!(parse("").unwrap().sections.is_empty());
+        let file = parse("[certificate  a b ]\nexec = x y\nnickname = a : b\n").unwrap();
+        let section = &file.sections["certificate a b"];
+        assert_eq!((section["exec"].value.as_str(), section["nickname"].line), ("x y", 3));
     }
 
     #[test]
     fn the_sample_is_valid() {
         let file = parse(include_str!("../../../contrib/nss-cmc.ini")).unwrap();
-        assert_eq!(file.sections.len(), 3);
+        assert_eq!(file.sections.len(), 4);
     }
 
     #[test]
@@ -276,6 +326,14 @@ mod tests {
             ("[]\n", 1, "invalid name"),
             ("[lab]\n[x]\n[lab]", 3, "[lab] is given twice"),
             ("[lab]\ntimeout = 1\ntimeout = 2", 3, "timeout is given twice"),
+            ("[certificate]\n", 1, "has no name"),
+            ("[certificate a]\n[certificate  a ]", 2, "[certificate a] is given twice"),
+            ("[certificate a]\nnickname =", 2, "has no value"),
+            ("[certificate a]\nsigner-db = x", 2, "must be absolute"),
+            ("[certificate a]\nurl = https://x", 2, "unknown key url"),
+            ("[certificate a]\ncheck = true", 2, "unknown key check"),
+            ("[certificate a]\nexce = x", 2, "did you mean exec"),
+            ("[certificate a]\npin = s3cr3t", 2, "secrets are not allowed"),
             ("[lab]\npassword = s3cr3t", 2, "secrets are not allowed"),
             ("[lab]\nshared_secret = s3cr3t", 2, "secrets are not allowed"),
         ] {

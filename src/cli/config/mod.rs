@@ -1,5 +1,6 @@
 //! Settings from `nss-cmc.ini` and the environment, and where each comes from.
 
+pub mod certificate;
 mod file;
 mod settings;
 mod show;
@@ -106,8 +107,28 @@ impl Config {
     /// Returns the CAs by name, each with its URL.
     pub fn cas(&self) -> BTreeMap<&str, Option<&str>> {
         let sections = self.files.iter().flat_map(|file| file.sections.keys());
-        let names = sections.map(String::as_str).filter(|name| *name != DEFAULTS);
+        let names = sections.map(String::as_str);
+        let names = names.filter(|name| *name != DEFAULTS && certificate::name_of(name).is_none());
         names.map(|name| (name, self.value(name, URL).map(|(url, _)| url))).collect()
+    }
+
+    /// Returns the names of the certificates that have a section, sorted.
+    pub fn certificates(&self) -> Vec<&str> {
+        let sections = self.files.iter().flat_map(|file| file.sections.keys());
+        let mut names: Vec<&str> = sections.filter_map(|name| certificate::name_of(name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Returns the keys of a section with their values, each from the first file that has it.
+    pub fn section(&self, section: &str) -> Vec<(&str, &str, Origin)> {
+        let sections = self.files.iter().filter_map(|file| file.sections.get(section));
+        let mut keys: Vec<&str> = sections.flat_map(|s| s.keys().map(String::as_str)).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let entry = |key| self.value(section, key).map(|(value, origin)| (key, value, origin));
+        keys.into_iter().filter_map(entry).collect()
     }
 
     /// Returns the URL of a CA, by the name of its section.

@@ -48,6 +48,7 @@ pub const SETTINGS: &[Setting] = &[
         verbs: &[
             "enroll",
             "bulk",
+            "renew",
             "csr create",
             "cmc build",
             "cmc send",
@@ -60,7 +61,7 @@ pub const SETTINGS: &[Setting] = &[
         ..same("token")
     },
     Setting { is_path: true, ..same("password-file") },
-    Setting { verbs: &["enroll", "bulk", "cmc send"], ..same("profile") },
+    Setting { verbs: &["enroll", "bulk", "renew", "cmc send"], ..same("profile") },
     Setting { key: "revoke-profile", verbs: &["revoke"], ..same("profile") },
     Setting {
         unless: &["shared-secret-file", "shared-secret-fd", "shared-secret-env"],

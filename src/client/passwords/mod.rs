@@ -3,10 +3,12 @@
 mod known;
 mod prompt;
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
@@ -60,6 +62,39 @@ impl<'a> From<&'a str> for Wanted<'a> {
 
 /// Gives a token's password when a login needs it; called once for each token.
 pub type Passwords<'a> = Box<dyn Fn(Wanted<'_>) -> Result<Option<Secret>> + 'a>;
+
+/// A source of passwords that several runs share, one after the other: each token's password is asked
+/// for once.
+pub struct Remembered {
+    source: Passwords<'static>,
+    known: RefCell<Vec<(String, Option<Secret>)>>,
+}
+
+impl Remembered {
+    /// Returns a source that remembers what `source` gives.
+    pub fn new(source: Passwords<'static>) -> Rc<Remembered> {
+        Rc::new(Remembered { source, known: RefCell::default() })
+    }
+
+    /// Returns the source for one run.
+    pub fn passwords(self: &Rc<Self>) -> Passwords<'static> {
+        let own = Rc::clone(self);
+        Box::new(move |wanted| own.password(wanted))
+    }
+
+    fn password(&self, wanted: Wanted<'_>) -> Result<Option<Secret>> {
+        let known = |(token, secret): &(String, Option<Secret>)| {
+            (token == wanted.token).then(|| secret.as_ref().map(Secret::duplicate))
+        };
+        if let Some(secret) = self.known.borrow().iter().find_map(known) {
+            return Ok(secret);
+        }
+        let secret = (self.source)(wanted)?;
+        let copy = secret.as_ref().map(Secret::duplicate);
+        self.known.borrow_mut().push((wanted.token.to_owned(), copy));
+        Ok(secret)
+    }
+}
 
 /// Returns a warning for a file with a secret that other users can read.
 pub fn others_read(file: &Path) -> Option<String> {

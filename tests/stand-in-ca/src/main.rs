@@ -69,6 +69,9 @@ enum Command {
         /// With a validity that is over
         #[arg(long)]
         expired: bool,
+        /// Days until the end of its validity
+        #[arg(long, default_value_t = 365, conflicts_with = "expired")]
+        days: i64,
     },
     /// Add a user who shares a secret with the CA
     User {
@@ -171,7 +174,7 @@ fn run(command: Command) -> Result<(), Refused> {
             print!("{}", Store::open(&dir, false)?.issued());
             Ok(())
         }
-        Command::Sign { dir, csr, out, agent, expired } => {
+        Command::Sign { dir, csr, out, agent, expired, days } => {
             let store = Store::open(&dir, false)?;
             let bytes = std::fs::read(&csr).map_err(|e| format!("{}: {e}", csr.display()))?;
             // certutil writes text around the PEM block, which pem-rfc7468 refuses.
@@ -185,7 +188,7 @@ fn run(command: Command) -> Result<(), Refused> {
                 None => bytes.clone(),
             };
             let asked = request::pkcs10(&der)?;
-            let days = if expired { (-20, -10) } else { (-1, 365) };
+            let days = if expired { (-20, -10) } else { (-1, days) };
             let extensions = vec![
                 certs::key_usage(&[0, 1, 2]),
                 certs::ext_key_usage(&["1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.4"]),
