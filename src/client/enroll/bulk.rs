@@ -20,7 +20,7 @@ use crate::client::connection::{Config, Connection, Reply};
 use crate::client::csr::{AltNames, Extensions, Requested};
 use crate::client::doctor::fit::is_unexplained;
 use crate::client::lock::Event;
-use crate::client::session::{Held, Session};
+use crate::client::session::Session;
 use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::Endpoint;
 use crate::interrupt;
@@ -299,7 +299,7 @@ impl Run<'_, '_> {
     fn work(&self, to_first: &Sender<Message>) -> Result<()> {
         let database = self.database.database();
         let token = database.token(&self.common.token)?;
-        let session = Session { database, token, held: Held::default() };
+        let session = Session::of(database, token);
         let any = Order {
             nickname: String::new(),
             key: None,
