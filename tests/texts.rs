@@ -258,13 +258,13 @@ fn enroll() {
 #[test]
 fn renew() {
     let (f, ca) = start();
-    let at = ["--ca", &ca.url, "--profile", "caECFullCMCUserCert", "--signer", "agent"];
+    let at = ["--ca", &ca.url, "--profile", "caECFullCMCUserSignedCert"];
     let renew = [&["renew"], &DATABASE[..], &at].concat();
     let agent = |more: &[&'static str]| [&renew[..], &["agent"], more].concat();
     both(&f, "renew/not-due", &agent(&[]));
     let due = ["--renew-before", "9999d"];
     both(&f, "renew/check", &agent(&[&due[..], &["--check", "--detailed-exitcode"]].concat()));
-    f.certutil(&["-M", "-n", "agent", "-t", "u,u,Pu"]);
+    f.certutil(&["-M", "-n", "agent", "-t", "u,u,Pu", "-f", "pw"]);
     text(&f, "renew/renewed", &agent(&[&due[..], &["--exec", "true"]].concat()));
     json(&f, "renew/renewed", &agent(&due));
     both(&f, "renew/command-failed", &agent(&[&due[..], &["--exec", "false"]].concat()));

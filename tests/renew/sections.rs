@@ -73,7 +73,7 @@ fn one_run_renews_what_is_due_and_the_next_changes_nothing() {
     let said = lab.renew(&[]).exits(0).json();
     assert_eq!(statuses(&said), ["audit unchanged", "hsm unchanged", "plain unchanged"]);
     assert_eq!((&said["status"], &said["changed"]), (&json!("unchanged"), &json!(false)));
-    assert_eq!(said["msg"], "nothing to do: none of 3 certificates is due");
+    assert_eq!(said["msg"], "nothing to do for 3 certificates");
     lab.renew(&["--check", "--detailed-exitcode"]).exits(0);
     assert!(before == lab.bytes(), "the second run changed the database, or asked the CA");
     assert_eq!(lab.ran().len(), 3);

@@ -241,7 +241,7 @@ fn msg(entries: &[Entry], is_check: bool) -> String {
     let certificates = if all == 1 { "certificate" } else { "certificates" };
     let verb = if is_check { "would be renewed" } else { "renewed" };
     let mut text = match (renewed, failed + pending) {
-        (0, 0) => format!("nothing to do: none of {all} {certificates} is due"),
+        (0, 0) => format!("nothing to do for {all} {certificates}"),
         (renewed, _) => format!("{renewed} of {all} {certificates} {verb}"),
     };
     if pending > 0 {
