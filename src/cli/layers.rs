@@ -143,6 +143,9 @@ fn innermost(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
 }
 
+/// A command line, and where each of its options that the layers gave comes from.
+type Completed = (Vec<OsString>, Vec<(String, Origin)>);
+
 /// A run of one verb.
 struct Run<'a> {
     leaf: &'a Command,
@@ -195,7 +198,7 @@ impl Run<'_> {
         instead_of: &[&str],
         args: &[OsString],
         after: usize,
-    ) -> Result<(Vec<OsString>, Vec<(String, Origin)>)> {
+    ) -> Result<Completed> {
         let defaults = self.section(config, DEFAULTS)?;
         let (ca, explicit) = match self.value("ca") {
             Some(ca) => (Some(ca.to_owned()), true),
@@ -236,7 +239,7 @@ impl Run<'_> {
         instead_of: &[&str],
         mut args: Vec<OsString>,
         after: usize,
-    ) -> (Vec<OsString>, Vec<(String, Origin)>) {
+    ) -> Completed {
         let items = self.chosen(layers, instead_of);
         let origins = self.insert(&mut args, after, items);
         (args, origins)
