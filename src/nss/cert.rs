@@ -181,8 +181,8 @@ impl Database {
     /// [`Kind::Refused`] with the NSS fault.
     pub fn set_trust(&self, certificate: &Certificate, trust: &Trust) -> Result<()> {
         let mut flags = trust.flags()?;
-        // SAFETY: the certificate is live; the trust is only read (cert.h).
         let _alone = alone();
+        // SAFETY: the certificate is live; the trust is only read (cert.h).
         fault::status("CERT_ChangeCertTrust", || unsafe {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
         })
@@ -214,8 +214,8 @@ impl Database {
         flags: &TrustFlags,
     ) -> std::result::Result<(), Fault> {
         let mut flags = flags.0;
-        // SAFETY: the certificate is live; the trust is only read (cert.h).
         let _alone = alone();
+        // SAFETY: the certificate is live; the trust is only read (cert.h).
         fault::status("CERT_ChangeCertTrust", || unsafe {
             sys::CERT_ChangeCertTrust(self.cert_db(), certificate.as_ptr(), &mut flags)
         })
@@ -501,9 +501,9 @@ impl Certificate {
     /// # Errors
     /// The NSS fault.
     pub fn delete(self) -> std::result::Result<(), Fault> {
+        let _alone = alone();
         // SAFETY: the certificate is live; the call removes the stored object and takes no
         // reference; `self` drops its own afterwards (certdb.h).
-        let _alone = alone();
         fault::status("SEC_DeletePermCertificate", || unsafe {
             sys::SEC_DeletePermCertificate(self.as_ptr())
         })

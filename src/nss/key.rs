@@ -156,9 +156,9 @@ impl PublicKey {
     /// The NSS fault.
     pub(super) fn delete(self) -> std::result::Result<(), Fault> {
         let (raw, _guard) = self.into_raw();
+        let _alone = alone();
         // SAFETY: the call consumes the reference while the guard keeps NSS initialised; for a
         // session object it only frees it (pk11pub.h).
-        let _alone = alone();
         fault::status("PK11_DeleteTokenPublicKey", || unsafe {
             sys::PK11_DeleteTokenPublicKey(raw)
         })
@@ -239,8 +239,8 @@ impl PrivateKey {
     /// The NSS fault.
     pub fn set_label(&self, label: &str) -> std::result::Result<(), Fault> {
         let text = CString::new(label.replace('\0', " ")).unwrap_or_default();
-        // SAFETY: the key is live; the string is NUL-terminated and only read (pk11pub.h).
         let _alone = alone();
+        // SAFETY: the key is live; the string is NUL-terminated and only read (pk11pub.h).
         fault::status("PK11_SetPrivateKeyNickname", || unsafe {
             sys::PK11_SetPrivateKeyNickname(self.as_ptr(), text.as_ptr())
         })
@@ -252,10 +252,10 @@ impl PrivateKey {
     /// The NSS fault.
     pub fn delete(self) -> std::result::Result<(), Fault> {
         let (raw, _guard) = self.into_raw();
+        let _alone = alone();
         // SAFETY: the call deletes the object and consumes the reference while the guard keeps NSS
         // initialised. PR_TRUE: even if a certificate for it exists, which is only so when this run
         // imported it (pk11pub.h).
-        let _alone = alone();
         fault::status("PK11_DeleteTokenPrivateKey", || unsafe {
             sys::PK11_DeleteTokenPrivateKey(raw, super::pr_bool(true))
         })
