@@ -67,8 +67,11 @@ pub struct Filled {
     /// The configuration files.
     pub config: Config,
     /// Where the options come from that the command line lacks, by their names.
-    pub origins: Vec<(String, Origin)>,
+    pub origins: Origins,
 }
+
+/// Where options come from, by their names.
+type Origins = Vec<(String, Origin)>;
 
 /// An option of a layer.
 struct Item {
@@ -195,7 +198,7 @@ impl Run<'_> {
         instead_of: &[&str],
         args: &[OsString],
         after: usize,
-    ) -> Result<(Vec<OsString>, Vec<(String, Origin)>)> {
+    ) -> Result<(Vec<OsString>, Origins)> {
         let defaults = self.section(config, DEFAULTS)?;
         let (ca, explicit) = match self.value("ca") {
             Some(ca) => (Some(ca.to_owned()), true),
@@ -236,7 +239,7 @@ impl Run<'_> {
         instead_of: &[&str],
         mut args: Vec<OsString>,
         after: usize,
-    ) -> (Vec<OsString>, Vec<(String, Origin)>) {
+    ) -> (Vec<OsString>, Origins) {
         let items = self.chosen(layers, instead_of);
         let origins = self.insert(&mut args, after, items);
         (args, origins)
@@ -373,12 +376,7 @@ impl Run<'_> {
     }
 
     /// Adds the options to the command line, after the verb; values without an option at its end.
-    fn insert(
-        &self,
-        args: &mut Vec<OsString>,
-        after: usize,
-        items: Vec<Item>,
-    ) -> Vec<(String, Origin)> {
+    fn insert(&self, args: &mut Vec<OsString>, after: usize, items: Vec<Item>) -> Origins {
         let (mut options, mut values, mut origins) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
             let Some(arg) = self.arg(&item.id) else { continue };

@@ -11,7 +11,7 @@ fn database(lab: &Lab) -> Vec<&str> {
 
 #[test]
 fn those_that_the_ca_issued_and_that_are_due() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.configure("");
     lab.make("one", "internal", 10);
     lab.make("two", "internal", 10);
@@ -75,7 +75,7 @@ fn those_that_the_ca_issued_and_that_are_due() {
 
 #[test]
 fn one_profile_for_several_kinds_is_ambiguous() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("user", "internal", 10);
     let agent = ["--signer", "agent"];
     let www = ["--subject", "CN=www.example.com", "--nickname", "www", "--key-type", "ec:nistp256"];

@@ -10,7 +10,7 @@ fn one(exec: &str) -> String {
 
 #[test]
 fn it_knows_the_certificate_and_no_secret() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("www", "internal", 10);
     lab.certutil(&["-L", "-n", "www", "-a", "-o", "old.pem"]);
     lab.configure(&one("/bin/sh DIR/hook DIR/ran"));
@@ -48,7 +48,7 @@ fn it_knows_the_certificate_and_no_secret() {
 
 #[test]
 fn one_that_fails_is_called_again() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("www", "internal", 10);
     lab.certutil(&["-M", "-n", "www", "-t", "u,u,Pu"]);
     lab.configure(&one("/bin/false --all"));
@@ -86,7 +86,7 @@ fn one_that_fails_is_called_again() {
 
 #[test]
 fn what_cannot_run_is_named() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("www", "internal", 10);
     for (exec, word) in [("a && b", "shell"), ("'a", "quote"), ("a | b", "shell")] {
         lab.configure(&one(exec));

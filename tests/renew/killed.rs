@@ -15,7 +15,7 @@ exec = /bin/sh DIR/hook DIR/ran
 /// The command kills the program before it does its own work.
 #[test]
 fn between_the_import_and_the_end_of_the_command() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("www", "internal", 10);
     lab.certutil(&["-M", "-n", "www", "-t", "u,u,Pu"]);
     lab.f.write(
@@ -38,7 +38,7 @@ fn between_the_import_and_the_end_of_the_command() {
 #[test]
 fn at_any_write() {
     const CALLS: &str = "pwrite64,fdatasync,rename,unlink";
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("www", "internal", 10);
     lab.certutil(&["-M", "-n", "www", "-t", "u,u,Pu"]);
     lab.configure(SECTION);

@@ -30,7 +30,7 @@ const CA: &str =
     "[defaults]\nca = lab\n[lab]\nurl = URL\nprofile = caECFullCMCUserCert\nsigner = agent\n";
 
 impl Lab {
-    pub fn new() -> Lab {
+    pub fn start() -> Lab {
         let f = ec_folder();
         let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
         f.write("noise", [7u8; 64]);
@@ -40,10 +40,10 @@ impl Lab {
         lab
     }
 
-    /// As [`Lab::new`], with the token `HSM`; `pins` has both passwords.
+    /// As [`Lab::start`], with the token `HSM`; `pins` has both passwords.
     pub fn with_token() -> Lab {
         assert!(Path::new(LIBRARY).exists(), "softhsm2 is not installed");
-        let lab = Lab::new();
+        let lab = Lab::start();
         let f = &lab.f;
         std::fs::create_dir(f.file("tokens")).unwrap();
         f.write("softhsm.conf", format!("directories.tokendir = {}\n", f.file("tokens").display()));

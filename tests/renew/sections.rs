@@ -113,7 +113,7 @@ fn one_that_fails_does_not_stop_the_others() {
 
 #[test]
 fn some_of_them_by_name_and_options_of_the_run_first() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("one", "internal", 90);
     lab.make("two", "internal", 90);
     let section = |name| format!("[certificate {name}]\ndatabase=DIR/db\npassword-file=DIR/pw\n");
@@ -137,7 +137,7 @@ fn some_of_them_by_name_and_options_of_the_run_first() {
 
 #[test]
 fn a_certificate_renews_itself_without_an_agent() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("alice", "internal", 10);
     lab.make("late", "internal", -1);
     let section = |name| {
@@ -168,7 +168,7 @@ fn a_certificate_renews_itself_without_an_agent() {
 
 #[test]
 fn what_the_successor_lacks_is_no_renewal() {
-    let lab = Lab::new();
+    let lab = Lab::start();
     lab.make("www", "internal", 10);
     // A server's certificate instead of a user's.
     lab.configure(
