@@ -40,7 +40,7 @@ impl Lab {
         lab
     }
 
-    /// As [`Lab::new`], with the token `HSM`; `pins` has both passwords.
+    /// As [`Lab::start`], with the token `HSM`; `pins` has both passwords.
     pub fn with_token() -> Lab {
         assert!(Path::new(LIBRARY).exists(), "softhsm2 is not installed");
         let lab = Lab::start();
