@@ -296,12 +296,12 @@ fn requests_in_json() {
     let with = |json: &str| {
         json.replace("\"password\": \"password\"", &format!("\"password\": {:?}", password.trim()))
     };
-    f.write_secret("build.json", &with(build));
+    f.write_secret("build.json", with(build));
     f.nss_cmc(&["cmc", "build", "--request", "build.json"]).exits(0);
     send(&f, &ca.url, "caCMCECserverCert", "j", &AGENT).exits(0);
     let accept = r#"{"database": "db", "password": "password", "response": "j.resp",
         "state": "j.state", "require_names": true, "usage": ["server"]}"#;
-    f.write_secret("accept.json", &with(accept));
+    f.write_secret("accept.json", with(accept));
     f.nss_cmc(&["cmc", "accept", "--request", "accept.json"]).exits(0);
     assert!(has_www(&f) && unfinished(&f).is_empty());
 }
