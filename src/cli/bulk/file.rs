@@ -203,7 +203,10 @@ impl Reader {
                 match reader.read_record(record) {
                     Ok(false) => None,
                     Ok(true) => {
-                        let line = record.position().map_or(at, csv::Position::line);
+                        // The record's own position is before the blank lines that it follows.
+                        let breaks: usize = record.iter().map(|c| c.matches('\n').count()).sum();
+                        let end = reader.position().line().saturating_sub(1 + breaks as u64);
+                        let line = end.max(at);
                         Some((line, cells(keys, record, leaf)))
                     }
                     Err(e) => Some((at, Err(e.to_string()))),
