@@ -96,7 +96,7 @@ pub struct Reply {
 }
 
 /// Sends requests one after another: each POST once, over a new connection unless it is
-/// [kept open](Transport::keep_open); a GET may reuse an open connection.
+/// kept open (`Transport::keep_open`); a GET may reuse an open connection.
 pub struct Transport<'db> {
     /// Holds the connections, whose `SSL_CTX`s point into `easy`; so it must be dropped first.
     multi: Multi,
