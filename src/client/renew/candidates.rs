@@ -96,7 +96,7 @@ fn search(spec: &SearchSpec, session: &Session) -> Result<Vec<Candidate>> {
     named.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut found = Vec::new();
     for (nickname, all) in named {
-        let Some(certificate) = newest(all)? else { continue };
+        let Some(certificate) = newest(all, None)? else { continue };
         let certificate = summary(certificate.der())?;
         let standing = match Validity::of(&certificate, spec.renew_before, Utc::now()) {
             Validity::Due | Validity::Expired => Standing::Due,

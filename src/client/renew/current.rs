@@ -62,7 +62,11 @@ impl Current {
     fn of(spec: &RenewSpec, session: &Session) -> Result<Current> {
         let nickname = session.new_nickname(&spec.nickname)?;
         let token = session.token.user_name();
-        let newest = newest(session.named(&nickname)?)?.ok_or_else(|| missing(spec, session))?;
+        let journal = Journal::of(&session.database, &token, &nickname)?;
+        let remembered = journal.read()?;
+        let replaced = remembered.as_ref().map(|old| old.serial.as_str());
+        let found = session.named(&nickname)?;
+        let newest = newest(found, replaced)?.ok_or_else(|| missing(spec, session))?;
         let certificate = summary(newest.der())?;
         let before = Fingerprint::of(&session.database, newest.der())?;
         // NSS sets `u` where there is a key.
@@ -70,8 +74,6 @@ impl Current {
             Some(newest.trust_text()).filter(|trust| !trust.chars().all(|c| ",u".contains(c)));
         let of = (token.as_str(), nickname.as_str());
         let entry = Entry::new(of, before, certificate.serial_hex(), trust.unwrap_or_default());
-        let journal = Journal::of(&session.database, &token, &nickname)?;
-        let remembered = journal.read()?;
         let is_stale = remembered.as_ref().is_some_and(|old| old.before == entry.before);
         let mut usages = Vec::new();
         for usage in Usage::ALL {
@@ -95,15 +97,20 @@ impl Current {
     }
 }
 
-/// Returns the newest certificate that has a key.
-pub(super) fn newest(found: Vec<nss::Certificate>) -> Result<Option<nss::Certificate>> {
-    let mut newest = None;
+/// Returns the newest certificate that has a key. Of those of one second it is not the one that was
+/// `replaced` (serial number), and the one with the largest serial number.
+pub(super) fn newest(
+    found: Vec<nss::Certificate>,
+    replaced: Option<&str>,
+) -> Result<Option<nss::Certificate>> {
+    let mut with_key = Vec::new();
     for certificate in found.into_iter().filter(nss::Certificate::has_key) {
-        let since = summary(certificate.der())?.not_before;
-        if newest.as_ref().is_none_or(|(other, _)| since > *other) {
-            newest = Some((since, certificate));
-        }
+        let of = summary(certificate.der())?;
+        let serial: Vec<u8> = of.serial.iter().copied().skip_while(|octet| *octet == 0).collect();
+        let is_other = replaced != Some(of.serial_hex().as_str());
+        with_key.push(((of.not_before, is_other, serial.len(), serial), certificate));
     }
+    let newest = with_key.into_iter().max_by(|(one, _), (other, _)| one.cmp(other));
     Ok(newest.map(|(_, certificate)| certificate))
 }
 
