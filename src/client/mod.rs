@@ -14,6 +14,7 @@ pub mod find_key;
 mod import;
 pub mod input;
 mod lock;
+mod newest;
 pub mod ocsp;
 pub mod output;
 pub mod passwords;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use chrono::Utc;
 
 use super::lock::{Event, Lock};
+use super::newest::newest_first;
 use super::status::Validity;
 use super::token_nickname::{find_certificate, find_certificates, places, qualified};
-use crate::asn1::summary::summary;
 use crate::client::passwords::{Passwords, Wanted};
 use crate::cmc::message::Signatory;
 use crate::error::{Error, Kind, Result};
@@ -253,15 +253,14 @@ impl Session {
     /// [`Kind::NotFound`] for certificate or key.
     pub fn identity(&self, nickname: &str) -> Result<Identity> {
         let (mut certificate, token) = find_certificate(&self.database, &self.token, nickname)?;
-        let mut newest = None;
-        for found in self.certificates(nickname)? {
-            let Ok(summary) = summary(found.der()) else { continue };
-            let (since, now) = (summary.not_before, Utc::now());
-            let valid = Validity::of(&summary, Duration::ZERO, now) == Validity::Valid;
-            if valid && newest.is_none_or(|newest| since > newest) && found.private_key().is_ok() {
-                newest = Some(since);
-                certificate = found;
-            }
+        let now = Utc::now();
+        let newest =
+            newest_first(self.certificates(nickname)?).into_iter().find(|(summary, found)| {
+                let validity = Validity::of(summary, Duration::ZERO, now);
+                validity == Validity::Valid && found.private_key().is_ok()
+            });
+        if let Some((_, newest)) = newest {
+            certificate = newest;
         }
         let key = Rc::new(certificate.private_key()?);
         let issuers = held_issuers(&self.database, &token, certificate.der())?;

@@ -13,6 +13,7 @@ use crate::asn1::pem;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::spki_key_spec;
 use crate::client::dogtag::records::State;
+use crate::client::newest::newest_first;
 use crate::client::output;
 use crate::client::request_key::is_unfinished;
 use crate::client::status::{Recorded, Validity, recorded};
@@ -80,14 +81,12 @@ impl Job<'_> {
         asked: &Asked,
         key: Option<KeySpec>,
     ) -> Result<Vec<(&'c Certificate, Differences)>> {
-        let mut usable = Vec::new();
-        for certificate in found.iter().filter(|c| self.lasts(c.der()) && c.private_key().is_ok()) {
-            usable.push((summary(certificate.der())?.not_before, certificate));
-        }
-        let newest = usable.iter().map(|(since, _)| *since).max();
+        let usable = found.iter().filter(|c| self.lasts(c.der()) && c.private_key().is_ok());
+        let usable = newest_first(usable);
+        let newest = usable.first().map(|(newest, _)| newest.not_before);
         let mut in_use = Vec::new();
-        for (_, certificate) in usable.into_iter().filter(|(since, _)| Some(*since) == newest) {
-            in_use.push((certificate, differences(certificate, asked, key)?));
+        for (_, certificate) in usable.iter().filter(|(of, _)| Some(of.not_before) == newest) {
+            in_use.push((*certificate, differences(certificate, asked, key)?));
         }
         in_use.sort_by_key(|(_, differences)| !differences.all.is_empty());
         Ok(in_use)

@@ -6,6 +6,7 @@ use crate::asn1::Number;
 use crate::asn1::certificate;
 use crate::asn1::summary::summary;
 use crate::asn1::x509::{public_key_bits, spki_key_spec};
+use crate::client::newest::newest_first;
 use crate::client::passwords::Wanted;
 use crate::client::request_key::RequestKey;
 use crate::client::session::log_in;
@@ -46,17 +47,14 @@ impl Previous {
         found: &[Certificate],
         compared: Option<&Certificate>,
     ) -> Result<Option<Previous>> {
-        let mut with_key = Vec::new();
-        for certificate in found.iter().filter(|c| c.private_key().is_ok()) {
-            with_key.push((summary(certificate.der())?.not_before, certificate));
-        }
-        let newest = with_key.iter().max_by_key(|(since, _)| *since).map(|(_, newest)| *newest);
+        let with_key = newest_first(found.iter().filter(|c| c.private_key().is_ok()));
+        let newest = with_key.first().map(|(_, newest)| *newest);
         let Some(certificate) = compared.or(newest) else { return Ok(None) };
         let since = summary(certificate.der())?.not_before;
         Ok(Some(Previous {
             der: certificate.der().to_vec(),
             described: Described::of(certificate)?,
-            ambiguous: with_key.iter().filter(|(other, _)| *other == since).count() > 1,
+            ambiguous: with_key.iter().filter(|(other, _)| other.not_before == since).count() > 1,
         }))
     }
 

@@ -8,7 +8,7 @@ use chrono::Utc;
 use super::current::newest;
 use crate::asn1::certificate::{self, Certificate};
 use crate::asn1::name::same_name;
-use crate::asn1::summary::{Summary, summary};
+use crate::asn1::summary::Summary;
 use crate::asn1::x509::spki_key_type;
 use crate::client::ca;
 use crate::client::connection::Config;
@@ -96,8 +96,7 @@ fn search(spec: &SearchSpec, session: &Session) -> Result<Vec<Candidate>> {
     named.sort_by(|(a, _), (b, _)| a.cmp(b));
     let mut found = Vec::new();
     for (nickname, all) in named {
-        let Some(certificate) = newest(all, None)? else { continue };
-        let certificate = summary(certificate.der())?;
+        let Some((certificate, _)) = newest(&all, None) else { continue };
         let standing = match Validity::of(&certificate, spec.renew_before, Utc::now()) {
             Validity::Due | Validity::Expired => Standing::Due,
             Validity::Valid | Validity::NotYet => Standing::NotDue,

@@ -5,10 +5,11 @@ use super::journal::{Entry, Journal};
 use crate::algorithm::KeySpec;
 use crate::asn1::certificate::{Certificate, GeneralName};
 use crate::asn1::name;
-use crate::asn1::summary::{Summary, summary};
+use crate::asn1::summary::Summary;
 use crate::asn1::x509::spki_key_spec;
 use crate::client::ca::Fingerprint;
 use crate::client::csr::AltNames;
+use crate::client::newest::newest_first;
 use crate::client::session::{Needs, Session};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{self, Access, Usage};
@@ -66,8 +67,8 @@ impl Current {
         let remembered = journal.read()?;
         let replaced = remembered.as_ref().map(|old| old.serial.as_str());
         let found = session.named(&nickname)?;
-        let newest = newest(found, replaced)?.ok_or_else(|| missing(spec, session))?;
-        let certificate = summary(newest.der())?;
+        let (certificate, newest) =
+            newest(&found, replaced).ok_or_else(|| missing(spec, session))?;
         let before = Fingerprint::of(&session.database, newest.der())?;
         // NSS sets `u` where there is a key.
         let trust =
@@ -98,20 +99,18 @@ impl Current {
 }
 
 /// Returns the newest certificate that has a key. Of those of one second it is not the one that was
-/// `replaced` (serial number), and the one with the largest serial number.
-pub(super) fn newest(
-    found: Vec<nss::Certificate>,
+/// `replaced` (serial number), which the CA may have given the larger number.
+pub(super) fn newest<'c>(
+    found: &'c [nss::Certificate],
     replaced: Option<&str>,
-) -> Result<Option<nss::Certificate>> {
-    let mut with_key = Vec::new();
-    for certificate in found.into_iter().filter(nss::Certificate::has_key) {
-        let of = summary(certificate.der())?;
-        let serial: Vec<u8> = of.serial.iter().copied().skip_while(|octet| *octet == 0).collect();
-        let is_other = replaced != Some(of.serial_hex().as_str());
-        with_key.push(((of.not_before, is_other, serial.len(), serial), certificate));
+) -> Option<(Summary, &'c nss::Certificate)> {
+    let mut with_key = newest_first(found.iter().filter(|c| c.has_key())).into_iter();
+    let first = with_key.next()?;
+    if replaced != Some(first.0.serial_hex().as_str()) {
+        return Some(first);
     }
-    let newest = with_key.into_iter().max_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(newest.map(|(_, certificate)| certificate))
+    let second = with_key.next().filter(|(other, _)| other.not_before == first.0.not_before);
+    Some(second.unwrap_or(first))
 }
 
 fn missing(spec: &RenewSpec, session: &Session) -> Error {
