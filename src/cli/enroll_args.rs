@@ -68,26 +68,8 @@ pub struct RequestArgs {
     #[arg(help_heading = ASKER)]
     proof_digest: String,
 
-    /// KRA transport certificate (DER or PEM), to archive the private key in the KRA
-    #[arg(long, alias = "transport-cert", value_name = "FILE",
-          conflicts_with_all = ["csr", "dns", "ip", "email"])]
-    #[arg(help_heading = KEY)]
-    archive_to: Option<PathBuf>,
-
-    /// Algorithm that wraps the private key for the KRA
-    #[arg(
-        long,
-        value_name = "ALGORITHM",
-        default_value = "AES KeyWrap/Padding",
-        requires = "archive_to"
-    )]
-    #[arg(help_heading = KEY)]
-    wrap: ArchiveWrap,
-
-    /// Encrypt the session key for the KRA with RSA-OAEP; the KRA must be configured for it
-    #[arg(long, requires = "archive_to")]
-    #[arg(help_heading = KEY)]
-    oaep: bool,
+    #[command(flatten)]
+    archive: ArchiveArgs,
 
     /// Nickname of the new certificate
     #[arg(long, value_name = "NICKNAME", required_unless_present = "csr")]
@@ -100,17 +82,17 @@ pub struct RequestArgs {
     pub subject: Option<String>,
 
     /// DNS name to request (repeatable)
-    #[arg(long, value_name = "NAME", conflicts_with = "csr")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["csr", "archive_to"])]
     #[arg(help_heading = NAMES)]
     dns: Vec<String>,
 
     /// IP address to request (repeatable)
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["csr", "archive_to"])]
     #[arg(help_heading = NAMES)]
     ip: Vec<String>,
 
     /// E-mail address to request (repeatable)
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "csr")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["csr", "archive_to"])]
     #[arg(help_heading = NAMES)]
     email: Vec<String>,
 
@@ -121,7 +103,7 @@ pub struct RequestArgs {
     pub key_type: Option<KeySpec>,
 
     /// Existing PKCS #10 or CRMF request to send; no key is generated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "archive_to")]
     #[arg(help_heading = KEY)]
     csr: Option<PathBuf>,
 }
@@ -169,8 +151,7 @@ impl RequestArgs {
     /// # Errors
     /// As [`Archive::read`].
     pub fn archive(&self) -> Result<Option<Archive>> {
-        let archive = self.archive_to.as_deref();
-        archive.map(|file| Archive::read(file, self.wrap, self.oaep)).transpose()
+        self.archive.read()
     }
 
     /// Returns the key of the request.
@@ -210,6 +191,41 @@ impl RequestArgs {
         shared
             .shared(identification, self.pop_link, &self.proof_digest)
             .map(Requester::SharedSecret)
+    }
+}
+
+/// Options for the archival of the new key.
+#[derive(Args)]
+pub struct ArchiveArgs {
+    /// KRA transport certificate (DER or PEM), to archive the private key in the KRA
+    #[arg(long, alias = "transport-cert", value_name = "FILE")]
+    #[arg(help_heading = KEY)]
+    archive_to: Option<PathBuf>,
+
+    /// Algorithm that wraps the private key for the KRA
+    #[arg(
+        long,
+        value_name = "ALGORITHM",
+        default_value = "AES KeyWrap/Padding",
+        requires = "archive_to"
+    )]
+    #[arg(help_heading = KEY)]
+    wrap: ArchiveWrap,
+
+    /// Encrypt the session key for the KRA with RSA-OAEP; the KRA must be configured for it
+    #[arg(long, requires = "archive_to")]
+    #[arg(help_heading = KEY)]
+    oaep: bool,
+}
+
+impl ArchiveArgs {
+    /// Reads the transport certificate of the KRA, if the key is to be archived.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    pub fn read(&self) -> Result<Option<Archive>> {
+        let file = self.archive_to.as_deref();
+        file.map(|file| Archive::read(file, self.wrap, self.oaep)).transpose()
     }
 }
 

@@ -3,7 +3,6 @@
 mod plan;
 mod report;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -11,12 +10,11 @@ use clap::Args;
 use super::Filled;
 use super::args::{PasswordArgs, ReachArgs, duration};
 use super::enroll::{event_text, trust};
-use super::enroll_args::Remove;
+use super::enroll_args::{ArchiveArgs, Remove};
 use super::report::Report;
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::connection::Encoding;
 use nss_cmc::client::renew::{Hook, check, renew};
-use nss_cmc::cmc::crmf::ArchiveWrap;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::interrupt::Watch;
 use nss_cmc::nss::{Trust, exposed};
@@ -139,28 +137,11 @@ pub struct RenewArgs {
     #[arg(help_heading = KEY)]
     encryption_only: bool,
 
-    /// KRA transport certificate (DER or PEM), to archive the new private key in the KRA
-    #[arg(long, value_name = "FILE", conflicts_with = "reuse_key")]
-    #[arg(help_heading = KEY)]
-    archive_to: Option<PathBuf>,
-
-    /// Algorithm that wraps the private key for the KRA
-    #[arg(
-        long,
-        value_name = "ALGORITHM",
-        default_value = "AES KeyWrap/Padding",
-        requires = "archive_to"
-    )]
-    #[arg(help_heading = KEY)]
-    wrap: ArchiveWrap,
-
-    /// Encrypt the session key for the KRA with RSA-OAEP; the KRA must be configured for it
-    #[arg(long, requires = "archive_to")]
-    #[arg(help_heading = KEY)]
-    oaep: bool,
+    #[command(flatten)]
+    archive: ArchiveArgs,
 
     /// Renew with the key of the certificate
-    #[arg(long)]
+    #[arg(long, conflicts_with = "archive_to")]
     #[arg(help_heading = RENEWAL)]
     reuse_key: bool,
 

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Lab, entry, statuses};
+use crate::common::stand_in::program;
 use crate::common::tool;
 
 fn database(lab: &Lab) -> Vec<&str> {
@@ -98,4 +99,22 @@ fn one_profile_for_several_kinds_is_ambiguous() {
     assert!(said["error"]["hint"].as_str().unwrap().contains("--ca"), "{said}");
     let said = lab.renew(&[&database(&lab)[..], &agent, &["--no-config"]].concat()).exits(2).json();
     assert!(said["msg"].as_str().unwrap().contains("profile"), "{said}");
+}
+
+#[test]
+fn an_expired_transport_certificate_is_told_once() {
+    let lab = Lab::start();
+    lab.make("one", "internal", 10);
+    lab.make("two", "internal", 10);
+    let key = ["req", "-new", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=kra"];
+    tool("openssl", lab.f.path(), &[&key[..], &["-keyout", "k.pem", "-out", "k.csr"]].concat());
+    let sign = ["sign", "--dir", "ca", "--csr", "k.csr", "--out", "kra.pem", "--expired"];
+    lab.tool(program().to_str().unwrap(), &sign);
+    let archive = ["one", "two", "--archive-to", "kra.pem", "--profile", "caCMCserverCert"];
+    let args = [&database(&lab)[..], &["--check"], &archive].concat();
+    let said = lab.renew(&args).exits(0).json();
+    assert_eq!(statuses(&said), ["one would_renew", "two would_renew"], "{said}");
+    let warnings = said["warnings"].as_array().unwrap();
+    let told = |w: &&serde_json::Value| w.as_str().unwrap().contains("kra.pem expired on ");
+    assert_eq!(warnings.iter().filter(told).count(), 1, "{said}");
 }

@@ -11,7 +11,6 @@ use super::RenewArgs;
 use crate::cli::config::certificate;
 use crate::cli::layers::{of_certificate, one_line};
 use crate::cli::{Cli, Command, Filled, command, request};
-use nss_cmc::client::archive::Archive;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::passwords::Remembered;
 use nss_cmc::client::renew::{RenewSpec, SearchSpec, Standing, candidates};
@@ -46,10 +45,19 @@ type Sources = BTreeMap<String, Rc<Remembered>>;
 /// # Errors
 /// As [`super::run`].
 pub fn jobs(args: RenewArgs, filled: &Filled) -> Result<(Vec<Job>, Vec<String>)> {
-    match args.database.clone() {
-        Some(database) => Ok((of_database(&args, &database)?, Vec::new())),
-        None => of_sections(&args, filled),
+    let (jobs, mut warnings) = match args.database.clone() {
+        Some(database) => (of_database(&args, &database)?, Vec::new()),
+        None => of_sections(&args, filled)?,
+    };
+    for job in &jobs {
+        let Task::Renew(spec) = &job.task else { continue };
+        for warning in spec.archive.iter().flat_map(|archive| &archive.warnings) {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
     }
+    Ok((jobs, warnings))
 }
 
 fn of_sections(args: &RenewArgs, filled: &Filled) -> Result<(Vec<Job>, Vec<String>)> {
@@ -195,8 +203,6 @@ impl RenewArgs {
             return Err(Error::new(Kind::Usage, "no NSS database is named")
                 .hint("add a line to the section: database = /path"));
         };
-        let archive = self.archive_to.as_deref();
-        let archive = archive.map(|file| Archive::read(file, self.wrap, self.oaep)).transpose()?;
         let passwords = self.passwords(sources);
         Ok(RenewSpec {
             token: self.token.clone(),
@@ -204,7 +210,7 @@ impl RenewArgs {
             signer_database: self.signer_db.clone(),
             key: self.key_type,
             encryption_only: self.encryption_only,
-            archive,
+            archive: self.archive.read()?,
             reuse_key: self.reuse_key,
             remove_old: self.remove_old.map(Into::into),
             trust: self.trust.clone(),
