@@ -163,7 +163,7 @@ pub(crate) fn pause(length: Duration) -> Result<()> {
 
 /// Returns whether opening or reading `path` may block: true for anything but a regular file or a
 /// directory.
-pub(crate) fn may_wait(path: &Path) -> bool {
+pub fn may_wait(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| !m.is_file() && !m.is_dir())
 }
 

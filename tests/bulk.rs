@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 
 use common::Folder;
@@ -171,4 +171,35 @@ fn nothing_is_done_if_a_line_is_invalid() {
     let said = f.nss_cmc(&args(&ca.url, "requests.csv", &[])).exits(2);
     assert!(said.err.contains("invalid request in line 3"), "{}", said.err);
     assert_eq!((f.state(), issued(&f)), (before, (0, 0)));
+}
+
+#[test]
+fn requests_come_from_standard_input_or_a_pipe() {
+    let f = ec_folder();
+    let ca = StandIn::start(&f, &["--server-key-type", "ec"]);
+    requests(&f, 2);
+    for (file, status) in [("-", "issued"), ("/dev/stdin", "unchanged")] {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
+            .current_dir(f.path())
+            .env("NSS_CMC_CONFIG", "/dev/null")
+            .args(args(&ca.url, file, &["--output", "json"]))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = run.stdin.take().unwrap();
+        input.write_all(&f.read("requests.jsonl")).unwrap();
+        drop(input);
+        let done = run.wait_with_output().unwrap();
+        assert!(done.status.success(), "{file}");
+        let text = String::from_utf8(done.stdout).unwrap();
+        let summary: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(summary["result"]["statuses"], serde_json::json!({ status: 2 }));
+    }
+    let mut run = Command::new(env!("CARGO_BIN_EXE_nss-cmc"));
+    run.current_dir(f.path()).env("NSS_CMC_CONFIG", "/dev/null").args(args(&ca.url, "-", &[]));
+    let done = run.stdin(Stdio::null()).output().unwrap();
+    let text = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{text}");
+    assert!(text.contains("standard input has no requests"), "{text}");
 }

@@ -6,16 +6,17 @@ use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Command, FromArgMatches};
 
 use crate::cli::enroll::EnrollArgs;
 use crate::cli::layers::one_line;
-use crate::cli::request;
+use crate::cli::request::{self, Words};
 use nss_cmc::client::enroll::Order;
 use nss_cmc::error::{Error, Kind, Result};
+use nss_cmc::interrupt;
 
 /// The options of `enroll` that a line may have, by their keys.
 const KEYS: [&str; 12] = [
@@ -68,20 +69,61 @@ pub struct Checked {
     pub trust: bool,
 }
 
+/// An open file with requests, which can be read several times.
+pub struct Source {
+    path: PathBuf,
+    file: File,
+}
+
+impl Source {
+    /// Opens a file; `-` is standard input. A pipe is copied, because it can be read only once.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for what can't be read; [`Kind::Interrupted`].
+    pub fn open(path: &Path) -> Result<Source> {
+        let cannot = |e: io::Error| cannot_read(path).because(e);
+        let is_stdin = path.as_os_str() == "-";
+        let file = if is_stdin || interrupt::may_wait(path) {
+            let name = path.to_owned();
+            let copied = interrupt::blocking(move || {
+                let mut copy = tempfile::tempfile()?;
+                match is_stdin {
+                    true => io::copy(&mut io::stdin().lock(), &mut copy)?,
+                    false => io::copy(&mut File::open(name)?, &mut copy)?,
+                };
+                Ok(copy)
+            })?;
+            copied.map_err(cannot)?
+        } else {
+            File::open(path).map_err(cannot)?
+        };
+        Ok(Source { path: path.to_owned(), file })
+    }
+}
+
+fn cannot_read(path: &Path) -> Error {
+    Error::new(Kind::Usage, format!("cannot read {}", shown(path)))
+}
+
+/// Returns the name of a file for messages.
+fn shown(path: &Path) -> String {
+    match path.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => path.display().to_string(),
+    }
+}
+
 impl Requests {
-    /// Opens a file: JSON Lines if it begins with `{`, else CSV with a header. `common` are the words
-    /// of the options that all lines have in common; a line takes precedence.
+    /// Reads a file from its beginning: JSON Lines if it begins with `{`, else CSV with a header.
+    /// `common` are the words of the options that all lines have in common; a line takes precedence.
     ///
     /// # Errors
     /// [`Kind::Usage`]: not a readable file, or a header with an unknown key.
-    pub fn open(path: &Path, common: Vec<OsString>) -> Result<Requests> {
-        let cannot = || Error::new(Kind::Usage, format!("cannot read {}", path.display()));
-        // Read twice, so that nothing is done if a line is invalid.
-        let is_file = std::fs::metadata(path).map_err(|e| cannot().because(e))?.is_file();
-        if !is_file {
-            return Err(cannot().because("it is no regular file"));
-        }
-        let file = File::open(path).map_err(|e| cannot().because(e))?;
+    pub fn of(source: &Source, common: Vec<OsString>) -> Result<Requests> {
+        let path = &source.path;
+        let cannot = || cannot_read(path);
+        let mut file = source.file.try_clone().map_err(|e| cannot().because(e))?;
+        file.rewind().map_err(|e| cannot().because(e))?;
         let mut file = BufReader::new(file);
         let start = file.fill_buf().map_err(|e| cannot().because(e))?;
         let is_json = start.trim_ascii_start().first() == Some(&b'{');
@@ -93,7 +135,7 @@ impl Requests {
                 let keys = header.iter().map(|key| key.replace('-', "_")).collect::<Vec<_>>();
                 let known = |key: &String| KEYS.contains(&key.as_str());
                 if let Some(unknown) = keys.iter().find(|key| !known(key)) {
-                    let what = format!("invalid header in {}", path.display());
+                    let what = format!("invalid header in {}", shown(path));
                     return Err(Error::new(Kind::Usage, what).because(unknown_key(unknown)));
                 }
                 Reader::Csv(Box::new(reader), keys, csv::StringRecord::new())
@@ -142,7 +184,7 @@ impl Requests {
             }
             Some(error) => Err(error),
             None if found.count == 0 => {
-                Err(Error::new(Kind::Usage, format!("{} has no requests", path.display())))
+                Err(Error::new(Kind::Usage, format!("{} has no requests", shown(&path))))
             }
             None => Ok(found),
         }
@@ -179,7 +221,7 @@ impl Iterator for Requests {
 }
 
 /// A line: its number, and its options with their words.
-type Line = (u64, std::result::Result<Vec<(String, Vec<OsString>)>, String>);
+type Line = (u64, std::result::Result<Vec<(String, Words)>, String>);
 
 impl Reader {
     fn next(&mut self, leaf: &Command) -> Option<Line> {
@@ -222,19 +264,21 @@ fn cells(
     keys: &[String],
     record: &csv::StringRecord,
     leaf: &Command,
-) -> std::result::Result<Vec<(String, Vec<OsString>)>, String> {
+) -> std::result::Result<Vec<(String, Words)>, String> {
     let mut options = Vec::new();
     for (key, cell) in keys.iter().zip(record).filter(|(_, cell)| !cell.is_empty()) {
         let long = key.replace('_', "-");
         let arg = leaf.get_arguments().find(|arg| arg.get_long() == Some(long.as_str()));
         let words = match arg.map(clap::Arg::get_action) {
             Some(clap::ArgAction::SetTrue) => match cell {
-                "true" => Vec::new(),
-                "false" => continue,
+                "true" => Some(Vec::new()),
+                "false" => None,
                 _ => return Err(format!("key {key}: expected true or false")),
             },
-            Some(clap::ArgAction::Append) => cell.split_whitespace().map(OsString::from).collect(),
-            _ => vec![cell.into()],
+            Some(clap::ArgAction::Append) => {
+                Some(cell.split_whitespace().map(OsString::from).collect())
+            }
+            _ => Some(vec![cell.into()]),
         };
         options.push((long, words));
     }
@@ -243,7 +287,7 @@ fn cells(
 
 impl Form {
     /// Returns the order of a line's options: they are those of a run of `enroll`.
-    fn order(&self, options: Vec<(String, Vec<OsString>)>) -> std::result::Result<Order, String> {
+    fn order(&self, options: Vec<(String, Words)>) -> std::result::Result<Order, String> {
         let has = |long: &str| options.iter().any(|(option, _)| option == long);
         for key in ["nickname", "subject"] {
             if !has(key) {
@@ -258,6 +302,7 @@ impl Form {
         };
         args.extend(self.common.iter().filter(given).cloned());
         for (long, words) in options {
+            let Some(words) = words else { continue };
             if words.is_empty() {
                 args.push(format!("--{long}").into());
             }
@@ -282,7 +327,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let common = ["--database=d", "--ca=https://ca", "--profile=p", "--signer=s"];
-        Requests::open(file.path(), common.map(OsString::from).to_vec())
+        Requests::of(&Source::open(file.path()).unwrap(), common.map(OsString::from).to_vec())
     }
 
     fn check(text: &str) -> Result<u64> {
@@ -314,6 +359,28 @@ mod tests {
             );
         }
         assert_eq!(format!("{:?}", all[0][0].1), format!("{:?}", all[1][0].1));
+    }
+
+    #[test]
+    fn a_line_takes_precedence_over_the_command() {
+        let of = |text: &str| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            let common = ["--database=d", "--ca=https://ca", "--signer=s", "--profile=p"];
+            let common = common.into_iter().chain(["--require-names", "--key-type=rsa:3072"]);
+            let source = Source::open(file.path()).unwrap();
+            let requests = Requests::of(&source, common.map(OsString::from).collect()).unwrap();
+            requests.map(|(_, order)| order.unwrap()).collect::<Vec<_>>()
+        };
+        let json = "{\"nickname\": \"a\", \"subject\": \"CN=a\"}\n\
+            {\"nickname\": \"b\", \"subject\": \"CN=b\", \"require_names\": false, \"key_type\": \"ec\"}\n";
+        let csv = "nickname,subject,require_names,key_type\na,CN=a,,\nb,CN=b,false,ec\n";
+        for text in [json, csv] {
+            let orders = of(text);
+            assert!(orders[0].require_names && !orders[1].require_names, "{text}");
+            let keys: Vec<_> = orders.iter().map(|o| o.key.unwrap().to_string()).collect();
+            assert_eq!(keys, ["rsa:3072", "ec:nistp256"]);
+        }
     }
 
     #[test]

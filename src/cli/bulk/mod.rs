@@ -18,7 +18,7 @@ use super::args::{CaArgs, DatabaseArgs, duration};
 use super::report::{Report, error_text, issued_pem};
 use super::{Output, enroll, enroll_report, warn};
 use crate::streams::Streams;
-use file::{Checked, Requests};
+use file::{Checked, Requests, Source};
 use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::enroll::{BulkSpec, Done, EnrollSpec, KeySource, Requester, bulk};
 use nss_cmc::error::{Error, Kind, Leftover, Result};
@@ -51,7 +51,7 @@ Examples:
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BulkArgs {
-    /// File with the requests, JSON Lines or CSV
+    /// File with the requests, JSON Lines or CSV; `-` is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -113,8 +113,8 @@ impl BulkArgs {
         said
     }
 
-    /// Opens the file; its lines have the options of this run where they lack their own.
-    fn requests(&self) -> Result<Requests> {
+    /// Reads the file; its lines have the options of this run where they lack their own.
+    fn requests(&self, source: &Source) -> Result<Requests> {
         let option = |name: &str, value: &str| OsString::from(format!("--{name}={value}"));
         let mut common = vec![
             option("database", &self.database.database),
@@ -124,7 +124,7 @@ impl BulkArgs {
         ];
         common.extend(self.key_type.map(|key| option("key-type", &key.to_string())));
         common.extend(self.require_names.then(|| "--require-names".into()));
-        Requests::open(&self.file, common)
+        Requests::of(source, common)
     }
 
     fn spec(self, trust: bool) -> Result<BulkSpec> {
@@ -165,8 +165,10 @@ pub struct BulkEnrolled {
 /// # Errors
 /// [`Kind::Usage`] for an invalid file; the kind of the first line that failed.
 pub fn run(args: BulkArgs, output: Output, streams: &mut Streams<'_>) -> Result<Report> {
-    let Checked { count, trust } = args.requests()?.check()?;
-    let mut requests = args.requests()?;
+    let source = Source::open(&args.file)?;
+    // Read twice, so that nothing is done if a line is invalid.
+    let Checked { count, trust } = args.requests(&source)?.check()?;
+    let mut requests = args.requests(&source)?;
     let spec = args.spec(trust)?;
     let printer = RefCell::new(Printer { streams, output, bar: bar(count) });
     let mut tally = Tally::default();

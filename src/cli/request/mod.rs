@@ -123,8 +123,10 @@ fn parse(content: &[u8], leaf: &Command, is_given: &dyn Fn(&Arg) -> bool) -> Che
     Ok(request)
 }
 
-/// Returns the options in a JSON object, by their long names, with the words of their values; none of a
-/// switch that is false is returned. Only some `keys` are allowed.
+/// The words of an option's values; `None` for a switch that is false.
+pub type Words = Option<Vec<OsString>>;
+
+/// Returns the options in a JSON object, by their long names. Only some `keys` are allowed.
 ///
 /// # Errors
 /// The reason.
@@ -132,7 +134,7 @@ pub fn options(
     content: &[u8],
     leaf: &Command,
     keys: &[&str],
-) -> std::result::Result<Vec<(String, Vec<OsString>)>, String> {
+) -> std::result::Result<Vec<(String, Words)>, String> {
     let members = match Json::parse(content)? {
         Json::Object(members) => members,
         other => return Err(format!("expected a JSON object, found {}", other.kind())),
@@ -151,8 +153,7 @@ pub fn options(
         let arg = leaf.get_arguments().find(|arg| arg.get_id() == id);
         arg.and_then(Arg::get_long).unwrap_or_default().to_owned()
     };
-    let given = request.options.iter().filter_map(|(id, words)| Some((long(id), words.clone()?)));
-    Ok(given.collect())
+    Ok(request.options.into_iter().map(|(id, words)| (long(&id), words)).collect())
 }
 
 impl Request {
