@@ -8,5 +8,5 @@ export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-0}"
 scripts/install-deps.sh --test
 cargo fmt --all --check
 cargo clippy --quiet --workspace --all-targets --features regen -- -D warnings
-RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --workspace
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --workspace --features regen
 cargo test --workspace --features regen
