@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::dogtag::{URL, client_file, folder, helper, http_cfg, java, request_cfg};
+use common::dogtag::{api, client_file, folder, helper, host, http_cfg, java, request_cfg, url};
 use common::{Folder, tool};
 
 const SERVLET: &str = "/ca/ee/ca/profileSubmitCMCFull?profileId=";
@@ -36,7 +36,7 @@ fn enroll_gets_a_certificate_from_each_profile() {
                 "--password-file",
                 "pw",
                 "--ca",
-                URL,
+                url(),
                 "--profile",
                 profile,
                 "--signer",
@@ -169,7 +169,7 @@ fn an_unknown_profile_is_told_the_near_ones() {
             "--password-file",
             "pw",
             "--ca",
-            URL,
+            url(),
             "--profile",
             "caCMCserverCerts",
             "--signer",
@@ -199,7 +199,7 @@ fn a_signer_without_rights_is_refused() {
             "--password-file",
             "pw",
             "--ca",
-            URL,
+            url(),
             "--profile",
             "caCMCserverCert",
             "--signer",
@@ -238,14 +238,15 @@ fn what_keeps_a_run_from_the_ca() {
         ])
     };
     f.write("wrong", "wrong\n");
+    let api = api();
     let before = f.state();
     for (url, password, signer, code, word) in [
-        (URL, "wrong", "caadmin", 11, "SEC_ERROR_BAD_PASSWORD"),
-        (URL, "pw", "caadmni", 12, "the database has these nicknames: "),
-        ("https://127.0.0.1:8443", "pw", "caadmin", 31, "SSL_ERROR_BAD_CERT_DOMAIN"),
-        ("https://ca.lab.test:1", "pw", "caadmin", 30, "ca.lab.test:1"),
-        ("https://ca.lab.test:8443/ca/ee/ca/nothing", "pw", "caadmin", 32, "404"),
-        ("https://ca.lab.test:8443/ca/rest/info", "pw", "caadmin", 32, "ca/rest/info"),
+        (url(), "wrong", "caadmin", 11, "SEC_ERROR_BAD_PASSWORD"),
+        (url(), "pw", "caadmni", 12, "the database has these nicknames: "),
+        (&url().replace(host(), "127.0.0.1"), "pw", "caadmin", 31, "SSL_ERROR_BAD_CERT_DOMAIN"),
+        (&format!("https://{}:1", host()), "pw", "caadmin", 30, &format!("{}:1", host())),
+        (&format!("{}/ca/ee/ca/nothing", url()), "pw", "caadmin", 32, "404"),
+        (&format!("{}/{api}/info", url()), "pw", "caadmin", 32, &format!("{api}/info")),
     ] {
         let said = enroll(url, password, signer).exits(code);
         assert!(said.err.contains(word), "{url}: {}", said.err);
@@ -253,7 +254,7 @@ fn what_keeps_a_run_from_the_ca() {
     }
     f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
     let before = f.state();
-    let said = enroll(URL, "pw", "caadmin").exits(31);
+    let said = enroll(url(), "pw", "caadmin").exits(31);
     assert!(said.err.contains("SEC_ERROR_UNTRUSTED_ISSUER"), "{}", said.err);
     assert_eq!(f.state(), before);
 }
@@ -266,7 +267,7 @@ fn the_certificate_of_an_unfinished_request_is_fetched() {
     let name = format!("unfinished-{}", std::process::id());
     let subject = format!("CN={name}.example.com,O=LAB");
     let enroll = |more: &[&str]| {
-        let args = ["enroll", "-d", "db", "--password-file", "pw", "--ca", URL];
+        let args = ["enroll", "-d", "db", "--password-file", "pw", "--ca", url()];
         let who = ["--profile", "caCMCserverCert", "--signer", "caadmin", "--output", "json"];
         let what = ["--subject", &subject, "--nickname", &name];
         f.nss_cmc(&[&args[..], &who, &what, more].concat())

@@ -5,7 +5,7 @@
 mod common;
 
 use common::ansible::{assert_changed_once, four, is_installed, play};
-use common::dogtag::{URL, client_file, folder, helper};
+use common::dogtag::{client_file, folder, helper, url};
 use common::{PASSWORD, tool};
 use serde_json::json;
 
@@ -34,7 +34,7 @@ fn each_module_is_idempotent_and_predicts() {
     });
     let host = format!("ansible-{}.example.com", std::process::id());
     let enroll = json!({
-        "database": f.file("new"), "ca": URL, "profile": "caCMCserverCert", "signer": "caadmin",
+        "database": f.file("new"), "ca": url(), "profile": "caCMCserverCert", "signer": "caadmin",
         "key_type": "rsa:2048", "nickname": "www", "subject": format!("CN={host},O=EXAMPLE"),
     });
     let mut stronger = enroll.clone();
@@ -42,7 +42,7 @@ fn each_module_is_idempotent_and_predicts() {
     let mut refused = enroll.clone();
     refused["nickname"] = json!("refused");
     refused["key_type"] = json!("ec:nistp256");
-    let info = json!({ "database": f.file("new"), "ca": URL, "nickname": "www" });
+    let info = json!({ "database": f.file("new"), "ca": url(), "nickname": "www" });
     let tasks = [
         // The CA comes first: the file's own copy of it has no trust.
         &four("certificate_import", &root)[..],
@@ -51,7 +51,7 @@ fn each_module_is_idempotent_and_predicts() {
         &four("certificate", &stronger),
         &[
             ("certificate_info", info, false),
-            ("ca_certificate_info", json!({ "ca": URL, "name": host }), false),
+            ("ca_certificate_info", json!({ "ca": url(), "name": host }), false),
             ("certificate", refused, false),
         ],
     ]
@@ -76,7 +76,7 @@ fn each_module_is_idempotent_and_predicts() {
 
     let serial = &info["certificates"][0]["certificate"]["serial"]["hex"];
     let revoke = json!({
-        "database": f.file("new"), "ca": URL, "signer": "caadmin", "serial": serial,
+        "database": f.file("new"), "ca": url(), "signer": "caadmin", "serial": serial,
         "reason": "superseded",
     });
     let (results, more) = play(&f, &four("certificate_revoke", &revoke));

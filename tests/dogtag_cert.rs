@@ -9,7 +9,7 @@ mod maker;
 #[path = "cert_import/table.rs"]
 mod table;
 
-use common::dogtag::{URL, client_file, folder, java};
+use common::dogtag::{client_file, folder, java, url};
 use common::{Folder, PASSWORD, Said, tool};
 use maker::{PAST, Pair, SERVER, ca, make};
 use table::{ALL, USAGES, Wrong, certificate, root};
@@ -204,7 +204,7 @@ fn section_5_3_1_imports_the_admin_certificate_and_pki_its_key() {
         );
         // As after Java's, under the nickname in the file; Java's adds no key to one of that name.
         assert_eq!(f.certificates(), ["ca CT,C,C", "caadmin u,u,u"]);
-        let enroll = ["enroll", "-d", "db", "--ca", URL, "--profile", "caCMCserverCert"];
+        let enroll = ["enroll", "-d", "db", "--ca", url(), "--profile", "caCMCserverCert"];
         let what =
             ["--signer", "caadmin", "--subject", "CN=www.lab.test,O=LAB", "--nickname", "www"];
         let login: &[&str] = if password { &["--password-file", "pass"] } else { &[] };

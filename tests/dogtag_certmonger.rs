@@ -6,7 +6,7 @@ mod common;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::certmonger::{self, Daemon, saved, service_database};
-use common::dogtag::{URL, client_file, folder, helper};
+use common::dogtag::{client_file, folder, helper, url};
 use common::{Folder, tool};
 
 fn start(name: &str) -> (Folder, Daemon) {
@@ -18,7 +18,7 @@ fn start(name: &str) -> (Folder, Daemon) {
 
 #[track_caller]
 fn add(daemon: &Daemon, f: &Folder, name: &str, database: &str, more: &[&str]) {
-    let args = ["certmonger", "install", "--name", name, "--ca", URL, "--password-file", "pw"];
+    let args = ["certmonger", "install", "--name", name, "--ca", url(), "--password-file", "pw"];
     daemon.nss_cmc(f, &[&args[..], &["-d", database], more].concat()).exits(0);
 }
 
@@ -125,7 +125,7 @@ fn a_poll_finds_the_certificate_in_the_records() {
     let csr = String::from_utf8(f.read("r.csr")).unwrap();
     let (db, pw) = (f.file("db").display().to_string(), f.file("pw").display().to_string());
     let (db, pw) = (format!("--database={db}"), format!("--password-file={pw}"));
-    let ca = format!("--ca={URL}");
+    let ca = format!("--ca={}", url());
     let args = [db.as_str(), &pw, &ca, "--profile=caCMCserverCert", "--signer=caadmin"];
     let poll = [("OPERATION", "POLL"), ("CSR", csr.as_str()), ("CA_COOKIE", &cookie)];
     assert_eq!(certmonger::helper(&args, &poll).exits(1).out, format!("{cookie}\n"));

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::dogtag::{URL, folder, helper};
+use common::dogtag::{folder, helper, host, url};
 use common::{Folder, Said};
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ fn finds((code, checks): (i32, Vec<Value>), exit: i32, want: &[(&str, &str, &str
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn an_agent_s_enrollment_has_no_fault() {
     let f = folder("doctor-good-e3");
-    let (code, checks) = doctor(&f, URL, "caCMCserverCert", &["--signer", "caadmin"]);
+    let (code, checks) = doctor(&f, url(), "caCMCserverCert", &["--signer", "caadmin"]);
     assert!(checks.iter().all(|c| c["state"] == "ok"), "{checks:#?}");
     assert_eq!(code, 0);
     let text = |name: &str| {
@@ -66,20 +66,20 @@ fn broken_enrollments() {
     let f = folder("doctor-bad-e3");
     let agent = ["--signer", "caadmin"];
     let unknown = ("profile", "no profile \"caCMCservercert\"", "--profile caCMCserverCert");
-    finds(doctor(&f, URL, "caCMCservercert", &agent), 40, &[unknown]);
+    finds(doctor(&f, url(), "caCMCservercert", &agent), 40, &[unknown]);
     let ec = [&agent[..], &["--key-type", "ec:nistp256"]].concat();
     let key = ("profile_key", "refuses ec:nistp256 keys", "--key-type rsa:2048");
-    finds(doctor(&f, URL, "caCMCserverCert", &ec), 40, &[key]);
+    finds(doctor(&f, url(), "caCMCserverCert", &ec), 40, &[key]);
     let secret = ("authentication", "shared secret must", "--identification UID");
-    finds(doctor(&f, URL, "caFullCMCSharedTokenCert", &agent), 40, &[secret]);
+    finds(doctor(&f, url(), "caFullCMCSharedTokenCert", &agent), 40, &[secret]);
     let own = ("authentication", "certifies its signer only", "--profile caFullCMCUserCert");
-    finds(doctor(&f, URL, "caFullCMCUserSignedCert", &agent), 16, &[own]);
+    finds(doctor(&f, url(), "caFullCMCUserSignedCert", &agent), 16, &[own]);
     let bare = ("authentication", "without CMC", "--profile caFullCMCUserCert");
-    finds(doctor(&f, URL, "caSimpleCMCUserCert", &agent), 40, &[bare]);
+    finds(doctor(&f, url(), "caSimpleCMCUserCert", &agent), 40, &[bare]);
     let nobody = ("authentication", "an agent must approve", "--profile caFullCMCUserCert");
-    finds(doctor(&f, URL, "caServerCert", &agent), 0, &[nobody]);
-    let by_address = URL.replace("ca.lab.test", "localhost");
-    let name = ("tls", "does not match the host name", "ca.lab.test");
+    finds(doctor(&f, url(), "caServerCert", &agent), 0, &[nobody]);
+    let by_address = url().replace(host(), "localhost");
+    let name = ("tls", "does not match the host name", host());
     finds(doctor(&f, &by_address, "caCMCserverCert", &agent), 31, &[name]);
 }
 
@@ -95,9 +95,9 @@ fn a_signer_who_is_no_agent() {
         ("account", "knows no user", add),
         ("authentication", "accepts agents only, and the signer is no user of the CA", add),
     ];
-    finds(doctor(&f, URL, "caCMCserverCert", &user), 0, &want);
+    finds(doctor(&f, url(), "caCMCserverCert", &user), 0, &want);
     let before = f.state();
-    let report = run(&f, "enroll", URL, "caCMCserverCert", &user).exits(40).json();
+    let report = run(&f, "enroll", url(), "caCMCserverCert", &user).exits(40).json();
     let notes = report["error"]["notes"].as_array().unwrap();
     let explains = |note: &Value| {
         let note = note.as_str().unwrap();

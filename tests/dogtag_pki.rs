@@ -3,14 +3,14 @@
 
 mod common;
 
-use common::dogtag::{URL, client_file, folder, helper, java};
+use common::dogtag::{client_file, folder, helper, java, url};
 use common::{Folder, Said, tool};
 
 /// The same command by both; stdout and exit status are the same to the byte, stderr but for the
 /// Java runtime's own lines.
 #[track_caller]
 fn same(f: &Folder, args: &[&str]) -> Said {
-    let args = [&["pki", "-d", "db", "-U", URL], args].concat();
+    let args = [&["pki", "-d", "db", "-U", url()], args].concat();
     let (theirs, ours) = (java(f, &args), f.nss_cmc(&args));
     assert_eq!(ours.out, theirs.out, "{args:?}: {}", ours.err);
     assert_eq!(ours.code, theirs.code, "{args:?}: {}", ours.err);
@@ -27,7 +27,7 @@ fn revoked(f: &Folder) -> String {
     let serial = helper(f, "user-cert.sh", &["db", "gone", "CN=gone,O=LAB", "ec:nistp256"]);
     let serial = format!("0x{:x}", serial.trim().parse::<u128>().unwrap());
     let revoke =
-        ["revoke", "-d", "db", "--password-file", "pw", "--ca", URL, "--signer", "caadmin"];
+        ["revoke", "-d", "db", "--password-file", "pw", "--ca", url(), "--signer", "caadmin"];
     let which = ["--serial", &serial, "--reason", "keyCompromise"];
     f.nss_cmc(&[&revoke[..], &which].concat()).exits(0);
     serial
@@ -65,7 +65,7 @@ fn searches_are_the_same() {
     ] {
         if args.contains(&"-c") {
             // What only we say: that the password can be seen.
-            let all = [&["pki", "-d", "db", "-U", URL], args].concat();
+            let all = [&["pki", "-d", "db", "-U", url()], args].concat();
             assert_eq!(f.nss_cmc(&all).exits(0).out, java(&f, &all).exits(0).out);
         } else {
             same(&f, args);
@@ -94,7 +94,7 @@ fn certificates_are_the_same() {
         same(&f, args);
     }
     for (file, by_java) in [("ours.pem", false), ("java.pem", true)] {
-        let args = ["pki", "-d", "db", "-U", URL, "cert-show", "7", "--output", file];
+        let args = ["pki", "-d", "db", "-U", url(), "cert-show", "7", "--output", file];
         if by_java { java(&f, &args) } else { f.nss_cmc(&args) }.exits(0);
     }
     assert_eq!(f.read("ours.pem"), f.read("java.pem"));
@@ -106,7 +106,7 @@ fn the_verbs_read_the_records() {
     let f = folder("ca-verbs");
     let serial = revoked(&f);
     let ca = |words: &[&str]| {
-        let at = ["-d", "db", "--password-file", "pw", "--ca", URL, "--output", "json"];
+        let at = ["-d", "db", "--password-file", "pw", "--ca", url(), "--output", "json"];
         f.nss_cmc(&[words, &at].concat())
     };
     let all = ca(&["ca", "find"]).exits(0).json();
@@ -134,7 +134,7 @@ fn the_verbs_read_the_records() {
     let print = tool("openssl", f.path(), &args);
     let print = print.trim().split_once('=').unwrap().1;
     let fresh = Folder::new();
-    let at = ["-d", "db", "--password-file", "pw", "--ca", URL];
+    let at = ["-d", "db", "--password-file", "pw", "--ca", url()];
     fresh.nss_cmc(&[&["ca", "find"], &at[..]].concat()).exits(31);
     let pinned = [&["ca", "chain", "--fingerprint", print, "--trust"], &at[..]].concat();
     fresh.nss_cmc(&pinned).exits(0);

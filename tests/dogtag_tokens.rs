@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::dogtag::{URL, client_file, folder, helper};
+use common::dogtag::{client_file, folder, helper, url};
 use common::{Folder, PASSWORD, Said, run, tool};
 use serde_json::Value;
 
@@ -136,7 +136,7 @@ impl Setting {
 
     fn try_enroll(&self, nickname: &str, profile: &str, more: &[&str]) -> Said {
         let args =
-            ["enroll", "-d", "db", "--password-file", "pins", "--ca", URL, "--output", "json"];
+            ["enroll", "-d", "db", "--password-file", "pins", "--ca", url(), "--output", "json"];
         let what = ["--token", self.token(), "--profile", profile, "--nickname", nickname];
         self.ours(&[&args[..], &what, more].concat())
     }

@@ -1,18 +1,72 @@
-//! The real CA of tests/dogtag. Tests that use it are `#[ignore]`d and run with `cargo test --test
-//! 'dogtag*' -- --ignored --test-threads=1`: Dogtag's servlets mix up simultaneous requests.
+//! The real CAs of tests/dogtag and tests/dogtag11: `DOGTAG_LAB` is 10 (the default) or 11. Tests
+//! that use them are `#[ignore]`d and run with `cargo test --test 'dogtag*' -- --ignored
+//! --test-threads=1`: Dogtag's servlets mix up simultaneous requests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Folder, PASSWORD, Said, run};
 
-/// URL of the CA.
-pub const URL: &str = "https://ca.lab.test:8443";
-/// The CA's host name, for .cfg files.
-pub const HOST: &str = "ca.lab.test";
+/// A CA that the tests can use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Lab {
+    /// Dogtag 10.10 of tests/dogtag.
+    V10,
+    /// Dogtag 11.10 of tests/dogtag11.
+    V11,
+}
+
+/// Returns the CA that `DOGTAG_LAB` names; the scripts read the same variable.
+pub fn lab() -> Lab {
+    match std::env::var("DOGTAG_LAB").as_deref() {
+        Err(_) | Ok("10") => Lab::V10,
+        Ok("11") => Lab::V11,
+        Ok(other) => panic!("DOGTAG_LAB is {other:?}; it must be 10 or 11"),
+    }
+}
+
+/// Returns what differs between the labs.
+fn either<T>(v10: T, v11: T) -> T {
+    match lab() {
+        Lab::V10 => v10,
+        Lab::V11 => v11,
+    }
+}
+
+/// The CA's URL.
+pub fn url() -> &'static str {
+    either("https://ca.lab.test:8443", "https://ca11.lab.test:9443")
+}
+
+/// The CA's host name.
+pub fn host() -> &'static str {
+    either("ca.lab.test", "ca11.lab.test")
+}
+
+/// The port for HTTPS.
+pub fn https() -> &'static str {
+    either("8443", "9443")
+}
+
+/// The path of the REST interface.
+pub fn api() -> &'static str {
+    either("ca/rest", "ca/v2")
+}
+
+/// Host and port for HTTP without TLS.
+pub fn http_host() -> &'static str {
+    either("ca.lab.test:8080", "ca11.lab.test:9080")
+}
+
+/// The directory's URL.
+pub fn ldap() -> &'static str {
+    either("ldap://ca.lab.test:389", "ldap://ca11.lab.test:1389")
+}
 
 fn base() -> PathBuf {
-    std::env::var_os("DOGTAG_BASE").unwrap_or_else(|| "/opt/dogtag-lab".into()).into()
+    let (variable, usual) =
+        either(("DOGTAG_BASE", "/opt/dogtag-lab"), ("DOGTAG11_BASE", "/opt/dogtag11-lab"));
+    std::env::var_os(variable).unwrap_or_else(|| usual.into()).into()
 }
 
 fn scripts() -> PathBuf {
@@ -83,9 +137,12 @@ pub fn http_cfg(
     folder.write(
         name,
         format!(
-            "host={HOST}\nport=8443\nsecure=true\ndbdir={dir}/db\npassword={PASSWORD}\n\
+            "host={}\nport={}\nsecure=true\ndbdir={dir}/db\npassword={PASSWORD}\n\
              tokenname=internal\n{client}servlet={servlet}\ninput={dir}/{}\noutput={dir}/{}\n",
-            files.0, files.1
+            host(),
+            https(),
+            files.0,
+            files.1
         ),
     );
 }

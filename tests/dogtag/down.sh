@@ -4,6 +4,7 @@
 need_root
 if [ -x "$DOGTAG_ROOT/bin/systemctl" ] && mountpoint -q "$DOGTAG_ROOT/proc"; then
   dt_chroot systemctl stop "pki-tomcatd@$DOGTAG_INSTANCE"
+  [ "$DOGTAG_LAB" != 11 ] || dt_chroot systemctl stop pki-tomcatd@pki-mldsa
   dt_chroot systemctl stop dirsrv@lab
 fi
 dt_umount || die "cannot unmount everything below $DOGTAG_ROOT"

@@ -15,7 +15,7 @@ print(json.dumps({"ClassName": "com.netscape.certsrv.key.KeyRecoveryRequest", "A
 }
 
 find_keys() {
-  dt_rest "/kra/rest/agent/keys?size=10000&maxResults=10000" | python3 -c '
+  dt_rest "/kra/$DOGTAG_API/agent/keys?size=10000&maxResults=10000" | python3 -c '
 import json, sys
 names = {"1.2.840.113549.1.1.1": "rsa", "1.2.840.10045.2.1": "ec"}
 found = [k for k in json.load(sys.stdin)["entries"] if sys.argv[1] in k["ownerName"]]
@@ -31,15 +31,15 @@ recover_key() {
   local id=$1 out=$2 dir request session
   dir=$(mktemp -d) || exit 1
   trap 'rm -rf "$dir"' EXIT
-  request=$(dt_rest /kra/rest/agent/keyrequests -d "$(message keyId "$id")" |
+  request=$(dt_rest /kra/$DOGTAG_API/agent/keyrequests -d "$(message keyId "$id")" |
     grep -o 'keyrequests/[0-9]*' | head -1) || die "no recovery request for key $id"
   request=${request#*/}
-  dt_rest "/kra/rest/agent/keyrequests/$request/approve" -X POST || die "not approved"
+  dt_rest "/kra/$DOGTAG_API/agent/keyrequests/$request/approve" -X POST || die "not approved"
   openssl rand -out "$dir/session" 16
   openssl x509 -in "$DOGTAG_CLIENT/kra_transport.pem" -noout -pubkey >"$dir/transport"
   session=$(openssl pkeyutl -encrypt -pubin -inkey "$dir/transport" -in "$dir/session" | base64 -w0)
   # payloadEncryptionOID (AES-128-CBC) also sets the type of the session key
-  dt_rest /kra/rest/agent/keys/retrieve -d "$(message keyId "$id" requestId "$request" \
+  dt_rest /kra/$DOGTAG_API/agent/keys/retrieve -d "$(message keyId "$id" requestId "$request" \
     transWrappedSessionKey "$session" payloadEncryptionOID 2.16.840.1.101.3.4.1.2)" >"$dir/answer" ||
     die "the KRA does not hand out key $id"
   python3 -c '

@@ -3,7 +3,7 @@
 # revocation-secret.sh SERIAL SECRET   (serial number decimal, or hexadecimal after 0x)
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 [ $# = 2 ] || die "usage: revocation-secret.sh SERIAL SECRET"
-[[ $1 =~ ^(0x[0-9A-Fa-f]+|[1-9][0-9]*)$ ]] || die "$1: not a serial number"
+serial=$(dt_decimal "$1") || exit 1
 need_root
 need_up
-dt_script revocation-secret.sh $(($1)) "$2"
+dt_script revocation-secret.sh "$serial" "$2"

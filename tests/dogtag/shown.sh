@@ -3,7 +3,7 @@
 # One line: VALID, or REVOKED REASON-NUMBER USER. An unknown serial number is an error.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 [ $# = 1 ] || die "usage: shown.sh SERIAL"
-json=$(dt_rest "/ca/rest/certs/$1") || die "the CA has no certificate $1"
+json=$(dt_rest "/ca/$DOGTAG_API/certs/$1") || die "the CA has no certificate $1"
 python3 -c '
 import json, sys
 record = json.loads(sys.argv[1])

@@ -10,4 +10,11 @@ need_root
 need_up
 db=$(readlink -m "$1")
 case $db/ in "$DOGTAG_WORK"/*) ;; *) die "$db is not below $DOGTAG_WORK" ;; esac
+# by this machine's NSS, which can't open a database that a newer one made
+if [ ! -e "$db/cert9.db" ]; then
+  mkdir -p "$db"
+  certutil -N -d "sql:$db" -f "$DOGTAG_CLIENT/password.txt"
+  certutil -A -d "sql:$db" -f "$DOGTAG_CLIENT/password.txt" -n ca_signing -t CT,C,C \
+    -i "$DOGTAG_CLIENT/ca_signing.pem"
+fi
 dt_script user-cert.sh "$db" "$2" "$3" "${4:-rsa:2048}" "$5"

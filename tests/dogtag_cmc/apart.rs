@@ -26,7 +26,7 @@ fn send(carrier: &Folder, by: By, profile: &str, signer: Option<&str>) {
                 "--out",
                 "response",
             ];
-            let url = super::URL;
+            let url = super::url();
             let mut args = [&args[..], &["--ca", url, "--profile", profile]].concat();
             args.extend(signer.iter().flat_map(|s| ["--signer", s]));
             carrier.nss_cmc(&args).exits(0);
@@ -110,7 +110,7 @@ fn a_refusal_settles_nothing() {
     {
         let args =
             ["cmc", "send", "request", "-d", "db", "--password-file", "pw", "--out", "response"];
-        let mut args = [&args[..], &["--ca", super::URL, "--profile", profile]].concat();
+        let mut args = [&args[..], &["--ca", super::url(), "--profile", profile]].concat();
         args.extend(signer.iter().flat_map(|s| ["--signer", s]));
         carrier.nss_cmc(&args).exits(code);
         host.write("response", carrier.read("response"));

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
-use super::common::dogtag::{URL, folder};
+use super::common::dogtag::{api, folder, http_host, url};
 use super::modern::unique;
 use super::tool;
 
@@ -18,7 +18,7 @@ fn a_killed_run_is_completed() {
     f.write("requests.csv", format!("nickname,subject\n{lines}"));
     let how =
         ["--profile", "caCMCECserverCert", "--signer", "caadmin", "--key-type", "ec:nistp256"];
-    let all = ["bulk", "requests.csv", "-d", "db", "--password-file", "pw", "--ca", URL];
+    let all = ["bulk", "requests.csv", "-d", "db", "--password-file", "pw", "--ca", url()];
     let all = [&all[..], &how, &["--output", "json"]].concat();
     let mut run = Command::new(env!("CARGO_BIN_EXE_nss-cmc"))
         .current_dir(f.path())
@@ -46,7 +46,7 @@ fn a_killed_run_is_completed() {
     assert!(!f.certutil(&["-K", "-f", "pw"]).contains("unfinished"));
     let asked =
         format!("{{\"subjectInUse\":true,\"commonName\":\"{name}-\",\"matchExactly\":false}}");
-    let url = "http://ca.lab.test:8080/ca/rest/certs/search?size=100";
+    let url = &format!("http://{}/{}/certs/search?size=100", http_host(), api());
     let json = ["-H", "Content-Type: application/json", "-H", "Accept: application/json"];
     let found = tool("curl", f.path(), &[&["-s", "-d", &asked, url][..], &json].concat());
     assert!(found.starts_with("{\"total\":12,"), "{found}");

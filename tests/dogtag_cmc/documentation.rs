@@ -2,7 +2,7 @@
 //! order, and the configuration files of `as_printed/` with the same keys, values and comments in
 //! the same order. Only paths, passwords, and names that the text calls examples are replaced.
 
-use super::common::dogtag::{HOST, client_file, folder, helper};
+use super::common::dogtag::{client_file, folder, helper, host, https};
 use super::common::{PASSWORD, Said, tool};
 use super::modern::unique;
 use super::{Folder, user};
@@ -22,7 +22,8 @@ fn write(f: &Folder, name: &str, printed: &str, nickname: &str, more: &str) {
     let home = f.path().to_str().unwrap();
     let text = printed
         .replace("/home/user_name", home)
-        .replace("server.example.com", HOST)
+        .replace("server.example.com", host())
+        .replace("port=8443", &format!("port={}", https()))
         .replace("password=password", &format!("password={PASSWORD}"))
         .replace("=subsystem_admin", &format!("={nickname}"))
         .replace("=signing_certificate", &format!("={nickname}"));

@@ -20,7 +20,7 @@ mod shared_secret;
 mod tokens;
 mod two_trips;
 
-use common::dogtag::{URL, helper, http_cfg, java, request_cfg};
+use common::dogtag::{helper, http_cfg, java, request_cfg, url};
 use common::{Folder, PASSWORD, Said, tool};
 
 /// The servlet that accepts every message, and the two for users.
@@ -121,7 +121,7 @@ pub fn user(f: &Folder, name: &str, key: &str) -> String {
 /// Runs a modern command on the folder's database and the real CA, with JSON output.
 #[track_caller]
 pub fn verb(f: &Folder, name: &str, args: &[&str]) -> Said {
-    let common = ["-d", "db", "--password-file", "pw", "--ca", URL, "--output", "json"];
+    let common = ["-d", "db", "--password-file", "pw", "--ca", url(), "--output", "json"];
     let words: Vec<&str> = name.split(' ').collect();
     f.nss_cmc(&[&words[..], &common, args].concat())
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::common::dogtag::{client_file, folder, helper};
+use super::common::dogtag::{client_file, folder, helper, url};
 use super::common::tool;
 use super::two_trips::PROFILE;
 use super::{By, FULL, Folder, cfg, crmf, old_name, pkcs10, user, verb};
@@ -230,7 +230,7 @@ fn messages_of_cmcrequest() {
     let report = send("caFullCMCUserCert", &agent).exits(41).json();
     assert_eq!(report["error"]["kind"], "pop_required");
     // A whole URL instead of the CA's address.
-    let url = format!("https://ca.lab.test:8443{}", FULL.split('?').next().unwrap());
+    let url = format!("{}{}", url(), FULL.split('?').next().unwrap());
     let args = ["cmc", "send", "cmc.req", "-d", "db", "--password-file", "pw", "--ca", &url];
     let args = [&args[..], &["--profile", "caFullCMCUserCert", "--out", "resp"]].concat();
     f.nss_cmc(&[&args[..], &agent].concat()).exits(41);

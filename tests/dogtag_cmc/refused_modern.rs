@@ -2,7 +2,7 @@
 //! table, and an unchanged database.
 
 use super::common::der::{DecryptedPop, PkiData, SignedData, decode, oid};
-use super::common::dogtag::{URL, folder, helper};
+use super::common::dogtag::{folder, helper, url};
 use super::modern::unique;
 use super::two_trips::{PROFILE, first_trip, second_cfg};
 use super::{By, Folder, USER_SIGNED, cfg, old_name, pkcs10, send, shown, user, verb};
@@ -55,7 +55,7 @@ fn identities() {
     // The text output has the same words, and one hint.
     f.write("secret", "wrong\n");
     let args = [&["enroll", "-d", "db", "--password-file", "pw"][..], &enroll("alice")].concat();
-    let said = f.nss_cmc(&[&args[..], &["--ca", URL]].concat()).exits(40);
+    let said = f.nss_cmc(&[&args[..], &["--ca", url()]].concat()).exits(40);
     let lines = said.err.lines().filter(|l| !l.starts_with("nss-cmc: warning: other users"));
     assert!(said.out.is_empty() && lines.count() == 3, "{}", said.err);
     assert!(said.err.contains("badIdentity") && said.err.contains(bad), "{}", said.err);
@@ -214,7 +214,7 @@ fn messages_and_clients() {
         assert!(!f.file("resp").exists());
     }
     f.write("cmc.req", good);
-    let missing = "https://ca.lab.test:8443/ca/ee/ca/noSuchServlet";
+    let missing = &format!("{}/ca/ee/ca/noSuchServlet", url());
     let args = ["cmc", "send", "-d", "db", "--password-file", "pw", "--ca", missing];
     let said = f.nss_cmc(&[&args[..], &owner, &["--output", "json"]].concat()).exits(32);
     assert_eq!(said.json()["error"]["http"]["status"], 404);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::common::dogtag::{URL, client_file, folder, helper, in_chroot};
+use super::common::dogtag::{client_file, folder, helper, in_chroot, url};
 use super::common::{Said, run, tool};
 use super::modern::unique;
 use super::{Folder, PASSWORD};
@@ -116,7 +116,7 @@ fn the_unit_renews_what_is_due_and_then_nothing() {
     let subjects = [0, 1, 2].map(|number| lab.make(number));
     lab.certutil(&["-M", "-n", "audit", "-t", "u,u,Pu"]);
     f.write("hook", "echo \"$NSS_CMC_NICKNAME $NSS_CMC_SERIAL\" >> \"$1\"\n");
-    let mut config = format!("[defaults]\nca = lab\n[lab]\nurl = {URL}\nsigner = caadmin\n");
+    let mut config = format!("[defaults]\nca = lab\n[lab]\nurl = {}\nsigner = caadmin\n", url());
     let dir = f.path().display();
     for (nickname, token, profile, ..) in OLD {
         config += &format!(

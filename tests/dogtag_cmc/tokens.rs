@@ -1,7 +1,7 @@
 //! Encrypted shared secrets, made by either command and by Java: the CA decrypts them all. The LDIF
 //! is added to the directory as printed.
 
-use super::common::dogtag::{client_file, folder, helper, in_chroot};
+use super::common::dogtag::{client_file, folder, helper, in_chroot, ldap};
 use super::common::{PASSWORD, Said};
 use super::revoke::ISSUER;
 use super::{By, Folder, USER_SIGNED, cfg, old_name, send, shown, user, verb};
@@ -9,14 +9,15 @@ use super::{By, Folder, USER_SIGNED, cfg, old_name, send, shown, user, verb};
 const PEOPLE: &str = "ou=people,dc=lab,dc=test";
 const SUFFIX: &str = "dc=ca,dc=pki,dc=lab,dc=test";
 
-const BIND: [&str; 7] =
-    ["-x", "-H", "ldap://ca.lab.test", "-D", "cn=Directory Manager", "-w", PASSWORD];
+fn bind() -> [&'static str; 7] {
+    ["-x", "-H", ldap(), "-D", "cn=Directory Manager", "-w", PASSWORD]
+}
 
 /// Runs ldapmodify as the directory manager.
 #[track_caller]
 fn modify(f: &Folder, ldif: &str) {
     f.write("change.ldif", ldif);
-    in_chroot(f, &[&["ldapmodify"], &BIND[..], &["-f", "change.ldif"]].concat()).exits(0);
+    in_chroot(f, &[&["ldapmodify"], &bind()[..], &["-f", "change.ldif"]].concat()).exits(0);
 }
 
 /// Adds a user without secret to the directory.
@@ -37,7 +38,7 @@ impl Drop for Gone<'_> {
     fn drop(&mut self) {
         // Without assertion: a second panic would end all tests.
         let dn = format!("uid={},{PEOPLE}", self.1);
-        in_chroot(self.0, &[&["ldapdelete"], &BIND[..], &[&dn]].concat());
+        in_chroot(self.0, &[&["ldapdelete"], &bind()[..], &[&dn]].concat());
     }
 }
 

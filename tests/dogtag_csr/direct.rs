@@ -2,11 +2,9 @@
 //! an agent or a password, so tests/csr has the status "completed".
 
 use super::archival::find;
-use super::common::dogtag::{URL, client_file, folder, java};
+use super::common::dogtag::{client_file, folder, host, http_host, https, java, url};
 use super::common::{Folder, PASSWORD};
 use super::{By, old_name};
-
-const HOST: &str = "ca.lab.test:8080";
 
 fn crmf(f: &Folder, by: By, more: &[&str]) -> super::Said {
     let args = ["CRMFPopClient", "-d", "db", "-p", PASSWORD];
@@ -63,7 +61,7 @@ fn what_becomes_of_the_request_is_told_as_java_tells_it() {
             "Request Status: pending",
         ),
     ] {
-        let args = [&args[..], &["-m", HOST]].concat();
+        let args = [&args[..], &["-m", http_host()]].concat();
         let (theirs, _) = lines(&crmf(&f, By::Java, &args).exits(0).out);
         let before = f.keys();
         let said = crmf(&f, By::Us, &args);
@@ -86,15 +84,16 @@ fn what_becomes_of_the_request_is_told_as_java_tells_it() {
 fn an_approved_request_has_its_key_archived() {
     let f = folder("csr-direct-archival");
     std::fs::copy(client_file("kra_transport.pem"), f.file("kra.pem")).unwrap();
-    for (i, (by, host)) in
-        [(By::Java, HOST), (By::Us, HOST), (By::Us, URL), (By::Us, "http://ca.lab.test:8080/")]
+    let with_scheme = format!("http://{}/", http_host());
+    for (i, (by, to_host)) in
+        [(By::Java, http_host()), (By::Us, http_host()), (By::Us, url()), (By::Us, &with_scheme)]
             .into_iter()
             .enumerate()
     {
         let name = format!("direct {i} {}", std::process::id());
         let subject = format!("CN={name},O=LAB");
         let wrap = ["-b", "kra.pem", "-w", "DES3/CBC/Pad", "-o", "not.req", "-v"];
-        let to = ["-n", &subject, "-f", "caServerCert", "-m", host];
+        let to = ["-n", &subject, "-f", "caServerCert", "-m", to_host];
         let said = crmf(&f, by, &[&wrap[..], &to].concat()).exits(0);
         assert!(said.err.contains("-w is ignored") || by == By::Java, "{}", said.err);
         assert!(
@@ -105,7 +104,7 @@ fn an_approved_request_has_its_key_archived() {
         assert!(said.out.contains("Request Status: pending\n"), "{}", said.out);
         assert!(!f.file("not.req").exists());
         let (_, id) = lines(&said.out);
-        let pki = ["pki", "-d", "db", "-c", PASSWORD, "-n", "caadmin", "-U", URL];
+        let pki = ["pki", "-d", "db", "-c", PASSWORD, "-n", "caadmin", "-U", url()];
         let approve = ["ca-cert-request-approve", &id.unwrap(), "--force"];
         let said = java(&f, &[&pki[..], &approve].concat()).exits(0);
         assert!(said.out.contains("Request Status: complete"), "{}\n{}", said.out, said.err);
@@ -119,20 +118,21 @@ fn an_approved_request_has_its_key_archived() {
 fn https_is_checked_against_the_database() {
     let f = folder("csr-direct-https");
     let args = ["-n", "CN=a,O=LAB", "-f", "caServerCert"];
-    crmf(&f, By::Java, &[&args[..], &["-m", URL]].concat()).exits(1);
-    let (ours, _) = lines(&crmf(&f, By::Us, &[&args[..], &["-m", URL]].concat()).exits(0).out);
-    let submitting = format!("Submitting CRMF request to {URL}");
+    crmf(&f, By::Java, &[&args[..], &["-m", url()]].concat()).exits(1);
+    let (ours, _) = lines(&crmf(&f, By::Us, &[&args[..], &["-m", url()]].concat()).exits(0).out);
+    let submitting = format!("Submitting CRMF request to {}", url());
     assert_eq!(ours, [&submitting, "Request ID: N", "Request Status: pending", "Reason: "]);
     // Plain http to the TLS port: refused to both by the server.
     let before = f.keys();
     for by in [By::Java, By::Us] {
-        let said = crmf(&f, by, &[&args[..], &["-m", "ca.lab.test:8443"]].concat()).exits(1);
+        let said = crmf(&f, by, &[&args[..], &["-m", &format!("{}:{}", host(), https())]].concat())
+            .exits(1);
         assert!(said.err.contains("400"), "{by:?}: {}", said.err);
     }
     assert_eq!(f.keys().len(), before.len() + 2);
     f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
     let before = f.state();
-    let said = crmf(&f, By::Us, &[&args[..], &["-m", URL]].concat()).exits(1);
-    assert!(said.err.contains("ca.lab.test"), "{}", said.err);
+    let said = crmf(&f, By::Us, &[&args[..], &["-m", url()]].concat()).exits(1);
+    assert!(said.err.contains(host()), "{}", said.err);
     assert_eq!(f.state(), before);
 }

@@ -7,7 +7,7 @@ mod common;
 
 use std::process::Command;
 
-use common::dogtag::{URL, client_file, folder, in_chroot, java};
+use common::dogtag::{client_file, folder, in_chroot, java, url};
 use common::{Folder, PASSWORD, Said, run, tool};
 
 /// A folder without a database but `ours` and `theirs`, empty, and `pw`.
@@ -149,7 +149,7 @@ fn the_administrator_s_file_makes_a_database_ready_for_enroll() {
     let import = ["pkcs12", "import", "admin.p12", "-d", "ours", "--password-file", "pw"];
     let trust = ["--trust-ca", "--ca-file", ca.to_str().unwrap()];
     f.nss_cmc(&[&import[..], &["--pkcs12-password-file", "p12pw"], &trust].concat()).exits(0);
-    let enroll = ["enroll", "-d", "ours", "--password-file", "pw", "--ca", URL];
+    let enroll = ["enroll", "-d", "ours", "--password-file", "pw", "--ca", url()];
     let what = ["--profile", "caCMCserverCert", "--signer", "caadmin", "--nickname", "www"];
     f.nss_cmc(&[&enroll[..], &what, &["--subject", "CN=www.example.com,O=LAB"]].concat()).exits(0);
     assert!(content(&f, "ours").0.contains(&"www u,u,u".to_owned()));

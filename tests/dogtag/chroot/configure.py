@@ -5,7 +5,8 @@ import pwd
 import re
 import shutil
 
-PW = "Secret.123"
+HOST = os.environ["DOGTAG_HOST"]
+PW = os.environ["DOGTAG_PASSWORD"]
 ETC = "/etc/pki/pki-tomcat"
 CS = ETC + "/ca/CS.cfg"
 PROF = "/var/lib/pki/pki-tomcat/ca/profiles/ca"
@@ -53,8 +54,8 @@ cs.update({
     st + "ldap.ldapauth.bindDN": "cn=Directory Manager",
     st + "ldap.ldapauth.bindPWPrompt": "Rule SharedToken",
     st + "ldap.ldapauth.clientCertNickname": "",
-    st + "ldap.ldapconn.host": "ca.lab.test",
-    st + "ldap.ldapconn.port": "389",
+    st + "ldap.ldapconn.host": HOST,
+    st + "ldap.ldapconn.port": os.environ["DOGTAG_LDAP"],
     st + "ldap.ldapconn.secureConn": "false",
     st + "ldap.ldapconn.version": "3",
     "ca.cert.issuance_protection.nickname": "ca_issuance_protection",
@@ -112,6 +113,7 @@ for sub in ("ca", "kra"):
 # --- listen on loopback only
 edit(
     ETC + "/server.xml",
-    r'(<Connector\b(?![^>]*\baddress=)[^>]*?\bport="(?:8080|8443)")',
+    r'(<Connector\b(?![^>]*\baddress=)[^>]*?\bport="(?:%s|%s)")'
+    % (os.environ["DOGTAG_HTTP"], os.environ["DOGTAG_HTTPS"]),
     r'\1 address="127.0.0.1"',
 )

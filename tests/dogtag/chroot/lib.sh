@@ -6,7 +6,7 @@ die() { echo "$*" >&2; exit 1; }
 ldap() {
   local tool=$1
   shift
-  "$tool" -x -H "ldap://$DOGTAG_HOST" -D 'cn=Directory Manager' -w "$DOGTAG_PASSWORD" "$@"
+  "$tool" -x -H "ldap://$DOGTAG_HOST:$DOGTAG_LDAP" -D 'cn=Directory Manager' -w "$DOGTAG_PASSWORD" "$@"
 }
 
 # token SECRET: prints the secret encrypted for the CA, as one line of base64
@@ -36,7 +36,7 @@ output=$PWD/cmc.req
 X
   cat >http.cfg <<X
 host=$DOGTAG_HOST
-port=8443
+port=$DOGTAG_HTTPS
 secure=true
 clientmode=true
 dbdir=$DOGTAG_DB

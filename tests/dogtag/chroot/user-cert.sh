@@ -9,12 +9,6 @@ esac
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
-if [ ! -e "$db/cert9.db" ]; then
-  mkdir -p "$db"
-  certutil -N -d "sql:$db" -f "$DOGTAG_CLIENT/password.txt"
-  certutil -A -d "sql:$db" -f "$DOGTAG_CLIENT/password.txt" -n ca_signing -t CT,C,C \
-    -i "$DOGTAG_CLIENT/ca_signing.pem"
-fi
 quiet PKCS10Client -d "$db" -p "$DOGTAG_PASSWORD" "${key[@]}" -o p10.req -n "$subject"
 agent_enrol p10.req $profile cert.pem
 certutil -A -d "sql:$db" -f "$DOGTAG_CLIENT/password.txt" -n "$nick" -t ,, -i cert.pem
@@ -23,4 +17,4 @@ if [ -n "$agent" ]; then
     ca-user-cert-add caadmin --input cert.pem
 fi
 serial=$(openssl x509 -in cert.pem -noout -serial)
-echo $((16#${serial#*=}))
+python3 -c 'import sys; print(int(sys.argv[1], 16))' "${serial#*=}"
