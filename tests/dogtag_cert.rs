@@ -9,8 +9,8 @@ mod maker;
 #[path = "cert_import/table.rs"]
 mod table;
 
-use common::dogtag::{client_file, folder, java, url};
-use common::{Folder, PASSWORD, Said, tool};
+use common::dogtag::{Lab, client_file, folder, java, lab, listing, url};
+use common::{Folder, PASSWORD, Said, listed, tool};
 use maker::{PAST, Pair, SERVER, ca, make};
 use table::{ALL, USAGES, Wrong, certificate, root};
 
@@ -45,10 +45,10 @@ fn both(f: &Folder, more: &[&str]) -> Both {
     let args = [&["PKICertImport", "-d", "db", "-f", "pw"], more].concat();
     restore(f);
     let ours = f.nss_cmc(&args);
-    let left_by_ours = f.certificates();
+    let left_by_ours = listed(&listing(f, "db"));
     restore(f);
     let real = java(f, &args);
-    Both { ours, left_by_ours, real, left_by_real: f.certificates() }
+    Both { ours, left_by_ours, real, left_by_real: listed(&listing(f, "db")) }
 }
 
 #[test]
@@ -71,7 +71,10 @@ fn the_verdicts_are_the_real_tool_s() {
             if looks {
                 assert_eq!(said.left_by_ours, said.left_by_real, "{case}");
                 let line = |text: &str| text.lines().take(2).map(str::to_owned).collect::<Vec<_>>();
-                assert_eq!(line(&said.ours.err), line(&said.real.err), "{case}");
+                // 11.10's certutil is another NSS than ours, and finds other reasons.
+                if lab() == Lab::V10 {
+                    assert_eq!(line(&said.ours.err), line(&said.real.err), "{case}");
+                }
             }
         }
     }

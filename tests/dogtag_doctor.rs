@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::dogtag::{folder, helper, host, url};
+use common::dogtag::{Lab, folder, helper, host, lab, url};
 use common::{Folder, Said};
 use serde_json::Value;
 
@@ -55,7 +55,8 @@ fn an_agent_s_enrollment_has_no_fault() {
     let text = |name: &str| {
         checks.iter().find(|c| c["name"] == name).unwrap()["text"].as_str().unwrap().to_owned()
     };
-    assert_eq!(text("dogtag"), "Dogtag 10.10.2");
+    let version = if lab() == Lab::V10 { "Dogtag 10.10.2" } else { "Dogtag 11.10.1" };
+    assert_eq!(text("dogtag"), version);
     assert!(text("account").contains("caadmin, an agent"), "{}", text("account"));
     assert!(text("authentication").contains("CMCAuth"), "{}", text("authentication"));
 }

@@ -266,7 +266,7 @@ fn check_normal_form(request: &Request) -> Result<()> {
     }
     Err(Error::new(Kind::Input, "cannot use the CRMF request: it is not encoded as the CA expects")
         .because("Dogtag encodes it again, and then its proof of possession is invalid")
-        .hint("create it again with nss-cmc; CRMFPopClient -y of Dogtag 11.7 writes such requests"))
+        .hint("create it again with nss-cmc; CRMFPopClient -y of Dogtag 11 writes such requests"))
 }
 
 #[cfg(test)]

@@ -93,6 +93,23 @@ pub fn client_file(name: &str) -> PathBuf {
     base().join("work/client").join(name)
 }
 
+/// Returns the serial numbers, decimal, of certificates made by the installation, the CA's own
+/// first. 10.10 counts from 1; 11.10's are random, with 128 bits.
+pub fn installed() -> Vec<String> {
+    if lab() == Lab::V10 {
+        return (1..=10).map(|serial| serial.to_string()).collect();
+    }
+    let names = ["ca_signing", "sslserver", "kra_transport", "ca_issuance_protection", "caadmin"];
+    let serial = |name: &str| {
+        let file = client_file(&format!("{name}.pem"));
+        let args = ["x509", "-noout", "-serial", "-in", file.to_str().unwrap()];
+        let hex = super::tool("openssl", Path::new("/"), &args);
+        let digits = hex.trim().strip_prefix("serial=").unwrap();
+        u128::from_str_radix(digits, 16).unwrap().to_string()
+    };
+    names.map(serial).to_vec()
+}
+
 /// Runs a Java tool in the folder.
 #[track_caller]
 pub fn java<S: AsRef<std::ffi::OsStr>>(folder: &Folder, args: &[S]) -> Said {
@@ -110,6 +127,13 @@ pub fn helper<S: AsRef<std::ffi::OsStr>>(folder: &Folder, script: &str, args: &[
 #[track_caller]
 pub fn in_chroot<S: AsRef<std::ffi::OsStr>>(folder: &Folder, args: &[S]) -> Said {
     run(Command::new(scripts().join("in.sh")).current_dir(folder.path()).args(args))
+}
+
+/// Returns the listing of a database by the certutil beside the Java tools: an older NSS doesn't see
+/// the trust flags that 11.10's sets.
+#[track_caller]
+pub fn listing(folder: &Folder, db: &str) -> String {
+    in_chroot(folder, &["certutil", "-L", "-d", &format!("sql:{db}")]).exits(0).out
 }
 
 /// Writes a .cfg file for CMCRequest to the folder: the agent's settings, then the lines in `more`.

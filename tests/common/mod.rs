@@ -199,15 +199,7 @@ impl Folder {
 
     /// Returns the `nickname → trust` lines of `certutil -L`, sorted.
     pub fn certificates(&self) -> Vec<String> {
-        let list = self.certutil(&["-L"]);
-        let mut lines: Vec<String> = list
-            .lines()
-            .skip(3)
-            .filter(|l| l.contains(','))
-            .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
-            .collect();
-        lines.sort();
-        lines
+        listed(&self.certutil(&["-L"]))
     }
 
     /// Labels a key, as a killed run leaves it.
@@ -243,4 +235,16 @@ impl Folder {
     pub fn state(&self) -> (Vec<String>, Vec<String>) {
         (self.keys(), self.certificates())
     }
+}
+
+/// Returns nicknames and trust flags of a listing by `certutil -L`, sorted.
+pub fn listed(list: &str) -> Vec<String> {
+    let mut lines: Vec<String> = list
+        .lines()
+        .skip(3)
+        .filter(|l| l.contains(','))
+        .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.sort();
+    lines
 }

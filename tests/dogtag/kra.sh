@@ -15,7 +15,7 @@ print(json.dumps({"ClassName": "com.netscape.certsrv.key.KeyRecoveryRequest", "A
 }
 
 find_keys() {
-  dt_rest "/kra/$DOGTAG_API/agent/keys?size=10000&maxResults=10000" | python3 -c '
+  dt_rest "/kra/$DOGTAG_API/agent/keys?size=10000&pageSize=10000&maxResults=10000" | python3 -c '
 import json, sys
 names = {"1.2.840.113549.1.1.1": "rsa", "1.2.840.10045.2.1": "ec"}
 found = [k for k in json.load(sys.stdin)["entries"] if sys.argv[1] in k["ownerName"]]
@@ -23,6 +23,38 @@ for k in found:
     id = k["keyURL"].rsplit("/", 1)[1]
     print(id, names.get(k["algorithm"], k["algorithm"]), k["size"], k["ownerName"], sep="\t")
 sys.exit(not found)' "$1"
+}
+
+# without_public FILE: prints the PKCS #8 key in FILE; an EC key without its public key, which 11.10
+# encodes with an octet too many. openssl computes it again.
+without_public() {
+  python3 -c '
+import sys
+
+def split(b):
+    """The first element of b: tag, content, rest"""
+    n, at = b[1], 2
+    if n & 0x80:
+        at += n & 0x7F
+        n = int.from_bytes(b[2:at], "big")
+    return b[:1], b[at : at + n], b[at + n :]
+
+def tlv(tag, content):
+    n = len(content)
+    size = bytes([n]) if n < 128 else b"\x82" + n.to_bytes(2, "big")
+    return tag + size + content
+
+with open(sys.argv[1], "rb") as f:
+    key = f.read()
+_, version, private = split(split(key)[1])
+_, algorithm, private = split(private)
+if algorithm.startswith(bytes.fromhex("06072a8648ce3d0201")):
+    sequence = split(split(private)[1])[1]
+    _, one, sequence = split(sequence)
+    _, scalar, _ = split(sequence)
+    own = tlv(b"\x30", tlv(b"\x02", one) + tlv(b"\x04", scalar))
+    key = tlv(b"\x30", tlv(b"\x02", version) + tlv(b"\x30", algorithm) + tlv(b"\x04", own))
+sys.stdout.buffer.write(key)' "$1"
 }
 
 # The KRA requires a recovery request, then an agent's approval; then it returns the key, wrapped
@@ -49,7 +81,8 @@ assert answer["wrapAlgorithm"] == "AES KeyWrap/Padding", answer["wrapAlgorithm"]
 sys.stdout.buffer.write(base64.b64decode(answer["wrappedPrivateData"]))' <"$dir/answer" >"$dir/wrapped" &&
     openssl enc -d -id-aes128-wrap -iv a6a6a6a6a6a6a6a6 -in "$dir/wrapped" -out "$dir/key" \
       -K "$(od -An -v -tx1 "$dir/session" | tr -d ' \n')" &&
-    openssl pkey -inform der -in "$dir/key" -out "$out" || die "key $id cannot be unwrapped"
+    without_public "$dir/key" >"$dir/plain" &&
+    openssl pkey -inform der -in "$dir/plain" -out "$out" || die "key $id cannot be unwrapped"
 }
 
 set -o pipefail

@@ -61,8 +61,11 @@ est_users() {
   dt_script est-user.sh est-test-user </dev/null
 }
 
-host debootstrap curl openssl python3 certutil >"$DOGTAG_LOG/host.log" 2>&1 || die "FAILED, see $DOGTAG_LOG/host.log"
 step_fails=3
+host debootstrap curl openssl python3 certutil >"$DOGTAG_LOG/host.log" 2>&1 || {
+  echo "FAILED, see $DOGTAG_LOG/host.log" >&2
+  exit $step_fails
+}
 step 20-bootstrap debootstrap "debootstrap sid" bootstrap sid ca-certificates,procps,xz-utils
 dt_mount
 dt_hosts

@@ -49,5 +49,6 @@ fn a_killed_run_is_completed() {
     let url = &format!("http://{}/{}/certs/search?size=100", http_host(), api());
     let json = ["-H", "Content-Type: application/json", "-H", "Accept: application/json"];
     let found = tool("curl", f.path(), &[&["-s", "-d", &asked, url][..], &json].concat());
-    assert!(found.starts_with("{\"total\":12,"), "{found}");
+    // Version 2 tells no total.
+    assert_eq!(found.matches("\"SubjectDN\"").count(), 12, "{found}");
 }

@@ -1,6 +1,6 @@
 //! The real CA's response to each control.
 
-use super::common::dogtag::folder;
+use super::common::dogtag::{folder, installed};
 use super::revoke::ISSUER;
 use super::{By, FULL, Folder, cfg, pkcs10, send, shown};
 
@@ -18,6 +18,8 @@ fn asked(f: &Folder, lines: &[&str]) -> super::Said {
 fn what_is_echoed_and_what_is_ignored() {
     let f = folder("controls");
     let issuer = format!("getCert.issuer={ISSUER}");
+    let own: u128 = installed()[0].parse().unwrap();
+    let serial = format!("getCert.serial={own}");
     let said = asked(
         &f,
         &[
@@ -28,7 +30,7 @@ fn what_is_echoed_and_what_is_ignored() {
             "senderNonce.enable=true",
             "senderNonce=ours",
             "getCert.enable=true",
-            "getCert.serial=1",
+            &serial,
             &issuer,
             "recipientNonce.enable=true",
             "recipientNonce=theirs",
@@ -45,7 +47,7 @@ fn what_is_echoed_and_what_is_ignored() {
         "CMC Transaction Id\n   OID: {1 3 6 1 5 5 7 7 5}\n   INTEGER: 3224115\n",
         "CMC Recipient Nonce\n   OID: {1 3 6 1 5 5 7 7 7}\n   Value: 111 117 114 115 \n",
         "CMC Sender Nonce\n",
-        "Serial Number: 0x1\n",
+        &format!("Serial Number: 0x{own:X}\n"),
     ] {
         assert!(said.out.contains(line), "{line}\nis missing in\n{}", said.out);
     }

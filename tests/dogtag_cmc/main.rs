@@ -53,15 +53,15 @@ pub fn pkcs10(f: &Folder, key: &str, subject: &str) -> String {
     String::from_utf8(f.read("p10.req.keyId")).unwrap().trim().to_owned()
 }
 
-/// Makes a CRMF request `crmf.req` by Java; returns the key id it printed.
-pub fn crmf(f: &Folder, key: &str, subject: &str, more: &[&str]) -> String {
+/// Makes a CRMF request `crmf.req`; returns the key id of the new key.
+pub fn crmf(f: &Folder, by: By, key: &str, subject: &str, more: &[&str]) -> String {
     let (kind, size) = key.split_once(':').unwrap();
     let how: &[&str] = if kind == "rsa" { &["-l", size] } else { &["-c", size, "-t", "false"] };
     let mut args = vec!["CRMFPopClient", "-d", "db", "-p", PASSWORD, "-a", kind, "-o", "crmf.req"];
     args.extend(["-n", subject]);
     args.extend(how);
     args.extend(more);
-    java(f, &args).exits(0);
+    old_name(f, by, &args).exits(0);
     String::from_utf8(f.read("crmf.req.keyId")).unwrap().trim().to_owned()
 }
 

@@ -224,7 +224,7 @@ fn messages_of_cmcrequest() {
         assert!(f.file("resp").exists());
     }
     let name = unique("challenge");
-    crmf(&f, "rsa:2048", &format!("CN={name},O=LAB"), &["-q", "POP_NONE"]);
+    crmf(&f, By::Java, "rsa:2048", &format!("CN={name},O=LAB"), &["-q", "POP_NONE"]);
     cfg(&f, &["nickname=caadmin", "input=@DIR@/crmf.req"]);
     f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
     let report = send("caFullCMCUserCert", &agent).exits(41).json();

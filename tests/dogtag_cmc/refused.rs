@@ -113,7 +113,7 @@ fn bodies_profiles_and_keys() {
             ["internal ca error", "Server Internal"],
         ),
     ] {
-        crmf(&f, key, "CN=bodies,O=LAB", &["-q", pop]);
+        crmf(&f, By::Java, key, "CN=bodies,O=LAB", &["-q", pop]);
         cfg(&f, &["nickname=caadmin", "input=@DIR@/crmf.req"]);
         f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
         refused(&f, &format!("{FULL}{profile}"), agent, &words);

@@ -14,7 +14,7 @@ pub fn first_trip(f: &Folder, by: By, name: &str, archival: bool) -> String {
     if archival {
         more.extend(wrap);
     }
-    let id = crmf(f, "rsa:2048", &format!("CN={name},O=LAB"), &more);
+    let id = crmf(f, By::Java, "rsa:2048", &format!("CN={name},O=LAB"), &more);
     let nickname = format!("nickname={name}");
     cfg(f, &["numRequests=1", "input=@DIR@/crmf.req", &nickname, "format=crmf"]);
     old_name(f, by, &["CMCRequest", "req.cfg"]).exits(0);

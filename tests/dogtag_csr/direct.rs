@@ -11,7 +11,8 @@ fn crmf(f: &Folder, by: By, more: &[&str]) -> super::Said {
     old_name(f, by, &[&args[..], more].concat())
 }
 
-/// Returns the lines with the request's status, its number replaced by `N`; and that number.
+/// Returns the lines with the request's status, its number replaced by `N`; and that number. 11.10
+/// has it in hexadecimal, but in decimal in a reason.
 fn lines(out: &str) -> (Vec<String>, Option<String>) {
     let id = out.lines().find_map(|l| l.strip_prefix("Request ID: ")).map(str::to_owned);
     let told = out
@@ -20,11 +21,17 @@ fn lines(out: &str) -> (Vec<String>, Option<String>) {
         .map(|l| match &id {
             Some(id) => l
                 .replace(&format!("Request ID: {id}"), "Request ID: N")
-                .replace(&format!("Request {id} "), "Request N "),
+                .replace(&format!("Request {id} "), "Request N ")
+                .replace(&format!("Request {} ", decimal(id)), "Request N "),
             None => l.to_owned(),
         })
         .collect();
     (told, id)
+}
+
+fn decimal(id: &str) -> String {
+    let hex = id.strip_prefix("0x").map(|digits| u128::from_str_radix(digits, 16).unwrap());
+    hex.map_or_else(|| id.to_owned(), |number| number.to_string())
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod common;
 
 use std::process::Command;
 
-use common::dogtag::{client_file, folder, in_chroot, java, url};
+use common::dogtag::{client_file, folder, in_chroot, java, listing, url};
 use common::{Folder, PASSWORD, Said, run, tool};
 
 /// A folder without a database but `ours` and `theirs`, empty, and `pw`.
@@ -52,7 +52,7 @@ fn content(f: &Folder, db: &str) -> (Vec<String>, Vec<String>) {
         found.sort();
         found
     };
-    let certificates = lines(certutil(f, db, &["-L"]), |l| l.matches(',').count() == 2);
+    let certificates = lines(listing(f, db), |l| l.matches(',').count() == 2);
     let keys = run(Command::new("certutil").current_dir(f.path()).args([
         "-K",
         "-f",

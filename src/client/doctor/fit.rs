@@ -164,6 +164,26 @@ pub(super) fn by_name(id: &str, who: Who<'_>, known: &Known, why: Error) -> Find
             format!("profile {id}, as Dogtag ships it, does not accept CMC; it cannot be read"),
             "use a profile for CMC: --profile caFullCMCUserCert",
         ),
+        (Some(profile::For::EstServer), ..) => doubt(
+            format!(
+                "profile {id}, as Dogtag ships it, serves the EST server only; it cannot be read"
+            ),
+            "use the EST server: --ca https://HOST/.well-known/est",
+        ),
+        (Some(profile::For::Approval), ..) => doubt(
+            format!(
+                "profile {id}, as Dogtag ships it, has an agent approve each request; it cannot be \
+                 read"
+            ),
+            "use a profile that issues at once: --profile caFullCMCUserCert",
+        ),
+        (Some(profile::For::Installation), ..) => doubt(
+            format!(
+                "profile {id}, as Dogtag ships it, is for Dogtag's own installation; it cannot be \
+                 read"
+            ),
+            "use a profile for CMC: --profile caFullCMCUserCert",
+        ),
         _ => Finding::Open(Gap::Failed(why)),
     }
 }
