@@ -7,7 +7,7 @@ use common::dogtag::{Lab, client_file, folder, helper, installed, java, lab, url
 use common::{Folder, Said, tool};
 
 /// The same command by both; stdout and exit status are the same to the byte, stderr but for the
-/// Java runtime's own lines.
+/// Java runtime's own lines, such as the stack of an exception, which 11.10 prints.
 #[track_caller]
 fn same(f: &Folder, args: &[&str]) -> Said {
     let args = [&["pki", "-d", "db", "-U", url()], args].concat();
@@ -15,8 +15,9 @@ fn same(f: &Folder, args: &[&str]) -> Said {
     assert_eq!(ours.out, theirs.out, "{args:?}: {}", ours.err);
     assert_eq!(ours.code, theirs.code, "{args:?}: {}", ours.err);
     let first = |err: &str| {
-        let lines = err.lines().filter(|l| !l.starts_with("log4j:") && !l.starts_with("hint: "));
-        lines.map(str::to_owned).collect::<Vec<_>>()
+        let extra = ["log4j:", "hint: ", "\tat "];
+        let lines = err.lines().filter(|l| !extra.iter().any(|e| l.starts_with(e)));
+        lines.map(|l| l.trim_start_matches("java.lang.").to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(first(&ours.err), first(&theirs.err), "{args:?}");
     ours

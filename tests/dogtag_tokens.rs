@@ -8,7 +8,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 
-use common::dogtag::{Lab, lab, client_file, folder, helper, url};
+use common::dogtag::{Lab, client_file, folder, helper, lab, url};
 use common::{Folder, PASSWORD, Said, run, tool};
 use serde_json::Value;
 

@@ -84,5 +84,6 @@ say "start"
 start_ca
 step 90-users users "users with shared secrets" dt_script users.sh
 step 95-est-users est-users "users of EST" est_users
+step 96-java java "class data archive of the Java tools" dt_script java.sh
 [ -s "$DOGTAG_CLIENT/caadmin.pem" ] || dt_script agent-pem.sh
 up
