@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::dogtag::{api, client_file, folder, helper, host, http_cfg, java, request_cfg, url};
+use common::dogtag::{
+    Lab, api, client_file, folder, helper, host, http_cfg, java, lab, request_cfg, url,
+};
 use common::{Folder, tool};
 
 const SERVLET: &str = "/ca/ee/ca/profileSubmitCMCFull?profileId=";
@@ -22,11 +24,19 @@ const PROFILES: &[(&str, &str)] = &[
     ("caFullCMCUserCert", "rsa:2048"),
 ];
 
+/// What 11 added for these keys; 10.10 lacks it.
+const ADDED: &[(&str, &str)] = &[("caCMCcaIssuanceProtectionCert", "rsa:2048")];
+
+fn profiles() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let added = if lab() == Lab::V11 { ADDED } else { &[] };
+    PROFILES.iter().chain(added).copied()
+}
+
 #[test]
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn enroll_gets_a_certificate_from_each_profile() {
     let f = folder("enroll");
-    for (profile, key) in PROFILES {
+    for (profile, key) in profiles() {
         let subject = format!("CN={profile} enrolled,O=LAB");
         let said = f
             .nss_cmc(&[
@@ -106,7 +116,7 @@ fn issued(f: &Folder, profile: &str) {
 #[ignore = "needs the real Dogtag CA (tests/dogtag/up.sh)"]
 fn old_names_get_a_certificate_from_each_profile() {
     let f = folder("old-names");
-    for (profile, key) in PROFILES {
+    for (profile, key) in profiles() {
         old_names(&f, profile, key);
         f.nss_cmc(&["CMCRequest", "req.cfg"]).exits(0);
         let said = f.nss_cmc(&["HttpClient", "http.cfg"]).exits(0);
