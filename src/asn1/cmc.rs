@@ -3,6 +3,7 @@
 
 use rasn::prelude::*;
 use rasn_cms::{AlgorithmIdentifier, ContentInfo};
+use rasn_pkix::{Extension, GeneralName};
 
 /// PKIData (§3.2.1); all four sequences are mandatory.
 #[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
@@ -187,4 +188,127 @@ pub(crate) struct LraPopWitness {
     pub pki_data_body_id: Integer,
     /// Body part ids of the requests whose proof of possession was checked.
     pub body_ids: SequenceOf<Integer>,
+}
+
+/// BodyPartList and BodyPartPath (§3.2.2).
+pub(crate) type BodyPartIds = SequenceOf<Integer>;
+
+/// TaggedContentInfo (§3.2.1.3), a part of cmsSequence.
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct TaggedContentInfo {
+    /// Body part id within the message.
+    pub body_part_id: Integer,
+    /// The ContentInfo as received.
+    pub content_info: Any,
+}
+
+/// OtherMsg (§3.2.1.4), a part of otherMsgSequence.
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct OtherMsg {
+    /// Body part id within the message.
+    pub body_part_id: Integer,
+    /// The type.
+    pub other_msg_type: ObjectIdentifier,
+    /// The value.
+    pub other_msg_value: Any,
+}
+
+/// CMCUnsignedData (§3.2.3), the value of an unsigned attribute.
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct CmcUnsignedData {
+    /// The path to the control that it belongs to.
+    pub body_part_path: BodyPartIds,
+    /// The type of the content.
+    pub identifier: ObjectIdentifier,
+    /// The content.
+    pub content: Any,
+}
+
+/// GetCRL (§6.10).
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct GetCrl {
+    /// DER of the CRL issuer's Name.
+    pub issuer_name: Any,
+    /// The distribution point.
+    pub crl_name: Option<GeneralName>,
+    /// The CRL before this time; the newest one if absent.
+    pub time: Option<GeneralizedTime>,
+    /// ReasonFlags, `unused` first.
+    pub reasons: Option<BitString>,
+}
+
+/// PublishTrustAnchors (§6.15).
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct PublishTrustAnchors {
+    /// The position within a sequence of updates.
+    pub seq_number: Integer,
+    /// The digest of the hashes.
+    pub hash_algorithm: AlgorithmIdentifier,
+    /// Hashes of the certificates.
+    pub anchor_hashes: SequenceOf<OctetString>,
+}
+
+/// CMCPublicationInfo (§6.18).
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct CmcPublicationInfo {
+    /// The digest of the hashes.
+    pub hash_alg: AlgorithmIdentifier,
+    /// Hashes of the certificates.
+    pub cert_hashes: SequenceOf<OctetString>,
+    /// What to do with them.
+    pub pub_info: PkiPublicationInfo,
+}
+
+/// PKIPublicationInfo (RFC 4211 §6.3).
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct PkiPublicationInfo {
+    /// 0 dontPublish, 1 pleasePublish.
+    pub action: Integer,
+    /// Where to publish.
+    pub pub_infos: Option<SequenceOf<SinglePubInfo>>,
+}
+
+/// SinglePubInfo (RFC 4211 §6.3).
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct SinglePubInfo {
+    /// 0 dontCare, 1 x500, 2 web, 3 ldap.
+    pub pub_method: Integer,
+    /// The place.
+    pub pub_location: Option<GeneralName>,
+}
+
+/// ModCertTemplate (§6.5.1).
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct ModCertTemplate {
+    /// The path to the PKIData with the requests.
+    pub pki_data_reference: BodyPartIds,
+    /// The requests.
+    pub cert_references: BodyPartIds,
+    /// Whether the fields are replaced, or removed.
+    #[rasn(default = "replace_by_default")]
+    pub replace: bool,
+    /// The fields.
+    pub cert_template: super::crmf::CertTemplate,
+}
+
+fn replace_by_default() -> bool {
+    true
+}
+
+/// AddExtensions (§6.5.2).
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct AddExtensions {
+    /// The PKIData with the requests.
+    pub pki_data_reference: Integer,
+    /// The requests.
+    pub cert_references: BodyPartIds,
+    /// The extensions.
+    pub extensions: SequenceOf<Extension>,
+}
+
+/// ControlsProcessed (§6.19).
+#[derive(AsnType, Clone, Debug, Decode, Encode, PartialEq, Eq)]
+pub(crate) struct ControlsProcessed {
+    /// BodyPartReferences: INTEGER or SEQUENCE OF INTEGER.
+    pub body_list: SequenceOf<Any>,
 }

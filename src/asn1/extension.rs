@@ -232,7 +232,7 @@ struct OtherName {
     value: Any,
 }
 
-pub(super) fn general_name(der: &[u8]) -> GeneralName {
+pub(crate) fn general_name(der: &[u8]) -> GeneralName {
     if der.first() == Some(&0xa0) {
         let other = decode::<OtherName>("another name", der);
         return other.map_or(GeneralName::Unread, |other| {

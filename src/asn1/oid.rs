@@ -20,6 +20,8 @@ oids! {
     ID_SIGNED_DATA "signedData" = [1, 2, 840, 113549, 1, 7, 2];
     /// id-envelopedData (RFC 5652).
     ID_ENVELOPED_DATA "envelopedData" = [1, 2, 840, 113549, 1, 7, 3];
+    /// id-ct-authData (RFC 5652 §9.1).
+    ID_AUTHENTICATED_DATA "authenticatedData" = [1, 2, 840, 113549, 1, 9, 16, 1, 2];
     /// id-contentType (RFC 5652 §11.1).
     ID_CONTENT_TYPE "contentType" = [1, 2, 840, 113549, 1, 9, 3];
     /// id-messageDigest (RFC 5652 §11.2).
@@ -97,6 +99,11 @@ oids! {
     CMC_CHANGE_SUBJECT_NAME "changeSubjectName" = [1, 3, 6, 1, 5, 5, 7, 7, 36];
     /// id-cmc-responseBody (RFC 6402).
     CMC_RESPONSE_BODY "responseBody" = [1, 3, 6, 1, 5, 5, 7, 7, 37];
+
+    /// id-aa-cmc-unsignedData (RFC 5272 §3.2.3), an unsigned attribute.
+    CMC_UNSIGNED_DATA "cmcUnsignedData" = [1, 2, 840, 113549, 1, 9, 16, 2, 34];
+    /// id-alg-noSignature (RFC 5272 appendix C.1).
+    NO_SIGNATURE "noSignature" = [1, 3, 6, 1, 5, 5, 7, 6, 2];
 
     /// challengePassword (RFC 2985 §5.4.1): a secret.
     CHALLENGE_PASSWORD "challengePassword" = [1, 2, 840, 113549, 1, 9, 7];
@@ -253,6 +260,10 @@ oids! {
     KP_IPSEC_IKE "ipsecIKE" = [1, 3, 6, 1, 5, 5, 7, 3, 17];
     /// id-kp-cmcCA (RFC 6402 §2.10).
     KP_CMC_CA "cmcCA" = [1, 3, 6, 1, 5, 5, 7, 3, 27];
+    /// id-kp-cmcRA (RFC 6402 §2.10).
+    KP_CMC_RA "cmcRA" = [1, 3, 6, 1, 5, 5, 7, 3, 28];
+    /// id-pe-subjectInfoAccess (RFC 5280 §4.2.2.2).
+    PE_SUBJECT_INFO_ACCESS "subjectInfoAccess" = [1, 3, 6, 1, 5, 5, 7, 1, 11];
 }
 
 macro_rules! id {
@@ -261,7 +272,6 @@ macro_rules! id {
 
 /// Identifiers that are only displayed.
 const SHOWN: &[(&Oid, &str)] = &[
-    (id!(1 2 840 113549 1 9 16 1 2), "authenticatedData"),
     (id!(1 2 840 113549 1 9 5), "signingTime"),
     (id!(1 2 840 113549 1 9 52), "cmsAlgorithmProtect"),
     (id!(1 2 840 113549 1 9 15), "smimeCapabilities"),
@@ -290,7 +300,10 @@ const SHOWN: &[(&Oid, &str)] = &[
     (id!(1 2 840 113549 3 7), "des-ede3-cbc"),
     (id!(2 5 29 16), "privateKeyUsagePeriod"),
     (id!(1 3 6 1 5 5 7 48 1 5), "ocspNoCheck"),
-    (id!(1 3 6 1 5 5 7 3 28), "cmcRA"),
+    (id!(1 3 6 1 5 5 7 3 29), "cmcArchive"),
+    (id!(1 3 6 1 5 5 7 48 12), "cmc"),
+    (id!(1 3 6 1 5 5 7 48 2), "caIssuers"),
+    (id!(1 3 6 1 5 5 7 48 5), "caRepository"),
 ];
 
 /// Returns the RFC name, if the identifier is in the table.

@@ -6,7 +6,13 @@
 use rasn::types::{ObjectIdentifier, OctetString, Oid, Utf8String};
 use zeroize::Zeroizing;
 
+pub use super::ra_value::{
+    AddExtensions, ChangeSubjectName, GetCrl, ModCertTemplate, Publication, PublicationPlace,
+    TrustAnchors,
+};
 pub use super::value::{DecryptedPop, EncryptedPop, LraPopWitness, Witness};
+
+use super::ra_value::{ids, processed, write_ids, write_processed};
 
 use super::response::{Status, status};
 use super::revocation_reason::{self, CrlReason};
@@ -122,9 +128,11 @@ controls! {
     /// dataReturn (§6.4): the CA returns it unchanged.
     DataReturn(Vec<u8>) = CMC_DATA_RETURN, "data return", octets, write_octets;
     /// modCertTemplate (§6.5.1).
-    ModCertTemplate(Vec<u8>) = CMC_MOD_CERT_TEMPLATE, "modCertTemplate", as_it_is, written;
+    ModCertTemplate(Box<ModCertTemplate>) = CMC_MOD_CERT_TEMPLATE,
+        "modCertTemplate", ModCertTemplate::decode, ModCertTemplate::encode;
     /// addExtensions (§6.5.2).
-    AddExtensions(Vec<u8>) = CMC_ADD_EXTENSIONS, "addExtensions", as_it_is, written;
+    AddExtensions(Box<AddExtensions>) = CMC_ADD_EXTENSIONS,
+        "addExtensions", AddExtensions::decode, AddExtensions::encode;
     /// transactionId (§6.6).
     TransactionId(Number) = CMC_TRANSACTION_ID, "transaction management", number, write_number;
     /// senderNonce (§6.6).
@@ -143,7 +151,7 @@ controls! {
     /// getCert (§6.9).
     GetCert(CertificateId) = CMC_GET_CERT, "get certificate", get_cert, write_get_cert;
     /// getCRL (§6.10).
-    GetCrl(Vec<u8>) = CMC_GET_CRL, "getCRL", as_it_is, written;
+    GetCrl(Box<GetCrl>) = CMC_GET_CRL, "getCRL", GetCrl::decode, GetCrl::encode;
     /// revokeRequest (§6.11).
     Revoke(Box<Revocation>) = CMC_REVOKE_REQUEST, "revocation", revocation, write_revocation;
     /// regInfo (§6.12).
@@ -156,23 +164,28 @@ controls! {
     ConfirmCertAcceptance(CertificateId) = CMC_CONFIRM_CERT_ACCEPTANCE,
         "confirm certificate acceptance", cmc_cert_id, write_cmc_cert_id;
     /// trustedAnchors (§6.15, publishTrustAnchors).
-    TrustedAnchors(Vec<u8>) = CMC_TRUSTED_ANCHORS, "trustedAnchors", as_it_is, written;
-    /// authData (§6.16).
-    AuthData(Vec<u8>) = CMC_AUTH_DATA, "authData", as_it_is, written;
-    /// batchRequests (§6.17).
-    BatchRequests(Vec<u8>) = CMC_BATCH_REQUESTS, "batchRequests", as_it_is, written;
-    /// batchResponses (§6.17).
-    BatchResponses(Vec<u8>) = CMC_BATCH_RESPONSES, "batchResponses", as_it_is, written;
+    TrustedAnchors(Box<TrustAnchors>) = CMC_TRUSTED_ANCHORS,
+        "trustedAnchors", TrustAnchors::decode, TrustAnchors::encode;
+    /// authData (§6.16): the body part with the AuthenticatedData.
+    AuthData(Number) = CMC_AUTH_DATA, "authData", number, write_number;
+    /// batchRequests (§6.17): the body parts with the messages.
+    BatchRequests(Vec<Number>) = CMC_BATCH_REQUESTS, "batchRequests", ids, write_ids;
+    /// batchResponses (§6.17): the body parts with the messages.
+    BatchResponses(Vec<Number>) = CMC_BATCH_RESPONSES, "batchResponses", ids, write_ids;
     /// publishCert (§6.18).
-    PublishCert(Vec<u8>) = CMC_PUBLISH_CERT, "publishCert", as_it_is, written;
-    /// controlProcessed (§6.19).
-    ControlProcessed(Vec<u8>) = CMC_CONTROL_PROCESSED, "controlProcessed", as_it_is, written;
-    /// raIdentityWitness (RFC 6402).
-    RaIdentityWitness(Vec<u8>) = CMC_RA_IDENTITY_WITNESS, "raIdentityWitness", as_it_is, written;
+    PublishCert(Box<Publication>) = CMC_PUBLISH_CERT,
+        "publishCert", Publication::decode, Publication::encode;
+    /// controlProcessed (§6.19): the paths to the controls that an RA has processed.
+    ControlProcessed(Vec<Vec<Number>>) = CMC_CONTROL_PROCESSED,
+        "controlProcessed", processed, write_processed;
+    /// raIdentityWitness (RFC 6402): the path to what an RA has checked.
+    RaIdentityWitness(Vec<Number>) = CMC_RA_IDENTITY_WITNESS,
+        "raIdentityWitness", ids, write_ids;
     /// changeSubjectName (RFC 6402): an attribute of a request.
-    ChangeSubjectName(Vec<u8>) = CMC_CHANGE_SUBJECT_NAME, "changeSubjectName", as_it_is, written;
-    /// responseBody (RFC 6402).
-    ResponseBody(Vec<u8>) = CMC_RESPONSE_BODY, "responseBody", as_it_is, written;
+    ChangeSubjectName(Box<ChangeSubjectName>) = CMC_CHANGE_SUBJECT_NAME,
+        "changeSubjectName", ChangeSubjectName::decode, ChangeSubjectName::encode;
+    /// responseBody (RFC 6402): the path to the response of the CA.
+    ResponseBody(Vec<Number>) = CMC_RESPONSE_BODY, "responseBody", ids, write_ids;
 }
 
 impl ControlType {
@@ -312,10 +325,6 @@ fn number(name: &str, der: &[u8]) -> Result<Number> {
 
 fn write_number(number: &Number) -> Result<Zeroizing<Vec<u8>>> {
     write(&number.wire())
-}
-
-fn as_it_is(_name: &str, der: &[u8]) -> Result<Vec<u8>> {
-    Ok(der.to_vec())
 }
 
 fn written(der: &[u8]) -> Result<Zeroizing<Vec<u8>>> {

@@ -7,6 +7,7 @@ pub(crate) mod nonce;
 pub mod pop;
 pub mod profile;
 pub mod proof;
+mod ra_value;
 pub mod request;
 pub mod response;
 pub mod revocation_reason;

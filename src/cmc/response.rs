@@ -30,10 +30,10 @@ pub struct Response {
 pub struct Content {
     /// controlSequence.
     pub controls: Vec<TaggedControl>,
-    /// Number of parts in cmsSequence.
-    pub cms_sequence: usize,
-    /// Number of parts in otherMsgSequence.
-    pub other_messages: usize,
+    /// DER of the TaggedContentInfos in cmsSequence.
+    pub cms_sequence: Vec<Vec<u8>>,
+    /// DER of the OtherMsgs in otherMsgSequence.
+    pub other_messages: Vec<Vec<u8>>,
 }
 
 impl Content {
@@ -43,9 +43,10 @@ impl Content {
     /// [`Kind::Input`]. A control that can't be decoded is not an error here.
     pub fn decode(der: &[u8]) -> Result<Content> {
         let response: PkiResponse = decode("the PKIResponse", der)?;
+        let octets = |all: &[Any]| all.iter().map(|part| part.as_bytes().to_vec()).collect();
         Ok(Content {
-            cms_sequence: response.cms_sequence.len(),
-            other_messages: response.other_msg_sequence.len(),
+            cms_sequence: octets(&response.cms_sequence),
+            other_messages: octets(&response.other_msg_sequence),
             controls: response.control_sequence.iter().map(TaggedControl::new).collect(),
         })
     }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use rasn::types::Oid;
 
 use super::item::{Item, list, or_octets};
-use super::request;
+use super::{registration, request};
 use crate::asn1::certificate::Algorithm;
 use crate::asn1::cms::{EnvelopedData, RecipientInfo};
 use crate::asn1::{decode, oid};
@@ -68,19 +68,23 @@ fn show(control: &Control, warnings: &mut Vec<String>) -> Item {
         Control::EncryptedPop(pop) => encrypted_pop(pop, warnings),
         Control::DecryptedPop(pop) => decrypted_pop(pop),
         Control::Revoke(request) => revocation(request),
-        Control::ModCertTemplate(der)
-        | Control::AddExtensions(der)
-        | Control::GetCrl(der)
-        | Control::TrustedAnchors(der)
-        | Control::AuthData(der)
-        | Control::BatchRequests(der)
-        | Control::BatchResponses(der)
-        | Control::PublishCert(der)
-        | Control::ControlProcessed(der)
-        | Control::RaIdentityWitness(der)
-        | Control::ChangeSubjectName(der)
-        | Control::ResponseBody(der)
-        | Control::Unknown { der, .. } => Item::Fields(vec![("der", Item::hex(der))]),
+        Control::ModCertTemplate(change) => registration::mod_cert_template(change),
+        Control::AddExtensions(added) => registration::add_extensions(added),
+        Control::GetCrl(wanted) => registration::get_crl(wanted),
+        Control::TrustedAnchors(anchors) => registration::trust_anchors(anchors),
+        Control::PublishCert(publication) => registration::publication(publication),
+        Control::ChangeSubjectName(change) => registration::change_subject_name(change),
+        Control::AuthData(id) => Item::Fields(vec![("body_part_id", Item::id(id))]),
+        Control::BatchRequests(ids) | Control::BatchResponses(ids) => {
+            Item::Fields(vec![("body_part_ids", list(ids, Item::id))])
+        }
+        Control::RaIdentityWitness(path) | Control::ResponseBody(path) => {
+            Item::Fields(vec![("body_part_path", registration::path(path))])
+        }
+        Control::ControlProcessed(paths) => {
+            Item::Fields(vec![("body_list", list(paths, |path| registration::path(path)))])
+        }
+        Control::Unknown { der, .. } => Item::Fields(vec![("der", Item::hex(der))]),
     }
 }
 
@@ -183,7 +187,7 @@ pub(crate) fn enveloped(data: &EnvelopedData) -> Item {
     ])
 }
 
-fn recipient(info: &RecipientInfo) -> Item {
+pub(crate) fn recipient(info: &RecipientInfo) -> Item {
     match info {
         RecipientInfo::KeyTransRecipientInfo(r) => Item::Fields(vec![
             ("kind", "key transport".into()),
@@ -192,6 +196,13 @@ fn recipient(info: &RecipientInfo) -> Item {
         ]),
         RecipientInfo::KeyAgreeRecipientInfo(r) => Item::Fields(vec![
             ("kind", "key agreement".into()),
+            ("algorithm", Item::algorithm(&Algorithm::of(&r.key_encryption_algorithm))),
+        ]),
+        RecipientInfo::KekRecipientInfo(_) => {
+            Item::Fields(vec![("kind", "key encryption key".into())])
+        }
+        RecipientInfo::PasswordRecipientInfo(r) => Item::Fields(vec![
+            ("kind", "password".into()),
             ("algorithm", Item::algorithm(&Algorithm::of(&r.key_encryption_algorithm))),
         ]),
         _ => Item::Fields(vec![("kind", "other".into())]),

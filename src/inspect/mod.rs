@@ -6,6 +6,8 @@ mod control;
 mod damaged;
 mod extension;
 mod item;
+mod nested;
+mod registration;
 mod request;
 mod signer;
 mod what;
@@ -120,8 +122,8 @@ pub fn read(bytes: &[u8]) -> Result<Message> {
         der.truncate(der.len() - rest.len());
     }
     let opened = match guess(&der) {
-        Guess::ContentInfo => content_info(&der, &mut warnings)?,
-        Guess::PkiData => Opened::plain(Form::Request, pki_data(&der, None, &mut warnings)?),
+        Guess::ContentInfo => content_info(&der, 0, &mut warnings)?,
+        Guess::PkiData => Opened::plain(Form::Request, pki_data(&der, None, 0, &mut warnings)?),
         Guess::Pkcs10 => {
             violations(&der, &mut warnings);
             Opened::plain(Form::Pkcs10, request::pkcs10(&der, &mut warnings)?)
@@ -201,13 +203,17 @@ struct Opened {
     response: Option<Response>,
 }
 
-fn content_info(der: &[u8], warnings: &mut Vec<String>) -> Result<Opened> {
+/// `depth` is the number of messages around this one.
+fn content_info(der: &[u8], depth: usize, warnings: &mut Vec<String>) -> Result<Opened> {
     let info: ContentInfo = decode_ber("the CMC message", der)?;
     if *info.content_type == *oid::ID_DATA {
         let content: OctetString = decode_ber("the unsigned content", info.content.as_bytes())?;
         let mut parts = vec![("signed", Item::Flag(false))];
-        parts.extend(pki_data(&content, None, warnings)?);
+        parts.extend(pki_data(&content, None, depth, warnings)?);
         return Ok(Opened::plain(Form::Request, parts));
+    }
+    if *info.content_type == *oid::ID_AUTHENTICATED_DATA {
+        return nested::authenticated(info.content.as_bytes(), depth, warnings);
     }
     let (signed, content) = response::open_signed_data("the CMC message", der)?;
     let content_type = signed.encap_content_info.content_type.clone();
@@ -220,18 +226,19 @@ fn content_info(der: &[u8], warnings: &mut Vec<String>) -> Result<Opened> {
                 warnings
                     .push("the message is BER, not DER: Dogtag refuses constructed strings".into());
             }
-            parts.extend(pki_data(&content, Some(&signed), warnings)?);
+            parts.extend(pki_data(&content, Some(&signed), depth, warnings)?);
             Form::Request
         }
         Some(content) if *content_type == *oid::ID_CCT_PKI_RESPONSE => {
             let content = Content::decode(&content)?;
-            parts.extend(pki_response(&content, warnings));
+            parts.extend(pki_response(&content, depth, warnings));
             said = Some(content);
             Form::Response
         }
         Some(content) => {
             // An unknown content type only gives a warning, as in Dogtag's CMCResponse.
-            let shown = Content::decode(&content).map(|c| Item::Fields(pki_response(&c, warnings)));
+            let shown = Content::decode(&content)
+                .map(|c| Item::Fields(pki_response(&c, depth, warnings)));
             warnings.push("the content is neither a PKIData nor a PKIResponse".into());
             parts.push(("content", or_octets(shown, &content)));
             Form::Response
@@ -266,13 +273,20 @@ fn controls(all: &[TaggedControl], warnings: &mut Vec<String>) -> Item {
     })
 }
 
-fn pki_response(content: &Content, warnings: &mut Vec<String>) -> Parts {
+fn pki_response(content: &Content, depth: usize, warnings: &mut Vec<String>) -> Parts {
     vec![
         ("status", overall(&content.controls)),
         ("controls", controls(&content.controls, warnings)),
-        ("cms_sequence", Item::Text(content.cms_sequence.to_string())),
-        ("other_messages", Item::Text(content.other_messages.to_string())),
+        ("cms_sequence", Item::Text(content.cms_sequence.len().to_string())),
+        ("other_messages", Item::Text(content.other_messages.len().to_string())),
+        ("nested", inside(&content.cms_sequence, |all| nested::messages(all, depth))),
+        ("others", inside(&content.other_messages, nested::others)),
     ]
+}
+
+/// Shows parts that few messages have; null if there are none.
+fn inside(all: &[Vec<u8>], show: impl FnOnce(&[Vec<u8>]) -> Item) -> Item {
+    if all.is_empty() { Item::Null } else { show(all) }
 }
 
 /// Returns the first status that isn't success; success when there is none (RFC 5272 §6.1.1).
@@ -292,7 +306,12 @@ fn overall(controls: &[TaggedControl]) -> Item {
     "success".into()
 }
 
-fn pki_data(der: &[u8], signed: Option<&SignedData>, warnings: &mut Vec<String>) -> Result<Parts> {
+fn pki_data(
+    der: &[u8],
+    signed: Option<&SignedData>,
+    depth: usize,
+    warnings: &mut Vec<String>,
+) -> Result<Parts> {
     let data: PkiData = decode("the PKIData", der).map_err(|e| {
         Error::new(Kind::Input, "cannot decode the PKIData")
             .because(e)
@@ -307,11 +326,15 @@ fn pki_data(der: &[u8], signed: Option<&SignedData>, warnings: &mut Vec<String>)
         ));
     }
     let tagged: Vec<TaggedControl> = data.control_sequence.iter().map(TaggedControl::new).collect();
+    let octets = |all: &[Any]| all.iter().map(|a| a.as_bytes().to_vec()).collect::<Vec<_>>();
+    let (messages, others) = (octets(&data.cms_sequence), octets(&data.other_msg_sequence));
     let parts = vec![
         ("controls", controls(&tagged, warnings)),
         ("requests", list(requests, |r| request::tagged(r.as_bytes(), warnings))),
-        ("cms_sequence", Item::Text(data.cms_sequence.len().to_string())),
-        ("other_messages", Item::Text(data.other_msg_sequence.len().to_string())),
+        ("cms_sequence", Item::Text(messages.len().to_string())),
+        ("other_messages", Item::Text(others.len().to_string())),
+        ("nested", inside(&messages, |all| nested::messages(all, depth))),
+        ("others", inside(&others, nested::others)),
     ];
     check_controls(&tagged, requests, warnings);
     if let Some(signed) = signed {

@@ -10,7 +10,8 @@ use super::item::{Item, list, or_octets};
 use crate::asn1::certificate::Algorithm;
 use crate::asn1::cmc::{OtherReqMsg, TaggedCertificationRequest, TaggedRequest};
 use crate::asn1::crmf::{
-    AttributeTypeAndValue, CertReqMsg, CertRequest, EncryptedValue, ProofOfPossession,
+    AttributeTypeAndValue, CertReqMsg, CertRequest, CertTemplate, EncryptedValue,
+    ProofOfPossession,
 };
 use crate::asn1::extension::Extension;
 use crate::asn1::x509::CertificationRequest;
@@ -118,13 +119,35 @@ pub(crate) fn crmf(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<(&'static str, Item)>> {
     let request: CertRequest = decode("the CertRequest", message.cert_req.as_bytes())?;
-    let template = &request.cert_template;
+    if request.cert_template.public_key.is_none() {
+        warnings.push("the CRMF request has no public key: Dogtag refuses it".into());
+    }
+    let controls = request.controls.unwrap_or_default();
+    let reg_info = message.reg_info.clone().unwrap_or_default();
+    if !reg_info.is_empty() {
+        warnings.push("the CRMF request has regInfo, which RFC 5272 §3.2.1.2.2 forbids".into());
+    }
+    let mut fields = vec![
+        ("body_part_id", Item::id(&Number::of(&request.cert_req_id))),
+        ("format", "CRMF".into()),
+    ];
+    fields.extend(template(&request.cert_template)?);
+    fields.extend([
+        ("controls", list(&controls, |c| control(c, warnings))),
+        ("reg_info", list(&reg_info, |c| Item::oid(&c.r#type))),
+        ("pop", possession(message.popo.as_ref(), warnings)),
+    ]);
+    Ok(fields)
+}
+
+/// Shows a CertTemplate (RFC 4211 §5).
+///
+/// # Errors
+/// [`Kind::Internal`] only.
+pub(crate) fn template(template: &CertTemplate) -> Result<Vec<(&'static str, Item)>> {
     let key = match &template.public_key {
         Some(key) => public_key(&crate::asn1::encode("a public key", key)?),
-        None => {
-            warnings.push("the CRMF request has no public key: Dogtag refuses it".into());
-            Item::Null
-        }
+        None => Item::Null,
     };
     let validity = template.validity.as_ref().map_or(Item::Null, |v| {
         let moment = |t: &Option<rasn_pkix::Time>| match t {
@@ -143,23 +166,13 @@ pub(crate) fn crmf(
         n.as_ref().map_or(Item::Null, |n| Item::number(&Number::of(n)))
     };
     let extensions: Vec<_> = template.extensions.iter().flatten().map(Extension::of).collect();
-    let controls = request.controls.unwrap_or_default();
-    let reg_info = message.reg_info.clone().unwrap_or_default();
-    if !reg_info.is_empty() {
-        warnings.push("the CRMF request has regInfo, which RFC 5272 §3.2.1.2.2 forbids".into());
-    }
     Ok(vec![
-        ("body_part_id", Item::id(&Number::of(&request.cert_req_id))),
-        ("format", "CRMF".into()),
         ("subject", of_name(&template.subject)),
         ("key", key),
         ("extensions", list(&extensions, extension::show)),
         ("issuer", of_name(&template.issuer)),
         ("serial", of_number(&template.serial_number)),
         ("validity", validity),
-        ("controls", list(&controls, |c| control(c, warnings))),
-        ("reg_info", list(&reg_info, |c| Item::oid(&c.r#type))),
-        ("pop", possession(message.popo.as_ref(), warnings)),
     ])
 }
 

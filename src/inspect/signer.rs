@@ -1,7 +1,10 @@
 //! Shows signers and certificates of a SignedData, and warns of what Dogtag would refuse in them.
 
-use super::control;
+use rasn::types::SetOf;
+use rasn_cms::Attribute;
+
 use super::item::{Item, list};
+use super::{control, nested};
 use crate::asn1::certificate::{self, Algorithm};
 use crate::asn1::cms::{SignedData, SignerIdentifier, SignerInfo};
 use crate::asn1::summary::summary;
@@ -58,23 +61,28 @@ pub(crate) fn signers(signed: &SignedData) -> Item {
                 Item::Fields(vec![("subject_key_identifier", Item::hex(id))])
             }
         };
-        let attributes = signer.signed_attrs.as_ref().map_or(Item::Null, |attributes| {
-            list(&attributes.to_vec(), |a| {
-                let values = a.values.to_vec();
-                Item::Fields(vec![
-                    ("type", Item::oid(&a.r#type)),
-                    ("values", list(&values, |v| attribute_value(v.as_bytes()))),
-                ])
-            })
-        });
+        let attributes = |all: &Option<SetOf<Attribute>>| {
+            all.as_ref().map_or(Item::Null, |all| list(&all.to_vec(), |a| attribute(a)))
+        };
         Item::Fields(vec![
             ("sid", sid),
             ("digest_algorithm", Item::algorithm(&Algorithm::of(&signer.digest_algorithm))),
             ("signature_algorithm", Item::algorithm(&Algorithm::of(&signer.signature_algorithm))),
-            ("signed_attributes", attributes),
+            ("signed_attributes", attributes(&signer.signed_attrs)),
+            ("unsigned_attributes", attributes(&signer.unsigned_attrs)),
             ("certificate_included", Item::Flag(included(signed, signer))),
         ])
     })
+}
+
+fn attribute(attribute: &Attribute) -> Item {
+    let id = &attribute.r#type;
+    let values = attribute.values.to_vec();
+    let values = match **id == *oid::CMC_UNSIGNED_DATA {
+        true => list(&values, |v| nested::unsigned_data(v.as_bytes())),
+        false => list(&values, |v| attribute_value(v.as_bytes())),
+    };
+    Item::Fields(vec![("type", Item::oid(id)), ("values", values)])
 }
 
 /// Shows an attribute's value by its ASN.1 type.
