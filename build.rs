@@ -70,6 +70,8 @@ mod regen {
         "PK11_(NeedUserInit|IsLoggedIn|CheckUserPassword|ProtectedAuthenticationPath|IsReadOnly)",
         "PK11_(InitPin|ChangePW)",
         "PK11_(IsFIPS|IsInternalKeySlot|DoesMechanism|GenerateRandom)",
+        // pk11pub.h: objects of any class
+        "PK11_(FindGenericObjects|GetNextGenericObject|DestroyGenericObjects|ReadRawAttribute)",
         // pk11pub.h: keys
         "PK11_(FindKeyByAnyCert|FindKeyByKeyID|ListPrivKeysInSlot|ListPublicKeysInSlot)",
         "PK11_(GetLowLevelKeyIDForPrivateKey|GetLowLevelKeyIDForCert|GetSlotFromPrivateKey)",

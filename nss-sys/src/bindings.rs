@@ -26,6 +26,7 @@ pub type CK_VOID_PTR = *mut ::core::ffi::c_void;
 pub type CK_SESSION_HANDLE = CK_ULONG;
 pub type CK_OBJECT_HANDLE = CK_ULONG;
 pub type CK_KEY_TYPE = CK_ULONG;
+pub type CK_OBJECT_CLASS = CK_ULONG;
 pub type CK_ATTRIBUTE_TYPE = CK_ULONG;
 pub type CK_MECHANISM_TYPE = CK_ULONG;
 pub type CK_RV = CK_ULONG;
@@ -41,6 +42,9 @@ pub type CK_NSS_GetFIPSStatus = ::core::option::Option<
 >;
 pub type SECMODModule = SECMODModuleStr;
 pub type PK11SlotInfo = PK11SlotInfoStr;
+pub type PK11GenericObject = PK11GenericObjectStr;
+pub type PK11ObjectType = ::core::ffi::c_uint;
+pub const PK11_TypeGeneric: PK11ObjectType = 0;
 pub type PK11PreSlotInfo = NSSUTILPreSlotInfoStr;
 pub type PK11SymKey = PK11SymKeyStr;
 pub type PK11Context = PK11ContextStr;
@@ -177,6 +181,11 @@ pub struct CK_RSA_PKCS_PSS_PARAMS {
 #[repr(C)]
 #[derive(Debug)]
 pub struct PRLock {
+    _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct PK11GenericObjectStr {
     _unused: [u8; 0],
 }
 #[repr(C)]
@@ -2361,6 +2370,18 @@ unsafe extern "C" {
         slot: *mut PK11SlotInfo,
         derSubject: *mut SECItem,
         results: *mut *mut CERTCertificateList,
+    ) -> SECStatus;
+    pub fn PK11_FindGenericObjects(
+        slot: *mut PK11SlotInfo,
+        objClass: CK_OBJECT_CLASS,
+    ) -> *mut PK11GenericObject;
+    pub fn PK11_GetNextGenericObject(object: *mut PK11GenericObject) -> *mut PK11GenericObject;
+    pub fn PK11_DestroyGenericObjects(object: *mut PK11GenericObject) -> SECStatus;
+    pub fn PK11_ReadRawAttribute(
+        type_: PK11ObjectType,
+        object: *mut ::core::ffi::c_void,
+        attr: CK_ATTRIBUTE_TYPE,
+        item: *mut SECItem,
     ) -> SECStatus;
     pub fn PK11_GetLowLevelKeyIDForCert(
         slot: *mut PK11SlotInfo,

@@ -120,6 +120,14 @@ pub(crate) struct CsrParts<'a> {
 /// # Errors
 /// Those of the signer.
 pub(crate) fn certification_request(parts: CsrParts<'_>, signer: &dyn Signer) -> Result<Vec<u8>> {
+    sign_request(&request_info(parts)?, signer)
+}
+
+/// Returns the part of a PKCS #10 request that is signed.
+///
+/// # Errors
+/// [`Kind::Internal`] only.
+pub(crate) fn request_info(parts: CsrParts<'_>) -> Result<CertificationRequestInfo> {
     let mut attributes = parts.attributes;
     if !parts.extensions.is_empty() {
         let extensions: Vec<_> = parts.extensions.iter().map(Extension::wire).collect();
@@ -128,13 +136,12 @@ pub(crate) fn certification_request(parts: CsrParts<'_>, signer: &dyn Signer) ->
             values: vec![any_of("extensions", &extensions)?].into(),
         });
     }
-    let info = CertificationRequestInfo {
+    Ok(CertificationRequestInfo {
         version: Integer::from(0),
         subject: any(parts.subject),
         subject_pk_info: any(parts.spki),
         attributes: attributes.into(),
-    };
-    sign_request(&info, signer)
+    })
 }
 
 /// Signs a CertificationRequestInfo; returns the DER of the CertificationRequest (RFC 2986 §4.2).

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
 use super::cmc_apart::{self, AcceptArgs, BuildArgs};
+use super::judge::{Finding, Judges, findings, lines as finding_lines, objection};
 use crate::cli::message::{message_json, message_lines};
 use crate::cli::report::{Certificate, Report, certificate_json};
 use crate::streams::Streams;
@@ -17,6 +18,7 @@ use nss_cmc::client::show::{ShowSpec, Shown, Verification, show};
 use nss_cmc::client::verify_response::Proof;
 use nss_cmc::error::Result;
 use nss_cmc::inspect;
+use nss_cmc::inspect::judge::judge;
 use nss_cmc::text::printable;
 use nss_cmc::trust::SignatureCheck;
 
@@ -39,6 +41,7 @@ pub enum CmcCommand {
     after_help = "With -d, the signature of a response and each certificate in it are verified. \
                         Not checked: OCSP. CRLs are checked only if they are in the database.\n\n\
                         Examples:\n  nss-cmc cmc show request.bin\n  \
+                        nss-cmc cmc show request.bin --judge=dogtag --strict\n  \
                         nss-cmc cmc show response.bin -d /etc/httpd/alias --output json"
 )]
 pub struct ShowArgs {
@@ -56,6 +59,15 @@ pub struct ShowArgs {
     /// Fail unless the signature is valid, the signer trusted and every certificate proven
     #[arg(long, requires = "database")]
     verify: bool,
+
+    /// List what the RFCs, or Dogtag, would object to in the message
+    #[arg(long, value_name = "WHO", value_enum, num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "all")]
+    judge: Option<Judges>,
+
+    /// Fail if --judge finds something that is forbidden or would be refused
+    #[arg(long, requires = "judge")]
+    strict: bool,
 }
 
 /// Arguments of `cmc send`.
@@ -141,6 +153,8 @@ pub struct MessageShown {
     signature: Option<Signature>,
     /// Null as `signature` is.
     certificates_proven: Option<Vec<Proven>>,
+    /// What --judge found; null without it.
+    findings: Option<Vec<Finding>>,
     #[serde(flatten)]
     parts: Map<String, Value>,
 }
@@ -178,7 +192,14 @@ pub fn run(command: CmcCommand, streams: &mut Streams<'_>) -> Result<Report> {
                 database: args.database,
                 verify: args.verify,
             };
-            Ok(shown(show(&spec)?, spec.database.as_deref()))
+            let message = show(&spec)?;
+            let found = args.judge.map(|wanted| findings(&judge(&message.message), wanted));
+            if args.strict
+                && let Some(e) = found.as_deref().and_then(objection)
+            {
+                return Err(e);
+            }
+            Ok(shown(message, spec.database.as_deref(), found))
         }
         CmcCommand::Build(args) => cmc_apart::build(*args, streams),
         CmcCommand::Send(args) => submit(*args, streams),
@@ -210,7 +231,7 @@ fn submit(args: SendArgs, streams: &mut Streams<'_>) -> Result<Report> {
 }
 
 /// Returns the report of `cmc show`.
-fn shown(shown: Shown, database: Option<&str>) -> Report {
+fn shown(shown: Shown, database: Option<&str>, findings: Option<Vec<Finding>>) -> Report {
     let Shown { message, verification } = shown;
     let (signature, certificates, lines) = verified(&verification, database);
     let mut parts = match message_json(&message.parts) {
@@ -220,11 +241,14 @@ fn shown(shown: Shown, database: Option<&str>) -> Report {
     // The message's own word for its kind.
     parts.remove("kind");
     let kind = message.form.name();
-    let result = MessageShown { kind, signature, certificates_proven: certificates, parts };
+    let judged = findings.as_deref().map(finding_lines).unwrap_or_default();
+    let result =
+        MessageShown { kind, signature, certificates_proven: certificates, findings, parts };
     let title = format!("{}, {} octets", message.form.title(), message.der.len());
     let mut report = Report::done("cmc show", "shown", false, title).result(result);
     report.lines = message_lines(&message.parts);
     report.lines.extend(lines);
+    report.lines.extend(judged);
     report.warnings = message.warnings;
     report
 }

@@ -16,6 +16,7 @@ mod enroll;
 mod enroll_args;
 mod enroll_report;
 mod enroll_result;
+mod judge;
 mod key;
 mod layers;
 pub mod message;

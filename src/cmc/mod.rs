@@ -3,6 +3,7 @@
 pub mod control;
 pub mod crmf;
 pub mod message;
+pub mod no_signature;
 pub(crate) mod nonce;
 pub mod pop;
 pub mod profile;

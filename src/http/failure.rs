@@ -98,6 +98,11 @@ impl Failure<'_> {
             "SEC_ERROR_EXPIRED_CERTIFICATE" | "SEC_ERROR_EXPIRED_ISSUER_CERTIFICATE" => {
                 "check this machine's clock, and renew the server's certificate".to_owned()
             }
+            _ if distrust.newer_trusts => format!(
+                "a newer NSS has set the trust of its CA, which NSS {} does not read; trust it again: {}",
+                crate::nss::version(),
+                trust_command(self.directory.unwrap_or("DIR"))
+            ),
             _ => format!(
                 "trust the CA of this certificate, if it is the right one: {}",
                 trust_command(self.directory.unwrap_or("DIR"))

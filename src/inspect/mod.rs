@@ -6,6 +6,7 @@ mod control;
 mod damaged;
 mod extension;
 mod item;
+pub mod judge;
 mod nested;
 mod registration;
 mod request;
@@ -237,8 +238,8 @@ fn content_info(der: &[u8], depth: usize, warnings: &mut Vec<String>) -> Result<
         }
         Some(content) => {
             // An unknown content type only gives a warning, as in Dogtag's CMCResponse.
-            let shown = Content::decode(&content)
-                .map(|c| Item::Fields(pki_response(&c, depth, warnings)));
+            let shown =
+                Content::decode(&content).map(|c| Item::Fields(pki_response(&c, depth, warnings)));
             warnings.push("the content is neither a PKIData nor a PKIResponse".into());
             parts.push(("content", or_octets(shown, &content)));
             Form::Response

@@ -163,7 +163,8 @@ mod tests {
             message = batch(&message);
         }
         assert!(!text(&message).contains("deep inside"));
-        for bad in [&[5, 0][..], &[0x30, 0], b"\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"]
+        for bad in
+            [&[5, 0][..], &[0x30, 0], b"\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"]
         {
             assert!(text(&batch(bad)).contains("undecodable"), "{bad:x?}");
         }

@@ -10,8 +10,7 @@ use super::item::{Item, list, or_octets};
 use crate::asn1::certificate::Algorithm;
 use crate::asn1::cmc::{OtherReqMsg, TaggedCertificationRequest, TaggedRequest};
 use crate::asn1::crmf::{
-    AttributeTypeAndValue, CertReqMsg, CertRequest, CertTemplate, EncryptedValue,
-    ProofOfPossession,
+    AttributeTypeAndValue, CertReqMsg, CertRequest, CertTemplate, EncryptedValue, ProofOfPossession,
 };
 use crate::asn1::extension::Extension;
 use crate::asn1::x509::CertificationRequest;

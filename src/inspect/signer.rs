@@ -101,13 +101,16 @@ fn attribute_value(der: &[u8]) -> Item {
 
 /// Returns whether the message contains the signer's certificate, with the issuer name equal octet
 /// for octet.
-fn included(signed: &SignedData, signer: &SignerInfo) -> bool {
+pub(crate) fn included(signed: &SignedData, signer: &SignerInfo) -> bool {
+    certificates_of(signed).iter().any(|der| is_of(signer, der))
+}
+
+/// Returns whether a signer is named by issuer and serial number, and this is its certificate.
+pub(crate) fn is_of(signer: &SignerInfo, der: &[u8]) -> bool {
     let SignerIdentifier::IssuerAndSerialNumber(id) = &signer.sid else { return false };
     let Ok(serial) = encode("a serial number", &id.serial_number) else { return false };
-    certificates_of(signed).iter().any(|der| {
-        certificate::fields(der).is_ok_and(|f| {
-            f.issuer == id.issuer.as_bytes() && crate::asn1::tlv(0x02, f.serial) == serial
-        })
+    certificate::fields(der).is_ok_and(|f| {
+        f.issuer == id.issuer.as_bytes() && crate::asn1::tlv(0x02, f.serial) == serial
     })
 }
 

@@ -19,6 +19,7 @@ mod identity;
 mod key;
 mod keys_by_label;
 mod newer;
+mod newer_trust;
 mod pin;
 mod pkcs12;
 mod policy;

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::asn1::certificate::{self, Certificate};
 use crate::asn1::key_usage::KeyUsage;
 use crate::asn1::name::dn_string;
+use crate::asn1::tlv;
 use crate::error::{Error, Kind, Result};
 use crate::nss::{CaTrust, Database, Signature, Token};
 
@@ -252,7 +253,13 @@ impl<'a> Paths<'a> {
         }
         if self.is_self_signed(certificate) {
             let who = who(certificate);
-            return Err(untrusted(format!("the database does not trust {who} for SSL")));
+            let error = untrusted(format!("the database does not trust {who} for SSL"));
+            return Err(match self.is_trusted_by_newer(certificate) {
+                true => error
+                    .because("a newer NSS has set its trust, in a form that this NSS does not read")
+                    .hint("use that NSS, or trust the CA again: nss-cmc cert trust"),
+                false => error,
+            });
         }
         Err(why.unwrap_or_else(|| {
             let issuer = issuer_of(certificate);
@@ -304,6 +311,13 @@ impl<'a> Paths<'a> {
             )));
         }
         Ok(())
+    }
+
+    /// Returns whether the database trusts a certificate in a form that only a newer NSS reads.
+    fn is_trusted_by_newer(&self, certificate: &Certificate<'_>) -> bool {
+        let serial = tlv(0x02, certificate.fields.serial);
+        self.trust_of(certificate) == CaTrust::Unknown
+            && self.database.has_newer_trust(certificate.fields.issuer, &serial)
     }
 
     /// Returns the database's trust of exactly this certificate.

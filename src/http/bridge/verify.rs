@@ -7,10 +7,10 @@ use openssl_sys as sys;
 use super::Bridge;
 use super::ffi::{self, caught, x509_der};
 use super::hop::Hop;
-use crate::asn1::certificate;
+use crate::asn1::{certificate, tlv};
 use crate::error::Result;
 use crate::http::server::{Overlooked, Problem, ServerTrust};
-use crate::nss::{Certificate, Database, Fault, Usage};
+use crate::nss::{CaTrust, Certificate, Database, Fault, Usage};
 
 /// Why NSS doesn't trust the peer.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(crate) struct Distrust {
     pub(crate) fault: Fault,
     /// DER of the server's certificate.
     pub(crate) certificate: Vec<u8>,
+    /// Whether a newer NSS trusts its CA, in a form that the loaded one does not read.
+    pub(crate) newer_trusts: bool,
 }
 
 /// The callback of `SSL_CTX_set_cert_verify_callback`; returns 1 to continue, anything else ends
@@ -57,8 +59,10 @@ pub(super) unsafe extern "C" fn server(
                 sys::X509_V_OK
             }
             Ok(Err(fault)) => {
+                let newer_trusts =
+                    bridge.database.is_some_and(|d| newer_trusts_issuer(d, &presented));
                 let certificate = presented.into_iter().next().unwrap_or_default();
-                seen.distrust = Some(Distrust { fault, certificate });
+                seen.distrust = Some(Distrust { fault, certificate, newer_trusts });
                 ffi::X509_V_ERR_APPLICATION_VERIFICATION
             }
             Err(error) => {
@@ -97,6 +101,18 @@ unsafe fn presented(ctx: *mut sys::X509_STORE_CTX) -> Vec<Vec<u8>> {
         all.extend(der.filter(|d| Some(d) != all.first()));
     }
     all
+}
+
+/// Returns whether a newer NSS trusts an issuer of these certificates, in a form that the loaded one
+/// does not read.
+fn newer_trusts_issuer(database: &Database, presented: &[Vec<u8>]) -> bool {
+    let is_newer = |ca: &Certificate| {
+        ca.ca_trust() == CaTrust::Unknown
+            && certificate::fields(ca.der())
+                .is_ok_and(|f| database.has_newer_trust(f.issuer, &tlv(0x02, f.serial)))
+    };
+    let issuers = presented.iter().filter_map(|der| Some(certificate::fields(der).ok()?.issuer));
+    issuers.flat_map(|name| database.certificates_named(name)).any(|ca| is_newer(&ca))
 }
 
 /// Returns NSS's verdict: the problems that are overlooked, or the error for the one that isn't.
