@@ -349,3 +349,38 @@ fn output_and_exit_code() {
     show(&["no/such"]).exits(20);
     show(&["01-rsa-server/response.der", "--verify"]).exits(2);
 }
+
+/// The findings of a recorded message, as JSON.
+fn judged(args: &[&str]) -> Vec<Value> {
+    let said = show(&[args, &["--output", "json"]].concat()).exits(0);
+    said.json()["result"]["findings"].as_array().unwrap().clone()
+}
+
+#[test]
+fn judges_say_what_they_would_object_to() {
+    // NULL in the digest algorithm: advised against by the RFC, demanded by Dogtag.
+    let found = judged(&["01-rsa-server/request.der", "--judge"]);
+    let null = found.iter().find(|f| f["rule"] == "digest_with_null").unwrap();
+    assert_eq!((&null["judge"], &null["severity"]), (&"rfc".into(), &"should".into()));
+    assert_eq!((&null["section"], &null["place"]), (&"RFC 5754 §2".into(), &"signer 1".into()));
+    assert!(found.iter().all(|f| f["judge"] == "rfc"), "{found:?}");
+    assert!(judged(&["01-rsa-server/request.der", "--judge=dogtag"]).is_empty());
+    let text = show(&["01-rsa-server/request.der", "--judge=dogtag", "--strict"]).exits(0).out;
+    assert!(text.contains("findings: none"), "{text}");
+
+    // A message that only Dogtag accepts: strict by its rules, not by the RFC's.
+    let unsigned = "07d-revoke-shared-secret/request.der";
+    show(&[unsigned, "--judge=dogtag", "--strict"]).exits(0);
+    let said = show(&[unsigned, "--judge=rfc", "--strict"]).exits(20);
+    assert!(said.err.contains("not signed"), "{}", said.err);
+    assert!(said.out.is_empty(), "{}", said.out);
+
+    // Dogtag's own response names a failInfo beside popRequired.
+    let text = show(&["06a-encrypted-pop-1/response.der", "--judge=rfc"]).exits(0).out;
+    for words in ["RFC 5272 §6.1.1, must: control", "thePOPAlgID is not a MAC algorithm"] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    // Without --judge there are no findings, and --strict needs it.
+    assert_eq!(parts("01-rsa-server/request.der")["findings"], Value::Null);
+    show(&["01-rsa-server/request.der", "--strict"]).exits(2);
+}

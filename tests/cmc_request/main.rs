@@ -11,6 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::der::SignedData;
 use common::{Folder, PASSWORD, Said, tool};
+use nss_cmc::inspect::judge::{Judge, Rule, Severity, judge};
+use nss_cmc::inspect::read;
 
 /// Makes a database with an agent's certificate, and a request `p10.req` with a key identifier
 /// whose key is in the database.
@@ -44,7 +46,26 @@ fn write_cfg(f: &Folder, lines: &[&str]) {
 fn request(f: &Folder, lines: &[&str]) -> Said {
     write_cfg(f, lines);
     std::fs::remove_file(f.file("out")).ok();
-    f.nss_cmc(&["CMCRequest", "a.cfg"])
+    let said = f.nss_cmc(&["CMCRequest", "a.cfg"]);
+    if said.code == 0
+        && let Ok(message) = std::fs::read(f.file("out"))
+    {
+        refused_by_dogtag(&message, lines);
+    }
+    said
+}
+
+/// Fails if Dogtag would refuse a message that CMCRequest made, but for what the file asks for.
+#[track_caller]
+fn refused_by_dogtag(message: &[u8], lines: &[&str]) {
+    let found = judge(&read(message).unwrap());
+    let refused = found
+        .into_iter()
+        .filter(|finding| finding.judge == Judge::Dogtag && finding.severity == Severity::Must);
+    let rules: Vec<Rule> = refused.map(|finding| finding.rule).collect();
+    // Several requests, version 1 of a proof: the settings of the file, told in warnings.
+    let asked = [Rule::SeveralRequests, Rule::ProofVersion, Rule::ProofWithoutIdentification];
+    assert!(rules.iter().all(|rule| asked.contains(rule)), "{rules:?}: {lines:?}");
 }
 
 const AGENT: &[&str] = &["nickname=agent", "input=p10.req", "output=out"];

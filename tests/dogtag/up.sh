@@ -9,7 +9,7 @@ need_root
 . "$DOGTAG_HERE/steps.sh"
 
 packages() {
-  dt_chroot apt-get install -y pki-ca pki-kra pki-tools 389-ds-base time curl
+  dt_chroot apt-get install -y pki-ca pki-kra pki-tools 389-ds-base time curl libbcpkix-java
   dt_chroot dpkg-divert --local --rename --add /bin/systemctl
   dt_chroot apt-get clean
 }

@@ -55,7 +55,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    pub fn of(message: &'a Message) -> Facts<'a> {
+    pub(super) fn of(message: &'a Message) -> Facts<'a> {
         let der = &message.der;
         let mut facts = Facts {
             form: message.form,
@@ -120,48 +120,48 @@ impl<'a> Facts<'a> {
         }
     }
 
-    pub fn is_request(&self) -> bool {
+    pub(super) fn is_request(&self) -> bool {
         self.form == Form::Request
     }
 
-    pub fn is_response(&self) -> bool {
+    pub(super) fn is_response(&self) -> bool {
         self.form == Form::Response
     }
 
-    pub fn signed(&self) -> Option<&SignedData> {
+    pub(super) fn signed(&self) -> Option<&SignedData> {
         match &self.outer {
             Outer::Signed(signed) => Some(signed),
             _ => None,
         }
     }
 
-    pub fn signers(&self) -> Vec<&SignerInfo> {
+    pub(super) fn signers(&self) -> Vec<&SignerInfo> {
         self.signed().map(|s| s.signer_infos.to_vec()).unwrap_or_default()
     }
 
     /// Returns the signers that `wrong` is true of.
-    pub fn signers_where(&self, wrong: impl Fn(&SignerInfo) -> bool) -> Vec<Place> {
+    pub(super) fn signers_where(&self, wrong: impl Fn(&SignerInfo) -> bool) -> Vec<Place> {
         let all = self.signers().into_iter().enumerate();
         all.filter(|(_, signer)| wrong(signer)).map(|(at, _)| Place::Signer(at + 1)).collect()
     }
 
     /// Returns the requests that `wrong` is true of.
-    pub fn requests_where(&self, wrong: impl Fn(&Request) -> bool) -> Vec<Place> {
+    pub(super) fn requests_where(&self, wrong: impl Fn(&Request) -> bool) -> Vec<Place> {
         let all = self.requests.iter().enumerate();
         all.filter(|(_, request)| wrong(request)).map(|(at, _)| Place::Request(at + 1)).collect()
     }
 
     /// Returns the controls that `wrong` is true of.
-    pub fn controls_where(&self, wrong: impl Fn(&TaggedControl) -> bool) -> Vec<Place> {
+    pub(super) fn controls_where(&self, wrong: impl Fn(&TaggedControl) -> bool) -> Vec<Place> {
         self.controls.iter().filter(|control| wrong(control)).map(place).collect()
     }
 
     /// Returns the controls with a value that `wrong` is true of.
-    pub fn values_where(&self, wrong: impl Fn(&Control) -> bool) -> Vec<Place> {
+    pub(super) fn values_where(&self, wrong: impl Fn(&Control) -> bool) -> Vec<Place> {
         self.controls_where(|control| control.values.iter().flatten().any(&wrong))
     }
 
-    pub fn has(&self, control: ControlType) -> bool {
+    pub(super) fn has(&self, control: ControlType) -> bool {
         self.controls.iter().any(|c| c.control_type() == Some(control))
     }
 }
@@ -207,7 +207,7 @@ fn tagged(der: &[u8]) -> Request {
 }
 
 impl Request {
-    pub fn body_part_id(&self) -> Option<Number> {
+    pub(super) fn body_part_id(&self) -> Option<Number> {
         match self {
             Request::Pkcs10(id, _) => id.clone(),
             Request::Crmf(_, request) => Some(Number::of(&request.cert_req_id)),
@@ -217,7 +217,7 @@ impl Request {
     }
 
     /// Returns the attributes of PKCS #10 or the controls of CRMF that are CMC controls.
-    pub fn controls(&self) -> Vec<Control> {
+    pub(super) fn controls(&self) -> Vec<Control> {
         let all: Vec<(rasn::types::ObjectIdentifier, Vec<u8>)> = match self {
             Request::Pkcs10(_, request) => {
                 let attributes = attributes(request);

@@ -4,6 +4,8 @@
 //! [`Rule`] is the one table. Section numbers of CMC are those of RFC 5272, which RFC 10002 keeps.
 
 mod controls;
+#[cfg(test)]
+mod examples;
 mod facts;
 mod outer;
 mod requests;
