@@ -98,6 +98,8 @@ pub enum KeyType {
     Ec,
     /// ML-DSA (FIPS 204).
     MlDsa(ParameterSet),
+    /// ML-KEM (FIPS 203), which can't sign.
+    MlKem(KemSet),
     /// Any other type; the number is NSS's `KeyType` (keythi.h).
     Other(u32),
 }
@@ -109,6 +111,7 @@ impl fmt::Display for KeyType {
             KeyType::RsaPss => f.write_str("RSA-PSS"),
             KeyType::Ec => f.write_str("EC"),
             KeyType::MlDsa(set) => write!(f, "ML-DSA-{}", set.number()),
+            KeyType::MlKem(set) => write!(f, "ML-KEM-{}", set.number()),
             KeyType::Other(n) => write!(f, "type {n}"),
         }
     }
@@ -140,7 +143,31 @@ impl Scheme {
             KeyType::RsaPss => Some(Scheme::RsaPss { digest, salt: digest.len() }),
             KeyType::Ec => Some(Scheme::Ecdsa(digest)),
             KeyType::MlDsa(set) => Some(Scheme::MlDsa(set)),
-            KeyType::Other(_) => None,
+            KeyType::MlKem(_) | KeyType::Other(_) => None,
+        }
+    }
+}
+
+/// How the digest of a signature is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Digests {
+    /// By the strength of the key: SHA-384 for P-384, SHA-512 for P-521, else as
+    /// [`Digests::Sha256`].
+    #[default]
+    ByStrength,
+    /// SHA-256, as Dogtag's tools; SHA-512 for ML-DSA, with which RFC 9882 requires it, and for
+    /// RSASSA-PSS, which Dogtag verifies with SHA-512 only.
+    Sha256,
+}
+
+impl Digests {
+    /// Returns the digest for signatures of a key; `curve` is that of an EC key.
+    pub fn choose(self, key: KeyType, curve: Option<Curve>) -> Digest {
+        match (key, self, curve) {
+            (KeyType::MlDsa(_) | KeyType::RsaPss, ..) => Digest::Sha512,
+            (KeyType::Ec, Digests::ByStrength, Some(Curve::P384)) => Digest::Sha384,
+            (KeyType::Ec, Digests::ByStrength, Some(Curve::P521)) => Digest::Sha512,
+            _ => Digest::Sha256,
         }
     }
 }
@@ -187,6 +214,15 @@ pub enum KeySpec {
     Ec(Curve),
     /// ML-DSA (FIPS 204), where the token offers it.
     MlDsa(ParameterSet),
+    /// ML-KEM (FIPS 203), where the token offers it.
+    MlKem(KemSet),
+}
+
+impl KeySpec {
+    /// Returns whether such a key can sign; one that can't proves possession by decryption.
+    pub fn signs(self) -> bool {
+        !matches!(self, KeySpec::MlKem(_))
+    }
 }
 
 /// An ML-DSA parameter set (FIPS 204 §4).
@@ -236,10 +272,51 @@ impl ParameterSet {
     }
 }
 
+/// An ML-KEM parameter set (FIPS 203 §8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KemSet {
+    /// ML-KEM-512.
+    MlKem512,
+    /// ML-KEM-768.
+    MlKem768,
+    /// ML-KEM-1024.
+    MlKem1024,
+}
+
+impl KemSet {
+    /// All sets.
+    pub const ALL: [KemSet; 3] = [KemSet::MlKem512, KemSet::MlKem768, KemSet::MlKem1024];
+
+    /// Returns the set with this number (512, 768, 1024).
+    pub fn from_number(number: u32) -> Option<KemSet> {
+        KemSet::ALL.into_iter().find(|set| set.number() == number)
+    }
+
+    /// Returns the content octets of its object identifier (RFC 9935).
+    pub fn oid_octets(self) -> [u8; 9] {
+        let last = match self {
+            KemSet::MlKem512 => 1,
+            KemSet::MlKem768 => 2,
+            KemSet::MlKem1024 => 3,
+        };
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x04, last]
+    }
+
+    /// Returns 512, 768 or 1024.
+    pub fn number(self) -> u32 {
+        match self {
+            KemSet::MlKem512 => 512,
+            KemSet::MlKem768 => 768,
+            KemSet::MlKem1024 => 1024,
+        }
+    }
+}
+
 impl std::str::FromStr for KeySpec {
     type Err = String;
 
-    /// Reads `rsa`, `rsa:3072`, `rsa3072`, `ec`, `ec:nistp384`, a curve name alone, or `mldsa:65`.
+    /// Reads `rsa`, `rsa:3072`, `rsa3072`, `ec`, `ec:nistp384`, a curve name alone, `mldsa:65` or
+    /// `mlkem:768`.
     fn from_str(text: &str) -> std::result::Result<KeySpec, String> {
         let lower = text.to_ascii_lowercase();
         if let Some(rest) = lower.strip_prefix("rsa") {
@@ -256,6 +333,13 @@ impl std::str::FromStr for KeySpec {
                 || "the ML-DSA parameter sets are mldsa:44, mldsa:65, mldsa:87".into(),
             );
         }
+        if let Some(rest) = lower.strip_prefix("mlkem").or_else(|| lower.strip_prefix("ml-kem")) {
+            let number = rest.trim_start_matches([':', '-']);
+            let number = if number.is_empty() { Some(768) } else { number.parse().ok() };
+            return number.and_then(KemSet::from_number).map(KeySpec::MlKem).ok_or_else(|| {
+                "the ML-KEM parameter sets are mlkem:512, mlkem:768, mlkem:1024".into()
+            });
+        }
         let curve = match lower.strip_prefix("ec") {
             Some("") => return Ok(KeySpec::Ec(Curve::P256)),
             Some(rest) => rest.trim_start_matches([':', '-']),
@@ -263,7 +347,7 @@ impl std::str::FromStr for KeySpec {
         };
         Curve::from_name(curve).map(KeySpec::Ec).ok_or_else(|| {
             let names = Curve::ALL.map(Curve::name).join(", ");
-            format!("use rsa:BITS, ec:CURVE (CURVE is one of {names}) or mldsa:SET")
+            format!("use rsa:BITS, ec:CURVE (CURVE is one of {names}), mldsa:SET or mlkem:SET")
         })
     }
 }
@@ -274,6 +358,7 @@ impl fmt::Display for KeySpec {
             KeySpec::Rsa(bits) => write!(f, "rsa:{bits}"),
             KeySpec::Ec(curve) => write!(f, "ec:{}", curve.name()),
             KeySpec::MlDsa(set) => write!(f, "mldsa:{}", set.number()),
+            KeySpec::MlKem(set) => write!(f, "mlkem:{}", set.number()),
         }
     }
 }
@@ -291,11 +376,33 @@ mod tests {
             ("ec", KeySpec::Ec(Curve::P256)),
             ("ec:nistp384", KeySpec::Ec(Curve::P384)),
             ("secp521r1", KeySpec::Ec(Curve::P521)),
+            ("mldsa", KeySpec::MlDsa(ParameterSet::MlDsa65)),
+            ("ML-DSA-87", KeySpec::MlDsa(ParameterSet::MlDsa87)),
+            ("mlkem", KeySpec::MlKem(KemSet::MlKem768)),
+            ("mlkem:512", KeySpec::MlKem(KemSet::MlKem512)),
+            ("ML-KEM-1024", KeySpec::MlKem(KemSet::MlKem1024)),
         ] {
             assert_eq!(text.parse::<KeySpec>(), Ok(want), "{text}");
         }
-        for bad in ["", "rsa:1024", "rsa:x", "ec:nistp192", "dsa", "rsa:99999999999"] {
+        for bad in ["", "rsa:1024", "rsa:x", "ec:nistp192", "dsa", "rsa:99999999999", "mlkem:65"] {
             assert!(bad.parse::<KeySpec>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_as_strong_as_the_key_but_for_the_old_tools() {
+        let set = ParameterSet::MlDsa44;
+        for (key, curve, by_strength, old) in [
+            (KeyType::Rsa, None, Digest::Sha256, Digest::Sha256),
+            (KeyType::RsaPss, None, Digest::Sha512, Digest::Sha512),
+            (KeyType::Ec, Some(Curve::P256), Digest::Sha256, Digest::Sha256),
+            (KeyType::Ec, Some(Curve::P384), Digest::Sha384, Digest::Sha256),
+            (KeyType::Ec, Some(Curve::P521), Digest::Sha512, Digest::Sha256),
+            (KeyType::Ec, None, Digest::Sha256, Digest::Sha256),
+            (KeyType::MlDsa(set), None, Digest::Sha512, Digest::Sha512),
+        ] {
+            assert_eq!(Digests::ByStrength.choose(key, curve), by_strength, "{key}");
+            assert_eq!(Digests::Sha256.choose(key, curve), old, "{key}");
         }
     }
 }

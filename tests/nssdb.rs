@@ -160,7 +160,7 @@ fn signs(dir: &Path, token: &Token, spec: KeySpec) -> Vec<u8> {
                 Scheme::RsaPss { digest, salt: 20 },
             ]),
             KeySpec::Ec(_) => schemes.push(Scheme::Ecdsa(digest)),
-            KeySpec::MlDsa(_) => panic!("not for this test"),
+            KeySpec::MlDsa(_) | KeySpec::MlKem(_) => panic!("not for this test"),
         }
     }
     for key in [Some(&pair.private), pair.private.session_copy().as_ref()].into_iter().flatten() {

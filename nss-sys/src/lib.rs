@@ -18,6 +18,11 @@ pub const CKM_ML_DSA_KEY_PAIR_GEN: core::ffi::c_ulong = 0x1c;
 /// `mldsaKey = 12` of `KeyType` (keythi.h, NSS 3.116 and later).
 #[allow(non_upper_case_globals)]
 pub const mldsaKey: KeyType = 12;
+/// `#define CKM_ML_KEM_KEY_PAIR_GEN 0x0000000fUL` (pkcs11t.h of PKCS #11 3.2, NSS 3.112 and later).
+pub const CKM_ML_KEM_KEY_PAIR_GEN: core::ffi::c_ulong = 0x0f;
+/// `kyberKey = 9` of `KeyType` (keythi.h): ML-KEM keys, too.
+#[allow(non_upper_case_globals)]
+pub const kyberKey: KeyType = 9;
 /// `#define CK_INVALID_HANDLE 0` (pkcs11t.h); bindgen can't see the macro's type.
 pub const CK_INVALID_HANDLE: core::ffi::c_ulong = 0;
 /// `#define CKK_ML_DSA 0x0000004aUL` (pkcs11t.h of PKCS #11 3.2, NSS 3.112 and later).

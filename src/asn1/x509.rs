@@ -6,7 +6,9 @@ use rasn_pkix::{Attribute, GeneralName, SubjectPublicKeyInfo};
 
 use super::extension::Extension;
 use super::{alt_name, any, any_of, decode, encode, oid, split_tlv, tlv};
-use crate::algorithm::{Curve, Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
+use crate::algorithm::{
+    Curve, Digest, Digests, KemSet, KeySpec, KeyType, ParameterSet, Scheme, Signer,
+};
 use crate::error::{Error, Kind, Result};
 
 /// CertificationRequest (RFC 2986 §4.2); the signed part is kept as received.
@@ -98,8 +100,8 @@ pub(crate) fn digest_oid(digest: Digest) -> &'static Oid {
 pub(crate) fn scheme_of(signer: &dyn Signer, digest: Digest) -> Result<Scheme> {
     let key = signer.key_type();
     Scheme::for_key(key, digest).ok_or_else(|| {
-        Error::new(Kind::Refused, format!("cannot sign with a key of {key}"))
-            .hint("use an RSA, RSA-PSS or EC key")
+        Error::new(Kind::Refused, format!("cannot sign with an {key} key"))
+            .hint("use an RSA, RSA-PSS, EC or ML-DSA key")
     })
 }
 
@@ -115,12 +117,17 @@ pub(crate) struct CsrParts<'a> {
     pub attributes: Vec<Attribute>,
 }
 
-/// Returns the DER of a PKCS #10 request (RFC 2986 §4.2), signed with its own key and SHA-256.
+/// Returns the DER of a PKCS #10 request (RFC 2986 §4.2), signed with its own key.
 ///
 /// # Errors
 /// Those of the signer.
-pub(crate) fn certification_request(parts: CsrParts<'_>, signer: &dyn Signer) -> Result<Vec<u8>> {
-    sign_request(&request_info(parts)?, signer)
+pub(crate) fn certification_request(
+    parts: CsrParts<'_>,
+    signer: &dyn Signer,
+    digests: Digests,
+) -> Result<Vec<u8>> {
+    let scheme = scheme_of(signer, digest_for(parts.spki, digests))?;
+    sign_request(&request_info(parts)?, signer, scheme)
 }
 
 /// Returns the part of a PKCS #10 request that is signed.
@@ -151,9 +158,9 @@ pub(crate) fn request_info(parts: CsrParts<'_>) -> Result<CertificationRequestIn
 pub(crate) fn sign_request(
     info: &CertificationRequestInfo,
     signer: &dyn Signer,
+    scheme: Scheme,
 ) -> Result<Vec<u8>> {
     let info = encode("a certification request", info)?;
-    let scheme = scheme_of(signer, Digest::Sha256)?;
     let signature = signer.sign(scheme, &info)?;
     encode(
         "a certification request",
@@ -265,20 +272,32 @@ pub(crate) fn spki_key_type(spki: &[u8]) -> Option<KeyType> {
     } else if **algorithm == *oid::EC_PUBLIC_KEY {
         Some(KeyType::Ec)
     } else {
-        None
+        let dsa = ML_DSA.iter().zip(ParameterSet::ALL).find(|(id, _)| **algorithm == ***id);
+        let kem = ML_KEM.iter().zip(KemSet::ALL).find(|(id, _)| **algorithm == ***id);
+        let dsa = dsa.map(|(_, set)| KeyType::MlDsa(set));
+        dsa.or_else(|| kem.map(|(_, set)| KeyType::MlKem(set)))
     }
+}
+
+const ML_DSA: [&Oid; 3] = [oid::ML_DSA_44, oid::ML_DSA_65, oid::ML_DSA_87];
+const ML_KEM: [&Oid; 3] = [oid::ML_KEM_512, oid::ML_KEM_768, oid::ML_KEM_1024];
+
+/// Returns the digest for signatures of the key in a SubjectPublicKeyInfo.
+pub(crate) fn digest_for(spki: &[u8], digests: Digests) -> Digest {
+    let curve = match spki_key_spec(spki) {
+        Some(KeySpec::Ec(curve)) => Some(curve),
+        _ => None,
+    };
+    digests.choose(spki_key_type(spki).unwrap_or(KeyType::Other(0)), curve)
 }
 
 /// Returns type and size of the key in a SubjectPublicKeyInfo, if such a key can be generated.
 pub(crate) fn spki_key_spec(spki: &[u8]) -> Option<KeySpec> {
     let decoded: SubjectPublicKeyInfo = rasn::der::decode(spki).ok()?;
     let algorithm = &decoded.algorithm;
-    let sets = [oid::ML_DSA_44, oid::ML_DSA_65, oid::ML_DSA_87].into_iter();
-    if let Some((_, set)) = sets.zip(ParameterSet::ALL).find(|(id, _)| *algorithm.algorithm == **id)
-    {
-        return Some(KeySpec::MlDsa(set));
-    }
     match spki_key_type(spki)? {
+        KeyType::MlDsa(set) => Some(KeySpec::MlDsa(set)),
+        KeyType::MlKem(set) => Some(KeySpec::MlKem(set)),
         KeyType::Rsa => {
             let (_, key, _) = split_tlv(decoded.subject_public_key.as_raw_slice())?;
             let (_, modulus, _) = split_tlv(key)?;

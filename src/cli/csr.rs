@@ -11,7 +11,7 @@ use super::args::DatabaseArgs;
 use crate::cli::enroll::event_text;
 use crate::cli::report::Report;
 use crate::streams::Streams;
-use nss_cmc::algorithm::KeySpec;
+use nss_cmc::algorithm::{Digests, KeySpec};
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::csr::{
     AltNames, CsrSpec, Extensions, Format, KeyWanted, Made, Requested, create,
@@ -70,7 +70,8 @@ pub struct CreateArgs {
     #[arg(long)]
     subject_types: bool,
 
-    /// Type of the new key: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521, mldsa:65…
+    /// Type of the new key: rsa:2048, rsa:3072, ec:nistp256, ec:nistp384, ec:nistp521, mldsa:65,
+    /// mlkem:768…
     #[arg(long, value_name = "TYPE", default_value = "rsa:2048")]
     key_type: KeySpec,
 
@@ -139,9 +140,10 @@ pub struct CreateArgs {
     #[arg(long)]
     crmf: bool,
 
-    /// Proof of possession in a CRMF request
-    #[arg(long, value_enum, default_value = "success", requires = "crmf")]
-    pop: PopWord,
+    /// Proof of possession in a CRMF request. Default: success, and none for an ML-KEM key, which
+    /// cannot sign
+    #[arg(long, value_enum, requires = "crmf")]
+    pop: Option<PopWord>,
 
     /// KRA transport certificate (DER or PEM), to archive the private key in the KRA
     #[arg(long, value_name = "FILE", requires = "crmf")]
@@ -225,15 +227,18 @@ fn run_create(args: CreateArgs, streams: &mut Streams<'_>, show: Show<'_>) -> Re
     let warnings = archive.as_ref().map(|a| a.warnings.clone()).unwrap_or_default();
     let format = if args.crmf {
         let pop = match args.pop {
-            PopWord::None => Pop::None,
-            PopWord::Success => Pop::Success,
-            PopWord::Fail => Pop::Fail,
+            Some(PopWord::None) => Pop::None,
+            Some(PopWord::Success) => Pop::Success,
+            Some(PopWord::Fail) => Pop::Fail,
+            None if args.key.is_none() && !args.key_type.signs() => Pop::None,
+            None => Pop::Success,
         };
         Format::Crmf(pop, archive)
     } else {
         Format::Pkcs10
     };
-    let spec = CsrSpec { subject, format, extensions, key_identifier: args.ski };
+    let digests = Digests::ByStrength;
+    let spec = CsrSpec { subject, format, extensions, key_identifier: args.ski, digests };
     let new = args.key.is_none();
     let key = match &args.key {
         Some(name) => KeyWanted::Existing(name.clone()),

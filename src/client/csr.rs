@@ -8,7 +8,7 @@ use super::archive::Archive;
 use super::input;
 use super::request_key::RequestKey;
 use super::session::Session;
-use crate::algorithm::{Crypto, Digest, KeySpec};
+use crate::algorithm::{Crypto, Digest, Digests, KeySpec};
 use crate::asn1::extension::Extension;
 use crate::asn1::extension_request;
 use crate::asn1::x509::{self, CsrParts, certification_request, general_name, subject_alt_name};
@@ -133,6 +133,8 @@ pub struct CsrSpec {
     pub extensions: Extensions,
     /// Whether to add a subjectKeyIdentifier, which requests with a shared secret need.
     pub key_identifier: bool,
+    /// How the digest of the request's signature is chosen.
+    pub digests: Digests,
 }
 
 /// A new request. A key generated for it is deleted on drop, unless it is
@@ -148,6 +150,7 @@ pub struct Made {
 /// Makes a request and, if wanted, its key. The token must be logged in.
 ///
 /// ```no_run
+/// use nss_cmc::algorithm::Digests;
 /// use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
 /// use nss_cmc::nss::{Access, KeyFlags};
 /// use nss_cmc::{KeySpec, Needs, Session, Source, name, pem};
@@ -166,6 +169,7 @@ pub struct Made {
 ///     format: Format::Pkcs10,
 ///     extensions: Extensions::default(),
 ///     key_identifier: false,
+///     digests: Digests::ByStrength,
 /// };
 /// let made = create(&session, &key, &spec)?;
 /// println!("{}", pem::encode("CERTIFICATE REQUEST", &made.der));
@@ -180,6 +184,7 @@ pub fn create(session: &Session, key: &KeyWanted, spec: &CsrSpec) -> Result<Made
     let key = match key {
         KeyWanted::Existing(name) => RequestKey::find(session, name)?,
         KeyWanted::New { spec: kind, flags, purpose } => {
+            check_proof(*kind, &spec.format)?;
             let mut flags = *flags;
             if matches!(&spec.format, Format::Crmf(_, Some(_))) {
                 if flags.extractable == Some(false) {
@@ -199,6 +204,22 @@ pub fn create(session: &Session, key: &KeyWanted, spec: &CsrSpec) -> Result<Made
     }
 }
 
+/// Checks that a key can sign if the request needs its signature.
+///
+/// # Errors
+/// [`Kind::Usage`].
+fn check_proof(key: KeySpec, format: &Format) -> Result<()> {
+    let what = match format {
+        _ if key.signs() => return Ok(()),
+        Format::Crmf(Pop::None, _) => return Ok(()),
+        Format::Crmf(..) => "a proof of possession by signature",
+        Format::Pkcs10 => "a PKCS #10 request",
+    };
+    Err(Error::new(Kind::Usage, format!("cannot make {what} with an {key} key"))
+        .because("ML-KEM keys cannot sign")
+        .hint("create a CRMF request without proof of possession: --crmf --pop none"))
+}
+
 /// Returns the DER of a request for a key: a CertificationRequest (RFC 2986 §4.2) or
 /// CertReqMessages (RFC 4211 §3).
 ///
@@ -214,12 +235,13 @@ pub(super) fn encode(session: &Session, spec: &CsrSpec, key: &RequestKey) -> Res
             extensions.extend(id.map(|id| x509::subject_key_identifier(&id)));
             let (extensions, attributes) = (&extensions, spec.extensions.attributes.clone());
             let parts = CsrParts { subject, spki, extensions, attributes };
-            key.sign_with(|signer| certification_request(parts, signer))?
+            key.sign_with(|signer| certification_request(parts, signer, spec.digests))?
         }
         Format::Crmf(pop, archive) => {
             extensions.extend(id.map(|id| crmf::subject_key_identifier(&id)));
             let archive = archive.as_ref().map(|a| a.options(session, private)).transpose()?;
-            let parts = CrmfParts { subject, spki, extensions, archive, pop: *pop };
+            let (pop, digests) = (*pop, spec.digests);
+            let parts = CrmfParts { subject, spki, extensions, archive, pop, digests };
             key.sign_with(|signer| cert_req_messages(parts, signer))?
         }
     };

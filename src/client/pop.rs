@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use super::find_key::check_key;
-use crate::algorithm::Crypto;
+use crate::algorithm::{Crypto, Digests};
 use crate::cmc::control::Control;
 use crate::cmc::message::{Signatory, seal};
 use crate::cmc::pop::{Challenge, Reading};
@@ -48,6 +48,7 @@ pub fn answer(
     first: KeyTransport,
     signatory: Signatory<'_>,
     controls: &[Control],
+    digests: Digests,
     crypto: &dyn Crypto,
 ) -> Result<Zeroizing<Vec<u8>>> {
     let request = challenge.request();
@@ -58,7 +59,7 @@ pub fn answer(
     for control in controls {
         builder.add(control)?;
     }
-    seal(builder, signatory, std::slice::from_ref(request), crypto)
+    seal(builder, signatory, std::slice::from_ref(request), digests, crypto)
 }
 
 /// Returns the decrypted challenge, verified by its witness. The error doesn't say why decryption

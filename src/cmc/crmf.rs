@@ -3,13 +3,13 @@
 use rasn::types::{BitString, Oid};
 use rasn_cms::AlgorithmIdentifier;
 
-use crate::algorithm::{Digest, Signer};
+use crate::algorithm::{Digest, Digests, Signer};
 use crate::asn1::crmf::{
     AttributeTypeAndValue, CertReqMsg, CertRequest, CertTemplate, EncryptedValue, PopoSigningKey,
     ProofOfPossession,
 };
 use crate::asn1::extension::Extension;
-use crate::asn1::x509::{scheme_of, signature_algorithm};
+use crate::asn1::x509::{digest_for, scheme_of, signature_algorithm};
 use crate::asn1::{any, decode, encode, oid, tlv};
 use crate::error::Result;
 
@@ -36,12 +36,14 @@ pub struct CrmfParts<'a> {
     pub archive: Option<Vec<u8>>,
     /// Proof of possession.
     pub pop: Pop,
+    /// How the digest of the signature is chosen.
+    pub digests: Digests,
 }
 
 /// Returns the DER of CertReqMessages (RFC 4211 §3) with one request, certReqId 1.
 ///
 /// `controls` is encoded even when empty: the CA encodes it so before it verifies the signature.
-/// The signature is over the CertRequest, with SHA-256.
+/// The signature is over the CertRequest.
 ///
 /// # Errors
 /// Those of the signer; [`crate::error::Kind::Input`] for an invalid public key.
@@ -68,13 +70,14 @@ pub fn cert_req_messages(parts: CrmfParts<'_>, signer: &dyn Signer) -> Result<Ve
         Pop::Success => Some(&request),
         Pop::Fail => Some(&[1; 8]),
     };
-    let popo = signed.map(|bytes| signature(bytes, signer)).transpose()?;
+    let digest = digest_for(parts.spki, parts.digests);
+    let popo = signed.map(|bytes| signature(bytes, signer, digest)).transpose()?;
     let message = CertReqMsg { cert_req: any(request), popo, reg_info: None };
     Ok(tlv(0x30, &encode("a CertReqMsg", &message)?))
 }
 
-fn signature(bytes: &[u8], signer: &dyn Signer) -> Result<ProofOfPossession> {
-    let scheme = scheme_of(signer, Digest::Sha256)?;
+fn signature(bytes: &[u8], signer: &dyn Signer, digest: Digest) -> Result<ProofOfPossession> {
+    let scheme = scheme_of(signer, digest)?;
     Ok(ProofOfPossession::Signature(PopoSigningKey {
         algorithm_identifier: signature_algorithm(scheme)?,
         signature: BitString::from_vec(signer.sign(scheme, bytes)?),
@@ -217,6 +220,7 @@ mod tests {
                 extensions: template.extensions.iter().flatten().map(Extension::of).collect(),
                 archive,
                 pop,
+                digests: Digests::Sha256,
             },
             &Fixed,
         )

@@ -8,11 +8,11 @@ use super::proof::{SharedSecret, WitnessAlgorithms, identity_proof_v1, link};
 use super::request::{Format, PkiDataBuilder, Request, Sent, request_content};
 use super::response::open_signed_data;
 use super::seal::{SignerId, signed_data, unsigned_data};
-use crate::algorithm::{Crypto, Digest, KeyType, Scheme, Signer};
+use crate::algorithm::{Crypto, Digests, KeyType, Scheme, Signer};
 use crate::asn1::certificate;
 use crate::asn1::cms::SignerIdentifier;
 use crate::asn1::crmf::{CertReqMsg, CertRequest};
-use crate::asn1::x509::spki_key_type;
+use crate::asn1::x509::{digest_for, spki_key_type};
 use crate::asn1::{Number, decode, encode};
 use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
@@ -37,6 +37,8 @@ pub struct CmcSpec {
     pub identity_proof: Option<WitnessAlgorithms>,
     /// The secret for identityProof of version 1 (RFC 5272 §6.2.2).
     pub identity_proof_v1: Option<Secret>,
+    /// How the digest of SignedData is chosen.
+    pub digests: Digests,
 }
 
 /// The signer of a request.
@@ -138,7 +140,7 @@ pub fn build(
         let proof = identity_proof_v1(secret.bytes(), &over, crypto)?;
         work.control(&Control::IdentityProof(proof))?;
     }
-    let der = seal(work.builder, signatory, &requests, crypto)?;
+    let der = seal(work.builder, signatory, &requests, spec.digests, crypto)?;
     Ok(Message { der, parts: work.parts, requests, sent, holds_secret })
 }
 
@@ -150,19 +152,20 @@ pub fn seal(
     builder: PkiDataBuilder,
     signatory: Signatory<'_>,
     requests: &[Request],
+    digests: Digests,
     crypto: &dyn Crypto,
 ) -> Result<Zeroizing<Vec<u8>>> {
     let pki_data = builder.build()?;
     match signatory {
         Signatory::Certificate { leaf, issuers, key } => {
-            sign_as(leaf, issuers, key, &pki_data, crypto).map(Zeroizing::new)
+            sign_as(leaf, issuers, key, &pki_data, digests, crypto).map(Zeroizing::new)
         }
         Signatory::RequestKey(key) => {
             let request = requests.last().ok_or_else(|| {
                 Error::new(Kind::Usage, "cannot sign with the request's own key: no request given")
             })?;
             let id = request.key_identifier()?;
-            let digest = digest_for(key.key_type());
+            let digest = digest_for(request.spki(), digests);
             signed_data(&pki_data, SignerId::KeyIdentifier(id), &[], key, digest, crypto)
                 .map(Zeroizing::new)
         }
@@ -184,7 +187,7 @@ pub fn sign_again(
     let pki_data = encode("PKIData", &request_content(message)?)?;
     match signatory {
         Signatory::Certificate { leaf, issuers, key } => {
-            sign_as(leaf, issuers, key, &pki_data, crypto).map(Zeroizing::new)
+            sign_as(leaf, issuers, key, &pki_data, Digests::Sha256, crypto).map(Zeroizing::new)
         }
         Signatory::Nobody => unsigned_data(&pki_data),
         Signatory::RequestKey(key) => {
@@ -197,7 +200,7 @@ pub fn sign_again(
                 Error::new(Kind::Input, "the message is not signed with the key of its request")
                     .hint("add nickname=… with the certificate that signs")
             })?;
-            let digest = digest_for(key.key_type());
+            let digest = Digests::Sha256.choose(key.key_type(), None);
             signed_data(&pki_data, SignerId::KeyIdentifier(&id), &[], key, digest, crypto)
                 .map(Zeroizing::new)
         }
@@ -215,11 +218,6 @@ impl Work {
         self.parts.push((control.control_type().map_or("unknown", ControlType::words), id));
         Ok(())
     }
-}
-
-/// Returns SHA-512 for PSS, else SHA-256: Dogtag verifies every PSS signature with SHA-512.
-fn digest_for(key: KeyType) -> Digest {
-    if key == KeyType::RsaPss { Digest::Sha512 } else { Digest::Sha256 }
 }
 
 /// A key whose certificate is for PSS only, while the token has it as a plain RSA key.
@@ -241,16 +239,18 @@ fn sign_as(
     issuers: &[Vec<u8>],
     key: &dyn Signer,
     pki_data: &[u8],
+    digests: Digests,
     crypto: &dyn Crypto,
 ) -> Result<Vec<u8>> {
     let mut chain = vec![leaf.to_vec()];
     chain.extend(issuers.iter().cloned());
     let id = SignerId::Certificate(leaf);
-    if spki_key_type(certificate::fields(leaf)?.spki) == Some(KeyType::RsaPss) {
-        let digest = digest_for(KeyType::RsaPss);
+    let spki = certificate::fields(leaf)?.spki;
+    let digest = digest_for(spki, digests);
+    if spki_key_type(spki) == Some(KeyType::RsaPss) {
         return signed_data(pki_data, id, &chain, &PssKey(key), digest, crypto);
     }
-    signed_data(pki_data, id, &chain, key, Digest::Sha256, crypto)
+    signed_data(pki_data, id, &chain, key, digest, crypto)
 }
 
 /// Refuses a CRMF request that the CA would re-encode differently before it verifies the proof of
@@ -284,7 +284,8 @@ mod tests {
             extensions: &extensions,
             attributes: vec![],
         };
-        Request::from_pkcs10(&x509::certification_request(parts, key).unwrap()).unwrap()
+        let der = x509::certification_request(parts, key, Digests::ByStrength).unwrap();
+        Request::from_pkcs10(&der).unwrap()
     }
 
     fn pki_data(message: &Message) -> PkiData {
@@ -307,6 +308,7 @@ mod tests {
             pop_link: Some(WitnessAlgorithms::default()),
             identity_proof: Some(WitnessAlgorithms::default()),
             identity_proof_v1: None,
+            digests: Digests::ByStrength,
         };
         let message = build(spec, Signatory::RequestKey(&key), Some(&key), &OpenSsl).unwrap();
         let parts: Vec<&str> = message.parts.iter().map(|(name, _)| *name).collect();

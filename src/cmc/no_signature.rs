@@ -99,7 +99,9 @@ mod tests {
             extensions: &[],
             attributes: vec![],
         };
-        let signed = x509::certification_request(parts, &key).unwrap();
+        let signed =
+            x509::certification_request(parts, &key, crate::algorithm::Digests::ByStrength)
+                .unwrap();
         let signed = Request::from_pkcs10(&signed).unwrap();
         assert_eq!(is_intact(&signed, &OpenSsl).unwrap(), None);
     }

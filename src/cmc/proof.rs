@@ -178,7 +178,8 @@ fn link_pkcs10(der: &[u8], witness: &[u8], signer: &dyn Signer) -> Result<Vec<u8
         values: vec![any(witness)].into(),
     });
     info.attributes = attributes.into();
-    sign_request(&info, signer)
+    let (scheme, _) = scheme_like(request.signature_algorithm, signer)?;
+    sign_request(&info, signer, scheme)
 }
 
 fn link_crmf(der: &[u8], witness: &[u8], signer: &dyn Signer) -> Result<Vec<u8>> {
@@ -195,7 +196,7 @@ fn link_crmf(der: &[u8], witness: &[u8], signer: &dyn Signer) -> Result<Vec<u8>>
     let popo = match message.popo {
         None => None,
         Some(ProofOfPossession::Signature(old)) => {
-            let (scheme, algorithm_identifier) = popo_scheme(old.algorithm_identifier, signer)?;
+            let (scheme, algorithm_identifier) = scheme_like(old.algorithm_identifier, signer)?;
             let signature = BitString::from_vec(signer.sign(scheme, &cert_req)?);
             Some(ProofOfPossession::Signature(PopoSigningKey { algorithm_identifier, signature }))
         }
@@ -212,7 +213,7 @@ fn link_crmf(der: &[u8], witness: &[u8], signer: &dyn Signer) -> Result<Vec<u8>>
 
 /// Returns the scheme of the old signature, or the key's usual one if the old algorithm doesn't
 /// suit the key.
-fn popo_scheme(
+fn scheme_like(
     old: AlgorithmIdentifier,
     signer: &dyn Signer,
 ) -> Result<(Scheme, AlgorithmIdentifier)> {
@@ -329,6 +330,7 @@ mod tests {
                 attributes: vec![],
             },
             key,
+            crate::algorithm::Digests::ByStrength,
         );
         Request::pkcs10(&der.unwrap()).unwrap()
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::options::{Dialect, Known, Options, Takes};
 use crate::streams::Streams;
+use nss_cmc::algorithm::Digests;
 use nss_cmc::client::output::{self, Mode};
 use nss_cmc::client::passwords::Source;
 use nss_cmc::client::revoke::revocation_request;
@@ -123,7 +124,8 @@ fn revoke(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         passphrase,
         comment: options.text("-c").map(str::to_owned),
     };
-    let message = revocation_request(revocation, Some(&identity), false, database)?;
+    let message =
+        revocation_request(revocation, Some(&identity), false, Digests::Sha256, database)?;
     drop(identity);
     session.close()?;
     streams.say("-----BEGIN CERTIFICATE REQUEST-----");

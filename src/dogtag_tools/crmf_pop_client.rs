@@ -8,6 +8,7 @@ use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::streams::Streams;
 use nss_cmc::Url;
+use nss_cmc::algorithm::Digests;
 use nss_cmc::client::archive::Archive;
 use nss_cmc::client::connection::{Config, Transport};
 use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, Made, create};
@@ -30,8 +31,9 @@ Options:
   -n <subject DN>        Subject, the most specific part first
   -k <true|false>        Read string types in the subject's values (default: false)
   -y                     Add a SubjectKeyIdentifier, for enrollment with a shared secret
-  -a <rsa|ec|mldsa>      Key algorithm (default: rsa)
-  -q <POP option>        POP_NONE, POP_SUCCESS (default) or POP_FAIL
+  -a <rsa|ec|mldsa|mlkem>
+                         Key algorithm (default: rsa)
+  -q <POP option>        POP_NONE (default for mlkem), POP_SUCCESS (default) or POP_FAIL
   -b <file>              KRA transport certificate: archive the key
   -w <algorithm>         Algorithm that wraps the key: \"AES KeyWrap/Padding\" (default),
                          \"AES/CBC/PKCS5Padding\", \"AES KeyWrap/Wrapped\", \"AES KeyWrap/NoPadding\"
@@ -40,8 +42,9 @@ Options:
   -v, --verbose          Print details
       --help             Print help
 
-With rsa and mldsa:
-  -l <length>            Key length (default: 2048), or ML-DSA 44, 65 (default) or 87
+With rsa, mldsa and mlkem:
+  -l <length>            Key length (default: 2048), ML-DSA 44, 65 (default) or 87, or ML-KEM
+                         512, 768 (default) or 1024
   -t <true|false>        Temporary (session) key (default: false)
 
 With ec:
@@ -56,7 +59,8 @@ To store the request:
 
 To submit the request:
   -m <host:port>         CA (plain http), or an https URL
-  -f <profile>           Profile (default: caEncUserCert; ec: caEncECUserCert)
+  -f <profile>           Profile (default: caEncUserCert; ec: caEncECUserCert; mldsa:
+                         caMLDSAUserCert; mlkem: caMLKEMUserCert)
   -u <username>          User name
   -r <requestor>         Requestor";
 
@@ -164,6 +168,7 @@ fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> R
         _ => keys::flags(temporary, None, Some(true), KeyUses::Default),
     };
     let pop = match options.text("-q") {
+        None if !spec.signs() => Pop::None,
         None | Some("POP_SUCCESS") => Pop::Success,
         Some("POP_NONE") => Pop::None,
         Some("POP_FAIL") => Pop::Fail,
@@ -172,6 +177,10 @@ fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> R
                 .because("use POP_NONE, POP_SUCCESS or POP_FAIL"));
         }
     };
+    if pop != Pop::None && !spec.signs() {
+        return Err(usage("ML-KEM does not support signature-based POP")
+            .because("an ML-KEM key cannot sign: use -q POP_NONE"));
+    }
     if pop != Pop::None && options.text("-a") == Some("ec") && options.truth("-x") == Some(true) {
         return Err(usage("-x true generates a key that cannot sign: it requires -q POP_NONE"));
     }
@@ -185,6 +194,7 @@ fn plan<'a>(options: &'a Options, base: &'a str, streams: &mut Streams<'_>) -> R
     let profile = options.text("-f").unwrap_or(match algorithm {
         "ec" => "caEncECUserCert",
         "mldsa" => "caMLDSAUserCert",
+        "mlkem" => "caMLKEMUserCert",
         _ => "caEncUserCert",
     });
     let submission = options.text("-m").map(|host| {
@@ -282,6 +292,7 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<bool> {
         format: Format::Crmf(plan.pop, archive),
         extensions: Extensions::default(),
         key_identifier: options.flag("-y"),
+        digests: Digests::Sha256,
     };
     let made = create(&session, &plan.key, &spec)?;
     let mut lines = vec![format!("Keypair private key id: {}", keyid::to_dogtag(&made.key.id))];

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use nss_cmc::algorithm::{Curve, KeySpec, ParameterSet};
+use nss_cmc::algorithm::{Curve, KemSet, KeySpec, ParameterSet};
 use nss_cmc::client::output;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::keyid;
@@ -24,8 +24,14 @@ pub fn key_spec(algorithm: &str, length: Option<u32>, curve_name: Option<&str>) 
                 usage(format!("Invalid ML-DSA strength: {number}")).because("use 44, 65 or 87")
             })
         }
+        "mlkem" => {
+            let number = length.unwrap_or(768);
+            KemSet::from_number(number).map(KeySpec::MlKem).ok_or_else(|| {
+                usage(format!("Invalid ML-KEM strength: {number}")).because("use 512, 768 or 1024")
+            })
+        }
         other => Err(usage(format!("Invalid algorithm: {other}"))
-            .because("use rsa, ec or mldsa (if NSS supports it)")),
+            .because("use rsa, ec, mldsa or mlkem (if NSS supports it)")),
     }
 }
 

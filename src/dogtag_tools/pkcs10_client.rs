@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use super::keys;
 use super::options::{Dialect, Known, Options, TRUTH, Takes};
 use crate::streams::Streams;
+use nss_cmc::algorithm::Digests;
 use nss_cmc::client::csr::{CsrSpec, Extensions, Format, KeyWanted, create};
 use nss_cmc::client::passwords::Passwords;
 use nss_cmc::client::session::{Needs, Session};
@@ -173,6 +174,7 @@ fn request(options: &Options, streams: &mut Streams<'_>) -> Result<()> {
         format: Format::Pkcs10,
         extensions: Extensions::default(),
         key_identifier: options.flag("-y"),
+        digests: Digests::Sha256,
     };
     let made = create(&session, &key, &spec)?;
     verbose(streams, "key pair generated.");

@@ -9,7 +9,7 @@ use super::alone::alone;
 use super::database::{disk_full, not_written};
 use super::fault::{self, Fault};
 use super::handle::Borrowed;
-use super::key::{KeyFlags, KeyPair, PrivateKey, PublicKey, ckp_ml_dsa, no_ml_dsa};
+use super::key::{KeyFlags, KeyPair, PrivateKey, PublicKey, ckp_ml_dsa, ckp_ml_kem, no_lattice};
 use super::token::Token;
 use crate::algorithm::KeySpec;
 use crate::error::{Error, Kind, Result};
@@ -45,8 +45,13 @@ impl Token {
         mut flags: KeyFlags,
         label: &str,
     ) -> Result<(KeyPair, Option<PrivateKey>)> {
-        if matches!(spec, KeySpec::MlDsa(_)) && !self.offers(sys::CKM_ML_DSA_KEY_PAIR_GEN) {
-            return Err(no_ml_dsa(&self.name()));
+        let newer = match spec {
+            KeySpec::Rsa(_) | KeySpec::Ec(_) => None,
+            KeySpec::MlDsa(_) => Some("ML-DSA"),
+            KeySpec::MlKem(_) => Some("ML-KEM"),
+        };
+        if let Some(what) = newer.filter(|_| !self.lists_generation(spec)) {
+            return Err(no_lattice(what, &self.name()));
         }
         // In FIPS mode every key is sensitive.
         flags.sensitive |= self.is_fips();
@@ -225,13 +230,18 @@ impl Token {
                 set = ckp_ml_dsa(wanted);
                 (sys::CKM_ML_DSA_KEY_PAIR_GEN, std::ptr::from_mut(&mut set).cast())
             }
+            KeySpec::MlKem(wanted) => {
+                set = ckp_ml_kem(wanted);
+                (sys::CKM_ML_KEM_KEY_PAIR_GEN, std::ptr::from_mut(&mut set).cast())
+            }
         };
         let (on, mask) = flags.uses.flags();
         let mut public = std::ptr::null_mut();
         let private = fault::pointer("PK11_GenerateKeyPairWithOpFlags", || {
             let _alone = flags.permanent.then(alone);
             // SAFETY: the slot is live; `parameters` is what the mechanism wants (PK11RSAGenParams,
-            // a SECItem with ECParameters, or a CK_ML_DSA_PARAMETER_SET_TYPE) and outlives the call.
+            // a SECItem with ECParameters, or a CK_ML_DSA_PARAMETER_SET_TYPE or its like for ML-KEM)
+            // and outlives the call.
             unsafe {
                 sys::PK11_GenerateKeyPairWithOpFlags(
                     self.as_ptr(),

@@ -11,7 +11,7 @@ use super::digest::hash;
 use super::fault::{self, Fault};
 use super::handle::{Borrowed, Filled, Owned, handle};
 use super::token::{Token, key_missing};
-use crate::algorithm::{Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
+use crate::algorithm::{Digest, KemSet, KeySpec, KeyType, ParameterSet, Scheme, Signer};
 use crate::error::{Error, Kind, Result};
 use crate::keyid::to_hex;
 
@@ -77,7 +77,7 @@ impl KeyFlags {
         let uses = match spec {
             // Signing only, as Dogtag's tools make EC keys.
             KeySpec::Ec(_) => KeyUses::Signing,
-            KeySpec::Rsa(_) | KeySpec::MlDsa(_) => KeyUses::Default,
+            KeySpec::Rsa(_) | KeySpec::MlDsa(_) | KeySpec::MlKem(_) => KeyUses::Default,
         };
         KeyFlags { permanent: true, sensitive: true, extractable: None, uses }
     }
@@ -261,11 +261,14 @@ impl PrivateKey {
         })
     }
 
-    /// Returns the parameter set of an ML-DSA key, from the object identifier in its public key.
-    fn parameter_set(&self) -> Option<ParameterSet> {
+    /// Returns the type of an ML-DSA or ML-KEM key, from the object identifier in its public key.
+    fn parameter_set(&self) -> Option<KeyType> {
         let spki = self.public().and_then(|p| p.spki()).ok()?;
         let head = spki.get(..spki.len().min(32))?;
-        ParameterSet::ALL.into_iter().find(|s| head.windows(9).any(|w| w == s.oid_octets()))
+        let names = |id: [u8; 9]| head.windows(9).any(|w| w == id);
+        let dsa = ParameterSet::ALL.into_iter().find(|set| names(set.oid_octets()));
+        let kem = KemSet::ALL.into_iter().find(|set| names(set.oid_octets()));
+        dsa.map(KeyType::MlDsa).or(kem.map(KeyType::MlKem))
     }
 
     fn sign_whole(
@@ -326,9 +329,11 @@ impl PrivateKey {
     }
 }
 
-pub(super) fn no_ml_dsa(token: &str) -> Error {
-    Error::new(Kind::Refused, format!("token {token:?} does not support ML-DSA"))
-        .because(format!("NSS version is {}", super::version()))
+/// Returns the error for a token without ML-DSA or ML-KEM, which `what` names. NSS's own token has
+/// both, with their certificates, since 3.118.
+pub(super) fn no_lattice(what: &str, token: &str) -> Error {
+    Error::new(Kind::Refused, format!("token {token:?} does not support {what}"))
+        .because(format!("NSS supports it from 3.118 on; this is {}", super::version()))
         .hint("use --key-type rsa:BITS or ec:CURVE, or a newer NSS")
 }
 
@@ -338,6 +343,15 @@ pub(super) fn ckp_ml_dsa(set: ParameterSet) -> sys::CK_ULONG {
         ParameterSet::MlDsa44 => 1,
         ParameterSet::MlDsa65 => 2,
         ParameterSet::MlDsa87 => 3,
+    }
+}
+
+/// Returns CKP_ML_KEM_512, _768 or _1024 (PKCS #11 3.2).
+pub(super) fn ckp_ml_kem(set: KemSet) -> sys::CK_ULONG {
+    match set {
+        KemSet::MlKem512 => 1,
+        KemSet::MlKem768 => 2,
+        KemSet::MlKem1024 => 3,
     }
 }
 
@@ -363,10 +377,9 @@ impl Signer for PrivateKey {
             sys::rsaKey => KeyType::Rsa,
             sys::rsaPssKey => KeyType::RsaPss,
             sys::ecKey => KeyType::Ec,
-            sys::mldsaKey => match self.parameter_set() {
-                Some(set) => KeyType::MlDsa(set),
-                None => KeyType::Other(sys::mldsaKey),
-            },
+            lattice @ (sys::mldsaKey | sys::kyberKey) => {
+                self.parameter_set().unwrap_or(KeyType::Other(lattice))
+            }
             other => KeyType::Other(other),
         }
     }
@@ -382,7 +395,7 @@ impl Signer for PrivateKey {
             Scheme::Ecdsa(Digest::Sha512) => sys::SEC_OID_ANSIX962_ECDSA_SHA512_SIGNATURE,
             Scheme::MlDsa(set) => {
                 let name = || self.token().map(|t| t.name()).unwrap_or_default();
-                ml_dsa_tag(set).ok_or_else(|| no_ml_dsa(&name()))?
+                ml_dsa_tag(set).ok_or_else(|| no_lattice("ML-DSA", &name()))?
             }
             Scheme::RsaPkcs1(Digest::Sha1) | Scheme::Ecdsa(Digest::Sha1) => {
                 return Err(Error::new(Kind::Refused, "refusing to sign with SHA-1"));

@@ -341,7 +341,7 @@ fn class(key_type: KeyType) -> Option<(sys::CK_KEY_TYPE, &'static [c_ulong])> {
         KeyType::Rsa | KeyType::RsaPss => Some((sys::CKK_RSA, RSA)),
         KeyType::Ec => Some((sys::CKK_EC, EC)),
         KeyType::MlDsa(_) => Some((sys::CKK_ML_DSA, &[sys::CKA_SIGN])),
-        KeyType::Other(_) => None,
+        KeyType::MlKem(_) | KeyType::Other(_) => None,
     }
 }
 

@@ -26,6 +26,7 @@ impl Token {
             KeySpec::Rsa(_) => sys::CKM_RSA_PKCS_KEY_PAIR_GEN,
             KeySpec::Ec(_) => sys::CKM_EC_KEY_PAIR_GEN,
             KeySpec::MlDsa(_) => sys::CKM_ML_DSA_KEY_PAIR_GEN,
+            KeySpec::MlKem(_) => sys::CKM_ML_KEM_KEY_PAIR_GEN,
         })
     }
 }

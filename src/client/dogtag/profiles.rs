@@ -70,9 +70,9 @@ pub enum SubjectFrom {
 /// The keys that a profile accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRule {
-    /// `RSA`, `EC`, `MLDSA`, or `-` for any.
+    /// `RSA`, `EC`, `MLDSA`, `MLKEM`, or `-` for any.
     pub key_type: String,
-    /// RSA sizes, curves and ML-DSA parameter sets.
+    /// RSA sizes, curves, ML-DSA and ML-KEM parameter sets.
     pub parameters: Vec<String>,
 }
 
@@ -84,6 +84,7 @@ impl KeyRule {
             KeySpec::Rsa(bits) => ("RSA", bits.to_string()),
             KeySpec::Ec(curve) => ("EC", curve.name().to_owned()),
             KeySpec::MlDsa(set) => ("MLDSA", set.number().to_string()),
+            KeySpec::MlKem(set) => ("MLKEM", set.number().to_string()),
         };
         let listed = || self.parameters.iter().any(|p| p.eq_ignore_ascii_case(&parameter));
         match self.key_type.as_str() {
@@ -97,6 +98,7 @@ impl KeyRule {
         let prefix = match self.key_type.as_str() {
             "EC" => "ec:",
             "MLDSA" => "mldsa:",
+            "MLKEM" => "mlkem:",
             _ => "rsa:",
         };
         let keys = self.parameters.iter().filter_map(|p| format!("{prefix}{p}").parse().ok());
@@ -348,5 +350,6 @@ mod tests {
         assert!(!rule("RSA", "2048").accepts(p384));
         assert_eq!(rule("EC", "sect163k1,nistp521").example().unwrap().to_string(), "ec:nistp521");
         assert_eq!(rule("MLDSA", "44,65").example().unwrap().to_string(), "mldsa:44");
+        assert_eq!(rule("MLKEM", "512,768").example().unwrap().to_string(), "mlkem:512");
     }
 }

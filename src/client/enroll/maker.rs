@@ -2,7 +2,7 @@
 
 use super::Requester;
 use super::round_trips::{Asker, Author};
-use crate::algorithm::KeySpec;
+use crate::algorithm::{Digests, KeySpec};
 use crate::asn1::name;
 use crate::asn1::name::{dn_string, same_name};
 use crate::client::archive::Archive;
@@ -141,8 +141,15 @@ impl<'a> Maker<'a> {
     /// Generates a key for the request.
     ///
     /// # Errors
-    /// As [`RequestKey::generate`].
+    /// [`Kind::Usage`] for a key that can't sign; as [`RequestKey::generate`].
     pub(super) fn new_key(&self, kind: KeySpec, purpose: &str) -> Result<RequestKey> {
+        if !kind.signs() {
+            return Err(Error::new(Kind::Usage, format!("cannot enroll with an {kind} key"))
+                .because("it cannot sign, and Dogtag makes no challenge for an ML-KEM key")
+                .hint(format!(
+                    "create a request for an agent to approve: nss-cmc csr create --crmf --key-type {kind}"
+                )));
+        }
         let mut flags = KeyFlags::permanent(kind);
         if self.archive.is_some() {
             flags.extractable = Some(true);
@@ -174,6 +181,7 @@ impl<'a> Maker<'a> {
             extensions: if is_crmf { Extensions::default() } else { extensions },
             // The CA uses it to check that the signer is the key being certified.
             key_identifier: by_secret,
+            digests: Digests::ByStrength,
         };
         let der = csr::encode(self.session, &spec, key)?;
         if is_crmf { Request::crmf(&der) } else { Request::from_pkcs10(&der) }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::asked::Asked;
 use super::round_trips::{Asker, Author, RoundTrips, Shared};
-use crate::algorithm::{Crypto, Digest};
+use crate::algorithm::{Crypto, Digest, Digests};
 use crate::asn1::{certificate, oid, x509};
 use crate::client::connection::Config;
 use crate::client::csr::{self, CsrSpec, Extensions, Format};
@@ -257,6 +257,7 @@ fn identified(session: &Session, request: &Request, key: &RequestKey) -> Result<
         format: Format::Pkcs10,
         extensions: Extensions::of(extensions.collect()),
         key_identifier: true,
+        digests: Digests::ByStrength,
     };
     Request::from_pkcs10(&csr::encode(session, &spec, key)?)
 }

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::pending::Pended;
-use crate::algorithm::Crypto;
+use crate::algorithm::{Crypto, Digests};
 use crate::asn1::Number;
 use crate::asn1::certificate;
 use crate::client::connection::{Config, Connection};
@@ -21,6 +21,9 @@ use crate::cmc::response::{CmcStatus, Outcome, Response, Status};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{KeyTransport, PrivateKey};
 use crate::secret::Secret;
+
+/// How the digest of the messages is chosen.
+const DIGESTS: Digests = Digests::ByStrength;
 
 /// Who requests a certificate.
 pub enum Requester {
@@ -192,7 +195,7 @@ impl Author<'_> {
         }
         let shared = match &self.asker {
             Asker::Holder(identity) => {
-                return seal(builder, Signatory::from(identity), &[], database);
+                return seal(builder, Signatory::from(identity), &[], DIGESTS, database);
             }
             Asker::SharedSecret(shared) => shared,
         };
@@ -212,7 +215,7 @@ impl Author<'_> {
             return Err(Error::new(Kind::NotFound, "private key of the request not found"));
         };
         let requests = std::slice::from_ref(request);
-        seal(builder, Signatory::RequestKey(key), requests, database)
+        seal(builder, Signatory::RequestKey(key), requests, DIGESTS, database)
     }
 
     /// Returns the message of the second round trip, which proves that the key can decrypt.
@@ -245,7 +248,7 @@ impl Author<'_> {
         let signatory = Signatory::from(signer);
         let first = KeyTransport::Pkcs1;
         let (more, sent) = pop::go_on(sent, response, database)?;
-        let second = pop::answer(&challenge, key, first, signatory, &more, database)?;
+        let second = pop::answer(&challenge, key, first, signatory, &more, DIGESTS, database)?;
         Ok((second, sent))
     }
 

@@ -4,7 +4,7 @@
 use super::import::{ImportSpec, Notice};
 use super::password::Password;
 use super::read::{CertificateBag, Contents, KeyBag, Work, key_algorithm};
-use crate::algorithm::{Crypto, Digest, KeySpec, KeyType, Signer};
+use crate::algorithm::{Crypto, Digest, Signer};
 use crate::asn1::name::{dn_string, name_attributes};
 use crate::asn1::{certificate, encode, oid, x509};
 use crate::client::session::{LONGEST_NICKNAME, Session};
@@ -244,7 +244,7 @@ impl Planner<'_> {
         let what = format!("the key of {subject} in the {}", self.file);
         let database = &self.session.database;
         let spki = certificate::fields(der)?.spki;
-        let key_type = key_type(spki).ok_or_else(|| {
+        let key_type = x509::spki_key_type(spki).ok_or_else(|| {
             Error::new(Kind::Refused, format!("cannot import {what}"))
                 .because("NSS imports no keys of this type from a file")
         })?;
@@ -498,14 +498,6 @@ fn made_name(der: &[u8]) -> Result<String> {
         return Ok("certificate".into());
     }
     Ok(values.join(" - ").chars().take(LONGEST_NICKNAME).collect())
-}
-
-/// Returns the key type of a SubjectPublicKeyInfo.
-fn key_type(spki: &[u8]) -> Option<KeyType> {
-    match x509::spki_key_spec(spki) {
-        Some(KeySpec::MlDsa(set)) => Some(KeyType::MlDsa(set)),
-        _ => x509::spki_key_type(spki),
-    }
 }
 
 /// Checks by a signature that a private key matches a public key.

@@ -18,6 +18,7 @@ use super::connection::{Config, Connection};
 use super::dogtag::records::{Lookup, Records, State};
 use super::session::{Needs, Session, in_signer_database};
 use super::{signer, verify_response};
+use crate::algorithm::Digests;
 use crate::asn1::Number;
 use crate::asn1::name::dn_string;
 use crate::client::passwords::Passwords;
@@ -372,7 +373,7 @@ impl Job<'_> {
             passphrase,
             comment: self.spec.comment.clone(),
         };
-        revocation_request(revocation, signer.as_ref(), true, database)
+        revocation_request(revocation, signer.as_ref(), true, Digests::ByStrength, database)
     }
 
     /// Releases through the agent's REST interface; the CA's record afterwards decides on the

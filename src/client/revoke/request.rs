@@ -2,7 +2,7 @@
 
 use crate::asn1::Number;
 
-use crate::algorithm::Crypto;
+use crate::algorithm::{Crypto, Digests};
 use crate::client::session::Identity;
 use crate::cmc::control::{Control, Revocation};
 use crate::cmc::message::{CmcSpec, Message, Signatory, build};
@@ -18,6 +18,7 @@ pub fn revocation_request(
     revocation: Revocation,
     signer: Option<&Identity>,
     transaction: bool,
+    digests: Digests,
     crypto: &dyn Crypto,
 ) -> Result<Message> {
     let nonce = crypto.random(16)?;
@@ -25,6 +26,7 @@ pub fn revocation_request(
     let spec = CmcSpec {
         controls: vec![Control::SenderNonce(nonce), Control::Revoke(Box::new(revocation))],
         transaction_id: transaction.then(id).transpose()?,
+        digests,
         ..CmcSpec::default()
     };
     let signatory = signer.map_or(Signatory::Nobody, Signatory::from);

@@ -3,7 +3,9 @@
 
 use super::tokens::TokenEntry;
 use super::{Store, StoreSpec};
-use crate::algorithm::{Crypto, Curve, Digest, KeySpec, KeyType, ParameterSet, Scheme, Signer};
+use crate::algorithm::{
+    Crypto, Curve, Digest, KemSet, KeySpec, KeyType, ParameterSet, Scheme, Signer,
+};
 use crate::asn1::certificate::algorithm;
 use crate::asn1::{encode, x509};
 use crate::client::archive::mechanisms;
@@ -49,7 +51,7 @@ pub struct TokenChecked {
 }
 
 /// The keys to test with.
-const KEYS: [KeySpec; 8] = [
+const KEYS: [KeySpec; 11] = [
     KeySpec::Rsa(2048),
     KeySpec::Rsa(3072),
     KeySpec::Ec(Curve::P256),
@@ -58,6 +60,9 @@ const KEYS: [KeySpec; 8] = [
     KeySpec::MlDsa(ParameterSet::MlDsa44),
     KeySpec::MlDsa(ParameterSet::MlDsa65),
     KeySpec::MlDsa(ParameterSet::MlDsa87),
+    KeySpec::MlKem(KemSet::MlKem512),
+    KeySpec::MlKem(KemSet::MlKem768),
+    KeySpec::MlKem(KemSet::MlKem1024),
 ];
 
 const DIGESTS: [Digest; 3] = [Digest::Sha256, Digest::Sha384, Digest::Sha512];
@@ -201,5 +206,6 @@ fn schemes(spec: KeySpec) -> Vec<Scheme> {
         KeySpec::MlDsa(set) => {
             Scheme::for_key(KeyType::MlDsa(set), Digest::Sha256).into_iter().collect()
         }
+        KeySpec::MlKem(_) => Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dogtag_tools::cfg_file::{Dialect, Settings};
 use crate::streams::Streams;
+use nss_cmc::algorithm::Digests;
 use nss_cmc::client::find_key::request_key;
 use nss_cmc::client::input::{self, parsed};
 use nss_cmc::client::output::{self, Mode};
@@ -173,7 +174,8 @@ fn second_trip(settings: &Settings, streams: &mut Streams<'_>) -> Result<()> {
     streams.say(format!("processEncryptedPopResponse: requestID: {}", challenge.request_id()));
     let first = if settings.flag("oaep") { KeyTransport::OaepSha256 } else { KeyTransport::Pkcs1 };
     let signatory = Signatory::from(&identity);
-    let message = pop::answer(&challenge, &key, first, signatory, &[], &opened.0.database)
+    let (digests, crypto) = (Digests::Sha256, &opened.0.database);
+    let message = pop::answer(&challenge, &key, first, signatory, &[], digests, crypto)
         .inspect_err(|_| {
             streams
                 .say("constructDecryptedPopRequest: Oops! witness failed to verify.  Must abort!");

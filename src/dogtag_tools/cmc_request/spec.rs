@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::keys::required_secret;
 use crate::dogtag_tools::cfg_file::Settings;
-use nss_cmc::algorithm::Crypto;
+use nss_cmc::algorithm::{Crypto, Digests};
 use nss_cmc::client::csr;
 use nss_cmc::cmc::control::LraPopWitness;
 use nss_cmc::cmc::control::{CertificateId, Control, Revocation};
@@ -175,7 +175,7 @@ pub fn revocation(
         passphrase,
         comment: settings.non_empty("revRequest.comment").map(str::to_owned),
     })));
-    Ok(CmcSpec { controls, ..CmcSpec::default() })
+    Ok(CmcSpec { controls, digests: Digests::Sha256, ..CmcSpec::default() })
 }
 
 /// Returns an enrollment.
@@ -187,8 +187,8 @@ pub fn enrolment(
     requests: Vec<Request>,
     crypto: &dyn Crypto,
 ) -> Result<CmcSpec> {
-    let mut spec =
-        CmcSpec { controls: controls(settings, crypto)?, requests, ..CmcSpec::default() };
+    let (controls, digests) = (controls(settings, crypto)?, Digests::Sha256);
+    let mut spec = CmcSpec { controls, requests, digests, ..CmcSpec::default() };
     let algorithms = |hash: &str, mac: &str| {
         WitnessAlgorithms::parse(settings.non_empty(hash), settings.non_empty(mac))
     };

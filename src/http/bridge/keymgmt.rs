@@ -34,8 +34,8 @@ macro_rules! functions {
     ]) };
 }
 
-/// RSA keys; the signature algorithm has the same name.
-pub(super) static RSA: Table<Dispatch, 10> = functions!();
+/// RSA and ML-DSA keys; the signature algorithm has the same name.
+pub(super) static SAME_NAME: Table<Dispatch, 10> = functions!();
 
 /// EC keys; the signature algorithm is ECDSA.
 pub(super) static EC: Table<Dispatch, 11> = functions!(function(
@@ -101,12 +101,13 @@ pub(super) const END: sys::OSSL_PARAM = sys::OSSL_PARAM {
 };
 
 unsafe extern "C" fn gettable_params(_provider: *mut c_void) -> *const sys::OSSL_PARAM {
-    static LIST: Table<sys::OSSL_PARAM, 6> = Table([
+    static LIST: Table<sys::OSSL_PARAM, 7> = Table([
         parameter(c"bits", ffi::OSSL_PARAM_INTEGER),
         parameter(c"security-bits", ffi::OSSL_PARAM_INTEGER),
         parameter(c"max-size", ffi::OSSL_PARAM_INTEGER),
         parameter(c"group", ffi::OSSL_PARAM_UTF8_STRING),
         parameter(c"default-digest", ffi::OSSL_PARAM_UTF8_STRING),
+        parameter(c"mandatory-digest", ffi::OSSL_PARAM_UTF8_STRING),
         END,
     ]);
     LIST.0.as_ptr()

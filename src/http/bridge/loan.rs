@@ -9,7 +9,7 @@ use openssl_sys as sys;
 
 use super::ffi::{Pkey, PkeyCtx, last_error};
 use super::provider;
-use crate::algorithm::{KeyType, Signer};
+use crate::algorithm::{KeyType, ParameterSet, Signer};
 use crate::error::{Error, Kind, Result};
 use crate::nss::{Certificate, PrivateKey};
 
@@ -54,8 +54,17 @@ impl Loan {
         let paired = certificate.id().is_some_and(|id| key.id().is_ok_and(|k| k == id));
         let own = if paired { None } else { key.public().and_then(|p| p.spki()).ok() };
         let spki = own.unwrap_or_else(|| certificate.spki().to_vec());
-        let public = Pkey::from_spki(&spki).ok_or_else(|| {
-            Error::new(Kind::Refused, "cannot use the private key for TLS").because(last_error())
+        let public = Pkey::from_spki(&spki).ok_or_else(|| match key.key_type() {
+            set @ KeyType::MlDsa(_) => {
+                Error::new(Kind::Refused, format!("cannot use an {set} key for TLS"))
+                    .because(format!(
+                        "OpenSSL supports it from 3.5 on; this is {}",
+                        super::openssl_version()
+                    ))
+                    .hint("use a certificate with an RSA or EC key")
+            }
+            _ => Error::new(Kind::Refused, "cannot use the private key for TLS")
+                .because(last_error()),
         })?;
         Ok(Rc::new(Loan { key, public, refusal: RefCell::new(None) }))
     }
@@ -66,12 +75,15 @@ impl Loan {
         let name: &CStr = match self.key.key_type() {
             KeyType::Rsa => c"RSA",
             KeyType::Ec => c"EC",
+            KeyType::MlDsa(ParameterSet::MlDsa44) => c"ML-DSA-44",
+            KeyType::MlDsa(ParameterSet::MlDsa65) => c"ML-DSA-65",
+            KeyType::MlDsa(ParameterSet::MlDsa87) => c"ML-DSA-87",
             other => {
                 return Err(Error::new(
                     Kind::Refused,
                     format!("cannot use a key of type {other} for TLS"),
                 )
-                .hint("use a certificate with an RSA or EC key"));
+                .hint("use a certificate with an RSA, EC or ML-DSA key"));
             }
         };
         let failed = || {

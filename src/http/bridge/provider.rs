@@ -71,15 +71,28 @@ const LAST: Algorithm = Algorithm {
     description: std::ptr::null(),
 };
 
-static KEY_MANAGERS: Table<Algorithm, 3> = Table([
-    algorithm(c"RSA:rsaEncryption:1.2.840.113549.1.1.1", keymgmt::RSA.as_ptr()),
+/// The names that OpenSSL 3.5 and later, which know ML-DSA, look for.
+const ML_DSA: [&CStr; 3] = [
+    c"ML-DSA-44:MLDSA44:2.16.840.1.101.3.4.3.17:id-ml-dsa-44",
+    c"ML-DSA-65:MLDSA65:2.16.840.1.101.3.4.3.18:id-ml-dsa-65",
+    c"ML-DSA-87:MLDSA87:2.16.840.1.101.3.4.3.19:id-ml-dsa-87",
+];
+
+static KEY_MANAGERS: Table<Algorithm, 6> = Table([
+    algorithm(c"RSA:rsaEncryption:1.2.840.113549.1.1.1", keymgmt::SAME_NAME.as_ptr()),
     algorithm(c"EC:id-ecPublicKey:1.2.840.10045.2.1", keymgmt::EC.as_ptr()),
+    algorithm(ML_DSA[0], keymgmt::SAME_NAME.as_ptr()),
+    algorithm(ML_DSA[1], keymgmt::SAME_NAME.as_ptr()),
+    algorithm(ML_DSA[2], keymgmt::SAME_NAME.as_ptr()),
     LAST,
 ]);
 
-static SIGNATURES: Table<Algorithm, 3> = Table([
+static SIGNATURES: Table<Algorithm, 6> = Table([
     algorithm(c"RSA:rsaEncryption:1.2.840.113549.1.1.1", signature::FUNCTIONS.as_ptr()),
     algorithm(c"ECDSA", signature::FUNCTIONS.as_ptr()),
+    algorithm(ML_DSA[0], signature::FUNCTIONS.as_ptr()),
+    algorithm(ML_DSA[1], signature::FUNCTIONS.as_ptr()),
+    algorithm(ML_DSA[2], signature::FUNCTIONS.as_ptr()),
     LAST,
 ]);
 
@@ -132,7 +145,7 @@ mod tests {
     #[test]
     fn nobody_else_meets_the_provider() {
         let own = library().unwrap();
-        for name in [c"RSA", c"ECDSA"] {
+        for name in [c"RSA", c"ECDSA", c"ML-DSA-65", c"id-ml-dsa-87"] {
             assert!(fetched(own, name));
             assert!(!fetched(std::ptr::null_mut(), name));
         }

@@ -50,6 +50,10 @@ pub(super) static FUNCTIONS: Table<Dispatch, 7> = Table([
 
 impl Context {
     fn scheme(&self, key: KeyType) -> Option<Scheme> {
+        // TLS has no digest of its own beside ML-DSA.
+        if let KeyType::MlDsa(set) = key {
+            return self.digest.is_none().then_some(Scheme::MlDsa(set));
+        }
         let digest = self.digest?;
         match (key, self.padding) {
             (KeyType::Ec, _) => Some(Scheme::Ecdsa(digest)),
@@ -177,7 +181,9 @@ unsafe extern "C" fn init(
         }
         // SAFETY: OpenSSL passes null or a list that ends with a null key (provider-signature(7)).
         let taken = unsafe { context.set(params) };
-        c_int::from(context.loan.is_some() && context.digest.is_some() && taken.is_some())
+        let key = context.loan.as_ref().map(|loan| loan.key.key_type());
+        let scheme = key.and_then(|key| context.scheme(key));
+        c_int::from(scheme.is_some() && taken.is_some())
     })
 }
 

@@ -184,7 +184,10 @@ pub(super) fn pkcs10(key: &Key) -> Request {
         extensions: &[id],
         attributes: vec![],
     };
-    Request::from_pkcs10(&x509::certification_request(parts, key).unwrap()).unwrap()
+    Request::from_pkcs10(
+        &x509::certification_request(parts, key, crate::algorithm::Digests::ByStrength).unwrap(),
+    )
+    .unwrap()
 }
 
 /// Returns a request with its own key as signer.
