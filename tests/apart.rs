@@ -5,7 +5,7 @@
 mod common;
 
 use common::stand_in::{StandIn, ec_folder, program};
-use common::{Folder, Said, tool};
+use common::{Folder, Said, accepted_by_dogtag, tool};
 
 const LABEL: &str = "unfinished request for www";
 const JSON: [&str; 2] = ["--output", "json"];
@@ -22,7 +22,11 @@ fn build(f: &Folder, name: &str, more: &[&str]) -> Said {
         args.extend(["--signer", "agent"]);
     }
     args.extend(more);
-    f.nss_cmc(&args)
+    let said = f.nss_cmc(&args);
+    if said.code == 0 {
+        accepted_by_dogtag(&f.read(&out), &[]);
+    }
+    said
 }
 
 /// Sends a message from the second database, which has no key of it.

@@ -8,7 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use common::der::pem;
-use common::{Folder, PASSWORD, Said, run, tool};
+use common::{Folder, PASSWORD, Said, accepted_by_dogtag, run, tool};
+use nss_cmc::inspect::judge::Rule;
 
 /// Makes a folder with a database that has an agent's certificate.
 fn ready(key: &[&str]) -> Folder {
@@ -31,6 +32,8 @@ fn revoke(f: &Folder, args: &[&str]) -> Said {
 /// Verifies the signature with openssl; returns the PKIData as openssl prints it.
 #[track_caller]
 fn verified(f: &Folder, file: &str) -> String {
+    // With -p the agent's message has a passphrase, as Java's has.
+    accepted_by_dogtag(&f.read(file), &[Rule::PassphraseSigned]);
     let cms = ["cms", "-verify", "-noverify", "-inform", "DER", "-binary", "-out", "pki", "-in"];
     tool("openssl", f.path(), &[&cms[..], &[file]].concat());
     tool("openssl", f.path(), &["asn1parse", "-inform", "DER", "-in", "pki"])

@@ -4,8 +4,8 @@
 
 mod common;
 
-use common::Folder;
 use common::dogtag::{client_file, folder, in_chroot};
+use common::{Folder, accepted_by_dogtag};
 
 const JARS: &str = "/usr/share/java/bcpkix.jar:/usr/share/java/bcprov.jar";
 const DATABASE: [&str; 4] = ["-d", "db", "--password-file", "pw"];
@@ -67,6 +67,9 @@ fn it_reads_every_kind_of_message() {
     }
     let names = ["rsa", "ec", "archive", "shared", "linked", "revoke-secret", "revoke-agent"];
     let files = names.map(|name| format!("{name}.bin"));
+    for file in &files {
+        accepted_by_dogtag(&f.read(file), &[]);
+    }
     let args: Vec<&str> = std::iter::once("read").chain(files.iter().map(String::as_str)).collect();
     let Some(said) = bouncy_castle(&f, &args) else { return };
     for line in [

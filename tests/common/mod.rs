@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
+use nss_cmc::inspect::judge::{Judge, Rule, Severity, judge};
 use nss_cmc::nss::{Access, Database};
 use nss_cmc::secret::Secret;
 
@@ -76,6 +77,19 @@ pub fn nss_cmc<S: AsRef<std::ffi::OsStr>>(dir: &Path, args: &[S]) -> Said {
 #[track_caller]
 pub fn tool<S: AsRef<std::ffi::OsStr>>(program: &str, dir: &Path, args: &[S]) -> String {
     run(Command::new(program).current_dir(dir).args(args)).exits(0).out
+}
+
+/// Fails if Dogtag would refuse a message, by the rules of `cmc show --judge`, but for those in
+/// `asked`.
+#[track_caller]
+pub fn accepted_by_dogtag(message: &[u8], asked: &[Rule]) {
+    let found = judge(&nss_cmc::inspect::read(message).unwrap());
+    let refused = found.into_iter().filter(|finding| {
+        let dogtag = finding.judge == Judge::Dogtag && finding.severity == Severity::Must;
+        dogtag && !asked.contains(&finding.rule)
+    });
+    let refused: Vec<_> = refused.collect();
+    assert!(refused.is_empty(), "{refused:?}");
 }
 
 /// Starts a command while another process holds the lock of the database `db`. When it says that it
