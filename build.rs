@@ -158,6 +158,7 @@ mod regen {
         "certUsageStatusResponder",
         "certUsageAnyCA",
         "certUsageIPsec",
+        "PK11_TypeGeneric",
         "rsaKey",
         "rsaPssKey",
         "ecKey",

@@ -25,8 +25,8 @@ pub type CK_FLAGS = CK_ULONG;
 pub type CK_VOID_PTR = *mut ::core::ffi::c_void;
 pub type CK_SESSION_HANDLE = CK_ULONG;
 pub type CK_OBJECT_HANDLE = CK_ULONG;
-pub type CK_KEY_TYPE = CK_ULONG;
 pub type CK_OBJECT_CLASS = CK_ULONG;
+pub type CK_KEY_TYPE = CK_ULONG;
 pub type CK_ATTRIBUTE_TYPE = CK_ULONG;
 pub type CK_MECHANISM_TYPE = CK_ULONG;
 pub type CK_RV = CK_ULONG;
@@ -42,9 +42,6 @@ pub type CK_NSS_GetFIPSStatus = ::core::option::Option<
 >;
 pub type SECMODModule = SECMODModuleStr;
 pub type PK11SlotInfo = PK11SlotInfoStr;
-pub type PK11GenericObject = PK11GenericObjectStr;
-pub type PK11ObjectType = ::core::ffi::c_uint;
-pub const PK11_TypeGeneric: PK11ObjectType = 0;
 pub type PK11PreSlotInfo = NSSUTILPreSlotInfoStr;
 pub type PK11SymKey = PK11SymKeyStr;
 pub type PK11Context = PK11ContextStr;
@@ -52,7 +49,9 @@ pub type PK11SlotList = PK11SlotListStr;
 pub type PK11SlotListElement = PK11SlotListElementStr;
 pub type PK11RSAGenParams = PK11RSAGenParamsStr;
 pub type SECMODModuleID = ::core::ffi::c_ulong;
+pub type PK11GenericObject = PK11GenericObjectStr;
 pub type PK11AttrFlags = PRUint32;
+pub type PK11ObjectType = ::core::ffi::c_uint;
 pub type PRCList = PRCListStr;
 pub type KeyType = ::core::ffi::c_uint;
 pub type SECKEYPublicKey = SECKEYPublicKeyStr;
@@ -185,11 +184,6 @@ pub struct PRLock {
 }
 #[repr(C)]
 #[derive(Debug)]
-pub struct PK11GenericObjectStr {
-    _unused: [u8; 0],
-}
-#[repr(C)]
-#[derive(Debug)]
 pub struct PK11SlotInfoStr {
     _unused: [u8; 0],
 }
@@ -206,6 +200,11 @@ pub struct PK11SymKeyStr {
 #[repr(C)]
 #[derive(Debug)]
 pub struct PK11ContextStr {
+    _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct PK11GenericObjectStr {
     _unused: [u8; 0],
 }
 #[repr(C)]
@@ -949,6 +948,7 @@ const _: () = {
         "Offset of field: PK11RSAGenParamsStr::pe",
     ][::core::mem::offset_of!(PK11RSAGenParamsStr, pe) - 8usize];
 };
+pub const PK11_TypeGeneric: PK11ObjectType = 0;
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of PRCListStr"][::core::mem::size_of::<PRCListStr>() - 16usize];
@@ -2366,22 +2366,24 @@ unsafe extern "C" {
         param: *mut *mut SECItem,
         pwd: *mut SECItem,
     ) -> CK_MECHANISM_TYPE;
-    pub fn PK11_FindRawCertsWithSubject(
-        slot: *mut PK11SlotInfo,
-        derSubject: *mut SECItem,
-        results: *mut *mut CERTCertificateList,
-    ) -> SECStatus;
     pub fn PK11_FindGenericObjects(
         slot: *mut PK11SlotInfo,
         objClass: CK_OBJECT_CLASS,
     ) -> *mut PK11GenericObject;
-    pub fn PK11_GetNextGenericObject(object: *mut PK11GenericObject) -> *mut PK11GenericObject;
+    pub fn PK11_GetNextGenericObject(
+        object: *mut PK11GenericObject,
+    ) -> *mut PK11GenericObject;
     pub fn PK11_DestroyGenericObjects(object: *mut PK11GenericObject) -> SECStatus;
     pub fn PK11_ReadRawAttribute(
         type_: PK11ObjectType,
         object: *mut ::core::ffi::c_void,
         attr: CK_ATTRIBUTE_TYPE,
         item: *mut SECItem,
+    ) -> SECStatus;
+    pub fn PK11_FindRawCertsWithSubject(
+        slot: *mut PK11SlotInfo,
+        derSubject: *mut SECItem,
+        results: *mut *mut CERTCertificateList,
     ) -> SECStatus;
     pub fn PK11_GetLowLevelKeyIDForCert(
         slot: *mut PK11SlotInfo,
