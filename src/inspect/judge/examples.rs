@@ -1,12 +1,12 @@
 //! Messages for the tests of the rules: recorded ones, changed ones, and ones of our own.
 
-use rasn::types::{Any, OctetString, Oid};
+use rasn::types::Oid;
 use rasn_cms::AlgorithmIdentifier;
 
 use super::*;
 use crate::asn1::cmc::{PkiData, PkiResponse, TaggedAttribute, TaggedRequest};
-use crate::asn1::cms::{ContentInfo, SignedData, SignerIdentifier, SignerInfo};
-use crate::asn1::crmf::{CertReqMsg, CertRequest, ProofOfPossession};
+use crate::asn1::cms::{ContentInfo, SignedData, SignerInfo};
+use crate::asn1::crmf::{CertReqMsg, CertRequest};
 use crate::asn1::{Number, any, decode, encode, name, oid, tlv, x509};
 use crate::cmc::control::{CertificateId, Control, Revocation};
 use crate::cmc::fixture::{Key, OpenSsl};
@@ -14,7 +14,7 @@ use crate::cmc::message::{CmcSpec, Signatory, build};
 use crate::cmc::proof::WitnessAlgorithms;
 use crate::cmc::request::Request;
 use crate::cmc::revocation_reason::CrlReason;
-use crate::inspect::{Form, read};
+use crate::inspect::read;
 use crate::secret::Secret;
 
 pub(super) fn vector(name: &str) -> Vec<u8> {

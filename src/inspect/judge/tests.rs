@@ -2,22 +2,16 @@
 //! objections to recorded messages; none to what this program builds.
 
 use rasn::types::{Any, OctetString, Oid};
-use rasn_cms::AlgorithmIdentifier;
 
 use super::examples::*;
 use super::*;
-use crate::asn1::cmc::{PkiData, PkiResponse, TaggedAttribute, TaggedRequest};
-use crate::asn1::cms::{ContentInfo, SignedData, SignerIdentifier, SignerInfo};
-use crate::asn1::crmf::{CertReqMsg, CertRequest, ProofOfPossession};
-use crate::asn1::{Number, any, decode, encode, name, oid, tlv, x509};
-use crate::cmc::control::{CertificateId, Control, Revocation};
+use crate::asn1::cms::{ContentInfo, SignedData, SignerIdentifier};
+use crate::asn1::crmf::ProofOfPossession;
+use crate::asn1::{Number, any, decode, encode, name, oid, tlv};
+use crate::cmc::control::Control;
 use crate::cmc::fixture::{Key, OpenSsl};
-use crate::cmc::message::{CmcSpec, Signatory, build};
-use crate::cmc::proof::WitnessAlgorithms;
-use crate::cmc::request::Request;
-use crate::cmc::revocation_reason::CrlReason;
+use crate::cmc::message::CmcSpec;
 use crate::inspect::{Form, read};
-use crate::secret::Secret;
 
 fn outer_cases() -> Vec<(Rule, Vec<u8>)> {
     let key = Key::ec();
