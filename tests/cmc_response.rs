@@ -232,3 +232,43 @@ fn show_says_what_verification_found() {
     show(&trusting, &request, &["--verify"]).exits(2);
     show(&trusting, &request, &[]).exits(0);
 }
+
+/// Returns major and minor number of the running NSS.
+fn nss() -> (u32, u32) {
+    let version = nss_cmc::nss::version();
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+#[test]
+fn a_response_signed_with_ml_dsa_is_verified_or_the_old_nss_is_named() {
+    let f = Folder::new();
+    let good = vector("09-mldsa-ca");
+    f.write("good", &good);
+    let read = ["-d", "db", "-i", "good", "-o", "chain"];
+    if nss() < (3, 118) {
+        let said = cmc_response(f.path(), &read).exits(1);
+        let why = format!(
+            "ERROR: cannot verify the response: cannot verify an ML-DSA-65 signature: NSS supports it \
+             from 3.118 on; this is {}",
+            nss_cmc::nss::version()
+        );
+        assert!(said.err.contains(&why), "{}", said.err);
+        assert!(said.err.contains("hint: use a host with NSS 3.118 or later"), "{}", said.err);
+        assert!(!f.file("chain").exists());
+        let args = ["cmc", "show", "good", "-d", "db", "--output", "json"];
+        let shown = f.nss_cmc(&args).exits(0).json()["result"]["signature"]["result"].clone();
+        assert_eq!(shown, "not_checked");
+        return;
+    }
+    let ca = vectors().join("mldsa_ca_signing.pem");
+    f.certutil(&["-A", "-n", "ca", "-t", "CT,C,C", "-a", "-f", "pw", "-i", ca.to_str().unwrap()]);
+    let said = cmc_response(f.path(), &read).exits(0);
+    assert_eq!(said.err, "the signature is valid and the signer is trusted\n");
+    let mut bad = good;
+    *bad.last_mut().unwrap() ^= 1;
+    f.write("bad", &bad);
+    let said = cmc_response(f.path(), &["-d", "db", "-i", "bad", "-o", "other"]).exits(1);
+    assert!(said.err.contains("response signature is invalid"), "{}", said.err);
+    assert!(!f.file("other").exists());
+}

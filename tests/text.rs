@@ -14,12 +14,12 @@ fn vectors() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
 }
 
-/// Returns the flows with a recorded response.
+/// Returns the flows with a recorded text.
 fn flows() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = fs::read_dir(vectors())
         .unwrap()
         .map(|e| e.unwrap().path())
-        .filter(|p| p.join("response.der").exists())
+        .filter(|p| p.join("CMCResponse.out").exists())
         .collect();
     found.sort();
     found

@@ -16,7 +16,7 @@ use crate::streams::Streams;
 use nss_cmc::client::send::{SendSpec, send};
 use nss_cmc::client::show::{ShowSpec, Shown, Verification, show};
 use nss_cmc::client::verify_response::Proof;
-use nss_cmc::error::Result;
+use nss_cmc::error::{Kind, Result};
 use nss_cmc::inspect;
 use nss_cmc::inspect::judge::judge;
 use nss_cmc::text::printable;
@@ -277,6 +277,9 @@ fn verified(
         SignatureCheck::Unsigned => ("unsigned", "none, the message is not signed", None),
         SignatureCheck::NotTrusted(e) => {
             ("not_trusted", "signer not trusted by the database", Some(e.to_string()))
+        }
+        SignatureCheck::Bad(e) if e.kind() == Kind::Refused => {
+            ("not_checked", "not checked", Some(e.to_string()))
         }
         SignatureCheck::Bad(e) => ("bad", "invalid", Some(e.to_string())),
     };

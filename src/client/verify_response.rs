@@ -68,6 +68,11 @@ pub fn accept(database: &Database, check: SignatureCheck, allow_unsigned: bool) 
                 .because(f)
                 .hint(format!("trust the CA: {}", trust_command(database.name()))))
         }
+        SignatureCheck::Bad(f) if f.kind() == Kind::Refused => {
+            let hint = f.hint_text().map(str::to_owned);
+            let error = bad("cannot verify the response").because(f);
+            Err(hint.into_iter().fold(error, Error::hint))
+        }
         SignatureCheck::Bad(f) => Err(bad("response signature is invalid")
             .because(f)
             .hint("the response was changed in transit, or another CA signed it")),

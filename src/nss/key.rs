@@ -329,12 +329,36 @@ impl PrivateKey {
     }
 }
 
-/// Returns the error for a token without ML-DSA or ML-KEM, which `what` names. NSS's own token has
-/// both, with their certificates, since 3.118.
+/// Returns the error for a token without ML-DSA or ML-KEM, which `what` names.
 pub(super) fn no_lattice(what: &str, token: &str) -> Error {
     Error::new(Kind::Refused, format!("token {token:?} does not support {what}"))
-        .because(format!("NSS supports it from 3.118 on; this is {}", super::version()))
+        .because(too_old())
         .hint("use --key-type rsa:BITS or ec:CURVE, or a newer NSS")
+}
+
+/// NSS has ML-DSA and ML-KEM keys, with their signatures and certificates, since 3.118.
+fn too_old() -> String {
+    format!("NSS supports it from 3.118 on; this is {}", super::version())
+}
+
+impl Database {
+    /// Checks that NSS can verify signatures of an algorithm (content octets of its OBJECT
+    /// IDENTIFIER): of ML-DSA it can't before 3.118, and would call the key unsupported.
+    ///
+    /// # Errors
+    /// [`Kind::Refused`].
+    pub fn can_verify(&self, algorithm: &[u8]) -> Result<()> {
+        let set = ParameterSet::ALL.into_iter().find(|set| set.oid_octets() == algorithm);
+        match set {
+            Some(set) if ml_dsa_tag(set).is_none() => {
+                let name = KeyType::MlDsa(set);
+                Err(Error::new(Kind::Refused, format!("cannot verify an {name} signature"))
+                    .because(too_old())
+                    .hint("use a host with NSS 3.118 or later"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Returns CKP_ML_DSA_44, _65 or _87 (PKCS #11 3.2).

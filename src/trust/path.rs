@@ -170,7 +170,7 @@ impl<'a> Paths<'a> {
     /// Verifies that `issuer`'s key signed `certificate` (RFC 5280 §4.1.1.3).
     ///
     /// # Errors
-    /// [`Kind::Untrusted`].
+    /// [`Kind::Untrusted`]; [`Kind::Refused`] when NSS is too old for the algorithm.
     pub(super) fn link(
         &self,
         certificate: &Certificate<'_>,
@@ -183,6 +183,7 @@ impl<'a> Paths<'a> {
             parameters: certificate.parameters,
             value: certificate.signature,
         };
+        self.database.can_verify(certificate.algorithm)?;
         self.database.verify_signature(issuer.fields.spki, &signature).map_err(|fault| {
             let who = who(certificate);
             untrusted(format!("certificate of {who} is not signed by {}", self::who(issuer)))

@@ -130,7 +130,8 @@ impl Statement {
     /// Finds the signer; the inner result says whether that signer may sign for the CA.
     ///
     /// # Errors
-    /// [`Kind::BadReply`] when no certificate matches the signature.
+    /// [`Kind::BadReply`] when no certificate matches the signature, [`Kind::Refused`] when NSS is too
+    /// old for its algorithm.
     fn signer(
         &self,
         database: &Database,
@@ -148,6 +149,7 @@ impl Statement {
         let (id, parameters) = algorithm(&self.algorithm).ok_or_else(no_response)?;
         let signature =
             Signature { data: &self.attributes, algorithm: id, parameters, value: &self.signature };
+        database.can_verify(id)?;
         let mut wrong = Error::new(Kind::BadReply, "certificate of the signer not found");
         let mut untrusted = None;
         for der in &named {

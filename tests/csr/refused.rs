@@ -28,13 +28,18 @@ fn bad_input_is_told_before_a_key_is_made() {
     for (args, message) in [
         (vec!["-n", "CN"], dn),
         (vec!["-n", "CN=a", "-a", "ec", "-c", "nistk163"], curves),
-        (vec!["-n", "CN=a", "-a", "dsa"], "Invalid algorithm: dsa: use rsa, ec or mldsa"),
+        (vec!["-n", "CN=a", "-a", "dsa"], "Invalid algorithm: dsa: use rsa, ec, mldsa or"),
         (
             vec!["-n", "CN=a", "-a", "mldsa", "-l", "99"],
             "Invalid ML-DSA strength: 99: use 44, 65 or",
         ),
-        (vec!["-n", "CN=a", "-a", "mlkem"], "Invalid algorithm: mlkem: use rsa, ec or mldsa (if"),
-        (vec!["-n", "CN=a", "-a", "RSA"], "Invalid algorithm: RSA: use rsa, ec or mldsa (if NSS"),
+        (vec!["-n", "CN=a", "-a", "mlkem", "-l", "65"], "Invalid ML-KEM strength: 65: use 512,"),
+        (
+            vec!["-n", "CN=a", "-a", "mlkem", "-q", "POP_SUCCESS"],
+            "ML-KEM does not support signature-based POP",
+        ),
+        (vec!["-n", "CN=a", "-a", "mlkem", "-c", "nistp256"], "Illegal parameter for RSA: -c"),
+        (vec!["-n", "CN=a", "-a", "RSA"], "Invalid algorithm: RSA: use rsa, ec, mldsa or mlkem"),
         (vec!["-n", "CN=a", "-a", "ec", "-c", "c2tnb359v1"], curves),
         (vec!["-n", "CN=a", "-a", "ec", "-x", "true"], "cannot sign: it requires -q POP_NONE"),
         (vec!["-n", "CN=a", "-a", "ec", "-e", "0", "-b", "transport.pem"], "is not extractable"),
@@ -76,7 +81,10 @@ fn bad_input_is_told_before_a_key_is_made() {
         (vec!["-n", "CN=a", "-o", "x.req", "-h", "HSM"], token),
         (vec!["-n", "CN=a", "-o", "x.req", "-P", "pw"], "'-p' and '-P' cannot be both specified."),
         (vec!["-n", "CN=a", "-v"], "Illegal input parameters."),
-        (vec!["-n", "CN=a", "-o", "x.req", "-a", "mlkem"], "Invalid algorithm: mlkem: use rsa, ec"),
+        (
+            vec!["-n", "CN=a", "-o", "x.req", "-a", "mlkem"],
+            "cannot make a PKCS #10 request with an mlkem:768 key: ML-KEM keys cannot sign",
+        ),
         (
             vec!["-n", "CN=a", "-o", "x.req", "-a", "ec", "-x", "true"],
             "cannot sign, but a PKCS #10",
