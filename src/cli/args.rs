@@ -1,14 +1,15 @@
 //! Arguments several commands share, so that they mean the same everywhere.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 
 use super::request::given;
-use nss_cmc::client::connection::Config;
-use nss_cmc::client::connection::Encoding;
+use nss_cmc::client::connection::{Config, Encoding, Login, est_url};
 use nss_cmc::client::dogtag::ca_url;
 use nss_cmc::client::enroll::Shared;
 use nss_cmc::client::ocsp::OcspConfig;
@@ -419,6 +420,9 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "URL")]
     pub ca: String,
 
+    #[command(flatten)]
+    pub est: EstArgs,
+
     /// Encoding of requests to an EST server, `der` or `base64`. Default: DER, and base64 if the
     /// server cannot read DER
     #[arg(long, value_name = "ENCODING")]
@@ -455,7 +459,99 @@ impl ConnectArgs {
     /// As [`ca_url`]; [`Kind::Usage`] for a proxy URL with user or password, which other users of
     /// the machine could read in argv; the error doesn't repeat the URL.
     pub fn config(&self) -> Result<Config> {
-        Ok(Config { est_encoding: self.est_encoding, ..self.reach.config(&self.ca)? })
+        let config = Config { est_encoding: self.est_encoding, ..self.reach.config(&self.ca)? };
+        self.est.applied(config)
+    }
+}
+
+/// Options for an EST server (RFC 7030).
+#[derive(Args, Default)]
+#[command(next_help_heading = "CA")]
+pub struct EstArgs {
+    /// Use the EST server at --ca https://host:port: its path is /.well-known/est, with the label, if
+    /// one is given
+    #[arg(long, value_name = "LABEL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "")]
+    pub est: Option<String>,
+
+    #[command(flatten)]
+    pub login: EstLoginArgs,
+}
+
+impl EstArgs {
+    /// Returns the settings of the connection with those of the EST server.
+    ///
+    /// # Errors
+    /// As [`est_url`]; [`Kind::Usage`] for a user of another server; those of the password's source.
+    pub fn applied(&self, config: Config) -> Result<Config> {
+        let ca = match &self.est {
+            Some(label) => est_url(&config.ca, label)?,
+            None => config.ca,
+        };
+        let login = self.login.read()?;
+        if login.is_some() && est_url(&ca, "").ok().as_ref() != Some(&ca) {
+            return Err(Error::new(Kind::Usage, "--est-user is for EST servers only")
+                .hint("add --est, or leave out --est-user"));
+        }
+        Ok(Config { ca, login, ..config })
+    }
+}
+
+/// Options for a user and password at an EST server.
+#[derive(Args, Default)]
+pub struct EstLoginArgs {
+    /// User at the EST server (HTTP Basic), besides the client certificate or instead of one. The
+    /// password is sent only over TLS, to a server that the database trusts
+    #[arg(long, value_name = "NAME")]
+    pub est_user: Option<String>,
+
+    /// File with the EST password in its first line; `-` is standard input. Default: the terminal
+    #[arg(long, value_name = "FILE", requires = "est_user")]
+    pub est_password_file: Option<PathBuf>,
+
+    /// File descriptor with the EST password
+    #[arg(long, value_name = "N", requires = "est_user", conflicts_with = "est_password_file")]
+    pub est_password_fd: Option<i32>,
+
+    /// Environment variable with the EST password
+    #[arg(long, value_name = "VAR", requires = "est_user",
+          conflicts_with_all = ["est_password_file", "est_password_fd"])]
+    pub est_password_env: Option<String>,
+
+    #[arg(skip = given().est_password)]
+    in_request: Option<Rc<Secret>>,
+
+    #[arg(skip)]
+    known: OnceCell<Arc<Login>>,
+}
+
+impl EstLoginArgs {
+    /// Returns user and password; the password is read once.
+    fn read(&self) -> Result<Option<Arc<Login>>> {
+        let Some(user) = &self.est_user else { return Ok(None) };
+        if let Some(login) = self.known.get() {
+            return Ok(Some(login.clone()));
+        }
+        // RFC 7617 §2.
+        if user.contains(|c: char| c == ':' || c.is_control()) {
+            return Err(Error::new(Kind::Usage, format!("invalid --est-user {user:?}"))
+                .because("it contains a colon or a control character"));
+        }
+        let source = if let Some(n) = self.est_password_fd {
+            Source::Fd(n)
+        } else if let Some(name) = &self.est_password_env {
+            Source::Env(name.clone())
+        } else if let Some(file) = &self.est_password_file {
+            Source::File(file.clone())
+        } else {
+            Source::Prompt
+        };
+        let password = match &self.in_request {
+            Some(secret) => secret.duplicate(),
+            None => source.read_shared("EST password")?,
+        };
+        let login = Arc::new(Login { user: user.clone(), password });
+        Ok(Some(self.known.get_or_init(|| login).clone()))
     }
 }
 

@@ -10,8 +10,10 @@ use super::enroll_args::{ExpectedArgs, KEY, OUTPUT, RENEWAL, Remove, RequestArgs
 use super::enroll_report as report;
 use crate::cli::report::Report;
 use nss_cmc::algorithm::KeySpec;
+use nss_cmc::client::connection::Config;
 use nss_cmc::client::doctor::DoctorSpec;
 use nss_cmc::client::enroll::{DEFAULT_KEY, EnrollSpec, Event, Order, check, enroll};
+use nss_cmc::client::passwords::others_read;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Trust;
 
@@ -36,8 +38,11 @@ Examples:
 
   A certificate from an EST server, the result as JSON:
     nss-cmc enroll -d db --password-file pin.txt --signer alice --output json \\
-      --ca https://est.example.com/.well-known/est/fullcmc --key-type ec:nistp256 \\
-      --subject CN=alice --nickname alice-2";
+      --ca https://est.example.com --est --key-type ec:nistp256 --subject CN=alice --nickname alice-2
+
+  A device's first certificate from an EST server, with user and password:
+    nss-cmc enroll -d db --password-file pin.txt --ca https://est.example.com --est --simple \\
+      --est-user device7 --est-password-file est.txt --subject CN=device7 --nickname device7";
 
 /// Arguments of `enroll`.
 #[derive(Args)]
@@ -48,6 +53,13 @@ pub struct EnrollArgs {
 
     #[command(flatten)]
     ca: CaArgs,
+
+    /// Send the PKCS #10 request alone to an EST server, which needs no CMC: to /simplereenroll if the
+    /// signer's certificate, which authenticates the TLS client, has the subject and the alternative
+    /// names of the request, else to /simpleenroll
+    #[arg(long, conflicts_with_all = ["identification", "encryption_only", "archive_to"])]
+    #[arg(help_heading = "CA", group = "who")]
+    simple: bool,
 
     #[command(flatten)]
     request: RequestArgs,
@@ -138,9 +150,16 @@ impl EnrollArgs {
         self.chain_out.as_deref()
     }
 
+    fn config(&self) -> Result<Config> {
+        Ok(Config { simple: self.simple, ..self.ca.config()? })
+    }
+
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        self.request.warnings(&self.database)
+        let est_password = self.ca.connect.est.login.est_password_file.as_deref();
+        let mut said = self.request.warnings(&self.database);
+        said.extend(est_password.and_then(others_read));
+        said
     }
 
     /// Returns what is about the certificate, for `bulk`.
@@ -148,7 +167,7 @@ impl EnrollArgs {
     /// # Errors
     /// [`Kind::Usage`].
     pub fn order(self) -> Result<Order> {
-        self.ca.config()?.submit_url()?;
+        self.config()?.submit_url()?;
         self.expected.check()?;
         self.request.check_names()?;
         Ok(Order {
@@ -171,7 +190,7 @@ impl EnrollArgs {
     /// # Errors
     /// [`Kind::Usage`].
     pub fn doctor_spec(self) -> Result<DoctorSpec> {
-        let connection = self.ca.config()?;
+        let connection = self.config()?;
         connection.submit_url()?;
         self.request.check_subject()?;
         Ok(DoctorSpec {
@@ -200,7 +219,7 @@ pub fn trust(text: &str) -> std::result::Result<Trust, String> {
 /// As [`enroll`].
 pub fn run(args: EnrollArgs, tell: &mut dyn FnMut(&str)) -> Result<Report> {
     // A missing profile is reported before the database is opened.
-    let connection = args.ca.config()?;
+    let connection = args.config()?;
     connection.submit_url()?;
     args.expected.check()?;
     let requester = args.request.checked()?;

@@ -32,7 +32,7 @@ pub const RENEWAL: &str = "Renewal";
 #[derive(Args)]
 #[command(
     group(ArgGroup::new("what").required(true).args(["subject", "csr"])),
-    group(ArgGroup::new("who").required(true).args(["signer", "identification"]))
+    group(ArgGroup::new("who").required(true).multiple(true).args(["signer", "identification"]))
 )]
 pub struct RequestArgs {
     /// Nickname of the agent's (or user's) certificate that signs the request and authenticates the
@@ -176,6 +176,7 @@ impl RequestArgs {
     pub fn applicant(&self) -> Applicant {
         match &self.signer {
             Some(nickname) => Applicant::Certificate(nickname.clone()),
+            None if self.identification.is_none() => Applicant::Login,
             None => {
                 let given = self.shared_secret.is_given();
                 Applicant::SharedSecret(given.then(|| self.requester().map(drop)))
@@ -185,7 +186,11 @@ impl RequestArgs {
 
     fn requester(&self) -> Result<Requester> {
         let Some(identification) = &self.identification else {
-            return Ok(Requester::Certificate(self.signer.clone().unwrap_or_default()));
+            return Ok(match &self.signer {
+                Some(signer) => Requester::Certificate(signer.clone()),
+                // The group of these options requires one.
+                None => Requester::Login,
+            });
         };
         let shared = &self.shared_secret;
         shared

@@ -191,6 +191,7 @@ fn certified(
         trust_kept: issued.kept_trust.as_ref().map(|trust| trust.as_str().to_owned()),
         subject_replaced: issued.replaced_subject.is_some(),
         archived: enrolled.archived,
+        response_signed: !issued.unsigned,
         key: issued.key.as_ref().map(|key| RequestKey {
             key_id: keyid::to_hex(&key.id),
             key_id_signed: keyid::to_dogtag(&key.id),
@@ -201,6 +202,12 @@ fn certified(
     if let Some(nickname) = &enrolled.nickname {
         let beside = if enrolled.has_key { "with its key" } else { "without a key" };
         report = report.line(format!("imported as {nickname:?} {beside} in token {token}"));
+    }
+    if issued.unsigned {
+        report = report.line(
+            "the response was not signed: the certificate is proven by its issuer's signature and its \
+             key, and the server by TLS",
+        );
     }
     if let Some(trust) = &issued.kept_trust {
         report = report.line(format!("kept the trust flags {}", trust.as_str()));

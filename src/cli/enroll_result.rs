@@ -43,6 +43,9 @@ pub struct CertificateIssued {
     pub subject_replaced: bool,
     /// Whether its key is archived in the KRA; null if that is unknown.
     pub archived: Option<bool>,
+    /// Whether the response with it was signed. If not, the certificate is proven by its issuer's
+    /// signature and its key, and the server by TLS.
+    pub response_signed: bool,
     #[serde(flatten)]
     pub key: Option<RequestKey>,
 }

@@ -433,6 +433,10 @@ fn words(arg: &Arg, key: &str, value: OsString, origin: &Origin) -> Result<Optio
             let what = format!("invalid value of {key}: expected true or false");
             return Err(Error::new(Kind::Usage, what).because(origin.to_string()));
         }
+        (_, Some("true" | "yes" | "1")) if request::value_is_optional(arg) => {
+            Some(vec![OsString::new()])
+        }
+        (_, Some("false" | "no" | "0")) if request::value_is_optional(arg) => None,
         _ => Some(vec![value]),
     })
 }

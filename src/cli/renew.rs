@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Filled;
-use super::args::{PasswordArgs, ReachArgs, duration};
+use super::args::{EstArgs, PasswordArgs, ReachArgs, duration};
 use super::enroll::{event_text, trust};
 use super::enroll_args::{ArchiveArgs, Remove};
 use super::report::Report;
@@ -100,6 +100,16 @@ pub struct RenewArgs {
     #[arg(long)]
     #[arg(help_heading = CA)]
     allow_unsigned_response: bool,
+
+    #[command(flatten, next_help_heading = CA)]
+    est: EstArgs,
+
+    /// Send the PKCS #10 request alone to an EST server, which needs no CMC: to /simplereenroll if the
+    /// certificate that authenticates the TLS client has the subject and the alternative names of the
+    /// request, else to /simpleenroll
+    #[arg(long, conflicts_with_all = ["encryption_only", "archive_to"])]
+    #[arg(help_heading = CA)]
+    simple: bool,
 
     /// Encoding of requests to an EST server, `der` or `base64`. Default: DER, and base64 if the
     /// server cannot read DER

@@ -18,12 +18,15 @@ use crate::asn1::summary::summary;
 use crate::cmc::response::{certificates_of, open_signed_data};
 use crate::error::{Error, Kind, Result};
 use crate::http::ServerTrust;
+use crate::http::est::{Operation, certificates_body, is_est, operation_url};
 use crate::nss::{Certificate, Database, Trust};
 use crate::text::hex;
 use crate::trust::Paths;
 
 /// How long to wait until another run releases the database.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(300);
+/// The most certificates of an EST server that are tried as that of its CA.
+const MOST_CERTIFICATES: usize = 20;
 /// The trust flags of a CA that issues server and user certificates.
 const CA_TRUST: &str = "CT,C,C";
 
@@ -95,13 +98,14 @@ pub struct Chain {
     pub vouched: Vouched,
 }
 
-/// Fetches the chain of a CA. With a fingerprint, the chain must contain the certificate that has
+/// Fetches the chain of a CA, from Dogtag's records or from an EST server (`/cacerts`, RFC 7030 §4.1). With a fingerprint, the chain must contain the certificate that has
 /// it, and is cut after that one. Without, the database must trust the server and the chain; if the
 /// server's CA is unknown to it, `ask` gets the last, self-signed certificate and its fingerprint
 /// and returns whether to accept it.
 ///
 /// # Errors
-/// As [`Certificates::subsystem`]; [`Kind::Untrusted`] when the chain doesn't match the fingerprint
+/// As [`Certificates::subsystem`]; [`Kind::Http`] for a reply without CA certificates;
+/// [`Kind::Untrusted`] when the chain doesn't match the fingerprint
 /// or the database's trust, or `ask` denies; those of `ask`.
 pub fn chain(
     database: &Database,
@@ -110,20 +114,24 @@ pub fn chain(
     ask: &mut dyn FnMut(&[u8], Fingerprint) -> Result<bool>,
 ) -> Result<Chain> {
     if let Some(wanted) = fingerprint {
-        let presented = by_signature(database, &fetch(database, config, ServerTrust::Anybody)?)?;
-        return pinned(database, presented, wanted);
+        let presented = fetch(database, config, ServerTrust::Anybody)?;
+        return pinned(database, longest(database, &presented, Some(wanted))?, wanted);
     }
     let unknown = match fetch(database, config, ServerTrust::default()) {
-        Ok(details) => {
-            let mut certificates = vec![details.der.clone()];
-            certificates.extend(Paths::new(database, &bag(&details)).to_trusted(&details.der)?);
+        Ok(presented) => {
+            let Some(own) = longest(database, &presented, None)?.into_iter().next() else {
+                return Err(no_certificates());
+            };
+            let mut certificates = vec![own.clone()];
+            certificates.extend(Paths::new(database, &presented.bag).to_trusted(&own)?);
             check_cas(&certificates)?;
             return Ok(Chain { certificates, vouched: Vouched::Database });
         }
         Err(e) if is_unknown(&e) => e,
         Err(e) => return Err(e),
     };
-    let certificates = by_signature(database, &fetch(database, config, ServerTrust::Anybody)?)?;
+    let presented = fetch(database, config, ServerTrust::Anybody)?;
+    let certificates = longest(database, &presented, None)?;
     let Some(last) = certificates.last() else { return Err(unknown) };
     if !ask(last, Fingerprint::of(database, last)?)? {
         return Err(Error::new(Kind::Untrusted, "the CA's certificate was not confirmed"));
@@ -162,10 +170,32 @@ pub fn transport_certificate(database: &Database, config: &Config) -> Result<Tra
     Ok(TransportCertificate { certificate: details.der, warnings })
 }
 
-fn fetch(database: &Database, config: &Config, server: ServerTrust) -> Result<Details> {
-    let config = Config { server, ..config.clone() };
+/// What a CA presents of itself.
+struct Presented {
+    /// DER of the certificates one of which may be that of the CA.
+    own: Vec<Vec<u8>>,
+    /// DER of all certificates.
+    bag: Vec<Vec<u8>>,
+}
+
+fn fetch(database: &Database, config: &Config, server: ServerTrust) -> Result<Presented> {
+    // A password is not for a server that may be any.
+    let config = Config { server, login: None, ..config.clone() };
     let mut transport = config.transport(Some(database), None)?;
-    Certificates::new(&mut transport, &config.ca).subsystem(Subsystem::Signing)
+    if is_est(&config.ca) {
+        let url = operation_url(&config.ca, Operation::CaCerts);
+        let reply = transport.get(url.as_str(), "application/pkcs7-mime")?;
+        let der = certificates_body(&url, reply)?;
+        let (signed, _) = open_signed_data("the CA's certificates", &der)?;
+        let bag = certificates_of(&signed);
+        return Ok(Presented { own: bag.clone(), bag });
+    }
+    let details = Certificates::new(&mut transport, &config.ca).subsystem(Subsystem::Signing)?;
+    Ok(Presented { bag: bag(&details), own: vec![details.der] })
+}
+
+fn no_certificates() -> Error {
+    Error::new(Kind::Http, "the EST server presents no CA certificate").retry(false)
 }
 
 /// Returns whether a server was refused only because its CA is unknown or not trusted.
@@ -184,12 +214,30 @@ fn bag(details: &Details) -> Vec<Vec<u8>> {
     }
 }
 
-/// Returns the CA's certificate and its issuers (DER), as far as their signatures are valid.
-fn by_signature(database: &Database, details: &Details) -> Result<Vec<Vec<u8>>> {
+/// Returns the CA's certificate and its issuers (DER), as far as their signatures are valid. EST doesn't
+/// say which certificate is the CA's: it is the one with the most issuers, of those whose chain has
+/// the wanted fingerprint, if there are any.
+fn longest(
+    database: &Database,
+    presented: &Presented,
+    wanted: Option<Fingerprint>,
+) -> Result<Vec<Vec<u8>>> {
     let token = database.token("internal")?;
-    let bag = bag(details);
-    let mut certificates = vec![details.der.clone()];
-    certificates.extend(Paths::new(database, &bag).by_signature(&token, &details.der)?);
+    let paths = Paths::new(database, &presented.bag);
+    let mut best: Option<((bool, usize), Vec<Vec<u8>>)> = None;
+    for own in presented.own.iter().take(MOST_CERTIFICATES) {
+        let mut certificates = vec![own.clone()];
+        certificates.extend(paths.by_signature(&token, own)?);
+        let mut is_wanted = false;
+        for der in &certificates {
+            is_wanted |= Some(Fingerprint::of(database, der)?) == wanted;
+        }
+        let rank = (is_wanted, certificates.len());
+        if best.as_ref().is_none_or(|(other, _)| rank > *other) {
+            best = Some((rank, certificates));
+        }
+    }
+    let Some((_, certificates)) = best else { return Err(no_certificates()) };
     check_cas(&certificates)?;
     Ok(certificates)
 }

@@ -1,10 +1,11 @@
 //! The connection to a CA: its settings, and sending messages whose responses are verified before
 //! they are used.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::http::est::Encoding;
-pub use crate::http::{Exchange, Overlooked, Problem, Reply, ServerTrust, Transport};
+pub use crate::http::est::{Encoding, est_url};
+pub use crate::http::{Exchange, Login, Overlooked, Problem, Reply, ServerTrust, Transport};
 
 use super::dogtag::submit_url;
 use super::session::Identity;
@@ -13,6 +14,7 @@ use crate::cmc::request::Sent;
 use crate::cmc::response::{self, Response};
 use crate::error::{Error, Kind, Result};
 use crate::http::endpoint::Endpoint;
+use crate::http::est::is_est;
 use crate::http::{TransportOptions, Url};
 use crate::nss::Database;
 
@@ -32,6 +34,10 @@ pub struct Config {
     pub proxy: Option<String>,
     /// The encoding of requests to an EST server; `None` finds it out.
     pub est_encoding: Option<Encoding>,
+    /// Whether an EST server gets the PKCS #10 request alone (RFC 7030 §4.2), not in a CMC request.
+    pub simple: bool,
+    /// User and password for the server, besides a client certificate or instead of one.
+    pub login: Option<Arc<Login>>,
     /// Whether `http` URLs are allowed, where others on the network can read and change everything.
     pub plain_http: bool,
     /// Whether to accept a response with certificates only, which has no signature.
@@ -51,6 +57,8 @@ impl Config {
             timeout: usual.timeout,
             proxy: usual.proxy,
             est_encoding: None,
+            simple: false,
+            login: None,
             plain_http: usual.plain_http,
             allow_unsigned_response: false,
             server: usual.server,
@@ -60,9 +68,30 @@ impl Config {
     /// Returns the URL that CMC requests are sent to.
     ///
     /// # Errors
-    /// As [`submit_url`].
+    /// As [`submit_url`]; [`Kind::Usage`] for a PKCS #10 request to a server that isn't an EST server.
     pub fn submit_url(&self) -> Result<Url> {
-        submit_url(&self.ca, self.profile.as_deref())
+        Ok(self.endpoint()?.url().clone())
+    }
+
+    /// Returns the endpoint that requests are sent to.
+    fn endpoint(&self) -> Result<Endpoint> {
+        match self.simple {
+            true if is_est(&self.ca) => Ok(Endpoint::simple(&self.ca)),
+            true => {
+                Err(Error::new(Kind::Usage, "only an EST server accepts a request without CMC")
+                    .hint("add --est"))
+            }
+            false => {
+                let url = submit_url(&self.ca, self.profile.as_deref())?;
+                Ok(Endpoint::new(url, self.est_encoding))
+            }
+        }
+    }
+
+    /// Returns whether the server is authenticated: by TLS, under its name, by a CA that the
+    /// database trusts.
+    fn authenticates_server(&self) -> bool {
+        self.ca.is_https() && self.server == ServerTrust::default()
     }
 
     /// Prepares a transport; nothing is sent. The database decides which servers are trusted, and
@@ -76,7 +105,7 @@ impl Config {
         database: Option<&'db Database>,
         identity: Option<Identity>,
     ) -> Result<Transport<'db>> {
-        Transport::new(TransportOptions {
+        let mut transport = Transport::new(TransportOptions {
             database,
             identity,
             connect_timeout: self.connect_timeout,
@@ -84,7 +113,11 @@ impl Config {
             proxy: self.proxy.clone(),
             plain_http: self.plain_http,
             server: self.server.clone(),
-        })
+        })?;
+        if let Some(login) = &self.login {
+            transport.log_in_as(&login.user, login.password.duplicate())?;
+        }
+        Ok(transport)
     }
 }
 
@@ -99,6 +132,7 @@ pub struct Connection<'a> {
     transport: Transport<'a>,
     endpoint: Endpoint,
     allow_unsigned_response: bool,
+    server_is_authenticated: bool,
 }
 
 impl<'a> Connection<'a> {
@@ -114,9 +148,10 @@ impl<'a> Connection<'a> {
         Ok(Connection {
             poster: None,
             database: Some(database),
-            endpoint: Endpoint::new(config.submit_url()?, config.est_encoding),
+            endpoint: config.endpoint()?,
             transport: config.transport(Some(database), identity)?,
             allow_unsigned_response: config.allow_unsigned_response,
+            server_is_authenticated: config.authenticates_server(),
         })
     }
 
@@ -139,6 +174,7 @@ impl<'a> Connection<'a> {
             endpoint: if est { Endpoint::est(url, encoding) } else { Endpoint::new(url, encoding) },
             transport: config.transport(database, identity)?,
             allow_unsigned_response: config.allow_unsigned_response,
+            server_is_authenticated: config.authenticates_server(),
         })
     }
 
@@ -157,9 +193,9 @@ impl<'a> Connection<'a> {
     /// # Errors
     /// As [`Config::submit_url`].
     pub(super) fn turn_to(&mut self, config: &Config) -> Result<()> {
-        let url = config.submit_url()?;
-        if self.endpoint.url() != &url {
-            self.endpoint = Endpoint::new(url, config.est_encoding);
+        let endpoint = config.endpoint()?;
+        if self.endpoint.url() != endpoint.url() {
+            self.endpoint = endpoint;
         }
         Ok(())
     }
@@ -178,6 +214,29 @@ impl<'a> Connection<'a> {
         let received = self.exchange(message)?;
         self.verify(&received, sent)?;
         Ok(received.response)
+    }
+
+    /// Sends a request as [`Connection::send`] does, but accepts certificates without a signature (RFC
+    /// 5272 §4.1) from a server that TLS authenticated. The caller must [prove](verify_response::ours)
+    /// the certificate.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(super) fn request(&mut self, message: &[u8], sent: &Sent) -> Result<Response> {
+        let received = self.exchange(message)?;
+        let unsigned = self.allow_unsigned_response || self.server_is_authenticated;
+        self.verify_as(&received, sent, unsigned)?;
+        Ok(received.response)
+    }
+
+    /// Sends a PKCS #10 request (RFC 7030 §4.2), for a certificate in place of the client's or for
+    /// another one.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub(super) fn request_simply(&mut self, pkcs10: &[u8], again: bool) -> Result<Response> {
+        self.endpoint.reenroll(again);
+        self.request(pkcs10, &Sent::default())
     }
 
     /// Sends a message and decodes the response without verifying it.
@@ -205,16 +264,15 @@ impl<'a> Connection<'a> {
     /// # Errors
     /// [`Kind::BadReply`]; [`Kind::Usage`] without a database.
     pub fn verify(&self, received: &Received, sent: &Sent) -> Result<()> {
+        self.verify_as(received, sent, self.allow_unsigned_response)
+    }
+
+    fn verify_as(&self, received: &Received, sent: &Sent, unsigned: bool) -> Result<()> {
         let database = self.database.ok_or_else(|| {
             Error::new(Kind::Usage, "cannot verify a response without an NSS database")
         })?;
-        verify_response::verify_for(
-            database,
-            &received.response,
-            sent,
-            self.allow_unsigned_response,
-        )
-        .map_err(Error::sent)
+        verify_response::verify_for(database, &received.response, sent, unsigned)
+            .map_err(Error::sent)
     }
 }
 

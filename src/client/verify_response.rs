@@ -182,6 +182,9 @@ pub struct Proven {
     pub issuers: Vec<Vec<u8>>,
     /// DER of the other certificates in the response.
     pub others: Vec<Vec<u8>>,
+    /// Whether it came in a response without signature: only its issuer's signature, its key and the
+    /// server's authentication prove it.
+    pub unsigned: bool,
 }
 
 /// Returns the issued certificate: of those with the requested public key, the newest that was issued
@@ -207,7 +210,7 @@ pub(super) fn ours(session: &Session, certificates: Vec<Vec<u8>>, spki: &[u8]) -
         match paths.chain(token, der) {
             Ok(issuers) => {
                 let certificate = database.decode_certificate(der)?;
-                return Ok(Proven { certificate, issuers, others });
+                return Ok(Proven { certificate, issuers, others, unsigned: false });
             }
             Err(e) => why = why.or(Some(e)),
         }

@@ -3,7 +3,9 @@
 
 use zeroize::Zeroizing;
 
-use super::est::{Encoding, cmc_in, est_body, is_est, unread, wants_proof};
+use super::est::{
+    Encoding, Operation, cmc_in, est_body, is_est, operation_url, unread, wants_proof,
+};
 use super::{Reply, Transport, Url};
 use crate::asn1::pem::{self, looks_like_html};
 use crate::cmc::response::Outcome;
@@ -25,6 +27,9 @@ enum Framing {
     /// that Dogtag accepts only DER; a CMC failure has an HTTP status of 400 or more. `None` while
     /// the encoding is not known.
     Est(Option<Encoding>),
+    /// `/simpleenroll` or `/simplereenroll` of an EST server (RFC 7030 §4.2, RFC 8951): base64 of a
+    /// PKCS #10 request, and of the certificates.
+    Simple,
 }
 
 impl Endpoint {
@@ -42,6 +47,24 @@ impl Endpoint {
         Endpoint { url, framing: Framing::Est(encoding) }
     }
 
+    /// Returns the endpoint of an EST server for PKCS #10 requests.
+    pub(crate) fn simple(url: &Url) -> Endpoint {
+        let url = operation_url(url, Operation::SimpleEnroll);
+        Endpoint { url, framing: Framing::Simple }
+    }
+
+    /// Returns whether it is for PKCS #10 requests.
+    pub(crate) fn is_simple(&self) -> bool {
+        self.framing == Framing::Simple
+    }
+
+    /// Selects what the next PKCS #10 request is for: a certificate in place of the client's, or
+    /// another one.
+    pub(crate) fn reenroll(&mut self, again: bool) {
+        let operation = if again { Operation::SimpleReenroll } else { Operation::SimpleEnroll };
+        self.url = operation_url(&self.url, operation);
+    }
+
     /// Returns its URL.
     pub(crate) fn url(&self) -> &Url {
         &self.url
@@ -57,6 +80,10 @@ impl Endpoint {
         match self.framing {
             Framing::Servlet => return encoded(transport, url, message, Encoding::Der),
             Framing::Est(Some(encoding)) => return encoded(transport, url, message, encoding),
+            Framing::Simple => {
+                let text = pem::lines(message, 64, "\n");
+                return transport.post(url, text.as_bytes(), SIMPLE_TYPE);
+            }
             Framing::Est(None) => {}
         }
         let reply = encoded(transport, url, message, Encoding::Der)?;
@@ -80,7 +107,7 @@ impl Endpoint {
         let url = self.url.as_str();
         match self.framing {
             Framing::Servlet => cmc_body(url, reply),
-            Framing::Est(_) => est_body(url, reply),
+            Framing::Est(_) | Framing::Simple => est_body(url, reply),
         }
     }
 
@@ -122,6 +149,9 @@ fn encoded(
 
 /// The media type of a Full PKI Request (RFC 5273 §3.1).
 const REQUEST_TYPE: &str = "application/pkcs7-mime; smime-type=CMC-request";
+
+/// The media type of a PKCS #10 request (RFC 7030 §4.2.1).
+const SIMPLE_TYPE: &str = "application/pkcs10";
 
 /// Returns the body of a reply if it is a CMC message.
 ///

@@ -1,14 +1,81 @@
-//! CMC over EST, `/fullcmc` (RFC 7030 §4.3, RFC 8951): encodings, and the meaning of HTTP statuses.
+//! EST (RFC 7030, RFC 8951): URLs, encodings, and the meaning of HTTP statuses.
+
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::endpoint::cmc_body;
 use super::{Reply, Url};
 use crate::asn1::pem;
 use crate::cmc::response::{self, FailInfo, OtherInfo, Outcome, Status};
 use crate::error::{Error, Kind, Result};
-use crate::text::printable;
+use crate::text::{percent_encoded, printable};
 
 /// The path prefix of EST (RFC 7030 §3.2.2).
 const EST: &str = "/.well-known/est";
+
+/// An operation of EST (RFC 7030 §3.2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    /// The CA's certificates.
+    CaCerts,
+    /// A certificate for a PKCS #10 request.
+    SimpleEnroll,
+    /// A certificate in place of the one that authenticates the client.
+    SimpleReenroll,
+    /// A CMC request.
+    FullCmc,
+}
+
+impl Operation {
+    /// Returns the last segment of its path.
+    fn word(self) -> &'static str {
+        match self {
+            Operation::CaCerts => "cacerts",
+            Operation::SimpleEnroll => "simpleenroll",
+            Operation::SimpleReenroll => "simplereenroll",
+            Operation::FullCmc => "fullcmc",
+        }
+    }
+}
+
+/// The last segments that an EST path may have, besides a label.
+const OPERATIONS: [&str; 6] =
+    ["cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs"];
+
+/// Returns the URL of the EST server at `https://host:port`, with the path of RFC 7030 §3.2.2; the
+/// label selects one of several CAs or profiles, and is empty for none.
+///
+/// # Errors
+/// [`Kind::Usage`] for a URL that has another path, or for an invalid label.
+pub fn est_url(server: &Url, label: &str) -> Result<Url> {
+    let path = server.path().trim_end_matches('/');
+    if label.is_empty() && is_est(server) {
+        return Ok(server.clone());
+    }
+    if !path.is_empty() {
+        return Err(Error::new(Kind::Usage, format!("cannot use the URL {server} for EST"))
+            .because("it has a path")
+            .hint("use the form https://est.example.com:8443, and the label with --est=LABEL"));
+    }
+    if label.contains('/') || [".", ".."].contains(&label) || OPERATIONS.contains(&label) {
+        return Err(Error::new(Kind::Usage, format!("invalid EST label {label:?}"))
+            .because("a label is one segment of the path, before the operation"));
+    }
+    let label = match label.is_empty() {
+        true => String::new(),
+        false => format!("/{}", percent_encoded(label)),
+    };
+    Ok(server.with_path(&format!("{EST}{label}")))
+}
+
+/// Returns the URL of an operation on the EST server at `url`, which may name another operation.
+pub(crate) fn operation_url(url: &Url, operation: Operation) -> Url {
+    let path = url.path().trim_end_matches('/');
+    let base = match path.rsplit_once('/') {
+        Some((base, last)) if OPERATIONS.contains(&last) => base,
+        _ => path,
+    };
+    url.with_path(&format!("{base}/{}", operation.word()))
+}
 
 /// The encoding of a CMC request for an EST server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,42 +139,78 @@ pub(super) fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     if let Some(der) = cmc_in(&reply) {
         return Ok(der);
     }
-    let (status, words) = (reply.status, plain_text(&reply));
-    let refused = |kind: Kind, what: String, hint: &str| {
-        let error = Error::new(kind, what).http(status).retry(false).hint(hint);
-        Err(words.clone().into_iter().fold(error, Error::because))
+    if reply.status != 200 {
+        return Err(refusal(url, &reply));
+    }
+    cmc_body(url, reply)?;
+    Err(Error::new(Kind::Http, format!("response from {url} is not base64 of a CMC message"))
+        .http(200)
+        .retry(false)
+        .hint("check that the URL is that of an EST server"))
+}
+
+/// Returns the message with certificates (DER) in a reply to `/cacerts` (RFC 7030 §4.1.3).
+///
+/// # Errors
+/// [`Kind::Http`].
+pub(crate) fn certificates_body(url: &Url, reply: Reply) -> Result<Vec<u8>> {
+    est_body(url.as_str(), reply)
+}
+
+/// Returns the error for an HTTP status other than 200 without a CMC message.
+fn refusal(url: &str, reply: &Reply) -> Error {
+    let status = reply.status;
+    let failed = |what: &str| {
+        let what = format!("the EST server {url} {what} (HTTP status {status})");
+        Error::new(Kind::Http, what).http(status).retry(status >= 500)
     };
-    match status {
-        200 => {
-            cmc_body(url, reply)?;
-            refused(
-                Kind::Http,
-                format!("response from {url} is not base64 of a CMC message"),
-                "check that the path ends in /fullcmc",
-            )
-        }
+    let error = match status {
         // Accepted, to be retried later (RFC 7030 §4.2.3).
-        202 => refused(
-            Kind::Pending,
-            format!("the EST server {url} has not issued the certificate yet (HTTP status 202)"),
-            "send the same request again later",
+        202 => {
+            let when = match retry_time(reply, Utc::now()) {
+                Some(time) => format!("; try again at {}", time.to_rfc3339()),
+                None => String::new(),
+            };
+            let what = format!(
+                "the EST server {url} has not issued the certificate yet (HTTP status 202){when}"
+            );
+            Error::new(Kind::Pending, what)
+                .http(status)
+                .retry(false)
+                .hint("send the same request again later")
+        }
+        400 => failed("refused the request").hint("see the EST server's log"),
+        401 => failed("did not authenticate the client").hint(
+            "use a certificate that the EST server accepts, --signer NICKNAME, or a user and \
+             password, --est-user NAME",
         ),
-        401 => refused(
-            Kind::Http,
-            format!("the EST server {url} did not authenticate the client (HTTP status 401)"),
-            "use a certificate that the EST server accepts: --signer NICKNAME",
+        403 => failed("does not permit the client to do this")
+            .hint("a client may be permitted only its own subject: compare them"),
+        404 => failed("does not have this operation")
+            .hint("check the label, or that EST is installed on this server"),
+        415 => failed("does not accept the request's media type")
+            .hint("check that the path ends in /fullcmc"),
+        501 => failed("cannot do this, or not yet").hint(
+            "see the EST server's log: the CA may hold back the request, or require a proof of \
+             possession",
         ),
-        415 => refused(
-            Kind::Http,
-            format!(
-                "the EST server {url} does not accept the request's media type (HTTP status 415)"
-            ),
-            "check that the path ends in /fullcmc",
-        ),
-        _ => match (cmc_body(url, reply), words) {
-            (Err(e), Some(words)) => Err(e.because(words)),
-            (other, _) => other,
-        },
+        502..=504 => failed("is not available").hint("try again later"),
+        500..=599 => failed("failed").hint("see the EST server's log, and the CA's"),
+        _ => failed("gave an unexpected answer")
+            .hint("check that this is the address of the EST server, not of a proxy"),
+    };
+    plain_text(reply).into_iter().fold(error, Error::because)
+}
+
+/// Returns the time of `Retry-After` (RFC 9110 §10.2.3): seconds from now, or a date.
+fn retry_time(reply: &Reply, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let value = reply.header_lines.iter().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.trim().eq_ignore_ascii_case("retry-after").then_some(value.trim())
+    })?;
+    match value.parse() {
+        Ok(seconds) => now.checked_add_signed(TimeDelta::try_seconds(seconds)?),
+        Err(_) => Some(DateTime::parse_from_rfc2822(value).ok()?.to_utc()),
     }
 }
 
@@ -152,6 +255,43 @@ mod tests {
             assert!(!unread(&reply(status, b"what?")), "{status}");
         }
         assert_eq!(est_body("u", reply(202, b"")).unwrap_err().kind(), Kind::Pending);
+    }
+
+    #[test]
+    fn urls_of_operations() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let made = |text: &str, label: &str| est_url(&url(text), label).map(|u| u.to_string());
+        let est = "https://h:9443/.well-known/est";
+        for base in ["https://h:9443", "https://h:9443/"] {
+            assert_eq!(made(base, "").unwrap(), est);
+            assert_eq!(made(base, "my label").unwrap(), format!("{est}/my%20label"));
+        }
+        assert_eq!(made(est, "").unwrap(), est);
+        for (bad, label) in [("https://h/ca", ""), (est, "x"), ("https://h", "a/b")] {
+            assert_eq!(made(bad, label).unwrap_err().kind(), Kind::Usage, "{bad} {label}");
+        }
+        assert!(made("https://h", "fullcmc").is_err());
+        for base in ["", "/", "/fullcmc", "/simpleenroll", "/simplereenroll/"] {
+            let base = url(&format!("{est}/l{base}"));
+            let found = operation_url(&base, Operation::CaCerts);
+            assert_eq!(found.as_str(), format!("{est}/l/cacerts"));
+        }
+    }
+
+    #[test]
+    fn the_time_to_try_again() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let at = |value: &str| {
+            let header_lines = vec!["HTTP/1.1 202 ".to_owned(), format!("retry-AFTER: {value}")];
+            let reply = Reply { header_lines, ..reply(202, b"") };
+            retry_time(&reply, now).map(|time| time.timestamp())
+        };
+        assert_eq!(at("120"), Some(1_800_000_120));
+        assert_eq!(at("Fri, 31 Dec 1999 23:59:59 GMT"), Some(946_684_799));
+        for bad in ["", "soon", "9223372036854775807", "-1.5"] {
+            assert_eq!(at(bad), None, "{bad}");
+        }
+        assert_eq!(retry_time(&reply(202, b""), now), None);
     }
 
     #[test]

@@ -5,9 +5,11 @@ use crate::error::{Error, Kind, Result};
 use crate::secret::Secret;
 
 /// User and password for basic authentication (RFC 7617).
-pub(super) struct Login {
-    pub(super) user: String,
-    pub(super) password: Secret,
+pub struct Login {
+    /// The user, without a colon.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
 }
 
 impl Transport<'_> {

@@ -34,7 +34,7 @@ use self::bridge::{
 use crate::error::{Error, Kind, Result};
 use crate::interrupt::{self, Watch};
 use crate::nss::{Database, Identity};
-use login::Login;
+pub use login::Login;
 use proxy::Proxy;
 pub use server::{Overlooked, Problem, ServerTrust};
 use url::Target;

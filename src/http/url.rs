@@ -85,6 +85,11 @@ impl Url {
         &self.target.host
     }
 
+    /// Returns whether the scheme is https.
+    pub(crate) fn is_https(&self) -> bool {
+        self.target.tls
+    }
+
     /// Returns the path with query and fragment; empty when there is none.
     pub fn path(&self) -> &str {
         self.text.get(self.origin..).unwrap_or_default()

@@ -115,10 +115,12 @@ impl BulkArgs {
 
     /// Reads the file; its lines have the options of this run where they lack their own.
     fn requests(&self, source: &Source) -> Result<Requests> {
+        let ca = self.ca.config()?.ca;
         let option = |name: &str, value: &str| OsString::from(format!("--{name}={value}"));
         let mut common = vec![
             option("database", &self.database.database),
-            option("ca", &self.ca.connect.ca),
+            // With the path of an EST server.
+            option("ca", ca.as_str()),
             option("signer", &self.signer),
             option("profile", &self.ca.profile),
         ];

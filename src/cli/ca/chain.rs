@@ -14,6 +14,7 @@ use crate::cli::report::{Certificate, Report, certificate_json};
 use crate::streams::Streams;
 use nss_cmc::certificate::{Summary, summary};
 use nss_cmc::client::ca::{Chain, Fingerprint, Trusted, Vouched, chain, trust};
+use nss_cmc::client::connection::est_url;
 use nss_cmc::client::input;
 use nss_cmc::client::session::{Needs, Session};
 use nss_cmc::error::{Error, Kind, Result};
@@ -30,7 +31,9 @@ asks on the terminal whether to accept it.
 Examples:
   nss-cmc ca chain -d DIR --password-file pin.txt --ca https://ca.example.com:8443 \\
     --fingerprint 8A:21:…:F0 --trust
-  nss-cmc ca chain -d DIR --ca https://ca.example.com:8443 --out chain.pem    (CA already trusted)")]
+  nss-cmc ca chain -d DIR --ca https://ca.example.com:8443 --out chain.pem    (CA already trusted)
+  nss-cmc ca chain -d DIR --password-file pin.txt --ca https://est.example.com:8443 --est \\
+    --fingerprint 8A:21:…:F0 --trust    (from an EST server)")]
 pub struct ChainArgs {
     /// NSS database directory; not needed with --fingerprint, unless for --trust
     #[arg(short = 'd', long, value_name = "DIR", help_heading = DATABASE)]
@@ -42,6 +45,11 @@ pub struct ChainArgs {
     /// URL of the CA (https://host:port), or its name in the configuration file
     #[arg(long, value_name = "URL", help_heading = "CA")]
     ca: String,
+
+    /// Fetch the chain from the EST server at --ca (/.well-known/est, with the label, if one is given)
+    #[arg(long, value_name = "LABEL", num_args = 0..=1, require_equals = true,
+          default_missing_value = "", help_heading = "CA")]
+    est: Option<String>,
 
     #[command(flatten)]
     reach: ReachArgs,
@@ -118,7 +126,10 @@ struct ChainTrusted {
 /// # Errors
 /// As [`chain`] and [`trust`].
 pub fn run(args: &ChainArgs, streams: &mut Streams<'_>) -> Result<Report> {
-    let config = args.reach.config(&args.ca)?;
+    let mut config = args.reach.config(&args.ca)?;
+    if let Some(label) = &args.est {
+        config.ca = est_url(&config.ca, label)?;
+    }
     let mut ask = |der: &[u8], seen: Fingerprint| confirm(args, der, seen, streams);
     let Some(directory) = &args.database else {
         let database = Database::without_files()?;

@@ -110,10 +110,12 @@ fn words(helper: &HelperArgs) -> Result<Vec<String>> {
     };
     let (database, ca) = (&helper.database, &helper.ca);
     let passwords = &database.password;
-    let shared = &helper.shared_secret;
+    let (shared, login) = (&helper.shared_secret, &ca.connect.est.login);
     let not_files = [
         (passwords.password_fd.is_some(), "--password-fd", "--password-file"),
         (passwords.password_env.is_some(), "--password-env", "--password-file"),
+        (login.est_password_fd.is_some(), "--est-password-fd", "--est-password-file"),
+        (login.est_password_env.is_some(), "--est-password-env", "--est-password-file"),
         (shared.shared_secret_fd.is_some(), "--shared-secret-fd", "--shared-secret-file"),
         (shared.shared_secret_env.is_some(), "--shared-secret-env", "--shared-secret-file"),
     ];
@@ -126,6 +128,10 @@ fn words(helper: &HelperArgs) -> Result<Vec<String>> {
     add("token", Some(database.token.clone()).filter(|token| token != "internal"));
     add("password-file", secret_file(password_file(helper).as_deref())?);
     add("ca", Some(ca.connect.ca.clone()));
+    let est = &ca.connect.est;
+    add("est", est.est.clone());
+    add("est-user", est.login.est_user.clone());
+    add("est-password-file", secret_file(est.login.est_password_file.as_deref())?);
     add(
         "est-encoding",
         ca.connect.est_encoding.map(|encoding| match encoding {

@@ -191,7 +191,8 @@ impl RenewArgs {
             profile: Some(self.profile.clone()),
             allow_unsigned_response: self.allow_unsigned_response,
             est_encoding: self.est_encoding,
-            ..self.reach.config(ca)?
+            simple: self.simple,
+            ..self.est.applied(self.reach.config(ca)?)?
         };
         config.submit_url()?;
         Ok(config)

@@ -29,13 +29,14 @@ const LARGEST: usize = 1024 * 1024;
 const OUTSIDE: [&str; 5] = ["request", "config", "no-config", "help", "version"];
 
 /// The keys of secrets, each with the options that name other sources of the same secret.
-const SECRETS: [(&str, &[&str]); 5] = [
+const SECRETS: [(&str, &[&str]); 6] = [
     ("password", PASSWORD),
     ("passwords", PASSWORD),
     (
         "shared_secret",
         &["shared-secret-file", "shared-secret-fd", "shared-secret-env", "ask-shared-secret"],
     ),
+    ("est_password", &["est-password-file", "est-password-fd", "est-password-env"]),
     ("pkcs12_password", &["pkcs12-password-file", "pkcs12-password-fd", "pkcs12-password-env"]),
     ("new_password", &["new-password-file", "new-password-fd", "new-password-env", "no-password"]),
 ];
@@ -196,6 +197,7 @@ impl Request {
         for (token, secret) in found {
             match key {
                 "shared_secret" => self.secrets.shared_secret = Some(Rc::new(secret)),
+                "est_password" => self.secrets.est_password = Some(Rc::new(secret)),
                 "pkcs12_password" => self.secrets.pkcs12_password = Some(Rc::new(secret)),
                 "new_password" => self.secrets.new_password = Some(Rc::new(secret)),
                 _ => known.add(token, secret),
@@ -221,6 +223,8 @@ impl Request {
                 Some(texts.collect::<Checked<Vec<OsString>>>()?)
             }
             (ArgAction::Append, _) => return Err(wrong("an array of strings")),
+            (_, Json::Flag(true)) if value_is_optional(arg) => Some(vec![OsString::new()]),
+            (_, Json::Flag(false)) if value_is_optional(arg) => None,
             (_, Json::Flag(flag)) if takes_flag(arg) => Some(vec![flag.to_string().into()]),
             _ if takes_flag(arg) => return Err(wrong("true or false")),
             (_, Json::Text(text)) => Some(vec![text.as_str().into()]),
@@ -254,6 +258,11 @@ fn argument<'a>(leaf: &'a Command, key: &str) -> Checked<&'a Arg> {
     let near = nearest(key, &names);
     let near = near.first().map(|near| format!("; did you mean {near}?")).unwrap_or_default();
     Err(format!("unknown key {key:?}{near}"))
+}
+
+/// Returns whether an option can be given without a value.
+pub fn value_is_optional(arg: &Arg) -> bool {
+    arg.get_num_args().is_some_and(|range| range.min_values() == 0 && range.takes_values())
 }
 
 /// Returns whether the value of an option is `true` or `false`.

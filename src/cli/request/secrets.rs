@@ -16,6 +16,8 @@ pub struct Secrets {
     pub passwords: Option<Rc<Known>>,
     /// The secret shared with the CA.
     pub shared_secret: Option<Rc<Secret>>,
+    /// The password of a user at an EST server.
+    pub est_password: Option<Rc<Secret>>,
     /// The password of a PKCS #12 file.
     pub pkcs12_password: Option<Rc<Secret>>,
     /// The new password of a token.

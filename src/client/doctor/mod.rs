@@ -27,6 +27,8 @@ pub enum Applicant {
     Certificate(String),
     /// A user with a shared secret; whether the secret can be read and used, if that was tried.
     SharedSecret(Option<Result<()>>),
+    /// A user of an EST server, without a certificate.
+    Login,
 }
 
 /// The arguments of [`examine`]: an enrollment's, as in [`EnrollSpec`](super::enroll::EnrollSpec).
@@ -310,7 +312,7 @@ pub fn examine(spec: DoctorSpec) -> Result<Examined> {
         Applicant::Certificate(nickname) => {
             local::signer(&spec, opened.as_ref(), nickname, &mut found)
         }
-        Applicant::SharedSecret(_) => local::Signer::default(),
+        Applicant::SharedSecret(_) | Applicant::Login => local::Signer::default(),
     };
     if let Applicant::SharedSecret(Some(secret)) = spec.applicant {
         found.judge(Topic::SharedSecret, secret.map(|()| Fact::SharedSecret));

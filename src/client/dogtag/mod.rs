@@ -10,7 +10,7 @@ pub mod rest;
 
 use crate::error::{Error, Kind, Result};
 use crate::http::Url;
-use crate::http::est::is_est;
+use crate::http::est::{Operation, is_est, operation_url};
 use crate::text::percent_encoded;
 
 /// The servlet that accepts any CMC request; the profile decides who may use it.
@@ -48,8 +48,7 @@ pub fn submit_url(ca: &Url, profile: Option<&str>) -> Result<Url> {
     let url = ca.with_path(path);
     if is_est(&url) {
         // The EST server chooses the profile, by its configuration or by the label in the path.
-        let cmc = if path.ends_with("/fullcmc") { "" } else { "/fullcmc" };
-        return Ok(ca.with_path(&format!("{path}{cmc}")));
+        return Ok(operation_url(&url, Operation::FullCmc));
     }
     let Some(profile) = profile.filter(|p| !p.is_empty()) else {
         return Err(Error::new(Kind::Usage, "no profile given")

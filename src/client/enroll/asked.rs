@@ -149,6 +149,16 @@ impl Asked {
         Ok(extra)
     }
 
+    /// Returns whether a certificate (DER) has exactly the requested alternative names.
+    ///
+    /// # Errors
+    /// As [`Asked::lacking`].
+    pub(super) fn same_names(&self, certificate: &[u8]) -> Result<bool> {
+        let theirs = granted(certificate)?;
+        let lacks = |all: &[Name], others: &[Name]| !without(all, others).is_empty();
+        Ok(!lacks(&self.names, &theirs) && !lacks(&theirs, &self.names))
+    }
+
     /// Returns the requested subject as text if a certificate (DER) has a different one.
     ///
     /// # Errors

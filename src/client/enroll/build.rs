@@ -229,7 +229,7 @@ impl Job<'_> {
         let (message, state) = made;
         let text = state.write(&self.spec.state, &self.maker.session.database)?;
         let mode = match self.maker.requester {
-            Requester::Certificate(_) => output::Mode::Default,
+            Requester::Certificate(_) | Requester::Login => output::Mode::Default,
             // The proof of identity lets a reader try secrets.
             Requester::SharedSecret(_) => output::Mode::Private,
         };

@@ -106,6 +106,9 @@ pub enum Outcome {
 pub struct Issued {
     /// Whether it was issued to an earlier run.
     pub recovered: bool,
+    /// Whether the response with it had no signature: it is proven by its issuer's signature, by its
+    /// key, and by the server's authentication.
+    pub unsigned: bool,
     /// DER of its issuers, nearest first.
     pub chain: Vec<Vec<u8>>,
     /// Its key; `None` for an existing request.

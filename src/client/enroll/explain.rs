@@ -22,6 +22,8 @@ impl RoundTrips<'_> {
             Asker::SharedSecret(_) => {
                 causes(self.connection.transport(), &config.ca, profile, Who::SharedSecret)
             }
+            // EST servers only.
+            Asker::Login => return error,
         };
         found.into_iter().fold(error, |error, cause| {
             let hint = cause.hint_text().map(|hint| format!("; {hint}")).unwrap_or_default();

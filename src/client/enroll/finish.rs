@@ -71,7 +71,7 @@ impl Destination<'_> {
         asked: &Asked,
         mut ending: Ending,
     ) -> Result<Enrolled> {
-        let Proven { certificate, issuers: chain, others } = proven;
+        let Proven { certificate, issuers: chain, others, unsigned } = proven;
         let der = certificate.der();
         self.check(der, key.as_ref(), asked, ending.strict)
             .map_err(|e| self.issued_but(e, der, &chain, key.as_ref()))?;
@@ -135,6 +135,7 @@ impl Destination<'_> {
             archived: ending.archived,
             outcome: Outcome::Issued(Box::new(Issued {
                 recovered: ending.recovered,
+                unsigned,
                 chain,
                 key: issued_key,
                 imported_cas: stored.added,

@@ -48,7 +48,7 @@ pub(super) fn needs<'a>(
         key: true,
         signer: match requester {
             Requester::Certificate(signer) => Some(signer),
-            Requester::SharedSecret(_) => None,
+            Requester::SharedSecret(_) | Requester::Login => None,
         },
         signer_database,
         ..Needs::default()
@@ -104,7 +104,7 @@ impl<'a> Maker<'a> {
                 let signer = self.session.certificate(signer);
                 signer.is_ok_and(|s| same_name(s.subject(), certificate.subject()))
             }
-            Requester::Certificate(_) => false,
+            Requester::Certificate(_) | Requester::Login => false,
         }
     }
 
@@ -118,6 +118,7 @@ impl<'a> Maker<'a> {
                 dn_string(self.session.certificate(signer)?.subject())
             }
             Requester::SharedSecret(shared) => Ok(shared.identification.clone()),
+            Requester::Login => Ok(String::new()),
         }
     }
 
@@ -134,6 +135,7 @@ impl<'a> Maker<'a> {
                 Asker::Holder(identity.for_several_signatures())
             }
             Requester::SharedSecret(shared) => Asker::SharedSecret(shared),
+            Requester::Login => Asker::Login,
         };
         Ok(Author { session: self.session, asker })
     }

@@ -17,6 +17,7 @@ mod pending;
 mod previous;
 mod resume;
 mod round_trips;
+mod simple;
 mod state;
 
 use std::path::{Path, PathBuf};

@@ -31,6 +31,9 @@ pub enum Requester {
     Certificate(String),
     /// A user with a shared secret; the key to be certified signs.
     SharedSecret(Shared),
+    /// A user whom an EST server knows by the [login](Config::login), without a certificate. Only
+    /// for requests without CMC ([`Config::simple`]).
+    Login,
 }
 
 /// A user's shared secret.
@@ -51,6 +54,8 @@ pub(super) enum Asker<'a> {
     Holder(Identity),
     /// A user with a shared secret.
     SharedSecret(&'a Shared),
+    /// A user of an EST server.
+    Login,
 }
 
 /// The author of the messages of an enrollment.
@@ -79,8 +84,16 @@ impl<'a> RoundTrips<'a> {
     pub(super) fn open(author: Author<'a>, config: &Config) -> Result<RoundTrips<'a>> {
         let client = match &author.asker {
             Asker::Holder(identity) => Some(identity.clone()),
-            Asker::SharedSecret(_) => None,
+            Asker::SharedSecret(_) | Asker::Login => None,
         };
+        match author.asker {
+            Asker::Login if !config.simple => return Err(cannot_sign()),
+            Asker::Login if config.login.is_none() => {
+                return Err(Error::new(Kind::Usage, "no client is named for the EST server")
+                    .hint("add --signer NICKNAME or --est-user NAME"));
+            }
+            _ => {}
+        }
         let connection = Connection::open(config, &author.session.database, client)?;
         Ok(RoundTrips { author, connection, open: (None, None) })
     }
@@ -94,6 +107,9 @@ impl<'a> RoundTrips<'a> {
     /// [`Kind::Pending`], [`Kind::PopRequired`]. A refusal of this very request is
     /// [settled](Error::is_settled).
     pub(super) fn run(&mut self, request: &Request, key: Option<&PrivateKey>) -> Result<Proven> {
+        if self.connection.endpoint().is_simple() {
+            return self.simply(request);
+        }
         let first = self.author.first(request, key)?;
         self.submit(first, request, key)
     }
@@ -109,21 +125,21 @@ impl<'a> RoundTrips<'a> {
         key: Option<&PrivateKey>,
     ) -> Result<Proven> {
         let Message { der, mut sent, .. } = first;
-        let mut response = self.connection.send(&der, &sent)?;
+        let mut response = self.connection.request(&der, &sent)?;
         let mut outcome = response.outcome();
         if matches!(self.author.asker, Asker::Holder(_))
             && self.connection.endpoint().takes_no_controls(&outcome)
         {
             let message = self.author.message(bare(request), request, key).map_err(Error::sent)?;
             sent = message.sent;
-            response = self.connection.send(&message.der, &sent).map_err(Error::sent)?;
+            response = self.connection.request(&message.der, &sent).map_err(Error::sent)?;
             outcome = response.outcome();
         }
         // The CA has the request and waits for its proof of possession.
         if let (Outcome::PopRequired, Asker::Holder(signer)) = (&outcome, &self.author.asker) {
             let proof = self.author.prove(&response, &sent, request, key, signer);
             let (second, now) = proof.map_err(Error::sent)?;
-            response = self.connection.send(&second, &now).map_err(Error::sent)?;
+            response = self.connection.request(&second, &now).map_err(Error::sent)?;
             sent = now;
             outcome = response.outcome();
         }
@@ -148,7 +164,7 @@ impl<'a> RoundTrips<'a> {
         controls.extend(pended.transaction_id.clone().map(Control::TransactionId));
         let message = self.author.controls_only(&controls, request, key)?;
         let sent = Sent { nonce: Some(nonce), transaction_id: pended.transaction_id.clone() };
-        let response = self.connection.send(&message, &sent)?;
+        let response = self.connection.request(&message, &sent)?;
         self.conclude(response.outcome(), &response, &sent, request, key)
     }
 
@@ -165,6 +181,7 @@ impl<'a> RoundTrips<'a> {
         let nonce = response.sender_nonce().unwrap_or_default().map(<[u8]>::to_vec);
         self.open = (sent.transaction_id.clone(), nonce);
         let issued = self.issued(outcome, response, sent, request, key);
+        let issued = issued.map(|proven| Proven { unsigned: response.signers == 0, ..proven });
         issued.map_err(|e| settled(e, response, sent, request))
     }
 }
@@ -198,6 +215,7 @@ impl Author<'_> {
                 return seal(builder, Signatory::from(identity), &[], DIGESTS, database);
             }
             Asker::SharedSecret(shared) => shared,
+            Asker::Login => return Err(cannot_sign()),
         };
         builder.add(&Control::Identification(shared.identification.clone()))?;
         let known = SharedSecret {
@@ -276,8 +294,15 @@ impl Author<'_> {
                 };
                 build(spec, Signatory::RequestKey(key), Some(key), database)
             }
+            Asker::Login => Err(cannot_sign()),
         }
     }
+}
+
+/// Returns the error for a CMC request of a user who has a password only.
+fn cannot_sign() -> Error {
+    Error::new(Kind::Usage, "a user with a password cannot sign a CMC request")
+        .hint("send the request alone, --simple, or sign it: --signer NICKNAME")
 }
 
 /// Returns the specification of a message with one request and no controls.

@@ -19,11 +19,11 @@ pub enum Takes {
     Dogtag,
 }
 
-/// Returns the label in the path of `/fullcmc`, empty without one; `None` for other paths.
-pub fn label(path: &str) -> Option<&str> {
-    let label = path.strip_prefix("/.well-known/est/")?.strip_suffix("fullcmc")?;
-    let label = if label.is_empty() { label } else { label.strip_suffix('/')? };
-    (!label.contains('/')).then_some(label)
+/// Returns the label in a path of EST, empty without one, and the operation; `None` for other paths.
+pub fn operation(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix("/.well-known/est/")?;
+    let (label, operation) = rest.rsplit_once('/').unwrap_or(("", rest));
+    (!label.contains('/')).then_some((label, operation))
 }
 
 /// Returns the response to a POST. The label selects the profile.
@@ -66,20 +66,25 @@ pub fn post(
             Ok(2) => 400,
             _ => 501,
         };
-        let encoded = Base64::encode_string(&answer.body);
-        let lines: Vec<&[u8]> = encoded.as_bytes().chunks(64).collect();
-        answer.body = [lines.join(&b"\r\n"[..]), b"\r\n".to_vec()].concat();
+        answer.body = encoded(&answer.body);
     }
     (answer, format!("EST {log}"))
 }
 
+/// Returns base64 with the line ends of Dogtag.
+pub fn encoded(der: &[u8]) -> Vec<u8> {
+    let encoded = Base64::encode_string(der);
+    let lines: Vec<&[u8]> = encoded.as_bytes().chunks(64).collect();
+    [lines.join(&b"\r\n"[..]), b"\r\n".to_vec()].concat()
+}
+
 /// Decodes base64 with line breaks anywhere (RFC 8951 §3.1).
-fn decoded(body: &[u8]) -> Option<Vec<u8>> {
+pub fn decoded(body: &[u8]) -> Option<Vec<u8>> {
     let clean: Vec<u8> = body.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
     Base64::decode_vec(std::str::from_utf8(&clean).ok()?).ok()
 }
 
-fn text(status: u16, why: &str) -> Answer {
+pub fn text(status: u16, why: &str) -> Answer {
     let body = format!("{why}\n").into_bytes();
     Answer { status, media_type: Some("text/plain"), body, manner: Manner::Plain }
 }
@@ -91,6 +96,10 @@ fn status(message: &[u8]) -> Result<u8, Refused> {
     }
     let signed = one(part(one(message)?, 1, Tag::Sequence)?.content_of(context(0))?)?;
     let content = part(signed, 2, Tag::Sequence)?;
+    if content.within(Tag::Sequence)?.len() == 1 {
+        // Certificates only.
+        return Ok(0);
+    }
     let octets = one(part(content, 1, Tag::Sequence)?.content_of(context(0))?)?;
     let response = one(octets.content_of(Tag::OctetString)?)?;
     for control in part(response, 0, Tag::Sequence)?.within(Tag::Sequence)? {

@@ -12,7 +12,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use crate::element::Refused;
 use crate::servlet::{Answer, Manner, Posted, Servlets, crash_page, not_found};
 use crate::store::Pair;
-use crate::{est, rest};
+use crate::{est, est_simple, rest};
 
 /// The largest message accepted, in octets.
 const LARGEST: usize = 4 << 20;
@@ -62,6 +62,8 @@ pub enum Keep {
 pub struct Ways {
     pub keep: Keep,
     pub est: est::Takes,
+    /// The `Authorization` of the one user at EST.
+    pub login: Option<&'static str>,
     /// Seconds by which the server's clock is ahead.
     pub clock: i64,
 }
@@ -72,7 +74,7 @@ pub fn serve(
     stream: TcpStream,
     tls: &Arc<ServerConfig>,
     servlets: &Servlets,
-    Ways { keep, est, clock }: Ways,
+    Ways { keep, est, login, clock }: Ways,
     log: &dyn Fn(&str),
 ) {
     stream.set_read_timeout(Some(Duration::from_secs(60))).ok();
@@ -94,7 +96,7 @@ pub fn serve(
         };
         let client = stream.get_ref().conn.peer_certificates();
         let client = client.and_then(|c| c.first()).map(|c| c.as_ref().to_vec());
-        let (answer, line) = respond(&request, client.as_deref(), est, servlets);
+        let (answer, line) = respond(&request, client.as_deref(), (est, login), servlets);
         log(&format!("{} {line}", request.target));
         if count > 0 && keep == Keep::DropDone {
             return log("connection dropped, request carried out");
@@ -114,6 +116,7 @@ struct Request {
     target: String,
     length: Option<usize>,
     media_type: Option<String>,
+    authorization: Option<String>,
     /// Whether it has the cookie of a login.
     session: bool,
     body: Vec<u8>,
@@ -130,6 +133,7 @@ fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default().to_owned();
     let (mut length, mut media_type, mut session) = (None, None, false);
+    let mut authorization = None;
     for _ in 0..100 {
         let header = line(8192)?;
         if header.is_empty() {
@@ -138,6 +142,7 @@ fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
         let Some((name, value)) = header.split_once(':') else { continue };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok().filter(|n| *n <= LARGEST),
+            "authorization" => authorization = Some(value.trim().to_owned()),
             "cookie" => session = value.contains(rest::SESSION),
             "content-type" => media_type = Some(value.trim().to_owned()),
             _ => {}
@@ -145,20 +150,38 @@ fn request(stream: &mut impl BufRead) -> Result<Request, Refused> {
     }
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).map_err(|e| e.to_string())?;
-    Ok(Request { method, target, length, media_type, session, body })
+    Ok(Request { method, target, length, media_type, authorization, session, body })
 }
 
 fn respond(
     request: &Request,
     client: Option<&[u8]>,
-    est: est::Takes,
+    (est, login): (est::Takes, Option<&str>),
     servlets: &Servlets,
 ) -> (Answer, String) {
     let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let media_type = request.media_type.as_deref();
+    let authorization = request.authorization.as_deref();
+    if let Some((label, operation)) = est::operation(path) {
+        let asked = est_simple::Asked {
+            operation,
+            label,
+            media_type,
+            body: &request.body,
+            client,
+            login: login.is_some() && authorization == login,
+        };
+        if let Some((answer, line)) = servlets.est(&asked, &request.method) {
+            let by = if authorization.is_some() { "with Authorization, " } else { "" };
+            return (answer, format!("EST {by}{line}"));
+        }
+    }
     if request.method == "POST"
-        && let Some(label) = est::label(path)
+        && let Some((label, "fullcmc")) = est::operation(path)
     {
-        let media_type = request.media_type.as_deref();
+        if login.is_some() && authorization != login {
+            return (est_simple::unauthorized(), "EST: no user".into());
+        }
         return est::post(label, media_type, &request.body, client, est, servlets);
     }
     if !path.starts_with("/ca/") && !path.starts_with("/pki/") {
@@ -233,9 +256,14 @@ fn deliver(
         String::new()
     };
     let language = if answer.status == 404 { "Content-Language: en\r\n" } else { "" };
+    let more = match answer.status {
+        202 => "Retry-After: 120\r\n",
+        401 => "WWW-Authenticate: Basic realm=\"EST\"\r\n",
+        _ => "",
+    };
     let close = if kept { "" } else { "Connection: close\r\n" };
     let head = format!(
-        "HTTP/1.1 {} \r\n{media_type}{language}Content-Length: {promised}\r\n\
+        "HTTP/1.1 {} \r\n{media_type}{language}{more}Content-Length: {promised}\r\n\
          Date: {}\r\n{cookie}{close}\r\n",
         answer.status,
         date(clock)

@@ -11,6 +11,7 @@ mod confirm;
 mod damage;
 mod element;
 mod est;
+mod est_simple;
 mod held;
 mod http;
 mod keys;
@@ -138,6 +139,9 @@ enum Command {
         /// says
         #[arg(long, default_value = "der", value_parser = ["der", "dogtag", "base64"])]
         est: String,
+        /// User and password at EST, as user:password
+        #[arg(long)]
+        est_login: Option<String>,
         /// Seconds by which the server's clock is ahead
         #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
         clock: i64,
@@ -226,6 +230,7 @@ fn run(command: Command) -> Result<(), Refused> {
             ignore_revocations,
             keep,
             est,
+            est_login,
             clock,
             log,
         } => {
@@ -240,7 +245,9 @@ fn run(command: Command) -> Result<(), Refused> {
                 "dogtag" => est::Takes::Dogtag,
                 _ => est::Takes::Der,
             };
-            let ways = http::Ways { keep, est, clock };
+            let login: Option<&'static str> =
+                est_login.map(|login| &*Box::leak(est_simple::basic(&login).into_boxed_str()));
+            let ways = http::Ways { keep, est, login, clock };
             let settings = Settings {
                 oaep,
                 pop_link: pop_link_required,

@@ -80,11 +80,11 @@ pub struct Settings {
 
 /// The running CA; requests are handled one at a time.
 pub struct Servlets {
-    store: Store,
+    pub(crate) store: Store,
     waiting: Mutex<Waiting>,
     held: Mutex<HeldBack>,
     settings: Settings,
-    stranger: Pair,
+    pub(crate) stranger: Pair,
 }
 
 /// The response to a valid message.
@@ -328,7 +328,12 @@ impl Servlets {
     }
 
     /// Checks the profile's constraints.
-    fn check(&self, rules: &Profile, request: &Asked, subject: &[u8]) -> Result<(), Failure> {
+    pub(crate) fn check(
+        &self,
+        rules: &Profile,
+        request: &Asked,
+        subject: &[u8],
+    ) -> Result<(), Failure> {
         let key = kind(&request.spki).map_err(|e| Failure(11, e))?;
         let mut refused = rules.refuses(key, &name_text(subject));
         if rules.subject == Subject::Signer && self.store.has_certified(&request.spki) {
@@ -356,7 +361,7 @@ impl Servlets {
         Ok(Outcome::Issued { id: request.id.clone(), certificate, echoes: echoes(data) })
     }
 
-    fn certify(
+    pub(crate) fn certify(
         &self,
         rules: &Profile,
         request: &Asked,
@@ -504,7 +509,7 @@ pub fn crash_page() -> Answer {
 }
 
 /// Returns a failure that needs no request.
-fn on_the_way(wish: &str) -> Option<Answer> {
+pub(crate) fn on_the_way(wish: &str) -> Option<Answer> {
     let cmc = |body: &[u8], manner| Answer {
         status: 200,
         media_type: Some("application/pkcs7-mime"),

@@ -1,8 +1,11 @@
-//! Requests to EST's `/fullcmc`: a CMC failure has its own HTTP status, and the server requires
+//! EST. Here, requests to `/fullcmc`: a CMC failure has its own HTTP status, and the server requires
 //! DER, as Dogtag's does, or base64. For `enroll`, `cmc send` and HttpClient.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod cacerts;
+#[path = "../common/mod.rs"]
 mod common;
+mod simple;
 
 use common::stand_in::{StandIn, folder};
 use common::{Folder, PASSWORD, Said};
@@ -214,6 +217,86 @@ fn refusals_in_words() {
     assert_eq!(error["http"]["status"], 401, "{}", said.out);
     assert!(error["hint"].as_str().unwrap().contains("--signer"), "{}", said.out);
     assert!(!f.file("resp").exists());
+}
+
+/// What a server answers with a status, in words.
+#[test]
+fn statuses_in_words() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &["--est-login", "device:est secret"]);
+    let args =
+        ["enroll", "-d", "db", "--password-file", "pw", "--signer", "agent", "--output", "json"];
+    let what = ["--subject", "CN=device", "--nickname", "device", "--ca", &ca.url];
+    let enroll = |more: &[&str]| f.nss_cmc(&[&args[..], &what, more].concat());
+    let said = enroll(&["--est"]).exits(32);
+    let error = &said.json()["error"];
+    assert_eq!(error["http"]["status"], 401, "{}", said.out);
+    assert!(error["hint"].as_str().unwrap().contains("--est-user NAME"), "{}", said.out);
+    // With the user the same request passes: a password beside the certificate.
+    f.write_secret("est.txt", "est secret\n");
+    let login = ["--est-user", "device", "--est-password-file", "est.txt"];
+    let label = |label: &str| format!("--est={label}");
+    let report = enroll(&[&["--est"], &login[..]].concat()).exits(0).json();
+    assert_eq!(report["result"]["response_signed"], true);
+    for (wish, exit, words) in [
+        ("standin-404", 32, "does not have this operation (HTTP status 404)"),
+        ("no such label", 40, "Profile no such label Not Found"),
+        ("standin-http502", 32, "is not available (HTTP status 502)"),
+    ] {
+        let est = label(wish);
+        let said = enroll(&[&[&est[..], "--force"], &login[..]].concat()).exits(exit);
+        let report = said.json();
+        assert!(report["msg"].as_str().unwrap().contains(words), "{wish}: {}", said.out);
+    }
+}
+
+/// Certificates without a signature (RFC 5272 §4.1) are accepted when issuer, key and server prove
+/// them; by the servlet and by EST. Anything else without a signature is refused.
+#[test]
+fn certificates_only() {
+    let f = folder(&[]);
+    let ca = StandIn::start(&f, &["--rest", "none"]);
+    let label = ["--est=standin-certs-only"];
+    let profile = ["--profile", "standin-certs-only"];
+    let enroll = |more: &[&str]| {
+        let args = ["enroll", "-d", "db", "--password-file", "pw", "--signer", "agent"];
+        let what = ["--subject", "CN=device", "--nickname", "device", "--ca", &ca.url, "--force"];
+        f.nss_cmc(&[&args[..], &what, more].concat())
+    };
+    for way in [&label[..], &profile] {
+        let said = enroll(way).exits(0);
+        assert!(
+            said.out.contains("the response was not signed: the certificate is proven"),
+            "{}",
+            said.out
+        );
+        let report = enroll(&[way, &["--output", "json"]].concat()).exits(0).json();
+        assert_eq!(report["result"]["response_signed"], false, "{report}");
+    }
+    let valid = f.certutil(&["-V", "-n", "device", "-u", "V", "-f", "pw"]);
+    assert!(valid.contains("valid"), "{valid}");
+    let before = f.certificates();
+    for (wish, words) in [
+        ("standin-unsigned", "response is not signed"),
+        ("standin-other-key", "matches the key of the request"),
+        ("standin-forged", "SEC_ERROR_BAD_SIGNATURE"),
+    ] {
+        let said = enroll(&["--profile", wish]).exits(42);
+        assert!(said.err.contains(words), "{wish}: {}", said.err);
+    }
+    // A server that the database doesn't trust gets no request.
+    f.certutil(&["-M", "-n", "ca_signing", "-t", ",,", "-f", "pw"]);
+    let came = log(&f).lines().count();
+    let said = enroll(&label).exits(31);
+    assert!(said.err.contains("SEC_ERROR_UNTRUSTED_ISSUER"), "{}", said.err);
+    assert!(!log(&f).lines().skip(came).any(|line| line.contains("EST")), "{}", log(&f));
+    assert_eq!(f.certificates().len(), before.len());
+    // A message that was sent by another program proves no server.
+    f.certutil(&["-M", "-n", "ca_signing", "-t", "CT,C,C", "-f", "pw"]);
+    request(&f);
+    let send = ["cmc", "send", "cmc.req", "--out", "resp", "-d", "db", "--password-file", "pw"];
+    let said = f.nss_cmc(&[&send[..], &["--signer", "agent", "--ca", &ca.url], &label].concat());
+    assert!(said.exits(42).err.contains("response is not signed"));
 }
 
 /// Dogtag's EST server refuses controls in requests that an agent or user signed; without controls
