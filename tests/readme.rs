@@ -8,6 +8,7 @@ use nss_cmc::error::Kind;
 const README: &str = include_str!("../README.md");
 const GUIDE: &str = include_str!("../docs/guide.md");
 const CERTMONGER: &str = include_str!("../docs/certmonger.md");
+const EST: &str = include_str!("../docs/est.md");
 
 #[test]
 fn the_exit_codes_are_the_table_s() {
@@ -21,7 +22,7 @@ fn the_exit_codes_are_the_table_s() {
 #[test]
 fn the_commands_are_understood() {
     let dir = tempfile::tempdir().unwrap();
-    let text = [README, GUIDE, CERTMONGER].concat().replace("\\\n", " ");
+    let text = [README, GUIDE, CERTMONGER, EST].concat().replace("\\\n", " ");
     let lines = text.lines().filter_map(|l| l.strip_prefix("    nss-cmc "));
     let mut seen = 0;
     for line in lines {

@@ -74,7 +74,6 @@ fn once_the_request_has_left_the_key_stays() {
         ("standin-stranger", 42),
         ("standin-wrong-signature", 42),
         ("standin-unsigned", 42),
-        ("standin-certs-only", 42),
         ("standin-forged", 42),
         ("standin-other-key", 42),
         ("standin-no-cert", 42),

@@ -191,7 +191,7 @@ fn certified(
         trust_kept: issued.kept_trust.as_ref().map(|trust| trust.as_str().to_owned()),
         subject_replaced: issued.replaced_subject.is_some(),
         archived: enrolled.archived,
-        response_signed: !issued.unsigned,
+        response_signed: (!issued.recovered).then_some(!issued.unsigned),
         key: issued.key.as_ref().map(|key| RequestKey {
             key_id: keyid::to_hex(&key.id),
             key_id_signed: keyid::to_dogtag(&key.id),

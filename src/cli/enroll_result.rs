@@ -44,8 +44,8 @@ pub struct CertificateIssued {
     /// Whether its key is archived in the KRA; null if that is unknown.
     pub archived: Option<bool>,
     /// Whether the response with it was signed. If not, the certificate is proven by its issuer's
-    /// signature and its key, and the server by TLS.
-    pub response_signed: bool,
+    /// signature and its key, and the server by TLS. Null if it was issued to an earlier run.
+    pub response_signed: Option<bool>,
     #[serde(flatten)]
     pub key: Option<RequestKey>,
 }

@@ -188,7 +188,9 @@ fn fetch(database: &Database, config: &Config, server: ServerTrust) -> Result<Pr
         let der = certificates_body(&url, reply)?;
         let (signed, _) = open_signed_data("the CA's certificates", &der)?;
         let bag = certificates_of(&signed);
-        return Ok(Presented { own: bag.clone(), bag });
+        let is_ca =
+            |der: &&Vec<u8>| certificate::read(der).and_then(|c| Ok(c.ca()?.0)).unwrap_or_default();
+        return Ok(Presented { own: bag.iter().filter(is_ca).cloned().collect(), bag });
     }
     let details = Certificates::new(&mut transport, &config.ca).subsystem(Subsystem::Signing)?;
     Ok(Presented { bag: bag(&details), own: vec![details.der] })

@@ -57,7 +57,6 @@ fn responses_of_the_ca() {
         ("standin-stranger", 2),
         ("standin-wrong-signature", 2),
         ("standin-unsigned", 2),
-        ("standin-certs-only", 2),
         ("standin-no-cert", 2),
         ("standin-other-key", 2),
         ("standin-forged", 2),

@@ -53,7 +53,7 @@ fn what_a_server_could_foist_on_us() {
     for (label, print, exit, words) in [
         ("", &other, 13, "no certificate of the CA has the fingerprint"),
         ("standin-forged", &print, 13, "no certificate of the CA has the fingerprint"),
-        ("standin-leaf", &print, 13, "no certificate of the CA has the fingerprint"),
+        ("standin-leaf", &print, 32, "presents no CA certificate"),
         ("standin-none", &print, 32, "presents no CA certificate"),
         ("standin-garbage", &print, 32, "not base64 of a CMC message"),
         ("standin-truncated", &print, 32, "not base64 of a CMC message"),

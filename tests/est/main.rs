@@ -240,7 +240,7 @@ fn statuses_in_words() {
     assert_eq!(report["result"]["response_signed"], true);
     for (wish, exit, words) in [
         ("standin-404", 32, "does not have this operation (HTTP status 404)"),
-        ("no such label", 40, "Profile no such label Not Found"),
+        ("noSuchProfile", 40, "Profile noSuchProfile Not Found"),
         ("standin-http502", 32, "is not available (HTTP status 502)"),
     ] {
         let est = label(wish);

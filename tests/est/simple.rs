@@ -99,7 +99,11 @@ fn reenrollment_by_the_old_certificate() {
     let f = folder(&[]);
     let ca = StandIn::start(&f, &[]);
     let by = |signer: &str, more: &[&str]| {
-        enroll(&f, &ca.url, &[&["--est", "--signer", signer], &DEVICE[..], more].concat())
+        enroll(
+            &f,
+            &ca.url,
+            &[&["--est=caFullCMCUserCert", "--signer", signer], &DEVICE[..], more].concat(),
+        )
     };
     by("agent", &[]).exits(0);
     assert!(last(&f).contains("/simpleenroll EST simpleenroll: done"), "{}", log(&f));
@@ -111,8 +115,17 @@ fn reenrollment_by_the_old_certificate() {
     by("device", &["--force", "--dns", "other.example.com"]).exits(0);
     assert!(last(&f).contains("/simpleenroll "), "{}", log(&f));
     // renew: the certificate is its own client.
-    let renew =
-        ["renew", "-d", "db", "--password-file", "pw", "--ca", &ca.url, "--est", "--simple"];
+    let renew = [
+        "renew",
+        "-d",
+        "db",
+        "--password-file",
+        "pw",
+        "--ca",
+        &ca.url,
+        "--est=caFullCMCUserCert",
+        "--simple",
+    ];
     f.nss_cmc(&[&renew[..], &["--renew-before", "9999d", "device"]].concat()).exits(0);
     assert!(last(&f).contains("simplereenroll: done"), "{}", log(&f));
 }
@@ -120,7 +133,7 @@ fn reenrollment_by_the_old_certificate() {
 #[test]
 fn what_proves_nothing_is_not_imported() {
     let f = folder(&[]);
-    let ca = StandIn::start(&f, &LOGIN);
+    let ca = StandIn::start(&f, &[&LOGIN[..], &["--rest", "none"]].concat());
     f.write_secret("est.txt", "est secret\n");
     let before = f.state();
     for (wish, exit, words) in [
