@@ -38,7 +38,8 @@ Examples:
 
   A certificate from an EST server, the result as JSON:
     nss-cmc enroll -d db --password-file pin.txt --signer alice --output json \\
-      --ca https://est.example.com --est --key-type ec:nistp256 --subject CN=alice --nickname alice-2
+      --ca https://est.example.com --est --key-type ec:nistp256 \\
+      --subject CN=alice --nickname alice-2
 
   A device's first certificate from an EST server, with user and password:
     nss-cmc enroll -d db --password-file pin.txt --ca https://est.example.com --est --simple \\
