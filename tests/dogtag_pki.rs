@@ -53,10 +53,12 @@ fn searches_are_the_same() {
     let valid = ["--validNotAfterTo", "2060-01-01", "--validNotBeforeFrom", "2020-01-01"];
     let long = ["--validityOperation", ">=", "--validityCount", "1", "--validityUnit", "year"];
     let find = names().0;
+    // 11.10 returns 500 at most, and Java shows those; ours asks for the rest.
+    let large = if lab() == Lab::V10 { "100000" } else { "400" };
     for args in [
         &[find][..],
         &["ca-cert-find", "--size", "5", "--start", "3"],
-        &[find, "--size", "100000"],
+        &[find, "--size", large],
         &[find, "--name", "caadmin", "--status", "VALID"],
         &[find, "--name", "nobody at all"],
         &[&[find, "--status", "REVOKED"][..], &by_whom].concat(),
