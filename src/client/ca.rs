@@ -226,7 +226,7 @@ fn longest(
 ) -> Result<Vec<Vec<u8>>> {
     let token = database.token("internal")?;
     let paths = Paths::new(database, &presented.bag);
-    let mut best: Option<((bool, usize), Vec<Vec<u8>>)> = None;
+    let mut best: Option<(bool, Vec<Vec<u8>>)> = None;
     for own in presented.own.iter().take(MOST_CERTIFICATES) {
         let mut certificates = vec![own.clone()];
         certificates.extend(paths.by_signature(&token, own)?);
@@ -235,8 +235,8 @@ fn longest(
             is_wanted |= Some(Fingerprint::of(database, der)?) == wanted;
         }
         let rank = (is_wanted, certificates.len());
-        if best.as_ref().is_none_or(|(other, _)| rank > *other) {
-            best = Some((rank, certificates));
+        if best.as_ref().is_none_or(|(wanted, other)| rank > (*wanted, other.len())) {
+            best = Some((is_wanted, certificates));
         }
     }
     let Some((_, certificates)) = best else { return Err(no_certificates()) };

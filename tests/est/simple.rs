@@ -154,13 +154,13 @@ fn what_proves_nothing_is_not_imported() {
         ("short", 32, "Content-Length"),
     ] {
         let est = format!("--est=standin-{wish}");
-        let came = log(&f).lines().count();
+        let came = super::came(&f).len();
         let said = enroll(&f, &ca.url, &[&[&est[..]], &USER[..], &DEVICE].concat());
         assert_eq!(said.code, exit, "{wish}: {}", said.out);
         let report = said.json();
         assert!(report["msg"].as_str().unwrap().contains(words), "{wish}: {}", said.out);
         // One POST, and one key for all: the server may yet issue.
-        assert_eq!(log(&f).lines().count(), came + 1, "{wish}: {}", log(&f));
+        assert_eq!(super::came(&f).len(), came + 1, "{wish}: {}", log(&f));
         assert_eq!(f.keys().len(), before.0.len() + 1, "{wish}");
         assert_eq!(f.certificates(), before.1, "{wish}");
     }
