@@ -12,7 +12,8 @@ pub use chain::ChainFetched;
 pub use find::RecordsFound;
 pub use show::{Recorded, TransportFetched};
 
-use super::args::{ReachArgs, TrustArgs};
+use super::args::TrustArgs;
+use super::connect_args::ReachArgs;
 use crate::cli::report::Report;
 use crate::streams::Streams;
 use nss_cmc::client::connection::Config;

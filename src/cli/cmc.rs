@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::args::{CaArgs, DatabaseArgs, PasswordArgs};
+use super::args::{DatabaseArgs, PasswordArgs};
 use super::cmc_apart::{self, AcceptArgs, BuildArgs};
+use super::connect_args::CaArgs;
 use super::judge::{Finding, Judges, findings, lines as finding_lines, objection};
 use crate::cli::message::{message_json, message_lines};
 use crate::cli::report::{Certificate, Report, certificate_json};
@@ -126,7 +127,11 @@ impl CmcCommand {
         match self {
             CmcCommand::Show(args) => args.password.warnings(args.database.as_deref()),
             CmcCommand::Build(args) => args.warnings(),
-            CmcCommand::Send(args) => args.database.warnings(None),
+            CmcCommand::Send(args) => {
+                let mut said = args.database.warnings(None);
+                said.extend(args.ca.connect.est.warning());
+                said
+            }
             CmcCommand::Accept(args) => args.warnings(),
         }
     }

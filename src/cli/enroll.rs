@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::args::{CaArgs, DatabaseArgs, duration};
+use super::args::{DatabaseArgs, duration};
+use super::connect_args::CaArgs;
 use super::enroll_args::{ExpectedArgs, KEY, OUTPUT, RENEWAL, Remove, RequestArgs};
 use super::enroll_report as report;
 use crate::cli::report::Report;
@@ -13,7 +14,6 @@ use nss_cmc::algorithm::KeySpec;
 use nss_cmc::client::connection::Config;
 use nss_cmc::client::doctor::DoctorSpec;
 use nss_cmc::client::enroll::{DEFAULT_KEY, EnrollSpec, Event, Order, check, enroll};
-use nss_cmc::client::passwords::others_read;
 use nss_cmc::error::{Error, Kind, Result};
 use nss_cmc::nss::Trust;
 
@@ -157,9 +157,8 @@ impl EnrollArgs {
 
     /// Returns warnings about the database and the files that the options name.
     pub fn warnings(&self) -> Vec<String> {
-        let est_password = self.ca.connect.est.login.est_password_file.as_deref();
         let mut said = self.request.warnings(&self.database);
-        said.extend(est_password.and_then(others_read));
+        said.extend(self.ca.connect.est.warning());
         said
     }
 

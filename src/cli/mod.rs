@@ -9,6 +9,7 @@ mod cmc;
 mod cmc_apart;
 mod config;
 mod confirm;
+mod connect_args;
 mod csr;
 mod db;
 mod doctor;

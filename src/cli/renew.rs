@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Filled;
-use super::args::{EstArgs, PasswordArgs, ReachArgs, duration};
+use super::args::{PasswordArgs, duration};
+use super::connect_args::{EstArgs, ReachArgs};
 use super::enroll::{event_text, trust};
 use super::enroll_args::{ArchiveArgs, Remove};
 use super::report::Report;
@@ -204,6 +205,7 @@ impl RenewArgs {
     pub fn warnings(&self) -> Vec<String> {
         let mut said = self.password.warnings(self.database.as_deref());
         said.extend(self.signer_db.as_deref().and_then(exposed));
+        said.extend(self.est.warning());
         said
     }
 }

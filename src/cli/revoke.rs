@@ -6,7 +6,8 @@ use clap::{ArgGroup, Args};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::args::{ConnectArgs, DatabaseArgs, SharedSecretArgs};
+use super::args::{DatabaseArgs, SharedSecretArgs};
+use super::connect_args::ConnectArgs;
 use crate::cli::report::{Report, Serial, Time, serial_json, time};
 use nss_cmc::Number;
 use nss_cmc::client::connection::Config;
@@ -125,6 +126,7 @@ impl RevokeArgs {
     pub fn warnings(&self) -> Vec<String> {
         let mut said = self.database.warnings(self.shared_secret.shared_secret_file.as_deref());
         said.extend(self.signer_db.as_deref().and_then(exposed));
+        said.extend(self.connect.est.warning());
         said
     }
 }

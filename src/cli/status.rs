@@ -7,7 +7,8 @@ use clap::{ArgGroup, Args};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::args::{ReachArgs, TrustArgs, duration};
+use super::args::{TrustArgs, duration};
+use super::connect_args::ReachArgs;
 use super::report::{Certificate, Report, Time, certificate_json, time};
 use super::table::{Look, Table, plain};
 use nss_cmc::Number;

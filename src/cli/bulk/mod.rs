@@ -14,7 +14,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::args::{CaArgs, DatabaseArgs, duration};
+use super::args::{DatabaseArgs, duration};
+use super::connect_args::CaArgs;
 use super::report::{Report, error_text, issued_pem};
 use super::{Output, enroll, enroll_report, warn};
 use crate::streams::Streams;
@@ -110,6 +111,7 @@ impl BulkArgs {
     pub fn warnings(&self) -> Vec<String> {
         let mut said = self.database.warnings(None);
         said.extend(self.signer_db.as_deref().and_then(exposed));
+        said.extend(self.ca.connect.est.warning());
         said
     }
 

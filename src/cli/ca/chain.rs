@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::show::handed_out;
-use crate::cli::args::{PasswordArgs, ReachArgs};
+use crate::cli::args::PasswordArgs;
+use crate::cli::connect_args::ReachArgs;
 use crate::cli::enroll::event_text;
 use crate::cli::report::{Certificate, Report, certificate_json};
 use crate::streams::Streams;

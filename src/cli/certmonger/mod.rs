@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use clap::{ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 
-use super::args::{CaArgs, DatabaseArgs, SharedSecretArgs};
+use super::args::{DatabaseArgs, SharedSecretArgs};
+use super::connect_args::CaArgs;
 use super::report::{Report, error_text, issued_pem};
 use crate::streams::Streams;
 use environment::Environment;
@@ -170,6 +171,7 @@ impl HelperArgs {
     fn warnings(&self) -> Vec<String> {
         let mut said = self.database.warnings(self.shared_secret.shared_secret_file.as_deref());
         said.extend(self.signer_db.as_deref().and_then(exposed));
+        said.extend(self.ca.connect.est.warning());
         said
     }
 
