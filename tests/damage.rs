@@ -94,7 +94,7 @@ fn recorded() -> Vec<(String, Vec<u8>)> {
         }
     }
     found.sort();
-    assert_eq!(found.len(), 40, "{:?}", found.iter().map(|f| &f.0).collect::<Vec<_>>());
+    assert_eq!(found.len(), 43, "{:?}", found.iter().map(|f| &f.0).collect::<Vec<_>>());
     found
 }
 

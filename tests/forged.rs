@@ -18,12 +18,16 @@ fn vectors() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors")
 }
 
+/// The recorded responses but that of the ML-DSA CA, which NSS verifies from 3.118 on.
 fn recorded() -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     for folder in std::fs::read_dir(vectors()).unwrap() {
         let folder = folder.unwrap().path();
         let Ok(bytes) = std::fs::read(folder.join("response.der")) else { continue };
-        found.push((folder.file_name().unwrap().to_string_lossy().into_owned(), bytes));
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if name != "09-mldsa-ca" {
+            found.push((name, bytes));
+        }
     }
     found.sort();
     assert_eq!(found.len(), 14);

@@ -225,6 +225,10 @@ impl std::fmt::Debug for Control {
 /// A decoded value, or why it can't be decoded.
 pub type Value = std::result::Result<Control, Box<Undecodable>>;
 
+/// How many values of a control may be damaged before the rest is left out: the reasons would take many
+/// times the memory of the message.
+const MOST_DAMAGED: usize = 8;
+
 /// A control of a message (TaggedAttribute, RFC 5272 §3.2.1.1) with decoded values.
 #[derive(Debug)]
 pub struct TaggedControl {
@@ -269,13 +273,20 @@ impl Undecodable {
 impl TaggedControl {
     pub(crate) fn new(tagged: &TaggedAttribute) -> TaggedControl {
         let id = tagged.attr_type.clone();
-        let values = tagged.attr_values.to_vec().into_iter().map(|value| {
-            Control::decode(&id, value.as_bytes()).map_err(|e| {
-                let der = Zeroizing::new(value.as_bytes().to_vec());
+        let all = tagged.attr_values.to_vec();
+        let (mut values, mut damaged) = (Vec::with_capacity(all.len().min(MOST_DAMAGED)), 0);
+        for (n, value) in all.iter().enumerate() {
+            let der = Zeroizing::new(value.as_bytes().to_vec());
+            if damaged == MOST_DAMAGED {
+                let reason = format!("{} more values are not decoded", all.len() - n);
+                values.push(Err(Box::new(Undecodable { reason, der })));
+                break;
+            }
+            values.push(Control::decode(&id, &der).map_err(|e| {
+                damaged += 1;
                 Box::new(Undecodable { reason: e.to_string(), der })
-            })
-        });
-        let values = values.collect();
+            }));
+        }
         TaggedControl { body_part_id: Number::of(&tagged.body_part_id), values, id }
     }
 
