@@ -17,7 +17,7 @@ fn client(name: &str) -> PathBuf {
 /// Makes a folder with a copy of the database that has agent and device.
 fn folder() -> Folder {
     let folder = Folder::bare();
-    folder.write("pw", format!("{PASSWORD}\n"));
+    folder.write_secret("pw", format!("{PASSWORD}\n"));
     let (from, to) = (client("nssdb"), folder.file("db"));
     tool("cp", Path::new("/"), &["-r", from.to_str().unwrap(), to.to_str().unwrap()]);
     folder.write_secret("est.txt", format!("{PASSWORD}\n"));
@@ -58,13 +58,13 @@ fn full_cmc_by_agent_and_by_device() {
     for (signer, subject) in
         [("caadmin", "CN=est-any,O=LAB"), ("est-device", "CN=est-device,O=LAB")]
     {
-        let what =
-            ["--est", "--signer", signer, "--subject", subject, "--nickname", "new", "--force"];
+        let nickname = format!("new by {signer}");
+        let what = ["--est", "--signer", signer, "--subject", subject, "--nickname", &nickname];
+        let what = [&what[..], &["--force"]].concat();
         let said = enroll(&f, &what).exits(0);
         verified(&f, &said);
         // A second one replaces it.
         assert_eq!(enroll(&f, &what).exits(0).json()["status"], "renewed");
-        f.certutil(&["-F", "-n", "new", "-f", "pw"]);
     }
 }
 

@@ -263,7 +263,7 @@ mod tests {
             .map_err(|e| format!("{label:?}: {e}"))?;
             signed += 1;
         }
-        assert_eq!(signed, 12);
+        assert_eq!(signed, 13);
         Ok(())
     }
 }
