@@ -7,4 +7,4 @@ cd "$(dirname "$0")/.."
 export CARGO_PROFILE_DEV_DEBUG="${CARGO_PROFILE_DEV_DEBUG:-0}"
 scripts/install-deps.sh --test
 tests/dogtag/up.sh
-DOGTAG_LAB=10 cargo test --features regen --test 'dogtag*' -- --ignored --test-threads=1
+DOGTAG_LAB=10 cargo test --features regen --test dogtag --test 'dogtag_*' -- --ignored --test-threads=1

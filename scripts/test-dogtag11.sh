@@ -1,8 +1,8 @@
 #!/bin/sh
-# Tests the flows on a real Dogtag 11.10 CA, KRA and EST, which are compiled, installed and started if
-# necessary; DOGTAG11_SOURCE names the archive of Dogtag's source. Without it, or if today's Debian
-# sid can't be installed or doesn't compile it, a message says so and the script succeeds; a test that
-# fails is a failure.
+# Tests the flows on a real Dogtag 11.10 CA, KRA and EST, and on a second CA whose own key is ML-DSA-65;
+# they are compiled, installed and started if necessary. DOGTAG11_SOURCE names the archive of Dogtag's
+# source. Without it, or if today's Debian sid can't be installed or doesn't compile it, a message says
+# so and the script succeeds; a test that fails is a failure.
 #
 #   scripts/test-dogtag11.sh [TEST_PROGRAM...]    e.g. dogtag dogtag_csr; all by default
 set -eu
@@ -18,7 +18,10 @@ case $code in
   4) echo "SKIPPED: nothing was tested on Dogtag 11.10." >&2; exit 0 ;;
   *) exit $code ;;
 esac
-if [ $# = 0 ]; then set -- 'dogtag*'; fi
+if [ $# = 0 ]; then
+  tests/dogtag11/mldsa-ca.sh
+  set -- 'dogtag*'
+fi
 for program in "$@"; do
   DOGTAG_LAB=11 cargo test --features regen --test "$program" -- --ignored --test-threads=1
 done
