@@ -28,15 +28,19 @@ start_ca() { dt_chroot systemctl start "pki-tomcatd@$DOGTAG_INSTANCE" && dt_wait
 
 host() { # PROGRAM...: the packages of these names, where the program is missing
   local p missing=()
+  # apt doesn't wait for the other up.sh
+  exec 8>/run/lock/dogtag-packages
+  flock 8
   for p in "$@"; do
     command -v "$p" >/dev/null || missing+=("$p")
   done
   # the package of certutil
   missing=("${missing[@]/#certutil/libnss3-tools}")
   [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
-  [ ${#missing[@]} = 0 ] && return
-  apt-get update -qq &&
-    apt-get install -y --no-install-recommends "${missing[@]}"
+  if [ ${#missing[@]} != 0 ]; then
+    apt-get update -qq && apt-get install -y --no-install-recommends "${missing[@]}" || return
+  fi
+  exec 8>&-
 }
 bootstrap() { # SUITE PACKAGES
   dt_umount # what an interrupted run left; rm would follow a bind mount
