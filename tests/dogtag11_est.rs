@@ -77,6 +77,13 @@ fn a_device_with_a_password() {
     let said = enroll(&f, &[&user[..], &["est.txt"], &what].concat()).exits(0);
     assert_eq!(said.json()["result"]["response_signed"], false);
     verified(&f, &said);
+    // A user of the realm, its certificate renews itself.
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dogtag11/est-user.sh");
+    tool(program.to_str().unwrap(), f.path(), &["est-test-user", "new.pem"]);
+    let renew = ["renew", "-d", "db", "--password-file", "pw", "--ca", URL, "--est", "--simple"];
+    let due = ["user", "--renew-before", "9999d", "--output", "json"];
+    let said = f.nss_cmc(&[&renew[..], &due].concat()).exits(0).json();
+    assert_eq!(said["result"]["certificates"][0]["status"], "renewed", "{said}");
     f.write_secret("bad.txt", "wrong\n");
     let said = enroll(&f, &[&user[..], &["bad.txt", "--force"], &what].concat()).exits(32);
     assert_eq!(said.json()["error"]["http"]["status"], 401, "{}", said.out);
@@ -110,6 +117,7 @@ fn refusals() {
             32,
             "(HTTP status 403)",
         ),
+        // The profile of simple enrollment takes no subject with more than a CN.
         (
             &["--est", "--simple", "--signer", "est-device", "--subject", "CN=est-device,O=LAB"],
             32,
