@@ -19,7 +19,8 @@ case $code in
   *) exit $code ;;
 esac
 if [ $# = 0 ]; then
-  tests/dogtag11/mldsa-ca.sh
+  # Its tests skip where it isn't up.
+  tests/dogtag11/mldsa-ca.sh || echo "WARNING: the ML-DSA CA did not come up; nothing was tested on it." >&2
   set -- 'dogtag*'
 fi
 for program in "$@"; do
