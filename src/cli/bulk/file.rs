@@ -324,10 +324,15 @@ mod tests {
     use super::*;
 
     fn requests(text: &str) -> Result<Requests> {
+        requests_with(text, &[])
+    }
+
+    fn requests_with(text: &str, more: &[&str]) -> Result<Requests> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), text).unwrap();
         let common = ["--database=d", "--ca=https://ca", "--profile=p", "--signer=s"];
-        Requests::of(&Source::open(file.path()).unwrap(), common.map(OsString::from).to_vec())
+        let common = common.iter().chain(more).map(OsString::from).collect();
+        Requests::of(&Source::open(file.path()).unwrap(), common)
     }
 
     fn check(text: &str) -> Result<u64> {
@@ -364,13 +369,8 @@ mod tests {
     #[test]
     fn a_line_takes_precedence_over_the_command() {
         let of = |text: &str| {
-            let file = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(file.path(), text).unwrap();
-            let common = ["--database=d", "--ca=https://ca", "--signer=s", "--profile=p"];
-            let common = common.into_iter().chain(["--require-names", "--key-type=rsa:3072"]);
-            let source = Source::open(file.path()).unwrap();
-            let requests = Requests::of(&source, common.map(OsString::from).collect()).unwrap();
-            requests.map(|(_, order)| order.unwrap()).collect::<Vec<_>>()
+            let requests = requests_with(text, &["--require-names", "--key-type=rsa:3072"]);
+            requests.unwrap().map(|(_, order)| order.unwrap()).collect::<Vec<_>>()
         };
         let json = "{\"nickname\": \"a\", \"subject\": \"CN=a\"}\n\
             {\"nickname\": \"b\", \"subject\": \"CN=b\", \"require_names\": false, \"key_type\": \"ec\"}\n";
