@@ -10,7 +10,8 @@ use rasn_pkix::{AlgorithmIdentifier, SubjectPublicKeyInfo, Time};
 use super::canonical::children;
 pub use super::extension::{
     AuthorityKeyIdentifier, BasicConstraints, DisplayText, DistributionPoint,
-    DistributionPointName, Extension, GeneralName, Policy, PolicyQualifier, Qualifier, Value,
+    DistributionPointName, Extension, GeneralName, Policy, PolicyQualifier, Qualifier,
+    REASON_FLAGS, Value,
 };
 pub use super::key_usage::KeyUsage;
 pub use super::summary::{Summary, summary};

@@ -8,6 +8,19 @@ use super::key_usage::{self, KeyUsage};
 use super::{decode, encode, name, oid};
 use crate::error::{Error, Kind, Result};
 
+/// The names of ReasonFlags (RFC 5280 §4.2.1.13), from bit 0.
+pub const REASON_FLAGS: [&str; 9] = [
+    "unused",
+    "keyCompromise",
+    "cACompromise",
+    "affiliationChanged",
+    "superseded",
+    "cessationOfOperation",
+    "certificateHold",
+    "privilegeWithdrawn",
+    "aACompromise",
+];
+
 /// An Extension (RFC 5280 §4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Extension {

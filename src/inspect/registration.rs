@@ -3,25 +3,12 @@
 use super::item::{Item, list, or_octets};
 use super::{control, extension, request};
 use crate::asn1::crmf::CertTemplate;
-use crate::asn1::extension::{general_name, general_names};
+use crate::asn1::extension::{REASON_FLAGS, general_name, general_names};
 use crate::asn1::summary::general_name as text_of;
 use crate::asn1::{Number, decode};
 use crate::cmc::control::{
     AddExtensions, ChangeSubjectName, GetCrl, ModCertTemplate, Publication, TrustAnchors,
 };
-
-/// ReasonFlags (RFC 5280 §4.2.1.13), from bit 0.
-const REASONS: [&str; 9] = [
-    "unused",
-    "keyCompromise",
-    "cACompromise",
-    "affiliationChanged",
-    "superseded",
-    "cessationOfOperation",
-    "certificateHold",
-    "privilegeWithdrawn",
-    "aACompromise",
-];
 
 /// Shows a BodyPartPath: the numbers joined by `.`, as in a status.
 pub(crate) fn path(path: &[Number]) -> Item {
@@ -35,7 +22,8 @@ fn name(der: &[u8]) -> Item {
 pub(crate) fn get_crl(wanted: &GetCrl) -> Item {
     let reasons = wanted.reasons.as_ref().map_or(Item::Null, |bits| {
         let set = bits.iter().enumerate().filter(|(_, bit)| **bit);
-        let text = |at: usize| REASONS.get(at).map_or_else(|| format!("bit {at}"), |r| (*r).into());
+        let text =
+            |at: usize| REASON_FLAGS.get(at).map_or_else(|| format!("bit {at}"), |r| (*r).into());
         Item::List(set.map(|(at, _)| Item::Text(text(at))).collect())
     });
     Item::Fields(vec![

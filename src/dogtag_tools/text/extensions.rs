@@ -7,7 +7,8 @@ use super::{Page, decimal, hex, printable};
 use nss_cmc::certificate::KeyUsage;
 use nss_cmc::certificate::{
     AuthorityKeyIdentifier, BasicConstraints, DisplayText, DistributionPoint,
-    DistributionPointName, Extension, GeneralName, Policy, PolicyQualifier, Qualifier, Value,
+    DistributionPointName, Extension, GeneralName, Policy, PolicyQualifier, Qualifier,
+    REASON_FLAGS, Value,
 };
 use nss_cmc::name::characters;
 
@@ -219,18 +220,8 @@ fn crl_distribution_points(page: &mut Page, points: &[DistributionPoint]) -> Opt
 }
 
 fn reason_names(flags: &[bool]) -> String {
-    const NAMES: [&str; 9] = [
-        "unused",
-        "keyCompromise",
-        "cACompromise",
-        "affiliationChanged",
-        "superseded",
-        "cessationOfOperation",
-        "certificateHold",
-        "privilegeWithdrawn",
-        "aACompromise",
-    ];
-    let set: Vec<&str> = flags.iter().zip(NAMES).filter(|(bit, _)| **bit).map(|(_, n)| n).collect();
+    let set: Vec<&str> =
+        flags.iter().zip(REASON_FLAGS).filter(|(bit, _)| **bit).map(|(_, n)| n).collect();
     set.join(", ")
 }
 
