@@ -129,12 +129,12 @@ impl EstArgs {
             Some(label) => est_url(&config.ca, label)?,
             None => config.ca,
         };
-        let login = self.login.read()?;
-        if login.is_some() && est_url(&ca, "").ok().as_ref() != Some(&ca) {
+        let config = Config { ca, login: self.login.read()?, ..config };
+        if config.login.is_some() && !config.is_est() {
             return Err(Error::new(Kind::Usage, "--est-user is for EST servers only")
                 .hint("add --est, or leave out --est-user"));
         }
-        Ok(Config { ca, login, ..config })
+        Ok(config)
     }
 }
 

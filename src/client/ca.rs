@@ -18,7 +18,7 @@ use crate::asn1::summary::summary;
 use crate::cmc::response::{certificates_of, open_signed_data};
 use crate::error::{Error, Kind, Result};
 use crate::http::ServerTrust;
-use crate::http::est::{Operation, certificates_body, is_est, operation_url};
+use crate::http::est::{Operation, est_body, is_est, operation_url};
 use crate::nss::{Certificate, Database, Trust};
 use crate::text::hex;
 use crate::trust::Paths;
@@ -98,8 +98,8 @@ pub struct Chain {
     pub vouched: Vouched,
 }
 
-/// Fetches the chain of a CA, from Dogtag's records or from an EST server (`/cacerts`, RFC 7030 §4.1). With a fingerprint, the chain must contain the certificate that has
-/// it, and is cut after that one. Without, the database must trust the server and the chain; if the
+/// Fetches the chain of a CA, from Dogtag's records or from an EST server (`/cacerts`, RFC 7030
+/// §4.1). With a fingerprint, the chain must contain the certificate that has it, and is cut after that one. Without, the database must trust the server and the chain; if the
 /// server's CA is unknown to it, `ask` gets the last, self-signed certificate and its fingerprint
 /// and returns whether to accept it.
 ///
@@ -185,7 +185,7 @@ fn fetch(database: &Database, config: &Config, server: ServerTrust) -> Result<Pr
     if is_est(&config.ca) {
         let url = operation_url(&config.ca, Operation::CaCerts);
         let reply = transport.get(url.as_str(), "application/pkcs7-mime")?;
-        let der = certificates_body(&url, reply)?;
+        let der = est_body(url.as_str(), reply)?;
         let (signed, _) = open_signed_data("the CA's certificates", &der)?;
         let bag = certificates_of(&signed);
         let is_ca =

@@ -73,10 +73,15 @@ impl Config {
         Ok(self.endpoint()?.url().clone())
     }
 
+    /// Returns whether the CA's URL is that of an EST server.
+    pub fn is_est(&self) -> bool {
+        is_est(&self.ca)
+    }
+
     /// Returns the endpoint that requests are sent to.
     fn endpoint(&self) -> Result<Endpoint> {
         match self.simple {
-            true if is_est(&self.ca) => Ok(Endpoint::simple(&self.ca)),
+            true if self.is_est() => Ok(Endpoint::simple(&self.ca)),
             true => {
                 Err(Error::new(Kind::Usage, "only an EST server accepts a request without CMC")
                     .hint("add --est"))

@@ -134,8 +134,12 @@ pub(super) fn cmc_in(reply: &Reply) -> Option<Vec<u8>> {
     response::parse(&der).is_ok().then_some(der)
 }
 
-/// A CMC message is the response, whatever the HTTP status: it has details and a signature.
-pub(super) fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
+/// Returns the message (DER) in a reply. A CMC message is the response, whatever the HTTP status: it has
+/// details and a signature. Certificates alone (`/cacerts`, RFC 7030 §4.1.3) are one without content.
+///
+/// # Errors
+/// [`Kind::Http`], [`Kind::Pending`].
+pub(crate) fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
     if let Some(der) = cmc_in(&reply) {
         return Ok(der);
     }
@@ -147,14 +151,6 @@ pub(super) fn est_body(url: &str, reply: Reply) -> Result<Vec<u8>> {
         .http(200)
         .retry(false)
         .hint("check that the URL is that of an EST server"))
-}
-
-/// Returns the message with certificates (DER) in a reply to `/cacerts` (RFC 7030 §4.1.3).
-///
-/// # Errors
-/// [`Kind::Http`].
-pub(crate) fn certificates_body(url: &Url, reply: Reply) -> Result<Vec<u8>> {
-    est_body(url.as_str(), reply)
 }
 
 /// Returns the error for an HTTP status other than 200 without a CMC message.
